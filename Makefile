@@ -1,0 +1,77 @@
+# wayclear: what people type. `make help` lists it.
+#
+# Every target does its own set-up (a locked environment in .venv, the Debian packages of the lab when root) and is
+# quick the second time.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+# Options of the program: make audit ARGS='--tenant contoso.example --verbose'
+ARGS ?=
+# Further arguments for pytest: make test PYTEST_ARGS='-k trust -x'
+PYTEST_ARGS ?=
+# Test processes side by side. The lab's scenarios wait more than they compute.
+JOBS ?= 2
+
+BIN := .venv/bin
+LAB_PACKAGES = $(shell sed -e 's/\#.*//' tests/lab/packages.txt)
+
+.PHONY: help
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: audit
+audit: run-venv ## Audit the network from this machine (options: ARGS='--tenant ... --verbose')
+	@$(BIN)/wayclear audit --exit-zero $(ARGS)
+
+.PHONY: demo
+demo: venv lab-packages ## The same audit inside the lab: a clean network and two broken ones, no internet needed
+	@$(BIN)/python -m tests.lab.demo $(ARGS)
+
+.PHONY: test
+test: venv lab-packages check ## Linters, types, import contracts, then every test and every scenario once
+	$(BIN)/pytest -n $(JOBS) --cov --cov-report=term:skip-covered -m 'not proof' $(PYTEST_ARGS)
+
+.PHONY: proof
+proof: venv lab-packages ## The long counts (healthy audits in a row, ...); run before a release
+	$(BIN)/pytest -m proof $(PYTEST_ARGS)
+
+.PHONY: bench
+bench: venv bench-packages ## The benchmark: each figure with its target (never a timed test)
+	$(BIN)/python -m tests.bench $(ARGS)
+
+.PHONY: lint
+lint: venv check ## Linters, types and import contracts only
+
+.PHONY: check
+check: venv
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/mypy --platform win32
+	$(BIN)/lint-imports
+
+.PHONY: venv
+venv: ## The environment with everything that tests and linters need
+	@packaging/venv.sh dev
+
+.PHONY: run-venv
+run-venv:
+	@packaging/venv.sh run
+
+.PHONY: lab-packages
+lab-packages:
+	@packaging/debian_packages.sh $(LAB_PACKAGES)
+
+.PHONY: bench-packages
+bench-packages:
+	@packaging/debian_packages.sh prometheus-blackbox-exporter openssl
+
+.PHONY: lock
+lock: ## Resolve the dependencies anew into requirements/*.txt, with hashes
+	@packaging/lock.sh
+
+.PHONY: clean
+clean: ## Remove the environment and everything that tools left behind
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* coverage.xml htmlcov
+	find probe rules exporters tests -name __pycache__ -type d -prune -exec rm -rf {} +

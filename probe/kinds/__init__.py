@@ -1,0 +1,1 @@
+"""One file for each kind of question, named as in ``rules/kinds``: how it is put on the wire, one third-party library each."""
