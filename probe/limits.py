@@ -1,0 +1,24 @@
+"""Time and size limits of every stage. Defaults follow OONI's and the monitoring plugins' ten seconds per check."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds and bytes. `dns_name` bounds one question with all its retries (UDP, without EDNS, TCP)."""
+
+    dns_try: float = 2.0
+    dns_name: float = 5.0
+    os_lookup: float = 5.0
+    tcp: float = 5.0
+    tls: float = 5.0
+    first_byte: float = 5.0
+    http: float = 10.0
+    crl: float = 30.0
+    tls_bytes: int = 1_048_576  # most that a handshake may send us
+    header_bytes: int = 16_384
+    header_count: int = 100
+    body: int = 65_536
+    crl_body: int = 33_554_432  # 32 MiB: DigiCert's partitions reach 9.5 MB since 2026-09

@@ -1,0 +1,39 @@
+"""This host: routes, addresses, resolvers, proxy settings, account. One step, the first of every audit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class LocalHost:
+    """Ask the operating system about this host. Sends no packet."""
+
+    attempt: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ProxySetting:
+    """A proxy that is configured on this host. Read and shown; used only when the user asks."""
+
+    source: str  # "environment HTTPS_PROXY", "WinHTTP", "machine.config", "connector exe.config"
+    address: str  # "http://proxy.corp.example:8080", credentials masked
+    bypass: str = ""  # NO_PROXY or bypass list as written
+
+
+@dataclass(frozen=True, slots=True)
+class HostFacts:
+    """What the operating system says about this host at the start of the audit."""
+
+    host: str
+    user: str  # the account that asks: proxy, DNS and certificate store may differ per account
+    os: str
+    sources: tuple[str, ...]  # addresses that packets to the internet leave from (v4, v6), by routing-table lookup
+    addresses: tuple[str, ...]  # every address of this host: never connected to
+    networks: tuple[str, ...]  # on-link networks in CIDR notation, where the platform tells
+    resolvers: tuple[str, ...]  # addresses of the configured resolvers, in order
+    route_v4: bool
+    route_v6: bool
+    proxies: tuple[ProxySetting, ...] = ()
+    tenant: str | None = None  # tenant id found in the connector's own files
+    descriptors: int | None = None  # RLIMIT_NOFILE, where there is one

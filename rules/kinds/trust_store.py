@@ -1,0 +1,28 @@
+"""Which roots a name has in the stores of this host. No network: certifi's file and the operating system's store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class TrustLookup:
+    """Ask both stores for root certificates whose subject is `subject` (a Name, DER)."""
+
+    subject: bytes
+    attempt: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class TrustRoots:
+    """Roots (DER) with that subject in the public list (certifi, or the file that plays it) and in the system's store.
+
+    The dates are the newest modification of each store (Unix time): an old store is a reason to doubt, not to accuse.
+    """
+
+    public: tuple[bytes, ...] = ()
+    system: tuple[bytes, ...] = ()
+    public_date: float | None = None
+    system_date: float | None = None
+    public_source: str = ""
+    system_source: str = ""
