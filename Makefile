@@ -68,8 +68,8 @@ bench-packages:
 	@packaging/debian_packages.sh prometheus-blackbox-exporter openssl
 
 .PHONY: lock
-lock: ## Resolve the dependencies anew into requirements/*.txt, with hashes
-	@packaging/lock.sh
+lock: ## Bring requirements/*.txt up to date with pyproject.toml (ARGS=--upgrade: newest of everything)
+	@packaging/lock.sh $(ARGS)
 
 .PHONY: clean
 clean: ## Remove the environment and everything that tools left behind

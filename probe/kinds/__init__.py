@@ -1,1 +1,4 @@
-"""One file for each kind of question, named as in ``rules/kinds``: how it is put on the wire, one third-party library each."""
+"""One file for each kind of question, named as in `rules/kinds`: how it is put on the wire.
+
+One third-party library each.
+"""

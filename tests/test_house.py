@@ -1,0 +1,286 @@
+"""The rules of the house that a machine can hold: mirror, size, names, imports, locks, what the wheel carries.
+
+Each rule is a pure function from a tree (or a text) to complaints, so that it can be seen to complain.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("rules", "exporters", "probe")
+MAX_LINES = 400
+
+# Run as a script, a file shadows the library of the same name for everything that it imports.
+EXTRA_FORBIDDEN_NAMES = frozenset(
+    {"dns", "h11", "idna", "certifi", "scapy", "cryptography", "yaml", "rich", "attr"}
+)
+FORBIDDEN_NAMES = sys.stdlib_module_names | EXTRA_FORBIDDEN_NAMES
+
+# Libraries that hold a conversation. Those that only hold values (cryptography, certifi, idna) may join any of them.
+PROTOCOL_LIBRARIES = frozenset({"dns", "OpenSSL", "h11", "scapy", "apscheduler", "prometheus_client"})
+
+# Calls that reach the world although the module that offers them is allowed (datetime, the builtins).
+IMPURE_CALLS = frozenset({"open", "input", "print", "breakpoint", "datetime.now", "datetime.utcnow", "datetime.today",
+                          "date.today", "datetime.datetime.now", "datetime.date.today"})  # fmt: skip
+IMPURE_SUBMODULES = frozenset({"urllib.request", "urllib.error", "urllib.robotparser"})
+
+
+def python_files(root: Path, *tops: str) -> Iterator[Path]:
+    """Every Python file under `tops`, relative to `root`."""
+    for top in tops:
+        yield from sorted(path.relative_to(root) for path in (root / top).rglob("*.py"))
+
+
+def expected_test(source: Path) -> Path:
+    """`rules/kinds/dns_chain.py` -> `tests/rules/kinds/test_dns_chain.py`."""
+    return Path("tests") / source.parent / f"test_{source.name}"
+
+
+def mirror_complaints(root: Path) -> list[str]:
+    """Source files without a test file, test files without a source file, levels without `__init__.py`."""
+    sources = [p for p in python_files(root, *PACKAGES) if p.name not in ("__init__.py", "__main__.py")]
+    wanted = {expected_test(source): source for source in sources}
+    tests = {p for top in PACKAGES for p in python_files(root, f"tests/{top}") if p.name.startswith("test_")}
+    complaints = [f"{source} has no {test}" for test, source in wanted.items() if test not in tests]
+    complaints += [f"{test} mirrors no source file" for test in sorted(tests - wanted.keys())]
+    levels = {p.parent for p in [*sources, *wanted, *tests]}
+    complaints += [
+        f"{level}/__init__.py is missing" for level in levels if not (root / level / "__init__.py").is_file()
+    ]
+    return sorted(complaints)
+
+
+def size_complaints(root: Path) -> list[str]:
+    """Python files longer than a person reads in one go."""
+    return [
+        f"{path} has {lines} lines, more than {MAX_LINES}"
+        for path in python_files(root, *PACKAGES, "tests")
+        if (lines := len((root / path).read_text("utf-8").splitlines())) > MAX_LINES
+    ]
+
+
+def name_complaints(root: Path) -> list[str]:
+    """Modules named like a library that somebody imports."""
+    return [
+        f"{path} shadows the library {path.stem} when it is run as a script"
+        for path in python_files(root, *PACKAGES, "tests")
+        if path.stem in FORBIDDEN_NAMES
+    ]
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    """Every module that `tree` imports, wherever in the file, with its dots."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def purity_complaints(source: str) -> list[str]:
+    """What a file of `rules/` may not do and an import contract cannot say: read a clock, open a file, talk."""
+    tree = ast.parse(source)
+    called = {ast.unparse(node.func): node.lineno for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    complaints = [f"line {line}: calls {name}" for name, line in called.items() if name in IMPURE_CALLS]
+    return complaints + [f"imports {name}" for name in sorted(set(imported(tree)) & IMPURE_SUBMODULES)]
+
+
+def protocol_libraries(source: str) -> set[str]:
+    """The protocol libraries that a file imports."""
+    return {name.partition(".")[0] for name in imported(ast.parse(source))} & PROTOCOL_LIBRARIES
+
+
+def lock_complaints(text: str) -> list[str]:
+    """Lines of a lock that are not `name==version`, a hash or a comment: an index, a path, a pin without a hash."""
+    complaints = []
+    for entry in re.sub(r"\\\n", " ", text).splitlines():
+        if not entry.strip() or entry.lstrip().startswith("#"):
+            continue
+        requirement, *hashes = re.split(r"\s+--hash=", entry.strip())
+        if not re.fullmatch(r"[a-z0-9-]+==[^\s;@]+( ; .+)?", requirement):
+            complaints.append(f"not a pin: {requirement}")
+        if not hashes or not all(re.fullmatch(r"sha256:[0-9a-f]{64}", digest) for digest in hashes):
+            complaints.append(f"without a sound hash: {requirement}")
+    return complaints
+
+
+def pins(lock: Path) -> dict[str, str]:
+    """Name to version, of one lock."""
+    return dict(re.findall(r"^([a-z0-9-]+)==([^\s;]+)", lock.read_text("utf-8"), re.MULTILINE))
+
+
+def canonical(requirement: str) -> str:
+    """`coverage[toml]>=7` -> `coverage`, as a lock spells it."""
+    return re.sub(r"[-_.]+", "-", re.split(r"[\[<>=!~; ]", requirement)[0]).lower()
+
+
+# --- the tree ------------------------------------------------------------------------------------------------------
+
+
+def test_every_source_file_has_its_test_file_and_no_test_file_is_an_orphan() -> None:
+    assert mirror_complaints(ROOT) == []
+
+
+def test_no_file_is_longer_than_a_person_reads() -> None:
+    assert size_complaints(ROOT) == []
+
+
+def test_no_module_shadows_a_library() -> None:
+    assert name_complaints(ROOT) == []
+
+
+@pytest.mark.parametrize("path", [str(p) for p in python_files(ROOT, "rules")])
+def test_rules_reach_nothing(path: str) -> None:
+    assert purity_complaints((ROOT / path).read_text("utf-8")) == []
+
+
+@pytest.mark.parametrize("path", [str(p) for p in python_files(ROOT, "probe/kinds")])
+def test_each_kind_of_probe_speaks_through_one_library(path: str) -> None:
+    found = protocol_libraries((ROOT / path).read_text("utf-8"))
+    assert len(found) <= 1, f"{path} speaks through {sorted(found)}"
+
+
+def test_import_contracts_hold() -> None:
+    lint = subprocess.run(
+        [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"],
+        cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert lint.returncode == 0, lint.stdout + lint.stderr
+
+
+def test_the_version_is_told_without_loading_a_library() -> None:
+    run = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "probe", "--version"],
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr[-2000:]
+    loaded = {
+        line.rpartition("|")[2].strip().partition(".")[0] for line in run.stderr.splitlines() if "|" in line
+    }
+    third_party = PROTOCOL_LIBRARIES | {
+        "cryptography",
+        "certifi",
+        "idna",
+        "service_identity",
+        "attr",
+        "uvloop",
+    }
+    assert loaded & (third_party | {"asyncio", "ssl"}) == set()
+
+
+# --- the locks and the wheel ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["run.txt", "dev.txt"])
+def test_a_lock_holds_pins_and_hashes_only(name: str) -> None:
+    assert lock_complaints((ROOT / "requirements" / name).read_text("utf-8")) == []
+
+
+def test_the_locks_agree_with_each_other_and_with_pyproject() -> None:
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    run, dev = pins(ROOT / "requirements/run.txt"), pins(ROOT / "requirements/dev.txt")
+    groups = pyproject["dependency-groups"]
+    assert run.items() <= dev.items()
+    assert {canonical(r) for r in [*pyproject["project"]["dependencies"], *groups["build"]]} <= run.keys()
+    assert {canonical(r) for r in groups["dev"]} <= dev.keys()
+    assert "colorama" in dev, "what only Windows needs has to be locked too"
+
+
+def test_the_wheel_carries_the_data_and_nothing_else_at_its_top(tmp_path: Path) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
+        cwd=ROOT, check=True, capture_output=True, timeout=120,
+    )  # fmt: skip
+    (wheel,) = tmp_path.glob("wayclear-*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    data = [
+        p
+        for d in ("rules/sets", "rules/schema")
+        if (ROOT / d).is_dir()
+        for p in (ROOT / d).iterdir()
+        if p.is_file()
+    ]
+    assert {str(p.relative_to(ROOT)) for p in data} <= names
+    assert {f"{package}/py.typed" for package in PACKAGES} <= names
+    assert {name.partition("/")[0] for name in names if ".dist-info/" not in name} == set(PACKAGES)
+
+
+# --- the rules themselves can complain -----------------------------------------------------------------------------
+
+
+def write(root: Path, name: str, text: str = "") -> None:
+    (root / name).parent.mkdir(parents=True, exist_ok=True)
+    (root / name).write_text(text, "utf-8")
+
+
+def test_the_mirror_complains_in_both_directions(tmp_path: Path) -> None:
+    for name in (
+        "rules/__init__.py",
+        "rules/a.py",
+        "rules/b.py",
+        "tests/rules/test_b.py",
+        "tests/rules/test_c.py",
+    ):
+        write(tmp_path, name)
+    assert mirror_complaints(tmp_path) == [
+        "rules/a.py has no tests/rules/test_a.py",
+        "tests/rules/__init__.py is missing",
+        "tests/rules/test_c.py mirrors no source file",
+    ]
+
+
+def test_size_and_names_complain(tmp_path: Path) -> None:
+    write(tmp_path, "probe/ssl.py", "x = 1\n" * (MAX_LINES + 1))
+    write(tmp_path, "probe/tls_handshake.py", "x = 1\n" * MAX_LINES)
+    assert size_complaints(tmp_path) == [f"probe/ssl.py has {MAX_LINES + 1} lines, more than {MAX_LINES}"]
+    assert name_complaints(tmp_path) == ["probe/ssl.py shadows the library ssl when it is run as a script"]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from datetime import datetime\nx = datetime.now()",
+        "import datetime\nx = datetime.datetime.now(datetime.UTC)",
+        "open('x')",
+        "import urllib.request",
+        "from urllib import request",
+    ],
+)
+def test_purity_complains(source: str) -> None:
+    assert len(purity_complaints(source)) == 1
+
+
+def test_purity_lets_pure_things_pass() -> None:
+    source = "from urllib.parse import urlsplit\nfrom datetime import datetime, UTC\nx = datetime.fromtimestamp(0, UTC)"
+    assert purity_complaints(source) == []
+
+
+def test_protocol_libraries_are_found_wherever_they_are_imported() -> None:
+    source = "import dns.message\ndef f():\n    from OpenSSL import SSL\nimport certifi"
+    assert protocol_libraries(source) == {"dns", "OpenSSL"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "--extra-index-url file:///somewhere",
+        "--find-links /somewhere",
+        "h11==0.16.0",
+        "h11 @ file:///somewhere/h11.whl --hash=sha256:" + "0" * 64,
+        "h11>=0.16 --hash=sha256:" + "0" * 64,
+        "h11==0.16.0 --hash=md5:00",
+    ],
+)
+def test_a_lock_with_anything_else_is_refused(line: str) -> None:
+    assert lock_complaints(line) != []
