@@ -23,8 +23,8 @@ if [ "$(id -u)" -ne 0 ]; then
     exit 1
 fi
 
-# Nothing that is installed here may start serving on this machine: the tests start their own servers, in their own
-# namespaces. A policy-rc.d that the administrator has put there stays.
+# Nothing that is installed here may start serving on this machine, now or at the next boot: the tests start their own
+# servers, in their own namespaces. A policy-rc.d that the administrator has put there stays.
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
     printf '#!/bin/sh\nexit 101\n' > "$policy"
@@ -38,3 +38,9 @@ export DEBIAN_FRONTEND=noninteractive
 apt-get update --quiet=2
 # shellcheck disable=SC2086  # a list of words on purpose
 apt-get install --quiet=2 --yes --no-install-recommends $missing >/dev/null
+
+if command -v systemctl >/dev/null 2>&1; then
+    # shellcheck disable=SC2086
+    dpkg-query --listfiles $missing | sed -n 's|^\(/usr\)\{0,1\}/lib/systemd/system/\([^/@]*\.service\)$|\2|p' \
+        | while read -r unit; do systemctl --quiet disable "$unit" >/dev/null 2>&1 || true; done
+fi

@@ -44,6 +44,10 @@ if ! .venv/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/d
     python=$(find_python)
     if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
         packaging/debian_packages.sh python3-venv
+        "$python" -c 'import ensurepip, venv' || {
+            echo "$python cannot make environments (no ensurepip). Name another one: make PYTHON=/usr/bin/python3 ..." >&2
+            exit 1
+        }
     fi
     rm -rf .venv
     "$python" -m venv .venv
