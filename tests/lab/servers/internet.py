@@ -1,0 +1,203 @@
+"""All HTTP and TLS servers of the lab's internet in one process: `python -m tests.lab.servers.internet WORLD.pickle`.
+
+The world arrives as a pickle that the lab itself has just written. Listens on the wildcard addresses; which name is
+meant is told by SNI or Host, which behaviour by the address that was connected to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import pickle
+import ssl
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from email.utils import formatdate
+from pathlib import Path
+
+from tests.lab.pki import Pki
+from tests.lab.revocation import Library, Responder
+from tests.lab.servers import client_hello
+from tests.lab.servers.tls_behaviour import RAW_ANSWERS, Contexts
+from tests.lab.servers.tls_engine import TlsStream, send_reset
+from tests.lab.world import Host, World
+
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+LARGE_HELLO = 1_400
+PATIENCE = 30.0
+HTML = (
+    b"<!DOCTYPE html><html><head><title>Web page blocked</title></head><body><h1>Access denied</h1>"
+    b"<p>Category: Information Technology. Contact the help desk.</p></body></html>"
+)
+OCSP_HOSTS = ("oneocsp.microsoft.com", "ocsp.digicert.com", "ocsp.msocsp.com")
+
+
+def response(status: str, body: bytes = b"", media_type: str = "text/html", *extra: str) -> bytes:
+    """One HTTP/1.1 answer after which the connection ends."""
+    head = [f"HTTP/1.1 {status}", f"Date: {formatdate(usegmt=True)}", "Connection: close"]
+    head += [f"Content-Type: {media_type}", f"Content-Length: {len(body)}", *extra]
+    return ("\r\n".join(head) + "\r\n\r\n").encode() + body
+
+
+def plain_answer(behaviour: str) -> bytes | None:
+    """What a flawed port-80 host says to everything; None where it is not flawed."""
+    match behaviour:
+        case "html":
+            return response("200 OK", HTML)
+        case "forbidden":
+            return response("403 Forbidden", HTML, "text/html", "Server: BlockPage/1.0")
+        case "legal":
+            return response("451 Unavailable For Legal Reasons", HTML)
+        case "redirect":
+            return response(
+                "302 Found", b"", "text/html", "Location: http://portal.hotel.example/login?from=lab"
+            )
+        case "unavailable":
+            return response("503 Service Unavailable", b"busy", "text/plain")
+        case "malformed":
+            return b"\x00\x01\x02 this is no HTTP\r\n\r\n"
+    return None
+
+
+async def read_request(read: asyncio.StreamReader | TlsStream) -> tuple[str, str, str, bytes] | None:
+    """Method, target, host and body of one request; None when the peer left before."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        piece = await (read.read(4096) if isinstance(read, asyncio.StreamReader) else read.read())
+        if not piece or len(data) > 65_536:
+            return None
+        data += piece
+    head, _, body = data.partition(b"\r\n\r\n")
+    lines = head.decode("latin-1").split("\r\n")
+    fields = {k.strip().lower(): v.strip() for k, _, v in (line.partition(":") for line in lines[1:])}
+    method, target, *_ = [*lines[0].split(" "), "", ""]
+    while len(body) < int(fields.get("content-length", "0")):
+        piece = await (read.read(4096) if isinstance(read, asyncio.StreamReader) else read.read())
+        if not piece:
+            return None
+        body += piece
+    return method, target, fields.get("host", "").partition(":")[0].lower(), body
+
+
+class Internet:
+    """The servers of one world."""
+
+    def __init__(self, world: World, now: datetime.datetime, directory: Path) -> None:
+        self.world = world
+        self.pki = Pki(now)
+        self.contexts = Contexts(self.pki, directory)
+        self.library = Library(self.pki, world.flaws)
+        self.responder = Responder(self.pki, world.flaws)
+        self.at = {a: h for h in world.hosts.values() for a in h.addresses}
+
+    def host_at(self, address: str, name: str) -> Host | None:
+        """The host that is asked for: by name, else whoever lives at the address."""
+        if address.startswith("64:ff9b::"):  # the lab's internet plays the NAT64 translator as well
+            tail = address.removeprefix("64:ff9b::")
+            if "." not in tail:
+                high, _, low = tail.rpartition(":")
+                value = int(high or "0", 16) << 16 | int(low or "0", 16)
+                tail = ".".join(str(value >> shift & 255) for shift in (24, 16, 8, 0))
+            address = tail
+        return self.world.hosts.get(name) or self.at.get(address)
+
+    async def port_443(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One TLS connection, from the first byte to the HTTP answer."""
+        address = writer.get_extra_info("sockname")[0].removeprefix("::ffff:")
+        early, hello = b"", None
+        while hello is None:
+            piece = await reader.read(16_384)
+            if not piece:
+                return None
+            early += piece
+            hello = client_hello.read(early)
+        host = self.host_at(address, hello.sni)
+        if host is None or 443 not in host.ports:
+            return send_reset(writer)
+        behaviour = host.at.get(address, host.tls)
+        if behaviour == "reset":
+            return send_reset(writer)
+        if behaviour == "silent" or (behaviour == "no-large-hello" and hello.size > LARGE_HELLO):
+            await asyncio.sleep(PATIENCE)
+            return None
+        if behaviour in RAW_ANSWERS:
+            writer.write(RAW_ANSWERS[behaviour])
+            return await writer.drain()
+        stream = TlsStream(self.contexts.get(host, behaviour), reader, writer, early)
+        await stream.handshake(drip=0.5 if behaviour == "drip" else 0.0)
+        if (request := await read_request(stream)) is not None:
+            await stream.write(self.inside_tls(host, request[1]))
+            await stream.close()
+        return None
+
+    def inside_tls(self, host: Host, target: str) -> bytes:
+        """What the genuine service says."""
+        if host.http == "forbidden":
+            return response("403 Forbidden", b"", "text/plain")
+        if target.endswith("/.well-known/openid-configuration"):
+            tenant = target.split("/")[1]
+            if "." in tenant:
+                tenant = "11111111-2222-3333-4444-555555555555"
+            body = f'{{"issuer":"https://sts.windows.net/{tenant}/","token_endpoint":"https://login/"}}'
+            return response("200 OK", body.encode(), "application/json")
+        return self.document(host.name, "GET", target, b"") or response(
+            "404 Not Found", b"no such page", "text/plain"
+        )
+
+    async def port_80(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One plain HTTP connection."""
+        address = writer.get_extra_info("sockname")[0].removeprefix("::ffff:")
+        request = await read_request(reader)
+        if request is None:
+            return None
+        method, target, name, body = request
+        host = self.host_at(address, name)
+        if host is None or 80 not in host.ports or host.port80 == "reset":
+            return send_reset(writer)
+        if host.port80 == "silent":
+            await asyncio.sleep(PATIENCE)
+            return None
+        answer = plain_answer(host.port80) or self.document(host.name, method, target, body)
+        writer.write(answer or response("404 Not Found", b"no such page", "text/plain"))
+        return await writer.drain()
+
+    def document(self, host: str, method: str, target: str, body: bytes) -> bytes | None:
+        """A CRL, a CA certificate or an OCSP answer, where this host has one."""
+        if host in OCSP_HOSTS:
+            if method == "POST":
+                made = self.responder.answer(body)
+                return response("200 OK", made.body, made.media_type)
+            if len(target) > len("/ocsp/") + 40:
+                made = self.responder.from_target(target)
+                return response("200 OK", made.body, made.media_type)
+        found = self.library.get(host, target)
+        return response("200 OK", found.body, found.media_type) if found else None
+
+
+def bounded(handler: Handler) -> Handler:
+    """The handler with a time limit, closing whatever happens; a peer's fault is no fault of the lab."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            with suppress(OSError, ValueError, ssl.SSLError, TimeoutError):
+                await asyncio.wait_for(handler(reader, writer), PATIENCE)
+        finally:
+            writer.close()
+
+    return handle
+
+
+async def serve(file: Path) -> None:
+    """Listen on ports 80 and 443 of every address and say so on standard output."""
+    world: World = pickle.loads(file.read_bytes())
+    internet = Internet(world, datetime.datetime.now(datetime.UTC), file.parent)
+    for port, handler in ((80, internet.port_80), (443, internet.port_443)):
+        for family in ("0.0.0.0", "::"):
+            await asyncio.start_server(bounded(handler), family, port, backlog=1024)
+    print("ready", flush=True)
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(Path(sys.argv[1])))
