@@ -1,0 +1,432 @@
+"""Facts out of a certificate (RFC 5280), each read alone, and the two questions that need more than one field.
+
+A peer chooses every byte here. What cannot be read is named in `CertFacts.unreadable` and never stops the rest; strings
+are kept as found (cut to a bound), they become harmless only in `display()`. Results are cached by content, because an
+audit meets the same few intermediates in every handshake.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import ipaddress
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any, TypeVar
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
+from service_identity import hazmat
+from service_identity.exceptions import CertificateError
+
+MAX_TEXT = 1024  #: characters kept of a string
+MAX_NAMES = 10_000  #: names kept of a certificate; the 100 KiB of a TLS certificate message hold fewer
+MAX_URLS = 16  #: URLs kept of each kind
+WEAK_HASHES = frozenset(
+    {"md5", "sha1"}
+)  #: collisions can be made, so they prove nothing (RFC 6151, RFC 9155)
+
+_T = TypeVar("_T")
+
+
+class Signature(StrEnum):
+    """What a signature check says. Only `GOOD` proves anything about the issuer."""
+
+    GOOD = "good"
+    BAD = "bad"  # the issuer's key did not make it
+    WEAK = "weak"  # it verifies, over MD5 or SHA-1
+    UNKNOWN = "unknown"  # cannot be checked here (algorithm, key, structure): neither proof nor accusation
+
+
+@dataclass(frozen=True, slots=True)
+class CertFacts:
+    """What one certificate says of itself; nothing in it is verified.
+
+    Hashes, `ski`, `aki` and `serial` are lower-case hex. `subject`, `issuer` and `spki` are the DER as it stands in the
+    certificate (None if unreadable). Dates are Unix time in seconds. `is_ca` is None where the extensions are
+    unreadable. `unreadable` holds (field, why).
+    """
+
+    sha256: str
+    sha1: str = ""
+    spki: bytes | None = None
+    spki_sha256: str | None = None
+    subject: bytes | None = None
+    issuer: bytes | None = None
+    subject_text: str = ""
+    issuer_text: str = ""
+    subject_cn: str = ""
+    issuer_cn: str = ""
+    issuer_o: str = ""
+    issuer_ou: str = ""
+    serial: str = ""
+    not_before: float | None = None
+    not_after: float | None = None
+    dns_names: tuple[str, ...] = ()
+    ip_names: tuple[str, ...] = ()
+    is_ca: bool | None = None
+    path_length: int | None = None
+    may_sign_certificates: bool | None = None  # keyCertSign; None: no KeyUsage extension
+    may_sign_crls: bool | None = None  # cRLSign; None: no KeyUsage extension
+    server_auth: bool | None = None  # id-kp-serverAuth or any purpose; None: no ExtendedKeyUsage extension
+    ocsp_signing: bool = False  # id-kp-OCSPSigning (RFC 6960 section 4.2.2.2)
+    ski: str | None = None
+    aki: str | None = None
+    ocsp_urls: tuple[str, ...] = ()
+    aia_urls: tuple[str, ...] = ()
+    crl_urls: tuple[str, ...] = ()
+    signature_hash: str = ""  # "sha256", ...; "" for schemes without one
+    key: str = ""  # "RSA 2048", "EC secp256r1", "Ed25519"
+    self_issued: bool = False  # subject and issuer are the same name; says nothing about the signature
+    unreadable: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def loads(self) -> bool:
+        """Whether it is a certificate at all."""
+        return self.subject is not None and self.issuer is not None
+
+    @property
+    def issuer_like(self) -> bool:
+        """Whether it may sign certificates of servers (RFC 5280 sections 4.2.1.3, 4.2.1.9 and 4.2.1.12)."""
+        return bool(self.is_ca) and self.may_sign_certificates is not False and self.server_auth is not False
+
+
+@dataclass(frozen=True, slots=True)
+class _Outline:
+    """Parts of a certificate as they stand in its DER (RFC 5280 section 4.1)."""
+
+    inner_algorithm: bytes
+    outer_algorithm: bytes
+    issuer: bytes
+    subject: bytes
+    spki: bytes
+
+
+@lru_cache(maxsize=4096)
+def facts(der: bytes) -> CertFacts:
+    """What the certificate `der` says; never raises, whatever the bytes are."""
+    bare = CertFacts(hashlib.sha256(der).hexdigest())
+    parts, why = attempt(lambda: (_load(der), _outline(der)))
+    if parts is None:
+        return replace(bare, unreadable=(("certificate", why),))
+    cert, outline = parts
+    reader = _Reader()
+    subject = reader.read("subject", lambda: cert.subject)
+    issuer = reader.read("issuer", lambda: cert.issuer)
+    extensions = reader.read("extensions", lambda: cert.extensions)
+    before = reader.read("not_before", lambda: _seconds(cert.not_valid_before_utc))
+    after = reader.read("not_after", lambda: _seconds(cert.not_valid_after_utc))
+    key = reader.read("public_key", lambda: describe_key(outline.spki)) or ""
+    algorithm = reader.read("signature_algorithm", lambda: cert.signature_hash_algorithm)
+    serial = reader.read("serial", lambda: format(cert.serial_number, "x")) or ""
+    found = _extension_facts(extensions, reader) if extensions is not None else {}
+    if outline.inner_algorithm != outline.outer_algorithm:
+        reader.fail("signature_algorithm", "the inner and the outer algorithm differ")
+    return CertFacts(
+        sha256=bare.sha256,
+        sha1=hashlib.sha1(der, usedforsecurity=False).hexdigest(),
+        spki=outline.spki,
+        spki_sha256=hashlib.sha256(outline.spki).hexdigest(),
+        subject=outline.subject,
+        issuer=outline.issuer,
+        subject_text=_text(subject),
+        issuer_text=_text(issuer),
+        subject_cn=_attribute(subject, NameOID.COMMON_NAME),
+        issuer_cn=_attribute(issuer, NameOID.COMMON_NAME),
+        issuer_o=_attribute(issuer, NameOID.ORGANIZATION_NAME),
+        issuer_ou=_attribute(issuer, NameOID.ORGANIZATIONAL_UNIT_NAME),
+        serial=serial[:MAX_TEXT],
+        not_before=before,
+        not_after=after,
+        signature_hash=algorithm.name if algorithm is not None else "",
+        key=key,
+        self_issued=outline.subject == outline.issuer,
+        unreadable=tuple(reader.unreadable),
+        **found,
+    )
+
+
+def same_name(child: CertFacts, issuer: CertFacts) -> bool:
+    """Whether `child` names `issuer` as its issuer (RFC 5280 section 7.1: without regard to case and spacing)."""
+    if child.issuer is None or issuer.subject is None:
+        return False
+    if child.issuer == issuer.subject:
+        return True
+    text = fold(child.issuer_text)
+    return bool(text) and len(text) < MAX_TEXT and text == fold(issuer.subject_text)
+
+
+def fold(text: str) -> str:
+    """`text` for comparison: trimmed, single spaces, without regard to case."""
+    return " ".join(text.split()).casefold()
+
+
+@lru_cache(maxsize=8192)
+def signature(child: bytes, issuer: bytes) -> Signature:
+    """Whether the key in `issuer` made the signature on `child`. Names and dates are not looked at; never raises."""
+    above = facts(issuer)
+    if above.spki is None:
+        return Signature.UNKNOWN
+    spki = above.spki
+    return attempt(lambda: _signature(child, spki))[0] or Signature.UNKNOWN
+
+
+def _signature(child: bytes, spki: bytes) -> Signature:
+    cert, outline = _load(child), _outline(child)
+    if outline.inner_algorithm != outline.outer_algorithm:
+        return Signature.UNKNOWN  # RFC 5280 section 4.1.1.2 forbids it
+    return verify(
+        _public_key(spki),
+        cert.signature,
+        cert.tbs_certificate_bytes,
+        cert.signature_hash_algorithm,
+        cert.signature_algorithm_parameters,
+    )
+
+
+def signed_by(child: bytes, issuer: bytes) -> bool:
+    """Whether `child` is proved to be signed by the key in `issuer`; MD5 and SHA-1 prove nothing. Never raises."""
+    return signature(child, issuer) is Signature.GOOD
+
+
+def verify(key: object, value: bytes, signed: bytes, algorithm: object, parameters: object) -> Signature:
+    """Check the signature `value` on `signed`, made with pyca's `algorithm` (a hash) and `parameters`, under `key`.
+
+    A key of another kind than the algorithm's cannot have made it: `BAD`. Raises what the library raises on keys and
+    parameters that it does not support.
+    """
+    name = str(getattr(algorithm, "name", ""))
+    try:
+        if isinstance(key, rsa.RSAPublicKey):
+            if not isinstance(parameters, padding.PKCS1v15 | padding.PSS):
+                return Signature.BAD
+            key.verify(value, signed, parameters, algorithm)  # type: ignore[arg-type]  # a hash beside RSA padding
+        elif isinstance(key, ec.EllipticCurvePublicKey):
+            if not isinstance(parameters, ec.ECDSA):
+                return Signature.BAD
+            key.verify(value, signed, parameters)
+        elif isinstance(key, ed25519.Ed25519PublicKey | ed448.Ed448PublicKey):
+            if parameters is not None:
+                return Signature.BAD
+            key.verify(value, signed)
+        else:
+            return Signature.UNKNOWN
+    except InvalidSignature:
+        return Signature.BAD
+    return Signature.WEAK if name in WEAK_HASHES else Signature.GOOD
+
+
+def covers_name(cert: CertFacts, host: str) -> bool:
+    """Whether its subjectAltName is for `host`; a wildcard stands for one whole label (RFC 9525 section 6)."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return _covers_dns(cert, host.rstrip("."))
+    return str(address) in cert.ip_names
+
+
+def _covers_dns(cert: CertFacts, host: str) -> bool:
+    try:
+        wanted = hazmat.DNS_ID(host)
+    except (ValueError, TypeError):  # idna's errors are ValueErrors
+        return False
+    tail = host.rpartition(".")[2].lower()
+    return any(wanted.verify(p) for n in cert.dns_names if n.lower().endswith(tail) and (p := _pattern(n)))
+
+
+def _pattern(name: str) -> hazmat.DNSPattern | None:
+    """The name as a pattern; None where it can be none ("*", "f*o.example.com", an address, not ASCII)."""
+    if "*" in name and not name.startswith("*."):
+        return None
+    try:
+        return hazmat.DNSPattern.from_bytes(name.encode("ascii"))
+    except (CertificateError, UnicodeError):
+        return None
+
+
+class _Reader:
+    """Reads fields one by one and notes those that cannot be read."""
+
+    def __init__(self) -> None:
+        self.unreadable: list[tuple[str, str]] = []
+
+    def read(self, field: str, get: Callable[[], _T]) -> _T | None:
+        """`get()`, or None with a note."""
+        value, why = attempt(get)
+        if why:
+            self.fail(field, why)
+        return value
+
+    def fail(self, field: str, why: str) -> None:
+        self.unreadable.append((field, why))
+
+
+def attempt(get: Callable[[], _T]) -> tuple[_T | None, str]:
+    """`get()` and "", or None and the reason in a line.
+
+    For reading a peer's bytes only. The parser raises many kinds (ValueError, InvalidVersion, UnsupportedAlgorithm,
+    TypeError, DuplicateExtension, ...) and, on a bug of its own, a panic that is no Exception. Anything else that is no
+    Exception (an interrupt) passes through.
+    """
+    try:
+        return get(), ""
+    except BaseException as error:  # see above: unreadable is a finding, not a failure
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        text = " ".join(str(error).split())
+        return None, f"{type(error).__name__}: {text}"[:200].removesuffix(": ")
+
+
+def _seconds(moment: datetime.datetime) -> float:
+    return moment.timestamp()
+
+
+@lru_cache(maxsize=256)
+def _load(der: bytes) -> x509.Certificate:
+    return x509.load_der_x509_certificate(der)
+
+
+@lru_cache(maxsize=512)
+def _public_key(spki: bytes) -> object:
+    return load_der_public_key(spki)
+
+
+def public_key(cert: CertFacts) -> object | None:
+    """The certificate's public key as the library has it; None where it cannot be read."""
+    spki = cert.spki
+    return attempt(lambda: _public_key(spki))[0] if spki else None
+
+
+def describe_key(spki: bytes) -> str:
+    """Kind and size of a key, "RSA 2048"."""
+    key = _public_key(spki)
+    if isinstance(key, rsa.RSAPublicKey):
+        return f"RSA {key.key_size}"
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return f"EC {key.curve.name}"
+    return type(key).__name__.removesuffix("PublicKey")
+
+
+def _text(name: x509.Name | None) -> str:
+    return name.rfc4514_string()[:MAX_TEXT] if name is not None else ""
+
+
+def _attribute(name: x509.Name | None, oid: x509.ObjectIdentifier) -> str:
+    values = name.get_attributes_for_oid(oid) if name is not None else []
+    return _string(values[-1].value) if values else ""  # the last is the most specific one
+
+
+def _string(value: str | bytes) -> str:
+    return (value if isinstance(value, str) else value.decode("latin-1"))[:MAX_TEXT]
+
+
+def _strings(values: Iterable[str], limit: int) -> tuple[str, ...]:
+    return tuple(v[:MAX_TEXT] for _, v in zip(range(limit), values, strict=False))
+
+
+def _extension_facts(extensions: x509.Extensions, reader: _Reader) -> dict[str, Any]:
+    found: dict[str, Any] = {"is_ca": False}
+    for extension in extensions:
+        read = _EXTENSIONS.get(type(extension.value))
+        if read is not None:
+            more = reader.read(extension.oid.dotted_string, lambda r=read, e=extension: r(e.value))  # type: ignore[misc]
+            found.update(more or {})
+    return found
+
+
+def _basic_constraints(value: x509.BasicConstraints) -> dict[str, Any]:
+    return {"is_ca": value.ca, "path_length": value.path_length}
+
+
+def _key_usage(value: x509.KeyUsage) -> dict[str, Any]:
+    return {"may_sign_certificates": value.key_cert_sign, "may_sign_crls": value.crl_sign}
+
+
+def _extended_key_usage(value: x509.ExtendedKeyUsage) -> dict[str, Any]:
+    purposes = set(value)
+    server = {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
+    return {
+        "server_auth": not server.isdisjoint(purposes),
+        "ocsp_signing": ExtendedKeyUsageOID.OCSP_SIGNING in purposes,
+    }
+
+
+def _subject_alternative_name(value: x509.SubjectAlternativeName) -> dict[str, Any]:
+    addresses = (str(a) for a in value.get_values_for_type(x509.IPAddress))
+    return {
+        "dns_names": _strings(value.get_values_for_type(x509.DNSName), MAX_NAMES),
+        "ip_names": _strings(addresses, MAX_NAMES),
+    }
+
+
+def _subject_key_identifier(value: x509.SubjectKeyIdentifier) -> dict[str, Any]:
+    return {"ski": value.digest.hex()[:MAX_TEXT]}
+
+
+def _authority_key_identifier(value: x509.AuthorityKeyIdentifier) -> dict[str, Any]:
+    return {"aki": value.key_identifier.hex()[:MAX_TEXT] if value.key_identifier else None}
+
+
+def _authority_information_access(value: x509.AuthorityInformationAccess) -> dict[str, Any]:
+    urls: dict[x509.ObjectIdentifier, list[str]] = {}
+    for access in value:
+        if isinstance(access.access_location, x509.UniformResourceIdentifier):
+            urls.setdefault(access.access_method, []).append(access.access_location.value)
+    return {
+        "ocsp_urls": _strings(urls.get(AuthorityInformationAccessOID.OCSP, ()), MAX_URLS),
+        "aia_urls": _strings(urls.get(AuthorityInformationAccessOID.CA_ISSUERS, ()), MAX_URLS),
+    }
+
+
+def _crl_distribution_points(value: x509.CRLDistributionPoints) -> dict[str, Any]:
+    names = (name for point in value for name in point.full_name or ())
+    urls = (name.value for name in names if isinstance(name, x509.UniformResourceIdentifier))
+    return {"crl_urls": _strings(urls, MAX_URLS)}
+
+
+_EXTENSIONS: dict[type[x509.ExtensionType], Callable[..., dict[str, Any]]] = {
+    x509.BasicConstraints: _basic_constraints,
+    x509.KeyUsage: _key_usage,
+    x509.ExtendedKeyUsage: _extended_key_usage,
+    x509.SubjectAlternativeName: _subject_alternative_name,
+    x509.SubjectKeyIdentifier: _subject_key_identifier,
+    x509.AuthorityKeyIdentifier: _authority_key_identifier,
+    x509.AuthorityInformationAccess: _authority_information_access,
+    x509.CRLDistributionPoints: _crl_distribution_points,
+}
+
+
+def _tlv(data: bytes, at: int) -> tuple[int, int, int]:
+    """Tag, start of content and end of the DER element at `at` (X.690 section 8.1, definite lengths only)."""
+    tag, first, start = data[at], data[at + 1], at + 2
+    if first < 0x80:
+        length = first
+    elif 0x80 < first <= 0x84:
+        start += first & 0x7F
+        length = int.from_bytes(data[at + 2 : start])
+    else:
+        raise ValueError("not a definite DER length")
+    if start + length > len(data):
+        raise ValueError("an element runs past the end")
+    return tag, start, start + length
+
+
+@lru_cache(maxsize=512)
+def _outline(der: bytes) -> _Outline:
+    """The parts of `der`. Raises ValueError or IndexError where it is no certificate."""
+    _, start, _ = _tlv(der, 0)
+    _, at, tbs_end = _tlv(der, start)
+    parts: list[bytes] = []
+    if der[at] == 0xA0:  # version
+        at = _tlv(der, at)[2]
+    while at < tbs_end and len(parts) < 6:
+        end = _tlv(der, at)[2]
+        parts.append(der[at:end])
+        at = end
+    _, inner, issuer, _, subject, spki = parts
+    return _Outline(inner, der[tbs_end : _tlv(der, tbs_end)[2]], issuer, subject, spki)
