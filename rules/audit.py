@@ -1,0 +1,338 @@
+"""The audit as a machine without sockets: steps out, observations in, verdicts at the end.
+
+An answer begets the next steps (addresses beget connections, a served chain begets roots to look up and revocation
+sources to fetch), so the plan is not a list made beforehand. The one-shot audit, a tick of the daemon and the replay of
+a recorded run are this machine with another loop around it. `ready()` costs in proportion to what is new.
+
+Order of the steps does not depend on the order of the answers beyond a name: a name's addresses are chosen when every
+resolver has had its say, so that a replay asks what the live run asked.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import IntEnum
+
+from rules.candidates import Candidate, candidates
+from rules.chains import Chains, Wants
+from rules.failure import Code
+from rules.fetches import Fetches, Wanted
+from rules.guard import RECHECK, Guard, is_v6
+from rules.kinds.dns_chain import DnsQuestion
+from rules.kinds.http_fetch import HttpExchange, HttpFetch
+from rules.kinds.local_host import HostFacts, LocalHost
+from rules.kinds.os_lookup import OsLookup
+from rules.kinds.tcp_connect import TcpConnect
+from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
+from rules.kinds.trust_store import TrustLookup, TrustRoots
+from rules.names import Names
+from rules.names import Progress as NameProgress
+from rules.observation import CONNECTIONS, Observation, Step
+from rules.revocations import Revocations
+from rules.ruleset import Group, Rules
+from rules.suspicion import Suspicions
+from rules.targets import Target, targets
+from rules.verdict import Plan
+
+
+class Phase(IntEnum):
+    """What comes first when not everything can be asked at once."""
+
+    LOCAL = 0
+    LOOK_UP = 1
+    FIRST = 2  # one address of every name of the service
+    OTHERS = 3  # one address of every other name
+    REST = 4  # further addresses, second looks
+    REVOCATION = 5
+    EXTRA = 6  # canaries, TLS 1.3, large hello, every link of a chain by itself
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    phase: Phase
+    step: Step
+
+
+class Audit:
+    """See the module. `known` holds earlier observations: a step that is among them is answered from there at once."""
+
+    def __init__(self, rules: Rules, plan: Plan, known: Mapping[Step, Observation] | None = None) -> None:
+        self.rules = rules
+        self.plan = plan
+        self.seen: dict[Step, Observation] = {}
+        self.host: HostFacts | None = None
+        self.tenant = plan.tenant
+        self.targets: tuple[Target, ...] = ()
+        self.names = Names(())
+        self.chains = Chains(rules.cas)
+        self.fetches = Fetches()
+        self.guard = Guard(plan)
+        self.revocations = Revocations(rules)
+        self.suspicions = Suspicions(plan)
+        self.stopped = ""  # why the audit ended early: "no-route", "no-resolver", "sweep", "budget", ...
+        self._known = known or {}
+        self._ready: list[Ready] = []
+        self._asked: set[Step] = set()
+        self._backlog: deque[Observation] = deque()
+        self._by_host: dict[str, list[Target]] = defaultdict(list)
+        self._candidates: dict[str, tuple[Candidate, ...]] = {}
+        self._users: dict[tuple[bytes, ...], list[Observation]] = defaultdict(list)
+        self._canary_sent = False
+        self._emit(Phase.LOCAL, LocalHost())
+        self._drain()
+
+    # --- the loop's side -------------------------------------------------------------------------------------------
+
+    def ready(self) -> list[Ready]:
+        """Steps that have become due since the last call."""
+        fresh, self._ready = self._ready, []
+        return fresh
+
+    def record(self, seen: Observation) -> None:
+        """Take an answer. Order does not matter; an answer to a step that was never asked is kept and begets nothing."""
+        self._take(seen)
+        self._drain()
+
+    def wanted(self, step: Step) -> bool:
+        """Whether a step that is due but not begun is still worth a packet."""
+        if self.stopped in ("no-route", "no-resolver"):
+            return False
+        if isinstance(step, DnsQuestion | OsLookup):
+            return self.names.wanted(step)
+        if isinstance(step, TlsHandshake | HttpFetch):
+            if self.guard.family_broken(is_v6(step.address)) and step.address not in self.guard.opened:
+                return False
+            if self.stopped == "sweep" or self.guard.sweep:
+                return 1 < step.attempt < RECHECK  # second looks at hosts already met are no sweep
+        return not self.stopped
+
+    def stop(self, reason: str) -> None:
+        """End early: what was not reached becomes inconclusive."""
+        self.stopped = self.stopped or reason
+
+    def candidates(self, host: str) -> tuple[Candidate, ...]:
+        """Addresses of a name, in the order in which they are tried; () before the name is resolved."""
+        return self._candidates.get(host, ())
+
+    @property
+    def connections(self) -> int:
+        """Connections opened so far."""
+        return sum(1 for step in self.seen if isinstance(step, CONNECTIONS))
+
+    # --- what answers beget ----------------------------------------------------------------------------------------
+
+    def _emit(self, phase: Phase, step: Step) -> None:
+        if step in self._asked:
+            return
+        self._asked.add(step)
+        known = self._known.get(step)
+        if known is not None:
+            self._backlog.append(known)
+        else:
+            self._ready.append(Ready(phase, step))
+
+    def _drain(self) -> None:
+        while self._backlog:
+            self._take(self._backlog.popleft())
+
+    def _take(self, seen: Observation) -> None:
+        if seen.step in self.seen:
+            return
+        self.seen[seen.step] = seen
+        match seen.step:
+            case LocalHost():
+                self._begin(seen)
+            case DnsQuestion() | OsLookup():
+                self._progress(self.names.record(seen))
+            case TlsHandshake():
+                self._handshake(seen, seen.step)
+            case HttpFetch():
+                self._exchange(seen, seen.step)
+            case TrustLookup(subject=subject):
+                roots = seen.evidence if isinstance(seen.evidence, TrustRoots) else None
+                self._chains_want(self.chains.looked_up(subject, roots))
+            case TcpConnect():
+                pass
+
+    def _begin(self, seen: Observation) -> None:
+        facts = seen.evidence
+        if not isinstance(facts, HostFacts):
+            self.stop("no-host-facts")
+            return
+        self.host = facts
+        self.tenant = self.plan.tenant or facts.tenant
+        self.targets = targets(self.rules, self.tenant, self.plan.only)
+        if not (facts.route_v4 or facts.route_v6):
+            self.stop("no-route")
+            return
+        self.names = Names(self.plan.resolvers or facts.resolvers)
+        for target in self.targets:
+            if target.host is not None:
+                self._by_host[target.host].append(target)
+        for host in self._by_host:
+            self._progress(self.names.ask(host))
+        if self.plan.extras:
+            for resolver in self.names.resolvers:
+                self._emit(Phase.LOOK_UP, self.canary(resolver))
+
+    def canary(self, resolver: str) -> DnsQuestion:
+        """A name that nobody has: a resolver that answers it answers anything."""
+        return DnsQuestion(resolver, f"wayclear-{self.plan.nonce}.example.com", "A")
+
+    def _progress(self, progress: NameProgress) -> None:
+        for question in progress.ask:
+            self._emit(Phase.LOOK_UP, question)
+        for host in progress.resolved:
+            self._resolved(host)
+        if progress.resolved and all(h.dead for h in self.names.health.values()):
+            self.stop("no-resolver")
+
+    def _resolved(self, host: str) -> None:
+        assert self.host is not None  # a name is asked for only after the host's facts
+        found = candidates(self.names, host, self.host, self.plan)
+        self._candidates[host] = found
+        tried = [c for c in found if c.tried]
+        for target in self._by_host.get(host, ()):
+            for index, candidate in enumerate(tried):
+                self._emit(_phase(target, index), self.step_for(target, candidate.address))
+        public = tuple(c.address for c in tried if c.public)
+        fetches, lost = self.fetches.resolved(host, public)
+        self._emit_fetches(fetches)
+        for wanted in lost:
+            self._fetched(wanted)
+        if self.plan.extras:
+            for question in self.names.links(host):
+                self._emit(Phase.EXTRA, question)
+
+    def step_for(self, target: Target, address: str) -> TlsHandshake | HttpFetch:
+        """The judging question for one address of a target."""
+        assert target.host is not None
+        if target.port != 80:
+            return TlsHandshake(address, target.port, target.host, "connector", target.path)
+        document = target.document
+        if document is not None and document.kind == "crl":
+            return HttpFetch(address, 80, target.host, document.path, "crl", cap=33_554_432)
+        path = document.path if document else (target.path or target.rule.path or "/")
+        return HttpFetch(address, 80, target.host, path)
+
+    def _handshake(self, seen: Observation, step: TlsHandshake) -> None:
+        self._note(seen)
+        facts = seen.evidence if isinstance(seen.evidence, TlsFacts) else None
+        if step.attempt == RECHECK:
+            return
+        if facts is not None and facts.chain:
+            self._users[facts.chain].append(seen)
+            self._chains_want(self.chains.add(facts.chain))
+        elif seen.failure is not None:
+            self._doubt(seen, step)
+        if seen.failure is not None:
+            return
+        if self.plan.canary_address and not self._canary_sent and self.plan.extras:
+            self._canary_sent = True
+            address, _, port = self.plan.canary_address.rpartition(":")
+            self._emit(Phase.EXTRA, TcpConnect(address.strip("[]"), int(port)))
+        if self.plan.extras and self._is_service(step) and self.suspicions.first_of(step):
+            self._emit(Phase.EXTRA, replace(step, hello="tls13", path=None, attempt=1))
+            self._emit(Phase.EXTRA, replace(step, hello="large", path=None, attempt=1))
+
+    def _is_service(self, step: TlsHandshake) -> bool:
+        return step.hello == "connector" and any(
+            t.rule.group is Group.SERVICE for t in self._by_host.get(step.server_name, ())
+        )
+
+    def _doubt(self, seen: Observation, step: TlsHandshake | HttpFetch) -> None:
+        """A doubtful answer is repeated once, whole; a handshake that failed is also tried with TLS 1.3."""
+        if seen.failure is not None and seen.failure.code in (Code.NO_ROUTE, Code.NOT_REACHED, Code.NOT_RECORDED):
+            return
+        if step.attempt == 1:
+            self._emit(Phase.EXTRA if _extra(step) else Phase.REST, replace(step, attempt=2))
+        elif isinstance(step, TlsHandshake) and not _extra(step) and self.suspicions.version(seen):
+            self._emit(Phase.REST, replace(step, hello="tls13", path=None, attempt=1))
+
+    def _note(self, seen: Observation) -> None:
+        again = self.guard.note(seen)
+        if again is not None:
+            self._emit(Phase.FIRST, again)
+        if self.guard.exhausted(seen.started + seen.elapsed):
+            self.stop("sweep")
+
+    def _chains_want(self, wants: Wants) -> None:
+        for subject in wants.lookups:
+            self._emit(Phase.LOCAL, TrustLookup(subject))
+        for url in wants.urls:
+            self._fetch(Wanted(url, "aia"))
+        for chain in wants.settled:
+            users, self._users[chain] = self._users[chain], []
+            for seen in users:
+                self._settled(chain, seen)
+
+    def _settled(self, chain: tuple[bytes, ...], seen: Observation) -> None:
+        """A handshake's chain can be judged: revocation sources of a genuine one, second looks at any other."""
+        step = seen.step
+        assert isinstance(step, TlsHandshake)
+        judgement = self.chains.judge(chain, seen.started)
+        if seen.failure is not None or self.suspicions.doubtful(judgement):
+            self._doubt(seen, step)
+        if self.suspicions.doubtful(judgement):
+            control = self.suspicions.control(step, judgement)
+            if control is not None:
+                self._emit(Phase.REST, control)
+            return
+        for wanted in self.revocations.wanted(chain, judgement, step, self._strict(step)):
+            self._fetch(wanted)
+
+    def _strict(self, step: TlsHandshake) -> bool:
+        return self._is_service(step)
+
+    def _fetch(self, wanted: Wanted) -> None:
+        """Get a document that a certificate points at; AIA only from hosts that a rule or the CA set names."""
+        refused = wanted.purpose == "aia" and not self.revocations.may_fetch(wanted)
+        if refused or wanted in self.fetches.lost or self.fetches.best(wanted) is not None:
+            self._fetched(wanted)
+            return
+        host = self.fetches.want(wanted)
+        if host is not None and self.names.complete(host):
+            self._resolved(host)
+        elif host is not None:
+            self._progress(self.names.ask(host))
+
+    def _fetched(self, wanted: Wanted) -> None:
+        if wanted.purpose == "aia":
+            self._chains_want(self.chains.fetched(wanted.url, _body(self.fetches.best(wanted))))
+
+    def _emit_fetches(self, fetches: tuple[HttpFetch, ...]) -> None:
+        for fetch in fetches:
+            self._emit(Phase.OTHERS if fetch.purpose == "aia" else Phase.REVOCATION, fetch)
+            if fetch in self.seen:  # a rule asked the same before
+                self._fetch_progress(self.seen[fetch])
+
+    def _fetch_progress(self, seen: Observation) -> None:
+        again, settled = self.fetches.record(seen)
+        self._emit_fetches(again)
+        for wanted in settled:
+            self._fetched(wanted)
+
+    def _exchange(self, seen: Observation, step: HttpFetch) -> None:
+        self._note(seen)
+        self._fetch_progress(seen)
+        if step.host in self._by_host and self.suspicions.page(seen):
+            self._doubt(seen, step)
+
+
+def _phase(target: Target, index: int) -> Phase:
+    if index:
+        return Phase.REST
+    return Phase.FIRST if target.rule.group is Group.SERVICE else Phase.OTHERS
+
+
+def _extra(step: TlsHandshake | HttpFetch) -> bool:
+    return isinstance(step, TlsHandshake) and step.hello != "connector"
+
+
+def _body(seen: Observation | None) -> bytes | None:
+    """The document of an exchange that went well."""
+    if seen is None or seen.failure is not None or not isinstance(seen.evidence, HttpExchange):
+        return None
+    return seen.evidence.body if seen.evidence.status == 200 else None

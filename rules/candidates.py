@@ -1,0 +1,73 @@
+"""Which addresses of a name are tried, and which never."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rules.address import AddressClass, classify, never_connect
+from rules.guard import is_v6
+from rules.kinds.dns_chain import OS
+from rules.kinds.local_host import HostFacts
+from rules.kinds.os_lookup import OsAnswer
+from rules.names import Names
+from rules.verdict import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An address that resolution gave for a name. `resolvers` told it, "os" among them for the operating system.
+
+    `tried`: it is connected to. An address of a family without a route, past the limit per family, of this host itself
+    or of a class that is never connected to is kept and not tried; `why` says so.
+    """
+
+    address: str
+    address_class: AddressClass
+    resolvers: tuple[str, ...]
+    tried: bool
+    why: str = ""
+
+    @property
+    def public(self) -> bool:
+        return self.address_class is AddressClass.PUBLIC
+
+
+def candidates(names: Names, host: str, facts: HostFacts, plan: Plan) -> tuple[Candidate, ...]:
+    """Addresses of a resolved name. The operating system's come first: they are what the connector sees."""
+    told: dict[str, list[str]] = {}
+    for resolver, address in _told(names, host):
+        told.setdefault(address, [])
+        if resolver not in told[address]:
+            told[address].append(resolver)
+    counts = {False: 0, True: 0}
+    found = []
+    for address, resolvers in told.items():
+        kind = classify(address, plan.public_networks)
+        why = _refused(address, kind, facts)
+        if not why and counts[is_v6(address)] >= plan.max_addresses:
+            why = "more addresses than the pace allows"
+        if not why:
+            counts[is_v6(address)] += 1
+        found.append(Candidate(address, kind, tuple(resolvers), not why, why))
+    return tuple(found)
+
+
+def _told(names: Names, host: str) -> Iterator[tuple[str, str]]:
+    seen = names.os_answer(host)
+    if seen is not None and isinstance(seen.evidence, OsAnswer):
+        for address in seen.evidence.addresses:
+            yield OS, address
+    for chain in names.chains(host):
+        for address in sorted(record.value for record in chain.addresses):
+            yield chain.resolver, address
+
+
+def _refused(address: str, kind: AddressClass, facts: HostFacts) -> str:
+    if never_connect(kind):
+        return f"{kind.value} addresses are never connected to"
+    if address in facts.addresses:
+        return "an address of this host"
+    if not (facts.route_v6 if is_v6(address) else facts.route_v4):
+        return "no IPv6 route" if is_v6(address) else "no IPv4 route"
+    return ""

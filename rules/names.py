@@ -1,0 +1,194 @@
+"""Which addresses a name has: every resolver asked, chains followed, a dead resolver noticed once.
+
+A machine without sockets: questions out, observations in. A resolver that has answered nothing while several questions
+timed out is dead: what is still open there is dropped, so that a dead resolver costs one time limit and not one per name.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+
+from rules.failure import Code, Failure, Stage
+from rules.kinds.dns_chain import OS, Chain, DnsAnswer, DnsQuestion, Outcome, RecordType, walk
+from rules.kinds.os_lookup import OsAnswer, OsLookup
+from rules.observation import Observation
+
+#: Questions that must have failed, with none answered, before a resolver counts as dead.
+DEAD_AFTER = 3
+FAMILIES: tuple[RecordType, ...] = ("A", "AAAA")
+
+_NO_ANSWER = frozenset({Code.TIMEOUT, Code.REFUSED, Code.UNREACHABLE, Code.NO_ROUTE, Code.DENIED})
+_OS_NO_SERVER = frozenset({"EAI_AGAIN", "EAI_FAIL", "EAI_SYSTEM"})
+
+
+@dataclass(slots=True)
+class Health:
+    """What a resolver has shown so far."""
+
+    answered: int = 0
+    failed: int = 0
+    reasons: set[Code] = field(default_factory=set)
+
+    @property
+    def dead(self) -> bool:
+        return not self.answered and self.failed >= DEAD_AFTER
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What an observation led to: questions to ask now, and hosts whose resolution is complete."""
+
+    ask: tuple[DnsQuestion | OsLookup, ...] = ()
+    resolved: tuple[str, ...] = ()
+
+
+class Names:
+    """Resolution of many names at several resolvers and through the operating system."""
+
+    def __init__(self, resolvers: tuple[str, ...]) -> None:
+        self.resolvers = resolvers
+        self.health: dict[str, Health] = {r: Health() for r in (*resolvers, OS)}
+        self._seen: dict[DnsQuestion, Observation] = {}
+        self._os: dict[str, Observation] = {}
+        self._chains: dict[tuple[str, str, RecordType], Chain] = {}
+        self._by_host: dict[str, list[tuple[str, str, RecordType]]] = defaultdict(list)
+        self._waiting: dict[DnsQuestion, set[tuple[str, str, RecordType]]] = {}
+        self._open: dict[str, int] = {}
+
+    def ask(self, host: str) -> Progress:
+        """Begin with a name; nothing happens for one that has begun already."""
+        if host in self._open:
+            return Progress()
+        self._open[host] = 1 + len(self.resolvers) * len(FAMILIES)
+        ask: list[DnsQuestion | OsLookup] = []
+        done: list[str] = []
+        if self.health[OS].dead:
+            self._close(host, done)
+        else:
+            ask.append(OsLookup(host))
+        for resolver in self.resolvers:
+            for rtype in FAMILIES:
+                key = (host, resolver, rtype)
+                self._by_host[host].append(key)
+                self._advance(key, ask, done)
+        return Progress(tuple(ask), tuple(done))
+
+    def record(self, seen: Observation) -> Progress:
+        """Take an answer."""
+        ask: list[DnsQuestion | OsLookup] = []
+        done: list[str] = []
+        if isinstance(seen.step, OsLookup):
+            self._record_os(seen, seen.step, done)
+        elif isinstance(seen.step, DnsQuestion):
+            self._record_dns(seen, seen.step, ask, done)
+        return Progress(tuple(ask), tuple(done))
+
+    def wanted(self, step: DnsQuestion | OsLookup) -> bool:
+        """Whether a question is still worth asking."""
+        return not self.health[OS if isinstance(step, OsLookup) else step.resolver].dead
+
+    def complete(self, host: str) -> bool:
+        return self._open.get(host) == 0
+
+    def chains(self, host: str) -> tuple[Chain, ...]:
+        """Chains of `host`, by resolver in order, A before AAAA."""
+        return tuple(self._chains[key] for key in self._by_host.get(host, ()) if key in self._chains)
+
+    def os_answer(self, host: str) -> Observation | None:
+        return self._os.get(host)
+
+    def seen(self, question: DnsQuestion) -> Observation | None:
+        """The observation of a question: of its repeat, where there was one."""
+        return self._seen.get(replace(question, attempt=2)) or self._seen.get(question)
+
+    def links(self, host: str) -> tuple[DnsQuestion, ...]:
+        """Questions for every later name of the chains of `host`, each by itself, that have not been asked yet."""
+        wanted: dict[DnsQuestion, None] = {}
+        for chain in self.chains(host):
+            if chain.rtype == "A":
+                for link in chain.links:
+                    wanted[DnsQuestion(chain.resolver, link.value, "A")] = None
+        return tuple(q for q in wanted if q not in self._seen and not self.health[q.resolver].dead)
+
+    def _record_os(self, seen: Observation, step: OsLookup, done: list[str]) -> None:
+        health = self.health[OS]
+        answer = seen.evidence
+        error = answer.error if isinstance(answer, OsAnswer) else ""
+        if seen.failure is not None or error in _OS_NO_SERVER:
+            health.failed += 1
+        else:
+            health.answered += 1
+        if step.name not in self._os:
+            self._os[step.name] = seen
+            self._close(step.name, done)
+        if health.dead:
+            for host in [h for h, left in self._open.items() if left and h not in self._os]:
+                self._os[host] = replace(seen, step=OsLookup(host), evidence=None, failure=_dead(OS))
+                self._close(host, done)
+
+    def _record_dns(
+        self, seen: Observation, step: DnsQuestion, ask: list[DnsQuestion | OsLookup], done: list[str]
+    ) -> None:
+        self._seen[step] = seen
+        health = self.health[step.resolver]
+        if seen.failure is not None and seen.failure.code in _NO_ANSWER:
+            health.failed += 1
+            health.reasons.add(seen.failure.code)
+        else:
+            health.answered += 1
+        first = replace(step, attempt=1)
+        if step.attempt == 1 and _doubtful(seen) and not health.dead:
+            ask.append(replace(step, attempt=2))
+            return
+        for key in sorted(self._waiting.pop(first, ())):
+            self._advance(key, ask, done)
+        if health.dead:
+            self._bury(step.resolver, done)
+
+    def _bury(self, resolver: str, done: list[str]) -> None:
+        for question in [q for q in self._waiting if q.resolver == resolver]:
+            for key in sorted(self._waiting.pop(question)):
+                host, _, rtype = key
+                outcome = Outcome.TIMEOUT if Code.TIMEOUT in self.health[resolver].reasons else Outcome.UNREACHABLE
+                self._chains[key] = Chain(resolver, host, rtype, outcome=outcome, at=host, detail="resolver is dead")
+                self._close(host, done)
+
+    def _advance(
+        self, key: tuple[str, str, RecordType], ask: list[DnsQuestion | OsLookup], done: list[str]
+    ) -> None:
+        host, resolver, rtype = key
+        chain = walk(resolver, host, rtype, self._lookup)
+        if chain.ask is not None and not self.health[resolver].dead:
+            waiting = self._waiting.setdefault(chain.ask, set())
+            if not waiting:
+                ask.append(chain.ask)
+            waiting.add(key)
+            return
+        if chain.ask is not None:
+            chain = replace(chain, ask=None, outcome=Outcome.TIMEOUT, detail="resolver is dead")
+        self._chains[key] = chain
+        self._close(host, done)
+
+    def _lookup(self, question: DnsQuestion) -> tuple[DnsAnswer | None, Failure | None] | None:
+        seen = self.seen(question)
+        if seen is None or (seen.step.attempt == 1 and _doubtful(seen) and not self.health[question.resolver].dead):
+            return None  # not asked, or asked again and still open
+        return (seen.evidence if isinstance(seen.evidence, DnsAnswer) else None), seen.failure
+
+    def _close(self, host: str, done: list[str]) -> None:
+        if host in self._open:
+            self._open[host] -= 1
+            if self._open[host] == 0:
+                done.append(host)
+
+
+def _doubtful(seen: Observation) -> bool:
+    """Worth a second question: SERVFAIL and refusals pass; a timeout has been tried several times already."""
+    if isinstance(seen.evidence, DnsAnswer):
+        return seen.evidence.rcode not in ("NOERROR", "NXDOMAIN")
+    return seen.failure is not None and seen.failure.code is Code.MALFORMED
+
+
+def _dead(resolver: str) -> Failure:
+    return Failure(Stage.DNS, Code.TIMEOUT, f"{resolver}: no answer to any name")

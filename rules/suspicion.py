@@ -1,0 +1,62 @@
+"""When an answer is doubtful, and which second looks tell more: the repeat, the control name, the other TLS version."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+
+from rules.failure import Code, Stage
+from rules.kinds.http_fetch import HttpExchange, looks_like_block_page
+from rules.kinds.tls_handshake import TlsHandshake
+from rules.observation import Observation
+from rules.trust import ChainJudgement
+from rules.verdict import Plan
+
+#: Names of the service that get the extra observations (TLS 1.3, large hello).
+MAX_EXTRA_NAMES = 4
+#: Control handshakes for one unexpected issuing key.
+MAX_CONTROLS = 3
+#: TLS alerts that a server without TLS 1.2 sends: handshake_failure, protocol_version, insufficient_security.
+_VERSION_ALERTS = frozenset({40, 70, 71})
+
+
+@dataclass(slots=True)
+class Suspicions:
+    plan: Plan
+    _extra: set[str] = field(default_factory=set)
+    _controls: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+
+    def first_of(self, step: TlsHandshake) -> bool:
+        """Whether this name gets the extra observations: once a name, a few names an audit."""
+        if step.server_name in self._extra or len(self._extra) >= MAX_EXTRA_NAMES:
+            return False
+        self._extra.add(step.server_name)
+        return True
+
+    def doubtful(self, judgement: ChainJudgement) -> bool:
+        """Neither a known key nor a public CA stands behind the certificate."""
+        return judgement.verdict not in ("genuine", "issuer-unexpected")
+
+    def control(self, step: TlsHandshake, judgement: ChainJudgement) -> TlsHandshake | None:
+        """The same address with a name that no rule holds: is it the name or the way that is intercepted?"""
+        if step.hello != "connector" or step.server_name == self.plan.control_name or not self.plan.control_name:
+            return None
+        addresses = self._controls[judgement.issuing_key or ""]
+        if step.address in addresses or len(addresses) >= MAX_CONTROLS:
+            return None
+        addresses.add(step.address)
+        return replace(step, server_name=self.plan.control_name, path=None, attempt=1)
+
+    def version(self, seen: Observation) -> bool:
+        """Whether the failure could be a server that no longer speaks TLS 1.2."""
+        failure = seen.failure
+        if failure is None or failure.stage is not Stage.TLS:
+            return False
+        return failure.code in (Code.RESET, Code.EOF) or failure.alert in _VERSION_ALERTS
+
+    def page(self, seen: Observation) -> bool:
+        """Whether an exchange over port 80 is worth repeating: no answer, or a page that somebody else wrote."""
+        if seen.failure is not None:
+            return True
+        exchange = seen.evidence
+        return isinstance(exchange, HttpExchange) and looks_like_block_page(exchange) is not None
