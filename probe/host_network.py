@@ -324,7 +324,8 @@ def _own(sock: socket.socket) -> tuple[str, int] | None:
         name = sock.getsockname()
     except OSError:
         return None
-    return (str(name[0]), int(name[1])) if name[1] else None
+    known = name[1] and name[0] not in ("0.0.0.0", "::")  # noqa: S104 - a comparison, nothing is bound
+    return (str(name[0]), int(name[1])) if known else None
 
 
 def _icmp(sock: socket.socket) -> Icmp | None:

@@ -1,7 +1,7 @@
 """The seam: every byte that leaves or enters this machine passes through a `Network`.
 
-`HostNetwork` goes direct. A later outbound proxy is another `Network` whose `connect` sends CONNECT first: no kind of
-check knows the difference.
+`HostNetwork` (host_network.py) goes direct. A later outbound proxy is another `Network` whose `connect` sends CONNECT
+first: no kind of check knows the difference.
 """
 
 from __future__ import annotations
