@@ -162,6 +162,9 @@ class _Walk:
     def _name(self) -> str:
         """The name at the cursor, lower case, escaped as in zone files; the cursor moves behind it."""
         wire, at = self._wire, self._at
+        if at < len(wire) and wire[at] == 0:  # the root: every OPT record
+            self._at += 1
+            return ""
         if at + 1 < len(wire) and wire[at] >= 0xC0:
             known = self._names.get((wire[at] & 0x3F) << 8 | wire[at + 1])
             if known is not None:

@@ -1,0 +1,42 @@
+"""Child process that asks the operating system for addresses, so that a hanging lookup can be killed.
+
+Run as a script with `python -I -S`: the standard library only, nothing of this project. One JSON object a line:
+{"id": 1, "name": "login.example"} in, {"id": 1, "addresses": ["192.0.2.1"], "error": 0} out, where `error` is the
+number of getaddrinfo's error. It ends with its standard input, and so never outlives its parent.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+
+
+def lookup(name: str) -> tuple[list[str], int]:
+    """Addresses of both families in the system's order without duplicates, and the error's number (0: none).
+
+    The name goes as bytes: given text, Python would apply an IDNA of its own, which refuses what resolvers accept.
+    """
+    try:
+        found = socket.getaddrinfo(name.encode("ascii", "replace"), None, type=socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        return [], error.errno or -1
+    except (OSError, ValueError):
+        return [], socket.EAI_FAIL
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found)), 0
+
+
+def main() -> None:
+    """Answer line by line until the parent closes its end."""
+    for line in sys.stdin:
+        request = json.loads(line)
+        addresses, error = lookup(str(request["name"]))
+        try:
+            sys.stdout.write(json.dumps({"id": request["id"], "addresses": addresses, "error": error}) + "\n")
+            sys.stdout.flush()
+        except OSError:  # the parent has gone
+            break
+
+
+if __name__ == "__main__":
+    main()
