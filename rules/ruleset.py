@@ -114,6 +114,7 @@ class RuleSet:
     unpublished: str = ""
     source: str = ""  # file it was read from, for messages
     sha256: str = ""
+    warnings: tuple[str, ...] = ()  # what is allowed and yet looks wrong: look-alike names, rows that disagree
 
     def rule_for(self, host: str, port: int | None = None) -> Rule | None:
         """The first rule that covers `host` (and `port`, where given); exact rows before wildcards."""
@@ -164,6 +165,8 @@ class Interceptor:
     cn: str = ""  # linear glob, matched case-insensitively on trimmed text
     o: str = ""
     ou: str = ""
+    source: str = ""  # where these texts were seen
+    grade: str = "B"
 
 
 @dataclass(frozen=True, slots=True)
