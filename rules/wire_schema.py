@@ -1,7 +1,7 @@
 """The JSON Schema (draft 2020-12) of a report, generated from the types.
 
 It ships as `rules/schema/report-1.json`; a test holds the file equal to `schema()`. After a change of the types write
-it anew: `python -m exporters.report_json > rules/schema/report-1.json`.
+it anew: `python -m exporters.schema > rules/schema/report-1.json`.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ VALIDATOR = jsonschema.Draft202012Validator(schema())
 
 def test_the_shipped_file_is_the_generated_one() -> None:
     assert json.loads(SHIPPED.read_text("utf-8")) == schema(), (
-        "run: python -m exporters.report_json > rules/schema/report-1.json"
+        "run: python -m exporters.schema > rules/schema/report-1.json"
     )
 
 

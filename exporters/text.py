@@ -1,0 +1,301 @@
+"""The audit's screen: the answer, who must act, what is wrong, what could not be tested, what is fine.
+
+In that order, because a reader stops when they know enough. Where and as whom it was measured stands on the first
+screen: half of all surprises are the wrong account, the wrong way out or a forgotten proxy.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+
+from exporters.evidence import flow, hostport
+from exporters.style import Style, count, say, seconds
+from rules.display import display
+from rules.observation import Observation
+from rules.verdict import Answer, CauseGroup, Endpoint, Report, Status, Verdict
+from rules.wire import to_rfc3339
+
+FOLD = 6  #: endpoints of a cause that are shown when not asked for all
+FLOWS = 3  #: connections shown as evidence of a cause when not asked for all
+
+#: The answers as words, colours and whole sentences.
+ANSWERS: Mapping[Answer, tuple[str, str, str]] = {
+    Answer.YES: ("YES", "good", "a connector can live on this network."),
+    Answer.DEGRADED: ("DEGRADED", "doubt", "a connector lives on this network, but not in full health."),
+    Answer.NO: ("NO", "bad", "a connector cannot live on this network."),
+    Answer.NOT_PROVEN: ("NOT PROVEN", "doubt", "it is not proven that a connector can live on this network."),
+}
+#: Statuses as words and colours.
+WORDS: Mapping[Status, tuple[str, str]] = {
+    Status.PASS: ("ok", "good"),
+    Status.NOT_APPLICABLE: ("not applicable", "quiet"),
+    Status.NOTICE: ("notice", "note"),
+    Status.WARN: ("WARNING", "doubt"),
+    Status.INCONCLUSIVE: ("NOT TESTED", "doubt"),
+    Status.FAIL: ("FAIL", "bad"),
+    Status.BROKEN: ("BUG IN WAYCLEAR", "bad"),
+}
+OWNERS: Mapping[str, str] = {
+    "firewall": "Firewall team",
+    "proxy": "Proxy team",
+    "dns": "DNS team",
+    "host": "Administrator of this host",
+    "pki": "Certificate (PKI) team",
+    "microsoft": "Microsoft",
+    "wayclear": "Authors of wayclear (please report it)",
+    "nobody": "Whoever runs this audit",
+}
+CHECKS: Mapping[str, str] = {
+    "dns": "DNS",
+    "tcp": "TCP",
+    "tls": "TLS",
+    "http": "HTTP",
+    "crl": "CRL",
+    "ocsp": "OCSP",
+}
+
+WRONG = frozenset({Status.BROKEN, Status.FAIL, Status.WARN})
+
+
+def render(report: Report, style: Style) -> str:
+    """The whole screen, in the order in which it is read."""
+    wrong = [c for c in report.causes if c.status in WRONG]
+    untested = [c for c in report.causes if c.status is Status.INCONCLUSIVE]
+    notices = [c for c in report.causes if c.status is Status.NOTICE]
+    numbered = list(enumerate(wrong, 1))
+    lines: list[str] = []
+    for part in (
+        _answer(report, style),
+        _who(numbered, untested, style),
+        _vantage(report, style),
+        _section("WHAT IS WRONG", _wrong(report, numbered, style), style),
+        _section("WHAT COULD NOT BE TESTED, AND WHY", _untested(report, untested, style), style),
+        _section("WORTH KNOWING", _notices(report, notices, style), style),
+        _section("WHAT IS FINE", _fine(report, style), style),
+        _section(
+            "NOTES", [line for note in report.notes for line in style.wrap(say(note), "    ", "  - ")], style
+        ),
+    ):
+        found = list(part)
+        lines += [*found, ""] if found else []
+    return style.finish(lines[:-1])
+
+
+def _section(title: str, body: Iterable[str], style: Style) -> Iterator[str]:
+    lines = list(body)
+    if lines:
+        yield style.paint("heading", title)
+        yield from lines
+
+
+def _answer(report: Report, style: Style) -> Iterator[str]:
+    word, tone, sentence = ANSWERS[report.answer]
+    head, *more = style.wrap(f"{word}: {sentence}")
+    yield head.replace(word, style.paint(tone, word), 1)
+    yield from more
+    yield from style.wrap(say(report.answer_text), "  ")
+
+
+def _who(numbered: list[tuple[int, CauseGroup]], untested: list[CauseGroup], style: Style) -> Iterator[str]:
+    """Who must act, and on which of the numbered findings."""
+    owners: dict[str, list[int]] = defaultdict(list)
+    for number, cause in numbered:
+        owners[cause.owner].append(number)
+    if not owners:
+        yield (
+            "Nobody must act." if not untested else "Nobody must act yet: see below what could not be tested."
+        )
+        return
+    yield style.paint("heading", "WHO MUST ACT")
+    for owner, numbers in owners.items():
+        which = ", ".join(map(str, numbers))
+        yield from style.wrap(
+            f"{OWNERS[owner]}: {'finding' if len(numbers) == 1 else 'findings'} {which}", "    ", "  "
+        )
+
+
+def _vantage(report: Report, style: Style) -> Iterator[str]:
+    """Where and as whom it was measured, and by which lists."""
+    seen = report.vantage
+    place = ", ".join(f"{display(k, 60)} {display(v, 120)}" for k, v in seen.labels)
+    rows = [
+        ("Tested from", f"{display(seen.host)} ({display(seen.os)})" + (f", {place}" if place else "")),
+        ("Account", display(seen.user)),
+        ("Source addresses", _list(seen.sources) or "none: no route to the internet"),
+        ("Resolvers", _list(seen.resolvers) or "none configured"),
+        ("Proxy", _proxy(report)),
+        ("Tenant", _tenant(report)),
+        ("When", f"{to_rfc3339(report.started)[:19].replace('T', ' ')} UTC, {_took(report)}"),
+    ]
+    for used in report.rulesets:
+        what = "Expected CAs" if used.kind == "cas" else "Rules"
+        note = f", {say(used.note)}" if used.note else ""
+        rows.append(
+            (
+                what,
+                f"{display(used.name)} {display(used.version, 40)}, reviewed {display(used.reviewed, 40)}{note}",
+            )
+        )
+    yield from style.pairs(rows, "  ")
+
+
+def _took(report: Report) -> str:
+    connections = sum(1 for o in report.observations if o.local is not None)
+    took = f"took {seconds(report.finished - report.started)}, {count(connections, 'connection')}"
+    return f"{took}, wayclear {display(report.version, 40)}"
+
+
+def _proxy(report: Report) -> str:
+    found = report.vantage.proxies
+    if not found:
+        return "none is set on this host"
+    shown = "; ".join(f"{display(p.address)} ({display(p.source)})" for p in found)
+    return f"{shown}; not used by this audit"
+
+
+def _tenant(report: Report) -> str:
+    seen = report.vantage
+    if seen.tenant is None:
+        return "not given, so the tenant's own names were not tested (--tenant GUID or DOMAIN)"
+    source = f" (from {display(seen.tenant_source, 60)})" if seen.tenant_source else ""
+    return display(seen.tenant) + source
+
+
+def _list(values: Iterable[str]) -> str:
+    return ", ".join(display(value, 80) for value in values)
+
+
+def _wrong(report: Report, numbered: list[tuple[int, CauseGroup]], style: Style) -> Iterator[str]:
+    for position, (number, cause) in enumerate(numbered):
+        if position:
+            yield ""
+        yield from _block(report, number, cause, style)
+
+
+def _block(report: Report, number: int, cause: CauseGroup, style: Style) -> Iterator[str]:
+    """One cause: what, for whom, where, what to do, how we know."""
+    word, tone = WORDS[cause.status]
+    head, *more = style.wrap(
+        f"{word}: {say(cause.summary)} [{display(cause.cause, 60)}]", "     ", f"  {number}. "
+    )
+    yield head.replace(word, style.paint(tone, word), 1)
+    yield from more
+    rows = [("For", f"{OWNERS[cause.owner]} ({_sure(cause)})")]
+    if cause.remedy:
+        rows.append(("Do", say(cause.remedy)))
+    yield from style.pairs(rows, "     ")
+    if cause.endpoints:
+        yield f"     Endpoints ({len(cause.endpoints)})"
+        yield from _endpoints(cause.endpoints, style)
+    evidence = list(_evidence(report, cause, style))
+    if evidence:
+        yield "     Evidence"
+        yield from evidence
+
+
+def _sure(cause: CauseGroup) -> str:
+    known = {"proven": "proven", "likely": "likely, not proven", "possible": "possible, not proven"}[
+        cause.confidence
+    ]
+    by = {
+        None: "",
+        "name": ", by the name asked for",
+        "size": ", by the packet's size",
+        "protocol": ", by the protocol",
+        "address": ", by the address",
+        "idle": ", after a time without traffic",
+    }[cause.mechanism]
+    return known + by + (f", at {display(cause.hop, 80)}" if cause.hop else "")
+
+
+def _endpoints(endpoints: tuple[Endpoint, ...], style: Style) -> Iterator[str]:
+    shown = endpoints if style.verbose or len(endpoints) <= FOLD + 1 else endpoints[:FOLD]
+    for endpoint in shown:
+        yield f"       {_endpoint(endpoint)}"
+    if len(shown) < len(endpoints):
+        yield f"       +{len(endpoints) - len(shown)} more (--verbose shows all)"
+
+
+def _endpoint(endpoint: Endpoint) -> str:
+    at = f" at {display(endpoint.address, 80)}" if endpoint.address else ""
+    return hostport(endpoint.host, endpoint.port) + at
+
+
+def _evidence(report: Report, cause: CauseGroup, style: Style) -> Iterator[str]:
+    """The short lines first, then connections as a log knows them."""
+    yield from style.pairs(((display(k, 40), say(v)) for k, v in cause.details), "       ")
+    found = _seen(report, cause.evidence)
+    shown = found if style.verbose else found[:FLOWS]
+    for seen in shown:
+        yield from style.wrap(flow(seen), "         ", "       ")
+    if len(shown) < len(found):
+        yield f"       +{len(found) - len(shown)} more (--verbose shows all)"
+
+
+def _seen(report: Report, names: Iterable[str]) -> list[Observation]:
+    """The observations with these ids; ids that the report does not hold are passed over."""
+    found = []
+    for name in names:
+        number = name[1:]
+        if (
+            number.isascii()
+            and number.isdigit()
+            and len(number) < 9
+            and 0 < int(number) <= len(report.observations)
+        ):
+            found.append(report.observations[int(number) - 1])
+    return found
+
+
+def _untested(report: Report, causes: list[CauseGroup], style: Style) -> Iterator[str]:
+    for cause in causes:
+        yield from style.wrap(f"{say(cause.summary)} [{display(cause.cause, 60)}]", "    ", "  - ")
+        if cause.remedy:
+            yield from style.wrap(say(cause.remedy), "    ", "    To test it: ")
+        if cause.endpoints:
+            yield f"    Endpoints ({len(cause.endpoints)})"
+            yield from _endpoints(cause.endpoints, style)
+        if style.verbose:
+            yield from _evidence(report, cause, style)
+
+
+def _notices(report: Report, causes: list[CauseGroup], style: Style) -> Iterator[str]:
+    """Nothing to do about these; a line each, whole when asked."""
+    for cause in causes:
+        yield from style.wrap(f"{say(cause.summary)} [{display(cause.cause, 60)}]", "    ", "  - ")
+        if style.verbose:
+            if cause.remedy:
+                yield from style.wrap(say(cause.remedy), "    ", "    If you like: ")
+            yield from _endpoints(cause.endpoints, style)
+            yield from _evidence(report, cause, style)
+
+
+def _fine(report: Report, style: Style) -> Iterator[str]:
+    """What passed, in a line."""
+    passed = [v for v in report.verdicts if v.status is Status.PASS]
+    apart = [v for v in report.verdicts if v.status is Status.NOT_APPLICABLE]
+    if passed:
+        checks = Counter(v.check for v in passed)
+        each = ", ".join(f"{CHECKS.get(check, check)} {number}" for check, number in checks.most_common())
+        endpoints = {v.endpoint.host for v in passed if v.endpoint}
+        line = f"{count(len(passed), 'check')} of {count(len(endpoints), 'name')} passed ({each})"
+    else:
+        line = "No check passed"
+    line += f"; {len(apart)} did not apply" if apart else ""
+    yield from style.wrap(line + ("." if style.verbose else ". --verbose shows each."), "  ")
+
+
+def _table(verdicts: Iterable[Verdict], style: Style) -> Iterator[str]:
+    """Every endpoint with the result of each of its checks."""
+    rows: dict[str, list[Verdict]] = defaultdict(list)
+    for verdict in verdicts:
+        rows[_endpoint(verdict.endpoint) if verdict.endpoint else "this host"].append(verdict)
+    column = min(max(map(len, rows), default=0), style.width // 2)
+    for name in sorted(rows):
+        results = ", ".join(
+            f"{CHECKS.get(v.check, v.check)} {WORDS[v.status][0]}"
+            + ("" if v.cause == "ok" else f" [{display(v.cause, 60)}]")
+            for v in rows[name]
+        )
+        yield from style.wrap(results, "    " + " " * column + "  ", f"    {name:<{column}}  ")

@@ -1,0 +1,94 @@
+"""Observations in words."""
+
+from __future__ import annotations
+
+import pytest
+
+from exporters.evidence import FAILED, asked, failed, flow, hostport, mask, outcome
+from rules.failure import Code, Failure, Icmp, Stage
+from rules.kinds.dns_chain import DnsAnswer, DnsQuestion
+from rules.kinds.http_fetch import HttpFetch
+from rules.kinds.os_lookup import OsAnswer, OsLookup
+from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
+from rules.observation import Observation
+from tests.exporters import samples
+
+
+@pytest.mark.parametrize("code", list(Code))
+def test_every_failure_has_words(code: Code) -> None:
+    assert FAILED[code]
+    assert FAILED[code] in failed(Failure(Stage.TCP, code))
+
+
+@pytest.mark.parametrize("seen", samples.observations(), ids=lambda seen: type(seen.step).__name__)
+def test_every_kind_has_words(seen: Observation) -> None:
+    for text in (asked(seen.step), outcome(seen), flow(seen)):
+        assert text
+        assert text.isprintable()
+
+
+def test_a_flow_is_what_a_firewall_log_holds() -> None:
+    assert flow(samples.observations()[6]) == (
+        "10.20.0.5:53213 → 20.190.0.2:443 (login.microsoftonline.com) at 09:14:12.020 UTC, TCP: unreachable (ICMP), "
+        "ICMP type 3 code 13 (administratively prohibited) from 10.20.0.1 after 13 ms"
+    )
+
+
+def test_failures_name_alert_and_icmp() -> None:
+    assert failed(Failure(Stage.TLS, Code.ALERT, alert=49)) == "TLS: TLS alert, alert 49 access_denied"
+    assert failed(Failure(Stage.TLS, Code.ALERT, alert=250)) == "TLS: TLS alert, alert 250"
+    assert "ICMP type 9 code 9" in failed(Failure(Stage.TCP, Code.UNREACHABLE, icmp=Icmp(9, 9, None)))
+
+
+def test_steps_say_how_they_differ() -> None:
+    large = TlsHandshake("2001:db8::1", 443, "a.example", "large", "/x", 2)
+    assert asked(large) == "TLS to [2001:db8::1]:443 as a.example with a large hello, GET /x (attempt 2)"
+    assert asked(HttpFetch("192.0.2.1", 80, "a.example", "/", body=b"x")).startswith("POST http://a.example/")
+
+
+def test_dns_answers_tell_what_was_odd() -> None:
+    answer = DnsAnswer(
+        "NOERROR",
+        (),
+        truncated=True,
+        transport="tcp",
+        edns=False,
+        junk=3,
+        ede="15 Blocked",
+        tcp_failure="refused",
+    )
+    shown = outcome(Observation(DnsQuestion("192.0.2.53", "a.example", "A"), 0, 0.1, None, answer))
+    for part in (
+        "0 records",
+        "over TCP",
+        "truncated, refused",
+        "without EDNS only",
+        "3 junk datagrams ignored",
+        "15 Blocked",
+    ):
+        assert part in shown
+
+
+def test_tls_answers_tell_what_was_seen() -> None:
+    facts = TlsFacts(0.1, client_certificate_asked=True, http_status=403)
+    step = TlsHandshake("192.0.2.1", 443, "a.example")
+    assert "client certificate asked for, HTTP 403 inside" in outcome(Observation(step, 0, 0.1, None, facts))
+    late = outcome(Observation(step, 0, 0.1, None, TlsFacts(0.1, http_failure="timeout"), stale=True))
+    assert "HTTP inside: timeout" in late
+    assert "an earlier observation" in late
+
+
+def test_a_failed_lookup_names_its_error() -> None:
+    assert "EAI_NONAME" in outcome(
+        Observation(OsLookup("a.example"), 0, 0.1, None, OsAnswer((), "EAI_NONAME"))
+    )
+
+
+def test_secrets_of_urls_are_masked() -> None:
+    assert mask("via http://user:pass@proxy:8080/") == "via http://***@proxy:8080/"
+    assert mask("http://a.example/x@y") == "http://a.example/x@y"
+
+
+def test_addresses_and_ports() -> None:
+    assert hostport("2001:db8::1", 443) == "[2001:db8::1]:443"
+    assert hostport("192.0.2.1", 80) == "192.0.2.1:80"

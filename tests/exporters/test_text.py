@@ -1,0 +1,138 @@
+"""The audit's screen, read as a person reads it."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+
+import pytest
+
+from exporters.style import Style
+from exporters.text import FOLD, render
+from rules.verdict import Answer, CauseGroup, Endpoint, Report, Status
+from tests.exporters import samples
+
+GOLDEN = Path(__file__).parent / "golden"
+SCREENS = {
+    "intercepted": (samples.report(), Style(100)),
+    "intercepted-verbose": (samples.report(), Style(100, verbose=True)),
+    "intercepted-narrow-ascii": (samples.report(), Style(60, encoding="ascii")),
+    "healthy": (samples.healthy(), Style(100)),
+    "behind-proxy": (samples.behind_proxy(), Style(100)),
+}
+
+
+@pytest.mark.parametrize("name", SCREENS)
+def test_the_screen_is_the_one_that_was_looked_at(name: str) -> None:
+    report, style = SCREENS[name]
+    assert render(report, style) == (GOLDEN / f"{name}.txt").read_text("utf-8")
+
+
+def test_the_order_is_the_one_of_a_reader_in_a_hurry() -> None:
+    shown = render(samples.report(), Style())
+    places = [
+        shown.index(part)
+        for part in (
+            "NO: ",
+            "Published applications do not open",
+            "WHO MUST ACT",
+            "WHAT IS WRONG",
+            "WHAT COULD NOT BE TESTED",
+            "WORTH KNOWING",
+            "WHAT IS FINE",
+            "NOTES",
+        )
+    ]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize(
+    "fact",
+    ["CORP\\svc-connector", "10.20.0.5", "none is set", "5f3b1c9e", "site Vienna", "reviewed 2026-11-01"],
+)
+def test_the_first_screen_says_where_and_as_whom(fact: str) -> None:
+    first = "\n".join(render(samples.report(), Style()).splitlines()[:24])
+    assert fact in first
+
+
+@pytest.mark.parametrize("answer", list(Answer))
+def test_each_answer_has_a_line_of_its_own(answer: Answer) -> None:
+    head = render(samples.report(answer=answer), Style()).splitlines()[0]
+    assert head.startswith(answer.value.upper().replace("-", " ") + ": ")
+
+
+@pytest.mark.parametrize("status", list(Status))
+def test_a_cause_of_any_status_is_shown(status: Status) -> None:
+    cause = dataclasses.replace(samples.SILENT, status=status)
+    shown = render(samples.report(causes=(cause,)), Style())
+    assert (cause.cause in shown) is (status not in (Status.PASS, Status.NOT_APPLICABLE))
+
+
+def test_many_endpoints_are_folded_and_unfolded() -> None:
+    ends = tuple(Endpoint(f"h{n}.example", 443) for n in range(30))
+    report = samples.report(causes=(dataclasses.replace(samples.INTERCEPTED, endpoints=ends),))
+    folded, whole = render(report, Style()), render(report, Style(verbose=True))
+    assert f"+{30 - FOLD} more (--verbose shows all)" in folded
+    assert "h29.example" not in folded
+    assert "h29.example" in whole
+
+
+def test_color_only_when_asked() -> None:
+    assert "\x1b" not in render(samples.report(), Style())
+    painted = render(samples.report(), Style(color=True))
+    assert "\x1b[1;31mNO\x1b[0m" in painted
+    assert re.sub(r"\x1b\[[0-9;]*m", "", painted) == render(samples.report(), Style())
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 200])
+def test_lines_keep_to_the_width_where_words_let_them(width: int) -> None:
+    for line in render(samples.report(), Style(width)).splitlines():
+        longest = max(map(len, line.split()), default=0)
+        assert len(line) <= max(width, longest + 30)
+
+
+EVIL = "\x1b]0;owned\x07\r\n\u202egnp.exe\x9b2J\ud800"
+
+
+def hostile() -> Report:
+    cause = CauseGroup(
+        cause="tls." + EVIL,
+        status=Status.FAIL,
+        summary=EVIL,
+        remedy=EVIL,
+        owner="firewall",
+        confidence="proven",
+        endpoints=(Endpoint(EVIL, 443, EVIL),),
+        evidence=("o1", "o\u0663", "oo", ""),
+        details=((EVIL, EVIL),),
+        hop=EVIL,
+    )
+    return samples.report(
+        version=EVIL,
+        answer_text=EVIL,
+        notes=(EVIL,),
+        causes=tuple(dataclasses.replace(cause, status=status) for status in Status),
+        verdicts=(samples.verdict(EVIL), samples.verdict(EVIL, "http", Status.FAIL, EVIL)),
+        vantage=samples.vantage(
+            **dict.fromkeys(("host", "user", "os", "tenant", "tenant_source"), EVIL),
+            labels=((EVIL, EVIL),),
+            sources=(EVIL,),
+            resolvers=(EVIL,),
+        ),
+        rulesets=(
+            dataclasses.replace(samples.RULESETS[0], name=EVIL, version=EVIL, reviewed=EVIL, note=EVIL),
+        ),
+    )
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_peer_text_does_nothing_to_a_terminal(verbose: bool) -> None:
+    shown = render(hostile(), Style(verbose=verbose))
+    assert all(line.isprintable() for line in shown.split("\n"))
+    shown.encode("utf-8")
+
+
+def test_evidence_ids_that_the_report_does_not_hold_are_passed_over() -> None:
+    cause = dataclasses.replace(samples.SILENT, evidence=("o0", "o99", "x", "o6"))
+    assert render(samples.report(causes=(cause,)), Style()).count("53212") == 1
