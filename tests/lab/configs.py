@@ -45,6 +45,7 @@ server:
   interface: {address}
   port: 53
   access-control: 0.0.0.0/0 allow
+  access-control: ::/0 allow
   username: ""
   chroot: ""
   directory: "{directory}"
@@ -53,7 +54,7 @@ server:
   log-time-ascii: no
   verbosity: 1
   num-threads: 1
-  do-ip6: no
+  prefer-ip4: yes
   do-daemonize: no
   module-config: "{modules}"
   root-hints: "{directory}/root.hints"
@@ -163,7 +164,7 @@ def links(plan: Plan) -> dict[str, str]:
         f"addr add {inside[1]}/64 dev inside nodad",
         f"addr add {outside[0]}/30 dev outside",
         f"addr add {outside[1]}/64 dev outside nodad",
-        *(f"addr add {r.address}/32 dev lo" for r in plan.resolvers),
+        *(f"addr add {r.address}/{128 if ':' in r.address else 32} dev lo" for r in plan.resolvers),
         f"addr add {plans.UPSTREAM}/32 dev lo",
         "link set inside up",
         "link set outside up",
@@ -197,7 +198,10 @@ def ruleset(plan: Plan) -> str:
     forward = list(plan.forward)
     if plan.ipv6 == "black-hole":
         forward.insert(0, "meta nfproto ipv6 drop")
-    inbound = [*plan.inbound, *(f"ip daddr {r.address} drop" for r in plan.resolvers if r.dead)]
+    inbound = [
+        *plan.inbound,
+        *(f"{family(r.address)} daddr {r.address} drop" for r in plan.resolvers if r.dead),
+    ]
     redirects = [
         f"iifname inside {i.match} redirect to :{PORTS[i.kind]}" for i in plan.interceptors if i.match
     ]
@@ -209,6 +213,11 @@ def ruleset(plan: Plan) -> str:
     if redirects:
         chains.append(_chain("divert", "type nat hook prerouting priority -100; policy accept;", redirects))
     return "table inet lab {\n" + "\n".join(chains) + "\n}\n"
+
+
+def family(address: str) -> str:
+    """nft's word for the family of an address."""
+    return "ip6" if ":" in address else "ip"
 
 
 def _chain(name: str, header: str, rules: list[str]) -> str:

@@ -157,7 +157,7 @@ class Lab:
             self._python("internet", "internet", "internet", f"{self.directory}/world.pickle"),
         ]
         if self.plan.world.hostile_zones:
-            options = {"role": "authoritative", "listen": HOSTILE_AUTHORITATIVE}
+            options = {"listen": HOSTILE_AUTHORITATIVE, "rules": self.plan.world.hostile_rules}
             file = self._options("hostile-zones", options | {"world": f"{self.directory}/world.pickle"})
             made.append(self._python("hostile-zones", "internet", "hostile_dns", file))
         return made
@@ -215,7 +215,9 @@ class Lab:
         database = [configs.CERTIFICATE_HELPER, "-c", "-s", f"{self.directory}/ssl_db", "-M", "4MB"]
         subprocess.run(database, check=True, capture_output=True)
         argv = ["squid", "-N", "-d", "1", "-n", f"lab{os.getpid()}x{next(self._numbers)}", "-f", str(file)]
-        return self._service("squid", "firewall", argv, "Accepting SSL bumped", unprivileged=True)
+        return self._service(
+            "squid", "firewall", argv, "Accepting NAT intercepted SSL bumped", unprivileged=True
+        )
 
     def _mitmproxy(self, interceptor: Interceptor) -> dict[str, Any]:
         state = self.directory / "mitmproxy"

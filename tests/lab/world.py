@@ -7,6 +7,7 @@ They follow chains seen in public (Microsoft Tech Community, "Azure Relay IP and
 from __future__ import annotations
 
 import itertools
+import os
 import tomllib
 import urllib.parse
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from tests.lab import pki
 from tests.lab.revocation import Flaws
 
 TENANT = "11111111-2222-3333-4444-555555555555"
-RULE_SETS = Path(__file__).parents[2] / "rules" / "sets"
+RULE_SETS = Path(os.environ.get("DEVRULES", Path(__file__).parents[2] / "rules" / "sets"))
 AUTHORITATIVE = "199.7.83.42"  # the root and everything below it
 HOSTILE_AUTHORITATIVE = "199.7.83.66"
 CANARY = "198.51.100.9:443"  # never on the lab's internet
@@ -67,6 +68,7 @@ class World:
     flaws: Flaws = field(default_factory=Flaws)
     records: list[str] = field(default_factory=list)  # extra lines of the root zone
     hostile_zones: list[str] = field(default_factory=list)  # zones served by the hostile authoritative server
+    hostile_rules: list[dict[str, Any]] = field(default_factory=list)  # and how it misbehaves
 
     def remove(self, *names: str) -> None:
         """Take names out of the DNS (NXDOMAIN)."""
@@ -77,8 +79,11 @@ class World:
         """The hosts at or under `suffix` (of the shape `.servicebus.windows.net` or a full name)."""
         return [h for n, h in sorted(self.hosts.items()) if n == suffix or n.endswith(suffix)]
 
-    def zone(self) -> str:
-        """The root zone, without delegations but for the hostile zones: one file is enough for a whole root."""
+    def zone(self, *, everything: bool = False) -> str:
+        """The root zone, without delegations but for the hostile zones: one file is enough for a whole root.
+
+        `everything`: with the names of the hostile zones, as their own server knows them.
+        """
         lines = [
             "$TTL 300",
             ". SOA a.root.lab-servers.net. hostmaster.example.com. 2026112300 1800 900 604800 5",
@@ -86,7 +91,7 @@ class World:
             f"a.root.lab-servers.net. A {AUTHORITATIVE}",
             f"ns.hostile-servers.net. A {HOSTILE_AUTHORITATIVE}",
         ]
-        lines += [f"{zone}. NS ns.hostile-servers.net." for zone in self.hostile_zones]
+        lines += [f"{zone}. NS ns.hostile-servers.net." for zone in self.hostile_zones if not everything]
         made: dict[str, None] = {}
         for host in self.hosts.values():
             names = [host.name, *host.via]
@@ -94,7 +99,7 @@ class World:
                 made[f"{name}. {host.ttl} CNAME {target}."] = None
             made |= {f"{names[-1]}. {host.ttl} A {a}": None for a in host.v4}
             made |= {f"{names[-1]}. {host.ttl} AAAA {a}": None for a in host.v6}
-        inside = [line for line in made if not self._is_hostile(line.split(". ", 1)[0])]
+        inside = [line for line in made if everything or not self._is_hostile(line.split(". ", 1)[0])]
         return "\n".join(lines + inside + self.records) + "\n"
 
     def _is_hostile(self, name: str) -> bool:
