@@ -227,7 +227,7 @@ class Lab:
             "confdir": str(state),
             "ssl_verify_upstream_trusted_ca": f"{self.directory}/system-store.pem",
         }
-        options |= {"upstream_cert": "true", "connection_strategy": "lazy"}
+        options |= {"upstream_cert": "true", "block_global": "false", "connection_strategy": "lazy"}
         argv = [
             "mitmdump",
             "--mode",

@@ -255,8 +255,7 @@ class TestResolvers:
 class TestLife:
     def test_a_killed_test_leaves_nothing(self) -> None:
         code = (
-            "import sys; from tests.lab.audit_files import current_pki
-from tests.lab.lab import Lab\n"
+            "import sys; from tests.lab.lab import Lab\n"
             "lab = Lab().__enter__(); print(lab._process.pid, lab.directory, flush=True); sys.stdin.read()"
         )
         argv = [sys.executable, "-c", code]
