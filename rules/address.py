@@ -1,0 +1,210 @@
+"""What kind of place an address is: one table, from IANA's registries, that is the same on every Python.
+
+Sources: the IANA IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890 and its successors) and the multicast
+registries, as of `TABLE_DATE`. `ipaddress.is_global` is not used: it differs between Python versions. Where an IPv4
+address sits inside an IPv6 one (mapped RFC 4291 section 2.5.5.2, NAT64 RFC 6052 and RFC 8215, 6to4 RFC 3056), it
+decides: that is where the packet ends.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import TypeAlias
+
+Address: TypeAlias = IPv4Address | IPv6Address
+Network: TypeAlias = IPv4Network | IPv6Network
+
+#: The table below holds the registries' entries up to this day; the newest is RFC 9780's of 2025-04.
+TABLE_DATE = datetime.date(2025, 4, 30)
+
+
+class AddressClass(StrEnum):
+    PUBLIC = "public"
+    PRIVATE = "private"  # RFC 1918, unique local (RFC 4193), the old site-local (RFC 3879)
+    LOOPBACK = "loopback"
+    LINK_LOCAL = "link-local"
+    METADATA = "metadata"  # services of a cloud's own hosts, which hold credentials
+    MULTICAST = "multicast"  # and limited broadcast
+    UNSPECIFIED = "unspecified"  # 0.0.0.0/8 and ::, what a sinkhole answers
+    SYNTHETIC = (
+        "synthetic"  # 100.64/10 (RFC 6598) and 198.18/15 (RFC 2544): an agent or proxy on the way answers
+    )
+    DOCUMENTATION = "documentation"
+    RESERVED = "reserved"
+
+
+#: Never connected to, whatever a resolver says and whatever the configuration calls public.
+NEVER = frozenset(
+    {
+        AddressClass.LOOPBACK,
+        AddressClass.LINK_LOCAL,
+        AddressClass.METADATA,
+        AddressClass.MULTICAST,
+        AddressClass.UNSPECIFIED,
+    }
+)
+
+_V4: tuple[tuple[str, AddressClass], ...] = (
+    ("0.0.0.0/8", AddressClass.UNSPECIFIED),  # RFC 791
+    ("10.0.0.0/8", AddressClass.PRIVATE),  # RFC 1918
+    ("100.64.0.0/10", AddressClass.SYNTHETIC),  # RFC 6598
+    ("127.0.0.0/8", AddressClass.LOOPBACK),  # RFC 1122
+    (
+        "168.63.129.16/32",
+        AddressClass.METADATA,
+    ),  # Azure's wire server (Microsoft: what is IP address 168.63.129.16)
+    ("169.254.0.0/16", AddressClass.LINK_LOCAL),  # RFC 3927
+    ("169.254.169.254/32", AddressClass.METADATA),  # instance metadata of Azure, AWS, Google
+    ("172.16.0.0/12", AddressClass.PRIVATE),  # RFC 1918
+    ("192.0.0.0/24", AddressClass.RESERVED),  # RFC 6890
+    ("192.0.0.9/32", AddressClass.PUBLIC),  # RFC 7723, globally reachable
+    ("192.0.0.10/32", AddressClass.PUBLIC),  # RFC 8155, globally reachable
+    ("192.0.2.0/24", AddressClass.DOCUMENTATION),  # RFC 5737
+    ("192.88.99.0/24", AddressClass.RESERVED),  # RFC 7526, 6to4 relays, withdrawn
+    ("192.168.0.0/16", AddressClass.PRIVATE),  # RFC 1918
+    ("198.18.0.0/15", AddressClass.SYNTHETIC),  # RFC 2544
+    ("198.51.100.0/24", AddressClass.DOCUMENTATION),  # RFC 5737
+    ("203.0.113.0/24", AddressClass.DOCUMENTATION),  # RFC 5737
+    ("224.0.0.0/4", AddressClass.MULTICAST),  # RFC 5771
+    ("240.0.0.0/4", AddressClass.RESERVED),  # RFC 1112
+    ("255.255.255.255/32", AddressClass.MULTICAST),  # limited broadcast, RFC 8190
+)
+
+# 2000::/3 is what IANA has given out for global unicast; all that is not in this table is reserved.
+_V6: tuple[tuple[str, AddressClass], ...] = (
+    ("::/0", AddressClass.RESERVED),
+    ("::/128", AddressClass.UNSPECIFIED),  # RFC 4291
+    ("::1/128", AddressClass.LOOPBACK),  # RFC 4291
+    ("2000::/3", AddressClass.PUBLIC),
+    ("2001::/23", AddressClass.RESERVED),  # RFC 2928; Teredo (2001::/32, RFC 4380) among it
+    ("2001:1::1/128", AddressClass.PUBLIC),  # RFC 7723
+    ("2001:1::2/128", AddressClass.PUBLIC),  # RFC 8155
+    ("2001:1::3/128", AddressClass.PUBLIC),  # RFC 9665
+    ("2001:3::/32", AddressClass.PUBLIC),  # RFC 7450
+    ("2001:4:112::/48", AddressClass.PUBLIC),  # RFC 7535
+    ("2001:20::/28", AddressClass.PUBLIC),  # RFC 7343
+    ("2001:30::/28", AddressClass.PUBLIC),  # RFC 9374
+    ("2001:db8::/32", AddressClass.DOCUMENTATION),  # RFC 3849
+    ("3fff::/20", AddressClass.DOCUMENTATION),  # RFC 9637
+    ("fc00::/7", AddressClass.PRIVATE),  # RFC 4193
+    ("fd00:ec2::254/128", AddressClass.METADATA),  # instance metadata of AWS
+    ("fe80::/10", AddressClass.LINK_LOCAL),  # RFC 4291
+    ("fec0::/10", AddressClass.PRIVATE),  # RFC 3879
+    ("ff00::/8", AddressClass.MULTICAST),  # RFC 4291
+)
+# 100::/64 (RFC 6666), 100:0:0:1::/64 (RFC 9780) and 5f00::/16 (RFC 9602) lie outside 2000::/3 and so are reserved.
+
+#: The narrowest network comes first, so that the first that fits decides.
+_TABLE_V4 = sorted(((IPv4Network(n), c) for n, c in _V4), key=lambda row: -row[0].prefixlen)
+_TABLE_V6 = sorted(((IPv6Network(n), c) for n, c in _V6), key=lambda row: -row[0].prefixlen)
+
+_COMPATIBLE = IPv6Network("::/96")  # RFC 4291 section 2.5.5.1, deprecated
+_NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052
+_NAT64_LOCAL = IPv6Network("64:ff9b:1::/48")  # RFC 8215
+
+
+def classify(address: str | Address, public_networks: Sequence[str] = ()) -> AddressClass:
+    """The class of an address literal; ValueError for anything else.
+
+    `public_networks` (CIDR) makes public what is not, for test ranges: it wins over everything but `NEVER`. It may name
+    the IPv6 address itself or the IPv4 address inside it.
+    """
+    given = parse(address)
+    inner = embedded(given)
+    found = _lookup(inner or given)
+    if found in NEVER:
+        return found
+    if any(_within(one, _networks(tuple(public_networks))) for one in (given, inner) if one is not None):
+        return AddressClass.PUBLIC
+    return found
+
+
+def never_connect(kind: AddressClass) -> bool:
+    """Whether no packet may be sent to such an address, whoever asks for it."""
+    return kind in NEVER
+
+
+def is_own(address: str | Address, own: Iterable[str]) -> bool:
+    """Whether the address is one of `own` (this host's), also where either is written inside an IPv6 one."""
+    return _meant(address) in {_meant(one) for one in own}
+
+
+def on_link(address: str | Address, networks: Sequence[str]) -> bool:
+    """Whether the address lies in one of the on-link networks (CIDR): no firewall stands before it."""
+    return _within(_meant(address), _networks(tuple(networks)))
+
+
+def is_broadcast(address: str | Address, networks: Sequence[str]) -> bool:
+    """Whether the address is the directed broadcast address of one of the on-link networks (RFC 919)."""
+    meant = _meant(address)
+    return any(
+        isinstance(network, IPv4Network) and network.prefixlen < 31 and network.broadcast_address == meant
+        for network in _networks(tuple(networks))
+    )
+
+
+def same_network(one: str | Address, other: str | Address, v4: int = 24, v6: int = 64) -> bool:
+    """Whether two addresses of one family share their first `v4` or `v6` bits: likely one place."""
+    a, b = _meant(one), _meant(other)
+    if a.version != b.version:
+        return False
+    rest = a.max_prefixlen - (v4 if a.version == 4 else v6)
+    return int(a) >> rest == int(b) >> rest
+
+
+def embedded(address: Address) -> IPv4Address | None:
+    """The IPv4 address inside an IPv6 one: mapped, compatible, NAT64 or 6to4; None where there is none."""
+    if isinstance(address, IPv4Address):
+        return None
+    value = int(address)
+    if address.ipv4_mapped is not None or address in _NAT64:
+        return IPv4Address(value & 0xFFFFFFFF)
+    if address in _COMPATIBLE:
+        return IPv4Address(value) if value > 1 else None
+    if address in _NAT64_LOCAL:
+        return _local_nat64(value)
+    return address.sixtofour
+
+
+def parse(address: str | Address) -> Address:
+    """An address literal; a zone (`%eth0`) is dropped. ValueError for anything else."""
+    if isinstance(address, str):
+        return ip_address(address.partition("%")[0])
+    if isinstance(address, IPv6Address) and address.scope_id:
+        return IPv6Address(int(address))
+    return address
+
+
+def _local_nat64(value: int) -> IPv4Address:
+    """The IPv4 address under 64:ff9b:1::/48, which does not tell where its operator put it.
+
+    With a prefix of 48 bits it is in bits 48 to 63 and 72 to 87, and everything behind is zero (RFC 6052 section 2.2);
+    otherwise the operator has cut a /96 out of it and the address is the last 32 bits.
+    """
+    if value & 0xFF_FFFF_FFFF:
+        return IPv4Address(value & 0xFFFFFFFF)
+    return IPv4Address((value >> 64 & 0xFFFF) << 16 | value >> 40 & 0xFFFF)
+
+
+def _lookup(address: Address) -> AddressClass:
+    table: Sequence[tuple[Network, AddressClass]] = _TABLE_V4 if address.version == 4 else _TABLE_V6
+    return next((kind for network, kind in table if address in network), AddressClass.PUBLIC)
+
+
+def _meant(address: str | Address) -> Address:
+    given = parse(address)
+    return embedded(given) or given
+
+
+def _within(address: Address, networks: Iterable[Network]) -> bool:
+    return any(address.version == network.version and address in network for network in networks)
+
+
+@lru_cache(maxsize=64)
+def _networks(texts: tuple[str, ...]) -> tuple[Network, ...]:
+    """Networks in CIDR notation; bits behind the prefix may be set, as in what `ip addr` prints."""
+    return tuple(ip_network(text, strict=False) for text in texts)
