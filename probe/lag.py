@@ -1,0 +1,52 @@
+"""How late our own event loop is. A timeout is evidence about the network only where the loop was on time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+INTERVAL = 0.1  # seconds between two looks
+_WORTH_KEEPING = 0.05  # seconds; less is the noise of a busy machine
+_KEPT = 1000
+
+
+class LagMeter:
+    """A timer that notes how much later than asked it runs. Times are the loop's, in seconds."""
+
+    def __init__(self, interval: float = INTERVAL) -> None:
+        self._interval = interval
+        self._late: deque[tuple[float, float]] = deque(maxlen=_KEPT)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0
+
+    def start(self) -> None:
+        """Begin on the running loop; starting twice is fine."""
+        if self._timer is None:
+            self._loop = asyncio.get_running_loop()
+            self._arm()
+
+    def worst(self, since: float) -> float:
+        """The longest delay between `since` (loop time) and now, in seconds; also of a look that is overdue."""
+        if self._loop is None or self._timer is None:
+            return 0.0
+        overdue = max(0.0, self._loop.time() - max(self._due, since))
+        return max(overdue, *(lag for at, lag in self._late if at >= since), 0.0)
+
+    def stop(self) -> None:
+        """End; stopping twice is fine."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _arm(self) -> None:
+        assert self._loop is not None
+        self._due = self._loop.time() + self._interval
+        self._timer = self._loop.call_at(self._due, self._tick)
+
+    def _tick(self) -> None:
+        assert self._loop is not None
+        now = self._loop.time()
+        if now - self._due > _WORTH_KEEPING:
+            self._late.append((now, now - self._due))
+        self._arm()
