@@ -78,7 +78,7 @@ def parse_interceptors(data: Mapping[str, object], source: str) -> tuple[Interce
         required=True,
     )
     read_name(top, "interceptors")
-    citations = read_citations(top)
+    citations = read_citations(top, loose=True)
     found = [
         _interceptor(table, citations)
         for table in top.tables("interceptor", '[[interceptor]] product = "Zscaler", o = "Zscaler Inc."')
