@@ -29,6 +29,7 @@ class Status(StrEnum):
 Check: TypeAlias = Literal["dns", "tcp", "tls", "http", "crl", "ocsp", "path", "proxy", "app", "host"]
 Confidence: TypeAlias = Literal["proven", "likely", "possible"]
 Owner: TypeAlias = Literal["firewall", "proxy", "dns", "host", "pki", "microsoft", "wayclear", "nobody"]
+Mechanism: TypeAlias = Literal["name", "size", "protocol", "address", "idle"]
 
 
 class Answer(StrEnum):
@@ -88,7 +89,7 @@ class CauseGroup:
     evidence: tuple[str, ...] = ()
     details: tuple[tuple[str, str], ...] = ()
     hop: str | None = None
-    mechanism: Literal["name", "size", "protocol", "address", "idle"] | None = None
+    mechanism: Mechanism | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +153,7 @@ class Report:
     causes: tuple[CauseGroup, ...]  # heaviest first
     verdicts: tuple[Verdict, ...]
     observations: tuple[Observation, ...]
+    stopped: str = ""  # why it ended early: "budget", "sweep", "no-route", "no-resolver"
     notes: tuple[str, ...] = field(default=())  # "the rule set has not been reviewed for 190 days", ...
 
     @property

@@ -1,0 +1,141 @@
+"""Rows to an answer: can the connector live? One place, pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from rules.ruleset import Group
+from rules.targets import Target
+from rules.verdict import Answer, Status, Verdict
+
+_BAD = frozenset({Status.FAIL, Status.BROKEN})
+#: Causes that make a service name unusable although its packets get through.
+_FATAL = frozenset({"tls.intercepted"})
+#: Reasons why a name could not be tested that leave the answer open.
+_OPEN = frozenset({"audit.no-tenant", "proxy.not-tested", "audit.not-reached", "audit.not-recorded", "path.sweep-detected"})
+
+
+@dataclass(frozen=True, slots=True)
+class NameState:
+    """A target with its verdicts rolled up: `passed`: some address got through with all its checks."""
+
+    target: Target
+    passed: bool
+    some_failed: bool
+    intercepted: bool
+    resolved: bool
+    open: bool  # not tested, for a reason that leaves the answer open
+
+
+def roll_up(target: Target, verdicts: Iterable[Verdict]) -> NameState:
+    """A name passes when an address does. Verdicts: all of this target, of the name (no address) and of addresses."""
+    rows = list(verdicts)
+    addressed: dict[str, list[Verdict]] = defaultdict(list)
+    for verdict in rows:
+        if verdict.endpoint is not None and verdict.endpoint.address is not None:
+            addressed[verdict.endpoint.address].append(verdict)
+    passing = [a for a, found in addressed.items() if _passes(found)]
+    # an address whose failing rows were lowered to a warning (the name passes elsewhere) still counts as failing
+    failing = [a for a, found in addressed.items() if any(v.status in (*_BAD, Status.WARN) for v in found)]
+    return NameState(
+        target,
+        passed=bool(passing),
+        some_failed=bool(failing) or any(v.status in _BAD for v in rows),
+        intercepted=any(v.cause in _FATAL and v.status in (*_BAD, Status.WARN) for v in rows),
+        resolved=bool(addressed) or any(v.check == "dns" and v.status in (Status.PASS, Status.NOTICE) for v in rows),
+        open=any(v.status is Status.INCONCLUSIVE and v.cause in _OPEN for v in rows) or not rows,
+    )
+
+
+def _passes(found: Sequence[Verdict]) -> bool:
+    """All checks of one address are fine, and at least one was made."""
+    made = [v for v in found if v.status is not Status.NOT_APPLICABLE]
+    return bool(made) and all(v.status in (Status.PASS, Status.NOTICE) for v in made)
+
+
+def answer(states: Sequence[NameState], verdicts: Sequence[Verdict], stopped: str) -> Answer:
+    """`no` beats `not-proven` (a real block was seen), which beats `degraded` and `yes`."""
+    service = [s for s in states if s.target.rule.group is Group.SERVICE]
+    if _blocked(service):
+        return Answer.NO
+    if not states or stopped in ("no-route", "no-resolver", "no-host-facts"):
+        return Answer.NOT_PROVEN
+    required = [s for s in states if s.target.required]
+    if any(s.open and not s.passed for s in required if s.target.rule.group is Group.SERVICE):
+        return Answer.NOT_PROVEN
+    if not any(s.passed for s in service):
+        return Answer.NOT_PROVEN
+    if any(s.open and not s.passed for s in required):
+        return Answer.NOT_PROVEN
+    if _degraded(states, verdicts):
+        return Answer.DEGRADED
+    return Answer.YES
+
+
+def _blocked(service: Sequence[NameState]) -> bool:
+    """A required service name, or a whole service wildcard, gets through nowhere or is intercepted."""
+    for state in service:
+        if state.target.required and (state.intercepted or (state.some_failed and not state.passed)):
+            return True
+    by_rule: dict[str, list[NameState]] = defaultdict(list)
+    for state in service:
+        if state.target.sample and state.resolved:
+            by_rule[state.target.id].append(state)
+    return any(all(s.intercepted or (s.some_failed and not s.passed) for s in found) for found in by_rule.values())
+
+
+def _degraded(states: Sequence[NameState], verdicts: Sequence[Verdict]) -> bool:
+    if any(v.status in _BAD for v in verdicts):
+        return True
+    if any(v.cause == "tls.issuer-unexpected" and v.group == Group.SERVICE.value and v.status is Status.WARN for v in verdicts):
+        return True
+    return any(s.some_failed and s.target.rule.group is Group.SERVICE for s in states)
+
+
+def exit_code(found: Answer, verdicts: Iterable[Verdict]) -> int:
+    """yes 0 (1 with any warning), degraded 1, no 2, not-proven 3."""
+    if found is Answer.YES:
+        return 1 if any(v.status is Status.WARN for v in verdicts) else 0
+    return {Answer.DEGRADED: 1, Answer.NO: 2, Answer.NOT_PROVEN: 3}[found]
+
+
+_TEXTS = {
+    Answer.YES: "This network lets a connector live: every required name got through with its own certificate.",
+    Answer.DEGRADED: "A connector will start here, but part of what it needs fails; users may see errors or delays.",
+    Answer.NO: "A connector cannot live on this network: users would see gateway timeouts, or the connector never registers.",
+    Answer.NOT_PROVEN: "Whether a connector can live here was not proven: names it depends on could not be tested.",
+}
+_WHY_OPEN = {
+    "audit.no-tenant": "the tenant's own names were not tested (give --tenant)",
+    "proxy.not-tested": "a proxy is set on this host and the direct way fails; the way through the proxy was not tested",
+    "audit.not-reached": "the time or the pace ran out before every name was tested",
+    "audit.not-recorded": "the recording does not hold what today's rules ask for",
+    "path.sweep-detected": "a firewall stopped answering this host in the middle of the audit",
+}
+
+
+def answer_text(found: Answer, states: Sequence[NameState], verdicts: Sequence[Verdict], stopped: str) -> str:
+    """The answer in a sentence or two: what users would see, and why when it is open."""
+    text = _TEXTS[found]
+    if found is Answer.NOT_PROVEN:
+        reasons = [why for cause, why in _WHY_OPEN.items()
+                   if any(v.cause == cause and v.status is Status.INCONCLUSIVE for v in verdicts)]
+        if stopped == "no-route":
+            reasons = ["this host has no route to the internet"]
+        elif stopped == "no-resolver":
+            reasons = ["this host has no working DNS resolver"]
+        if reasons:
+            text = f"{text} Reason: {'; '.join(reasons)}."
+    if found is Answer.DEGRADED:
+        groups = {s.target.rule.group for s in states if s.some_failed}
+        words = {
+            Group.SERVICE: "some ways to the service are closed, which costs redundancy",
+            Group.VALIDATION: "certificates cannot be checked for revocation, which delays or breaks connections",
+            Group.SIGN_IN: "sign-in or registration fails, so a connector cannot be installed or renewed",
+        }
+        told = [words[g] for g in Group if g in groups]
+        if told:
+            text = f"{text} Here: {'; '.join(told)}."
+    return text

@@ -1,0 +1,131 @@
+"""What the judgements share: the audit's evidence, the ids of observations, the time to judge at."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from email.utils import parsedate_to_datetime
+from functools import cached_property
+
+from rules.audit import Audit
+from rules.guard import RECHECK
+from rules.interception import Handshake, InterceptionFinding, judge_handshakes
+from rules.kinds.dns_chain import DnsAnswer
+from rules.kinds.http_fetch import HttpExchange
+from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
+from rules.observation import Observation, Step
+from rules.trust import ChainJudgement
+
+#: Hosts whose Date header must agree before the local clock is doubted.
+MIN_CLOCKS = 3
+#: Seconds by which those may differ among themselves.
+CLOCK_SPREAD = 30.0
+#: Skew that is worth a finding; from 300 s on chain validation and Kerberos break (Microsoft, IMDS page 2026-07-10).
+CLOCK_NOTICE = 120.0
+CLOCK_BREAKS = 300.0
+
+
+@dataclass
+class Context:
+    """Built once for a report. `started` and `now` are Unix time; `now` is corrected by the skew of the local clock."""
+
+    audit: Audit
+    started: float
+    observations: tuple[Observation, ...] = ()
+    ids: dict[Step, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        ordered = sorted(self.audit.seen.values(), key=lambda seen: seen.started)
+        self.observations = tuple(ordered)
+        self.ids = {seen.step: f"o{number}" for number, seen in enumerate(ordered, 1)}
+
+    @cached_property
+    def skew(self) -> float:
+        """Seconds by which this host's clock is ahead, by the Date headers of several hosts; 0 where they do not tell."""
+        by_host: dict[str, float] = {}
+        for seen in self.observations:
+            host, date = _date_header(seen)
+            if date is not None:
+                by_host.setdefault(host, seen.started + seen.elapsed - date)
+        if len(by_host) < MIN_CLOCKS:
+            return 0.0
+        middle = statistics.median(by_host.values())
+        agreeing = [s for s in by_host.values() if abs(s - middle) <= CLOCK_SPREAD]
+        return middle if len(agreeing) >= MIN_CLOCKS and abs(middle) > CLOCK_NOTICE else 0.0
+
+    @cached_property
+    def now(self) -> float:
+        return self.started - self.skew
+
+    def seen(self, step: Step) -> tuple[Observation, ...]:
+        """Both attempts of a step, the first first; () when it was not asked or has no answer."""
+        both = (replace(step, attempt=1), replace(step, attempt=2))
+        return tuple(self.audit.seen[s] for s in both if s in self.audit.seen)
+
+    def evidence(self, *seen: Observation | None) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(self.ids[s.step] for s in seen if s is not None and s.step in self.ids))
+
+    def judgement(self, seen: Observation) -> ChainJudgement | None:
+        """How the chain of a handshake is judged by itself."""
+        facts = seen.evidence
+        if not isinstance(facts, TlsFacts) or not facts.chain:
+            return None
+        return self.audit.chains.judge(facts.chain, self.now)
+
+    @cached_property
+    def interceptions(self) -> tuple[InterceptionFinding, ...]:
+        """Unexpected issuers, each judged once over all handshakes."""
+        return judge_handshakes(
+            tuple(self._handshakes()), cas=self.audit.rules.cas, interceptors=self.audit.rules.interceptors
+        )
+
+    @cached_property
+    def intercepted(self) -> dict[str, InterceptionFinding]:
+        """Finding by the observation id of each handshake it covers."""
+        return {id_: finding for finding in self.interceptions for id_ in finding.handshakes}
+
+    def _handshakes(self) -> Iterable[Handshake]:
+        rules = self.audit.rules
+        for seen in self.observations:
+            step = seen.step
+            if not isinstance(step, TlsHandshake) or step.attempt == RECHECK:
+                continue
+            judgement = self.judgement(seen)
+            if judgement is None or not isinstance(seen.evidence, TlsFacts):
+                continue
+            control = not any(s.rule_for(step.server_name) for s in rules.rulesets)
+            yield Handshake(
+                id=self.ids[step], host=step.server_name, address=step.address, server_name=step.server_name,
+                attempt=step.attempt, judgement=judgement, leaf=seen.evidence.chain[0], control=control,
+            )
+
+    @cached_property
+    def canaries(self) -> dict[str, frozenset[str]]:
+        """By resolver: addresses that it gave for a name that nobody has."""
+        found = {}
+        for resolver in self.audit.names.resolvers:
+            seen = self.audit.seen.get(self.audit.canary(resolver))
+            if seen is not None and isinstance(seen.evidence, DnsAnswer):
+                addresses = frozenset(r.value for r in seen.evidence.records if r.type == "A")
+                if addresses and seen.evidence.rcode == "NOERROR":
+                    found[resolver] = addresses
+        return found
+
+
+def _date_header(seen: Observation) -> tuple[str, float | None]:
+    """(host, Unix time of its Date header) of an exchange; RFC 9110 section 6.6.1."""
+    evidence = seen.evidence
+    if isinstance(evidence, HttpExchange):
+        headers, host = evidence.headers, getattr(seen.step, "host", "")
+    elif isinstance(evidence, TlsFacts):
+        headers, host = evidence.http_headers, getattr(seen.step, "server_name", "")
+    else:
+        return "", None
+    value = next((text for name, text in headers if name == "date"), None)
+    if value is None:
+        return host, None
+    try:
+        return host, parsedate_to_datetime(value).timestamp()
+    except (ValueError, OverflowError, TypeError):
+        return host, None

@@ -1,0 +1,240 @@
+"""Verdicts on resolution: each name at each resolver and through the operating system."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from rules.address import AddressClass, classify, never_connect
+from rules.context import Context
+from rules.kinds.dns_chain import OS, Chain, DnsAnswer, DnsQuestion, Outcome
+from rules.kinds.os_lookup import OsAnswer
+from rules.observation import Observation
+from rules.targets import Target
+from rules.verdict import Check, Endpoint, Status, Verdict
+
+_OS_ERRORS = {
+    "EAI_NONAME": "nxdomain", "EAI_NODATA": "no-address", "EAI_ADDRFAMILY": "no-address", "EAI_AGAIN": "timeout",
+    "EAI_FAIL": "servfail", "EAI_SYSTEM": "timeout",
+}
+_WORDS = {
+    "nxdomain": "does not exist", "no-address": "has no address", "servfail": "cannot be resolved (SERVFAIL)",
+    "refused": "is refused", "timeout": "gets no answer", "chain-broken": "leads to a name that does not resolve",
+    "chain-loop": "leads in a circle", "chain-too-long": "leads through too many names", "malformed": "gets a broken answer",
+    "tcp-blocked": "needs an answer over TCP, and TCP port 53 is closed", "sinkholed": "is answered with a dead-end address",
+    "private-address": "is answered with a private address", "synthetic": "is answered with a made-up address",
+    "wildcarded": "gets the address that this resolver gives for every name", "unreachable": "cannot be asked",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What one resolver makes of a name. `word`: "ok" or the word of a dns cause."""
+
+    resolver: str
+    word: str
+    addresses: tuple[str, ...] = ()
+    zone: str = ""  # the last name's parent: where the chain ends
+    at: str = ""
+    detail: str = ""
+    tcp_blocked: bool = False
+    seen: tuple[Observation, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        return self.word == "ok"
+
+
+def views(context: Context, host: str) -> tuple[View, ...]:
+    """The views of all living resolvers, the operating system's last."""
+    names = context.audit.names
+    found = []
+    for resolver in names.resolvers:
+        chains = [c for c in names.chains(host) if c.resolver == resolver]
+        if chains and not names.health[resolver].dead:
+            found.append(_view(context, resolver, chains))
+    seen = names.os_answer(host)
+    if seen is not None and not names.health[OS].dead:
+        found.append(_os_view(context, seen))
+    return tuple(found)
+
+
+def _view(context: Context, resolver: str, chains: list[Chain]) -> View:
+    addresses = tuple(dict.fromkeys(r.value for c in chains for r in c.addresses))
+    seen = tuple(s for c in chains for q in c.questions if (s := context.audit.names.seen(q)) is not None)
+    blocked = any(c.tcp_blocked for c in chains)
+    if addresses:
+        longest = next(c for c in chains if c.addresses)
+        word = _address_word(context, addresses, context.canaries.get(resolver, frozenset()))
+        return View(resolver, word, addresses, _zone(longest.end), longest.end, "", blocked, seen)
+    worst = next((c for c in chains if c.outcome is not Outcome.NO_ADDRESS), chains[0])
+    if worst.rtype == "AAAA" and any(c.rtype == "A" and c.outcome is Outcome.NO_ADDRESS for c in chains):
+        worst = next(c for c in chains if c.rtype == "A") if worst.outcome is Outcome.NXDOMAIN else worst
+    word = "timeout" if worst.outcome is Outcome.UNREACHABLE else worst.outcome.value
+    return View(resolver, word, (), _zone(worst.end), worst.at, worst.detail, blocked, seen)
+
+
+def _os_view(context: Context, seen: Observation) -> View:
+    answer = seen.evidence
+    if isinstance(answer, OsAnswer) and answer.addresses:
+        return View(OS, _address_word(context, answer.addresses, frozenset()), answer.addresses, seen=(seen,))
+    error = answer.error if isinstance(answer, OsAnswer) else "EAI_AGAIN"
+    return View(OS, _OS_ERRORS.get(error, "servfail"), detail=error, seen=(seen,))
+
+
+def _address_word(context: Context, addresses: tuple[str, ...], canary: frozenset[str]) -> str:
+    classes = {classify(a, context.audit.plan.public_networks) for a in addresses}
+    if all(never_connect(c) for c in classes):
+        return "sinkholed"
+    if canary and set(addresses) <= canary:
+        return "wildcarded"
+    if AddressClass.PUBLIC in classes:
+        return "ok"
+    return "synthetic" if AddressClass.SYNTHETIC in classes else "private-address"
+
+
+def _zone(name: str) -> str:
+    return ".".join(name.split(".")[-2:])
+
+
+def judge_name(context: Context, target: Target, genuine: bool, passed: bool) -> Verdict:
+    """The DNS verdict of a target. `genuine`: some address proved its certificate; `passed`: some address got through."""
+    assert target.host is not None
+    found = views(context, target.host)
+    if not found:
+        return _verdict(context, target, Status.INCONCLUSIVE, _unasked(context), "was not resolved", found)
+    good = [v for v in found if v.ok]
+    if len({v.word for v in found}) == 1:
+        return _agreed(context, target, found, genuine)
+    os_view = next((v for v in found if v.resolver == OS), None)
+    others = [v for v in found if v.resolver != OS]
+    if os_view is not None and not os_view.ok and others and all(v.ok for v in others):
+        return _os_differs(context, target, os_view, others[0], genuine, passed, found)
+    if os_view is not None and os_view.ok and others and not any(v.ok for v in others) and len({v.word for v in others}) == 1:
+        summary = f"{_is(others[0])} at {_at(others)}, but the operating system resolves it (hosts file, policy or cache)"
+        return _verdict(context, target, Status.WARN, "dns.os-differs", summary, found, _pinned(os_view))
+    if good:
+        bad = next(v for v in found if not v.ok)
+        summary = f"resolves at {_at(good)}, but {_is(bad)} at {_at([v for v in found if v.word == bad.word])}"
+        return _verdict(context, target, Status.WARN, "dns.resolvers-disagree", summary, found,
+                        "Make all resolvers of this host give the same answers for this name.")
+    return _failed(context, target, found[0], found, genuine)
+
+
+def _agreed(context: Context, target: Target, found: tuple[View, ...], genuine: bool) -> Verdict:
+    first = found[0]
+    if not first.ok:
+        return _failed(context, target, first, found, genuine)
+    broken = _broken_link(context, target, found)
+    if broken is not None:
+        return broken
+    if any(v.tcp_blocked for v in found):
+        return _verdict(context, target, Status.WARN, "dns.tcp-blocked", "is answered in part: the rest needs TCP port 53, "
+                        "which is closed", found, "Allow TCP port 53 from this host to its resolvers.")
+    os_view = next((v for v in found if v.resolver == OS), None)
+    others = {a for v in found if v.resolver != OS for a in v.addresses}
+    if os_view is not None and others and not others & set(os_view.addresses):
+        summary = f"is {os_view.addresses[0]} for programs on this host, which no resolver gives"
+        return _verdict(context, target, Status.NOTICE, "dns.os-differs", summary, found, _pinned(os_view))
+    zones = sorted({v.zone for v in found if v.zone})
+    if len(zones) > 1:
+        return _verdict(context, target, Status.NOTICE, "dns.resolvers-disagree",
+                        f"ends in {' at one resolver and in '.join(zones)} at another", found)
+    count = len({a for v in found for a in v.addresses})
+    return _verdict(context, target, Status.PASS, "ok", f"resolves to {count} address{'es' if count != 1 else ''}", found)
+
+
+def _broken_link(context: Context, target: Target, found: tuple[View, ...]) -> Verdict | None:
+    """A name of the chain that does not resolve when it is asked for by itself."""
+    assert target.host is not None
+    for chain in context.audit.names.chains(target.host):
+        for link in chain.links if chain.rtype == "A" else ():
+            seen = context.audit.names.seen(DnsQuestion(chain.resolver, link.value, "A"))
+            if seen is None:
+                continue
+            answer = seen.evidence if isinstance(seen.evidence, DnsAnswer) else None
+            word = seen.failure.code.value if seen.failure else (answer.rcode if answer else "no answer")
+            if seen.failure is not None or (answer is not None and answer.rcode != "NOERROR"):
+                summary = f"resolves, but {link.value}, a name of its chain, gives {word} when asked for by itself"
+                return _verdict(context, target, Status.WARN, "dns.chain-broken", summary, (*found, _seen_view(chain, seen)),
+                                f"Let the resolver {chain.resolver} resolve {link.value}: devices on the way look up every "
+                                "name of the chain by itself.")
+    return None
+
+
+def _seen_view(chain: Chain, seen: Observation) -> View:
+    return View(chain.resolver, "chain-broken", seen=(seen,))
+
+
+def _failed(context: Context, target: Target, view: View, found: tuple[View, ...], genuine: bool) -> Verdict:
+    where = f" at {_at(found)}"
+    if view.word in ("private-address", "synthetic"):
+        status = Status.NOTICE if genuine else Status.FAIL
+        proof = "the certificate there is genuine" if genuine else "no genuine certificate was seen there"
+        return _verdict(context, target, status, f"dns.{view.word}", f"{_is(view)} ({', '.join(view.addresses[:3])}); {proof}",
+                        found, "" if genuine else _REMEDIES[view.word])
+    at = f" (at {view.at})" if view.at and view.at != target.host else ""
+    detail = f": {', '.join(view.addresses[:3])}" if view.addresses else at
+    remedy = _REMEDIES.get(view.word, "Ask whoever runs the resolver why it does not resolve this name.")
+    if view.word == "nxdomain" and target.probe is not None and "{tenant}" in target.probe.host:
+        remedy = f"Check the tenant id {context.audit.tenant}; if it is right, the resolver hides this zone."
+    return _verdict(context, target, Status.FAIL, f"dns.{view.word}", f"{_is(view)}{where}{detail}", found, remedy)
+
+
+def _os_differs(
+    context: Context, target: Target, os_view: View, other: View, genuine: bool, passed: bool, found: tuple[View, ...]
+) -> Verdict:
+    addresses = f" ({', '.join(os_view.addresses[:3])})" if os_view.addresses else ""
+    summary = f"resolves at {other.resolver}, but {_is(os_view)} for programs on this host{addresses}"
+    harmless = bool(os_view.addresses) and genuine and passed
+    status = Status.NOTICE if harmless else Status.FAIL
+    return _verdict(context, target, status, "dns.os-differs", summary, found, _pinned(os_view))
+
+
+def _pinned(view: View) -> str:
+    return "Look for this name in the hosts file, in the name resolution policy (NRPT) and in the search list of this host."
+
+
+_REMEDIES = {
+    "nxdomain": "Ask whoever runs the resolver: an internal zone of the same name hides the public one, or the name is blocked.",
+    "no-address": "The name exists without an address record: look for an internal zone of the same name.",
+    "servfail": "The resolver cannot reach the name's servers, or validation fails: look at its log for this name.",
+    "refused": "The resolver refuses this name: look for a policy or an access list there.",
+    "timeout": "Allow DNS (UDP and TCP port 53) from this host to its resolver, and from the resolver to the internet.",
+    "chain-broken": "Allow every name of the chain at the resolver, not only the first.",
+    "chain-loop": "Look for an internal zone that points this name back at itself.",
+    "chain-too-long": "Look for an internal zone that adds names to this chain.",
+    "malformed": "A device on the way to the resolver spoils its answers: look for a DNS proxy or inspection.",
+    "tcp-blocked": "Allow TCP port 53 from this host to its resolvers: long answers need it.",
+    "sinkholed": "A filter answers for this name: exempt it at the DNS filter.",
+    "private-address": "An internal zone or a filter answers for this public name: remove the override.",
+    "synthetic": "An agent or a proxy on this host answers DNS: exempt this name there.",
+    "wildcarded": "This resolver answers every name (captive portal or search page): use another resolver.",
+}
+
+
+def _is(view: View) -> str:
+    return _WORDS.get(view.word, "resolves" if view.ok else view.word)
+
+
+def _at(found: Iterable[View]) -> str:
+    words = [v.resolver if v.resolver != OS else "the operating system" for v in found]
+    return ", ".join(words)
+
+
+def _unasked(context: Context) -> str:
+    return "local.no-resolver" if context.audit.stopped == "no-resolver" else "audit.not-reached"
+
+
+def _verdict(
+    context: Context, target: Target, status: Status, cause: str, summary: str, found: Iterable[View], remedy: str = ""
+) -> Verdict:
+    check: Check = "dns"
+    evidence = context.evidence(*(seen for view in found for seen in view.seen))
+    return Verdict(
+        target.id, target.rule.title, Endpoint(target.shown, target.port), check, status, cause,
+        f"{target.shown} {summary}", remedy, target.rule.severity.value, target.rule.citation.id, evidence,
+        target.rule.group.value,
+    )
+
+

@@ -1,0 +1,175 @@
+"""Verdicts on addresses: TCP, TLS and HTTP of every address of a target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rules.candidates import Candidate
+from rules.context import Context
+from rules.failure import Code, Failure, Stage
+from rules.guard import is_v6
+from rules.judge_tls import judge_tls
+from rules.kinds.http_fetch import HttpExchange, HttpFetch, judge_reach
+from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
+from rules.observation import Observation
+from rules.targets import Target
+from rules.verdict import Check, Endpoint, Status, Verdict
+
+#: Failures that say something about this host and nothing about the network.
+LOCAL_CODES = {
+    Code.NO_DESCRIPTORS: ("local.no-descriptors", "this host ran out of file descriptors"),
+    Code.NO_PORTS: ("local.no-descriptors", "this host ran out of local ports"),
+    Code.STARVED: ("local.starved", "this host was too busy to notice an answer in time"),
+    Code.DENIED: ("local.denied", "this host refused to send (a local firewall or policy)"),
+    Code.NOT_REACHED: ("audit.not-reached", "the audit ended before an answer came"),
+    Code.NOT_RECORDED: ("audit.not-recorded", "the recording does not hold an answer"),
+    Code.BUG: ("audit.bug", "wayclear failed: please report it"),
+}
+
+
+def judge_address(context: Context, target: Target, candidate: Candidate) -> Iterator[Verdict]:
+    """All verdicts of one address: TCP first, then what stands on it."""
+    step = context.audit.step_for(target, candidate.address)
+    attempts = context.seen(step)
+    if not attempts:
+        yield _unreached(context, target, candidate)
+        return
+    opened = next((s for s in reversed(attempts) if _opened(s)), None)
+    if opened is None:
+        yield _tcp_failed(context, target, candidate, attempts)
+        return
+    yield _tcp_opened(context, target, candidate, attempts, opened)
+    usable = tuple(s for s in attempts if _opened(s))
+    if isinstance(step, TlsHandshake):
+        tls = judge_tls(context, target, candidate.address, usable)
+        yield tls
+        yield from _inside(context, target, candidate.address, usable, tls)
+    else:
+        yield _over_http(context, target, candidate, step, usable)
+
+
+def row(
+    context: Context, target: Target, address: str, check: Check, status: Status, cause: str, summary: str,
+    seen: tuple[Observation, ...] = (), remedy: str = "", details: tuple[tuple[str, str], ...] = (),
+) -> Verdict:
+    """A verdict on an address of a target."""
+    assert target.host is not None
+    return Verdict(
+        target.id, target.rule.title, Endpoint(target.host, target.port, address), check, status, cause, summary, remedy,
+        target.rule.severity.value, target.rule.citation.id, context.evidence(*seen), target.rule.group.value, details,
+    )
+
+
+def _opened(seen: Observation) -> bool:
+    return seen.failure is None or seen.failure.stage not in (Stage.TCP, Stage.LOCAL, Stage.PROXY)
+
+
+def _unreached(context: Context, target: Target, candidate: Candidate) -> Verdict:
+    guard, audit = context.audit.guard, context.audit
+    if guard.family_broken(is_v6(candidate.address)) and candidate.address not in guard.opened:
+        family = "IPv6" if is_v6(candidate.address) else "IPv4"
+        return row(context, target, candidate.address, "tcp", Status.NOT_APPLICABLE, "path.family-broken",
+                   f"not tried: {family} goes nowhere on this host")
+    if guard.sweep:
+        return row(context, target, candidate.address, "tcp", Status.INCONCLUSIVE, "path.sweep-detected",
+                   "not tried: a firewall on the way had begun to drop this host's traffic")
+    why = {"budget": "the time ran out first", "sweep": "too many hosts had met silence or a reset"}
+    cause = "audit.not-reached" if audit.stopped else "audit.not-recorded"
+    return row(context, target, candidate.address, "tcp", Status.INCONCLUSIVE, cause,
+               f"not tried: {why.get(audit.stopped, 'no answer is recorded')}")
+
+
+def _tcp_failed(context: Context, target: Target, candidate: Candidate, attempts: tuple[Observation, ...]) -> Verdict:
+    last = attempts[-1]
+    failure = last.failure or Failure(Stage.TCP, Code.TIMEOUT)
+    where = f"TCP to {candidate.address} port {target.port}"
+    guard = context.audit.guard
+    if failure.code in LOCAL_CODES:
+        cause, why = LOCAL_CODES[failure.code]
+        status = Status.BROKEN if failure.code is Code.BUG else Status.INCONCLUSIVE
+        return row(context, target, candidate.address, "tcp", status, cause, f"{where}: {why} {failure.detail}".rstrip(),
+                   attempts)
+    if guard.family_broken(is_v6(candidate.address)):
+        return row(context, target, candidate.address, "tcp", Status.NOT_APPLICABLE, "path.family-broken",
+                   f"{where} fails like every address of its family", attempts)
+    if guard.sweep and failure.code is Code.TIMEOUT:
+        return row(context, target, candidate.address, "tcp", Status.INCONCLUSIVE, "path.sweep-detected",
+                   f"{where} got no answer, after a firewall began to drop this host's traffic", attempts)
+    cause, what = _tcp_cause(failure)
+    details = (("tries", f"{len(attempts)}, each waited {last.elapsed:.1f} s"), *_flow(attempts))
+    return row(context, target, candidate.address, "tcp", Status.FAIL, cause, f"{where} {what}", attempts,
+               _TCP_REMEDIES[cause], details)
+
+
+def _tcp_cause(failure: Failure) -> tuple[str, str]:
+    if failure.code is Code.REFUSED:
+        return "tcp.reset", "is refused with a reset (by a firewall or by the host itself)"
+    if failure.icmp is not None:
+        admin = (failure.icmp.type, failure.icmp.code) in ((3, 9), (3, 10), (3, 13), (1, 1))
+        word = "administratively prohibited" if admin else f"ICMP type {failure.icmp.type} code {failure.icmp.code}"
+        sender = f", sent by {failure.icmp.sender}" if failure.icmp.sender else ""
+        return "tcp.unreachable", f"is unreachable ({word}{sender})"
+    if failure.code in (Code.UNREACHABLE, Code.NO_ROUTE):
+        return "tcp.unreachable", "is unreachable (this host has no way there)"
+    return "tcp.timeout", "gets no answer: it is silently dropped"
+
+
+_TCP_REMEDIES = {
+    "tcp.timeout": "Allow the connection at the firewall that drops it; its log shows our address and ports.",
+    "tcp.reset": "Look in the firewall's log for a rule that rejects this connection, and allow it.",
+    "tcp.unreachable": "Look at the device that sent the ICMP message, or at the route; allow the connection there.",
+}
+
+
+def _tcp_opened(
+    context: Context, target: Target, candidate: Candidate, attempts: tuple[Observation, ...], opened: Observation
+) -> Verdict:
+    facts = opened.evidence
+    took = f" in {facts.connect_s * 1000:.0f} ms" if isinstance(facts, TlsFacts | HttpExchange) else ""
+    status, again = Status.PASS, ""
+    if not _opened(attempts[0]):
+        status, again = Status.NOTICE, ", at the second try only"
+    return row(context, target, candidate.address, "tcp", status, "ok", f"opened{took}{again}", attempts,
+               details=_flow((opened,)))
+
+
+def _flow(seen: tuple[Observation, ...]) -> tuple[tuple[str, str], ...]:
+    """Our own address and source port, so that the firewall engineer finds the flow in a log."""
+    flows = [f"{address} port {port}" if ":" in address else f"{address}:{port}"
+             for s in seen if s.local is not None for address, port in (s.local,)]
+    return (("from", ", ".join(flows)),) if flows else ()
+
+
+def _inside(
+    context: Context, target: Target, address: str, usable: tuple[Observation, ...], tls: Verdict
+) -> Iterator[Verdict]:
+    """HTTP inside the TLS session: any status proves the way, when the session is genuine."""
+    facts = next((s.evidence for s in usable if isinstance(s.evidence, TlsFacts) and s.failure is None), None)
+    if facts is None or target.path is None or tls.status not in (Status.PASS, Status.NOTICE, Status.WARN):
+        return
+    asked = "; it asked for the client certificate" if facts.client_certificate_asked else ""
+    if facts.http_status is not None:
+        normal = ", its normal answer without a client certificate" if facts.http_status == 403 else ""
+        yield row(context, target, address, "http", Status.PASS, "ok", f"HTTP {facts.http_status}{normal}{asked}", usable)
+    elif facts.http_failure in ("timeout", "reset"):
+        yield row(context, target, address, "http", Status.WARN, f"http.{facts.http_failure}",
+                  f"the TLS session opened, then GET {target.path} met a {facts.http_failure}", usable,
+                  "Look for a device that cuts established sessions to this address.")
+    elif facts.http_failure:
+        yield row(context, target, address, "http", Status.PASS, "ok",
+                  f"the server ended the session without a client certificate ({facts.http_failure}){asked}", usable)
+
+
+def _over_http(
+    context: Context, target: Target, candidate: Candidate, step: HttpFetch, usable: tuple[Observation, ...]
+) -> Verdict:
+    """Port 80: the document where one is known, else any answer of the host's own."""
+    if step.purpose == "crl":
+        from rules.judge_revocation import judge_document
+
+        return judge_document(context, target, candidate.address, usable)
+    best = next((s for s in usable if s.failure is None), usable[-1])
+    exchange = best.evidence if isinstance(best.evidence, HttpExchange) else None
+    reach = judge_reach(exchange, best.failure, target.host or "")
+    return row(context, target, candidate.address, "http", reach.status, reach.cause, reach.summary, usable, reach.remedy,
+               (*reach.details, *_flow((best,))))

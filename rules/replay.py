@@ -1,0 +1,23 @@
+"""A recorded report judged again, offline, with today's rules.
+
+The recording answers every step of a fresh audit. What today's rules ask and the recording lacks is inconclusive
+(`audit.not-recorded`); what the recorded run itself did not reach stays `audit.not-reached`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rules.audit import Audit
+from rules.report import make_report
+from rules.ruleset import Rules
+from rules.verdict import Report
+
+
+def replay(report: Report, rules: Rules) -> Report:
+    """Judge the observations of `report` with `rules`, at the time they were made."""
+    audit = Audit(rules, report.plan, {seen.step: seen for seen in report.observations})
+    if report.stopped:
+        audit.stop(report.stopped)
+    made = make_report(audit, report.started, report.finished, report.version)
+    return replace(made, notes=(*made.notes, "Judged again from a recording; nothing was asked of the network."))
