@@ -68,7 +68,7 @@ class HostNetwork:
             taken = time.perf_counter() - begun
             kind = _CompletionStream if _completes(loop) else _HostStream
             return kind(loop, sock, Stage.TCP, taken)
-        except (OSError, TimeoutError) as error:
+        except OSError as error:  # TimeoutError is one
             failure, own = _failed(error, sock, Stage.TCP), _own(sock)
             sock.close()
             raise NetworkError(failure, own) from error
@@ -85,9 +85,8 @@ class HostNetwork:
         try:
             sock.connect(target)
         except OSError as error:
-            failure, own = _failed(error, sock, Stage.DNS), _own(sock)
             sock.close()
-            raise NetworkError(failure, own) from error
+            raise _not_begun(error, Stage.DNS) from error
         if port == DNS_PORT:
             self._resolvers.add(address)
         loop = asyncio.get_running_loop()
@@ -115,10 +114,8 @@ class _Connecting:
     async def done(self) -> None:
         """Returns once connected; raises OSError, `NetworkError` or TimeoutError."""
         number = self._sock.connect_ex(self._target)
-        if number == errno.EHOSTUNREACH:  # at once: an "unreachable" route of this host, no router's word
-            raise NetworkError(local(Code.NO_ROUTE, "EHOSTUNREACH"), _own(self._sock))
         if number and number not in _PENDING:
-            raise OSError(number, "connect")
+            raise _not_begun(OSError(number, "connect"), Stage.TCP)
         fd = self._sock.fileno()
         self._loop.add_writer(fd, self._writable)
         timer = self._loop.call_later(self._timeout, self._late)
@@ -310,6 +307,16 @@ def _socket(family: int, kind: int, stage: Stage) -> socket.socket:
     if _LINUX:
         sock.setsockopt(*(_RECVERR_V6 if family == socket.AF_INET6 else _RECVERR_V4), 1)
     return sock
+
+
+def _not_begun(error: OSError, stage: Stage) -> NetworkError:
+    """connect() refused at once, before any packet: the word of this host's routing table and of nobody else.
+
+    "unreachable" and "blackhole" routes give EHOSTUNREACH and EINVAL, a link-local address without a zone EINVAL.
+    """
+    if error.errno in (errno.EHOSTUNREACH, errno.EINVAL):
+        return NetworkError(local(Code.NO_ROUTE, errno.errorcode[error.errno]))
+    return NetworkError(classify(error, stage))
 
 
 def _failed(error: BaseException, sock: socket.socket, stage: Stage) -> Failure:
