@@ -1,0 +1,153 @@
+"""Resolution of many names at several resolvers, without a socket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rules.failure import Code, Failure, Stage
+from rules.kinds.dns_chain import OS, DnsAnswer, DnsQuestion, Outcome, Record
+from rules.kinds.os_lookup import OsAnswer, OsLookup
+from rules.names import DEAD_AFTER, Names
+from rules.observation import Observation
+
+Question = DnsQuestion | OsLookup
+
+
+def resolved(question: Question) -> Observation:
+    if isinstance(question, OsLookup):
+        return Observation(question, 0.0, 0.01, evidence=OsAnswer(("20.50.0.1",)))
+    records = (Record(question.name, "A", 60, "20.50.0.1"),) if question.rtype == "A" else ()
+    return Observation(question, 0.0, 0.01, evidence=DnsAnswer("NOERROR", records))
+
+
+def silent(question: Question) -> Observation:
+    return Observation(question, 0.0, 5.0, Failure(Stage.DNS, Code.TIMEOUT))
+
+
+def rcode(question: Question, word: str) -> Observation:
+    return Observation(question, 0.0, 0.01, evidence=DnsAnswer(word))
+
+
+def drive(
+    names: Names, hosts: list[str], reply: Callable[[Question], Observation]
+) -> tuple[list[str], list[Question]]:
+    """Answer everything that is asked; returns the hosts in the order in which they were resolved, and the questions."""
+    queue: list[Question] = []
+    done: list[str] = []
+    asked: list[Question] = []
+    for host in hosts:
+        progress = names.ask(host)
+        queue.extend(progress.ask)
+        done.extend(progress.resolved)
+    while queue:
+        question = queue.pop(0)
+        if not names.wanted(question):
+            continue
+        asked.append(question)
+        progress = names.record(reply(question))
+        queue.extend(progress.ask)
+        done.extend(progress.resolved)
+    return done, asked
+
+
+def test_a_name_is_resolved_when_every_resolver_and_the_system_have_spoken() -> None:
+    names = Names(("10.0.0.53", "10.0.0.54"))
+    done, asked = drive(names, ["a.example"], resolved)
+    assert done == ["a.example"]
+    assert len(asked) == 5  # A and AAAA at two resolvers, and the system
+    assert {c.outcome for c in names.chains("a.example")} == {Outcome.RESOLVED, Outcome.NO_ADDRESS}
+
+
+def test_asking_twice_asks_once() -> None:
+    names = Names(("10.0.0.53",))
+    names.ask("a.example")
+    assert names.ask("a.example").ask == ()
+
+
+def test_servfail_is_asked_again_and_the_second_answer_counts() -> None:
+    names = Names(("10.0.0.53",))
+
+    def reply(question: Question) -> Observation:
+        flaky = isinstance(question, DnsQuestion) and question.attempt == 1
+        return rcode(question, "SERVFAIL") if flaky else resolved(question)
+
+    done, asked = drive(names, ["a.example"], reply)
+    assert done == ["a.example"]
+    assert sum(1 for q in asked if q.attempt == 2) == 2
+    assert names.chains("a.example")[0].outcome is Outcome.RESOLVED
+
+
+def test_nxdomain_is_believed_at_once() -> None:
+    names = Names(("10.0.0.53",))
+    _, asked = drive(
+        names, ["a.example"], lambda q: rcode(q, "NXDOMAIN") if isinstance(q, DnsQuestion) else resolved(q)
+    )
+    assert all(q.attempt == 1 for q in asked)
+
+
+def test_a_dead_resolver_is_noticed_and_its_other_questions_dropped() -> None:
+    names = Names(("10.0.0.53", "10.0.0.54"))
+    hosts = [f"n{i}.example" for i in range(20)]
+    dead = "10.0.0.54"
+    done, asked = drive(
+        names,
+        hosts,
+        lambda q: silent(q) if isinstance(q, DnsQuestion) and q.resolver == dead else resolved(q),
+    )
+    assert sorted(done) == sorted(hosts)
+    assert names.health[dead].dead
+    assert sum(1 for q in asked if isinstance(q, DnsQuestion) and q.resolver == dead) == DEAD_AFTER
+
+
+def test_a_resolver_that_answers_anything_is_alive() -> None:
+    names = Names(("10.0.0.53",))
+    drive(
+        names,
+        [f"n{i}.example" for i in range(6)],
+        lambda q: rcode(q, "REFUSED") if isinstance(q, DnsQuestion) else resolved(q),
+    )
+    assert not names.health["10.0.0.53"].dead
+
+
+def test_a_dead_operating_system_resolution_ends_every_name() -> None:
+    names = Names(("10.0.0.53",))
+    hosts = [f"n{i}.example" for i in range(8)]
+    done, _ = drive(names, hosts, lambda q: silent(q) if isinstance(q, OsLookup) else resolved(q))
+    assert sorted(done) == sorted(hosts)
+    assert names.health[OS].dead
+
+
+def test_later_names_of_a_chain_are_offered_for_a_question_of_their_own() -> None:
+    names = Names(("10.0.0.53",))
+
+    def reply(question: Question) -> Observation:
+        if isinstance(question, DnsQuestion) and question.rtype == "A":
+            records = (
+                Record("a.example", "CNAME", 60, "b.example"),
+                Record("b.example", "A", 60, "20.50.0.1"),
+            )
+            return Observation(question, 0.0, 0.01, evidence=DnsAnswer("NOERROR", records))
+        return resolved(question)
+
+    drive(names, ["a.example"], reply)
+    assert names.links("a.example") == (DnsQuestion("10.0.0.53", "b.example", "A"),)
+
+
+def test_two_names_that_share_an_alias_ask_for_it_once() -> None:
+    names = Names(("10.0.0.53",))
+
+    def reply(question: Question) -> Observation:
+        if isinstance(question, DnsQuestion) and question.name != "shared.example":
+            return Observation(
+                question,
+                0.0,
+                0.01,
+                evidence=DnsAnswer("NOERROR", (Record(question.name, "CNAME", 60, "shared.example"),)),
+            )
+        return resolved(question)
+
+    done, asked = drive(names, ["a.example", "b.example"], reply)
+    assert sorted(done) == ["a.example", "b.example"]
+    assert (
+        sum(1 for q in asked if isinstance(q, DnsQuestion) and q.name == "shared.example") == 2
+    )  # A and AAAA
