@@ -6,13 +6,19 @@ It decides nothing about the network: what to ask and what an answer means is `r
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Protocol
 
+from probe.config import Config
+from probe.kinds.trust_store import TrustStores
+from probe.measure import Prober
 from probe.pace import PACES, Pace, TokenBucket
+from probe.version import VERSION
 from rules.audit import Audit, Phase, Ready
 from rules.failure import Code, Failure, Stage
 from rules.kinds.dns_chain import DnsQuestion
@@ -20,6 +26,9 @@ from rules.kinds.local_host import HostFacts, LocalHost
 from rules.kinds.os_lookup import OsLookup
 from rules.kinds.trust_store import TrustLookup
 from rules.observation import Observation, Step
+from rules.report import make_report
+from rules.ruleset import Rules
+from rules.verdict import Plan, Report
 
 #: Descriptors that stay free for everything that is no probe.
 RESERVED_DESCRIPTORS = 32
@@ -60,7 +69,12 @@ class Runner:
     """One audit's loop. Times are seconds on the monotonic clock."""
 
     def __init__(
-        self, audit: Audit, prober: Measures, pace: Pace, budget: float | None = None, tell: Tell | None = None
+        self,
+        audit: Audit,
+        prober: Measures,
+        pace: Pace,
+        budget: float | None = None,
+        tell: Tell | None = None,
     ) -> None:
         self._audit = audit
         self._prober = prober
@@ -157,7 +171,9 @@ class Runner:
         """The next step of the earliest phase that is still wanted and whose address has room."""
         for phase, queue in self._queues[kind].items():
             if kind == "connection" and phase >= Phase.REST and self._names_pending():
-                return None  # first addresses of names that are still being resolved go before second addresses
+                return (
+                    None  # first addresses of names that are still being resolved go before second addresses
+                )
             while queue:
                 step = queue.popleft()
                 address = getattr(step, "address", None)
@@ -230,7 +246,9 @@ class Runner:
             expected = estimate(self._audit)
             seconds = expected / self._pace.rate if self._pace.rate else 10.0
             names = len({t.host for t in self._audit.targets if t.host})
-            line = f"{names} names, about {expected} connections, about {seconds:.0f} s ({self._pace.name} pace)"
+            line = (
+                f"{names} names, about {expected} connections, about {seconds:.0f} s ({self._pace.name} pace)"
+            )
         self._tell(Progress(_PHASES[self._phase], self._connections, planned, eta, line))
 
 
@@ -259,3 +277,38 @@ def _kind(step: Step) -> str:
 def pace_of(name: str) -> Pace:
     """The pace by its name; raises KeyError for another word."""
     return replace(PACES[name])
+
+
+async def run_audit(config: Config, rules: Rules, tell: Tell | None = None) -> Report:
+    """The whole audit of this host with `config`: what `wayclear audit` and `wayclear explain` do."""
+    started = time.time()
+    stores = TrustStores(_path(config.public_roots), _path(config.os_store))
+    prober = Prober(limits=config.limits, stores=stores)
+    try:
+        plan = await make_plan(config, prober)
+        audit = Audit(rules, plan)
+        await Runner(audit, prober, PACES[config.pace], config.budget, tell).run()
+    finally:
+        await prober.close()
+    return make_report(audit, started, time.time(), VERSION)
+
+
+def _path(name: str | None) -> Path | None:
+    return Path(name) if name else None
+
+
+async def make_plan(config: Config, prober: Prober) -> Plan:
+    """The parameters of this audit; a tenant given as a domain is looked up first."""
+    return Plan(
+        nonce=secrets.token_hex(6),
+        tenant=config.tenant,
+        tenant_source=config.tenant_source,
+        resolvers=config.resolvers,
+        only=config.only,
+        pace="fast" if config.pace == "fast" else "polite",
+        max_addresses=4 if config.pace == "polite" else 32,
+        public_networks=config.public_networks,
+        canary_address=config.canary_address,
+        control_name=config.control_name,
+        labels=config.labels,
+    )

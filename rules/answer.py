@@ -14,7 +14,9 @@ _BAD = frozenset({Status.FAIL, Status.BROKEN})
 #: Causes that make a service name unusable although its packets get through.
 _FATAL = frozenset({"tls.intercepted"})
 #: Reasons why a name could not be tested that leave the answer open.
-_OPEN = frozenset({"audit.no-tenant", "proxy.not-tested", "audit.not-reached", "audit.not-recorded", "path.sweep-detected"})
+_OPEN = frozenset(
+    {"audit.no-tenant", "proxy.not-tested", "audit.not-reached", "audit.not-recorded", "path.sweep-detected"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,8 @@ def roll_up(target: Target, verdicts: Iterable[Verdict]) -> NameState:
         passed=bool(passing),
         some_failed=bool(failing) or any(v.status in _BAD for v in rows),
         intercepted=any(v.cause in _FATAL and v.status in (*_BAD, Status.WARN) for v in rows),
-        resolved=bool(addressed) or any(v.check == "dns" and v.status in (Status.PASS, Status.NOTICE) for v in rows),
+        resolved=bool(addressed)
+        or any(v.check == "dns" and v.status in (Status.PASS, Status.NOTICE) for v in rows),
         open=any(v.status is Status.INCONCLUSIVE and v.cause in _OPEN for v in rows) or not rows,
     )
 
@@ -83,13 +86,18 @@ def _blocked(service: Sequence[NameState]) -> bool:
     for state in service:
         if state.target.sample and state.resolved:
             by_rule[state.target.id].append(state)
-    return any(all(s.intercepted or (s.some_failed and not s.passed) for s in found) for found in by_rule.values())
+    return any(
+        all(s.intercepted or (s.some_failed and not s.passed) for s in found) for found in by_rule.values()
+    )
 
 
 def _degraded(states: Sequence[NameState], verdicts: Sequence[Verdict]) -> bool:
     if any(v.status in _BAD for v in verdicts):
         return True
-    if any(v.cause == "tls.issuer-unexpected" and v.group == Group.SERVICE.value and v.status is Status.WARN for v in verdicts):
+    if any(
+        v.cause == "tls.issuer-unexpected" and v.group == Group.SERVICE.value and v.status is Status.WARN
+        for v in verdicts
+    ):
         return True
     return any(s.some_failed and s.target.rule.group is Group.SERVICE for s in states)
 
@@ -120,8 +128,11 @@ def answer_text(found: Answer, states: Sequence[NameState], verdicts: Sequence[V
     """The answer in a sentence or two: what users would see, and why when it is open."""
     text = _TEXTS[found]
     if found is Answer.NOT_PROVEN:
-        reasons = [why for cause, why in _WHY_OPEN.items()
-                   if any(v.cause == cause and v.status is Status.INCONCLUSIVE for v in verdicts)]
+        reasons = [
+            why
+            for cause, why in _WHY_OPEN.items()
+            if any(v.cause == cause and v.status is Status.INCONCLUSIVE for v in verdicts)
+        ]
         if stopped == "no-route":
             reasons = ["this host has no route to the internet"]
         elif stopped == "no-resolver":

@@ -244,7 +244,11 @@ class Audit:
 
     def _doubt(self, seen: Observation, step: TlsHandshake | HttpFetch) -> None:
         """A doubtful answer is repeated once, whole; a handshake that failed is also tried with TLS 1.3."""
-        if seen.failure is not None and seen.failure.code in (Code.NO_ROUTE, Code.NOT_REACHED, Code.NOT_RECORDED):
+        if seen.failure is not None and seen.failure.code in (
+            Code.NO_ROUTE,
+            Code.NOT_REACHED,
+            Code.NOT_RECORDED,
+        ):
             return
         if step.attempt == 1:
             self._emit(Phase.EXTRA if _extra(step) else Phase.REST, replace(step, attempt=2))

@@ -7,16 +7,44 @@ from collections.abc import Iterable
 
 from rules.verdict import CauseGroup, Confidence, Endpoint, Mechanism, Owner, Status, Verdict
 
-_OWNERS: dict[str, Owner] = {"dns": "dns", "tcp": "firewall", "tls": "firewall", "http": "firewall", "crl": "firewall",
-                             "ocsp": "firewall", "proxy": "proxy", "path": "firewall", "local": "host", "audit": "nobody"}
+_OWNERS: dict[str, Owner] = {
+    "dns": "dns",
+    "tcp": "firewall",
+    "tls": "firewall",
+    "http": "firewall",
+    "crl": "firewall",
+    "ocsp": "firewall",
+    "proxy": "proxy",
+    "path": "firewall",
+    "local": "host",
+    "audit": "nobody",
+}
 _OWNER_OF: dict[str, Owner] = {
-    "tls.expired": "microsoft", "tls.not-yet-valid": "microsoft", "tls.version": "microsoft", "tls.issuer-unexpected": "pki",
-    "crl.stale": "pki", "crl.revoked": "pki", "ocsp.revoked": "pki", "dns.os-differs": "host", "path.family-broken": "host",
-    "audit.no-tenant": "host", "audit.bug": "wayclear", "tls.incomplete-chain": "pki", "ocsp.unauthorized": "pki",
+    "tls.expired": "microsoft",
+    "tls.not-yet-valid": "microsoft",
+    "tls.version": "microsoft",
+    "tls.issuer-unexpected": "pki",
+    "crl.stale": "pki",
+    "crl.revoked": "pki",
+    "ocsp.revoked": "pki",
+    "dns.os-differs": "host",
+    "path.family-broken": "host",
+    "audit.no-tenant": "host",
+    "audit.bug": "wayclear",
+    "tls.incomplete-chain": "pki",
+    "ocsp.unauthorized": "pki",
     "tls.name-mismatch": "firewall",
 }
 _POSSIBLE = frozenset({"dns.nxdomain", "tls.untrusted", "tls.self-signed", "tls.reset", "tls.timeout"})
-_PROVEN = ("tls.intercepted", "crl.bad-signature", "tls.issuer-unexpected", "tcp.unreachable", "dns.sinkholed")
+_PROVEN = (
+    "tls.intercepted",
+    "crl.bad-signature",
+    "tls.issuer-unexpected",
+    "tcp.unreachable",
+    "dns.sinkholed",
+)
+#: Causes that are the host's or the way's: one block, whatever they touch.
+_HOST_WIDE = frozenset({"local.no-route", "local.no-resolver", "local.clock-skew", "path.sweep-detected", "proxy.not-tested"})
 _PLURAL = {
     "tcp.timeout": "TCP is silently dropped on the way to {n} endpoints",
     "tcp.reset": "TCP is refused with a reset at {n} endpoints",
@@ -56,16 +84,20 @@ def _weight(found: CauseGroup) -> int:
 
 def _apart(verdict: Verdict) -> str:
     """What keeps two verdicts of the same cause in two groups: weight, port, and the key that intercepts."""
+    if verdict.cause in _HOST_WIDE:
+        return ""
     heavy = "heavy" if verdict.status in (Status.FAIL, Status.BROKEN) else verdict.status.value
     if not verdict.rule:
         return f"{heavy} {verdict.summary}"
-    port = str(verdict.endpoint.port) if verdict.endpoint and verdict.cause.startswith(("tcp.", "http.")) else ""
+    port = (
+        str(verdict.endpoint.port) if verdict.endpoint and verdict.cause.startswith(("tcp.", "http.")) else ""
+    )
     key = next((value for name, value in verdict.details if name == "issuing key"), "")
     return f"{heavy} {port} {key}"
 
 
 def _group(cause: str, found: list[Verdict]) -> CauseGroup:
-    heaviest = max(found, key=lambda v: v.status.weight)
+    heaviest = max(found, key=lambda v: (not v.rule, v.status.weight) if cause in _HOST_WIDE else (True, v.status.weight))
     endpoints = tuple(dict.fromkeys(v.endpoint for v in found if v.endpoint is not None))
     merged = _merge(endpoints)
     summary = heaviest.summary
@@ -75,8 +107,17 @@ def _group(cause: str, found: list[Verdict]) -> CauseGroup:
         summary = f"{heaviest.endpoint.host}: {summary}"
     details = tuple(dict.fromkeys(d for v in found[:20] for d in v.details))
     return CauseGroup(
-        cause, heaviest.status, summary, heaviest.remedy, owner(cause), _confidence(cause), endpoints,
-        tuple(dict.fromkeys(e for v in found for e in v.evidence)), details[:12], _hop(found), _mechanism(cause, found),
+        cause,
+        heaviest.status,
+        summary,
+        heaviest.remedy,
+        owner(cause),
+        _confidence(cause),
+        endpoints,
+        tuple(dict.fromkeys(e for v in found for e in v.evidence)),
+        details[:12],
+        _hop(found),
+        _mechanism(cause, found),
     )
 
 

@@ -104,7 +104,9 @@ class Chains:
                 lookups.update(dict.fromkeys(s for s in missing if s not in self._asked))
                 self._asked.update(missing)
             elif fresh:
-                state.open_urls.add(fresh[0])  # one after the other: the second only if the first gives nothing
+                state.open_urls.add(
+                    fresh[0]
+                )  # one after the other: the second only if the first gives nothing
                 state.urls[fresh[0]] = None
                 urls[fresh[0]] = None
             else:

@@ -10,9 +10,9 @@ from functools import cached_property
 
 from rules.audit import Audit
 from rules.guard import RECHECK
-from rules.interception import Handshake, InterceptionFinding, judge_handshakes
+from rules.interception import Handshake, InterceptionFinding, judge_handshakes, zone
 from rules.kinds.dns_chain import DnsAnswer
-from rules.kinds.http_fetch import HttpExchange
+from rules.kinds.http_fetch import HttpExchange, HttpFetch, is_html
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.observation import Observation, Step
 from rules.trust import ChainJudgement
@@ -96,9 +96,31 @@ class Context:
                 continue
             control = not any(s.rule_for(step.server_name) for s in rules.rulesets)
             yield Handshake(
-                id=self.ids[step], host=step.server_name, address=step.address, server_name=step.server_name,
-                attempt=step.attempt, judgement=judgement, leaf=seen.evidence.chain[0], control=control,
+                id=self.ids[step],
+                host=step.server_name,
+                address=step.address,
+                server_name=step.server_name,
+                attempt=step.attempt,
+                judgement=judgement,
+                leaf=seen.evidence.chain[0],
+                control=control,
             )
+
+    def twins(self, seen: Observation) -> tuple[str, ...]:
+        """Unrelated hosts that gave the very same web page: one hand wrote both."""
+        if not isinstance(seen.step, HttpFetch) or not isinstance(seen.evidence, HttpExchange):
+            return ()
+        hosts = self._pages.get(seen.evidence.sha256, frozenset())
+        return tuple(sorted(h for h in hosts if zone(h) != zone(seen.step.host)))
+
+    @cached_property
+    def _pages(self) -> dict[str, frozenset[str]]:
+        found: dict[str, set[str]] = {}
+        for seen in self.observations:
+            exchange = seen.evidence
+            if isinstance(seen.step, HttpFetch) and isinstance(exchange, HttpExchange) and is_html(exchange):
+                found.setdefault(exchange.sha256, set()).add(seen.step.host)
+        return {sha256: frozenset(hosts) for sha256, hosts in found.items() if sha256}
 
     @cached_property
     def canaries(self) -> dict[str, frozenset[str]]:

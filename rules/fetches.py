@@ -50,7 +50,9 @@ class Fetches:
     def known(self, wanted: Wanted) -> bool:
         return wanted in self.tries
 
-    def resolved(self, host: str, addresses: tuple[str, ...]) -> tuple[tuple[HttpFetch, ...], tuple[Wanted, ...]]:
+    def resolved(
+        self, host: str, addresses: tuple[str, ...]
+    ) -> tuple[tuple[HttpFetch, ...], tuple[Wanted, ...]]:
         """The host's public addresses are known: the first try of all that waited for it, and what has no address."""
         waiting = self._waiting.pop(host, ())
         if not addresses:

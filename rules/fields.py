@@ -130,6 +130,20 @@ class Table:
         value = self.get(key, bool, example)
         return value if isinstance(value, bool) else default
 
+    def number(self, key: str, example: str, low: float, high: float) -> float | None:
+        """A number between `low` and `high`, whole or not; None where there is none or a wrong one."""
+        self._asked[key] = None
+        if key not in self.data:
+            return None
+        value = self.data[key]
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            self.fault(key, f"is {_kind(value)}, must be a number", example)
+        elif not low <= value <= high:
+            self.fault(key, f"is {value}, must be between {low:g} and {high:g}", example)
+        else:
+            return value
+        return None
+
     def choice(
         self, key: str, options: type[Choice], default: Choice, example: str, *, required: bool = False
     ) -> Choice:

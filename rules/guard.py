@@ -74,7 +74,9 @@ class Guard:
     def family_broken(self, v6: bool) -> bool:
         """Several addresses of the family failed to open, none opened, while the other family works."""
         opened = {is_v6(address) for address in self.opened}
-        return len(self.failed_families[v6]) >= BROKEN_FAMILY_AFTER and v6 not in opened and (not v6) in opened
+        return (
+            len(self.failed_families[v6]) >= BROKEN_FAMILY_AFTER and v6 not in opened and (not v6) in opened
+        )
 
     def exhausted(self, now: float) -> bool:
         """Whether so many hosts met silence or a reset lately that going on would look like a scan."""

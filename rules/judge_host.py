@@ -27,21 +27,37 @@ def local_stop(context: Context) -> Verdict | None:
     """The one cause of an audit that could not even begin: no route, no resolver, nothing known of this host."""
     audit = context.audit
     if audit.stopped == "no-route":
-        return _finding("host", Status.INCONCLUSIVE, "local.no-route", "This host has no route to the internet (neither IPv4 "
-                        "nor IPv6)", "Connect the host, or give it a default route; then run the audit again.")
+        return _finding(
+            "host",
+            Status.INCONCLUSIVE,
+            "local.no-route",
+            "This host has no route to the internet (neither IPv4 nor IPv6)",
+            "Connect the host, or give it a default route; then run the audit again.",
+        )
     if audit.stopped == "no-resolver":
         asked = ", ".join(audit.names.resolvers) or "none is configured"
-        return _finding("host", Status.INCONCLUSIVE, "local.no-resolver", f"No resolver answers this host ({asked})",
-                        "Check the resolver's address and that DNS (UDP and TCP port 53) from this host to it is allowed.")
+        return _finding(
+            "host",
+            Status.INCONCLUSIVE,
+            "local.no-resolver",
+            f"No resolver answers this host ({asked})",
+            "Check the resolver's address and that DNS (UDP and TCP port 53) from this host to it is allowed.",
+        )
     if audit.stopped == "no-host-facts":
-        return _finding("host", Status.BROKEN, "local.unknown", "Nothing could be learned about this host", "")
+        return _finding(
+            "host", Status.BROKEN, "local.unknown", "Nothing could be learned about this host", ""
+        )
     hosts = [t.host for t in audit.targets if t.host]
     if hosts and not any(audit.candidates(h) for h in hosts) and audit.names.health:
         asked = ", ".join(audit.names.resolvers)
-        return _finding("host", Status.INCONCLUSIVE, "local.no-resolver",
-                        f"The resolver ({asked}) answers, but knows no public name: none of {len(set(hosts))} resolves",
-                        "Let this resolver resolve public names, or point the host at one that does. Behind an outbound "
-                        "proxy a host may have no public DNS at all: then test through the proxy.")
+        return _finding(
+            "host",
+            Status.INCONCLUSIVE,
+            "local.no-resolver",
+            f"The resolver ({asked}) answers, but knows no public name: none of {len(set(hosts))} resolves",
+            "Let this resolver resolve public names, or point the host at one that does. Behind an outbound "
+            "proxy a host may have no public DNS at all: then test through the proxy.",
+        )
     return None
 
 
@@ -52,17 +68,39 @@ def _resolvers(context: Context) -> Iterator[Verdict]:
         if health.dead:
             refused = Code.REFUSED in health.reasons
             how = "refuses every question" if refused else "answers no question"
-            yield _finding("dns", Status.WARN, "dns.timeout", f"Resolver {resolver} {how} ({health.failed} were tried); names "
-                           "were judged by the others", f"Repair {resolver} or take it out of this host's configuration: "
-                           "every lookup waits for it first.", Endpoint(resolver, 53))
+            yield _finding(
+                "dns",
+                Status.WARN,
+                "dns.timeout",
+                f"Resolver {resolver} {how} ({health.failed} were tried); names were judged by the others",
+                f"Repair {resolver} or take it out of this host's configuration: "
+                "every lookup waits for it first.",
+                Endpoint(resolver, 53),
+            )
         if resolver in context.canaries:
             shown = ", ".join(sorted(context.canaries[resolver])[:3])
-            yield _finding("dns", Status.WARN, "dns.wildcarded", f"Resolver {resolver} answers a name that nobody has with "
-                           f"{shown}", "Use a resolver that says that a name does not exist; a captive portal may want a "
-                           "sign-in first.", Endpoint(resolver, 53))
-    if names.health.get(OS) is not None and names.health[OS].dead and not all(h.dead for h in names.health.values()):
-        yield _finding("dns", Status.WARN, "dns.os-differs", "The operating system's own resolution answers nothing, although "
-                       "the resolver that was asked directly does", "Check the resolver configuration of this host.")
+            yield _finding(
+                "dns",
+                Status.WARN,
+                "dns.wildcarded",
+                f"Resolver {resolver} answers a name that nobody has with {shown}",
+                "Use a resolver that says that a name does not exist; a captive portal may want a "
+                "sign-in first.",
+                Endpoint(resolver, 53),
+            )
+    if (
+        names.health.get(OS) is not None
+        and names.health[OS].dead
+        and not all(h.dead for h in names.health.values())
+    ):
+        yield _finding(
+            "dns",
+            Status.WARN,
+            "dns.os-differs",
+            "The operating system's own resolution answers nothing, although "
+            "the resolver that was asked directly does",
+            "Check the resolver configuration of this host.",
+        )
 
 
 def _families(context: Context) -> Iterator[Verdict]:
@@ -70,9 +108,14 @@ def _families(context: Context) -> Iterator[Verdict]:
     for v6, name in ((False, "IPv4"), (True, "IPv6")):
         if guard.family_broken(v6):
             tried = sorted(guard.failed_families[v6])
-            yield _finding("path", Status.WARN, "path.family-broken", f"{name} is half configured: this host has a route, but "
-                           f"none of {len(tried)} addresses answers ({tried[0]}, ...), while the other family works",
-                           f"Repair {name} or take its default route away: connections wait for it first.")
+            yield _finding(
+                "path",
+                Status.WARN,
+                "path.family-broken",
+                f"{name} is half configured: this host has a route, but "
+                f"none of {len(tried)} addresses answers ({tried[0]}, ...), while the other family works",
+                f"Repair {name} or take its default route away: connections wait for it first.",
+            )
 
 
 def _clock(context: Context) -> Iterator[Verdict]:
@@ -81,38 +124,58 @@ def _clock(context: Context) -> Iterator[Verdict]:
         return
     way = "ahead" if skew > 0 else "behind"
     breaks = abs(skew) >= CLOCK_BREAKS
-    yield _finding("host", Status.FAIL if breaks else Status.WARN, "local.clock-skew",
-                   f"This host's clock is {_span(abs(skew))} {way} of the Date that several hosts give"
-                   + ("; certificates were judged by theirs" if breaks else ""),
-                   "Set the clock (w32time, chrony): beyond 5 minutes Windows fails to validate chains and Kerberos breaks.")
+    yield _finding(
+        "host",
+        Status.FAIL if breaks else Status.WARN,
+        "local.clock-skew",
+        f"This host's clock is {_span(abs(skew))} {way} of the Date that several hosts give"
+        + ("; certificates were judged by theirs" if breaks else ""),
+        "Set the clock (w32time, chrony): beyond 5 minutes Windows fails to validate chains and Kerberos breaks.",
+    )
 
 
 def _canary(context: Context) -> Iterator[Verdict]:
     for seen in context.observations:
         if isinstance(seen.step, TcpConnect) and seen.failure is None:
             where = f"{seen.step.address}:{seen.step.port}"
-            yield _finding("tcp", Status.WARN, "tcp.accept-all", f"A device on the way accepts every connection: {where}, "
-                           "where nothing is, was opened too. \"Open\" proves nothing here; only certificates and documents do",
-                           "Nothing to do when all names pass; otherwise find the transparent proxy on the way.",
-                           evidence=context.evidence(seen))
+            yield _finding(
+                "tcp",
+                Status.WARN,
+                "tcp.accept-all",
+                f"A device on the way accepts every connection: {where}, "
+                'where nothing is, was opened too. "Open" proves nothing here; only certificates and documents do',
+                "Nothing to do when all names pass; otherwise find the transparent proxy on the way.",
+                evidence=context.evidence(seen),
+            )
 
 
 def _sweep(context: Context) -> Iterator[Verdict]:
     audit = context.audit
     if audit.guard.sweep:
-        yield _finding("path", Status.INCONCLUSIVE, "path.sweep-detected", "Addresses that had answered went silent in the "
-                       "middle of the audit: a firewall on the way takes the audit for a scan and drops this host's traffic",
-                       "Wait until the block ends, then run the audit at the polite pace, or have this host exempted.")
+        yield _finding(
+            "path",
+            Status.INCONCLUSIVE,
+            "path.sweep-detected",
+            "Addresses that had answered went silent in the "
+            "middle of the audit: a firewall on the way takes the audit for a scan and drops this host's traffic",
+            "Wait until the block ends, then run the audit at the polite pace, or have this host exempted.",
+        )
     elif audit.stopped == "sweep":
         count = len(audit.guard.silent)
-        yield _finding("path", Status.INCONCLUSIVE, "audit.not-reached", f"Stopped after {count} hosts that met silence or a "
-                       "reset: going on would look like a scan", "Mend what is reported, then run the audit again; in an "
-                       "agreed change window --pace fast goes on to the end.")
+        yield _finding(
+            "path",
+            Status.INCONCLUSIVE,
+            "audit.not-reached",
+            f"Stopped after {count} hosts that met silence or a reset: going on would look like a scan",
+            "Mend what is reported, then run the audit again; in an "
+            "agreed change window --pace fast goes on to the end.",
+        )
 
 
 def _hellos(context: Context) -> Iterator[Verdict]:
     """A large ClientHello that vanishes where the small one gets through: browsers suffer, a connector does not."""
-    blocked, worked = [], []
+    blocked: list[tuple[TlsHandshake, tuple[Observation, ...]]] = []
+    worked: list[tuple[TlsHandshake, tuple[Observation, ...]]] = []
     for seen in context.observations:
         step = seen.step
         if isinstance(step, TlsHandshake) and step.hello == "large":
@@ -122,10 +185,17 @@ def _hellos(context: Context) -> Iterator[Verdict]:
     if blocked and not worked:
         first = blocked[0][0]
         evidence = context.evidence(*(s for _, attempts in blocked for s in attempts))
-        yield _finding("tls", Status.NOTICE, "tls.large-hello-blocked", "A large ClientHello (post-quantum key share, two "
-                       f"packets) gets no answer at {len(blocked)} names, the connector's small one does", "Not a connector's "
-                       "problem today; browsers behind this firewall suffer. Update the inspecting device.",
-                       Endpoint(first.server_name, first.port, first.address), evidence)
+        yield _finding(
+            "tls",
+            Status.NOTICE,
+            "tls.large-hello-blocked",
+            "A large ClientHello (post-quantum key share, two "
+            f"packets) gets no answer at {len(blocked)} names, the connector's small one does",
+            "Not a connector's "
+            "problem today; browsers behind this firewall suffer. Update the inspecting device.",
+            Endpoint(first.server_name, first.port, first.address),
+            evidence,
+        )
 
 
 def _vanished(attempts: tuple[Observation, ...]) -> bool:
@@ -134,10 +204,17 @@ def _vanished(attempts: tuple[Observation, ...]) -> bool:
 
 
 def _finding(
-    check: Check, status: Status, cause: str, summary: str, remedy: str, endpoint: Endpoint | None = None,
+    check: Check,
+    status: Status,
+    cause: str,
+    summary: str,
+    remedy: str,
+    endpoint: Endpoint | None = None,
     evidence: tuple[str, ...] = (),
 ) -> Verdict:
-    return Verdict("", "This host and its way out", endpoint, check, status, cause, summary, remedy, evidence=evidence)
+    return Verdict(
+        "", "This host and its way out", endpoint, check, status, cause, summary, remedy, evidence=evidence
+    )
 
 
 def _span(seconds: float) -> str:
@@ -146,4 +223,3 @@ def _span(seconds: float) -> str:
     if seconds < 7200:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.0f} h" if seconds < 172800 else f"{seconds / 86400:.0f} days"
-

@@ -14,16 +14,29 @@ from rules.targets import Target
 from rules.verdict import Check, Endpoint, Status, Verdict
 
 _OS_ERRORS = {
-    "EAI_NONAME": "nxdomain", "EAI_NODATA": "no-address", "EAI_ADDRFAMILY": "no-address", "EAI_AGAIN": "timeout",
-    "EAI_FAIL": "servfail", "EAI_SYSTEM": "timeout",
+    "EAI_NONAME": "nxdomain",
+    "EAI_NODATA": "no-address",
+    "EAI_ADDRFAMILY": "no-address",
+    "EAI_AGAIN": "timeout",
+    "EAI_FAIL": "servfail",
+    "EAI_SYSTEM": "timeout",
 }
 _WORDS = {
-    "nxdomain": "does not exist", "no-address": "has no address", "servfail": "cannot be resolved (SERVFAIL)",
-    "refused": "is refused", "timeout": "gets no answer", "chain-broken": "leads to a name that does not resolve",
-    "chain-loop": "leads in a circle", "chain-too-long": "leads through too many names", "malformed": "gets a broken answer",
-    "tcp-blocked": "needs an answer over TCP, and TCP port 53 is closed", "sinkholed": "is answered with a dead-end address",
-    "private-address": "is answered with a private address", "synthetic": "is answered with a made-up address",
-    "wildcarded": "gets the address that this resolver gives for every name", "unreachable": "cannot be asked",
+    "nxdomain": "does not exist",
+    "no-address": "has no address",
+    "servfail": "cannot be resolved (SERVFAIL)",
+    "refused": "is refused",
+    "timeout": "gets no answer",
+    "chain-broken": "leads to a name that does not resolve",
+    "chain-loop": "leads in a circle",
+    "chain-too-long": "leads through too many names",
+    "malformed": "gets a broken answer",
+    "tcp-blocked": "needs an answer over TCP, and TCP port 53 is closed",
+    "sinkholed": "is answered with a dead-end address",
+    "private-address": "is answered with a private address",
+    "synthetic": "is answered with a made-up address",
+    "wildcarded": "gets the address that this resolver gives for every name",
+    "unreachable": "cannot be asked",
 }
 
 
@@ -110,14 +123,29 @@ def judge_name(context: Context, target: Target, genuine: bool, passed: bool) ->
     others = [v for v in found if v.resolver != OS]
     if os_view is not None and not os_view.ok and others and all(v.ok for v in others):
         return _os_differs(context, target, os_view, others[0], genuine, passed, found)
-    if os_view is not None and os_view.ok and others and not any(v.ok for v in others) and len({v.word for v in others}) == 1:
+    if (
+        os_view is not None
+        and os_view.ok
+        and others
+        and not any(v.ok for v in others)
+        and len({v.word for v in others}) == 1
+    ):
         summary = f"{_is(others[0])} at {_at(others)}, but the operating system resolves it (hosts file, policy or cache)"
         return _verdict(context, target, Status.WARN, "dns.os-differs", summary, found, _pinned(os_view))
     if good:
         bad = next(v for v in found if not v.ok)
-        summary = f"resolves at {_at(good)}, but {_is(bad)} at {_at([v for v in found if v.word == bad.word])}"
-        return _verdict(context, target, Status.WARN, "dns.resolvers-disagree", summary, found,
-                        "Make all resolvers of this host give the same answers for this name.")
+        summary = (
+            f"resolves at {_at(good)}, but {_is(bad)} at {_at([v for v in found if v.word == bad.word])}"
+        )
+        return _verdict(
+            context,
+            target,
+            Status.WARN,
+            "dns.resolvers-disagree",
+            summary,
+            found,
+            "Make all resolvers of this host give the same answers for this name.",
+        )
     return _failed(context, target, found[0], found, genuine)
 
 
@@ -129,8 +157,15 @@ def _agreed(context: Context, target: Target, found: tuple[View, ...], genuine: 
     if broken is not None:
         return broken
     if any(v.tcp_blocked for v in found):
-        return _verdict(context, target, Status.WARN, "dns.tcp-blocked", "is answered in part: the rest needs TCP port 53, "
-                        "which is closed", found, "Allow TCP port 53 from this host to its resolvers.")
+        return _verdict(
+            context,
+            target,
+            Status.WARN,
+            "dns.tcp-blocked",
+            "is answered in part: the rest needs TCP port 53, which is closed",
+            found,
+            "Allow TCP port 53 from this host to its resolvers.",
+        )
     os_view = next((v for v in found if v.resolver == OS), None)
     others = {a for v in found if v.resolver != OS for a in v.addresses}
     if os_view is not None and others and not others & set(os_view.addresses):
@@ -138,10 +173,18 @@ def _agreed(context: Context, target: Target, found: tuple[View, ...], genuine: 
         return _verdict(context, target, Status.NOTICE, "dns.os-differs", summary, found, _pinned(os_view))
     zones = sorted({v.zone for v in found if v.zone})
     if len(zones) > 1:
-        return _verdict(context, target, Status.NOTICE, "dns.resolvers-disagree",
-                        f"ends in {' at one resolver and in '.join(zones)} at another", found)
+        return _verdict(
+            context,
+            target,
+            Status.NOTICE,
+            "dns.resolvers-disagree",
+            f"ends in {' at one resolver and in '.join(zones)} at another",
+            found,
+        )
     count = len({a for v in found for a in v.addresses})
-    return _verdict(context, target, Status.PASS, "ok", f"resolves to {count} address{'es' if count != 1 else ''}", found)
+    return _verdict(
+        context, target, Status.PASS, "ok", f"resolves to {count} address{'es' if count != 1 else ''}", found
+    )
 
 
 def _broken_link(context: Context, target: Target, found: tuple[View, ...]) -> Verdict | None:
@@ -155,10 +198,19 @@ def _broken_link(context: Context, target: Target, found: tuple[View, ...]) -> V
             answer = seen.evidence if isinstance(seen.evidence, DnsAnswer) else None
             word = seen.failure.code.value if seen.failure else (answer.rcode if answer else "no answer")
             if seen.failure is not None or (answer is not None and answer.rcode != "NOERROR"):
-                summary = f"resolves, but {link.value}, a name of its chain, gives {word} when asked for by itself"
-                return _verdict(context, target, Status.WARN, "dns.chain-broken", summary, (*found, _seen_view(chain, seen)),
-                                f"Let the resolver {chain.resolver} resolve {link.value}: devices on the way look up every "
-                                "name of the chain by itself.")
+                summary = (
+                    f"resolves, but {link.value}, a name of its chain, gives {word} when asked for by itself"
+                )
+                return _verdict(
+                    context,
+                    target,
+                    Status.WARN,
+                    "dns.chain-broken",
+                    summary,
+                    (*found, _seen_view(chain, seen)),
+                    f"Let the resolver {chain.resolver} resolve {link.value}: devices on the way look up every "
+                    "name of the chain by itself.",
+                )
     return None
 
 
@@ -171,18 +223,33 @@ def _failed(context: Context, target: Target, view: View, found: tuple[View, ...
     if view.word in ("private-address", "synthetic"):
         status = Status.NOTICE if genuine else Status.FAIL
         proof = "the certificate there is genuine" if genuine else "no genuine certificate was seen there"
-        return _verdict(context, target, status, f"dns.{view.word}", f"{_is(view)} ({', '.join(view.addresses[:3])}); {proof}",
-                        found, "" if genuine else _REMEDIES[view.word])
+        return _verdict(
+            context,
+            target,
+            status,
+            f"dns.{view.word}",
+            f"{_is(view)} ({', '.join(view.addresses[:3])}); {proof}",
+            found,
+            "" if genuine else _REMEDIES[view.word],
+        )
     at = f" (at {view.at})" if view.at and view.at != target.host else ""
     detail = f": {', '.join(view.addresses[:3])}" if view.addresses else at
     remedy = _REMEDIES.get(view.word, "Ask whoever runs the resolver why it does not resolve this name.")
     if view.word == "nxdomain" and target.probe is not None and "{tenant}" in target.probe.host:
         remedy = f"Check the tenant id {context.audit.tenant}; if it is right, the resolver hides this zone."
-    return _verdict(context, target, Status.FAIL, f"dns.{view.word}", f"{_is(view)}{where}{detail}", found, remedy)
+    return _verdict(
+        context, target, Status.FAIL, f"dns.{view.word}", f"{_is(view)}{where}{detail}", found, remedy
+    )
 
 
 def _os_differs(
-    context: Context, target: Target, os_view: View, other: View, genuine: bool, passed: bool, found: tuple[View, ...]
+    context: Context,
+    target: Target,
+    os_view: View,
+    other: View,
+    genuine: bool,
+    passed: bool,
+    found: tuple[View, ...],
 ) -> Verdict:
     addresses = f" ({', '.join(os_view.addresses[:3])})" if os_view.addresses else ""
     summary = f"resolves at {other.resolver}, but {_is(os_view)} for programs on this host{addresses}"
@@ -227,14 +294,27 @@ def _unasked(context: Context) -> str:
 
 
 def _verdict(
-    context: Context, target: Target, status: Status, cause: str, summary: str, found: Iterable[View], remedy: str = ""
+    context: Context,
+    target: Target,
+    status: Status,
+    cause: str,
+    summary: str,
+    found: Iterable[View],
+    remedy: str = "",
 ) -> Verdict:
     check: Check = "dns"
     evidence = context.evidence(*(seen for view in found for seen in view.seen))
     return Verdict(
-        target.id, target.rule.title, Endpoint(target.shown, target.port), check, status, cause,
-        f"{target.shown} {summary}", remedy, target.rule.severity.value, target.rule.citation.id, evidence,
+        target.id,
+        target.rule.title,
+        Endpoint(target.shown, target.port),
+        check,
+        status,
+        cause,
+        f"{target.shown} {summary}",
+        remedy,
+        target.rule.severity.value,
+        target.rule.citation.id,
+        evidence,
         target.rule.group.value,
     )
-
-

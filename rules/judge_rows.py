@@ -49,14 +49,33 @@ def judge_address(context: Context, target: Target, candidate: Candidate) -> Ite
 
 
 def row(
-    context: Context, target: Target, address: str, check: Check, status: Status, cause: str, summary: str,
-    seen: tuple[Observation, ...] = (), remedy: str = "", details: tuple[tuple[str, str], ...] = (),
+    context: Context,
+    target: Target,
+    address: str,
+    check: Check,
+    status: Status,
+    cause: str,
+    summary: str,
+    seen: tuple[Observation, ...] = (),
+    remedy: str = "",
+    details: tuple[tuple[str, str], ...] = (),
 ) -> Verdict:
     """A verdict on an address of a target."""
     assert target.host is not None
     return Verdict(
-        target.id, target.rule.title, Endpoint(target.host, target.port, address), check, status, cause, summary, remedy,
-        target.rule.severity.value, target.rule.citation.id, context.evidence(*seen), target.rule.group.value, details,
+        target.id,
+        target.rule.title,
+        Endpoint(target.host, target.port, address),
+        check,
+        status,
+        cause,
+        summary,
+        remedy,
+        target.rule.severity.value,
+        target.rule.citation.id,
+        context.evidence(*seen),
+        target.rule.group.value,
+        details,
     )
 
 
@@ -68,18 +87,41 @@ def _unreached(context: Context, target: Target, candidate: Candidate) -> Verdic
     guard, audit = context.audit.guard, context.audit
     if guard.family_broken(is_v6(candidate.address)) and candidate.address not in guard.opened:
         family = "IPv6" if is_v6(candidate.address) else "IPv4"
-        return row(context, target, candidate.address, "tcp", Status.NOT_APPLICABLE, "path.family-broken",
-                   f"not tried: {family} goes nowhere on this host")
+        return row(
+            context,
+            target,
+            candidate.address,
+            "tcp",
+            Status.NOT_APPLICABLE,
+            "path.family-broken",
+            f"not tried: {family} goes nowhere on this host",
+        )
     if guard.sweep:
-        return row(context, target, candidate.address, "tcp", Status.INCONCLUSIVE, "path.sweep-detected",
-                   "not tried: a firewall on the way had begun to drop this host's traffic")
+        return row(
+            context,
+            target,
+            candidate.address,
+            "tcp",
+            Status.INCONCLUSIVE,
+            "path.sweep-detected",
+            "not tried: a firewall on the way had begun to drop this host's traffic",
+        )
     why = {"budget": "the time ran out first", "sweep": "too many hosts had met silence or a reset"}
     cause = "audit.not-reached" if audit.stopped else "audit.not-recorded"
-    return row(context, target, candidate.address, "tcp", Status.INCONCLUSIVE, cause,
-               f"not tried: {why.get(audit.stopped, 'no answer is recorded')}")
+    return row(
+        context,
+        target,
+        candidate.address,
+        "tcp",
+        Status.INCONCLUSIVE,
+        cause,
+        f"not tried: {why.get(audit.stopped, 'no answer is recorded')}",
+    )
 
 
-def _tcp_failed(context: Context, target: Target, candidate: Candidate, attempts: tuple[Observation, ...]) -> Verdict:
+def _tcp_failed(
+    context: Context, target: Target, candidate: Candidate, attempts: tuple[Observation, ...]
+) -> Verdict:
     last = attempts[-1]
     failure = last.failure or Failure(Stage.TCP, Code.TIMEOUT)
     where = f"TCP to {candidate.address} port {target.port}"
@@ -87,18 +129,52 @@ def _tcp_failed(context: Context, target: Target, candidate: Candidate, attempts
     if failure.code in LOCAL_CODES:
         cause, why = LOCAL_CODES[failure.code]
         status = Status.BROKEN if failure.code is Code.BUG else Status.INCONCLUSIVE
-        return row(context, target, candidate.address, "tcp", status, cause, f"{where}: {why} {failure.detail}".rstrip(),
-                   attempts)
+        return row(
+            context,
+            target,
+            candidate.address,
+            "tcp",
+            status,
+            cause,
+            f"{where}: {why} {failure.detail}".rstrip(),
+            attempts,
+        )
     if guard.family_broken(is_v6(candidate.address)):
-        return row(context, target, candidate.address, "tcp", Status.NOT_APPLICABLE, "path.family-broken",
-                   f"{where} fails like every address of its family", attempts)
+        return row(
+            context,
+            target,
+            candidate.address,
+            "tcp",
+            Status.NOT_APPLICABLE,
+            "path.family-broken",
+            f"{where} fails like every address of its family",
+            attempts,
+        )
     if guard.sweep and failure.code is Code.TIMEOUT:
-        return row(context, target, candidate.address, "tcp", Status.INCONCLUSIVE, "path.sweep-detected",
-                   f"{where} got no answer, after a firewall began to drop this host's traffic", attempts)
+        return row(
+            context,
+            target,
+            candidate.address,
+            "tcp",
+            Status.INCONCLUSIVE,
+            "path.sweep-detected",
+            f"{where} got no answer, after a firewall began to drop this host's traffic",
+            attempts,
+        )
     cause, what = _tcp_cause(failure)
     details = (("tries", f"{len(attempts)}, each waited {last.elapsed:.1f} s"), *_flow(attempts))
-    return row(context, target, candidate.address, "tcp", Status.FAIL, cause, f"{where} {what}", attempts,
-               _TCP_REMEDIES[cause], details)
+    return row(
+        context,
+        target,
+        candidate.address,
+        "tcp",
+        Status.FAIL,
+        cause,
+        f"{where} {what}",
+        attempts,
+        _TCP_REMEDIES[cause],
+        details,
+    )
 
 
 def _tcp_cause(failure: Failure) -> tuple[str, str]:
@@ -106,7 +182,11 @@ def _tcp_cause(failure: Failure) -> tuple[str, str]:
         return "tcp.reset", "is refused with a reset (by a firewall or by the host itself)"
     if failure.icmp is not None:
         admin = (failure.icmp.type, failure.icmp.code) in ((3, 9), (3, 10), (3, 13), (1, 1))
-        word = "administratively prohibited" if admin else f"ICMP type {failure.icmp.type} code {failure.icmp.code}"
+        word = (
+            "administratively prohibited"
+            if admin
+            else f"ICMP type {failure.icmp.type} code {failure.icmp.code}"
+        )
         sender = f", sent by {failure.icmp.sender}" if failure.icmp.sender else ""
         return "tcp.unreachable", f"is unreachable ({word}{sender})"
     if failure.code in (Code.UNREACHABLE, Code.NO_ROUTE):
@@ -122,21 +202,38 @@ _TCP_REMEDIES = {
 
 
 def _tcp_opened(
-    context: Context, target: Target, candidate: Candidate, attempts: tuple[Observation, ...], opened: Observation
+    context: Context,
+    target: Target,
+    candidate: Candidate,
+    attempts: tuple[Observation, ...],
+    opened: Observation,
 ) -> Verdict:
     facts = opened.evidence
     took = f" in {facts.connect_s * 1000:.0f} ms" if isinstance(facts, TlsFacts | HttpExchange) else ""
     status, again = Status.PASS, ""
     if not _opened(attempts[0]):
         status, again = Status.NOTICE, ", at the second try only"
-    return row(context, target, candidate.address, "tcp", status, "ok", f"opened{took}{again}", attempts,
-               details=_flow((opened,)))
+    return row(
+        context,
+        target,
+        candidate.address,
+        "tcp",
+        status,
+        "ok",
+        f"opened{took}{again}",
+        attempts,
+        details=_flow((opened,)),
+    )
 
 
 def _flow(seen: tuple[Observation, ...]) -> tuple[tuple[str, str], ...]:
     """Our own address and source port, so that the firewall engineer finds the flow in a log."""
-    flows = [f"{address} port {port}" if ":" in address else f"{address}:{port}"
-             for s in seen if s.local is not None for address, port in (s.local,)]
+    flows = [
+        f"{address} port {port}" if ":" in address else f"{address}:{port}"
+        for s in seen
+        if s.local is not None
+        for address, port in (s.local,)
+    ]
     return (("from", ", ".join(flows)),) if flows else ()
 
 
@@ -150,14 +247,39 @@ def _inside(
     asked = "; it asked for the client certificate" if facts.client_certificate_asked else ""
     if facts.http_status is not None:
         normal = ", its normal answer without a client certificate" if facts.http_status == 403 else ""
-        yield row(context, target, address, "http", Status.PASS, "ok", f"HTTP {facts.http_status}{normal}{asked}", usable)
+        yield row(
+            context,
+            target,
+            address,
+            "http",
+            Status.PASS,
+            "ok",
+            f"HTTP {facts.http_status}{normal}{asked}",
+            usable,
+        )
     elif facts.http_failure in ("timeout", "reset"):
-        yield row(context, target, address, "http", Status.WARN, f"http.{facts.http_failure}",
-                  f"the TLS session opened, then GET {target.path} met a {facts.http_failure}", usable,
-                  "Look for a device that cuts established sessions to this address.")
+        yield row(
+            context,
+            target,
+            address,
+            "http",
+            Status.WARN,
+            f"http.{facts.http_failure}",
+            f"the TLS session opened, then GET {target.path} met a {facts.http_failure}",
+            usable,
+            "Look for a device that cuts established sessions to this address.",
+        )
     elif facts.http_failure:
-        yield row(context, target, address, "http", Status.PASS, "ok",
-                  f"the server ended the session without a client certificate ({facts.http_failure}){asked}", usable)
+        yield row(
+            context,
+            target,
+            address,
+            "http",
+            Status.PASS,
+            "ok",
+            f"the server ended the session without a client certificate ({facts.http_failure}){asked}",
+            usable,
+        )
 
 
 def _over_http(
@@ -170,6 +292,25 @@ def _over_http(
         return judge_document(context, target, candidate.address, usable)
     best = next((s for s in usable if s.failure is None), usable[-1])
     exchange = best.evidence if isinstance(best.evidence, HttpExchange) else None
-    reach = judge_reach(exchange, best.failure, target.host or "")
-    return row(context, target, candidate.address, "http", reach.status, reach.cause, reach.summary, usable, reach.remedy,
-               (*reach.details, *_flow((best,))))
+    found = judge_reach(exchange, best.failure, target.host or "")
+    twins = context.twins(best)
+    cause, summary = found.cause, found.summary
+    if cause == "ok" and twins:
+        cause = "http.block-page"
+        summary = f"the same web page comes as from {twins[0]}: somebody on the way answers for both"
+    status = Status.PASS if cause == "ok" else Status.FAIL
+    if cause in _LOCAL_HTTP:
+        status = Status.INCONCLUSIVE
+    remedy = "" if status is Status.PASS else _HTTP_REMEDIES.get(cause, _HTTP_REMEDIES["http.timeout"])
+    page = (("page", found.page.title), ("product", found.page.vendor)) if found.page else ()
+    details = (*(pair for pair in page if pair[1]), *_flow((best,)))
+    return row(context, target, candidate.address, "http", status, cause, summary, usable, remedy, details)
+
+
+_LOCAL_HTTP = frozenset({"local.starved", "audit.not-reached", "audit.not-recorded", "local.no-descriptors"})
+_HTTP_REMEDIES = {
+    "http.block-page": "Exempt this host from web filtering on port 80: a page comes in place of the real answer.",
+    "http.redirected": "Exempt this host from the portal or proxy that redirects port 80.",
+    "proxy.auth-required": "A transparent proxy wants a password; a connector cannot give one: exempt this host.",
+    "http.timeout": "Look for a device on port 80 that opens connections and lets nothing through.",
+}

@@ -17,11 +17,11 @@ from rules.verdict import Endpoint, Status, Verdict
 
 _REMEDIES = {
     "tls.intercepted": "Exempt this name from TLS inspection at the device that re-signs it: Microsoft forbids inspection for "
-                       "the connector, whose client certificate cannot pass.",
+    "the connector, whose client certificate cannot pass.",
     "tls.untrusted": "Find out who issued this certificate; when it is your own inspection, exempt this name.",
     "tls.self-signed": "Find out who answers at this address; when it is a block page or an appliance, allow the real host.",
     "tls.issuer-unexpected": "Ask Microsoft's documentation whether the service has moved to this CA; otherwise treat it as "
-                             "interception.",
+    "interception.",
     "tls.expired": "Check this host's clock; when it is right, the server's certificate is out of date.",
     "tls.not-yet-valid": "Check this host's clock.",
     "tls.name-mismatch": "The address answers for another name: look for an override of this name in DNS or on the way.",
@@ -48,8 +48,11 @@ def judge_tls(context: Context, target: Target, address: str, attempts: tuple[Ob
     if good:
         seen, cause = good[0]
         if any(s.failure is not None for s in attempts):
-            cause = replace(cause, summary=f"{cause.summary} (at the second try only)",
-                            status=max(cause.status, Status.NOTICE, key=lambda s: s.weight))
+            cause = replace(
+                cause,
+                summary=f"{cause.summary} (at the second try only)",
+                status=max(cause.status, Status.NOTICE, key=lambda s: s.weight),
+            )
         return _verdict(context, target, address, attempts, cause, seen)
     doubtful = [(s, c) for s, c in causes if c.cause != "ok"]
     if doubtful:
@@ -61,11 +64,15 @@ def judge_tls(context: Context, target: Target, address: str, attempts: tuple[Ob
 
 def _cause(context: Context, target: Target, seen: Observation) -> TlsCause:
     """The cause of one handshake that showed a chain."""
-    assert isinstance(seen.evidence, TlsFacts) and target.host is not None
+    assert isinstance(seen.evidence, TlsFacts)
+    assert target.host is not None
     judgement = context.audit.chains.judge(seen.evidence.chain, context.now)
     finding = context.intercepted.get(context.ids[seen.step])
     return tls_cause(
-        judgement, judge_leaf(seen.evidence.chain, target.host, context.now), target.rule.expect, target.rule.group,
+        judgement,
+        judge_leaf(seen.evidence.chain, target.host, context.now),
+        target.rule.expect,
+        target.rule.group,
         intercepted=_sentence(finding),
         revoked=revoked_by(context, judgement),
     )
@@ -74,7 +81,10 @@ def _cause(context: Context, target: Target, seen: Observation) -> TlsCause:
 def _partly(cause: TlsCause, genuine: int) -> TlsCause:
     if not genuine:
         return cause
-    return replace(cause, summary=f"{cause.summary} (in some handshakes: {genuine} of the same name and address was genuine)")
+    return replace(
+        cause,
+        summary=f"{cause.summary} (in some handshakes: {genuine} of the same name and address was genuine)",
+    )
 
 
 def _failed(context: Context, target: Target, seen: Observation) -> TlsCause:
@@ -102,7 +112,10 @@ def _words(failure: Failure, seen: Observation) -> tuple[str, str]:
     got = seen.evidence.bytes_received if isinstance(seen.evidence, TlsFacts) else 0
     match failure.code:
         case Code.TIMEOUT:
-            return "tls.timeout", f"TCP opened, then nothing more than {got} bytes came for {seen.elapsed:.1f} s"
+            return (
+                "tls.timeout",
+                f"TCP opened, then nothing more than {got} bytes came for {seen.elapsed:.1f} s",
+            )
         case Code.RESET:
             return "tls.reset", "TCP opened, then the connection was reset after our ClientHello"
         case Code.EOF:
@@ -122,7 +135,12 @@ def _words(failure: Failure, seen: Observation) -> tuple[str, str]:
 
 
 def _verdict(
-    context: Context, target: Target, address: str, attempts: tuple[Observation, ...], cause: TlsCause, seen: Observation
+    context: Context,
+    target: Target,
+    address: str,
+    attempts: tuple[Observation, ...],
+    cause: TlsCause,
+    seen: Observation,
 ) -> Verdict:
     assert target.host is not None
     remedy = "" if cause.status is Status.PASS else _REMEDIES.get(cause.cause, "")
@@ -132,9 +150,19 @@ def _verdict(
     if flows:
         details = (*details, ("from", ", ".join(flows)))
     return Verdict(
-        target.id, target.rule.title, Endpoint(target.host, target.port, address), "tls", cause.status, cause.cause,
-        cause.summary, remedy, target.rule.severity.value, target.rule.citation.id, context.evidence(*attempts),
-        target.rule.group.value, tuple(dict.fromkeys(details)),
+        target.id,
+        target.rule.title,
+        Endpoint(target.host, target.port, address),
+        "tls",
+        cause.status,
+        cause.cause,
+        cause.summary,
+        remedy,
+        target.rule.severity.value,
+        target.rule.citation.id,
+        context.evidence(*attempts),
+        target.rule.group.value,
+        tuple(dict.fromkeys(details)),
     )
 
 
@@ -164,4 +192,3 @@ def _found(finding: InterceptionFinding | None) -> tuple[tuple[str, str], ...]:
 
 def _sentence(finding: InterceptionFinding | None) -> str:
     return finding.sentence if finding is not None else ""
-

@@ -150,8 +150,12 @@ class Names:
         for question in [q for q in self._waiting if q.resolver == resolver]:
             for key in sorted(self._waiting.pop(question)):
                 host, _, rtype = key
-                outcome = Outcome.TIMEOUT if Code.TIMEOUT in self.health[resolver].reasons else Outcome.UNREACHABLE
-                self._chains[key] = Chain(resolver, host, rtype, outcome=outcome, at=host, detail="resolver is dead")
+                outcome = (
+                    Outcome.TIMEOUT if Code.TIMEOUT in self.health[resolver].reasons else Outcome.UNREACHABLE
+                )
+                self._chains[key] = Chain(
+                    resolver, host, rtype, outcome=outcome, at=host, detail="resolver is dead"
+                )
                 self._close(host, done)
 
     def _advance(
@@ -172,7 +176,9 @@ class Names:
 
     def _lookup(self, question: DnsQuestion) -> tuple[DnsAnswer | None, Failure | None] | None:
         seen = self.seen(question)
-        if seen is None or (seen.step.attempt == 1 and _doubtful(seen) and not self.health[question.resolver].dead):
+        if seen is None or (
+            seen.step.attempt == 1 and _doubtful(seen) and not self.health[question.resolver].dead
+        ):
             return None  # not asked, or asked again and still open
         return (seen.evidence if isinstance(seen.evidence, DnsAnswer) else None), seen.failure
 

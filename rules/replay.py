@@ -20,4 +20,6 @@ def replay(report: Report, rules: Rules) -> Report:
     if report.stopped:
         audit.stop(report.stopped)
     made = make_report(audit, report.started, report.finished, report.version)
-    return replace(made, notes=(*made.notes, "Judged again from a recording; nothing was asked of the network."))
+    return replace(
+        made, notes=(*made.notes, "Judged again from a recording; nothing was asked of the network.")
+    )

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
-from rules.answer import NameState, answer, answer_text, exit_code, roll_up
+from rules.answer import answer, answer_text, exit_code, roll_up
 from rules.audit import Audit
 from rules.causes import group
 from rules.context import Context
@@ -16,8 +16,8 @@ from rules.judge_host import judge_host, local_stop
 from rules.judge_names import judge_name
 from rules.judge_revocation import covered, judge_revocation, known_issuers
 from rules.judge_rows import judge_address
-from rules.kinds.revocation import digest_crl
 from rules.kinds.http_fetch import HttpExchange
+from rules.kinds.revocation import digest_crl
 from rules.observation import Observation
 from rules.ruleset import Severity
 from rules.targets import Target
@@ -47,11 +47,24 @@ def make_report(audit: Audit, started: float, finished: float, version: str) -> 
         found = [v for rows in by_target.values() for v in rows]
         verdicts = [*judge_host(context), *found, *judge_revocation(context)]
     decided = answer(states, verdicts, audit.stopped if stop is None else (audit.stopped or "no-resolver"))
-    text = answer_text(decided, states, verdicts, audit.stopped or ("no-resolver" if stop is not None else ""))
+    text = answer_text(
+        decided, states, verdicts, audit.stopped or ("no-resolver" if stop is not None else "")
+    )
     return Report(
-        version, started, finished, audit.plan, _vantage(audit), _used(audit, started), decided, text,
-        exit_code(decided, verdicts), group(verdicts), tuple(verdicts), _kept(context),
-        stopped=audit.stopped, notes=_notes(audit, started),
+        version,
+        started,
+        finished,
+        audit.plan,
+        _vantage(audit),
+        _used(audit, started),
+        decided,
+        text,
+        exit_code(decided, verdicts),
+        group(verdicts),
+        tuple(verdicts),
+        _kept(context),
+        stopped=audit.stopped,
+        notes=_notes(audit, started),
     )
 
 
@@ -65,17 +78,25 @@ def _of_target(context: Context, target: Target) -> Iterable[Verdict]:
     for row in rows:
         if row.endpoint is not None and row.endpoint.address is not None:
             by_address[row.endpoint.address].append(row)
-    passing = {a for a, found in by_address.items()
-               if any(v.status is not Status.NOT_APPLICABLE for v in found)
-               and all(v.status in (*_GOOD, Status.NOT_APPLICABLE) for v in found)}
-    genuine = any(v.check in ("tls", "crl") and v.status in _GOOD for v in rows) or (target.port == 80 and bool(passing))
+    passing = {
+        a
+        for a, found in by_address.items()
+        if any(v.status is not Status.NOT_APPLICABLE for v in found)
+        and all(v.status in (*_GOOD, Status.NOT_APPLICABLE) for v in found)
+    }
+    genuine = any(v.check in ("tls", "crl") and v.status in _GOOD for v in rows) or (
+        target.port == 80 and bool(passing)
+    )
     systems = [c for c in tried if "os" in c.resolvers]
     name = judge_name(context, target, genuine, bool(passing))
     if systems and passing and not any(c.address in passing for c in systems) and _differs(context, target):
         name = replace(
-            name, status=Status.FAIL, cause="dns.os-differs",
+            name,
+            status=Status.FAIL,
+            cause="dns.os-differs",
             summary=f"{target.host} is {systems[0].address} for programs on this host, and that address fails; the addresses "
-            "that the resolvers give work", remedy="Look for this name in the hosts file and in the name resolution policy.",
+            "that the resolvers give work",
+            remedy="Look for this name in the hosts file and in the name resolution policy.",
         )
         passing = set()
     yield name
@@ -90,12 +111,17 @@ def _of_target(context: Context, target: Target) -> Iterable[Verdict]:
 def _differs(context: Context, target: Target) -> bool:
     """Whether the operating system's addresses are none that a resolver gave."""
     assert target.host is not None
-    return not any("os" in c.resolvers and len(c.resolvers) > 1 for c in context.audit.candidates(target.host))
+    return not any(
+        "os" in c.resolvers and len(c.resolvers) > 1 for c in context.audit.candidates(target.host)
+    )
 
 
 def _no_name(target: Target) -> Verdict:
     if target.why == "audit.no-tenant":
-        summary, remedy = f"{target.shown} holds the tenant's id, which is not known", "Give --tenant with the tenant's id or domain."
+        summary, remedy = (
+            f"{target.shown} holds the tenant's id, which is not known",
+            "Give --tenant with the tenant's id or domain.",
+        )
     else:
         summary = f"{target.shown}: no citable name under this wildcard is known, so nothing could be tried"
         remedy = "Allow the wildcard; nothing here shows whether it is open."
@@ -105,17 +131,37 @@ def _no_name(target: Target) -> Verdict:
 def _nothing_tried(context: Context, target: Target) -> Verdict:
     assert target.host is not None
     whys = {c.why for c in context.audit.candidates(target.host)}
-    return _plain(target, "tcp", Status.NOT_APPLICABLE, "ok", f"no address was tried: {'; '.join(sorted(whys)) or 'none is usable'}")
+    return _plain(
+        target,
+        "tcp",
+        Status.NOT_APPLICABLE,
+        "ok",
+        f"no address was tried: {'; '.join(sorted(whys)) or 'none is usable'}",
+    )
 
 
 def _untested(target: Target, stop: Verdict) -> Verdict:
-    return _plain(target, "dns", Status.INCONCLUSIVE, stop.cause, f"{target.shown} was not tested: {stop.summary}")
+    return _plain(
+        target, "dns", Status.INCONCLUSIVE, stop.cause, f"{target.shown} was not tested: {stop.summary}"
+    )
 
 
 def _plain(target: Target, check: str, status: Status, cause: str, summary: str, remedy: str = "") -> Verdict:
     rule = target.rule
-    return Verdict(target.id, rule.title, Endpoint(target.shown, target.port), "dns" if check == "dns" else "tcp", status, cause,
-                   summary, remedy, rule.severity.value, rule.citation.id, (), rule.group.value)
+    return Verdict(
+        target.id,
+        rule.title,
+        Endpoint(target.shown, target.port),
+        "dns" if check == "dns" else "tcp",
+        status,
+        cause,
+        summary,
+        remedy,
+        rule.severity.value,
+        rule.citation.id,
+        (),
+        rule.group.value,
+    )
 
 
 def _samples(by_target: dict[Target, list[Verdict]]) -> None:
@@ -128,25 +174,43 @@ def _samples(by_target: dict[Target, list[Verdict]]) -> None:
         resolving = []
         for target in found:
             rows = by_target[target]
-            if any(v.check == "dns" and v.cause in ("dns.nxdomain", "dns.no-address") and v.status is Status.FAIL for v in rows):
+            if any(
+                v.check == "dns" and v.cause in ("dns.nxdomain", "dns.no-address") and v.status is Status.FAIL
+                for v in rows
+            ):
                 by_target[target] = [_stale(v) for v in rows]
             else:
                 resolving.append(target)
         if not resolving:
             first = found[0]
-            by_target[first].append(_plain(
-                first, "dns", Status.INCONCLUSIVE, "dns.nxdomain", f"none of {len(found)} sample names under {first.rule.host} "
-                "resolves: they may be out of date, or an internal zone hides the public one",
-                f"Ask whoever runs the resolver whether it serves a zone of its own for {first.rule.host.removeprefix('*.')}."))
+            by_target[first].append(
+                _plain(
+                    first,
+                    "dns",
+                    Status.INCONCLUSIVE,
+                    "dns.nxdomain",
+                    f"none of {len(found)} sample names under {first.rule.host} "
+                    "resolves: they may be out of date, or an internal zone hides the public one",
+                    f"Ask whoever runs the resolver whether it serves a zone of its own for {first.rule.host.removeprefix('*.')}.",
+                )
+            )
             continue
         if any(not _failing(by_target[t]) for t in resolving):
             for target in resolving:
-                by_target[target] = [replace(v, status=Status.WARN) if v.status is Status.FAIL and v.cause != "tls.intercepted"
-                                     else v for v in by_target[target]]
+                by_target[target] = [
+                    replace(v, status=Status.WARN)
+                    if v.status is Status.FAIL and v.cause != "tls.intercepted"
+                    else v
+                    for v in by_target[target]
+                ]
 
 
 def _stale(verdict: Verdict) -> Verdict:
-    return replace(verdict, status=Status.NOT_APPLICABLE, summary=f"{verdict.summary}: a sample name that is no longer in use")
+    return replace(
+        verdict,
+        status=Status.NOT_APPLICABLE,
+        summary=f"{verdict.summary}: a sample name that is no longer in use",
+    )
 
 
 def _failing(rows: Iterable[Verdict]) -> bool:
@@ -158,7 +222,9 @@ def _retired(by_target: dict[Target, list[Verdict]]) -> None:
     for target, rows in by_target.items():
         if target.rule.severity is not Severity.REQUIRED:
             by_target[target] = [
-                replace(v, status=Status.NOTICE, remedy="") if v.status in (Status.FAIL, Status.WARN, Status.INCONCLUSIVE) else v
+                replace(v, status=Status.NOTICE, remedy="")
+                if v.status in (Status.FAIL, Status.WARN, Status.INCONCLUSIVE)
+                else v
                 for v in rows
             ]
 
@@ -171,13 +237,17 @@ def _proxied(context: Context, by_target: dict[Target, list[Verdict]]) -> None:
     for target, rows in by_target.items():
         if target.host is None or any(_bypassed(target.host, p.bypass) for p in host.proxies):
             continue
-        by_target[target] = [_not_through_proxy(v, host.proxies[0].source) if v.status in (Status.FAIL, Status.WARN) else v
-                             for v in rows]
+        by_target[target] = [
+            _not_through_proxy(v, host.proxies[0].source) if v.status in (Status.FAIL, Status.WARN) else v
+            for v in rows
+        ]
 
 
 def _not_through_proxy(verdict: Verdict, source: str) -> Verdict:
     return replace(
-        verdict, status=Status.INCONCLUSIVE, cause="proxy.not-tested",
+        verdict,
+        status=Status.INCONCLUSIVE,
+        cause="proxy.not-tested",
         summary=f"{verdict.summary} (on the direct way: {verdict.cause}); a proxy is set ({source}) and was not used",
         remedy="Test the way through the proxy; nothing needs to be opened for the direct way as long as the connector uses it.",
     )
@@ -197,18 +267,51 @@ def _bypassed(host: str, bypass: str) -> bool:
 def _vantage(audit: Audit) -> Vantage:
     host = audit.host
     if host is None:
-        return Vantage("", "", "", (), audit.plan.resolvers, (), audit.plan.tenant, audit.plan.tenant_source, audit.plan.labels)
+        return Vantage(
+            "",
+            "",
+            "",
+            (),
+            audit.plan.resolvers,
+            (),
+            audit.plan.tenant,
+            audit.plan.tenant_source,
+            audit.plan.labels,
+        )
     tenant_source = audit.plan.tenant_source if audit.plan.tenant else ("connector" if host.tenant else "")
-    return Vantage(host.host, host.user, host.os, host.sources, audit.plan.resolvers or host.resolvers, host.proxies,
-                   audit.tenant, tenant_source, audit.plan.labels)
+    return Vantage(
+        host.host,
+        host.user,
+        host.os,
+        host.sources,
+        audit.plan.resolvers or host.resolvers,
+        host.proxies,
+        audit.tenant,
+        tenant_source,
+        audit.plan.labels,
+    )
 
 
 def _used(audit: Audit, started: float) -> tuple[RulesUsed, ...]:
     rules = audit.rules
-    sets = [RulesUsed(r.name, r.version, r.reviewed.isoformat(), "rules", r.sha256, r.unpublished or _age(r.reviewed, started))
-            for r in rules.rulesets]
-    return (*sets, *(RulesUsed(c.name, c.version, c.reviewed.isoformat(), "cas", c.sha256, _age(c.reviewed, started))
-                     for c in rules.cas))
+    sets = [
+        RulesUsed(
+            r.name,
+            r.version,
+            r.reviewed.isoformat(),
+            "rules",
+            r.sha256,
+            r.unpublished or _age(r.reviewed, started),
+        )
+        for r in rules.rulesets
+    ]
+    return (
+        *sets,
+        *(
+            RulesUsed(c.name, c.version, c.reviewed.isoformat(), "cas", c.sha256, _age(c.reviewed, started))
+            for c in rules.cas
+        ),
+    )
 
 
 def _age(reviewed: datetime.date, started: float) -> str:
@@ -221,7 +324,9 @@ def _notes(audit: Audit, started: float) -> tuple[str, ...]:
     for used in _used(audit, started):
         if used.note.startswith("not reviewed"):
             what = "rule set" if used.kind == "rules" else "CA set"
-            notes.append(f"My list is old: the {what} {used.name} was {used.note}. Update wayclear before acting on this report.")
+            notes.append(
+                f"My list is old: the {what} {used.name} was {used.note}. Update wayclear before acting on this report."
+            )
         elif used.note:
             notes.append(f"{used.name}: {used.note}")
     if audit.stopped == "budget":
@@ -241,4 +346,3 @@ def _digested(context: Context, seen: Observation, serials: tuple[str, ...]) -> 
         return seen
     digest = digest_crl(exchange.body, known_issuers(context), serials)
     return replace(seen, evidence=replace(exchange, body=None, digest=digest))
-

@@ -23,7 +23,9 @@ class Revocations:
         self._leaves: dict[str, set[bytes]] = defaultdict(set)
         self._planned: dict[tuple[bytes, ...], tuple[Wanted, ...]] = {}
         self.named_by: dict[str, set[str]] = defaultdict(set)  # source URL -> names whose chain names it
-        self.crls: dict[str, set[tuple[bytes, ...]]] = defaultdict(set)  # CRL URL -> paths (leaf..anchor) it covers
+        self.crls: dict[str, set[tuple[bytes, ...]]] = defaultdict(
+            set
+        )  # CRL URL -> paths (leaf..anchor) it covers
         self.ocsp: dict[Wanted, tuple[bytes, bytes, str]] = {}  # request -> leaf, issuer, URL
 
     def on_rule(self, host: str) -> bool:

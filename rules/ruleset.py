@@ -114,7 +114,9 @@ class RuleSet:
     unpublished: str = ""
     source: str = ""  # file it was read from, for messages
     sha256: str = ""
-    warnings: tuple[str, ...] = ()  # what is allowed and yet looks wrong: look-alike names, rows that disagree
+    warnings: tuple[
+        str, ...
+    ] = ()  # what is allowed and yet looks wrong: look-alike names, rows that disagree
 
     def rule_for(self, host: str, port: int | None = None) -> Rule | None:
         """The first rule that covers `host` (and `port`, where given); exact rows before wildcards."""

@@ -39,7 +39,11 @@ class Suspicions:
 
     def control(self, step: TlsHandshake, judgement: ChainJudgement) -> TlsHandshake | None:
         """The same address with a name that no rule holds: is it the name or the way that is intercepted?"""
-        if step.hello != "connector" or step.server_name == self.plan.control_name or not self.plan.control_name:
+        if (
+            step.hello != "connector"
+            or step.server_name == self.plan.control_name
+            or not self.plan.control_name
+        ):
             return None
         addresses = self._controls[judgement.issuing_key or ""]
         if step.address in addresses or len(addresses) >= MAX_CONTROLS:

@@ -51,13 +51,19 @@ class Target:
     @property
     def document(self) -> Document | None:
         """A document that this name is known to serve over port 80."""
-        return next((d for d in self.rule.documents if d.host == self.host), None) if self.port == 80 else None
+        return (
+            next((d for d in self.rule.documents if d.host == self.host), None) if self.port == 80 else None
+        )
 
 
 def targets(rules: Rules, tenant: str | None, only: str = "") -> tuple[Target, ...]:
     """Every name and port to ask for, in the order of the sets. `only` is a glob over names."""
-    found = (target for ruleset in rules.rulesets for rule in ruleset.rules
-             for target in _of_rule(ruleset.name, rule, tenant))
+    found = (
+        target
+        for ruleset in rules.rulesets
+        for rule in ruleset.rules
+        for target in _of_rule(ruleset.name, rule, tenant)
+    )
     return tuple(t for t in found if not only or fnmatchcase(t.shown, only.lower()))
 
 

@@ -72,7 +72,9 @@ class Verdict:
     citation: str = ""
     evidence: tuple[str, ...] = ()
     group: str = ""  # the rule's group, "" for findings of the host
-    details: tuple[tuple[str, str], ...] = ()  # short evidence lines for people: ("expected", ...), ("served", ...)
+    details: tuple[
+        tuple[str, str], ...
+    ] = ()  # short evidence lines for people: ("expected", ...), ("served", ...)
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,7 @@ def to_json(report: Report) -> dict[str, JsonValue]:
         "exit_code": report.exit_code,
         "causes": encode(report.causes),
         "verdicts": encode(report.verdicts),
+        "stopped": report.stopped,
         "notes": encode(report.notes),
         "observations": [
             _observation_to_json(f"o{number}", observation)
@@ -108,6 +109,7 @@ def from_json(data: Mapping[str, JsonValue]) -> Report:
         causes=causes,
         verdicts=verdicts,
         observations=observations,
+        stopped=decode(str, found.get("stopped", ""), "$.stopped"),
         notes=kept + notes,
     )
 

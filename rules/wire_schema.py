@@ -56,6 +56,7 @@ def schema() -> Json:
         "exit_code": {"type": "integer", "minimum": 0, "maximum": 3},
         "causes": _of(tuple[CauseGroup, ...], defs),
         "verdicts": _of(tuple[Verdict, ...], defs),
+        "stopped": {"type": "string"},
         "notes": _of(tuple[str, ...], defs),
         "observations": {"type": "array", "items": _observation(defs)},
     }

@@ -163,7 +163,12 @@ def _outcome_of(failure: Failure | None) -> Outcome:
 
 def _ended(chain: Chain, outcome: Outcome, detail: str) -> Chain:
     """The chain ends here without an address. Below an alias that is a broken chain, whatever the reason."""
-    broken = bool(chain.links) and outcome in (Outcome.NXDOMAIN, Outcome.SERVFAIL, Outcome.REFUSED, Outcome.TIMEOUT)
+    broken = bool(chain.links) and outcome in (
+        Outcome.NXDOMAIN,
+        Outcome.SERVFAIL,
+        Outcome.REFUSED,
+        Outcome.TIMEOUT,
+    )
     if broken:
         detail = f"{outcome.value} {detail}".strip()
         outcome = Outcome.CHAIN_BROKEN
