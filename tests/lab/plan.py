@@ -58,6 +58,7 @@ class Plan:
     os_store: tuple[str, ...] = ()  # CAs that the administrator put into the system's store
     config: dict[str, Any] = field(default_factory=dict)  # changes to the audit's configuration; None removes
     environment: dict[str, str] = field(default_factory=dict)
+    descriptors: int = 0  # soft limit of open files for the audit; 0: as inherited
     arguments: list[str] = field(default_factory=list)
 
 

@@ -7,7 +7,6 @@ They follow chains seen in public (Microsoft Tech Community, "Azure Relay IP and
 from __future__ import annotations
 
 import itertools
-import os
 import tomllib
 import urllib.parse
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from tests.lab import pki
 from tests.lab.revocation import Flaws
 
 TENANT = "11111111-2222-3333-4444-555555555555"
-RULE_SETS = Path(os.environ.get("DEVRULES", Path(__file__).parents[2] / "rules" / "sets"))
+RULE_SETS = Path(__file__).parents[2] / "rules" / "sets"
 AUTHORITATIVE = "199.7.83.42"  # the root and everything below it
 HOSTILE_AUTHORITATIVE = "199.7.83.66"
 CANARY = "198.51.100.9:443"  # never on the lab's internet
@@ -32,6 +31,7 @@ LOCAL_V4 = (
     "23.55.0.0/16",
     "93.184.216.0/24",
     "199.7.83.0/24",
+    "10.20.0.0/16",  # private addresses at which the genuine relay answers
 )
 LOCAL_V6 = ("2603:1026::/32", "2620:1ec::/32", "2600:1400::/32", f"{NAT64}/96")
 
@@ -66,6 +66,7 @@ class World:
 
     hosts: dict[str, Host]
     flaws: Flaws = field(default_factory=Flaws)
+    clock_ahead: float = 0.0  # seconds by which everybody else's clock is ahead of the connector's
     records: list[str] = field(default_factory=list)  # extra lines of the root zone
     hostile_zones: list[str] = field(default_factory=list)  # zones served by the hostile authoritative server
     hostile_rules: list[dict[str, Any]] = field(default_factory=list)  # and how it misbehaves
@@ -143,7 +144,7 @@ def build() -> World:
         ports.setdefault(name, set()).add(80)
     ports.setdefault("login.microsoftonline.com", set()).add(443)
     ports.setdefault("download.msappproxy.net", set()).add(443)
-    ports["example.com"] = {80, 443}
+    ports["example.com"] = ports["www.example.com"] = {80, 443}
     world = World({})
     for index, name in enumerate(sorted(ports)):
         world.hosts[name] = _place(name, index, sorted(ports[name]))
@@ -178,8 +179,9 @@ def _place(name: str, index: int, ports: list[int]) -> Host:
         host.via = [f"{name.replace('.', '-')}.azureedge.net", f"part-{index:04}.t-0009.t-msedge.net"]
         host.v4, host.v6 = [f"13.107.{index}.51"], [f"2620:1ec:{index:x}::51"]
         host.issuer = pki.X1_ISSUING if "msecnd" in name or "phonefactor" in name else pki.AZURE03
-    if name == "example.com":
-        host.via, host.v4, host.v6, host.issuer = [], ["93.184.216.34"], [], pki.X1_ISSUING
+    if name.endswith("example.com"):
+        host.via, host.v6, host.issuer = [], [], pki.X1_ISSUING
+        host.v4 = ["93.184.216.34" if name == "example.com" else "93.184.216.35"]
     if name.endswith(".bootstrap.msappproxy.net"):
         host.tls, host.http = "client-certificate", "forbidden"
     return host

@@ -1,0 +1,16 @@
+"""The registry: every hostile or broken network that the audit is tried on, by layer."""
+
+from __future__ import annotations
+
+from tests.lab.scenario import Scenario
+from tests.lab.scenarios import dns, healthy, host, http_revocation, tcp, tls, tls_devices
+
+SCENARIOS: tuple[Scenario, ...] = (
+    *healthy.SCENARIOS,
+    *dns.SCENARIOS,
+    *tcp.SCENARIOS,
+    *tls.SCENARIOS,
+    *tls_devices.SCENARIOS,
+    *http_revocation.SCENARIOS,
+    *host.SCENARIOS,
+)

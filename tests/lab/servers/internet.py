@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import datetime
 import pickle
+import re
 import ssl
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from email.utils import formatdate
@@ -127,9 +129,16 @@ class Internet:
         stream = TlsStream(self.contexts.get(host, behaviour), reader, writer, early)
         await stream.handshake(drip=0.5 if behaviour == "drip" else 0.0)
         if (request := await read_request(stream)) is not None:
-            await stream.write(self.inside_tls(host, request[1]))
+            await stream.write(self.dated(self.inside_tls(host, request[1])))
             await stream.close()
         return None
+
+    def dated(self, answer: bytes) -> bytes:
+        """The answer with the Date of a world whose clock is ahead."""
+        if not self.world.clock_ahead:
+            return answer
+        date = formatdate(time.time() + self.world.clock_ahead, usegmt=True).encode()
+        return re.sub(rb"\r\nDate: [^\r]*", b"\r\nDate: " + date, answer, count=1)
 
     def inside_tls(self, host: Host, target: str) -> bytes:
         """What the genuine service says."""
@@ -159,7 +168,7 @@ class Internet:
             await asyncio.sleep(PATIENCE)
             return None
         answer = plain_answer(host.port80) or self.document(host.name, method, target, body)
-        writer.write(answer or response("404 Not Found", b"no such page", "text/plain"))
+        writer.write(self.dated(answer or response("404 Not Found", b"no such page", "text/plain")))
         return await writer.drain()
 
     def document(self, host: str, method: str, target: str, body: bytes) -> bytes | None:
@@ -191,7 +200,8 @@ def bounded(handler: Handler) -> Handler:
 async def serve(file: Path) -> None:
     """Listen on ports 80 and 443 of every address and say so on standard output."""
     world: World = pickle.loads(file.read_bytes())
-    internet = Internet(world, datetime.datetime.now(datetime.UTC), file.parent)
+    now = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=world.clock_ahead)
+    internet = Internet(world, now, file.parent)
     for port, handler in ((80, internet.port_80), (443, internet.port_443)):
         for family in ("0.0.0.0", "::"):
             await asyncio.start_server(bounded(handler), family, port, backlog=1024)

@@ -1,0 +1,133 @@
+"""Faults of the host itself, and what it is told about proxies and tenants."""
+
+from __future__ import annotations
+
+from tests.lab import plan as plans
+from tests.lab.plan import Plan
+from tests.lab.scenario import Scenario, Want
+from tests.lab.scenarios.names import BOOTSTRAP, REGISTRATION, RELAY
+
+CLOCK_AHEAD = 200 * 86_400
+
+
+def _no_network(plan: Plan) -> None:
+    plan.ipv4 = plan.ipv6 = "absent"
+
+
+def _pinned(plan: Plan) -> None:
+    plan.hosts = [f"203.0.114.77 {BOOTSTRAP}"]
+
+
+def _pinned_to_itself(plan: Plan) -> None:
+    plan.hosts = [f"127.0.0.1 {REGISTRATION}"]
+
+
+def _pinned_rightly(plan: Plan) -> None:
+    plan.hosts = [f"{plan.world.hosts[RELAY].v4[0]} {RELAY}"]
+
+
+def _proxy(plan: Plan) -> None:
+    plan.forward = [plans.drop(port=443), plans.drop(port=80)]
+    plan.environment = {
+        "https_proxy": "http://proxy.contoso.example:8080",
+        "http_proxy": "http://proxy.contoso.example:8080",
+    }
+
+
+def _proxy_not_needed(plan: Plan) -> None:
+    plan.environment = {"https_proxy": "http://proxy.contoso.example:8080"}
+
+
+def _no_tenant(plan: Plan) -> None:
+    plan.config = {"tenant": None}
+
+
+def _wrong_clock(plan: Plan) -> None:
+    plan.world.clock_ahead = CLOCK_AHEAD
+
+
+def _few_descriptors(plan: Plan) -> None:
+    plan.descriptors = 64
+
+
+SCENARIOS = (
+    Scenario(
+        "no-network",
+        "a machine without any network",
+        "not-proven",
+        3,
+        _no_network,
+        (Want("local.no-route", (), "inconclusive"),),
+        never=("tcp.*", "tls.*", "http.*"),
+        seconds=15,
+    ),
+    Scenario(
+        "hosts-file-pin",
+        "the hosts file sends bootstrap to a dead address",
+        "degraded",
+        1,
+        _pinned,
+        (Want("dns.os-differs", (BOOTSTRAP,), only=True), Want("tcp.timeout", (BOOTSTRAP,), only=True)),
+        never=("tls.*",),
+    ),
+    Scenario(
+        "hosts-file-loopback",
+        "the hosts file sends registration to this host",
+        "degraded",
+        1,
+        _pinned_to_itself,
+        (Want("dns.os-differs", (REGISTRATION,), "fail", only=True),),
+        never=("tls.*", "tcp.*"),
+    ),
+    Scenario(
+        "hosts-file-right",
+        "the hosts file gives a relay its true address",
+        "yes",
+        0,
+        _pinned_rightly,
+        never=("tls.*", "tcp.*"),
+    ),
+    Scenario(
+        "proxy-set-direct-fails",
+        "a proxy is set and the direct way is closed",
+        "not-proven",
+        3,
+        _proxy,
+        (Want("proxy.not-tested", (BOOTSTRAP, REGISTRATION, RELAY), "inconclusive"),),
+        never=("tcp.*", "tls.*", "path.*"),
+    ),
+    Scenario(
+        "proxy-set-direct-works",
+        "a proxy is set and the direct way works",
+        "yes",
+        0,
+        _proxy_not_needed,
+        never=("tcp.*", "tls.*", "path.*"),
+    ),
+    Scenario(
+        "no-tenant",
+        "the tenant is not known",
+        "not-proven",
+        3,
+        _no_tenant,
+        (Want("audit.no-tenant", (), "inconclusive"),),
+        never=("tcp.*", "tls.*"),
+    ),
+    Scenario(
+        "clock-wrong",
+        "this host's clock is 200 days behind",
+        "degraded",
+        1,
+        _wrong_clock,
+        (Want("local.clock-skew", (), "fail"),),
+        never=("tls.*", "crl.*", "ocsp.*", "tcp.*"),
+    ),
+    Scenario(
+        "few-descriptors",
+        "64 file descriptors are all there is",
+        "yes",
+        0,
+        _few_descriptors,
+        never=("tcp.*", "tls.*", "local.*"),
+    ),
+)

@@ -1,0 +1,64 @@
+"""Every scenario end to end: bring its network up, run the command line in it, hold the report against expectations.
+
+`pytest tests/lab/test_scenarios.py --record-goldens` keeps the reports as golden replays; `-k NAME` chooses scenarios.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.lab.auditing import GOLDENS, audit, record_golden, replay
+from tests.lab.lab import Lab
+from tests.lab.plan import Plan
+from tests.lab.scenario import Scenario, check, essence
+from tests.lab.scenarios import SCENARIOS
+
+pytestmark = pytest.mark.lab
+
+
+def test_names_are_unique_and_there_are_enough() -> None:
+    assert max(Counter(s.name for s in SCENARIOS).values()) == 1
+    assert len(SCENARIOS) >= 32
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.name)
+def test_scenario(scenario: Scenario, request: pytest.FixtureRequest) -> None:
+    plan = Plan()
+    scenario.spoil(plan)
+    with Lab(plan) as lab:
+        if scenario.during is not None:
+            scenario.during(lab)
+        run = audit(lab)
+        assert run.report is not None, f"no report: {run.finished.text}"
+        faults = list(check(scenario, run.report, run.finished.code).faults)
+        if run.finished.elapsed > scenario.seconds:
+            faults.append(f"took {run.finished.elapsed:.1f} s, more than {scenario.seconds} s")
+        assert not faults, "\n".join([*faults, run.finished.stderr])
+        again, replayed = replay(lab, run.path)
+        assert replayed is not None, f"no replay: {again.text}"
+        assert essence(replayed) == essence(run.report)
+        assert again.code == run.finished.code
+        if request.config.getoption("--record-goldens"):
+            record_golden(lab, scenario.name, run.path)
+
+
+@pytest.fixture(scope="module")
+def any_lab() -> Iterator[Lab]:
+    """Files only: the configuration that replays are judged with."""
+    with Lab() as lab:
+        yield lab
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.name)
+def test_golden_replay(scenario: Scenario, tmp_path: Path, any_lab: Lab) -> None:
+    """Today's rules judge the recorded run as the scenario expects."""
+    report = tmp_path / "report.json"
+    report.write_bytes(gzip.decompress((GOLDENS / scenario.name / "report.json.gz").read_bytes()))
+    again, replayed = replay(any_lab, report)
+    assert replayed is not None, f"no replay: {again.text}"
+    assert check(scenario, replayed, again.code).faults == ()
