@@ -253,7 +253,9 @@ def _nearest(word: str, words: Sequence[str]) -> str:
 
 
 def _distance(a: str, b: str) -> int:
-    """Levenshtein distance of two short words."""
+    """Levenshtein distance of two short words; letters in another order count as one slip."""
+    if sorted(a) == sorted(b):
+        return int(a != b)
     row = list(range(len(b) + 1))
     for i, char in enumerate(a, 1):
         last, row[0] = row[0], i

@@ -117,3 +117,11 @@ def test_hosts_and_flags() -> None:
     assert rule.flag("flag", "") is True
     assert rule.flag("wrong", "wrong = true") is False
     assert [fault.key_path for fault in rule.faults.found] == ["rule[3].bad", "rule[3].wrong"]
+
+
+def test_numbers_have_limits_and_are_no_booleans() -> None:
+    rule = table(a=5, b=0.5, c=True, d="5", e=float("nan"), f=10**400)
+    assert rule.number("a", "", 1, 10) == 5
+    assert [rule.number(key, "", 1, 10) for key in "bcdef"] == [None] * 5
+    assert [fault.key_path[-1] for fault in rule.faults.found] == list("bcdef")
+    assert rule.number("absent", "", 1, 10) is None

@@ -1,0 +1,225 @@
+"""The configuration: file and command line together, and every wrong value told."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from probe.config import BadFile, Config, default_path, load_config, parse_config, validate_file
+from probe.limits import Limits
+
+ROOT = Path(__file__).resolve().parents[2]
+GOOD = """
+schema = "wayclear.config/1"
+tenant = "AAAAAAAA-2222-3333-4444-555555555555"
+rules = ["entra-app-proxy", "own/rules.toml"]
+ca_sets = ["microsoft-azure", "cas.toml"]
+resolvers = ["192.0.2.53", "2001:DB8:0::53"]
+public_networks = ["198.18.0.0/15"]
+public_roots = "roots.pem"
+os_store = "/etc/store.pem"
+canary_address = "192.0.2.1:443"
+control_name = "WWW.example.org"
+only = "*.MSAPPPROXY.net"
+pace = "fast"
+budget = 90
+
+[timeouts]
+tcp = 2
+crl_body = 1048576
+
+[labels]
+site = "Dublin"
+"""
+
+
+def faults(text: str) -> str:
+    with pytest.raises(BadFile) as caught:
+        parse_config(tomllib.loads(text), "wayclear.toml")
+    return str(caught.value)
+
+
+def test_the_whole_of_a_good_file() -> None:
+    base = Path("/etc/wayclear")
+    found = parse_config(tomllib.loads(GOOD), "wayclear.toml", base=str(base))
+    assert found == Config(
+        tenant="aaaaaaaa-2222-3333-4444-555555555555",
+        tenant_source="configuration",
+        rules=("entra-app-proxy", str(base / "own/rules.toml")),
+        ca_sets=("microsoft-azure", str(base / "cas.toml")),
+        resolvers=("192.0.2.53", "2001:db8::53"),
+        public_networks=("198.18.0.0/15",),
+        public_roots=str(base / "roots.pem"),
+        os_store="/etc/store.pem",
+        canary_address="192.0.2.1:443",
+        control_name="www.example.org",
+        only="*.msappproxy.net",
+        pace="fast",
+        budget=90,
+        limits=Limits(tcp=2.0, crl_body=1048576),
+        labels=(("site", "Dublin"),),
+        source="wayclear.toml",
+    )
+    assert not found.tenant_is_domain
+
+
+def test_an_empty_file_is_the_defaults() -> None:
+    assert parse_config({}, "") == Config()
+    assert parse_config({}, "wayclear.toml") == Config(source="wayclear.toml")
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ('resolver = ["192.0.2.53"]', "resolver: is not a key that is known here, did you mean resolvers?"),
+        ('schema = "wayclear.config/2"', "schema: 'wayclear.config/2' is not"),
+        ('tenant = "contoso"', "tenant: 'contoso' is neither a GUID nor a domain"),
+        ('tenant = "con toso.com"', "tenant: is neither a GUID nor a domain: 'con toso.com' holds a space"),
+        ("tenant = 3", "tenant: is the number 3, must be a text"),
+        (
+            'rules = "entra-app-proxy"',
+            "rules: is the text 'entra-app-proxy', must be an array. For example: rules = [",
+        ),
+        ('rules = ["entra-app-prox"]', "rules[0]: 'entra-app-prox' is neither shipped nor a .toml file"),
+        ("rules = []", "rules: is empty"),
+        ('ca_sets = [""]', "ca_sets[0]: is the text '', must be a text"),
+        ('resolvers = ["dns.example.net"]', "resolvers[0]: 'dns.example.net' is no IP address"),
+        (
+            'public_networks = ["10.0.0.1/8"]',
+            "public_networks[0]: '10.0.0.1/8' has bits set behind its prefix",
+        ),
+        ('public_networks = ["lab"]', "public_networks[0]: 'lab' is no network in CIDR notation"),
+        ('public_networks = ["0.0.0.0/0"]', "public_networks[0]: '0.0.0.0/0' is every address there is"),
+        ('canary_address = "192.0.2.1"', "canary_address: '192.0.2.1' is not an IP address and a port"),
+        ('canary_address = "192.0.2.1:0"', "is not an IP address and a port"),
+        ('canary_address = "192.0.2.1:65536"', "is not an IP address and a port"),
+        ('canary_address = "2001:db8::1:443"', "is not an IP address and a port"),
+        ('canary_address = "host.example:443"', "is not an IP address and a port"),
+        ('control_name = "https://x"', "control_name: 'https://x' holds a URL"),
+        ('only = "*/x"', "only: '*/x' is not a glob over host names"),
+        ('pace = "slow"', "pace: 'slow' is not polite or fast"),
+        ("budget = 0", "budget: is 0, must be between 1 and 86400"),
+        ("budget = inf", "budget: is inf, must be between"),
+        ('budget = "90"', "budget: is the text '90', must be a number"),
+        ("[timeouts]\ntpc = 5", "timeouts.tpc: is not a key that is known here, did you mean tcp?"),
+        ("[timeouts]\ntcp = 0", "timeouts.tcp: is 0, must be between 0.05 and 600"),
+        ("[timeouts]\nbody = 65536.5", "timeouts.body: is 65536.5, must be a whole number"),
+        ("timeouts = 5", "timeouts: is the number 5, must be a table"),
+        ("[labels]\nsite = 5", "labels.site: is the number 5, must be a text"),
+        ('[labels]\n"a b" = "x"', "labels.a b: is no name of a label"),
+        (
+            "[labels]\n" + "".join(f'l{i} = "x"\n' for i in range(33)),
+            "labels: has 33 entries, at most 32 are kept",
+        ),
+    ],
+)
+def test_each_fault_is_told_where_it_is(line: str, told: str) -> None:
+    text = faults(line)
+    assert text.startswith("wayclear.toml: ")
+    assert told in text
+
+
+def test_a_tenant_may_be_a_domain() -> None:
+    found = parse_config({"tenant": "Contoso.onmicrosoft.com"}, "")
+    assert (found.tenant, found.tenant_is_domain) == ("contoso.onmicrosoft.com", True)
+    assert not Config().tenant_is_domain
+
+
+def test_an_ipv6_canary_has_brackets() -> None:
+    assert parse_config({"canary_address": "[2001:db8::1]:443"}, "").canary_address == "[2001:db8::1]:443"
+
+
+def test_the_command_line_wins(tmp_path: Path) -> None:
+    path = tmp_path / "wayclear.toml"
+    path.write_text(GOOD)
+    overrides = {
+        "tenant": "contoso.com",
+        "rules": ["own.toml"],
+        "resolvers": ("192.0.2.54",),
+        "pace": None,
+        "budget": 30.0,
+    }
+    found = load_config(str(path), overrides)
+    assert (found.tenant, found.tenant_source) == ("contoso.com", "--tenant")
+    assert (found.rules, found.resolvers, found.pace, found.budget) == (
+        ("own.toml",),
+        ("192.0.2.54",),
+        "fast",
+        30,
+    )
+    assert found.ca_sets == ("microsoft-azure", str(tmp_path / "cas.toml"))
+    assert found.source == str(path)
+    with pytest.raises(BadFile, match=r"^command line: resolvers\[0\]: 'x' is no IP address"):
+        load_config(str(path), {"resolvers": ["x"]})
+
+
+def test_the_default_file_may_be_absent_a_named_one_not(tmp_path: Path) -> None:
+    assert load_config(environ={"XDG_CONFIG_HOME": str(tmp_path), "HOME": str(tmp_path)}).rules == (
+        "entra-app-proxy",
+    )
+    with pytest.raises(BadFile, match="cannot be read: no such file"):
+        load_config(str(tmp_path / "none.toml"))
+
+
+def test_default_places() -> None:
+    assert default_path({}, "linux", root=True) == "/etc/wayclear/wayclear.toml"
+    assert default_path({"XDG_CONFIG_HOME": "/x"}, "linux", root=False) == "/x/wayclear/wayclear.toml"
+    assert default_path({"HOME": "/home/u"}, "linux", root=False) == "/home/u/.config/wayclear/wayclear.toml"
+    assert default_path({"ProgramData": "D:\\Data"}, "win32") == "D:\\Data\\wayclear\\wayclear.toml"
+    assert default_path({}, "win32") == "C:\\ProgramData\\wayclear\\wayclear.toml"
+
+
+def test_validate_tells_what_a_file_is_by_its_schema(tmp_path: Path) -> None:
+    for shipped in sorted((ROOT / "rules/sets").glob("*.toml")):
+        assert validate_file(str(shipped)) == []
+    path = tmp_path / "file"
+    for text, told in (
+        ("", []),
+        ('pace = "fast"', []),
+        ('pace = "slow"', [f"{path}: pace: 'slow' is not polite or fast. For example: pace = \"polite\""]),
+        ('rules = ["none.toml"]', [f"{tmp_path / 'none.toml'}: cannot be read: no such file or directory"]),
+        ("pace = \n", [f"{path}:1:8: is not TOML: Invalid value"]),
+        (
+            "{",
+            [
+                f"{path}: $: is not JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"
+            ],
+        ),
+    ):
+        path.write_text(text)
+        assert validate_file(str(path)) == told
+    path.write_text('schema = "wayclear.ruleset/1"\npace = "fast"')
+    assert any("title: is missing" in line for line in validate_file(str(path)))
+    assert validate_file(str(tmp_path / "none")) == [
+        f"{tmp_path / 'none'}: cannot be read: no such file or directory"
+    ]
+
+
+def test_validate_warns_of_a_look_alike(tmp_path: Path) -> None:
+    text = (ROOT / "rules/sets/entra-app-proxy.toml").read_text("utf-8")
+    path = tmp_path / "own.toml"
+    path.write_text(text.replace('host = "management.azure.com"', 'host = "management.аzure.com"'), "utf-8")
+    (warning,) = validate_file(str(path))
+    assert warning.startswith(f"warning: {path}: rule[")
+    assert "mixes CYRILLIC and LATIN" in warning
+
+
+def test_the_example_of_the_documentation_is_right(tmp_path: Path) -> None:
+    examples = (ROOT / "docs/rules.md").read_text("utf-8").split("```toml\n")[1:]
+    assert len(examples) == 3, "a rule set, a CA set, a configuration"
+    for number, example in enumerate(examples):
+        path = tmp_path / f"{('my-rules', 'my-cas', 'wayclear')[number]}.toml"
+        path.write_text(example.split("```")[0], "utf-8")
+        assert validate_file(str(path)) == []
+
+
+def test_the_import_is_light() -> None:
+    code = "import sys, probe.config; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert not {"dns", "OpenSSL", "cryptography", "h11", "certifi", "asyncio", "tomllib"} & set(loaded)
