@@ -6,25 +6,19 @@ Sends no Accept-Encoding, keeps no state, follows nothing. Used by plain HTTP an
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
-from functools import cache
 
 import h11
 
 from probe.failure import classify
 from probe.limits import Limits
+from probe.version import VERSION
 from rules.display import display
 from rules.failure import Code, Failure, Stage
 
+USER_AGENT = f"wayclear/{VERSION}"  # what every request of this program calls itself
 INTERIM_CAP = 5  # 1xx answers before the real one (RFC 9110 section 15.2)
 EVIDENCE = 4_096  # bytes kept of an answer that is not HTTP
 _FREE_PIECES, _PIECE = 1_024, 64  # after so many pieces of body a piece must hold so many bytes on average
-
-
-@cache
-def user_agent() -> str:
-    """What every request of this program calls itself."""
-    return f"wayclear/{importlib.metadata.version('wayclear')}"
 
 
 def request(
@@ -37,7 +31,7 @@ def request(
     literal = f"[{host}]" if ":" in host else host
     headers = [
         ("Host", literal if port == default_port else f"{literal}:{port}"),
-        ("User-Agent", user_agent()),
+        ("User-Agent", USER_AGENT),
         ("Accept", "*/*"),
         ("Connection", "close"),
     ]
@@ -158,6 +152,6 @@ class ResponseReader:
     def _end(self, failure: Failure) -> None:
         self.done = True
         self.failure = failure
-        if self.status is None and failure.code in (Code.MALFORMED, Code.TOO_LARGE, Code.EOF) and self._first:
-            self.body = bytearray(self._first[: max(self._cap, 0)])
+        if self.status is None:  # no answer as such: its first bytes are the evidence
+            self.body = bytearray(self._first[: self._cap])
             self._hash = hashlib.sha256(self.body)

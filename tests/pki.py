@@ -100,11 +100,15 @@ class Authority:
         starts: datetime.timedelta = -_DAY,
         ends: datetime.timedelta = 90 * _DAY,
         extensions: Iterable[x509.ExtensionType] = (),
+        issuer: x509.Name | None = None,
     ) -> Leaf:
-        """A server certificate for DNS `names`, valid from `starts` to `ends` as seen from now."""
+        """A server certificate for DNS `names`, valid from `starts` to `ends` as seen from now.
+
+        `issuer` is written as the issuer's name instead of this CA's own.
+        """
         key = private_key(kind, f"leaf {kind}")
         builder = (
-            _builder(common_name(names[0][:64]), self.certificate.subject, key, starts, ends)
+            _builder(common_name(names[0][:64]), issuer or self.certificate.subject, key, starts, ends)
             .add_extension(x509.SubjectAlternativeName([x509.DNSName(n) for n in names]), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)

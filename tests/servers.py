@@ -1,7 +1,8 @@
 """Servers on loopback for tests: well-behaved, broken and hostile ones.
 
-`serving(talk)` runs an asyncio handler that writes raw bytes; `tls_serving(server_context)` runs Python's own TLS;
-`openssl_serving(context, talk)` runs pyOpenSSL in a thread (staples, renegotiation, key updates).
+`serving(talk)` runs an asyncio handler: one that writes raw bytes (`saying`, `endless`, `silent`), a small HTTP server
+(`page`, with `server_context` over Python's own TLS) or pyOpenSSL on memory BIOs (`openssl_talk`: staples, alerts,
+renegotiation).
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ import contextlib
 import socket
 import ssl
 import struct
-import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -146,6 +147,10 @@ def page(status: str = "200 OK", headers: str = "", body: bytes = b"") -> Talk:
 def openssl_context(leaf: Leaf, directory: Path, version: int, staple: bytes = b"") -> SSL.Context:
     """pyOpenSSL as a server of one TLS version, with a stapled OCSP response where there is one."""
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    context.set_cipher_list(b"DEFAULT:@SECLEVEL=0")
+    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    context.set_options(1 << 16)  # SSL_OP_NO_SESSION_RESUMPTION_ON_RENEGOTIATION
+    context.set_session_id(b"tests")  # without one OpenSSL refuses to ask for a certificate by renegotiation
     chain, key = leaf.write(directory, "pyopenssl")
     context.use_certificate_chain_file(str(chain))
     context.use_privatekey_file(str(key))
@@ -156,35 +161,98 @@ def openssl_context(leaf: Leaf, directory: Path, version: int, staple: bytes = b
     return context
 
 
-@contextlib.contextmanager
-def openssl_serving(context: SSL.Context, talk: Callable[[SSL.Connection], None]) -> Iterator[Place]:
-    """Shake hands with one client after another in a thread, then `talk`; blocking sockets of five seconds."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    place = Place(listener.getsockname()[1])
-    stop = threading.Event()
+async def pump(
+    conn: SSL.Connection,
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    call: Callable[[], object],
+) -> object:
+    """Make `call` of a pyOpenSSL connection on memory BIOs, moving bytes until it has its result."""
+    while True:
+        try:
+            result = call()
+        except SSL.WantReadError:
+            await flush(conn, writer)
+            data = await reader.read(65536)
+            if not data:
+                raise ConnectionResetError("the client went") from None
+            conn.bio_write(data)
+        except SSL.Error as error:
+            await flush(conn, writer)
+            raise ConnectionAbortedError(str(error)) from None
+        else:
+            await flush(conn, writer)
+            return result
 
-    def run() -> None:
+
+async def flush(conn: SSL.Connection, writer: asyncio.StreamWriter) -> None:
+    """Send what OpenSSL has written."""
+    with contextlib.suppress(SSL.WantReadError):
         while True:
-            peer, _ = listener.accept()
-            with peer:
-                if stop.is_set():
-                    return
-                place.connections += 1
-                peer.settimeout(None)
-                peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 5, 0))
-                conn = SSL.Connection(context, peer)
-                conn.set_accept_state()
-                with contextlib.suppress(SSL.Error, OSError):
-                    conn.do_handshake()
-                    talk(conn)
+            writer.write(conn.bio_read(65536))
+    await writer.drain()
 
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    try:
-        yield place
-    finally:
-        stop.set()
-        socket.create_connection(("127.0.0.1", place.port)).close()
-        thread.join(10)
-        listener.close()
-        assert not thread.is_alive()
+
+AfterHandshake: TypeAlias = Callable[
+    [SSL.Connection, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]
+]
+
+
+def openssl_talk(context: SSL.Context, then: AfterHandshake | None = None) -> Talk:
+    """pyOpenSSL on memory BIOs: shakes hands, then `then`; without it waits for the client to go. Alerts are sent."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        conn = SSL.Connection(context, None)
+        conn.set_accept_state()
+        await pump(conn, reader, writer, conn.do_handshake)
+        if then is not None:
+            await then(conn, reader, writer)
+        else:
+            await silent(reader, writer)
+
+    return talk
+
+
+def openssl_page(answer: bytes) -> AfterHandshake:
+    """Reads one request inside the session and answers."""
+
+    async def then(conn: SSL.Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await pump(conn, reader, writer, lambda: conn.recv(65536))
+        for start in range(0, len(answer), 16_384):
+            await pump(conn, reader, writer, partial(conn.send, answer[start : start + 16_384]))
+
+    return then
+
+
+def u24(number: int) -> bytes:
+    """A length of TLS handshake messages."""
+    return number.to_bytes(3)
+
+
+def message(kind: int, body: bytes) -> bytes:
+    """A TLS handshake message."""
+    return bytes([kind]) + u24(len(body)) + body
+
+
+def record(kind: int, body: bytes) -> bytes:
+    """A TLS record in plain."""
+    return bytes([kind, 3, 3]) + len(body).to_bytes(2) + body
+
+
+def server_hello(version: int = 0x0303, extensions: bytes = b"", random: bytes = bytes(32)) -> bytes:
+    """A ServerHello that chooses ECDHE-ECDSA-AES128-GCM-SHA256."""
+    body = (
+        version.to_bytes(2)
+        + random
+        + b"\x04abcd"
+        + b"\xc0\x2b\x00"
+        + len(extensions).to_bytes(2)
+        + extensions
+    )
+    return message(2, body)
+
+
+def certificate_message(*ders: bytes) -> bytes:
+    """A Certificate message of TLS 1.2."""
+    listed = b"".join(u24(len(d)) + d for d in ders)
+    return message(11, u24(len(listed)) + listed)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.http_reader import EVIDENCE, ResponseReader, request, user_agent
+from probe.http_reader import EVIDENCE, USER_AGENT, ResponseReader, request
 from probe.limits import Limits
 from rules.failure import Code, Failure, Stage
 
@@ -33,11 +33,11 @@ def code(reader: ResponseReader) -> Code | None:
 def test_a_get_as_it_goes_out() -> None:
     assert request("crl.example.test", 80, "/a%20b.crl?x=1", 80) == (
         b"GET /a%20b.crl?x=1 HTTP/1.1\r\nHost: crl.example.test\r\nUser-Agent: "
-        + user_agent().encode()
+        + USER_AGENT.encode()
         + b"\r\n"
         b"Accept: */*\r\nConnection: close\r\n\r\n"
     )
-    assert user_agent().startswith("wayclear/")
+    assert USER_AGENT.startswith("wayclear/")
 
 
 def test_another_port_and_a_literal_address_are_in_the_host_header() -> None:

@@ -1,0 +1,209 @@
+"""One TLS connection of pyOpenSSL on memory BIOs over our own stream: the handshake, the GET inside, what was seen.
+
+Nothing is verified here: `rules/` judges. What TLS 1.2 shows in plain is read by `probe.tls_records` before OpenSSL
+sees it; what TLS 1.3 encrypts comes from OpenSSL's callbacks and getters.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from OpenSSL import SSL, crypto
+
+from probe.failure import at, classify
+from probe.http_reader import ResponseReader, request
+from probe.limits import Limits
+from probe.network import NetworkError, Stream
+from probe.tls_client import Seen, connection, on_info
+from probe.tls_records import FIRST_BYTES, RecordReader
+from rules.failure import Code, Failure, Stage
+from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
+
+_HANDSHAKES_CAP = 2  # that the peer may ask for when it is asked for a page (it wants a certificate)
+_GET_BYTES = 65_536  # most that the peer may send after the handshake
+_BANNER_WAIT = 0.25  # seconds that the rest of an answer that is not TLS is waited for
+
+
+class Session:
+    """One connection's state: OpenSSL between the bytes of the stream and what was seen."""
+
+    def __init__(self, step: TlsHandshake, stream: Stream, limits: Limits) -> None:
+        self.step = step
+        self.stream = stream
+        self.limits = limits
+        self.seen = Seen()
+        self.conn = connection(step.hello, step.server_name, self.seen)
+        self.records = RecordReader()
+        self.hello_size = 0
+        self.handshake_s: float | None = None
+        self.http: ResponseReader | None = None
+        self.http_failure = ""
+
+    async def handshake(self) -> Failure | None:
+        """Shake hands within the deadline that the caller holds; None when it is done."""
+        conn, stream, begin = self.conn, self.stream, time.monotonic()
+        while True:
+            try:
+                conn.do_handshake()
+            except SSL.WantReadError:
+                done = False
+            except SSL.Error as error:
+                return await self._refused(classify(error, Stage.TLS))
+            else:
+                done = True
+            lost = await self._send()
+            if done:
+                self.handshake_s = time.monotonic() - begin
+                return None
+            data = await stream.receive()
+            if not data:
+                return lost or Failure(Stage.TLS, Code.EOF, "closed during the handshake")
+            failure = self._take(data, self.limits.tls_bytes)
+            if failure is not None:
+                await self._rest_of_banner(failure)
+                return failure
+
+    async def _send(self) -> Failure | None:
+        """Send what OpenSSL has written. A peer that no longer listens may have said why: that is read first."""
+        out = _written(self.conn)
+        if not out:
+            return None
+        self.hello_size = self.hello_size or len(out)
+        try:
+            await self.stream.send(out)
+        except NetworkError as error:
+            return at(error.failure, Stage.TLS)
+        return None
+
+    def _take(self, data: bytes, cap: int) -> Failure | None:
+        """Hand bytes of the peer to OpenSSL, unless they break a cap or are not TLS."""
+        records = self.records
+        records.feed(data)
+        if records.size > cap:
+            return Failure(Stage.TLS, Code.TOO_LARGE, f"more than {cap} bytes")
+        if records.fault is not None:
+            return Failure(Stage.TLS, *records.fault)
+        self.conn.bio_write(data)
+        return None
+
+    async def _refused(self, failure: Failure) -> Failure:
+        """OpenSSL gave up: let its own alert go out, and say what the peer's alert was."""
+        await self._send()
+        alert = self.records.alert
+        if alert is None and failure.code in (Code.ALERT, Code.EOF):
+            alert = failure.alert if self.seen.alert is None else self.seen.alert
+        if alert == 0:
+            return Failure(Stage.TLS, Code.EOF, "close_notify during the handshake", alert=0)
+        if alert is not None:
+            return Failure(Stage.TLS, Code.ALERT, failure.detail, alert=alert)
+        if self.records.version not in (None, "TLSv1.2", "TLSv1.3"):
+            return Failure(
+                Stage.TLS, Code.MALFORMED, f"the peer chose {self.records.version}, which was not offered"
+            )
+        return failure
+
+    async def _rest_of_banner(self, failure: Failure) -> None:
+        """The first bytes of a block page or banner, where they come in pieces."""
+        if failure.code is not Code.NOT_TLS:
+            return
+        try:
+            async with asyncio.timeout(_BANNER_WAIT):
+                while len(self.records.first) < FIRST_BYTES:
+                    data = await self.stream.receive()
+                    if not data:
+                        return
+                    self.records.feed(data)
+        except (TimeoutError, NetworkError):
+            return
+
+    async def get(self, path: str) -> None:
+        """GET `path` inside the session, status and headers only. What fails here is no failure of the handshake."""
+        wire = request(self.step.server_name, self.step.port, path, 443)
+        if isinstance(wire, Failure):
+            self.http_failure = wire.code.value
+            return
+        if self.step.hello == "connector":
+            self.conn.set_info_callback(on_info)
+        self.http = ResponseReader(self.limits, head_only=True)
+        try:
+            async with asyncio.timeout(self.limits.first_byte):
+                failure = await self._converse(wire, self.http)
+        except NetworkError as error:
+            failure = error.failure
+        except TimeoutError:
+            failure = Failure(Stage.HTTP, Code.TIMEOUT)
+        if failure is None or self.http.status is not None:
+            return
+        alert = failure.alert
+        if self.seen.alert is not None and failure.code in (Code.ALERT, Code.EOF, Code.RESET):
+            alert = self.seen.alert
+        self.http_failure = f"alert {alert}" if alert else failure.code.value
+
+    async def _converse(self, wire: bytes, reader: ResponseReader) -> Failure | None:
+        handshakes = self.seen.handshakes + _HANDSHAKES_CAP
+        cap = self.records.size + _GET_BYTES
+        unsent = wire
+        while not reader.done:
+            try:
+                if unsent:
+                    unsent = unsent[self.conn.send(unsent) :]
+                reader.feed(self.conn.recv(16_384))
+                continue  # OpenSSL may hold more than one record
+            except SSL.WantReadError:
+                lost = await self._send()
+            except SSL.ZeroReturnError:
+                reader.feed(b"")
+                continue
+            except SSL.Error as error:
+                await self._send()
+                return classify(error, Stage.HTTP)
+            if self.seen.handshakes > handshakes:
+                return Failure(Stage.HTTP, Code.MALFORMED, "the peer asks for one handshake after another")
+            data = await self.stream.receive()
+            if not data:
+                reader.feed(b"")
+                return lost or reader.failure
+            failure = self._take(data, cap)
+            if failure is not None:
+                return failure
+        return reader.failure
+
+    def facts(self) -> TlsFacts:
+        """All that was seen until now, of a handshake that failed as well."""
+        conn, records, seen = self.conn, self.records, self.seen
+        done = self.handshake_s is not None
+        is_tls = records.record_count > 0
+        return TlsFacts(
+            connect_s=self.stream.connect_s,
+            handshake_s=self.handshake_s,
+            version=conn.get_protocol_version_name() if done else records.version,
+            cipher=conn.get_cipher_name() if done else None,
+            chain=records.chain or self._decrypted_chain(),
+            staple=records.staple or seen.staple,
+            client_certificate_asked=records.client_certificate_asked or seen.client_certificate_asked,
+            bytes_received=records.size,
+            first_bytes=b"" if is_tls else records.first,
+            hello_size=self.hello_size,
+            http_status=self.http.status if self.http is not None else None,
+            http_headers=self.http.headers if self.http is not None else (),
+            http_failure=self.http_failure,
+        )
+
+    def _decrypted_chain(self) -> tuple[bytes, ...]:
+        """The chain of TLS 1.3, which OpenSSL alone has seen in plain."""
+        if self.records.version != "TLSv1.3":
+            return ()
+        chain = self.conn.get_peer_cert_chain() or ()
+        return tuple(crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate) for certificate in chain)
+
+
+def _written(conn: SSL.Connection) -> bytes:
+    """Everything that OpenSSL has written for the peer."""
+    try:
+        out = conn.bio_read(16_384)
+        while len(out) % 16_384 == 0:
+            out += conn.bio_read(16_384)
+    except SSL.WantReadError:
+        return b""
+    return out

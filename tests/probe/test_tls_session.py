@@ -1,0 +1,218 @@
+"""Handshakes with servers that behave: what is seen of them, and what a client certificate changes."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import ssl
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+from OpenSSL import SSL
+
+from rules.failure import Code, Stage
+from rules.kinds.tls_handshake import Hello
+from tests.pki import Leaf, authority
+from tests.probe.handshakes import FORBIDDEN, HELLOS, ISSUING, LEAF, STEP, asking, facts, handshake
+from tests.servers import (
+    AfterHandshake,
+    openssl_context,
+    openssl_page,
+    openssl_talk,
+    page,
+    pump,
+    server_context,
+)
+
+# What is seen
+
+
+@pytest.mark.parametrize("key", ["ec", "rsa"])
+@pytest.mark.parametrize("hello", HELLOS)
+def test_a_handshake_with_another_tls_library(hello: Hello, key: str, tmp_path: Path) -> None:
+    leaf = ISSUING.leaf(["app.example.test"], "rsa" if key == "rsa" else "ec")
+    step = replace(STEP, hello=hello, path="/")
+    observation = handshake(
+        page("403 Forbidden", "Server: x\r\n"), step, context=server_context(leaf, tmp_path)
+    )
+    seen = facts(observation)
+    assert observation.failure is None
+    assert seen.chain == leaf.chain
+    assert seen.version == ("TLSv1.2" if hello == "connector" else "TLSv1.3")
+    assert seen.cipher is not None
+    assert seen.handshake_s is not None
+    assert seen.handshake_s + seen.connect_s < observation.elapsed
+    assert (seen.staple, seen.client_certificate_asked, seen.first_bytes) == (None, False, b"")
+    assert seen.bytes_received > sum(map(len, leaf.chain))
+    assert (seen.http_status, seen.http_failure) == (403, "")
+    assert ("server", "x") in seen.http_headers
+    assert observation.local is not None
+
+
+def test_the_large_hello_takes_tls_1_2_where_there_is_nothing_else(tmp_path: Path) -> None:
+    context = server_context(LEAF, tmp_path, ssl.TLSVersion.TLSv1_2)
+    seen = facts(handshake(page(), replace(STEP, hello="large"), context=context))
+    assert (seen.version, seen.chain) == ("TLSv1.2", LEAF.chain)
+
+
+@pytest.mark.parametrize(
+    ("hello", "version"), [("connector", SSL.TLS1_2_VERSION), ("tls13", SSL.TLS1_3_VERSION)]
+)
+def test_a_staple_is_kept(hello: Hello, version: int, tmp_path: Path) -> None:
+    staple = ISSUING.ocsp(LEAF).public_bytes(Encoding.DER)
+    context = openssl_context(LEAF, tmp_path, version, staple)
+    seen = facts(handshake(openssl_talk(context), replace(STEP, hello=hello)))
+    assert (seen.version, seen.staple) == ("TLSv1.2" if hello == "connector" else "TLSv1.3", staple)
+
+
+def test_the_request_inside_names_host_and_program(tmp_path: Path) -> None:
+    requests: list[bytes] = []
+
+    async def keep(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        requests.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(FORBIDDEN)
+
+    handshake(keep, replace(STEP, path="/register?x=1"), context=server_context(LEAF, tmp_path))
+    assert requests[0].startswith(b"GET /register?x=1 HTTP/1.1\r\nHost: app.example.test:")
+    assert b"\r\nUser-Agent: wayclear/" in requests[0]
+    assert b"\r\nConnection: close\r\n" in requests[0]
+
+
+@pytest.mark.parametrize("ends", [-1, 90])
+def test_nothing_is_verified_here(ends: int, tmp_path: Path) -> None:
+    day = datetime.timedelta(days=1)
+    leaf = authority("Nobody").leaf(["other.test"], starts=-2 * day, ends=ends * day)
+    observation = handshake(page(), context=server_context(leaf, tmp_path))
+    assert (observation.failure, facts(observation).chain) == (None, leaf.chain)
+
+
+def test_l12_a_weak_key_and_an_old_cipher_are_seen_and_not_refused(tmp_path: Path) -> None:
+    weak = rsa.generate_private_key(public_exponent=65537, key_size=1024)
+    old = LEAF.certificate
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(old.subject)
+        .issuer_name(old.issuer)
+        .public_key(weak.public_key())
+        .serial_number(7)
+        .not_valid_before(old.not_valid_before_utc)
+        .not_valid_after(old.not_valid_after_utc)
+    )
+    leaf = Leaf(builder.sign(ISSUING.key, hashes.SHA256()), weak, LEAF.above)
+    context = openssl_context(leaf, tmp_path, SSL.TLS1_2_VERSION)
+    context.set_cipher_list(b"AES128-SHA:@SECLEVEL=0")
+    seen = facts(handshake(openssl_talk(context)))
+    assert (seen.cipher, seen.chain) == ("AES128-SHA", leaf.chain)
+
+
+@pytest.mark.parametrize("hello", ["connector", "large"])
+def test_l12_a_server_of_tls_1_0_alone_is_named(hello: Hello, tmp_path: Path) -> None:
+    context = openssl_context(LEAF, tmp_path, SSL.TLS1_VERSION)
+    observation = handshake(openssl_talk(context), replace(STEP, hello=hello))
+    assert observation.failure is not None
+    assert observation.failure.stage is Stage.TLS
+    if hello == "connector":  # the server answers the hello of TLS 1.2 with its own version
+        assert observation.failure.code is Code.MALFORMED
+        assert facts(observation).version == "TLSv1"
+        assert "TLSv1" in observation.failure.detail
+    else:
+        assert (observation.failure.code, observation.failure.alert) == (Code.ALERT, 70)
+
+
+# A server that wants a client certificate
+
+
+@pytest.mark.parametrize("hello", HELLOS)
+def test_a_client_certificate_that_is_asked_for_and_not_required(hello: Hello, tmp_path: Path) -> None:
+    version = SSL.TLS1_2_VERSION if hello == "connector" else SSL.TLS1_3_VERSION
+    context = asking(openssl_context(LEAF, tmp_path, version), required=False)
+    observation = handshake(
+        openssl_talk(context, openssl_page(FORBIDDEN)), replace(STEP, hello=hello, path="/")
+    )
+    seen = facts(observation)
+    assert (observation.failure, seen.client_certificate_asked, seen.http_status) == (None, True, 403)
+    assert seen.chain == LEAF.chain
+
+
+def test_l13_required_in_tls_1_2_is_an_alert_inside_the_handshake_and_the_chain_is_kept(
+    tmp_path: Path,
+) -> None:
+    context = asking(openssl_context(LEAF, tmp_path, SSL.TLS1_2_VERSION), required=True)
+    observation = handshake(openssl_talk(context), replace(STEP, path="/"))
+    seen = facts(observation)
+    assert observation.failure is not None
+    assert (observation.failure.stage, observation.failure.code, observation.failure.alert) == (
+        Stage.TLS,
+        Code.ALERT,
+        40,
+    )
+    assert (seen.chain, seen.client_certificate_asked, seen.version) == (LEAF.chain, True, "TLSv1.2")
+    assert (seen.handshake_s, seen.http_status, seen.http_failure) == (None, None, "")
+
+
+def test_l13_required_in_tls_1_3_is_an_alert_after_the_handshake(tmp_path: Path) -> None:
+    context = asking(openssl_context(LEAF, tmp_path, SSL.TLS1_3_VERSION), required=True)
+    observation = handshake(openssl_talk(context), replace(STEP, hello="tls13", path="/"))
+    seen = facts(observation)
+    assert observation.failure is None
+    assert (seen.http_status, seen.http_failure, seen.client_certificate_asked) == (None, "alert 116", True)
+    assert seen.chain == LEAF.chain
+
+
+def until_finished(conn: SSL.Connection, before: bytes | None) -> None:
+    """Reads until the server has sent another Finished than `before`, which ends a renegotiation."""
+    try:
+        conn.recv(1)
+    except SSL.WantReadError:
+        if conn.get_finished() == before:
+            raise
+
+
+def renegotiating(rounds: int, required: bool) -> AfterHandshake:
+    """A TLS 1.2 server that asks for a certificate only when it sees a request, as IIS does."""
+
+    async def then(conn: SSL.Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await pump(conn, reader, writer, lambda: conn.recv(65536))
+        mode = SSL.VERIFY_PEER | (SSL.VERIFY_FAIL_IF_NO_PEER_CERT if required else 0)
+        conn.set_verify(mode, lambda *_: True)
+        for _ in range(rounds):
+            before = conn.get_finished()
+            conn.renegotiate()
+            await pump(conn, reader, writer, conn.do_handshake)  # sends HelloRequest
+            await pump(conn, reader, writer, partial(until_finished, conn, before))
+        await pump(conn, reader, writer, lambda: conn.send(FORBIDDEN))
+
+    return then
+
+
+def test_a_renegotiation_for_a_client_certificate_is_followed(tmp_path: Path) -> None:
+    context = openssl_context(LEAF, tmp_path, SSL.TLS1_2_VERSION)
+    observation = handshake(openssl_talk(context, renegotiating(1, required=False)), replace(STEP, path="/"))
+    seen = facts(observation)
+    assert observation.failure is None
+    assert (seen.client_certificate_asked, seen.http_status, seen.http_failure) == (True, 403, "")
+    assert seen.chain == LEAF.chain
+
+
+def test_a_renegotiation_that_requires_one_ends_in_an_alert(tmp_path: Path) -> None:
+    context = openssl_context(LEAF, tmp_path, SSL.TLS1_2_VERSION)
+    observation = handshake(openssl_talk(context, renegotiating(1, required=True)), replace(STEP, path="/"))
+    seen = facts(observation)
+    assert observation.failure is None
+    assert (seen.client_certificate_asked, seen.http_status, seen.http_failure) == (True, None, "alert 40")
+
+
+def test_l15_renegotiation_without_end_is_cut_off(tmp_path: Path) -> None:
+    context = openssl_context(LEAF, tmp_path, SSL.TLS1_2_VERSION)
+    observation = handshake(
+        openssl_talk(context, renegotiating(1000, required=False)), replace(STEP, path="/")
+    )
+    assert observation.failure is None
+    assert facts(observation).http_failure == "malformed"
+    assert observation.elapsed < 1
