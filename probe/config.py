@@ -106,7 +106,7 @@ def load_config(
 def default_path(environ: Mapping[str, str], platform: str = sys.platform, root: bool | None = None) -> str:
     """Where the configuration is looked for: of the machine as root and on Windows, else of the user (XDG)."""
     if platform == "win32":
-        return f"{environ.get('ProgramData') or 'C:' + chr(92) + 'ProgramData'}\\wayclear\\wayclear.toml"
+        return (environ.get("ProgramData") or r"C:\ProgramData") + r"\wayclear\wayclear.toml"
     if root is None:
         root = hasattr(os, "geteuid") and os.geteuid() == 0
     if root:
@@ -316,7 +316,7 @@ def _labels(top: Table) -> tuple[tuple[str, str], ...]:
     for key in list(data)[:32]:
         value = table.text(key, example, most=200)
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]{0,62}", key):
-            table.fault(shown(key)[1:-1], "is no name of a label (letters, digits, _ . -)", example)
+            table.fault(key, "is no name of a label (letters, digits, _ . -)", example)
         found.append((key, value))
     return tuple(found)
 

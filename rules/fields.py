@@ -77,7 +77,9 @@ class Table:
         self._asked: dict[str, None] = {}
 
     def where(self, key: str) -> str:
-        return f"{self.path}.{key}" if self.path else key
+        """The path of a key, harmless to print whatever the file calls it."""
+        safe = key if key.isascii() and key.isprintable() and len(key) <= 80 else shown(key)[1:-1]
+        return f"{self.path}.{safe}" if self.path else safe
 
     def fault(self, key: str, message: str, example: str = "") -> None:
         self.faults.add(self.where(key), message, example)
@@ -200,7 +202,7 @@ class Table:
         """The tables of a table (`[key.<name>]`)."""
         value = self.get(key, dict, example)
         for name, item in value.items() if isinstance(value, dict) else ():
-            path = f"{self.where(key)}.{name}"
+            path = Table({}, self.where(key), self.faults).where(name)
             if isinstance(item, dict):
                 yield name, Table(item, path, self.faults)
             else:
@@ -212,7 +214,7 @@ class Table:
             if key not in self._asked:
                 known = ", ".join(self._asked)
                 self.fault(
-                    shown(key)[1:-1],
+                    key,
                     f"is not a key that is known here{_nearest(key, list(self._asked))} (known: {known})",
                 )
 

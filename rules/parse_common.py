@@ -53,7 +53,7 @@ def read_citations(top: Table, *, loose: bool = False) -> dict[str, Citation]:
 def cite(table: Table, key: str, wanted: str, citations: Mapping[str, Citation]) -> Citation | None:
     """The citation with the id `wanted`; a fault at `key` where the file has none."""
     if wanted not in citations:
-        known = ", ".join(citations) or "none"
+        known = ", ".join(shown(one)[1:-1] for one in citations) or "none"
         table.fault(key, f"{shown(wanted)} is no citation of this file (known: {known})", "[citations.page]")
         return None
     return citations[wanted]

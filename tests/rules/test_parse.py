@@ -6,8 +6,10 @@ import datetime
 import tomllib
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from rules.parse import BadFile, conflicts, parse_ruleset
+from rules.parse import BadFile, conflicts, parse_caset, parse_interceptors, parse_ruleset
 from rules.ruleset import Expect, Group, Match, RuleSet, Severity
 
 GOOD = """
@@ -274,3 +276,42 @@ def test_very_many_names_are_refused() -> None:
     head, tail = GOOD.split('[[rule]]\nid = "crl"', 1)
     many = head + "".join(probe.format(i) for i in range(10_001)) + '[[rule]]\nid = "crl"' + tail
     assert "more than 10000 names to probe" in faults(many)
+
+
+KEYS = (
+    "schema name title version reviewed extends remove citations rule id host match ports group severity expect path "
+    "changed note probe kind citation grade document page service suffix exact url_path required ca role issuer "
+    "spki_sha256 pki_hosts brands interceptor product cn o ou url date *.msappproxy.net crl3.digicert.com"
+)
+WORDS = st.sampled_from(KEYS.split())
+LEAVES = st.one_of(
+    WORDS,
+    st.text(max_size=5),
+    st.integers(),
+    st.floats(),
+    st.booleans(),
+    st.dates(),
+    st.datetimes(),
+    st.times(),
+)
+VALUES = st.recursive(
+    LEAVES,
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.one_of(WORDS, st.text()), inner, max_size=6)
+    ),
+)
+
+
+@settings(max_examples=60)
+@given(
+    st.dictionaries(st.one_of(WORDS, st.text()), VALUES, max_size=8),
+    st.sampled_from(["", "rule", "ca", "interceptor"]),
+)
+def test_whatever_the_file_holds_is_a_set_or_a_list_of_faults(data: dict[str, object], array: str) -> None:
+    if array:
+        data[array] = [dict(data), dict(data)]
+    for parser in (parse_ruleset, parse_caset, parse_interceptors):
+        with pytest.raises(BadFile) as caught:
+            parser(data, "my.toml")
+        assert str(caught.value).replace("\n", "").isprintable()
+        assert str(caught.value).startswith("my.toml: ")
