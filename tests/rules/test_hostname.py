@@ -61,16 +61,22 @@ def test_refused_with_the_reason(text: str, why: str) -> None:
     assert str(caught.value).isprintable()
 
 
+def outcome(text: str) -> tuple[str, str]:
+    try:
+        return normalise(text), ""
+    except BadName as error:
+        return "", str(error)
+
+
 @given(st.text(max_size=300))
 def test_whatever_comes_is_a_name_or_a_reason(text: str) -> None:
-    try:
-        name = normalise(text)
-    except BadName as error:
-        assert str(error).isprintable()
-    else:
+    name, reason = outcome(text)
+    assert bool(name) != bool(reason)
+    assert reason.isprintable()
+    assert name.isascii()
+    assert len(name) <= 253
+    if name:
         assert normalise(name) == name
-        assert name.isascii()
-        assert len(name) <= 253
 
 
 @pytest.mark.parametrize(
