@@ -35,6 +35,7 @@ _FIXED = struct.Struct("!HHIH")  # type, class, TTL, length of data
 _HEADER = struct.Struct("!HHHHHH")
 _OPT_RECORD = b"\0" + _FIXED.pack(_OPT, EDNS_SIZE, 0, 0)
 _RCODES = {int(code): code.name for code in dns.rcode.Rcode if code != 16} | {16: "BADVERS"}
+_EDE_NAMES = {int(code): code.name.replace("_", " ").capitalize() for code in dns.edns.EDECode}
 #: rcodes with which servers leave the question out of their response
 _NO_QUESTION = frozenset({1, 2, 4, 5})  # FORMERR, SERVFAIL, NOTIMP, REFUSED
 
@@ -217,10 +218,7 @@ class _Walk:
 def _extended_error(data: bytes) -> str:
     """ "15 Blocked: text" (RFC 8914 section 2), the text made harmless."""
     number = int.from_bytes(data[:2], "big")
-    try:
-        name = dns.edns.EDECode(number).name.replace("_", " ").capitalize()
-    except ValueError:
-        name = ""
+    name = _EDE_NAMES.get(number, "")
     title = f"{number} {name}".rstrip()
     text = display(data[2:].rstrip(b"\0"))
     return f"{title}: {text}" if text else title

@@ -1,0 +1,509 @@
+"""One DNS question against an ordinary resolver and against hostile ones."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+import struct
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from probe.host_network import HostNetwork
+from probe.kinds.dns_chain import measure
+from probe.limits import Limits
+from rules.failure import Code, Failure, Stage
+from rules.kinds.dns_chain import DnsAnswer, DnsQuestion, Record, RecordType
+from rules.observation import Observation
+from tests.probe.dns_servers import (
+    AD,
+    TC,
+    Answer,
+    Asked,
+    Mapped,
+    Send,
+    Server,
+    a_record,
+    alias,
+    free_port,
+    hostile,
+    opt,
+    unbound,
+    wire_name,
+)
+from tests.servers import Talk
+
+QUICK = Limits(dns_try=0.15, dns_name=0.6, tcp=0.6)
+NAME = "a.test"
+
+
+def ask(answer: Answer, tcp: Talk | None = None, limits: Limits = QUICK) -> tuple[Observation, list[Asked]]:
+    async def body() -> tuple[Observation, list[Asked]]:
+        async with hostile(answer, tcp) as server:
+            seen = await measure(DnsQuestion("127.0.0.1", NAME, "A"), server.network, limits)
+            assert_nothing_runs(server)
+            return seen, server.asked
+
+    return asyncio.run(body(), debug=True)
+
+
+def assert_nothing_runs(_server: Server) -> None:
+    names = {task.get_coro().__qualname__ for task in asyncio.all_tasks()}  # type: ignore[union-attr]
+    assert not {name for name in names if name.startswith(("measure", "_Asking", "_HostStream"))}
+
+
+def answer_of(seen: Observation) -> DnsAnswer:
+    assert seen.failure is None, seen.failure
+    assert isinstance(seen.evidence, DnsAnswer)
+    return seen.evidence
+
+
+def fine(asked: Asked, send: Send) -> None:
+    send(asked.reply(a_record(), 1, additional=opt() if asked.edns else b"", additionals=int(asked.edns)))
+
+
+# An ordinary resolver ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def resolver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    zone = ['local-data: "a.test. 60 IN A 192.0.2.1"', 'local-data: "a.test. 60 IN AAAA 2001:db8::1"']
+    zone += [f'local-data: "big.test. 60 IN A 192.0.2.{i}"' for i in range(1, 120)]
+    directory: Path = tmp_path_factory.mktemp("unbound")
+    with unbound(directory, "\n".join(f"    {line}" for line in zone)) as port:
+        yield port
+
+
+def ask_unbound(port: int, name: str, rtype: RecordType = "A") -> Observation:
+    return asyncio.run(measure(DnsQuestion("127.0.0.1", name, rtype), Mapped(port), Limits()))
+
+
+def test_an_address(resolver: int) -> None:
+    seen = ask_unbound(resolver, "a.test")
+    assert answer_of(seen) == DnsAnswer("NOERROR", (Record("a.test", "A", 60, "192.0.2.1"),))
+    assert seen.local is not None
+    assert seen.local[0] == "127.0.0.1"
+    assert 0 < seen.elapsed < 5
+    assert abs(seen.started - time.time()) < 60
+
+
+def test_a_v6_address(resolver: int) -> None:
+    seen = ask_unbound(resolver, "a.test", "AAAA")
+    assert answer_of(seen).records == (Record("a.test", "AAAA", 60, "2001:db8::1"),)
+
+
+def test_d11_rcodes_are_answers(resolver: int) -> None:
+    assert answer_of(ask_unbound(resolver, "no.test")).rcode == "NXDOMAIN"
+    assert answer_of(ask_unbound(resolver, "refused.example")).rcode == "REFUSED"
+    nodata = answer_of(ask_unbound(resolver, "big.test", "AAAA"))
+    assert (nodata.rcode, nodata.records) == ("NOERROR", ())
+
+
+def test_a_truncated_answer_is_had_over_tcp(resolver: int) -> None:
+    answer = answer_of(ask_unbound(resolver, "big.test"))
+    assert (answer.truncated, answer.transport, answer.tcp_failure) == (True, "tcp", "")
+    assert len(answer.records) == 119
+
+
+# Answers ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_chain_with_its_aliases_and_flags() -> None:
+    def chain(asked: Asked, send: Send) -> None:
+        target = wire_name("B.CDN.test")
+        at = (12 + len(asked.question) + 12).to_bytes(2, "big")
+        pointer = bytes([at[0] | 0xC0, at[1]])
+        records = alias(target, 2**31 + 5) + a_record("192.0.2.7", 2**31 - 1, pointer)
+        send(asked.reply(records, 2, flags=AD, additional=opt(), additionals=1))
+
+    answer = answer_of(ask(chain)[0])
+    assert answer.records == (
+        Record("a.test", "CNAME", 0, "b.cdn.test"),  # D13: a TTL with the highest bit is zero
+        Record("b.cdn.test", "A", 86400, "192.0.2.7"),
+    )
+    assert answer.ad
+
+
+def test_an_extended_error_is_kept_and_harmless() -> None:
+    def blocked(asked: Asked, send: Send) -> None:
+        text = b"\0\x0fby policy \x1b[2J"
+        options = b"\0\x0f" + len(text).to_bytes(2, "big") + text
+        send(asked.reply(rcode=3, additional=opt(options), additionals=1))
+
+    answer = answer_of(ask(blocked)[0])
+    assert answer.rcode == "NXDOMAIN"
+    assert answer.ede.startswith("15 Blocked: by policy ")
+    assert answer.ede.isprintable()
+
+
+def test_an_unknown_rcode_has_a_word() -> None:
+    def odd(asked: Asked, send: Send) -> None:
+        send(asked.reply(rcode=8, additional=opt(rcode_high=0xFF), additionals=1))
+
+    assert answer_of(ask(odd)[0]).rcode == "RCODE4088"
+
+
+def test_the_query_is_a_stub_s() -> None:
+    _, asked = ask(fine)
+    (query,) = asked
+    assert query.wire[2:12] == bytes.fromhex("0100 0001 0000 0000 0001")
+    assert query.question == wire_name(NAME) + b"\0\1\0\1"
+    assert query.wire[-11:] == b"\0\0\x29" + (1232).to_bytes(2, "big") + bytes(6)
+
+
+def test_ids_cannot_be_told_in_advance() -> None:
+    async def body() -> set[int]:
+        async with hostile(fine) as server:
+            for _ in range(40):
+                await measure(DnsQuestion("127.0.0.1", NAME, "A"), server.network, QUICK)
+            return {asked.number for asked in server.asked}
+
+    numbers = asyncio.run(body())
+    assert len(numbers) > 35
+    assert max(numbers) - min(numbers) > 10_000
+
+
+# EDNS -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_middlebox_that_drops_edns() -> None:
+    def drops(asked: Asked, send: Send) -> None:
+        if not asked.edns:
+            fine(asked, send)
+
+    answer = answer_of(ask(drops)[0])
+    assert (answer.edns, answer.tries, len(answer.records)) == (False, 2, 1)
+
+
+@pytest.mark.parametrize("rcode", [1, 4, 16])
+def test_a_server_that_refuses_edns(rcode: int) -> None:
+    def refuses(asked: Asked, send: Send) -> None:
+        if not asked.edns:
+            fine(asked, send)
+        elif rcode == 16:
+            send(asked.reply(rcode=0, additional=opt(rcode_high=1), additionals=1))
+        else:
+            send(asked.reply(rcode=rcode, question=b""))  # such servers leave the question out
+
+    seen, _ = ask(refuses)
+    answer = answer_of(seen)
+    assert (answer.rcode, answer.edns, answer.tries) == ("NOERROR", False, 2)
+    assert seen.elapsed < 0.15  # no wait in between
+
+
+def test_formerr_also_without_edns_is_the_answer() -> None:
+    answer = answer_of(ask(lambda asked, send: send(asked.reply(rcode=1)))[0])
+    assert (answer.rcode, answer.edns, answer.tries) == ("FORMERR", False, 2)
+
+
+def test_a_slow_answer_to_the_first_datagram_still_counts() -> None:
+    def slow(asked: Asked, send: Send) -> None:
+        if asked.edns:
+            asyncio.get_running_loop().call_later(0.2, fine, asked, send)
+
+    answer = answer_of(ask(slow)[0])
+    assert (answer.edns, answer.tries) == (True, 2)
+
+
+# Silence and junk ------------------------------------------------------------------------------------------------
+
+
+def test_d19_silence_ends_at_the_limit_after_three_datagrams() -> None:
+    seen, asked = ask(lambda _asked, _send: None, limits=Limits(dns_try=0.1, dns_name=0.25))
+    assert seen.failure == Failure(Stage.DNS, Code.TIMEOUT, "3 datagrams sent")
+    assert seen.evidence is None
+    assert [query.edns for query in asked] == [True, False, False]
+    assert len({query.number for query in asked}) == 3
+    assert 0.24 < seen.elapsed < 1.5
+
+
+def test_d19_every_third_dropped() -> None:
+    calls = iter(range(100))
+
+    def drops(asked: Asked, send: Send) -> None:
+        if next(calls) % 3:
+            fine(asked, send)
+
+    answer = answer_of(ask(drops)[0])
+    assert (answer.tries, answer.edns) == (2, False)
+
+
+def test_nobody_listens() -> None:
+    step = DnsQuestion("127.0.0.1", NAME, "A")
+    seen = asyncio.run(measure(step, Mapped(free_port()), QUICK))
+    assert seen.failure is not None
+    assert (seen.failure.stage, seen.failure.code) == (Stage.DNS, Code.REFUSED)
+    assert seen.failure.icmp is not None
+    assert seen.local is not None
+    assert seen.elapsed < 0.15
+
+
+def test_d7_junk_is_dropped_and_counted_and_ends_no_wait() -> None:
+    def junk(asked: Asked, send: Send) -> None:
+        send(b"\0")
+        send(b"\xff" * 5)
+        send(asked.wire)  # a query, not a response
+        send(asked.reply(a_record("203.0.113.9"), 1, number=asked.number ^ 1))
+        send(asked.reply(a_record("203.0.113.9"), 1, question=wire_name("b.test") + b"\0\1\0\1"))
+        send(asked.reply(a_record("203.0.113.9"), 1, question=wire_name(NAME) + b"\0\x1c\0\1"))
+        send(asked.reply(a_record("203.0.113.9"), 1, question=b""))
+        fine(asked, send)
+
+    answer = answer_of(ask(junk)[0])
+    assert [record.value for record in answer.records] == ["192.0.2.1"]
+    assert (answer.junk, answer.tries) == (7, 1)
+
+
+def test_a_question_echoed_in_other_letters_is_ours() -> None:
+    def shouts(asked: Asked, send: Send) -> None:
+        send(asked.reply(a_record(), 1, question=asked.question.upper()))
+
+    answer = answer_of(ask(shouts)[0])
+    assert (answer.records[0].name, answer.junk) == (NAME, 0)
+
+
+def test_d6_a_flood_of_junk_moves_no_deadline_and_leaves_the_loop_to_others() -> None:
+    async def body() -> tuple[Observation, float, float]:
+        stop = asyncio.Event()
+
+        async def flood(send: Send) -> None:
+            dice = random.Random(1)
+            while not stop.is_set():
+                for _ in range(200):
+                    send(dice.randbytes(40))
+                await asyncio.sleep(0)
+
+        floods: list[asyncio.Task[None]] = []
+        lags: list[float] = []
+
+        async def watch() -> None:
+            loop = asyncio.get_running_loop()
+            while not stop.is_set():
+                due = loop.time() + 0.01
+                await asyncio.sleep(0.01)
+                lags.append(loop.time() - due)
+
+        def start(_asked: Asked, send: Send) -> None:
+            if not floods:
+                floods.append(asyncio.create_task(flood(send)))
+
+        async with hostile(start) as server:
+            watching = asyncio.create_task(watch())
+            limits = Limits(dns_try=0.3, dns_name=0.5)
+            seen = await measure(DnsQuestion("127.0.0.1", NAME, "A"), server.network, limits)
+            stop.set()
+            await asyncio.gather(watching, *floods)
+            return seen, max(lags), len(lags)
+
+    seen, lag, looks = asyncio.run(body())
+    assert seen.failure is not None
+    assert seen.failure.code is Code.TIMEOUT
+    assert "dropped that were no answer" in seen.failure.detail
+    assert int(seen.failure.detail.split(", ")[1].split()[0]) > 1000
+    assert seen.elapsed < 1.5
+    assert looks > 5
+    assert lag < 0.5
+
+
+def test_a_genuine_answer_behind_much_junk_is_found() -> None:
+    def much(asked: Asked, send: Send) -> None:
+        for _ in range(100):  # what a receive buffer holds
+            send(b"junk")
+        fine(asked, send)
+
+    answer = answer_of(ask(much)[0])
+    assert answer.junk == 100
+
+
+# Malformed answers -----------------------------------------------------------------------------------------------
+
+BROKEN: dict[str, Callable[[Asked], bytes]] = {
+    "a pointer to itself": lambda asked: alias((12 + len(asked.question) + 12 | 0xC000).to_bytes(2, "big")),
+    "a pointer forward": lambda asked: (
+        alias((12 + len(asked.question) + 13 | 0xC000).to_bytes(2, "big")) + b"\0"
+    ),
+    "a pointer past the end": lambda _asked: alias(b"\xff\xff"),
+    "a pointer into the header": lambda _asked: alias(b"\xc0\x02"),
+    "label type 0x40": lambda _asked: alias(b"\x41a\0"),
+    "label type 0x80": lambda _asked: alias(b"\x81a\0"),
+    "a name over 255 bytes": lambda _asked: alias(b"\x3f" + b"a" * 63 + (b"\x3f" + b"a" * 63) * 4 + b"\0"),
+    "a name longer than its record": lambda _asked: (
+        b"\xc0\x0c" + bytes.fromhex("0005 0001 0000003c 0002") + b"\1a\0"
+    ),
+    "an address of five bytes": lambda _asked: (
+        b"\xc0\x0c" + bytes.fromhex("0001 0001 0000003c 0005 0102030405")
+    ),
+    "a record cut short": lambda _asked: a_record()[:-1],
+    "half a record": lambda _asked: a_record()[:7],
+}
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_d4_an_answer_that_breaks_the_protocol_is_a_doubt_and_named_at_the_limit(fault: str) -> None:
+    def broken(asked: Asked, send: Send) -> None:
+        send(asked.reply(BROKEN[fault](asked), 1))
+
+    seen, _ = ask(broken, limits=Limits(dns_try=0.05, dns_name=0.1))
+    assert seen.failure is not None
+    assert (seen.failure.stage, seen.failure.code) == (Stage.DNS, Code.MALFORMED)
+    assert seen.failure.detail
+    assert seen.evidence is None
+
+
+def test_a_good_answer_after_a_broken_one_wins() -> None:
+    def both(asked: Asked, send: Send) -> None:
+        send(asked.reply(alias(b"\xff\xff"), 1))
+        fine(asked, send)
+
+    answer = answer_of(ask(both)[0])
+    assert (answer.records[0].value, answer.junk) == ("192.0.2.1", 1)
+
+
+def test_d3_eight_thousand_pointers_in_a_row() -> None:
+    def deep(asked: Asked, send: Send) -> None:
+        start = 12 + len(asked.question) + 12
+        chain = b"\0" + b"".join(
+            ((start + max(0, 2 * i - 1)) | 0xC000).to_bytes(2, "big") for i in range(8000)
+        )
+        last = start + len(chain) - 2
+        record = (
+            b"\xc0\x0c"
+            + (10).to_bytes(2, "big")
+            + bytes.fromhex("0001 0000003c")
+            + len(chain).to_bytes(2, "big")
+        )
+        send(asked.reply(record + chain + a_record(name=(last | 0xC000).to_bytes(2, "big")), 2))
+
+    seen, _ = ask(deep, limits=Limits(dns_try=0.05, dns_name=0.1))
+    assert seen.failure is not None
+    assert seen.failure.code is Code.MALFORMED
+    assert "Pointer" in seen.failure.detail
+
+
+def test_d10_sixteen_thousand_options() -> None:
+    def options(asked: Asked, send: Send) -> None:
+        send(asked.reply(a_record(), 1, additional=opt(b"\xfd\xe9\0\0" * 16_000), additionals=1))
+
+    seen, _ = ask(options, limits=Limits(dns_try=0.05, dns_name=0.1))
+    assert seen.failure == Failure(Stage.DNS, Code.MALFORMED, "more than 100 EDNS options")
+
+
+def test_a_name_that_is_none_sends_nothing() -> None:
+    network = HostNetwork()
+    step = DnsQuestion("127.0.0.1", "a" * 64 + ".test", "A")
+    seen = asyncio.run(measure(step, network, QUICK))
+    assert seen.failure is not None
+    assert seen.failure.code is Code.MALFORMED
+    assert network.questions == 0
+
+
+# TCP --------------------------------------------------------------------------------------------------------------
+
+
+def cut(asked: Asked, send: Send) -> None:
+    send(asked.reply(a_record(), 1, flags=TC))
+
+
+async def query_of(reader: asyncio.StreamReader) -> Asked:
+    length = int.from_bytes(await reader.readexactly(2), "big")
+    return Asked(await reader.readexactly(length))
+
+
+async def silent(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+    await reader.read(-1)
+
+
+async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readexactly(1)
+    linger = struct.pack("ii", 1, 0)
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    writer.transport.abort()
+
+
+async def eof(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await query_of(reader)
+    writer.write(b"\0")
+
+
+async def length_only(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await query_of(reader)
+    writer.write(b"\0\x50")
+    await reader.read(-1)
+
+
+async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await query_of(reader)
+    writer.write(b"\xff\xff")
+    while True:
+        writer.write(b"x")
+        await asyncio.sleep(0.02)
+
+
+async def noise(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await query_of(reader)
+    writer.write(b"\0\x10" + b"HTTP/1.1 400 Bad")
+
+
+async def other_id(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    asked = await query_of(reader)
+    reply = asked.reply(a_record(), 1, number=asked.number ^ 1)
+    writer.write(len(reply).to_bytes(2, "big") + reply)
+
+
+@pytest.mark.parametrize(
+    ("tcp", "word"),
+    [
+        (None, "refused"),
+        (silent, "timeout"),
+        (length_only, "timeout"),
+        (drip, "timeout"),
+        (reset, "reset"),
+        (eof, "eof"),
+        (noise, "malformed"),
+        (other_id, "malformed"),
+    ],
+)
+def test_d8_truncated_and_tcp_53_fails(tcp: Talk | None, word: str) -> None:
+    seen, _ = ask(cut, tcp)
+    answer = answer_of(seen)
+    assert (answer.truncated, answer.transport, answer.tcp_failure) == (True, "udp", word)
+    assert [record.value for record in answer.records] == ["192.0.2.1"]  # what fitted is kept
+    assert seen.elapsed < 2
+
+
+def test_a_server_that_cuts_in_the_middle_of_a_record() -> None:
+    def mid(asked: Asked, send: Send) -> None:
+        send(asked.reply(a_record() + a_record("192.0.2.2")[:9], 2, flags=TC))
+
+    answer = answer_of(ask(mid)[0])
+    assert (len(answer.records), answer.tcp_failure) == (1, "refused")
+
+
+def test_tcp_in_single_bytes_is_read_whole() -> None:
+    async def bytewise(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked = await query_of(reader)
+        reply = asked.reply(a_record() * 300, 300)
+        for byte in len(reply).to_bytes(2, "big") + reply[:20]:
+            writer.write(bytes([byte]))
+            await writer.drain()
+        writer.write(reply[20:])
+
+    answer = answer_of(ask(cut, bytewise)[0])
+    assert (answer.transport, len(answer.records)) == ("tcp", 200)  # the cap
+
+
+def test_cancelled_from_outside_it_leaves_nothing() -> None:
+    async def body() -> None:
+        came = asyncio.Event()
+        async with hostile(lambda _asked, _send: came.set()) as server:
+            task = asyncio.create_task(measure(DnsQuestion("127.0.0.1", NAME, "A"), server.network, Limits()))
+            await came.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert_nothing_runs(server)
+
+    asyncio.run(body())

@@ -1,0 +1,133 @@
+"""DNS messages: against dnspython for good ones, against caps and chaos for the others."""
+
+from __future__ import annotations
+
+import contextlib
+
+import dns.flags
+import dns.message
+import dns.rrset
+import pytest
+from dns.exception import DNSException
+from hypothesis import given
+from hypothesis import strategies as st
+
+from probe import dns_wire
+from rules.kinds.dns_chain import Record
+from tests.probe.dns_servers import Asked, a_record, alias, opt
+
+ASKED = dns_wire.question("a.test", "A")
+LABEL = st.text("abcdefghijklmnopqrstuvwxyz0123456789-_", min_size=1, max_size=12)
+NAMES = st.lists(LABEL, min_size=1, max_size=6).map(".".join)
+RECORDS = st.lists(
+    st.one_of(
+        st.tuples(NAMES, st.just("A"), st.ip_addresses(v=4).map(str)),
+        st.tuples(NAMES, st.just("AAAA"), st.ip_addresses(v=6).map(str)),
+        st.tuples(NAMES, st.just("CNAME"), NAMES.map(lambda name: name + ".")),
+        st.tuples(NAMES, st.just("DNAME"), NAMES.map(lambda name: name + ".")),
+        st.tuples(NAMES, st.just("TXT"), st.just('"not kept"')),
+    ),
+    max_size=12,
+    unique_by=lambda record: (record[0], record[1]),
+)
+
+
+@given(NAMES, st.sampled_from(["A", "AAAA"]), st.integers(0, 65535), st.booleans())
+def test_a_query_is_what_dnspython_reads(name: str, rtype: str, number: int, edns: bool) -> None:
+    wire = dns_wire.query(dns_wire.question(name, rtype), number, edns=edns)
+    message = dns.message.from_wire(wire)
+    assert message.id == number
+    assert message.flags == dns.flags.RD
+    assert message.question[0].to_text() == f"{name}. IN {rtype}"
+    assert message.edns == (0 if edns else -1)
+    assert message.payload == (1232 if edns else 0)
+
+
+@given(NAMES, RECORDS, st.integers(0, 86400), st.booleans())
+def test_an_answer_holds_what_dnspython_wrote(
+    name: str, records: list[tuple[str, str, str]], ttl: int, ad: bool
+) -> None:
+    query = dns.message.make_query(name, "A", use_edns=0)
+    response = dns.message.make_response(query)
+    for owner, rtype, value in records:
+        response.answer.append(dns.rrset.from_text(f"{owner}.", ttl, "IN", rtype, value))
+    if ad:
+        response.flags |= dns.flags.AD
+    asked, wire = dns_wire.question(name, "A"), response.to_wire()
+    assert dns_wire.answers(wire, asked) == query.id
+    reply = dns_wire.read(wire, asked, name)
+    assert reply.records == tuple(
+        Record(owner, rtype, ttl, value.removesuffix(".") if rtype.endswith("NAME") else value)
+        for owner, rtype, value in records
+        if rtype != "TXT"
+    )
+    assert (reply.rcode, reply.ad, reply.truncated, reply.ede) == ("NOERROR", ad, False, "")
+
+
+def test_a_question_that_is_no_name() -> None:
+    for name in ("a" * 64, "a..b", ".".join(["abcdefgh"] * 40)):
+        with pytest.raises(DNSException):
+            dns_wire.question(name, "A")
+
+
+def test_the_root_is_a_name() -> None:
+    assert dns_wire.question("", "A") == b"\0\0\1\0\1"
+
+
+def test_escaped_names_go_and_come_alike() -> None:
+    asked = dns_wire.question(r"a\.b\000.test", "A")
+    wire = Asked(dns_wire.query(asked, 7, edns=False)).reply(a_record(name=asked[:-4]), 1)
+    assert dns_wire.read(wire, asked, "x").records[0].name == r"a\.b\000.test"
+
+
+def test_bytes_of_names_become_ascii() -> None:
+    wire = Asked(dns_wire.query(ASKED, 7, edns=False)).reply(alias(b"\4\xff\x1b\xe2A\0"), 1)
+    assert dns_wire.read(wire, ASKED, "a.test").records[0].value == r"\255\027\226a"
+
+
+@given(st.binary(max_size=300))
+def test_chaos_is_read_or_refused(tail: bytes) -> None:
+    wire = Asked(dns_wire.query(ASKED, 7, edns=False)).reply(tail, 3, additionals=2)
+    with contextlib.suppress(dns_wire.MalformedError):  # and nothing else
+        assert len(dns_wire.read(wire, ASKED, "a.test").records) <= 3
+
+
+@given(st.binary(max_size=100))
+def test_chaos_is_an_answer_only_with_our_question(wire: bytes) -> None:
+    number = dns_wire.answers(wire, ASKED)
+    assert number is None or wire[12 : 12 + len(ASKED)].lower() == ASKED or wire[4:6] == b"\0\0"
+
+
+def test_a_walk_ends_at_its_caps() -> None:
+    count = 4000
+    wire = Asked(dns_wire.query(ASKED, 7, edns=False)).reply(a_record() * count + b"\xff", count + 1)
+    assert len(wire) > 60_000
+    assert len(dns_wire.read(wire, ASKED, "a.test").records) == dns_wire.RECORDS_KEPT
+    near = Asked(dns_wire.query(ASKED, 7, edns=False)).reply(a_record() * 900 + b"\xff", 901)
+    with pytest.raises(dns_wire.MalformedError):
+        dns_wire.read(near, ASKED, "a.test")
+
+
+def test_options_up_to_the_limit_and_several_errors() -> None:
+    errors = b"".join(b"\0\x0f\0\5" + bytes([0, code]) + b"why" for code in (0, 18, 200, 4, 5))
+    filler = b"\xfd\xe9\0\0" * 95
+    base = Asked(dns_wire.query(ASKED, 7, edns=True))
+    reply = dns_wire.read(base.reply(additional=opt(errors + filler), additionals=1), ASKED, "a.test")
+    assert reply.ede == "0 Other: why; 18 Prohibited: why; 200: why; 4 Forged answer: why"
+    with pytest.raises(dns_wire.MalformedError, match="more than 100"):
+        dns_wire.read(
+            base.reply(additional=opt(errors + filler + b"\xfd\xe9\0\0"), additionals=1), ASKED, "a.test"
+        )
+
+
+@pytest.mark.parametrize("options", [b"\0", b"\0\x0f\0", b"\0\x0f\0\x09ab"])
+def test_options_cut_short(options: bytes) -> None:
+    wire = Asked(dns_wire.query(ASKED, 7, edns=True)).reply(additional=opt(options), additionals=1)
+    with pytest.raises(dns_wire.MalformedError):
+        dns_wire.read(wire, ASKED, "a.test")
+
+
+def test_records_of_other_classes_are_not_kept() -> None:
+    chaos = b"\xc0\x0c" + bytes.fromhex("0001 0003 0000003c 0004 01020304")
+    wire = Asked(dns_wire.query(ASKED, 7, edns=False)).reply(chaos + a_record(), 2)
+    assert [record.value for record in dns_wire.read(wire, ASKED, "a.test").records] == ["192.0.2.1"]
