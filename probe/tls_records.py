@@ -78,7 +78,7 @@ class RecordReader:
 
     def _records(self, data: bytes) -> None:
         at, end = 0, len(data)
-        while at < end and self.fault is None:
+        while at < end and self.fault is None and self.alert is None:  # what follows an alert says nothing
             kind = data[at]
             if kind not in (20, 21, 22, 23) or (at + 1 < end and data[at + 1] != 3):
                 self._not_a_record()

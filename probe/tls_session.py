@@ -101,6 +101,10 @@ class Session:
             return Failure(
                 Stage.TLS, Code.MALFORMED, f"the peer chose {self.records.version}, which was not offered"
             )
+        if (
+            failure.code is Code.NOT_TLS
+        ):  # OpenSSL's guess; the first record was TLS, or it had not seen the bytes
+            return Failure(Stage.TLS, Code.MALFORMED, failure.detail)
         return failure
 
     async def _rest_of_banner(self, failure: Failure) -> None:
@@ -200,10 +204,10 @@ class Session:
 
 def _written(conn: SSL.Connection) -> bytes:
     """Everything that OpenSSL has written for the peer."""
+    out = b""
     try:
-        out = conn.bio_read(16_384)
-        while len(out) % 16_384 == 0:
+        while len(out) % 16_384 == 0:  # a flight is rarely longer than one piece
             out += conn.bio_read(16_384)
     except SSL.WantReadError:
-        return b""
+        pass
     return out

@@ -101,6 +101,7 @@ def test_l13_an_alert_and_its_number() -> None:
     assert read(record(21, b"\x02\x31")).alert == 49
     assert read(record(21, b"\x01\x00")).alert == 0
     assert read(record(21, b"\x02\xde")).alert == 0xDE
+    assert read(record(21, b"\x02\x31") + b"junk").fault is None
     assert read(record(21, b"\x01\x70")).alert is None  # a warning: the handshake goes on
 
 

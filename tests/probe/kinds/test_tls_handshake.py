@@ -23,6 +23,7 @@ from rules.observation import Observation
 from tests.pki import authority
 from tests.probe.handshakes import HELLOS, ISSUING, LEAF, LIMITS, STEP, facts, handshake
 from tests.servers import (
+    Talk,
     certificate_message,
     endless,
     flush,
@@ -119,6 +120,32 @@ def test_l13_an_alert_in_answer_to_the_hello(hello: Hello, number: int) -> None:
     refused(observation, Code.ALERT)
     assert observation.failure is not None
     assert observation.failure.alert == number
+
+
+def broken_flight(context: SSL.Context) -> Talk:
+    """A server whose first flight arrives with a byte changed: in a signature (TLS 1.2), in Finished (1.3)."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        conn = SSL.Connection(context, None)
+        conn.set_accept_state()
+        conn.bio_write(await reader.read(65536))
+        with pytest.raises(SSL.WantReadError):
+            conn.do_handshake()
+        flight = conn.bio_read(65536)
+        writer.write(flight[:-12] + bytes([flight[-12] ^ 1]) + flight[-11:])
+        await silent(reader, writer)
+
+    return talk
+
+
+@pytest.mark.parametrize(
+    ("hello", "version"), [("connector", SSL.TLS1_2_VERSION), ("tls13", SSL.TLS1_3_VERSION)]
+)
+def test_the_chain_is_kept_when_the_rest_of_the_flight_is_broken(
+    hello: Hello, version: int, tmp_path: Path
+) -> None:
+    talk = broken_flight(openssl_context(LEAF, tmp_path, version))
+    assert refused(handshake(talk, replace(STEP, hello=hello)), Code.MALFORMED).chain == LEAF.chain
 
 
 def test_l13_close_notify_in_answer_to_the_hello_is_a_fin() -> None:
