@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from exporters.evidence import flow, hostport
 from exporters.style import Style, count, say, seconds
 from rules.display import display
-from rules.observation import Observation
+from rules.observation import CONNECTIONS, Observation
 from rules.verdict import Answer, CauseGroup, Endpoint, Report, Status, Verdict
 from rules.wire import to_rfc3339
 
@@ -98,21 +98,26 @@ def _answer(report: Report, style: Style) -> Iterator[str]:
 
 
 def _who(numbered: list[tuple[int, CauseGroup]], untested: list[CauseGroup], style: Style) -> Iterator[str]:
-    """Who must act, and on which of the numbered findings."""
+    """Who must act, and on which of the numbered findings; who could make the rest testable."""
     owners: dict[str, list[int]] = defaultdict(list)
     for number, cause in numbered:
         owners[cause.owner].append(number)
-    if not owners:
+    lines = [
+        f"{OWNERS[owner]}: finding{'s' if len(n) > 1 else ''} {', '.join(map(str, n))}"
+        for owner, n in owners.items()
+    ]
+    helpers = dict.fromkeys(
+        c.owner for c in untested if c.remedy and c.owner != "nobody" and c.owner not in owners
+    )
+    lines += [f"{OWNERS[owner]}: so that it can be tested, see below" for owner in helpers]
+    if not lines:
         yield (
             "Nobody must act." if not untested else "Nobody must act yet: see below what could not be tested."
         )
         return
     yield style.paint("heading", "WHO MUST ACT")
-    for owner, numbers in owners.items():
-        which = ", ".join(map(str, numbers))
-        yield from style.wrap(
-            f"{OWNERS[owner]}: {'finding' if len(numbers) == 1 else 'findings'} {which}", "    ", "  "
-        )
+    for line in lines:
+        yield from style.wrap(line, "    ", "  ")
 
 
 def _vantage(report: Report, style: Style) -> Iterator[str]:
@@ -141,7 +146,9 @@ def _vantage(report: Report, style: Style) -> Iterator[str]:
 
 
 def _took(report: Report) -> str:
-    connections = sum(1 for o in report.observations if o.local is not None)
+    connections = sum(
+        1 for o in report.observations if o.local is not None and isinstance(o.step, CONNECTIONS)
+    )
     took = f"took {seconds(report.finished - report.started)}, {count(connections, 'connection')}"
     return f"{took}, wayclear {display(report.version, 40)}"
 

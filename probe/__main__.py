@@ -1,0 +1,12 @@
+"""`wayclear` and `python -m probe`."""
+
+from __future__ import annotations
+
+import sys
+
+from probe.cli import main
+
+__all__ = ["main"]
+
+if __name__ == "__main__":
+    sys.exit(main())

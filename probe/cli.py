@@ -1,0 +1,258 @@
+"""The command line: words in, a command and an exit code out.
+
+Only argparse is imported here; what a command needs comes with `probe.commands` when one is run, so that `--version`
+and `--help` answer at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from probe.version import VERSION
+
+EXIT_TROUBLE = 3  #: wrong usage or configuration, or a bug: nothing is known about the network
+EXIT_INTERRUPTED = 130  #: 128 + SIGINT, as shells show it
+EXIT_PIPE = 141  #: 128 + SIGPIPE: the reader went away
+
+EPILOG = """\
+exit codes of audit, explain and replay:
+  0  yes: a connector can live here    1  degraded, or yes with warnings
+  2  no                                3  not proven; also wrong usage or configuration
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Usage errors end with 3, like every case in which nothing was measured."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(EXIT_TROUBLE, f"{self.prog}: {_safe(message)}\n  {self.prog} --help lists the options\n")
+
+
+class _Version(argparse.Action):
+    """`--version`; with `--verbose` also the Python and the OpenSSL that would do the work."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, *_: object) -> None:
+        namespace.version = True
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code. Never raises but for SystemExit of argparse (0 or 3)."""
+    parser = build_parser()
+    try:
+        arguments = parser.parse_args(argv)
+    except SystemExit:
+        _guarded(lambda _: sys.stdout.flush() or 0, argparse.Namespace())  # --help into a pipe that is gone
+        raise
+    if arguments.version:
+        return _guarded(_show_version, arguments)
+    if arguments.command is None:
+        parser.error("name a command: audit, explain, replay, validate or rules")
+    return _guarded(_run, arguments)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from probe import commands  # late: brings the exporters, the rules and the configuration
+
+    return commands.run(arguments)
+
+
+def _show_version(arguments: argparse.Namespace) -> int:
+    python = ".".join(map(str, sys.version_info[:3]))
+    lines = [f"wayclear {VERSION} (Python {python})"]
+    if arguments.verbose:
+        from probe import commands
+
+        lines += commands.libraries()
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()
+    return 0
+
+
+def _guarded(command: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> int:
+    """Every way a command can end, as one message and a code."""
+    try:
+        code = command(arguments)
+    except KeyboardInterrupt:
+        _complain("\nInterrupted: no report was written.")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        _drop_output()
+        return EXIT_PIPE
+    except Exception as error:  # noqa: BLE001 - the last line of defence: a person gets a sentence, not a traceback
+        return _failed(error)
+    return code
+
+
+def _failed(error: Exception) -> int:
+    from probe.trouble import Trouble
+
+    if os.environ.get("WAYCLEAR_DEBUG"):
+        import traceback
+
+        traceback.print_exception(error)
+    elif isinstance(error, Trouble):
+        _complain(f"wayclear: {error}")
+    else:
+        _complain(
+            f"wayclear: this is a bug: {type(error).__name__}: {_safe(str(error))[:300]}\n"
+            "  Please report it with what this command prints when WAYCLEAR_DEBUG=1 is set in the environment."
+        )
+    return EXIT_TROUBLE
+
+
+def _complain(text: str) -> None:
+    from probe.screen import say
+
+    say(text)
+
+
+def _safe(text: str) -> str:
+    """What the user or a library wrote, on one line that a terminal can print."""
+    return (
+        text.encode("ascii", "backslashreplace")
+        .decode()
+        .translate({i: f"\\x{i:02x}" for i in (*range(32), 127)})
+    )
+
+
+def _drop_output() -> None:
+    """The reader is gone: let nothing more be written, also not at exit."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, sys.stdout.fileno())
+    os.close(devnull)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All commands with their options."""
+    common = _Parser(add_help=False)
+    common.add_argument(
+        "--verbose",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="unfold everything: every endpoint, every step",
+    )
+    parser = _Parser(
+        prog="wayclear",
+        description="Tells whether a network lets a Microsoft Entra application-proxy connector live, with proof.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(version=False, verbose=False)
+    parser.add_argument(
+        "--version", action=_Version, nargs=0, help="version; with --verbose also of the libraries"
+    )
+    parser.add_argument("--verbose", action="store_true", help=argparse.SUPPRESS)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
+    _audit(commands, common)
+    _explain(commands, common)
+    _replay(commands, common)
+    validate = commands.add_parser(
+        "validate", help="check rule-set, CA-set and configuration files", allow_abbrev=False
+    )
+    validate.add_argument("files", nargs="+", metavar="FILE")
+    _rules(commands)
+    return parser
+
+
+def _audit(commands: argparse._SubParsersAction[_Parser], common: _Parser) -> None:
+    audit = commands.add_parser(
+        "audit",
+        parents=[common],
+        help="can a connector live on this network?",
+        description="Asks for every endpoint that the rules name, politely, and says what a connector would meet.",
+        allow_abbrev=False,
+    )
+    _judged_by(audit)
+    _measured_by(audit)
+    audit.add_argument("--only", metavar="GLOB", help="only names that match, such as '*.msappproxy.net'")
+    _written(audit)
+
+
+def _explain(commands: argparse._SubParsersAction[_Parser], common: _Parser) -> None:
+    explain = commands.add_parser(
+        "explain",
+        parents=[common],
+        help="one endpoint as a tree, down to every certificate",
+        description="Asks for one endpoint that is on a rule and shows everything that leads to its verdict.",
+        allow_abbrev=False,
+    )
+    explain.add_argument("endpoint", metavar="HOST[:PORT]")
+    _judged_by(explain)
+    _measured_by(explain)
+    _written(explain)
+
+
+def _replay(commands: argparse._SubParsersAction[_Parser], common: _Parser) -> None:
+    replay = commands.add_parser(
+        "replay",
+        parents=[common],
+        help="judge a recorded report again, offline",
+        description="Judges the observations of a report (.json or .json.gz) by today's rules. Sends no packet.",
+        allow_abbrev=False,
+    )
+    replay.add_argument("report", metavar="REPORT")
+    _judged_by(replay)
+    _written(replay)
+
+
+def _rules(commands: argparse._SubParsersAction[_Parser]) -> None:
+    rules = commands.add_parser("rules", help="the shipped rule sets and CA sets", allow_abbrev=False)
+    actions = rules.add_subparsers(dest="action", metavar="list|show", required=True, parser_class=_Parser)
+    actions.add_parser("list", help="names, versions and review dates", allow_abbrev=False)
+    show = actions.add_parser("show", help="every row of one set", allow_abbrev=False)
+    show.add_argument("name", metavar="NAME")
+
+
+def _judged_by(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config", metavar="FILE", help="configuration (default: the one of the system or the user)"
+    )
+    parser.add_argument(
+        "--rules",
+        metavar="NAME|FILE",
+        action="append",
+        help="rule set, shipped or your own; may be given again",
+    )
+    parser.add_argument(
+        "--ca-set", metavar="NAME|FILE", action="append", help="expected CAs; may be given again"
+    )
+
+
+def _measured_by(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--tenant", metavar="GUID|DOMAIN", help="whose own names are tested (on a connector: its own)"
+    )
+    parser.add_argument(
+        "--resolver",
+        metavar="IP",
+        action="append",
+        help="ask this resolver instead of the host's; may be given again",
+    )
+    parser.add_argument(
+        "--pace", choices=("polite", "fast"), help="fast only in labs and agreed change windows"
+    )
+    parser.add_argument(
+        "--budget", metavar="SECONDS", type=_seconds, help="end after this time, whatever is left"
+    )
+
+
+def _written(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--format", choices=("text", "json"), default="text")
+    parser.add_argument("--output", metavar="FILE", help="write there instead of to standard output")
+    parser.add_argument("--no-color", action="store_true", help="no colour on a terminal (also: NO_COLOR=1)")
+    parser.add_argument("--exit-zero", action="store_true", help="exit 0 whenever a report was written")
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 1 <= value <= 86400:
+        raise argparse.ArgumentTypeError(f"{_safe(text)} is no number of seconds from 1 to 86400")
+    return value

@@ -1,0 +1,161 @@
+"""The terminal and the files that the command line writes and reads."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import io
+import os
+import stat
+import sys
+import tempfile
+import zlib
+from pathlib import Path
+from typing import IO, TextIO
+
+from probe.files import LARGEST_REPORT, read_file
+from probe.trouble import Trouble
+
+WIDTH = 100  #: columns of text that goes to no terminal
+WIDEST = 140  #: columns that a person still reads
+
+
+class Bar:
+    """Progress on a terminal: lines that stay and one that is written over. Silent where nobody watches."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._watched = is_terminal(stream)
+        self._shown = ""
+
+    def tell(self, phase: str, done: int, planned: int, eta_s: float, line: str | None) -> None:
+        """Show how far it is; `line` is a sentence that stays."""
+        if not self._watched:
+            return
+        if line:
+            self.erase()
+            self._stream.write(f"{line}\n")
+        share = min(1.0, done / planned) if planned else 0.0
+        full = int(share * 24)
+        left = f", about {eta_s:.0f} s left" if eta_s >= 1 else ""
+        text = f"[{'#' * full}{'.' * (24 - full)}] {done}/{planned} {phase}{left}"
+        self._draw(text[: max(terminal_width(self._stream) - 1, 20)])
+
+    def erase(self) -> None:
+        """Leave no trace of the bar."""
+        self._draw("")
+
+    def _draw(self, text: str) -> None:
+        if text == self._shown:
+            return
+        blank = " " * (len(self._shown) - len(text))
+        self._stream.write(f"\r{text}{blank}" if text else f"\r{blank}\r")
+        self._stream.flush()
+        self._shown = text
+
+
+def is_terminal(stream: IO[str]) -> bool:
+    try:
+        return stream.isatty()
+    except (AttributeError, ValueError):  # none at all, or closed
+        return False
+
+
+def terminal_width(stream: IO[str]) -> int:
+    """Columns of the terminal behind `stream`; of no terminal the width that a page has."""
+    if not is_terminal(stream):
+        return WIDTH
+    try:
+        columns = os.get_terminal_size(stream.fileno()).columns
+    except OSError:
+        columns = 0  # a terminal that does not tell
+    return min(columns or WIDTH, WIDEST)
+
+
+def wants_color(stream: IO[str], refused: bool) -> bool:
+    """Colour only on a terminal that can, and never where NO_COLOR is set (no-color.org) or it was refused."""
+    return (
+        not refused
+        and is_terminal(stream)
+        and not os.environ.get("NO_COLOR")
+        and os.environ.get("TERM") != "dumb"
+    )
+
+
+def say(text: str) -> None:
+    """A line for the person at the terminal, beside the output."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # nobody listens: not a reason to fail
+        encoding = sys.stderr.encoding or "ascii"
+        sys.stderr.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+        sys.stderr.flush()
+
+
+def put(text: str, encoding: str) -> None:
+    """Write the output, in its encoding and with the line ends as they are."""
+    binary = getattr(sys.stdout, "buffer", None)
+    if binary is None:  # replaced by something that takes text only
+        sys.stdout.write(text)
+        return
+    sys.stdout.flush()
+    binary.write(text.encode(encoding, "backslashreplace"))
+    binary.flush()
+
+
+def check_writable(path: Path) -> None:
+    """Say before a long audit what would fail after it: a directory, a missing or a read-only one."""
+    if path.is_dir():
+        raise Trouble(
+            f"--output {path}: is a directory", f"name a file in it: --output {path / 'report.json'}"
+        )
+    folder = path.resolve().parent
+    if not folder.is_dir():
+        raise Trouble(f"--output {path}: there is no directory {folder}", "create it, or name another place")
+    if not os.access(folder, os.W_OK) and not _is_device(path):
+        raise Trouble(f"--output {path}: this account may not write in {folder}", "name another place")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """The file has all of `text` or stays as it was; its mode is 0640. Devices and pipes are written as they are."""
+    data = text.encode("utf-8")
+    try:
+        if _is_device(path):
+            path.write_bytes(data)
+            return
+        target = path.resolve()  # a symbolic link stays one
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).chmod(0o640)
+            Path(name).replace(target)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise Trouble(
+            f"--output {path}: {error.strerror or error}", "name another place, or leave --output out"
+        ) from error
+
+
+def _is_device(path: Path) -> bool:
+    with contextlib.suppress(OSError):
+        mode = path.stat().st_mode
+        return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+    return False
+
+
+def read_report(path: str) -> bytes:
+    """The bytes of a recorded report, unpacked where it is gzip (RFC 1952); never more than 128 MiB."""
+    content = read_file(path, LARGEST_REPORT)
+    if not content.startswith(b"\x1f\x8b"):
+        return content
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(content)) as plain:
+            data = plain.read(LARGEST_REPORT + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise Trouble(f"{path}: cannot be unpacked: {error}", "name a report that an audit wrote") from None
+    if len(data) > LARGEST_REPORT:
+        raise Trouble(f"{path}: is larger than {LARGEST_REPORT >> 20} MiB", "no report is")
+    return data

@@ -1,0 +1,12 @@
+"""What stops the program and a person can change: one message, exit code 3, no traceback."""
+
+from __future__ import annotations
+
+
+class Trouble(Exception):  # noqa: N818 - what a person reads, not what a programmer catches
+    """`what` happened, and `advice`: what to do about it."""
+
+    def __init__(self, what: str, advice: str = "") -> None:
+        super().__init__(f"{what}\n  {advice}" if advice else what)
+        self.what = what
+        self.advice = advice

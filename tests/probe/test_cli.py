@@ -1,0 +1,204 @@
+"""The real command in a process of its own: words in, a message and an exit code out."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from probe import cli
+from probe.trouble import Trouble
+from probe.version import VERSION
+
+ROOT = Path(__file__).resolve().parents[2]
+HEAVY = (
+    "cryptography",
+    "dns",
+    "OpenSSL",
+    "scapy",
+    "apscheduler",
+    "prometheus_client",
+    "h11",
+    "asyncio",
+    "hypothesis",
+)
+
+
+def wayclear(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "probe", *words],
+        cwd=ROOT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "name a command: audit, explain, replay, validate or rules"),
+        (("bogus",), "invalid choice: 'bogus'"),
+        (("bogus\x1b[2J",), "invalid choice: 'bogus\\x1b[2J'"),
+        (("audit", "--pace", "brutal"), "argument --pace: invalid choice: 'brutal'"),
+        (("audit", "--budget", "soon"), "argument --budget: soon is no number of seconds from 1 to 86400"),
+        (("audit", "--budget", "nan"), "argument --budget: nan is no number of seconds"),
+        (("audit", "--outpu", "x"), "unrecognized arguments: --outpu x"),
+        (("audit", "--resolver", "not-an-ip"), "'not-an-ip' is no IP address"),
+        (("audit", "--rules", "no-such-set"), "no-such-set"),
+        (("audit", "--rules", "./missing.toml"), "missing.toml: cannot be read"),
+        (("audit", "--config", "/no/such/file"), "/no/such/file: cannot be read"),
+        (("audit", "--config", "/dev/zero"), "is not a regular file"),
+        (("audit", "--tenant", "not a tenant"), "neither a GUID nor a domain"),
+        (("audit", "--only", "a;b"), "only"),
+        (("audit", "--output", "/"), "--output /: is a directory"),
+        (("audit", "--output", "/no/such/dir/x"), "there is no directory /no/such/dir"),
+        (("explain",), "HOST[:PORT]"),
+        (("explain", "example.org"), "example.org is on no rule of entra-app-proxy"),
+        (("explain", "login.windows.net:8080"), "asks for port 8080"),
+        (("explain", "https://login.windows.net/"), "holds a URL"),
+        (("replay", "/no/such/report"), "/no/such/report: cannot be read"),
+        (("replay", "pyproject.toml"), "is not JSON"),
+        (("validate",), "FILE"),
+        (("validate", "/no/such/file"), "/no/such/file: cannot be read"),
+        (("rules",), "list|show"),
+        (("rules", "show", "nope\x1b"), "no set is called 'nope\\x1b'"),
+    ],
+)
+def test_wrong_usage_ends_with_3_and_one_message(words: tuple[str, ...], message: str) -> None:
+    done = wayclear(*words)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert all(line.isprintable() for line in done.stderr.splitlines())
+
+
+def test_version_names_the_python_and_on_request_the_libraries() -> None:
+    done = wayclear("--version")
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"wayclear {VERSION} (Python {sys.version_info.major}.")
+    assert "OpenSSL" not in done.stdout
+    for words in (("--version", "--verbose"), ("--verbose", "--version")):
+        assert "OpenSSL " in wayclear(*words).stdout
+
+
+@pytest.mark.parametrize("words", ["['--version']", "['--help']", "['audit', '--help']", "['bogus']"])
+def test_what_needs_no_network_imports_no_library(words: str) -> None:
+    script = (
+        "import sys\nfrom probe.__main__ import main\n"
+        f"try: main({words})\nexcept SystemExit: pass\n"
+        f"print(sorted(set({HEAVY!r}) & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stderr.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("words", [("--help",), ("audit", "--help"), ("rules", "show", "--help")])
+def test_help_is_no_error(words: tuple[str, ...]) -> None:
+    done = wayclear(*words)
+    assert done.returncode == 0
+    assert done.stdout.startswith("usage: ")
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("words", [["rules", "show", "entra-app-proxy"], ["--help"], ["rules", "list"]])
+def test_a_reader_that_goes_away_is_no_error_to_talk_about(words: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "probe", *words], cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, timeout=60, check=False
+        )  # fmt: skip
+    finally:
+        os.close(writer)
+    assert done.stderr == b""
+    assert done.returncode in (0, cli.EXIT_PIPE)
+
+
+def test_an_interrupt_ends_with_130_and_a_word() -> None:
+    """In namespaces without a network, at a moment when the audit is certainly under way."""
+    script = (
+        "import os, signal, sys\nfrom probe import commands, cli\n"
+        "def hang(config, rules): signal.raise_signal(signal.SIGINT)\n"
+        "commands._measured = hang\nsys.exit(cli.main(['audit']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 128 + signal.SIGINT
+    assert done.stderr.strip() == "Interrupted: no report was written."
+
+
+def test_a_bug_is_one_line_for_people_and_a_traceback_on_request(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(_: object) -> int:
+        raise RuntimeError("odd \x1b")
+
+    monkeypatch.setattr(cli, "_run", broken)
+    monkeypatch.delenv("WAYCLEAR_DEBUG", raising=False)
+    assert cli.main(["rules", "list"]) == 3
+    told = capsys.readouterr().err
+    assert "this is a bug: RuntimeError: odd \\x1b" in told
+    assert "WAYCLEAR_DEBUG=1" in told
+    assert "Traceback" not in told
+    monkeypatch.setenv("WAYCLEAR_DEBUG", "1")
+    assert cli.main(["rules", "list"]) == 3
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_trouble_is_told_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def troubled(_: object) -> int:
+        raise Trouble("what", "advice")
+
+    monkeypatch.setattr(cli, "_run", troubled)
+    assert cli.main(["rules", "list"]) == 3
+    assert capsys.readouterr().err == "wayclear: what\n  advice\n"
+
+
+def test_no_color_in_a_pipe_and_color_on_a_terminal() -> None:
+    assert "\x1b" not in wayclear("rules", "show", "entra-app-proxy", TERM="xterm").stdout
+    assert "\x1b[1m" in on_a_terminal()
+    assert "\x1b" not in on_a_terminal(NO_COLOR="1")
+
+
+def on_a_terminal(**environment: str) -> str:
+    """What `rules show` writes to a real terminal."""
+    controller, device = pty.openpty()
+    base = {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "probe", "rules", "show", "entra-app-proxy-china"],
+        cwd=ROOT,
+        env=base | {"TERM": "xterm"} | environment,
+        stdout=device,
+        stdin=subprocess.DEVNULL,
+    ) as process:
+        os.close(device)
+        shown = b""
+        try:
+            while data := os.read(controller, 65536):
+                shown += data
+        except OSError:  # EIO: the other side is closed
+            pass
+        assert process.wait(60) == 0
+    os.close(controller)
+    return shown.decode()
+
+
+def test_every_option_of_the_issue_is_there() -> None:
+    shown = wayclear("audit", "--help").stdout
+    wanted = "--tenant --rules --resolver --config --format --output --only --pace --budget"
+    wanted += " --verbose --no-color --exit-zero --ca-set"
+    assert set(wanted.split()) <= set(re.findall(r"--[a-z-]+", shown))
