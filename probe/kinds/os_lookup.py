@@ -52,19 +52,27 @@ class OsResolver:
         async with self._free:
             if self._closed:
                 raise EOFError("the resolver is closed")
-            child = await self._child()
-            answered = False
-            try:
-                async with asyncio.timeout(timeout):
-                    answer = await child.ask(name)
-                answered = True
-                return answer
-            finally:
-                if answered and not self._closed:
-                    self._idle.append(child)
-                else:  # late, dead or cancelled: whatever it would still say belongs to nobody
-                    child.kill()
-                    await asyncio.shield(self._bury(child))
+            child = self._idle.pop() if self._idle else None
+            if child is not None:
+                with contextlib.suppress(
+                    EOFError
+                ):  # it may have died while it was idle: that says nothing of `name`
+                    return await self._ask(child, name, timeout)
+            return await self._ask(await self._started(), name, timeout)
+
+    async def _ask(self, child: _Child, name: str, timeout: float) -> tuple[tuple[str, ...], int]:
+        answered = False
+        try:
+            async with asyncio.timeout(timeout):
+                answer = await child.ask(name)
+            answered = True
+            return answer
+        finally:
+            if answered and not self._closed:
+                self._idle.append(child)
+            else:  # late, dead or cancelled: whatever it would still say belongs to nobody
+                child.kill()
+                await asyncio.shield(self._bury(child))
 
     async def close(self) -> None:
         """End all children: idle ones by the end of their input, busy ones at once. None is left as a zombie."""
@@ -87,12 +95,7 @@ class OsResolver:
         """Process ids of the children that have not been reaped."""
         return tuple(child.pid for child in self._all)
 
-    async def _child(self) -> _Child:
-        while self._idle:
-            child = self._idle.pop()
-            if child.alive:
-                return child
-            await self._bury(child)
+    async def _started(self) -> _Child:
         process = await asyncio.create_subprocess_exec(
             *self._command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, limit=LINE_LIMIT
         )
