@@ -290,7 +290,7 @@ def _fine(report: Report, style: Style) -> Iterator[str]:
     else:
         line = "No check passed"
     line += f"; {len(apart)} did not apply" if apart else ""
-    yield from style.wrap(line + ("." if style.verbose else ". --verbose shows each."), "  ")
+    yield from style.wrap(line + ("." if style.verbose or not passed else ". --verbose shows each."), "  ")
 
 
 def _table(verdicts: Iterable[Verdict], style: Style) -> Iterator[str]:

@@ -38,7 +38,8 @@ class Bar:
         share = min(1.0, done / planned) if planned else 0.0
         full = int(share * 24)
         left = f", about {eta_s:.0f} s left" if eta_s >= 1 else ""
-        text = f"[{'#' * full}{'.' * (24 - full)}] {done}/{planned} {phase}{left}"
+        counted = f"{done}/{planned} " if planned else ""  # before names are resolved nobody knows how many
+        text = f"[{'#' * full}{'.' * (24 - full)}] {counted}{phase}{left}"
         self._draw(text[: max(terminal_width(self._stream) - 1, 20)])
 
     def erase(self) -> None:

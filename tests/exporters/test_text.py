@@ -136,3 +136,18 @@ def test_peer_text_does_nothing_to_a_terminal(verbose: bool) -> None:
 def test_evidence_ids_that_the_report_does_not_hold_are_passed_over() -> None:
     cause = dataclasses.replace(samples.SILENT, evidence=("o0", "o99", "x", "o6"))
     assert render(samples.report(causes=(cause,)), Style()).count("53212") == 1
+
+
+def test_who_could_make_it_testable_is_named() -> None:
+    cause = dataclasses.replace(
+        samples.UNTESTED, cause="local.no-resolver", owner="dns", remedy="Let it resolve."
+    )
+    shown = render(samples.report(causes=(cause,)), Style())
+    assert "DNS team: so that it can be tested, see below" in shown
+    assert "Nobody must act yet" in render(samples.report(causes=(samples.UNTESTED,)), Style())
+    assert "Nobody must act.\n" in render(samples.report(causes=()), Style())
+
+
+def test_only_connections_are_counted() -> None:
+    found = [dataclasses.replace(seen, local=("10.20.0.5", 5)) for seen in samples.observations()]
+    assert " 5 connections" in render(samples.report(observations=tuple(found)), Style())

@@ -71,7 +71,7 @@ def test_the_bar_is_silent_in_a_pipe() -> None:
 def test_an_empty_plan_is_no_division() -> None:
     with terminal() as (controller, stream):
         screen.Bar(stream).tell("this host", 0, 0, 0.0, None)
-        assert read(controller, "host") == "\r[........................] 0/0 this host"
+        assert read(controller, "host") == "\r[........................] this host"
 
 
 def test_color_needs_a_terminal_and_nobody_against_it(monkeypatch: pytest.MonkeyPatch) -> None:
