@@ -55,7 +55,13 @@ def roll_up(target: Target, verdicts: Iterable[Verdict]) -> NameState:
 def _passes(found: Sequence[Verdict]) -> bool:
     """All checks of one address are fine, and at least one was made."""
     made = [v for v in found if v.status is not Status.NOT_APPLICABLE]
-    return bool(made) and all(v.status in (Status.PASS, Status.NOTICE) for v in made)
+    return bool(made) and all(v.status in (Status.PASS, Status.NOTICE) or _through(v) for v in made)
+
+
+def _through(verdict: Verdict) -> bool:
+    """A warning about an address that packets and sessions do get through to."""
+    inside = verdict.check == "http" and verdict.endpoint is not None and verdict.endpoint.port != 80
+    return verdict.status is Status.WARN and (verdict.cause == "tls.issuer-unexpected" or inside)
 
 
 def answer(states: Sequence[NameState], verdicts: Sequence[Verdict], stopped: str) -> Answer:
@@ -66,11 +72,7 @@ def answer(states: Sequence[NameState], verdicts: Sequence[Verdict], stopped: st
     if not states or stopped in ("no-route", "no-resolver", "no-host-facts"):
         return Answer.NOT_PROVEN
     required = [s for s in states if s.target.required]
-    if any(s.open and not s.passed for s in required if s.target.rule.group is Group.SERVICE):
-        return Answer.NOT_PROVEN
-    if not any(s.passed for s in service):
-        return Answer.NOT_PROVEN
-    if any(s.open and not s.passed for s in required):
+    if _untested(service) or any(s.open and not s.passed for s in required):
         return Answer.NOT_PROVEN
     if _degraded(states, verdicts):
         return Answer.DEGRADED
@@ -84,11 +86,22 @@ def _blocked(service: Sequence[NameState]) -> bool:
             return True
     by_rule: dict[str, list[NameState]] = defaultdict(list)
     for state in service:
-        if state.target.sample and state.resolved:
+        if state.target.sample and (state.resolved or state.some_failed):
             by_rule[state.target.id].append(state)
     return any(
         all(s.intercepted or (s.some_failed and not s.passed) for s in found) for found in by_rule.values()
     )
+
+
+def _untested(service: Sequence[NameState]) -> bool:
+    """A required service name, or a whole service row, that neither got through nor was seen to be blocked."""
+    by_rule: dict[tuple[str, int], list[NameState]] = defaultdict(list)
+    for state in service:
+        if state.target.why != "audit.no-probe-name":
+            by_rule[(state.target.id, state.target.port)].append(state)
+        if state.target.required and not state.passed and state.target.host is not None:
+            return True
+    return not by_rule or any(not any(s.passed for s in found) for found in by_rule.values())
 
 
 def _degraded(states: Sequence[NameState], verdicts: Sequence[Verdict]) -> bool:

@@ -33,7 +33,7 @@ from rules.observation import CONNECTIONS, Observation, Step
 from rules.revocations import Revocations
 from rules.ruleset import Group, Rules
 from rules.suspicion import Suspicions
-from rules.targets import Target, targets
+from rules.targets import Target, ocsp_names, targets
 from rules.verdict import Plan
 
 
@@ -79,7 +79,7 @@ class Audit:
         self._by_host: dict[str, list[Target]] = defaultdict(list)
         self._candidates: dict[str, tuple[Candidate, ...]] = {}
         self._users: dict[tuple[bytes, ...], list[Observation]] = defaultdict(list)
-        self._canary_sent = False
+        self._ocsp_names: frozenset[str] = frozenset()
         self._emit(Phase.LOCAL, LocalHost())
         self._drain()
 
@@ -171,6 +171,7 @@ class Audit:
         for target in self.targets:
             if target.host is not None:
                 self._by_host[target.host].append(target)
+        self._ocsp_names = ocsp_names(self.targets)
         for host in self._by_host:
             self._progress(self.names.ask(host))
         if self.plan.extras:
@@ -227,13 +228,12 @@ class Audit:
             self._chains_want(self.chains.add(facts.chain))
         elif seen.failure is not None:
             self._doubt(seen, step)
-        if seen.failure is not None:
-            return
-        if self.plan.canary_address and not self._canary_sent and self.plan.extras:
-            self._canary_sent = True
-            address, _, port = self.plan.canary_address.rpartition(":")
-            self._emit(Phase.EXTRA, TcpConnect(address.strip("[]"), int(port)))
-        if self.plan.extras and self._is_service(step) and self.suspicions.first_of(step):
+        if (
+            seen.failure is None
+            and self.plan.extras
+            and self._is_service(step)
+            and self.suspicions.first_of(step)
+        ):
             self._emit(Phase.EXTRA, replace(step, hello="tls13", path=None, attempt=1))
             self._emit(Phase.EXTRA, replace(step, hello="large", path=None, attempt=1))
 
@@ -259,6 +259,11 @@ class Audit:
         again = self.guard.note(seen)
         if again is not None:
             self._emit(Phase.FIRST, again)
+        if self.guard.opened and self.plan.canary_address and self.plan.extras:
+            address, _, port = self.plan.canary_address.rpartition(":")
+            self._emit(
+                Phase.EXTRA, TcpConnect(address.strip("[]"), int(port))
+            )  # once: a step is never asked twice
         if self.guard.exhausted(seen.started + seen.elapsed):
             self.stop("sweep")
 
@@ -284,11 +289,15 @@ class Audit:
             if control is not None:
                 self._emit(Phase.REST, control)
             return
-        for wanted in self.revocations.wanted(chain, judgement, step, self._strict(step)):
+        for wanted in self.revocations.wanted(
+            chain, judgement, step, self._is_service(step), self._asks_ocsp(step)
+        ):
             self._fetch(wanted)
 
-    def _strict(self, step: TlsHandshake) -> bool:
-        return self._is_service(step)
+    def _asks_ocsp(self, step: TlsHandshake) -> bool:
+        """OCSP for few leaves, chosen by the rules and not by who answered first: the first address of a few names."""
+        first = next((c.address for c in self.candidates(step.server_name) if c.tried), "")
+        return step.server_name in self._ocsp_names and step.address == first
 
     def _fetch(self, wanted: Wanted) -> None:
         """Get a document that a certificate points at; AIA only from hosts that a rule or the CA set names."""

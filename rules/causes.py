@@ -44,7 +44,9 @@ _PROVEN = (
     "dns.sinkholed",
 )
 #: Causes that are the host's or the way's: one block, whatever they touch.
-_HOST_WIDE = frozenset({"local.no-route", "local.no-resolver", "local.clock-skew", "path.sweep-detected", "proxy.not-tested"})
+_HOST_WIDE = frozenset(
+    {"local.no-route", "local.no-resolver", "local.clock-skew", "path.sweep-detected", "proxy.not-tested"}
+)
 _PLURAL = {
     "tcp.timeout": "TCP is silently dropped on the way to {n} endpoints",
     "tcp.reset": "TCP is refused with a reset at {n} endpoints",
@@ -97,7 +99,9 @@ def _apart(verdict: Verdict) -> str:
 
 
 def _group(cause: str, found: list[Verdict]) -> CauseGroup:
-    heaviest = max(found, key=lambda v: (not v.rule, v.status.weight) if cause in _HOST_WIDE else (True, v.status.weight))
+    heaviest = max(
+        found, key=lambda v: (not v.rule, v.status.weight) if cause in _HOST_WIDE else (True, v.status.weight)
+    )
     endpoints = tuple(dict.fromkeys(v.endpoint for v in found if v.endpoint is not None))
     merged = _merge(endpoints)
     summary = heaviest.summary

@@ -35,14 +35,7 @@ def local_stop(context: Context) -> Verdict | None:
             "Connect the host, or give it a default route; then run the audit again.",
         )
     if audit.stopped == "no-resolver":
-        asked = ", ".join(audit.names.resolvers) or "none is configured"
-        return _finding(
-            "host",
-            Status.INCONCLUSIVE,
-            "local.no-resolver",
-            f"No resolver answers this host ({asked})",
-            "Check the resolver's address and that DNS (UDP and TCP port 53) from this host to it is allowed.",
-        )
+        return _no_resolver(", ".join(audit.names.resolvers))
     if audit.stopped == "no-host-facts":
         return _finding(
             "host", Status.BROKEN, "local.unknown", "Nothing could be learned about this host", ""
@@ -50,6 +43,8 @@ def local_stop(context: Context) -> Verdict | None:
     hosts = [t.host for t in audit.targets if t.host]
     if hosts and not any(audit.candidates(h) for h in hosts) and audit.names.health:
         asked = ", ".join(audit.names.resolvers)
+        if all(audit.names.health[r].dead for r in audit.names.resolvers):
+            return _no_resolver(asked)
         return _finding(
             "host",
             Status.INCONCLUSIVE,
@@ -59,6 +54,16 @@ def local_stop(context: Context) -> Verdict | None:
             "proxy a host may have no public DNS at all: then test through the proxy.",
         )
     return None
+
+
+def _no_resolver(asked: str) -> Verdict:
+    return _finding(
+        "host",
+        Status.INCONCLUSIVE,
+        "local.no-resolver",
+        f"No resolver answers this host ({asked or 'none is configured'})",
+        "Check the resolver's address and that DNS (UDP and TCP port 53) from this host to it is allowed.",
+    )
 
 
 def _resolvers(context: Context) -> Iterator[Verdict]:

@@ -90,7 +90,8 @@ def _view(context: Context, resolver: str, chains: list[Chain]) -> View:
 def _os_view(context: Context, seen: Observation) -> View:
     answer = seen.evidence
     if isinstance(answer, OsAnswer) and answer.addresses:
-        return View(OS, _address_word(context, answer.addresses, frozenset()), answer.addresses, seen=(seen,))
+        canaries = frozenset(a for addresses in context.canaries.values() for a in addresses)
+        return View(OS, _address_word(context, answer.addresses, canaries), answer.addresses, seen=(seen,))
     error = answer.error if isinstance(answer, OsAnswer) else "EAI_AGAIN"
     return View(OS, _OS_ERRORS.get(error, "servfail"), detail=error, seen=(seen,))
 

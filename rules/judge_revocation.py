@@ -215,7 +215,7 @@ def _off_list(context: Context) -> Iterator[Verdict]:
     seen: dict[str, set[str]] = {}
     for url, names in revocations.named_by.items():
         parts = split_url(url)
-        if parts is not None and not revocations.on_rule(parts[0]):
+        if parts is not None and not revocations.listed(parts[0]):
             seen.setdefault(parts[0], set()).update(names)
     for host, names in sorted(seen.items()):
         shown = ", ".join(sorted(names)[:3])
@@ -225,7 +225,7 @@ def _off_list(context: Context) -> Iterator[Verdict]:
             Endpoint(host, 80),
             "crl",
             Status.NOTICE,
-            "crl.not-on-list",
+            "audit.not-on-list",
             f"{host} is on no rule, but the certificate of {shown} names it as a revocation source",
             f"Allow {host} on port 80 as well: Microsoft's list does not name it, the certificates do.",
             group="cert-validation",

@@ -16,6 +16,8 @@ from rules.observation import Observation
 
 #: Questions that must have failed, with none answered, before a resolver counts as dead.
 DEAD_AFTER = 3
+#: Seconds after which a temporary failure of the operating system's resolution means that no server answered.
+SLOW = 0.9
 FAMILIES: tuple[RecordType, ...] = ("A", "AAAA")
 
 _NO_ANSWER = frozenset({Code.TIMEOUT, Code.REFUSED, Code.UNREACHABLE, Code.NO_ROUTE, Code.DENIED})
@@ -115,9 +117,11 @@ class Names:
         health = self.health[OS]
         answer = seen.evidence
         error = answer.error if isinstance(answer, OsAnswer) else ""
-        if seen.failure is not None or error in _OS_NO_SERVER:
+        if seen.failure is not None or (error in _OS_NO_SERVER and seen.elapsed >= SLOW):
             health.failed += 1
-        else:
+        elif (
+            error not in _OS_NO_SERVER
+        ):  # a quick EAI_AGAIN may be one refused name: it says nothing about the rest
             health.answered += 1
         if step.name not in self._os:
             self._os[step.name] = seen

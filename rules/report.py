@@ -42,10 +42,11 @@ def make_report(audit: Audit, started: float, finished: float, version: str) -> 
         by_target = {target: list(_of_target(context, target)) for target in audit.targets}
         _samples(by_target)
         _retired(by_target)
+        by_target = {target: _swept(context, rows) for target, rows in by_target.items()}
         _proxied(context, by_target)
         states = [roll_up(target, rows) for target, rows in by_target.items()]
         found = [v for rows in by_target.values() for v in rows]
-        verdicts = [*judge_host(context), *found, *judge_revocation(context)]
+        verdicts = [*judge_host(context), *found, *_swept(context, judge_revocation(context))]
     decided = answer(states, verdicts, audit.stopped if stop is None else (audit.stopped or "no-resolver"))
     text = answer_text(
         decided, states, verdicts, audit.stopped or ("no-resolver" if stop is not None else "")
@@ -203,6 +204,24 @@ def _samples(by_target: dict[Target, list[Verdict]]) -> None:
                     else v
                     for v in by_target[target]
                 ]
+
+
+#: Causes that silence makes, and that prove nothing once a firewall drops everything of this host's.
+_SILENCE = frozenset(
+    {"tcp.timeout", "tls.timeout", "http.timeout", "crl.unreachable", "ocsp.unreachable", "dns.timeout"}
+)
+
+
+def _swept(context: Context, rows: Iterable[Verdict]) -> list[Verdict]:
+    """After a firewall took the audit for a scan, silence is no evidence."""
+    if not context.audit.guard.sweep:
+        return list(rows)
+    return [
+        replace(v, status=Status.INCONCLUSIVE, cause="path.sweep-detected", remedy="")
+        if v.cause in _SILENCE and v.status in (Status.FAIL, Status.WARN)
+        else v
+        for v in rows
+    ]
 
 
 def _stale(verdict: Verdict) -> Verdict:

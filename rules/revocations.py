@@ -7,11 +7,8 @@ from collections import defaultdict
 from rules.fetches import Wanted
 from rules.kinds.revocation import ocsp_get_target, ocsp_request, sources, split_url
 from rules.kinds.tls_handshake import TlsHandshake
-from rules.ruleset import Rules
+from rules.ruleset import Rules, Severity
 from rules.trust import ChainJudgement
-
-#: Leaves whose status is asked at one OCSP address.
-MAX_LEAVES = 2
 
 
 class Revocations:
@@ -20,8 +17,6 @@ class Revocations:
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
         self._pki_hosts = frozenset(host for cas in rules.cas for host in cas.pki_hosts)
-        self._leaves: dict[str, set[bytes]] = defaultdict(set)
-        self._planned: dict[tuple[bytes, ...], tuple[Wanted, ...]] = {}
         self.named_by: dict[str, set[str]] = defaultdict(set)  # source URL -> names whose chain names it
         self.crls: dict[str, set[tuple[bytes, ...]]] = defaultdict(
             set
@@ -31,47 +26,48 @@ class Revocations:
     def on_rule(self, host: str) -> bool:
         return any(ruleset.rule_for(host, 80) is not None for ruleset in self._rules.rulesets)
 
+    def listed(self, host: str) -> bool:
+        """Whether Microsoft's list holds the host: optional rows are ours, out of the certificates."""
+        found = (ruleset.rule_for(host, 80) for ruleset in self._rules.rulesets)
+        return any(rule is not None and rule.severity is not Severity.OPTIONAL for rule in found)
+
     def may_fetch(self, wanted: Wanted) -> bool:
         """An address out of a certificate that is not judged yet: only hosts that a rule or the CA set names."""
         return wanted.host is not None and (self.on_rule(wanted.host) or wanted.host in self._pki_hosts)
 
     def wanted(
-        self, chain: tuple[bytes, ...], judgement: ChainJudgement, step: TlsHandshake, strict: bool
+        self,
+        chain: tuple[bytes, ...],
+        judgement: ChainJudgement,
+        step: TlsHandshake,
+        strict: bool,
+        ocsp: bool,
     ) -> tuple[Wanted, ...]:
-        """Documents to fetch for a chain that was judged genuine (or publicly trusted, where that is enough)."""
+        """Documents to fetch for a chain that was judged genuine (or publicly trusted, where that is enough).
+
+        `strict`: only the CA set's keys are enough here; `ocsp`: the responder is asked about this leaf as well.
+        """
         path = judgement.path or chain
         found = sources(path)
         for url in (*found.crl, *found.ocsp):
             self.named_by[url].add(step.server_name)
         for url in found.crl:
             self.crls[url].add(path)
-        if chain in self._planned:
-            return ()
         if judgement.verdict != "genuine" and strict:
             return ()
         crls = tuple(Wanted(url, "crl") for url in found.crl if split_url(url))
-        plan = crls + self._ocsp(path, strict)
-        self._planned[chain] = plan
-        return plan
+        return crls + self._ocsp(path) if ocsp else crls
 
-    def _ocsp(self, path: tuple[bytes, ...], strict: bool) -> tuple[Wanted, ...]:
-        if len(path) < 2 or not strict:
+    def _ocsp(self, path: tuple[bytes, ...]) -> tuple[Wanted, ...]:
+        """GET and POST, which are blocked apart, at each responder that the leaf names."""
+        if len(path) < 2:
             return ()
         leaf, issuer = path[0], path[1]
+        request = ocsp_request(leaf, issuer)
         plan: list[Wanted] = []
         for url in sources((leaf,)).ocsp:
-            leaves = self._leaves[url]
-            if split_url(url) is None or leaf in leaves or len(leaves) >= MAX_LEAVES:
-                continue
-            request = ocsp_request(leaf, issuer)
-            if request is None:
-                continue
-            posted = Wanted(url, "ocsp", request)
-            self.ocsp[posted] = (leaf, issuer, url)
-            plan.append(posted)
-            if not leaves:  # GET and POST are blocked apart; one leaf shows it
-                got = Wanted(ocsp_get_target(url, request), "ocsp")
-                self.ocsp[got] = (leaf, issuer, url)
-                plan.append(got)
-            leaves.add(leaf)
+            if split_url(url) is not None and request is not None:
+                for wanted in (Wanted(url, "ocsp", request), Wanted(ocsp_get_target(url, request), "ocsp")):
+                    self.ocsp[wanted] = (leaf, issuer, url)
+                    plan.append(wanted)
         return tuple(plan)

@@ -82,5 +82,11 @@ def _of_rule(ruleset: str, rule: Rule, tenant: str | None) -> Iterator[Target]:
                 yield Target(ruleset, rule, port, probe.host.replace("{tenant}", tenant), probe)
 
 
-def is_service(target: Target) -> bool:
-    return target.rule.group is Group.SERVICE
+def ocsp_names(found: tuple[Target, ...]) -> frozenset[str]:
+    """Names whose certificates' responders are asked: of each service row the required names, else its first sample."""
+    by_rule: dict[str, list[Target]] = {}
+    for target in found:
+        if target.rule.group is Group.SERVICE and target.host is not None:
+            by_rule.setdefault(target.id, []).append(target)
+    chosen = ([t for t in rows if t.required] or rows[:1] for rows in by_rule.values())
+    return frozenset(t.host for rows in chosen for t in rows if t.host is not None)
