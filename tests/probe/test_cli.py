@@ -16,6 +16,8 @@ from probe import cli
 from probe.trouble import Trouble
 from probe.version import VERSION
 
+assert sys.platform != "win32"  # terminals are pseudo terminals here; also tells the type checker
+
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = (
     "cryptography",

@@ -23,6 +23,8 @@ from probe import screen
 from probe.trouble import Trouble
 from rules.fields import BadFile
 
+assert sys.platform != "win32"  # terminals are pseudo terminals here; also tells the type checker
+
 
 @contextmanager
 def terminal(columns: int = 60) -> Iterator[tuple[int, TextIO]]:
