@@ -48,7 +48,7 @@ class Store:
 
 
 class TrustStores:
-    """Both stores of this host; `public_pem` and `system_pem` are files that play them instead.
+    """Both stores of this host; `public_pem` and `system_pem` are files (or directories of files) that play them.
 
     Nothing is read before the first question. A file that cannot be read is an empty store whose source says why.
     """
@@ -79,7 +79,7 @@ class TrustStores:
         for name in (*BUNDLES, paths.cafile):
             if name and Path(name).is_file():
                 return _from_file(Path(name))
-        return _from_directory(paths.capath) if paths.capath else Store("no store found")
+        return _from_file(Path(paths.capath)) if paths.capath else Store("no store found")
 
 
 async def measure(step: TrustLookup, stores: TrustStores) -> Observation:
@@ -149,19 +149,18 @@ def _ders(pem: bytes) -> Iterable[bytes]:
 
 def _from_file(path: Path) -> Store:
     try:
+        if path.is_dir():
+            return _from_directory(path)
         return _store(str(path), path.stat().st_mtime, _ders(path.read_bytes()))
     except OSError as error:
         return Store(f"{path} (not readable: {error.strerror})")
 
 
-def _from_directory(path: str) -> Store:
-    """A directory of one certificate per file, where a distribution builds no bundle."""
-    try:
-        files = [file for file in sorted(Path(path).iterdir()) if file.suffix in (".pem", ".crt")]
-        date = max((file.stat().st_mtime for file in files), default=None)
-        return _store(path, date, (der for file in files for der in _ders(file.read_bytes())))
-    except OSError as error:
-        return Store(f"{path} (not readable: {error.strerror})")
+def _from_directory(path: Path) -> Store:
+    """A directory of one certificate per file, where nobody builds a bundle."""
+    files = [file for file in sorted(path.iterdir()) if file.suffix in (".pem", ".crt") and file.is_file()]
+    date = max((file.stat().st_mtime for file in files), default=None)
+    return _store(str(path), date, (der for file in files for der in _ders(file.read_bytes())))
 
 
 def _certifi_date() -> float | None:

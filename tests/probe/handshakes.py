@@ -1,4 +1,4 @@
-"""What the tests of TLS share: a leaf, a step, and one handshake with a server that lives as long as it."""
+"""What the tests of TLS share: a leaf, a step, one handshake with a server that lives as long as it, deaf peers."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from OpenSSL import SSL
 from probe.host_network import HostNetwork
 from probe.kinds.tls_handshake import measure
 from probe.limits import Limits
+from probe.network import NetworkError, Stream
+from rules.failure import Code, Failure, Stage
 from rules.kinds.tls_handshake import Hello, TlsFacts, TlsHandshake
 from rules.observation import Observation
 from tests.pki import authority
@@ -47,3 +49,28 @@ def asking(context: SSL.Context, required: bool) -> SSL.Context:
     mode = SSL.VERIFY_PEER | (SSL.VERIFY_FAIL_IF_NO_PEER_CERT if required else 0)
     context.set_verify(mode, lambda *_: True)
     return context
+
+
+class DeafPeers(HostNetwork):
+    """Its peers no longer listen after so many sends, as when they answered and closed: the race, provoked."""
+
+    def __init__(self, sends: int) -> None:
+        super().__init__()
+        self._sends = sends
+
+    async def connect(self, address: str, port: int, timeout: float) -> Stream:
+        """A real connection of which only the sending end breaks."""
+        return _DeafPeer(await super().connect(address, port, timeout), self._sends)
+
+
+class _DeafPeer:
+    def __init__(self, stream: Stream, sends: int) -> None:
+        self.local, self.connect_s = stream.local, stream.connect_s
+        self.receive, self.close = stream.receive, stream.close
+        self._stream, self._sends = stream, sends
+
+    async def send(self, data: bytes) -> None:
+        if self._sends == 0:
+            raise NetworkError(Failure(Stage.TCP, Code.RESET), self.local)
+        self._sends -= 1
+        await self._stream.send(data)

@@ -148,6 +148,8 @@ def test_h2_interim_answers_end_at_five() -> None:
 def test_an_unasked_change_of_protocol_is_malformed() -> None:
     reader = read(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\nabc", fin=False)
     assert code(reader) is Code.MALFORMED
+    assert reader.failure is not None
+    assert reader.failure.detail
 
 
 def test_http_0_9_and_other_rubbish_is_malformed_with_its_first_bytes() -> None:

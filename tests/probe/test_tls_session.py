@@ -16,18 +16,35 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL
 
+from probe.kinds.tls_handshake import measure
 from rules.failure import Code, Stage
 from rules.kinds.tls_handshake import Hello
+from rules.observation import Observation
 from tests.pki import Leaf, authority
-from tests.probe.handshakes import FORBIDDEN, HELLOS, ISSUING, LEAF, STEP, asking, facts, handshake
+from tests.probe.handshakes import (
+    FORBIDDEN,
+    HELLOS,
+    ISSUING,
+    LEAF,
+    LIMITS,
+    STEP,
+    DeafPeers,
+    asking,
+    facts,
+    handshake,
+)
 from tests.servers import (
     AfterHandshake,
+    flush,
     openssl_context,
     openssl_page,
     openssl_talk,
     page,
     pump,
+    record,
     server_context,
+    serving,
+    silent,
 )
 
 # What is seen
@@ -216,3 +233,63 @@ def test_l15_renegotiation_without_end_is_cut_off(tmp_path: Path) -> None:
     assert observation.failure is None
     assert facts(observation).http_failure == "malformed"
     assert observation.elapsed < 1
+
+
+# How the GET inside may end
+
+
+def ending(how: str) -> AfterHandshake:
+    """A server that reads the request and answers with no HTTP."""
+
+    async def then(conn: SSL.Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await pump(conn, reader, writer, partial(conn.recv, 65536))
+        if how == "close_notify":
+            conn.shutdown()
+            await flush(conn, writer)
+            await silent(reader, writer)
+        elif how == "junk":
+            writer.write(b"junk that is no record")
+            await silent(reader, writer)
+
+    return then
+
+
+@pytest.mark.parametrize(("how", "failure"), [("close_notify", "eof"), ("fin", "eof"), ("junk", "malformed")])
+@pytest.mark.parametrize("version", [SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION])
+def test_an_end_without_an_answer(version: int, how: str, failure: str, tmp_path: Path) -> None:
+    hello: Hello = "connector" if version == SSL.TLS1_2_VERSION else "tls13"
+    context = openssl_context(LEAF, tmp_path, version)
+    observation = handshake(openssl_talk(context, ending(how)), replace(STEP, hello=hello, path="/"))
+    assert (observation.failure, facts(observation).http_failure) == (None, failure)
+    assert facts(observation).chain == LEAF.chain
+
+
+def test_a_path_that_http_cannot_carry_is_not_asked_for(tmp_path: Path) -> None:
+    context = openssl_context(LEAF, tmp_path, SSL.TLS1_2_VERSION)
+    observation = handshake(openssl_talk(context), replace(STEP, path="/a b"))
+    assert (observation.failure, facts(observation).http_failure) == (None, "malformed")
+
+
+@pytest.mark.parametrize("says_why", [True, False])
+def test_t2_an_alert_is_read_although_the_peer_no_longer_listens(says_why: bool, tmp_path: Path) -> None:
+    context = openssl_context(LEAF, tmp_path, SSL.TLS1_2_VERSION)
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        conn = SSL.Connection(context, None)
+        conn.set_accept_state()
+        conn.bio_write(await reader.read(65536))
+        with pytest.raises(SSL.WantReadError):
+            conn.do_handshake()
+        await flush(conn, writer)
+        if says_why:
+            writer.write(record(21, b"\x02\x31"))
+
+    async def run() -> Observation:
+        async with serving(talk) as place:
+            return await measure(replace(STEP, port=place.port), DeafPeers(1), LIMITS)
+
+    observation = asyncio.run(run())
+    assert observation.failure is not None
+    assert observation.failure.stage is Stage.TLS
+    assert observation.failure.code is (Code.ALERT if says_why else Code.RESET)
+    assert facts(observation).chain == LEAF.chain

@@ -17,6 +17,7 @@ from rules.failure import Code, Failure, Stage
 from rules.kinds.http_fetch import HttpExchange, HttpFetch
 from rules.observation import Observation
 from tests.pki import authority, der
+from tests.probe.handshakes import DeafPeers
 from tests.servers import Talk, endless, page, saying, serving, silent
 
 QUICK = Limits(tcp=0.5, first_byte=0.3, http=0.6, crl=0.6)
@@ -256,3 +257,20 @@ def test_cancellation_passes_and_leaves_no_socket() -> None:
             await asyncio.wait_for(ended.wait(), 5)
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("says_why", [True, False])
+def test_an_answer_is_read_although_the_peer_no_longer_listens(says_why: bool) -> None:
+    async def early(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if says_why:
+            writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno")
+
+    async def run() -> Observation:
+        async with serving(early) as place:
+            return await measure(replace(STEP, port=place.port), DeafPeers(0), QUICK)
+
+    observation = asyncio.run(run())
+    if says_why:
+        assert (observation.failure, exchange(observation).status) == (None, 403)
+    else:
+        assert failure(observation).code is Code.RESET

@@ -203,6 +203,7 @@ def test_l18_a_middlebox_that_drops_large_hellos(tmp_path: Path) -> None:
 def test_an_answer_that_is_not_tls_shows_its_first_bytes(banner: bytes) -> None:
     seen = refused(handshake(saying(banner[:1], banner[1:], pause=0.02, hold=True)), Code.NOT_TLS)
     assert seen.first_bytes == banner
+    assert refused(handshake(saying(banner)), Code.NOT_TLS).first_bytes == banner
     page = banner + bytes(1_000)
     assert refused(handshake(saying(page)), Code.NOT_TLS).first_bytes == page[:256]
 

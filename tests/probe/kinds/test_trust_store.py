@@ -72,12 +72,24 @@ def test_what_is_no_certificate_is_skipped_and_counted(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_an_empty_store_that_says_why(tmp_path: Path) -> None:
-    stores = TrustStores(tmp_path / "none.pem", tmp_path)
-    facts = ask(b"", stores)
+    missing = tmp_path / "none.pem"
+    facts = ask(b"", TrustStores(missing, missing))
     assert facts.public == facts.system == ()
-    assert "not readable: No such file" in facts.public_source
-    assert "not readable: Is a directory" in facts.system_source
+    assert (
+        facts.public_source == facts.system_source == f"{missing} (not readable: No such file or directory)"
+    )
     assert facts.public_date is None
+
+
+def test_a_directory_is_read_file_by_file(tmp_path: Path) -> None:
+    first, second = authority("First").certificate, authority("Second").certificate
+    for number, name in enumerate(("a.crt", "b.pem", "readme.txt")):
+        (tmp_path / name).write_bytes(pem((first, second, second)[number]))
+        os.utime(tmp_path / name, (1_700_000_000 + number,) * 2)
+    (tmp_path / "c.pem").mkdir()
+    store = TrustStores(system_pem=tmp_path).system
+    assert store.roots == {c.subject.public_bytes(): (der(c),) for c in (first, second)}
+    assert (store.source, store.date, store.skipped) == (str(tmp_path), 1_700_000_001, 0)
 
 
 def test_nothing_is_read_before_the_first_question(tmp_path: Path) -> None:
