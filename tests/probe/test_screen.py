@@ -185,7 +185,9 @@ def test_a_bomb_stops_at_its_cap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         screen.read_report(str(path))
 
 
-@pytest.mark.parametrize("data", [b"\x1f\x8b", b"\x1f\x8bgarbage", gzip.compress(b"x" * 999)[:-9]])
+@pytest.mark.parametrize(
+    "data", [b"\x1f\x8b", b"\x1f\x8bgarbage", gzip.compress(b"x" * 999)[:-9]], ids=["short", "garbage", "cut"]
+)
 def test_broken_gzip_is_a_message(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "a.gz"
     path.write_bytes(data)
