@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import resource
 import socket
 import time
 from dataclasses import replace
@@ -95,6 +94,12 @@ def test_l5_a_certificate_of_ten_thousand_names_is_too_large(hello: Hello, tmp_p
     refused(observation, Code.TOO_LARGE)
 
 
+def peak() -> int:
+    """The most memory that this process ever had, in bytes."""
+    status = Path("/proc/self/status").read_text("ascii")
+    return 1024 * int(status.partition("VmHWM:")[2].split()[0])
+
+
 def test_l6_a_certificate_bomb_costs_no_more_than_a_second(tmp_path: Path) -> None:
     """CVE-2026-35189: many distribution points relative to a long issuer name."""
     relative = x509.RelativeDistinguishedName([x509.NameAttribute(NameOID.COMMON_NAME, "x")])
@@ -104,13 +109,11 @@ def test_l6_a_certificate_bomb_costs_no_more_than_a_second(tmp_path: Path) -> No
         ["app.example.test"], extensions=[points], issuer=issuer
     )
     assert 60_000 < len(bomb.chain[0]) < 100_000
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak()
     observation = handshake(openssl_talk(openssl_context(bomb, tmp_path, SSL.TLS1_2_VERSION)))
     assert observation.failure is None
     assert observation.elapsed < 1
-    assert (
-        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 2 * 16 * 1024
-    )  # client and server are here
+    assert peak() - before < 2 * 16 * 1024 * 1024  # client and server are both in here
 
 
 @pytest.mark.parametrize("number", [40, 49, 70, 80, 112, 116, 222])
