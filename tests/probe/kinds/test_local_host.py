@@ -6,6 +6,7 @@ import asyncio
 import os
 import platform
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -86,7 +87,7 @@ def test_resolvers_in_order_without_what_is_no_address(tmp_path: Path) -> None:
 
 def test_a_fifo_holds_nobody(tmp_path: Path) -> None:
     fifo = tmp_path / "fifo"
-    os.mkfifo(fifo)
+    subprocess.run(["mkfifo", fifo], check=True)
     assert tenant(Places(endpoints=(fifo,))) is None
 
 
