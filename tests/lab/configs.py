@@ -12,13 +12,9 @@ SQUID_PORT = 3129
 MITMPROXY_PORT = 3130
 PYTHON_PORT = 3131  # forging, accepting and page servers
 CERTIFICATE_HELPER = "/usr/lib/squid/security_file_certgen"
-PORTS = {
-    "squid": SQUID_PORT,
-    "mitmproxy": MITMPROXY_PORT,
-    "forge": PYTHON_PORT,
-    "accept": PYTHON_PORT,
-    "pages": 3132,
-}
+PORTS = {"squid": SQUID_PORT, "mitmproxy": MITMPROXY_PORT, "pages": 3132} | dict.fromkeys(
+    ("forge", "accept", "sni-reset", "sni-silent"), PYTHON_PORT
+)
 
 NSD = """\
 server:
@@ -149,6 +145,7 @@ def sysctls(network: str) -> str:
     }
     if network == "firewall":
         settings |= {"ipv4/ip_forward": 1, "ipv6/conf/all/forwarding": 1}
+        settings |= {"ipv4/icmp_ratelimit": 0, "ipv6/icmp/ratelimit": 0}  # a reject must not turn into a drop
     return "set -e\n" + "".join(f"echo {value} > /proc/sys/net/{name}\n" for name, value in settings.items())
 
 

@@ -13,7 +13,7 @@ from tests.lab.scenarios.names import BOOTSTRAP
 from tests.lab.servers.tls_behaviour import leaf_for
 
 NEVER = ("tls.intercepted", "tls.untrusted", "dns.*", "tcp.timeout", "tcp.reset")
-PAGES = (
+PAGES: tuple[str, ...] = (
     "http.block-page",
     "http.redirected",
     "http.status",

@@ -97,6 +97,15 @@ SCENARIOS = (
         "tls.timeout",
     ),
     Scenario(
+        "private-ca-without-its-root",
+        "bootstrap under a CA that nobody knows and nobody shows",
+        "not-proven",
+        3,
+        _certificate("private-without-root", BOOTSTRAP),
+        (Want("tls.incomplete-chain", (BOOTSTRAP,), "inconclusive", only=True),),
+        never=NEVER,
+    ),
+    Scenario(
         "other-public-ca",
         "bootstrap under a public CA that the service does not use",
         "degraded",

@@ -118,7 +118,7 @@ SCENARIOS = (
         2,
         _forged,
         (Want("tls.intercepted", EVERYWHERE, "fail"),),
-        ACCEPTING,
+        (*ACCEPTING, "tls.incomplete-chain"),
         NEVER,
     ),
     Scenario(

@@ -27,12 +27,15 @@ import dns.rrset
 import dns.zone
 
 Rule = dict[str, Any]
-JUNK_DATAGRAMS = 400
+JUNK_DATAGRAMS = 60  # more would push the answer out of a stub resolver's socket buffer
 
 
 def names_below(name: str, suffix: str) -> bool:
-    """Whether `suffix` (`.zone`, a full name, or empty for everything) covers `name`."""
-    return not suffix or name == suffix.lstrip(".") or name.endswith("." + suffix.lstrip("."))
+    """Whether `suffix` (`.zone` and below, `=name` exactly, or empty for everything) covers `name`."""
+    if suffix.startswith("="):
+        return name == suffix[1:].lower()
+    suffix = suffix.lstrip(".").lower()
+    return not suffix or name == suffix or name.endswith("." + suffix)
 
 
 class Answers:
@@ -147,7 +150,9 @@ def make_up(action: str, query: dns.message.Message, name: str, rule: Rule) -> b
         case "long-chain":
             _lengthen(answer, name, kind, rule)
         case "malformed":
-            return query.to_wire()[:2] + b"\x81\x80\x00\x01\x00\x05\x00\x00\x00\x00" + b"\xc0\x0c" * 20
+            question = dns.message.make_query(query.question[0].name, query.question[0].rdtype).to_wire()[12:]
+            head = query.to_wire()[:2] + b"\x81\x80\x00\x01\x00\x05\x00\x00\x00\x00"
+            return head + question + b"\xc0\x40\x80\xff" * 20
     return answer.to_wire()
 
 
@@ -157,7 +162,7 @@ def _lengthen(answer: dns.message.Message, name: str, kind: str, rule: Rule) -> 
         names = names[names.index(name, 1) :]
     for owner, target in itertools.pairwise(names):
         answer.answer.append(dns.rrset.from_text(owner + ".", 60, "IN", "CNAME", target + "."))
-    if kind == "A":
+    if kind == "A" and "address" in rule:
         answer.answer.append(dns.rrset.from_text(names[-1] + ".", 60, "IN", "A", rule["address"]))
 
 

@@ -102,7 +102,8 @@ class Internet:
                 value = int(high or "0", 16) << 16 | int(low or "0", 16)
                 tail = ".".join(str(value >> shift & 255) for shift in (24, 16, 8, 0))
             address = tail
-        return self.world.hosts.get(name) or self.at.get(address)
+        named = self.world.hosts.get(name)
+        return named if named is not None and address in named.addresses else self.at.get(address)
 
     async def port_443(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One TLS connection, from the first byte to the HTTP answer."""

@@ -66,8 +66,9 @@ def leaf_for(made: pki.Pki, host: Host, kind: str) -> pki.Leaf:
             return made.leaf(names, issuer, starts=2 * DAY, ends=90 * DAY)
         case "wrong-name":
             return made.leaf(["www.fabrikam.example", "fabrikam.example"], issuer)
-        case "private":
-            return made.leaf(names, pki.PRIVATE)
+        case "private" | "private-without-root":
+            leaf = made.leaf(names, pki.PRIVATE)
+            return pki.Leaf(leaf.cert, leaf.key, (made.ca(pki.PRIVATE),) if kind == "private" else ())
         case "no-chain":
             leaf = made.leaf(names, issuer)
             return pki.Leaf(leaf.cert, leaf.key, ())
