@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
-from rules.certificate import CertFacts, Signature, attempt, facts, public_key, signature, verify
+from rules.cert_fields import attempt
+from rules.certificate import CertFacts, Signature, facts, public_key, signature, verify
 from rules.display import display
 from rules.failure import Failure
 from rules.kinds.http_fetch import (

@@ -13,7 +13,8 @@ from typing import TypeAlias
 
 from cryptography import x509
 
-from rules.certificate import MAX_TEXT, CertFacts, Signature, attempt, facts, public_key, verify
+from rules.cert_fields import MAX_TEXT, attempt
+from rules.certificate import CertFacts, Signature, facts, public_key, verify
 from rules.display import display
 from rules.failure import Code, Failure
 from rules.kinds.http_fetch import (

@@ -1,0 +1,287 @@
+from __future__ import annotations
+
+import datetime
+import hashlib
+import ipaddress
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding
+from cryptography.x509.oid import NameOID
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rules.cert_fields import MAX_TEXT
+from rules.certificate import (
+    CertFacts,
+    Signature,
+    covers_name,
+    describe_key,
+    facts,
+    fold,
+    public_key,
+    same_name,
+    signature,
+    signed_by,
+    verify,
+)
+from tests.lab.pki import AUTHORITIES, G2, OCSP02, TLSG2, X1, derived_key, spki_sha256
+from tests.rules.certs import (
+    DAY,
+    HOST,
+    NOW,
+    PKI,
+    WHEN,
+    ca,
+    chain,
+    leaf_of,
+    make,
+    replace_once,
+    rsa_key,
+    with_weak_hash,
+)
+
+LEAF = chain(OCSP02)[0]
+
+
+def test_the_facts_of_a_leaf() -> None:
+    cert = x509.load_der_x509_certificate(LEAF)
+    found = facts(LEAF)
+    assert found.sha256 == hashlib.sha256(LEAF).hexdigest()
+    assert found.sha1 == hashlib.sha1(LEAF).hexdigest()
+    assert found.spki_sha256 == spki_sha256(cert)
+    assert (found.subject, found.issuer) == (cert.subject.public_bytes(), cert.issuer.public_bytes())
+    assert (found.subject_cn, found.issuer_cn, found.issuer_o) == (HOST, OCSP02, "Microsoft Corporation")
+    assert found.serial == format(cert.serial_number, "x")
+    assert (found.not_before, found.not_after) == (NOW - 30 * 86400, NOW + 150 * 86400)
+    assert (found.dns_names, found.ip_names, found.is_ca, found.server_auth) == ((HOST,), (), False, True)
+    assert found.aki == facts(ca(OCSP02)).ski
+    assert (found.crl_urls, found.aia_urls, found.ocsp_urls) == (
+        AUTHORITIES[OCSP02].sources.crls, AUTHORITIES[OCSP02].sources.issuers, AUTHORITIES[OCSP02].sources.ocsp,
+    )  # fmt: skip
+    assert (found.signature_hash, found.key, found.self_issued, found.unreadable) == (
+        "sha256",
+        "EC secp256r1",
+        False,
+        (),
+    )
+
+
+def test_the_facts_of_a_root() -> None:
+    found = facts(ca(G2))
+    assert (found.is_ca, found.may_sign_certificates, found.may_sign_crls, found.self_issued) == (True,) * 4
+    assert found.issuer_like
+
+
+def test_facts_are_kept_by_content() -> None:
+    assert facts(bytes(bytearray(LEAF))) is facts(LEAF)
+
+
+def junk() -> dict[str, bytes]:
+    key = bytes.fromhex("06072a8648ce3d0201")
+    return {
+        "nothing": b"",
+        "truncated": LEAF[:-5],
+        "trailing bytes": LEAF + b"\0",
+        "indefinite length": b"\x30\x80" + LEAF[4:] + b"\0\0",
+        "version 7": replace_once(LEAF, bytes.fromhex("a003020102"), bytes.fromhex("a003020106")),
+        "month 13": replace_once(LEAF, b"261002120000Z", b"261302120000Z"),
+        "time without Z": replace_once(LEAF, b"261002120000Z", b"2610021200000"),
+        "html": b"<html>blocked</html>",
+        "huge oid": replace_once(LEAF, key, b"\x06\x07" + b"\xff" * 7),
+        "length past the end": b"\x30\x84\xff\xff\xff\xff",
+    }
+
+
+@pytest.mark.parametrize("which", sorted(junk()))
+def test_x1_what_does_not_load_has_its_fingerprint_and_a_reason(which: str) -> None:
+    der = junk()[which]
+    found = facts(der)
+    assert found.sha256 == hashlib.sha256(der).hexdigest()
+    if not found.loads:
+        assert [field for field, _ in found.unreadable] == ["certificate"]
+        assert found == CertFacts(found.sha256, unreadable=found.unreadable)
+    else:  # the parser is lenient here and the field alone is refused
+        assert which in ("huge oid",)
+    assert not signed_by(der, ca(OCSP02))
+    assert not signed_by(LEAF, der)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field", "kept"),
+    [
+        (b"\x0c\x1ftenant", b"\x0c\x1f\xff\xfenant", "subject", "issuer_cn"),
+        (b"\x0c\x1fMicrosoft TLS", b"\x0c\x1f\xc3\x28crosoft TLS", "issuer", "subject_cn"),
+        (
+            bytes.fromhex("0603551d11"),
+            bytes.fromhex("0603551d13"),
+            "extensions",
+            "issuer_cn",
+        ),  # twice the same one
+        (
+            bytes.fromhex("03420004"),
+            bytes.fromhex("03420009"),
+            "public_key",
+            "issuer_cn",
+        ),  # no such point format
+        (
+            bytes.fromhex("06082a8648ce3d030107"),
+            bytes.fromhex("06082a8648ce3d03017f"),
+            "public_key",
+            "dns_names",
+        ),
+    ],
+)
+def test_x2_a_field_that_cannot_be_read_leaves_the_others(
+    old: bytes, new: bytes, field: str, kept: str
+) -> None:
+    found = facts(replace_once(LEAF, old, new))
+    assert field in [name for name, _ in found.unreadable]
+    assert getattr(found, kept)
+    assert found.loads
+
+
+def test_x2_unreadable_extensions_make_no_ca() -> None:
+    found = facts(replace_once(ca(G2), bytes.fromhex("0603551d0e"), bytes.fromhex("0603551d0f")))
+    assert (found.is_ca, found.issuer_like) == (None, False)
+
+
+def test_x4_texts_are_kept_as_found_and_cut() -> None:
+    hostile = "<script>=HYPERLINK()\x1b[2J\u202egnp.exe"
+    assert facts(make(hostile, hostile)).subject_cn == hostile
+    with pytest.warns(UserWarning, match="length"):
+        long = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "x" * 1_000_000, _validate=False)])
+    found = facts(make(long, "a"))
+    assert (len(found.subject_cn), len(found.subject_text)) == (MAX_TEXT, MAX_TEXT)
+
+
+def test_x6_dates_at_the_ends_of_the_calendar() -> None:
+    late = datetime.datetime(9999, 12, 31, 23, 59, 59, tzinfo=datetime.UTC)
+    found = facts(make("a", "a", starts=WHEN, ends=late))
+    assert found.not_after == late.timestamp()
+    year_0 = replace_once(make("a", "a", starts=WHEN, ends=late), b"99991231235959Z", b"00001231235959Z")
+    assert facts(year_0).not_after is None
+
+
+@pytest.mark.parametrize(
+    "key", [rsa_key(), ed25519.Ed25519PrivateKey.generate(), ed448.Ed448PrivateKey.generate()]
+)
+def test_x9_kinds_of_keys(key: object) -> None:
+    edwards = not hasattr(key, "key_size")
+    root = make("r", "r", key=key, signer=key, is_ca=True, algorithm=None if edwards else hashes.SHA384())
+    assert signature(root, root) is Signature.GOOD
+    assert signature(leaf_of("r", signer="other"), root) is Signature.BAD
+    assert signature(root, leaf_of("r")) is Signature.BAD
+    assert facts(root).signature_hash == ("" if edwards else "sha384")
+    assert facts(root).key.split()[0] in ("RSA", "Ed25519", "Ed448")
+
+
+@pytest.mark.parametrize("weak", [hashes.SHA1(), hashes.MD5()])
+def test_x9_weak_hashes_verify_and_prove_nothing(weak: hashes.SHA1 | hashes.MD5) -> None:
+    root = make("r", "r", key=rsa_key(), signer=rsa_key(), is_ca=True)
+    leaf = with_weak_hash(make("a", "r", signer=rsa_key()), rsa_key(), weak)
+    assert signature(leaf, root) is Signature.WEAK
+    assert not signed_by(leaf, root)
+    assert facts(leaf).signature_hash == weak.name
+
+
+def test_x9_pss() -> None:
+    key, data = rsa_key(), b"data"
+    pss = padding.PSS(padding.MGF1(hashes.SHA256()), 32)
+    value = key.sign(data, pss, hashes.SHA256())
+    assert verify(key.public_key(), value, data, hashes.SHA256(), pss) is Signature.GOOD
+    assert verify(key.public_key(), value, data, hashes.SHA256(), padding.PKCS1v15()) is Signature.BAD
+    assert verify(key.public_key(), value, data, hashes.SHA256(), ec.ECDSA(hashes.SHA256())) is Signature.BAD
+    assert verify(object(), value, data, hashes.SHA256(), pss) is Signature.UNKNOWN
+
+
+def test_x9_inner_and_outer_algorithm_that_differ() -> None:
+    at = LEAF.rindex(bytes.fromhex("06082a8648ce3d040302"))
+    mixed = LEAF[:at] + bytes.fromhex("06082a8648ce3d040303") + LEAF[at + 10 :]
+    assert signature(mixed, ca(OCSP02)) is Signature.UNKNOWN
+    assert "signature_algorithm" in dict(facts(mixed).unreadable)
+
+
+def test_names_play_no_part_in_a_signature() -> None:
+    renamed = make("another name", "x", key=OCSP02, is_ca=True)
+    assert signed_by(LEAF, renamed)
+    assert not same_name(facts(LEAF), facts(renamed))
+    assert same_name(facts(LEAF), facts(ca(OCSP02)))
+    assert signed_by(ca(TLSG2, G2), ca(G2))
+    assert not signed_by(LEAF, ca(X1))
+
+
+def test_names_of_what_cannot_be_read_match_nothing() -> None:
+    assert not same_name(facts(b""), facts(b""))
+    assert fold("  A  b\tC ") == "a b c"
+
+
+def test_public_keys() -> None:
+    key = public_key(facts(LEAF))
+    assert isinstance(key, ec.EllipticCurvePublicKey)
+    assert public_key(facts(b"")) is None
+    assert describe_key(facts(make("r", "r", key=rsa_key(), signer=rsa_key())).spki or b"") == "RSA 2048"
+    assert key.public_numbers() != derived_key(OCSP02).public_key().public_numbers()
+
+
+@pytest.mark.parametrize(
+    ("names", "host", "covered"),
+    [
+        (["a.example.com"], "a.example.com", True),
+        (["A.EXAMPLE.com"], "a.example.COM.", True),
+        (["*.example.com"], "a.example.com", True),
+        (["*.example.com"], "a.b.example.com", False),
+        (["*.example.com"], "example.com", False),
+        (["*"], "com", False),
+        (["*.com"], "example.com", False),
+        (["f*.example.com"], "foo.example.com", False),
+        (["a.*.com"], "a.example.com", False),
+        (["*.example.com"], "xn--bcher-kva.example.com", False),
+        (["xn--bcher-kva.example.com"], "xn--bcher-kva.example.com", True),
+        (["evil.example", "\x00a.example.com"], "a.example.com", False),
+        ([" "], "a.example.com", False),
+        ([], "a.example.com", False),
+        (["192.0.2.1"], "192.0.2.1", False),
+        (["a.example.com"], "", False),
+        (["a.example.com"], "a example.com", False),
+    ],
+)
+def test_rfc_9525_names(names: list[str], host: str, covered: bool) -> None:
+    found = facts(make("a.example.com", "x", names=[x509.DNSName(n) for n in names]))
+    assert covers_name(found, host) is covered
+
+
+def test_addresses_are_names_too() -> None:
+    entries = [x509.IPAddress(ipaddress.ip_address(a)) for a in ("192.0.2.1", "2001:db8::1")]
+    found = facts(make("a", "x", names=entries))
+    assert covers_name(found, "192.0.2.1")
+    assert covers_name(found, "2001:DB8:0::1")
+    assert not covers_name(found, "192.0.2.2")
+
+
+def test_ten_thousand_names_are_searched() -> None:
+    entries = [x509.DNSName(f"n{n}.example.com") for n in range(3000)]
+    assert covers_name(facts(make("a", "x", names=entries)), "n2999.example.com")
+
+
+@settings(max_examples=300)
+@given(st.integers(0, len(LEAF) - 1), st.integers(1, 255), st.booleans())
+def test_changed_bytes_never_raise_and_never_stay_signed(at: int, by: int, cut: bool) -> None:
+    changed = bytearray(LEAF)
+    changed[at] ^= by
+    der = bytes(changed[:at] if cut else changed)
+    assert facts(der).sha256 == hashlib.sha256(der).hexdigest()
+    assert not signed_by(der, ca(OCSP02))
+    assert not covers_name(facts(der), "never.example.org")
+
+
+@given(st.binary(max_size=300), st.binary(max_size=300))
+def test_any_bytes_at_all(one: bytes, other: bytes) -> None:
+    assert signature(one, other) is Signature.UNKNOWN
+    assert not facts(one).loads
+
+
+def test_the_leafs_validity_is_what_the_lab_wrote() -> None:
+    assert PKI.now == WHEN
+    assert (facts(LEAF).not_after or 0) > (WHEN + 149 * DAY).timestamp()
