@@ -177,11 +177,13 @@ def judge_reach(exchange: HttpExchange | None, failure: Failure | None, host: st
             failure_cause(failure), False, f"{host} gives no HTTP answer: {failure_text(failure)}"
         )
     page = looks_like_block_page(exchange, host)
-    if (
-        page is None
-        or (page.kind == "page" and not page.vendor)
-        or (page.kind == "refused" and not page.vendor)
-    ):
+    own = (
+        page is not None
+        and page.kind in ("page", "refused")
+        and not page.marks
+        and not _says_blocked(page.title)
+    )
+    if page is None or own:
         return ReachJudgement("ok", True, f"{host} answers HTTP {exchange.status}", None)
     return ReachJudgement(page_cause(page), True, f"{host}: {page_text(page, exchange.status)}", page)
 

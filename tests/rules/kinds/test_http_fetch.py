@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rules.failure import Code, Failure, Stage
+from rules.kinds.http_fetch import (
+    BlockPage,
+    HttpExchange,
+    failure_cause,
+    failure_text,
+    header,
+    is_html,
+    judge_reach,
+    looks_like_block_page,
+    page_cause,
+    page_text,
+)
+
+HOST = "crl3.digicert.com"
+PAGE = b"<!DOCTYPE html><html><head><title> Web page\n blocked </title></head></html>"
+
+
+def answer(status: int = 200, body: bytes = b"", **headers: str) -> HttpExchange:
+    pairs = tuple((name.replace("_", "-"), value) for name, value in headers.items())
+    return HttpExchange(0.01, 0.02, status, "", pairs, body, len(body))
+
+
+def kind(exchange: HttpExchange, host: str = HOST) -> str | None:
+    page = looks_like_block_page(exchange, host)
+    return page.kind if page is not None else None
+
+
+@pytest.mark.parametrize(
+    ("exchange", "expected"),
+    [
+        (answer(200, b"\x30\x82", content_type="application/pkix-crl"), None),
+        (answer(200, b"\x30\x82", content_type="text/html"), None),  # the type is noted, not trusted
+        (answer(200, PAGE), "page"),
+        (answer(200, b"\xef\xbb\xbf \r\n<HTML>"), "page"),
+        (answer(200, b'<?xml version="1.0"?><html xmlns="x">'), "page"),
+        (answer(200, b"", content_type="text/html; charset=utf-8"), "page"),
+        (answer(200, b"<html><title>Guest WiFi portal</title>"), "portal"),
+        (answer(403, PAGE), "refused"),
+        (answer(451), "refused"),
+        (answer(511, PAGE), "portal"),
+        (answer(407), "proxy"),
+        (answer(404, PAGE), None),
+        (answer(503, PAGE), None),
+        (answer(302, location="https://www.digicert.com/"), None),
+        (answer(302, location="/elsewhere"), None),
+        (answer(302), None),
+        (answer(302, location="http://blocked.contoso.example/?u=x"), "redirect"),
+        (answer(302, location="http://10.0.0.1/captive"), "portal"),
+        (answer(302, location="file:///etc/passwd"), "redirect"),
+        (answer(302, location="http://[broken"), "redirect"),
+    ],
+)
+def test_h8_k3_k8_pages_are_told_apart(exchange: HttpExchange, expected: str | None) -> None:
+    assert kind(exchange) == expected
+
+
+def test_a_redirect_is_to_another_host_only_where_the_host_is_known() -> None:
+    assert kind(answer(302, location="http://other.example/"), "") is None
+
+
+def test_h8_vendors_are_labels_with_their_marks() -> None:
+    page = looks_like_block_page(
+        answer(403, PAGE, via="1.1 proxy (squid/5.7)", x_squid_error="ERR_ACCESS_DENIED 0")
+    )
+    assert page == BlockPage(
+        "refused",
+        "Squid",
+        "Web page blocked",
+        "",
+        ("via: 1.1 proxy (squid/5.7)", "x-squid-error: ERR_ACCESS_DENIED 0"),
+    )
+    page = looks_like_block_page(answer(200, b"<html><title>x</title>FortiGuard Intrusion Prevention"))
+    assert page is not None
+    assert (page.vendor, page.marks) == ("Fortinet", ())
+    assert looks_like_block_page(answer(200, b"\x30\x82", via="1.1 squid")) is None
+
+
+def test_x4_g4_a_page_cannot_write_to_the_terminal() -> None:
+    page = looks_like_block_page(
+        answer(200, b"<html><title>\x1b[2J\xff\xe2\x80\xae" + b"x" * 999 + b"</title>", server="squid\x1b")
+    )
+    assert page is not None
+    assert page_text(page, 200).isprintable()
+    assert all(mark.isprintable() for mark in page.marks)
+    assert len(page.title) < 200
+
+
+def test_a_title_that_never_ends_is_none() -> None:
+    page = looks_like_block_page(answer(200, b"<html><title>" + b"a" * 100_000))
+    assert page is not None
+    assert page.title == ""
+
+
+@pytest.mark.parametrize("status", [200, 204, 301, 400, 403, 404, 500, 503])
+def test_any_answer_of_its_own_reaches_a_host(status: int) -> None:
+    found = judge_reach(answer(status, PAGE.replace(b"blocked", b"home")), None, HOST)
+    assert (found.cause, found.reachable, found.page) == ("ok", True, None)
+
+
+@pytest.mark.parametrize(
+    ("exchange", "cause"),
+    [
+        (answer(200, PAGE), "http.block-page"),
+        (answer(403, b"no", server="FortiGate"), "http.block-page"),
+        (answer(511), "http.block-page"),
+        (answer(302, location="http://blocked.example/"), "http.redirected"),
+        (answer(407), "proxy.auth-required"),
+    ],
+)
+def test_pages_of_somebody_on_the_way_are_findings(exchange: HttpExchange, cause: str) -> None:
+    found = judge_reach(exchange, None, HOST)
+    assert (found.cause, found.reachable) == (cause, True)
+    assert found.page is not None
+    assert page_cause(found.page) == cause
+    assert found.summary.startswith(f"{HOST}: ")
+
+
+@pytest.mark.parametrize(
+    ("failure", "cause"),
+    [
+        (Failure(Stage.TCP, Code.TIMEOUT), "tcp.timeout"),
+        (Failure(Stage.TCP, Code.REFUSED), "tcp.reset"),
+        (Failure(Stage.TCP, Code.UNREACHABLE), "tcp.unreachable"),
+        (Failure(Stage.HTTP, Code.TIMEOUT), "http.timeout"),
+        (Failure(Stage.HTTP, Code.EOF), "http.reset"),
+        (Failure(Stage.HTTP, Code.TOO_LARGE), "http.malformed"),
+        (Failure(Stage.LOCAL, Code.NO_ROUTE), "local.no-route"),
+        (None, "http.malformed"),
+    ],
+)
+def test_failures_have_the_vocabularys_words(failure: Failure | None, cause: str) -> None:
+    assert failure_cause(failure) == cause
+    found = judge_reach(None, failure, HOST)
+    assert (found.cause, found.reachable) == (cause, False)
+
+
+def test_failures_in_words() -> None:
+    assert failure_text(Failure(Stage.TCP, Code.TIMEOUT, "after 5 s")) == "tcp timeout (after 5 s)"
+    assert failure_text(None) == "the answer is no HTTP"
+
+
+def test_headers() -> None:
+    assert header(answer(server="a"), "server") == "a"
+    assert header(answer(), "server") == ""
+    assert not is_html(answer())
+
+
+@given(st.integers(100, 599), st.binary(max_size=300), st.text(max_size=60), st.text(max_size=60))
+def test_g1_whatever_comes_has_a_judgement(status: int, body: bytes, location: str, server: str) -> None:
+    found = judge_reach(answer(status, body, location=location, server=server), None, HOST)
+    assert found.reachable
+    assert found.summary.isprintable()
