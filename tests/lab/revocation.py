@@ -149,9 +149,11 @@ class Responder:
             revocation_reason=x509.ReasonFlags.key_compromise if revoked else None,
         )
         builder = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, self.pki.ca(authority.name))
-        key = derived_key("somebody else" if self.flaws.ocsp_bad_signature else authority.label)
-        made = builder.sign(key, hashes.SHA256())
-        return Document(made.public_bytes(serialization.Encoding.DER), "application/ocsp-response")
+        made = builder.sign(derived_key(authority.label), hashes.SHA256())
+        body = bytearray(made.public_bytes(serialization.Encoding.DER))
+        if self.flaws.ocsp_bad_signature:
+            body[-1] ^= 1  # the last byte is the signature's: no certificates follow
+        return Document(bytes(body), "application/ocsp-response")
 
 
 def _unsuccessful(status: ocsp.OCSPResponseStatus) -> Document:

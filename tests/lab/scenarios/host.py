@@ -64,8 +64,8 @@ SCENARIOS = (
     Scenario(
         "hosts-file-pin",
         "the hosts file sends bootstrap to a dead address",
-        "degraded",
-        1,
+        "no",
+        2,
         _pinned,
         (Want("dns.os-differs", (BOOTSTRAP,), only=True), Want("tcp.timeout", (BOOTSTRAP,), only=True)),
         never=("tls.*",),
@@ -73,8 +73,8 @@ SCENARIOS = (
     Scenario(
         "hosts-file-loopback",
         "the hosts file sends registration to this host",
-        "degraded",
-        1,
+        "no",
+        2,
         _pinned_to_itself,
         (Want("dns.os-differs", (REGISTRATION,), "fail", only=True),),
         never=("tls.*", "tcp.*"),

@@ -14,7 +14,6 @@ import ssl
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from email.utils import formatdate
 from pathlib import Path
 
@@ -190,8 +189,11 @@ def bounded(handler: Handler) -> Handler:
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            with suppress(OSError, ValueError, ssl.SSLError, TimeoutError):
-                await asyncio.wait_for(handler(reader, writer), PATIENCE)
+            await asyncio.wait_for(handler(reader, writer), PATIENCE)
+        except (OSError, ValueError, ssl.SSLError, TimeoutError) as error:
+            print(
+                f"{type(error).__name__}: {error}", flush=True
+            )  # into the lab's log: a peer's fault, or ours
         finally:
             writer.close()
 
