@@ -21,7 +21,7 @@ _OPEN = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class NameState:
-    """A target with its verdicts rolled up: `passed`: some address got through with all its checks."""
+    """A target with its verdicts rolled up. `passed`: it resolves, and some address got through with all its checks."""
 
     target: Target
     passed: bool
@@ -38,12 +38,12 @@ def roll_up(target: Target, verdicts: Iterable[Verdict]) -> NameState:
     for verdict in rows:
         if verdict.endpoint is not None and verdict.endpoint.address is not None:
             addressed[verdict.endpoint.address].append(verdict)
-    passing = [a for a, found in addressed.items() if _passes(found)]
+    passing = [a for a, found in addressed.items() if passes(found)]
     # an address whose failing rows were lowered to a warning (the name passes elsewhere) still counts as failing
     failing = [a for a, found in addressed.items() if any(v.status in (*_BAD, Status.WARN) for v in found)]
     return NameState(
         target,
-        passed=bool(passing),
+        passed=bool(passing) and not any(v.check == "dns" and v.status in _BAD for v in rows),
         some_failed=bool(failing) or any(v.status in _BAD for v in rows),
         intercepted=any(v.cause in _FATAL and v.status in (*_BAD, Status.WARN) for v in rows),
         resolved=bool(addressed)
@@ -52,7 +52,7 @@ def roll_up(target: Target, verdicts: Iterable[Verdict]) -> NameState:
     )
 
 
-def _passes(found: Sequence[Verdict]) -> bool:
+def passes(found: Sequence[Verdict]) -> bool:
     """All checks of one address are fine, and at least one was made."""
     made = [v for v in found if v.status is not Status.NOT_APPLICABLE]
     return bool(made) and all(v.status in (Status.PASS, Status.NOTICE) or _through(v) for v in made)

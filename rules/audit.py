@@ -10,7 +10,8 @@ resolver has had its say, so that a replay asks what the live run asked.
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+import heapq
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
@@ -75,7 +76,9 @@ class Audit:
         self._known = known or {}
         self._ready: list[Ready] = []
         self._asked: set[Step] = set()
-        self._backlog: deque[Observation] = deque()
+        self._backlog: list[
+            tuple[float, int, Observation]
+        ] = []  # a heap: answers at hand, the earliest ended first
         self._by_host: dict[str, list[Target]] = defaultdict(list)
         self._candidates: dict[str, tuple[Candidate, ...]] = {}
         self._users: dict[tuple[bytes, ...], list[Observation]] = defaultdict(list)
@@ -129,13 +132,13 @@ class Audit:
         self._asked.add(step)
         known = self._known.get(step)
         if known is not None:
-            self._backlog.append(known)
+            heapq.heappush(self._backlog, (known.started + known.elapsed, len(self._asked), known))
         else:
             self._ready.append(Ready(phase, step))
 
     def _drain(self) -> None:
         while self._backlog:
-            self._take(self._backlog.popleft())
+            self._take(heapq.heappop(self._backlog)[2])
 
     def _take(self, seen: Observation) -> None:
         if seen.step in self.seen:

@@ -298,7 +298,7 @@ def _string(value: str | bytes) -> str:
     return (value if isinstance(value, str) else value.decode("latin-1"))[:MAX_TEXT]
 
 
-def _tlv(data: bytes, at: int) -> tuple[int, int, int]:
+def tlv(data: bytes, at: int) -> tuple[int, int, int]:
     """Tag, start of content and end of the DER element at `at` (X.690 section 8.1, definite lengths only)."""
     tag, first, start = data[at], data[at + 1], at + 2
     if first < 0x80:
@@ -316,14 +316,28 @@ def _tlv(data: bytes, at: int) -> tuple[int, int, int]:
 @lru_cache(maxsize=512)
 def _outline(der: bytes) -> _Outline:
     """The parts of `der`. Raises ValueError or IndexError where it is no certificate."""
-    _, start, _ = _tlv(der, 0)
-    _, at, tbs_end = _tlv(der, start)
+    _, start, _ = tlv(der, 0)
+    _, at, tbs_end = tlv(der, start)
     parts: list[bytes] = []
     if der[at] == 0xA0:  # version
-        at = _tlv(der, at)[2]
+        at = tlv(der, at)[2]
     while at < tbs_end and len(parts) < 6:
-        end = _tlv(der, at)[2]
+        end = tlv(der, at)[2]
         parts.append(der[at:end])
         at = end
     _, inner, issuer, _, subject, spki = parts
-    return _Outline(inner, der[tbs_end : _tlv(der, tbs_end)[2]], issuer, subject, spki)
+    check_signature_bits(der)
+    return _Outline(inner, der[tbs_end : tlv(der, tbs_end)[2]], issuer, subject, spki)
+
+
+def check_signature_bits(signed: bytes) -> None:
+    """Refuse a signed structure (to be signed, algorithm, signature) whose signature is not whole octets.
+
+    The library lets such a count of unused bits pass: the same signature in other bytes. Raises ValueError.
+    """
+    start = tlv(signed, 0)[1]
+    for _ in range(2):
+        start = tlv(signed, start)[2]
+    tag, content, end = tlv(signed, start)
+    if tag != 0x03 or content == end or signed[content] != 0:
+        raise ValueError("the signature is not whole octets")

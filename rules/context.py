@@ -54,6 +54,11 @@ class Context:
         agreeing = [s for s in by_host.values() if abs(s - middle) <= CLOCK_SPREAD]
         return middle if len(agreeing) >= MIN_CLOCKS and abs(middle) > CLOCK_NOTICE else 0.0
 
+    @property
+    def dated(self) -> tuple[Observation, ...]:
+        """Answers that told the time: the evidence of a wrong clock."""
+        return tuple(seen for seen in self.observations if _date_header(seen)[1] is not None)
+
     @cached_property
     def now(self) -> float:
         return self.started - self.skew

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from rules.certificate import CertFacts, facts, fold
+from rules.certificate import CertFacts, covers_name, facts, fold
 from rules.display import display
 from rules.ruleset import CaSet, Interceptor
 from rules.trust import ChainJudgement
@@ -145,12 +145,20 @@ def _reason(mine: Sequence[Handshake], brands: tuple[str, ...]) -> str:
         return f"it bears the name of {display(forged.forged_name, SHOWN)} without that CA's key"
     if any(h.judgement.verdict == "intercepted" for h in mine):
         return "its root is trusted by this host only, no public list has it"
-    zones = dict.fromkeys(zone(h.server_name) for h in mine)
+    zones = _zones(mine)
     if len(zones) > 1:
         shown = " and ".join(display(name, SHOWN) for name in list(zones)[:2])
         return f"one unknown key issued for names that have nothing to do with each other ({shown})"
     brand = next((h.judgement.brand for h in mine if h.judgement.brand), "") or _brand(mine, brands)
     return f"an unknown CA calls itself {display(brand, SHOWN)}" if brand else ""
+
+
+def _zones(mine: Sequence[Handshake]) -> dict[str, None]:
+    """Unrelated names that the key issued for. A control name counts only when the certificate is made out to it: a
+    server shows its own certificate to whoever asks for a name that it does not know."""
+    return dict.fromkeys(
+        zone(h.server_name) for h in mine if not h.control or covers_name(facts(h.leaf), h.server_name)
+    )
 
 
 def _brand(mine: Sequence[Handshake], brands: tuple[str, ...]) -> str:
@@ -180,10 +188,7 @@ def _finding(
     reach = _reach(mine, everything)
     names = tuple(dict.fromkeys(h.server_name for h in mine if not h.control))
     addresses = tuple(dict.fromkeys(h.address for h in mine))
-    proven = (
-        any(h.judgement.verdict == "intercepted" for h in mine)
-        or len({zone(h.server_name) for h in mine}) > 1
-    )
+    proven = any(h.judgement.verdict == "intercepted" for h in mine) or len(_zones(mine)) > 1
     return InterceptionFinding(
         issuing_key=key,
         issuer=issuer,

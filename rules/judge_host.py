@@ -136,6 +136,7 @@ def _clock(context: Context) -> Iterator[Verdict]:
         f"This host's clock is {_span(abs(skew))} {way} of the Date that several hosts give"
         + ("; certificates were judged by theirs" if breaks else ""),
         "Set the clock (w32time, chrony): beyond 5 minutes Windows fails to validate chains and Kerberos breaks.",
+        evidence=context.evidence(*context.dated),
     )
 
 

@@ -111,8 +111,9 @@ def _zone(name: str) -> str:
     return ".".join(name.split(".")[-2:])
 
 
-def judge_name(context: Context, target: Target, genuine: bool, passed: bool) -> Verdict:
-    """The DNS verdict of a target. `genuine`: some address proved its certificate; `passed`: some address got through."""
+def judge_name(context: Context, target: Target, genuine: bool, os_passed: bool) -> Verdict:
+    """The DNS verdict of a target. `genuine`: some address proved its certificate; `os_passed`: one that the operating
+    system gives got through."""
     assert target.host is not None
     found = views(context, target.host)
     if not found:
@@ -123,13 +124,13 @@ def judge_name(context: Context, target: Target, genuine: bool, passed: bool) ->
     os_view = next((v for v in found if v.resolver == OS), None)
     others = [v for v in found if v.resolver != OS]
     if os_view is not None and not os_view.ok and others and all(v.ok for v in others):
-        return _os_differs(context, target, os_view, others[0], genuine, passed, found)
+        return _os_differs(context, target, os_view, others[0], os_passed, found)
     if (
         os_view is not None
         and os_view.ok
         and others
         and not any(v.ok for v in others)
-        and len({v.word for v in others}) == 1
+        and len({v.word for v in others} - {"chain-too-long"}) == 1
     ):
         summary = f"{_is(others[0])} at {_at(others)}, but the operating system resolves it (hosts file, policy or cache)"
         return _verdict(context, target, Status.WARN, "dns.os-differs", summary, found, _pinned(os_view))
@@ -248,14 +249,12 @@ def _os_differs(
     target: Target,
     os_view: View,
     other: View,
-    genuine: bool,
-    passed: bool,
+    os_passed: bool,
     found: tuple[View, ...],
 ) -> Verdict:
     addresses = f" ({', '.join(os_view.addresses[:3])})" if os_view.addresses else ""
     summary = f"resolves at {other.resolver}, but {_is(os_view)} for programs on this host{addresses}"
-    harmless = bool(os_view.addresses) and genuine and passed
-    status = Status.NOTICE if harmless else Status.FAIL
+    status = Status.NOTICE if os_passed else Status.FAIL
     return _verdict(context, target, status, "dns.os-differs", summary, found, _pinned(os_view))
 
 

@@ -194,8 +194,14 @@ def _responder(context: Context, url: str, made: list[tuple[str, Observation, Oc
         summary = f"{worst[0]} fails ({worst[2].summary}), {good[0][0]} works"
         return _source(context, url, "ocsp", Status.WARN, worst[2].cause, summary, seen, _page(worst[2].page))
     status = worst[2].status
-    if status is Status.FAIL and not worst[2].revoked:
-        status = Status.WARN  # lists come first; a responder that fails costs time
+    if status is Status.FAIL and worst[2].cause == "ocsp.unreachable":
+        status = (
+            Status.WARN
+        )  # lists come first; a silent responder costs time, a forged answer is another matter
+    if worst[2].cause == "ocsp.unauthorized":
+        status = (
+            Status.NOTICE
+        )  # the responder does not know this certificate (RFC 6960 section 2.3): lists tell
     methods = " and ".join(dict.fromkeys(m for m, _, _ in made))
     return _source(
         context,

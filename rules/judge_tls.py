@@ -15,6 +15,7 @@ from rules.targets import Target
 from rules.tls_cause import TlsCause, judge_leaf, tls_cause
 from rules.verdict import Endpoint, Status, Verdict
 
+_OLD = ("SSLv3", "TLSv1", "TLSv1.1")
 _REMEDIES = {
     "tls.intercepted": "Exempt this name from TLS inspection at the device that re-signs it: Microsoft forbids inspection for "
     "the connector, whose client certificate cannot pass.",
@@ -27,7 +28,7 @@ _REMEDIES = {
     "tls.name-mismatch": "The address answers for another name: look for an override of this name in DNS or on the way.",
     "tls.incomplete-chain": "Allow the issuer's certificate to be fetched (port 80) from the address that the certificate names.",
     "tls.revoked": "Do not trust this server; report it.",
-    "tls.version": "Nothing to do on this network: the server offers TLS 1.3 only.",
+    "tls.version": "Find out who answers there: Microsoft's servers offer TLS 1.2; an old inspecting device may not.",
     "tls.malformed": "Repeat with --verbose and attach the output to a report.",
     "tls.reset": "Look in the firewall's log for a rule that cuts TLS by server name (SNI) or by category, and exempt this name.",
     "tls.timeout": "Look for a device that swallows the ClientHello: inspection by server name, or a path MTU fault.",
@@ -95,6 +96,9 @@ def _failed(context: Context, target: Target, seen: Observation) -> TlsCause:
     if _tls13_answers(context, seen):
         status = Status.FAIL if target.rule.group is Group.SERVICE else Status.NOTICE
         return TlsCause("tls.version", status, "TLS 1.2 is refused; TLS 1.3 works")
+    if isinstance(seen.evidence, TlsFacts) and seen.evidence.version in _OLD:
+        text = f"only {seen.evidence.version} is to be had, the connector needs TLS 1.2"
+        return TlsCause("tls.version", Status.FAIL, text)
     cause, text = _words(failure, seen)
     if cause.startswith(("local.", "audit.")):
         return TlsCause(cause, Status.INCONCLUSIVE, text)

@@ -16,6 +16,8 @@ from rules.observation import Observation
 
 #: Questions that must have failed, with none answered, before a resolver counts as dead.
 DEAD_AFTER = 3
+#: The same for the operating system while a resolver answers: what ails a few names need not ail the rest.
+OS_DEAD_AFTER = 8
 #: Seconds after which a temporary failure of the operating system's resolution means that no server answered.
 SLOW = 0.9
 FAMILIES: tuple[RecordType, ...] = ("A", "AAAA")
@@ -31,10 +33,11 @@ class Health:
     answered: int = 0
     failed: int = 0
     reasons: set[Code] = field(default_factory=set)
+    needed: int = DEAD_AFTER
 
     @property
     def dead(self) -> bool:
-        return not self.answered and self.failed >= DEAD_AFTER
+        return not self.answered and self.failed >= self.needed
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,8 @@ class Names:
 
     def __init__(self, resolvers: tuple[str, ...]) -> None:
         self.resolvers = resolvers
-        self.health: dict[str, Health] = {r: Health() for r in (*resolvers, OS)}
+        self.health: dict[str, Health] = {r: Health() for r in resolvers}
+        self.health[OS] = Health(needed=OS_DEAD_AFTER if resolvers else DEAD_AFTER)
         self._seen: dict[DnsQuestion, Observation] = {}
         self._os: dict[str, Observation] = {}
         self._chains: dict[tuple[str, str, RecordType], Chain] = {}
@@ -151,6 +155,8 @@ class Names:
             self._bury(step.resolver, done)
 
     def _bury(self, resolver: str, done: list[str]) -> None:
+        if all(self.health[r].dead for r in self.resolvers):
+            self.health[OS].needed = DEAD_AFTER
         for question in [q for q in self._waiting if q.resolver == resolver]:
             for key in sorted(self._waiting.pop(question)):
                 host, _, rtype = key

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
-from rules.answer import answer, answer_text, exit_code, roll_up
+from rules.answer import answer, answer_text, exit_code, passes, roll_up
 from rules.audit import Audit
 from rules.causes import group
 from rules.context import Context
@@ -41,9 +41,9 @@ def make_report(audit: Audit, started: float, finished: float, version: str) -> 
     else:
         by_target = {target: list(_of_target(context, target)) for target in audit.targets}
         _samples(by_target)
-        _retired(by_target)
         by_target = {target: _swept(context, rows) for target, rows in by_target.items()}
         _proxied(context, by_target)
+        _retired(by_target)
         states = [roll_up(target, rows) for target, rows in by_target.items()]
         found = [v for rows in by_target.values() for v in rows]
         verdicts = [*judge_host(context), *found, *_swept(context, judge_revocation(context))]
@@ -79,18 +79,14 @@ def _of_target(context: Context, target: Target) -> Iterable[Verdict]:
     for row in rows:
         if row.endpoint is not None and row.endpoint.address is not None:
             by_address[row.endpoint.address].append(row)
-    passing = {
-        a
-        for a, found in by_address.items()
-        if any(v.status is not Status.NOT_APPLICABLE for v in found)
-        and all(v.status in (*_GOOD, Status.NOT_APPLICABLE) for v in found)
-    }
+    passing = {a for a, found in by_address.items() if passes(found)}
     genuine = any(v.check in ("tls", "crl") and v.status in _GOOD for v in rows) or (
         target.port == 80 and bool(passing)
     )
     systems = [c for c in tried if "os" in c.resolvers]
-    name = judge_name(context, target, genuine, bool(passing))
-    if systems and passing and not any(c.address in passing for c in systems) and _differs(context, target):
+    os_passed = any(c.address in passing for c in systems)
+    name = judge_name(context, target, genuine, os_passed)
+    if systems and passing and not os_passed and _differs(context, target):
         name = replace(
             name,
             status=Status.FAIL,

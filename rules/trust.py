@@ -194,6 +194,8 @@ def _verdict(path: Path) -> ChainVerdict:
         return "intercepted"
     if path.ending == "unknown":
         return "self-signed" if len(path.certs) == 1 else "untrusted"
+    if path.missing is not None and not path.missing[1]:
+        return "untrusted"  # it names no address to fetch an issuer from, as every public CA's certificate does: this is all
     return "incomplete-chain"
 
 

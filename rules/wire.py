@@ -114,11 +114,12 @@ def from_json(data: Mapping[str, JsonValue]) -> Report:
     )
 
 
-def to_rfc3339(seconds: float) -> str:
-    """Unix time as RFC 3339 in UTC with milliseconds: `2026-11-02T09:14:05.120Z`."""
+def to_rfc3339(seconds: float, timespec: str = "milliseconds") -> str:
+    """Unix time as RFC 3339 in UTC: `2026-11-02T09:14:05.120Z`, with `timespec` "microseconds" six digits."""
     epoch = datetime.datetime.fromtimestamp(0, datetime.UTC)
-    moment = epoch + datetime.timedelta(milliseconds=round(seconds * 1000))
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    unit = 1000 if timespec == "milliseconds" else 1
+    moment = epoch + datetime.timedelta(microseconds=round(seconds * 1_000_000 / unit) * unit)
+    return moment.isoformat(timespec=timespec).replace("+00:00", "Z")
 
 
 def from_rfc3339(text: str, path: str) -> float:
@@ -165,7 +166,7 @@ def _observation_to_json(name: str, observation: Observation) -> dict[str, JsonV
         "id": name,
         "kind": KIND_OF[type(observation.step)],
         "step": encode(observation.step),
-        "started": to_rfc3339(observation.started),
+        "started": to_rfc3339(observation.started, "microseconds"),  # their order is evidence
         "elapsed_s": encode(observation.elapsed),
         "failure": encode(observation.failure),
         "facts": encode(evidence),

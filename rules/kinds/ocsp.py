@@ -16,7 +16,16 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
 from rules.cert_fields import attempt
-from rules.certificate import CertFacts, Signature, facts, public_key, signature, verify
+from rules.certificate import (
+    CertFacts,
+    Signature,
+    check_signature_bits,
+    facts,
+    public_key,
+    signature,
+    tlv,
+    verify,
+)
 from rules.display import display
 from rules.failure import Failure
 from rules.kinds.http_fetch import (
@@ -145,7 +154,7 @@ def judge_staple(body: bytes, leaf: bytes, issuer: bytes, now: float, called: st
         cause = "ocsp.unauthorized" if number == 6 else "ocsp.status"
         text = f"the responder is reached and declines: {word}"
         return OcspJudgement(cause, Status.WARN, text, True, response=word)
-    response, why = attempt(lambda: ocsp.load_der_ocsp_response(body))
+    response, why = attempt(lambda: _load(body))
     if response is None:
         text = f"the OCSP answer cannot be read: {display(why, 120)}"
         return OcspJudgement("ocsp.not-ocsp", Status.FAIL, text, True, response="successful")
@@ -154,6 +163,15 @@ def judge_staple(body: bytes, leaf: bytes, issuer: bytes, now: float, called: st
         text = f"the OCSP answer cannot be read: {display(why, 120)}"
         return OcspJudgement("ocsp.not-ocsp", Status.FAIL, text, True, response="successful")
     return judged
+
+
+def _load(body: bytes) -> ocsp.OCSPResponse:
+    """The response, its signature being whole octets. Raises what the library raises."""
+    response = ocsp.load_der_ocsp_response(body)
+    at = tlv(body, tlv(body, tlv(body, 0)[1])[2])[1]  # past the status, into the ResponseBytes
+    _, start, end = tlv(body, tlv(body, tlv(body, at)[1])[2])  # past its type, the BasicOCSPResponse
+    check_signature_bits(body[start:end])
+    return response
 
 
 def _judge_response(response: ocsp.OCSPResponse, leaf: bytes, issuer: bytes, now: float) -> OcspJudgement:

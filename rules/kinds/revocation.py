@@ -14,7 +14,7 @@ from typing import TypeAlias
 from cryptography import x509
 
 from rules.cert_fields import MAX_TEXT, attempt
-from rules.certificate import CertFacts, Signature, facts, public_key, verify
+from rules.certificate import CertFacts, Signature, check_signature_bits, facts, public_key, verify
 from rules.display import display
 from rules.failure import Code, Failure
 from rules.kinds.http_fetch import (
@@ -206,6 +206,7 @@ def digest_crl(body: bytes, issuers: tuple[bytes, ...], serials: tuple[str, ...]
 
 def _digest(body: bytes, issuers: tuple[bytes, ...], serials: tuple[str, ...]) -> CrlDigest:
     crl = x509.load_der_x509_crl(body)
+    check_signature_bits(body)
     name = crl.issuer.public_bytes()
     until = crl.next_update_utc
     signer = next((c.spki_sha256 for c in _of_name(issuers, name) if _signed(crl, c)), None)
