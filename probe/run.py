@@ -21,6 +21,7 @@ from probe.pace import PACES, Pace, TokenBucket
 from probe.version import VERSION
 from rules.audit import Audit, Phase, Ready
 from rules.failure import Code, Failure, Stage
+from rules.glance import first_look
 from rules.kinds.dns_chain import DnsQuestion
 from rules.kinds.local_host import HostFacts, LocalHost
 from rules.kinds.os_lookup import OsLookup
@@ -96,6 +97,7 @@ class Runner:
         self._connections = 0
         self._planned = 0
         self._plan_told = False
+        self._looked = False
 
     async def run(self) -> None:
         """Until nothing is left to ask, or the budget has run out."""
@@ -249,6 +251,8 @@ class Runner:
             line = (
                 f"{names} names, about {expected} connections, about {seconds:.0f} s ({self._pace.name} pace)"
             )
+        elif not self._looked and self._phase > Phase.FIRST and (line := first_look(self._audit) or None):
+            self._looked = True
         self._tell(Progress(_PHASES[self._phase], self._connections, planned, eta, line))
 
 

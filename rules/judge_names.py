@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from rules.address import AddressClass, classify, never_connect
+from rules.address import AddressClass, classify, embedded, never_connect, parse
 from rules.context import Context
 from rules.kinds.dns_chain import OS, Chain, DnsAnswer, DnsQuestion, Outcome
 from rules.kinds.os_lookup import OsAnswer
@@ -183,9 +183,16 @@ def _agreed(context: Context, target: Target, found: tuple[View, ...], genuine: 
             f"ends in {' at one resolver and in '.join(zones)} at another",
             found,
         )
-    count = len({a for v in found for a in v.addresses})
+    addresses = {a for v in found for a in v.addresses}
+    count = len(addresses)
+    through = ", by DNS64" if any(embedded(parse(a)) is not None for a in addresses if ":" in a) else ""
     return _verdict(
-        context, target, Status.PASS, "ok", f"resolves to {count} address{'es' if count != 1 else ''}", found
+        context,
+        target,
+        Status.PASS,
+        "ok",
+        f"resolves to {count} address{'es' if count != 1 else ''}{through}",
+        found,
     )
 
 

@@ -162,7 +162,9 @@ def _tcp_failed(
             attempts,
         )
     cause, what = _tcp_cause(failure)
-    details = (("tries", f"{len(attempts)}, each waited {last.elapsed:.1f} s"), *_flow(attempts))
+    sender = failure.icmp.sender if failure.icmp else None
+    hop = (("sent by", sender),) if sender else ()
+    details = (("tries", f"{len(attempts)}, each waited {last.elapsed:.1f} s"), *hop, *_flow(attempts))
     return row(
         context,
         target,
