@@ -120,8 +120,8 @@ def _facts(der: bytes) -> CertFacts:
         return replace(bare, unreadable=(("certificate", why),))
     cert, outline = parts
     reader = FieldReader()
-    subject = reader.read("subject", lambda: cert.subject)
-    issuer = reader.read("issuer", lambda: cert.issuer)
+    subject = reader.read("subject", lambda: _name(outline.subject)) or _NAMELESS
+    issuer = reader.read("issuer", lambda: _name(outline.issuer)) or _NAMELESS
     extensions = reader.read("extensions", lambda: cert.extensions)
     before = reader.read("not_before", lambda: _seconds(cert.not_valid_before_utc))
     after = reader.read("not_after", lambda: _seconds(cert.not_valid_after_utc))
@@ -138,12 +138,12 @@ def _facts(der: bytes) -> CertFacts:
         spki_sha256=hashlib.sha256(outline.spki).hexdigest(),
         subject=outline.subject,
         issuer=outline.issuer,
-        subject_text=_text(subject),
-        issuer_text=_text(issuer),
-        subject_cn=_attribute(subject, NameOID.COMMON_NAME),
-        issuer_cn=_attribute(issuer, NameOID.COMMON_NAME),
-        issuer_o=_attribute(issuer, NameOID.ORGANIZATION_NAME),
-        issuer_ou=_attribute(issuer, NameOID.ORGANIZATIONAL_UNIT_NAME),
+        subject_text=subject.text,
+        issuer_text=issuer.text,
+        subject_cn=subject.cn,
+        issuer_cn=issuer.cn,
+        issuer_o=issuer.o,
+        issuer_ou=issuer.ou,
         serial=serial[:MAX_TEXT],
         not_before=before,
         not_after=after,
@@ -285,12 +285,31 @@ def describe_key(spki: bytes) -> str:
     return type(key).__name__.removesuffix("PublicKey")
 
 
-def _text(name: x509.Name | None) -> str:
-    return name.rfc4514_string()[:MAX_TEXT] if name is not None else ""
+@dataclass(frozen=True, slots=True)
+class _NameFacts:
+    text: str = ""
+    cn: str = ""
+    o: str = ""
+    ou: str = ""
 
 
-def _attribute(name: x509.Name | None, oid: x509.ObjectIdentifier) -> str:
-    values = name.get_attributes_for_oid(oid) if name is not None else []
+_NAMELESS = _NameFacts()
+
+
+@lru_cache(maxsize=1024)
+def _name(der: bytes) -> _NameFacts:
+    """The parts of a Name that are shown; kept, because a few CAs issue nearly everything."""
+    name = x509.Name.from_bytes(der)
+    return _NameFacts(
+        name.rfc4514_string()[:MAX_TEXT],
+        _attribute(name, NameOID.COMMON_NAME),
+        _attribute(name, NameOID.ORGANIZATION_NAME),
+        _attribute(name, NameOID.ORGANIZATIONAL_UNIT_NAME),
+    )
+
+
+def _attribute(name: x509.Name, oid: x509.ObjectIdentifier) -> str:
+    values = name.get_attributes_for_oid(oid)
     return _string(values[-1].value) if values else ""  # the last is the most specific one
 
 

@@ -148,7 +148,8 @@ def _reason(mine: Sequence[Handshake], brands: tuple[str, ...]) -> str:
     zones = _zones(mine)
     if len(zones) > 1:
         shown = " and ".join(display(name, SHOWN) for name in list(zones)[:2])
-        return f"one unknown key issued for names that have nothing to do with each other ({shown})"
+        who = "issuer" if (mine[0].judgement.issuing_key or "").startswith("name:") else "key"
+        return f"one unknown {who} issued for names that have nothing to do with each other ({shown})"
     brand = next((h.judgement.brand for h in mine if h.judgement.brand), "") or _brand(mine, brands)
     return f"an unknown CA calls itself {display(brand, SHOWN)}" if brand else ""
 
@@ -188,7 +189,10 @@ def _finding(
     reach = _reach(mine, everything)
     names = tuple(dict.fromkeys(h.server_name for h in mine if not h.control))
     addresses = tuple(dict.fromkeys(h.address for h in mine))
-    proven = any(h.judgement.verdict == "intercepted" for h in mine) or len(_zones(mine)) > 1
+    shared = len(_zones(mine)) > 1 and not key.startswith(
+        "name:"
+    )  # the key itself, not only the name it is given
+    proven = shared or any(h.judgement.verdict == "intercepted" for h in mine)
     return InterceptionFinding(
         issuing_key=key,
         issuer=issuer,

@@ -54,6 +54,22 @@ def test_one_unknown_key_above_two_unrelated_names_is_interception() -> None:
     assert "have nothing to do with each other" in found.sentence
 
 
+def test_an_issuer_that_is_only_named_is_likely_and_not_proven() -> None:
+    """The leaves alone, without the CA that signed them: the same name and key id is no signature."""
+    (found,) = judge_handshakes((shake(BOOT, PRIVATE), shake(LOGIN, PRIVATE)), cas=CAS)
+    assert found.confidence == "likely"
+    assert found.issuing_key.startswith("name:")
+    assert found.reason.startswith("one unknown issuer")
+    assert "key that differs" not in dict(found.details)
+
+
+def test_a_control_name_counts_only_when_the_certificate_is_made_out_to_it() -> None:
+    own = shake(BOOT, PRIVATE, root=True)
+    served = (chain(PRIVATE, BOOT)[0], ca(PRIVATE))
+    assert judge_handshakes((own, of(served, CONTROL)), cas=CAS) == ()
+    assert judge_handshakes((own, private(CONTROL)), cas=CAS)[0].controls == (CONTROL,)
+
+
 def test_one_unknown_key_above_one_zone_stays_untrusted() -> None:
     assert judge_handshakes((private(BOOT), private("other.msappproxy.net")), cas=CAS) == ()
 

@@ -98,17 +98,13 @@ def test_a_missing_intermediate_that_was_fetched_completes_the_chain() -> None:
     assert (judged.verdict, judged.used_fetched, judged.new_issuing_ca) == ("genuine", True, True)
 
 
-def test_a_fetched_certificate_that_was_served_too_is_not_called_fetched() -> None:
-    served = chain(OCSP02)
-    assert not judge(served, fetched=served[1:]).used_fetched
-
-
 # -- other anchors ----------------------------------------------------------------------------------------------
 
 
 def test_a_public_root_is_unexpected() -> None:
     judged = judge(chain(X1_ISSUING))
     assert (judged.verdict, judged.anchor_kind, judged.anchor_name) == ("issuer-unexpected", "public", X1)
+    assert judge(chain(X1_ISSUING), roots=stores([ca(X1)], [ca(X1)])) == judged
 
 
 def test_l11_a_root_only_in_the_system_store_is_interception() -> None:
@@ -116,10 +112,6 @@ def test_l11_a_root_only_in_the_system_store_is_interception() -> None:
     assert (judged.verdict, judged.anchor_kind, judged.forged) == ("intercepted", "system", False)
     assert judged.anchor_name == CORPORATE
     assert judged.issuing_key == facts(ca(CORPORATE)).spki_sha256
-
-
-def test_a_root_in_both_stores_is_public() -> None:
-    assert judge(chain(X1_ISSUING), roots=stores([ca(X1)], [ca(X1)])).verdict == "issuer-unexpected"
 
 
 def test_a_complete_chain_to_an_unknown_root_is_untrusted() -> None:
@@ -140,6 +132,12 @@ def test_x12_missing_intermediate_is_incomplete() -> None:
     assert judged.verdict == "incomplete-chain"
     assert judged.missing_issuer == (facts(leaf).issuer, facts(leaf).aia_urls)
     assert judged.issuing_key == name_id(facts(leaf))
+
+
+def test_an_issuer_that_is_nowhere_and_names_no_address_is_nobodys() -> None:
+    judged = judge((leaf_of("Somebody"),))
+    assert (judged.verdict, judged.anchor_kind) == ("untrusted", "unknown")
+    assert (judged.issuing_key or "").startswith("name:")
 
 
 def test_x12_lone_self_signed_leaf() -> None:
