@@ -8,7 +8,7 @@ from dataclasses import replace
 from rules.certificate import facts
 from rules.context import Context
 from rules.fetches import Wanted
-from rules.kinds.http_fetch import BlockPage, HttpExchange
+from rules.kinds.http_fetch import BlockPage, HttpExchange, HttpFetch
 from rules.kinds.revocation import CrlJudgement, OcspJudgement, judge_crl, judge_ocsp, split_url
 from rules.observation import Observation
 from rules.targets import Target
@@ -78,9 +78,13 @@ def revoked_by(context: Context, judgement: ChainJudgement) -> str:
         if path and path[0] == leaf:
             for seen in _results(context, wanted):
                 exchange = seen.evidence if isinstance(seen.evidence, HttpExchange) else None
-                if judge_ocsp(exchange, seen.failure, leaf, issuer, context.now).revoked:
+                if judge_ocsp(exchange, seen.failure, leaf, issuer, context.now, _host(seen)).revoked:
                     return f"the certificate is revoked (by {url})"
     return ""
+
+
+def _host(seen: Observation) -> str:
+    return seen.step.host if isinstance(seen.step, HttpFetch) else ""
 
 
 def _page(page: BlockPage | None) -> tuple[tuple[str, str], ...]:
@@ -98,7 +102,7 @@ def _judge(
     context: Context, seen: Observation, issuers: Iterable[bytes], serials: tuple[str, ...]
 ) -> CrlJudgement:
     exchange = seen.evidence if isinstance(seen.evidence, HttpExchange) else None
-    return judge_crl(exchange, seen.failure, tuple(issuers), serials, context.now)
+    return judge_crl(exchange, seen.failure, tuple(issuers), serials, context.now, _host(seen))
 
 
 def known_issuers(context: Context) -> tuple[bytes, ...]:
@@ -172,7 +176,7 @@ def _ocsp_sources(context: Context) -> Iterator[Verdict]:
         found = None
         if seen is not None:
             exchange = seen.evidence if isinstance(seen.evidence, HttpExchange) else None
-            found = judge_ocsp(exchange, seen.failure, leaf, issuer, context.now)
+            found = judge_ocsp(exchange, seen.failure, leaf, issuer, context.now, _host(seen))
         by_url.setdefault(url, []).append(("POST" if wanted.body else "GET", seen, found))
     for url, found_list in sorted(by_url.items()):
         made = [

@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
 from rules.failure import Code, Stage
-from rules.kinds.http_fetch import HttpExchange, looks_like_block_page
+from rules.kinds.http_fetch import HttpExchange, HttpFetch, looks_like_block_page
 from rules.kinds.tls_handshake import TlsHandshake
 from rules.observation import Observation
 from rules.trust import ChainJudgement
@@ -63,4 +63,5 @@ class Suspicions:
         if seen.failure is not None:
             return True
         exchange = seen.evidence
-        return isinstance(exchange, HttpExchange) and looks_like_block_page(exchange) is not None
+        host = seen.step.host if isinstance(seen.step, HttpFetch) else ""
+        return isinstance(exchange, HttpExchange) and looks_like_block_page(exchange, host) is not None
