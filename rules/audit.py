@@ -305,7 +305,7 @@ class Audit:
     def _fetch(self, wanted: Wanted) -> None:
         """Get a document that a certificate points at; AIA only from hosts that a rule or the CA set names."""
         refused = wanted.purpose == "aia" and not self.revocations.may_fetch(wanted)
-        if refused or wanted in self.fetches.lost or self.fetches.best(wanted) is not None:
+        if refused or wanted in self.fetches.lost or wanted in self.fetches.settled:
             self._fetched(wanted)
             return
         host = self.fetches.want(wanted)

@@ -35,6 +35,7 @@ class Fetches:
         self.tries: dict[Wanted, list[HttpFetch]] = {}
         self.results: dict[Wanted, list[Observation]] = defaultdict(list)
         self.lost: set[Wanted] = set()  # no public address to fetch them from
+        self.settled: set[Wanted] = set()  # got, or tried to the end
         self._addresses: dict[Wanted, tuple[str, ...]] = {}
         self._by_step: dict[HttpFetch, set[Wanted]] = defaultdict(set)
         self._waiting: dict[str, list[Wanted]] = defaultdict(list)
@@ -72,6 +73,7 @@ class Fetches:
             self.results[wanted].append(seen)
             if good(seen) or len(self.tries[wanted]) > 1:
                 settled.append(wanted)
+                self.settled.add(wanted)
                 continue
             addresses = self._addresses[wanted]
             again = (addresses[1], 1) if len(addresses) > 1 else (addresses[0], 2)
