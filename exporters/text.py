@@ -163,6 +163,11 @@ def _proxy(report: Report) -> str:
 
 def _tenant(report: Report) -> str:
     seen = report.vantage
+    if seen.tenant is None and seen.tenant_source:
+        return (
+            f"not known: {display(seen.tenant_source, 120)} led to no id (see NOTES), so the tenant's own names were "
+            "not tested"
+        )
     if seen.tenant is None:
         return "not given, so the tenant's own names were not tested (--tenant GUID or DOMAIN)"
     source = f" (from {display(seen.tenant_source, 60)})" if seen.tenant_source else ""

@@ -68,6 +68,11 @@ class Prober:
         self._own: frozenset[str] = frozenset()
         self._lag = LagMeter()
 
+    @property
+    def network(self) -> Network:
+        """The way out that every step takes, with its guard."""
+        return self._network
+
     async def measure(self, step: Step) -> Observation:
         """The observation of `step`. Never raises but for cancellation from outside."""
         self._lag.start()

@@ -18,6 +18,7 @@ from probe.config import Config
 from probe.kinds.trust_store import TrustStores
 from probe.measure import Prober
 from probe.pace import PACES, Pace, TokenBucket
+from probe.tenant import Found, find
 from probe.version import VERSION
 from rules.audit import Audit, Phase, Ready
 from rules.failure import Code, Failure, Stage
@@ -76,13 +77,17 @@ class Runner:
         pace: Pace,
         budget: float | None = None,
         tell: Tell | None = None,
+        opened: int = 0,
     ) -> None:
+        """`opened` connections were made for this audit already: the pace counts them."""
         self._audit = audit
         self._prober = prober
         self._pace = pace
         self._budget = budget
         self._tell = tell
         self._bucket = TokenBucket(pace.rate, pace.burst)
+        for _ in range(opened):
+            self._bucket.take(time.monotonic())
         self._queues: dict[str, dict[Phase, deque[Step]]] = {
             kind: {phase: deque() for phase in Phase} for kind in ("local", "dns", "os", "connection")
         }
@@ -289,9 +294,9 @@ async def run_audit(config: Config, rules: Rules, tell: Tell | None = None) -> R
     stores = TrustStores(_path(config.public_roots), _path(config.os_store))
     prober = Prober(limits=config.limits, stores=stores)
     try:
-        plan = await make_plan(config, prober)
+        plan, opened = await make_plan(config, rules, prober)
         audit = Audit(rules, plan)
-        await Runner(audit, prober, PACES[config.pace], config.budget, tell).run()
+        await Runner(audit, prober, PACES[config.pace], config.budget, tell, opened).run()
     finally:
         await prober.close()
     return make_report(audit, started, time.time(), VERSION)
@@ -301,12 +306,27 @@ def _path(name: str | None) -> Path | None:
     return Path(name) if name else None
 
 
-async def make_plan(config: Config, prober: Prober) -> Plan:
-    """The parameters of this audit; a tenant given as a domain is looked up first."""
-    return Plan(
+async def make_plan(config: Config, rules: Rules, prober: Prober) -> tuple[Plan, int]:
+    """The parameters of this audit, and how many connections were opened to know them.
+
+    A tenant given as a domain is looked up first; where that fails the audit runs without one, and its notes say why.
+    """
+    found = Found(config.tenant)
+    source = config.tenant_source
+    if config.tenant is not None and config.tenant_is_domain:
+        found = await find(
+            config.tenant,
+            prober,
+            rules,
+            resolvers=config.resolvers,
+            public_networks=config.public_networks,
+            limits=config.limits,
+        )
+        source = f"{source} {config.tenant}"
+    plan = Plan(
         nonce=secrets.token_hex(6),
-        tenant=config.tenant,
-        tenant_source=config.tenant_source,
+        tenant=found.tenant,
+        tenant_source=source,
         resolvers=config.resolvers,
         only=config.only,
         pace="fast" if config.pace == "fast" else "polite",
@@ -315,4 +335,6 @@ async def make_plan(config: Config, prober: Prober) -> Plan:
         canary_address=config.canary_address,
         control_name=config.control_name,
         labels=config.labels,
+        notes=(found.note,) if found.note else (),
     )
+    return plan, found.connections

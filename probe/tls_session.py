@@ -121,18 +121,21 @@ class Session:
         except (TimeoutError, NetworkError):
             return
 
-    async def get(self, path: str) -> None:
-        """GET `path` inside the session, status and headers only. What fails here is no failure of the handshake."""
+    async def get(self, path: str, body_cap: int = 0) -> None:
+        """GET `path` inside the session: status and headers, and up to `body_cap` bytes of a body where one is wanted.
+
+        What fails here is no failure of the handshake.
+        """
         wire = request(self.step.server_name, self.step.port, path, 443)
         if isinstance(wire, Failure):
             self.http_failure = wire.code.value
             return
         if self.step.hello == "connector":
             self.conn.set_info_callback(on_info)
-        self.http = ResponseReader(self.limits, head_only=True)
+        self.http = ResponseReader(self.limits, body_cap, head_only=not body_cap)
         try:
             async with asyncio.timeout(self.limits.first_byte):
-                failure = await self._converse(wire, self.http)
+                failure = await self._converse(wire, self.http, _GET_BYTES + 2 * body_cap)
         except NetworkError as error:
             failure = error.failure
         except TimeoutError:
@@ -144,9 +147,9 @@ class Session:
             alert = self.seen.alert
         self.http_failure = f"alert {alert}" if alert else failure.code.value
 
-    async def _converse(self, wire: bytes, reader: ResponseReader) -> Failure | None:
+    async def _converse(self, wire: bytes, reader: ResponseReader, most: int) -> Failure | None:
         handshakes = self.seen.handshakes + _HANDSHAKES_CAP
-        cap = self.records.size + _GET_BYTES
+        cap = self.records.size + most
         unsent = wire
         while not reader.done:
             try:

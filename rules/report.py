@@ -293,7 +293,7 @@ def _vantage(audit: Audit) -> Vantage:
             audit.plan.tenant_source,
             audit.plan.labels,
         )
-    tenant_source = audit.plan.tenant_source if audit.plan.tenant else ("connector" if host.tenant else "")
+    tenant_source = "connector" if host.tenant and not audit.plan.tenant else audit.plan.tenant_source
     return Vantage(
         host.host,
         host.user,
@@ -335,7 +335,7 @@ def _age(reviewed: datetime.date, started: float) -> str:
 
 
 def _notes(audit: Audit, started: float) -> tuple[str, ...]:
-    notes = []
+    notes = list(audit.plan.notes)
     for used in _used(audit, started):
         if used.note.startswith("not reviewed"):
             what = "rule set" if used.kind == "rules" else "CA set"

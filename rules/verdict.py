@@ -137,6 +137,7 @@ class Plan:
     labels: tuple[tuple[str, str], ...] = ()
     sweep_limit: int = 20  # hosts that met silence or a reset within sweep_window before a polite audit stops
     sweep_window: float = 300.0
+    notes: tuple[str, ...] = ()  # what happened before the audit began: a tenant's domain that led to no id
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from tests.lab import pki
 from tests.lab.revocation import Flaws
 
 TENANT = "11111111-2222-3333-4444-555555555555"
+TENANT_DOMAINS = ("contoso.com", "contoso.onmicrosoft.com")
 RULE_SETS = Path(__file__).parents[2] / "rules" / "sets"
 AUTHORITATIVE = "199.7.83.42"  # the root and everything below it
 HOSTILE_AUTHORITATIVE = "199.7.83.66"

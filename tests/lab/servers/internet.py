@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import json
 import pickle
 import re
 import ssl
@@ -22,7 +23,7 @@ from tests.lab.revocation import Library, Responder
 from tests.lab.servers import client_hello
 from tests.lab.servers.tls_behaviour import RAW_ANSWERS, Contexts
 from tests.lab.servers.tls_engine import TlsStream, send_reset
-from tests.lab.world import Host, World
+from tests.lab.world import TENANT, TENANT_DOMAINS, Host, World
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 LARGE_HELLO = 1_400
@@ -59,6 +60,21 @@ def plain_answer(behaviour: str) -> bytes | None:
         case "malformed":
             return b"\x00\x01\x02 this is no HTTP\r\n\r\n"
     return None
+
+
+def openid_configuration(host: str, tenant: str) -> bytes:
+    """What the sign-in service says of a tenant, given by its id or by a domain."""
+    tenant = TENANT if tenant in TENANT_DOMAINS else tenant
+    if "." in tenant:
+        text = f"AADSTS90002: Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID."
+        body = json.dumps({"error": "invalid_tenant", "error_description": text, "error_codes": [90002]})
+        return response("400 Bad Request", body.encode(), "application/json; charset=utf-8")
+    said = {
+        "token_endpoint": f"https://{host}/{tenant}/oauth2/v2.0/token",
+        "jwks_uri": f"https://{host}/{tenant}/discovery/v2.0/keys",
+        "issuer": f"https://login.microsoftonline.com/{tenant}/v2.0",
+    }
+    return response("200 OK", json.dumps(said).encode(), "application/json; charset=utf-8")
 
 
 async def read_request(read: asyncio.StreamReader | TlsStream) -> tuple[str, str, str, bytes] | None:
@@ -145,11 +161,7 @@ class Internet:
         if host.http == "forbidden":
             return response("403 Forbidden", b"", "text/plain")
         if target.endswith("/.well-known/openid-configuration"):
-            tenant = target.split("/")[1]
-            if "." in tenant:
-                tenant = "11111111-2222-3333-4444-555555555555"
-            body = f'{{"issuer":"https://sts.windows.net/{tenant}/","token_endpoint":"https://login/"}}'
-            return response("200 OK", body.encode(), "application/json")
+            return openid_configuration(host.name, target.split("/")[1])
         return self.document(host.name, "GET", target, b"") or response(
             "404 Not Found", b"no such page", "text/plain"
         )
