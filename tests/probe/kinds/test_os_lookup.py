@@ -161,8 +161,9 @@ def test_no_process_to_be_had_is_of_this_host() -> None:
 def test_a_cancelled_lookup_takes_its_child_with_it() -> None:
     async def body(resolver: OsResolver) -> None:
         task = asyncio.create_task(look_up(resolver, "slow.test"))
-        while not resolver.pids:  # noqa: ASYNC110 - starting a process has no event
-            await asyncio.sleep(0.001)
+        async with asyncio.timeout(10):
+            while not resolver.pids:  # noqa: ASYNC110 - starting a process has no event
+                await asyncio.sleep(0.001)
         (pid,) = resolver.pids
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -194,8 +195,9 @@ def test_an_idle_child_that_died_is_replaced_unseen() -> None:
         await look_up(resolver, "localhost")
         (pid,) = resolver.pids
         os.kill(pid, 9)
-        while not gone(pid):  # noqa: ASYNC110 - reaped by the loop's watcher
-            await asyncio.sleep(0.001)
+        async with asyncio.timeout(10):
+            while not gone(pid):  # noqa: ASYNC110 - reaped by the loop's watcher
+                await asyncio.sleep(0.001)
         seen = await look_up(resolver, "localhost")
         assert seen.failure is None
         assert resolver.pids != (pid,)
