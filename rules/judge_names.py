@@ -297,7 +297,9 @@ def _at(found: Iterable[View]) -> str:
 
 
 def _unasked(context: Context) -> str:
-    return "local.no-resolver" if context.audit.stopped == "no-resolver" else "audit.not-reached"
+    if context.audit.stopped == "no-resolver":
+        return "local.no-resolver"
+    return "audit.not-reached" if context.audit.stopped else "audit.not-recorded"
 
 
 def _verdict(
