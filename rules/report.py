@@ -17,6 +17,7 @@ from rules.judge_names import judge_name
 from rules.judge_revocation import covered, judge_revocation, known_issuers
 from rules.judge_rows import judge_address
 from rules.kinds.http_fetch import HttpExchange
+from rules.kinds.local_host import ProxySetting
 from rules.kinds.revocation import digest_crl
 from rules.observation import Observation
 from rules.ruleset import Severity
@@ -42,11 +43,11 @@ def make_report(audit: Audit, started: float, finished: float, version: str) -> 
         by_target = {target: list(_of_target(context, target)) for target in audit.targets}
         _samples(by_target)
         by_target = {target: _swept(context, rows) for target, rows in by_target.items()}
-        _proxied(context, by_target)
+        by_target = {target: _proxied(context, rows) for target, rows in by_target.items()}
         _retired(by_target)
         states = [roll_up(target, rows) for target, rows in by_target.items()]
         found = [v for rows in by_target.values() for v in rows]
-        verdicts = [*judge_host(context), *found, *_swept(context, judge_revocation(context))]
+        verdicts = [*judge_host(context), *found, *_proxied(context, _swept(context, judge_revocation(context)))]
     decided = answer(states, verdicts, audit.stopped if stop is None else (audit.stopped or "no-resolver"))
     text = answer_text(
         decided, states, verdicts, audit.stopped or ("no-resolver" if stop is not None else "")
@@ -244,18 +245,30 @@ def _retired(by_target: dict[Target, list[Verdict]]) -> None:
             ]
 
 
-def _proxied(context: Context, by_target: dict[Target, list[Verdict]]) -> None:
+#: Layers of causes that a firewall on the direct way can make.
+_ON_THE_WAY = ("tcp.", "tls.", "http.", "crl.", "ocsp.")
+
+
+def _proxied(context: Context, rows: Iterable[Verdict]) -> list[Verdict]:
     """A proxy is set and the direct way fails: that proves nothing, and no firewall need be opened for it."""
     host = context.audit.host
     if host is None or not host.proxies:
-        return
-    for target, rows in by_target.items():
-        if target.host is None or any(_bypassed(target.host, p.bypass) for p in host.proxies):
-            continue
-        by_target[target] = [
-            _not_through_proxy(v, host.proxies[0].source) if v.status in (Status.FAIL, Status.WARN) else v
-            for v in rows
-        ]
+        return list(rows)
+    return [v if _goes_direct(v, host.proxies) else _behind_proxy(v, host.proxies[0].source) for v in rows]
+
+
+def _behind_proxy(verdict: Verdict, source: str) -> Verdict:
+    if verdict.status in (Status.FAIL, Status.WARN):
+        return _not_through_proxy(verdict, source)
+    if not verdict.remedy or not verdict.cause.startswith(_ON_THE_WAY):
+        return verdict
+    if verdict.status is Status.INCONCLUSIVE:
+        return _not_through_proxy(verdict, source)
+    return replace(verdict, remedy="")
+
+
+def _goes_direct(verdict: Verdict, proxies: tuple[ProxySetting, ...]) -> bool:
+    return verdict.endpoint is None or any(_bypassed(verdict.endpoint.host, p.bypass) for p in proxies)
 
 
 def _not_through_proxy(verdict: Verdict, source: str) -> Verdict:
