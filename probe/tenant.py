@@ -1,7 +1,7 @@
 """A tenant's id by one of its domains, from the public OpenID configuration of the sign-in service.
 
 GET https://login.microsoftonline.com/<domain>/v2.0/.well-known/openid-configuration (Microsoft Learn, "OpenID Connect on
-the Microsoft identity platform", 2024-04-24); the US government cloud has login.microsoftonline.us. The answer decides
+the Microsoft identity platform"); the US government cloud has login.microsoftonline.us. The answer decides
 whose names are audited, so it is believed only when it comes under a certificate that leads to a public root.
 """
 
