@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-import socket
-import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +16,8 @@ from probe.limits import Limits
 from rules.failure import Code, Failure, Stage
 from rules.kinds.dns_chain import DnsAnswer, DnsQuestion, Record, RecordType
 from rules.observation import Observation
+from tests.probe import dns_faults
+from tests.probe.dns_faults import BROKEN, cut, fine, query_of
 from tests.probe.dns_servers import (
     AD,
     TC,
@@ -61,13 +61,6 @@ def answer_of(seen: Observation) -> DnsAnswer:
     return seen.evidence
 
 
-def fine(asked: Asked, send: Send) -> None:
-    send(asked.reply(a_record(), 1, additional=opt() if asked.edns else b"", additionals=int(asked.edns)))
-
-
-# An ordinary resolver ------------------------------------------------------------------------------------------
-
-
 @pytest.fixture(scope="module")
 def resolver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     zone = ['local-data: "a.test. 60 IN A 192.0.2.1"', 'local-data: "a.test. 60 IN AAAA 2001:db8::1"']
@@ -106,9 +99,6 @@ def test_a_truncated_answer_is_had_over_tcp(resolver: int) -> None:
     answer = answer_of(ask_unbound(resolver, "big.test"))
     assert (answer.truncated, answer.transport, answer.tcp_failure) == (True, "tcp", "")
     assert len(answer.records) == 119
-
-
-# Answers ----------------------------------------------------------------------------------------------------------
 
 
 def test_a_chain_with_its_aliases_and_flags() -> None:
@@ -166,9 +156,6 @@ def test_ids_cannot_be_told_in_advance() -> None:
     assert max(numbers) - min(numbers) > 10_000
 
 
-# EDNS -------------------------------------------------------------------------------------------------------------
-
-
 def test_a_middlebox_that_drops_edns() -> None:
     def drops(asked: Asked, send: Send) -> None:
         if not asked.edns:
@@ -206,9 +193,6 @@ def test_a_slow_answer_to_the_first_datagram_still_counts() -> None:
 
     answer = answer_of(ask(slow)[0])
     assert (answer.edns, answer.tries) == (True, 2)
-
-
-# Silence and junk ------------------------------------------------------------------------------------------------
 
 
 def test_d19_silence_ends_at_the_limit_after_three_datagrams() -> None:
@@ -318,29 +302,6 @@ def test_a_genuine_answer_behind_much_junk_is_found() -> None:
     assert answer.junk == 100
 
 
-# Malformed answers -----------------------------------------------------------------------------------------------
-
-BROKEN: dict[str, Callable[[Asked], bytes]] = {
-    "a pointer to itself": lambda asked: alias((12 + len(asked.question) + 12 | 0xC000).to_bytes(2, "big")),
-    "a pointer forward": lambda asked: (
-        alias((12 + len(asked.question) + 13 | 0xC000).to_bytes(2, "big")) + b"\0"
-    ),
-    "a pointer past the end": lambda _asked: alias(b"\xff\xff"),
-    "a pointer into the header": lambda _asked: alias(b"\xc0\x02"),
-    "label type 0x40": lambda _asked: alias(b"\x41a\0"),
-    "label type 0x80": lambda _asked: alias(b"\x81a\0"),
-    "a name over 255 bytes": lambda _asked: alias(b"\x3f" + b"a" * 63 + (b"\x3f" + b"a" * 63) * 4 + b"\0"),
-    "a name longer than its record": lambda _asked: (
-        b"\xc0\x0c" + bytes.fromhex("0005 0001 0000003c 0002") + b"\1a\0"
-    ),
-    "an address of five bytes": lambda _asked: (
-        b"\xc0\x0c" + bytes.fromhex("0001 0001 0000003c 0005 0102030405")
-    ),
-    "a record cut short": lambda _asked: a_record()[:-1],
-    "half a record": lambda _asked: a_record()[:7],
-}
-
-
 @pytest.mark.parametrize("fault", BROKEN)
 def test_d4_an_answer_that_breaks_the_protocol_is_a_doubt_and_named_at_the_limit(fault: str) -> None:
     def broken(asked: Asked, send: Send) -> None:
@@ -362,35 +323,6 @@ def test_a_good_answer_after_a_broken_one_wins() -> None:
     assert (answer.records[0].value, answer.junk) == ("192.0.2.1", 1)
 
 
-def test_d3_eight_thousand_pointers_in_a_row() -> None:
-    def deep(asked: Asked, send: Send) -> None:
-        start = 12 + len(asked.question) + 12
-        chain = b"\0" + b"".join(
-            ((start + max(0, 2 * i - 1)) | 0xC000).to_bytes(2, "big") for i in range(8000)
-        )
-        last = start + len(chain) - 2
-        record = (
-            b"\xc0\x0c"
-            + (10).to_bytes(2, "big")
-            + bytes.fromhex("0001 0000003c")
-            + len(chain).to_bytes(2, "big")
-        )
-        send(asked.reply(record + chain + a_record(name=(last | 0xC000).to_bytes(2, "big")), 2))
-
-    seen, _ = ask(deep, limits=Limits(dns_try=0.05, dns_name=0.1))
-    assert seen.failure is not None
-    assert seen.failure.code is Code.MALFORMED
-    assert "Pointer" in seen.failure.detail
-
-
-def test_d10_sixteen_thousand_options() -> None:
-    def options(asked: Asked, send: Send) -> None:
-        send(asked.reply(a_record(), 1, additional=opt(b"\xfd\xe9\0\0" * 16_000), additionals=1))
-
-    seen, _ = ask(options, limits=Limits(dns_try=0.05, dns_name=0.1))
-    assert seen.failure == Failure(Stage.DNS, Code.MALFORMED, "more than 100 EDNS options")
-
-
 def test_a_name_that_is_none_sends_nothing() -> None:
     network = HostNetwork()
     step = DnsQuestion("127.0.0.1", "a" * 64 + ".test", "A")
@@ -400,70 +332,17 @@ def test_a_name_that_is_none_sends_nothing() -> None:
     assert network.questions == 0
 
 
-# TCP --------------------------------------------------------------------------------------------------------------
-
-
-def cut(asked: Asked, send: Send) -> None:
-    send(asked.reply(a_record(), 1, flags=TC))
-
-
-async def query_of(reader: asyncio.StreamReader) -> Asked:
-    length = int.from_bytes(await reader.readexactly(2), "big")
-    return Asked(await reader.readexactly(length))
-
-
-async def silent(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
-    await reader.read(-1)
-
-
-async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await reader.readexactly(1)
-    linger = struct.pack("ii", 1, 0)
-    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-    writer.transport.abort()
-
-
-async def eof(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await query_of(reader)
-    writer.write(b"\0")
-
-
-async def length_only(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await query_of(reader)
-    writer.write(b"\0\x50")
-    await reader.read(-1)
-
-
-async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await query_of(reader)
-    writer.write(b"\xff\xff")
-    while True:
-        writer.write(b"x")
-        await asyncio.sleep(0.02)
-
-
-async def noise(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await query_of(reader)
-    writer.write(b"\0\x10" + b"HTTP/1.1 400 Bad")
-
-
-async def other_id(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    asked = await query_of(reader)
-    reply = asked.reply(a_record(), 1, number=asked.number ^ 1)
-    writer.write(len(reply).to_bytes(2, "big") + reply)
-
-
 @pytest.mark.parametrize(
     ("tcp", "word"),
     [
         (None, "refused"),
-        (silent, "timeout"),
-        (length_only, "timeout"),
-        (drip, "timeout"),
-        (reset, "reset"),
-        (eof, "eof"),
-        (noise, "malformed"),
-        (other_id, "malformed"),
+        (dns_faults.silent, "timeout"),
+        (dns_faults.length_only, "timeout"),
+        (dns_faults.drip, "timeout"),
+        (dns_faults.reset, "reset"),
+        (dns_faults.eof, "eof"),
+        (dns_faults.noise, "malformed"),
+        (dns_faults.other_id, "malformed"),
     ],
 )
 def test_d8_truncated_and_tcp_53_fails(tcp: Talk | None, word: str) -> None:
