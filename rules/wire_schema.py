@@ -24,7 +24,7 @@ Json = dict[str, Any]
 TIME: Json = {
     "type": "string",
     "format": "date-time",
-    "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$",
+    "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3,6}Z$",
 }
 PLAIN: dict[Hint, Json] = {
     str: {"type": "string"},
