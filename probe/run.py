@@ -97,6 +97,7 @@ class Runner:
         self._held: dict[str, deque[tuple[Phase, Step]]] = defaultdict(deque)
         self._finished: deque[Observation] = deque()
         self._tasks: dict[asyncio.Task[None], Step] = {}
+        self._declined: list[tuple[str, Phase, Step]] = []
         self._wake = asyncio.Event()
         self._phase = Phase.LOCAL
         self._connections = 0
@@ -117,7 +118,8 @@ class Runner:
                     self._audit.stop("budget")
                 wait = self._start()
                 self._report(begun)
-                if left <= 0 or (not self._tasks and not self._finished and wait is None):
+                idle = not self._tasks and not self._finished and wait is None
+                if left <= 0 or (idle and not self._reconsider()):
                     break
                 if not self._finished:
                     await self._pause(min(left, wait) if wait is not None else left)
@@ -185,6 +187,7 @@ class Runner:
                 step = queue.popleft()
                 address = getattr(step, "address", None)
                 if not self._audit.wanted(step):
+                    self._declined.append((kind, phase, step))
                     self._release(address)
                     continue
                 if address is not None and self._at_address[address] >= self._pace.per_address:
@@ -222,6 +225,17 @@ class Runner:
             failure = Failure(Stage.LOCAL, Code.BUG, f"{type(error).__name__}: {error}")
             self._finished.append(Observation(step, time.time(), 0.0, failure))
         self._wake.set()
+
+    def _reconsider(self) -> bool:
+        """Steps that were not wanted when their turn came: what has been learned since may have changed that."""
+        declined, self._declined = self._declined, []
+        for kind, phase, step in declined:
+            if self._audit.wanted(step):
+                self._queues[kind][phase].append(step)
+                self._wake.set()
+            else:
+                self._declined.append((kind, phase, step))
+        return self._wake.is_set()
 
     def _release(self, address: str | None) -> None:
         """One step that waited for room at `address` may be looked at again."""

@@ -10,7 +10,7 @@ from rules.kinds.tls_handshake import TlsHandshake
 from rules.observation import Observation
 from rules.verdict import Plan
 
-#: Hosts that must have failed over a family, with none reached over it, before the family counts as broken.
+#: Names that must fail over a family and open over the other before the family counts as broken.
 BROKEN_FAMILY_AFTER = 3
 #: Counts of silent hosts at which an address that answered before is asked again.
 RECHECK_AT = (5, 12, 20)
@@ -32,7 +32,8 @@ class Guard:
     reached: dict[str, TlsHandshake] = field(default_factory=dict)  # address -> handshake that got through
     opened: set[str] = field(default_factory=set)  # addresses with an established connection
     silent: dict[str, float] = field(default_factory=dict)  # address -> when it last met silence or a reset
-    failed_families: dict[bool, set[str]] = field(default_factory=lambda: {False: set(), True: set()})
+    failed_names: dict[bool, dict[str, str]] = field(default_factory=lambda: {False: {}, True: {}})
+    opened_names: dict[bool, set[str]] = field(default_factory=lambda: {False: set(), True: set()})
     rechecks: list[TlsHandshake] = field(default_factory=list)
     last_success: float = 0.0
     sweep: bool = False  # an address that answered before has gone silent: the firewall took us for a scanner
@@ -47,12 +48,13 @@ class Guard:
             return None
         if failure is None or failure.stage not in (Stage.TCP, Stage.LOCAL):
             self.opened.add(step.address)
+            self.opened_names[is_v6(step.address)].add(_name(step))
             if failure is None:
                 self.last_success = max(self.last_success, seen.started + seen.elapsed)
                 if isinstance(step, TlsHandshake) and step.hello == "connector":
                     self.reached.setdefault(step.address, step)
         elif failure.code in _DEAD_END:
-            self.failed_families[is_v6(step.address)].add(step.address)
+            self.failed_names[is_v6(step.address)][_name(step)] = step.address
         if failure is not None and failure.code in (Code.TIMEOUT, Code.RESET, Code.EOF, Code.REFUSED):
             fresh = step.address not in self.silent
             self.silent[step.address] = seen.started + seen.elapsed
@@ -72,11 +74,15 @@ class Guard:
         return replace(untried[0], attempt=RECHECK)
 
     def family_broken(self, v6: bool) -> bool:
-        """Several addresses of the family failed to open, none opened, while the other family works."""
-        opened = {is_v6(address) for address in self.opened}
-        return (
-            len(self.failed_families[v6]) >= BROKEN_FAMILY_AFTER and v6 not in opened and (not v6) in opened
-        )
+        """Nothing opened over the family, and several names that failed over it open over the other."""
+        if self.opened_names[v6] or not self.opened_names[not v6]:
+            return False
+        return len(self.failed_over(v6)) >= BROKEN_FAMILY_AFTER
+
+    def failed_over(self, v6: bool) -> list[str]:
+        """Addresses of the family that failed for names which the other family reaches."""
+        other = self.opened_names[not v6]
+        return sorted(address for name, address in self.failed_names[v6].items() if name in other)
 
     def exhausted(self, now: float) -> bool:
         """Whether so many hosts met silence or a reset lately that going on would look like a scan."""
@@ -84,3 +90,7 @@ class Guard:
             return False
         recent = [a for a, when in self.silent.items() if now - when <= self.plan.sweep_window]
         return len([a for a in recent if not self.family_broken(is_v6(a))]) >= self.plan.sweep_limit
+
+
+def _name(step: TlsHandshake | HttpFetch) -> str:
+    return step.host if isinstance(step, HttpFetch) else step.server_name

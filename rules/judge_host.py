@@ -112,7 +112,7 @@ def _families(context: Context) -> Iterator[Verdict]:
     guard = context.audit.guard
     for v6, name in ((False, "IPv4"), (True, "IPv6")):
         if guard.family_broken(v6):
-            tried = sorted(guard.failed_families[v6])
+            tried = guard.failed_over(v6)
             yield _finding(
                 "path",
                 Status.WARN,
