@@ -161,7 +161,7 @@ def _tcp_failed(
             f"{where} got no answer, after a firewall began to drop this host's traffic",
             attempts,
         )
-    cause, what = _tcp_cause(failure)
+    cause, what = _tcp_cause(context, failure)
     sender = failure.icmp.sender if failure.icmp else None
     hop = (("sent by", sender),) if sender else ()
     details = (("tries", f"{len(attempts)}, each waited {last.elapsed:.1f} s"), *hop, *_flow(attempts))
@@ -179,7 +179,7 @@ def _tcp_failed(
     )
 
 
-def _tcp_cause(failure: Failure) -> tuple[str, str]:
+def _tcp_cause(context: Context, failure: Failure) -> tuple[str, str]:
     if failure.code is Code.REFUSED:
         return "tcp.reset", "is refused with a reset (by a firewall or by the host itself)"
     if failure.icmp is not None:
@@ -190,6 +190,9 @@ def _tcp_cause(failure: Failure) -> tuple[str, str]:
             else f"ICMP type {failure.icmp.type} code {failure.icmp.code}"
         )
         sender = f", sent by {failure.icmp.sender}" if failure.icmp.sender else ""
+        host = context.audit.host
+        if host is not None and failure.icmp.sender in host.addresses:
+            sender = ", by this host itself: a local firewall, or a next hop that does not answer"
         return "tcp.unreachable", f"is unreachable ({word}{sender})"
     if failure.code in (Code.UNREACHABLE, Code.NO_ROUTE):
         return "tcp.unreachable", "is unreachable (this host has no way there)"
