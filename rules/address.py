@@ -113,12 +113,18 @@ def classify(address: str | Address, public_networks: Sequence[str] = ()) -> Add
     `public_networks` (CIDR) makes public what is not, for test ranges: it wins over everything but `NEVER`. It may name
     the IPv6 address itself or the IPv4 address inside it.
     """
+    return _classified(address, tuple(public_networks))
+
+
+@lru_cache(maxsize=4096)
+def _classified(address: str | Address, public_networks: tuple[str, ...]) -> AddressClass:
+    """Cached: asked again right before each packet would leave."""
     given = parse(address)
     inner = embedded(given)
     found = _lookup(inner or given)
     if found in NEVER:
         return found
-    if any(_within(one, _networks(tuple(public_networks))) for one in (given, inner) if one is not None):
+    if any(_within(one, _networks(public_networks)) for one in (given, inner) if one is not None):
         return AddressClass.PUBLIC
     return found
 

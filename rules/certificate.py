@@ -229,20 +229,25 @@ def verify(key: object, value: bytes, signed: bytes, algorithm: object, paramete
 
 def covers_name(cert: CertFacts, host: str) -> bool:
     """Whether its subjectAltName is for `host`; a wildcard stands for one whole label (RFC 9525 section 6)."""
+    return _covers(cert.dns_names, cert.ip_names, host)
+
+
+@lru_cache(maxsize=4096)
+def _covers(dns_names: tuple[str, ...], ip_names: tuple[str, ...], host: str) -> bool:
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        return _covers_dns(cert, host.rstrip("."))
-    return str(address) in cert.ip_names
+        return _covers_dns(dns_names, host.rstrip("."))
+    return str(address) in ip_names
 
 
-def _covers_dns(cert: CertFacts, host: str) -> bool:
+def _covers_dns(dns_names: tuple[str, ...], host: str) -> bool:
     try:
         wanted = hazmat.DNS_ID(host)
     except (ValueError, TypeError):  # idna's errors are ValueErrors
         return False
     tail = host.rpartition(".")[2].lower()
-    return any(wanted.verify(p) for n in cert.dns_names if n.lower().endswith(tail) and (p := _pattern(n)))
+    return any(wanted.verify(p) for n in dns_names if n.lower().endswith(tail) and (p := _pattern(n)))
 
 
 def _pattern(name: str) -> hazmat.DNSPattern | None:

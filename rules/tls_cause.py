@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 from dataclasses import dataclass
+from functools import lru_cache
 
 from rules.certificate import CertFacts, covers_name, facts
 from rules.display import display
@@ -88,6 +89,7 @@ class TlsCause:
     details: tuple[tuple[str, str], ...] = ()
 
 
+@lru_cache(maxsize=4096)
 def tls_cause(
     judgement: ChainJudgement,
     faults: tuple[LeafFault, ...] = (),
