@@ -10,7 +10,7 @@ from rules.ruleset import Group
 from rules.targets import Target
 from rules.verdict import Answer, Status, Verdict
 
-_BAD = frozenset({Status.FAIL, Status.BROKEN})
+_BAD = frozenset({Status.FAIL})  # a bug of ours (BROKEN) blocks nobody: what it hides was not tested
 #: Causes that make a service name unusable although its packets get through.
 _FATAL = frozenset({"tls.intercepted"})
 #: Reasons why a name could not be tested that leave the answer open.
@@ -48,7 +48,13 @@ def roll_up(target: Target, verdicts: Iterable[Verdict]) -> NameState:
         intercepted=any(v.cause in _FATAL and v.status in (*_BAD, Status.WARN) for v in rows),
         resolved=bool(addressed)
         or any(v.check == "dns" and v.status in (Status.PASS, Status.NOTICE) for v in rows),
-        open=any(v.status is Status.INCONCLUSIVE and v.cause in _OPEN for v in rows) or not rows,
+        open=any(_leaves_open(v) for v in rows) or not rows,
+    )
+
+
+def _leaves_open(verdict: Verdict) -> bool:
+    return verdict.status is Status.BROKEN or (
+        verdict.status is Status.INCONCLUSIVE and verdict.cause in _OPEN
     )
 
 
