@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rules.context import CLOCK_BREAKS, CLOCK_NOTICE, Context
-from rules.failure import Code
+from rules.failure import Code, Stage
 from rules.kinds.dns_chain import OS
 from rules.kinds.tcp_connect import TcpConnect
 from rules.kinds.tls_handshake import TlsHandshake
@@ -186,7 +186,7 @@ def _hellos(context: Context) -> Iterator[Verdict]:
         step = seen.step
         if isinstance(step, TlsHandshake) and step.hello == "large":
             attempts = context.seen(step)
-            if attempts and attempts[0] is seen:
+            if attempts and attempts[0] is seen and not all(_unopened(s) for s in attempts):
                 (blocked if _vanished(attempts) else worked).append((step, attempts))
     if blocked and not worked:
         first = blocked[0][0]
@@ -202,6 +202,11 @@ def _hellos(context: Context) -> Iterator[Verdict]:
             Endpoint(first.server_name, first.port, first.address),
             evidence,
         )
+
+
+def _unopened(seen: Observation) -> bool:
+    """No connection, no ClientHello: nothing is told about its size."""
+    return seen.failure is not None and seen.failure.stage in (Stage.LOCAL, Stage.TCP)
 
 
 def _vanished(attempts: tuple[Observation, ...]) -> bool:

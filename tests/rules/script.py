@@ -313,17 +313,22 @@ def run(
     world: World,
     rules: Rules = RULES,
     plan: Plan = PLAN,
-    pick: Pick = lambda waiting: 0,
+    pick: Pick | None = None,
     lost: Callable[[Step], bool] = lambda step: False,
 ) -> Audit:
-    """An audit to its end. `pick` says which of so many waiting steps is answered next, `lost` which never are."""
+    """An audit to its end, one step after the other.
+
+    `pick` says which of so many waiting steps is answered next (without it the first of the earliest phase, as the loop
+    does), `lost` which never are.
+    """
     audit = Audit(rules, plan)
-    waiting = [item.step for item in audit.ready()]
+    waiting = audit.ready()
     while waiting:
-        step = waiting.pop(pick(len(waiting)))
+        place = pick(len(waiting)) if pick else min(range(len(waiting)), key=lambda n: waiting[n].phase)
+        step = waiting.pop(place).step
         if audit.wanted(step) and not lost(step):
             audit.record(world.answer(step))
-        waiting += [item.step for item in audit.ready()]
+        waiting += audit.ready()
     return audit
 
 

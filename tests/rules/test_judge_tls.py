@@ -1,0 +1,222 @@
+"""TLS, one cause per handshake: each line of the page of that name, through a whole audit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from rules.failure import Code, Failure, Stage
+from rules.kinds.http_fetch import HttpFetch
+from rules.kinds.tls_handshake import TlsHandshake
+from rules.verdict import Answer, Status, Verdict
+from tests import pki
+from tests.rules.script import (
+    BOOTSTRAP,
+    CONTROL,
+    CORPORATE,
+    CRL_HOST,
+    CUT,
+    ISSUING,
+    NOBODY,
+    PUBLIC,
+    QUIET,
+    RELAYS,
+    ROOT,
+    SIGN_IN,
+    START,
+    Scripted,
+    World,
+    by,
+    crl,
+    healthy,
+    judged,
+    leaf,
+    page,
+    rows,
+    shown,
+)
+
+FORGER = pki.authority("Microsoft TLS Issuing CA 01", kind="rsa")  # the name is the expected CA's, the key is not
+SYSTEM = (*healthy().system, pki.der(CORPORATE.certificate))
+EXPIRED = shown(leaf(BOOTSTRAP, ISSUING, days=-30).chain)
+OTHER_NAME = shown(leaf("other.example").chain)
+
+
+def bootstrap(answer: Scripted, world: World | None = None) -> Verdict:
+    """The verdict on the bootstrap name's first address when every handshake with that name is answered so."""
+    network = world or healthy()
+    return rows(judged(network.when(TlsHandshake, answer, server_name=BOOTSTRAP), plan=QUIET), BOOTSTRAP, "tls")[0]
+
+
+def decided(verdict: Verdict) -> tuple[str, Status]:
+    return verdict.cause, verdict.status
+
+
+# --- by signature ------------------------------------------------------------------------------------------------
+
+
+def test_up_to_an_expected_key_is_genuine() -> None:
+    assert decided(bootstrap(shown(leaf(BOOTSTRAP).chain))) == ("ok", Status.PASS)
+
+
+def test_up_to_a_public_root_is_an_unexpected_issuer_where_the_service_is_strict() -> None:
+    assert decided(bootstrap(by(PUBLIC))) == ("tls.issuer-unexpected", Status.WARN)
+
+
+def test_up_to_a_root_that_only_this_host_trusts_is_intercepted() -> None:
+    verdict = bootstrap(by(CORPORATE), healthy(system=SYSTEM))
+    assert decided(verdict) == ("tls.intercepted", Status.FAIL)
+    assert "Exempt this name" in verdict.remedy
+
+
+def test_an_expected_name_on_another_key_is_forged() -> None:
+    verdict = bootstrap(by(FORGER))
+    assert decided(verdict) == ("tls.intercepted", Status.FAIL)
+    assert "without that CA's key" in verdict.summary
+
+
+def test_a_root_in_the_system_store_does_not_excuse_a_forgery() -> None:
+    trusted = (*healthy().system, pki.der(FORGER.certificate))
+    assert bootstrap(by(FORGER), healthy(system=trusted)).cause == "tls.intercepted"
+
+
+def test_an_issuer_that_is_nowhere_is_inconclusive_and_never_green() -> None:
+    alone = shown(leaf(BOOTSTRAP).chain[:1])
+    nowhere = healthy().when(HttpFetch, page(404), target="/issuing.crt")
+    assert decided(bootstrap(alone, nowhere)) == ("tls.incomplete-chain", Status.INCONCLUSIVE)
+
+
+def test_an_issuer_that_was_not_served_is_fetched_as_windows_does() -> None:
+    verdict = bootstrap(shown(leaf(BOOTSTRAP).chain[:1]))
+    assert decided(verdict) == ("ok", Status.PASS)
+    assert ("note", "an issuer was not served and was fetched from its AIA address") in verdict.details
+
+
+def test_a_lone_self_signed_certificate() -> None:
+    own = pki.authority(BOOTSTRAP)
+    assert decided(bootstrap(shown((pki.der(own.certificate),)))) == ("tls.self-signed", Status.FAIL)
+
+
+def test_a_chain_to_an_unknown_root_at_one_name_is_untrusted() -> None:
+    assert decided(bootstrap(by(NOBODY))) == ("tls.untrusted", Status.FAIL)
+
+
+def test_a_chain_to_an_unknown_root_at_unrelated_names_is_interception() -> None:
+    world = healthy().when(TlsHandshake, by(NOBODY), server_name=SIGN_IN)
+    verdict = bootstrap(by(NOBODY), world)
+    assert decided(verdict) == ("tls.intercepted", Status.FAIL)
+    assert "names that have nothing to do with each other" in verdict.summary
+
+
+def test_an_unknown_root_that_calls_itself_microsoft_is_interception() -> None:
+    assert bootstrap(by(pki.authority("Microsoft Azure Edge 7"))).cause == "tls.intercepted"
+
+
+def test_a_new_issuing_ca_under_an_expected_root_is_a_notice() -> None:
+    new = pki.authority("Microsoft TLS Issuing CA 98", ROOT)
+    assert decided(bootstrap(by(new))) == ("tls.new-issuing-ca", Status.NOTICE)
+
+
+# --- precedence --------------------------------------------------------------------------------------------------
+
+
+def test_expired() -> None:
+    assert decided(bootstrap(EXPIRED)) == ("tls.expired", Status.FAIL)
+
+
+def test_name_mismatch() -> None:
+    assert decided(bootstrap(OTHER_NAME)) == ("tls.name-mismatch", Status.FAIL)
+
+
+def test_revoked_weighs_more_than_expired() -> None:
+    gone = leaf(BOOTSTRAP, ISSUING, days=-30).certificate.serial_number
+    world = healthy().when(HttpFetch, crl(ISSUING, (gone,)), host=CRL_HOST, target="/issuing.crl")
+    assert decided(bootstrap(EXPIRED, world)) == ("tls.revoked", Status.FAIL)
+
+
+def test_interception_weighs_more_than_expiry_and_a_wrong_name() -> None:
+    stale = CORPORATE.leaf(["other.example"], starts=-pki._DAY * 300, ends=-pki._DAY * 30)
+    chain = (*stale.chain, pki.der(CORPORATE.certificate))
+    assert bootstrap(shown(chain), healthy(system=SYSTEM)).cause == "tls.intercepted"
+
+
+def test_expiry_weighs_more_than_a_wrong_name_and_that_more_than_an_unexpected_issuer() -> None:
+    assert bootstrap(shown(leaf("other.example", ISSUING, days=-30).chain)).cause == "tls.expired"
+    assert bootstrap(shown(leaf("other.example", PUBLIC).chain)).cause == "tls.name-mismatch"
+
+
+# --- attempts ----------------------------------------------------------------------------------------------------
+
+
+def test_a_failure_that_was_better_the_second_time_is_a_notice() -> None:
+    world = healthy().when(TlsHandshake, CUT, server_name=BOOTSTRAP, attempt=1)
+    report = judged(world, plan=QUIET)
+    assert {decided(v) for v in rows(report, BOOTSTRAP, "tls")} == {("ok", Status.NOTICE)}
+    assert report.answer is Answer.YES
+
+
+def test_interception_of_one_handshake_in_two_stays_interception() -> None:
+    world = healthy(system=SYSTEM).when(TlsHandshake, by(CORPORATE), server_name=BOOTSTRAP, attempt=1)
+    verdict = rows(judged(world, plan=QUIET), BOOTSTRAP, "tls")[0]
+    assert decided(verdict) == ("tls.intercepted", Status.FAIL)
+    assert "was genuine" in verdict.summary
+
+
+def test_the_control_name_tells_whether_the_name_or_the_address_is_intercepted() -> None:
+    by_name = bootstrap(by(CORPORATE), healthy(system=SYSTEM))
+    assert ("by", "name") in by_name.details
+    everywhere = healthy(system=SYSTEM).when(TlsHandshake, by(CORPORATE), server_name=CONTROL)
+    assert ("by", "address") in bootstrap(by(CORPORATE), everywhere).details
+
+
+def test_the_product_is_a_label_on_what_the_chain_proved() -> None:
+    assert "looks like Contoso Box" in bootstrap(by(CORPORATE), healthy(system=SYSTEM)).summary
+    harmless = pki.authority("Contoso Public Issuing", pki.authority("Example Public Root"))
+    assert bootstrap(by(harmless)).cause == "tls.issuer-unexpected"
+
+
+# --- handshakes without a certificate ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("failure", "cause", "status"),
+    [
+        (Failure(Stage.TLS, Code.TIMEOUT), "tls.timeout", Status.FAIL),
+        (Failure(Stage.TLS, Code.RESET), "tls.reset", Status.FAIL),
+        (Failure(Stage.TLS, Code.EOF), "tls.reset", Status.FAIL),
+        (Failure(Stage.TLS, Code.ALERT, "unrecognized_name", alert=112), "tls.alert", Status.FAIL),
+        (Failure(Stage.TLS, Code.NOT_TLS, "HTTP/1.1 400"), "tls.not-tls", Status.FAIL),
+        (Failure(Stage.TLS, Code.MALFORMED, "record of 0 bytes"), "tls.malformed", Status.FAIL),
+    ],
+)
+def test_how_a_handshake_ended(failure: Failure, cause: str, status: Status) -> None:
+    verdict = bootstrap(failure)
+    assert decided(verdict) == (cause, status)
+    assert verdict.remedy
+    assert len(verdict.evidence) == 2
+
+
+@pytest.mark.parametrize("name", [BOOTSTRAP, SIGN_IN])
+def test_a_server_with_tls_1_3_only_fails_in_the_service_group_only(name: str) -> None:
+    refused = Failure(Stage.TLS, Code.ALERT, "protocol version", alert=70)
+    world = healthy().when(TlsHandshake, refused, server_name=name, hello="connector")
+    verdict = rows(judged(world, plan=QUIET), name, "tls")[0]
+    assert decided(verdict) == ("tls.version", Status.FAIL if name == BOOTSTRAP else Status.NOTICE)
+
+
+def test_a_chain_that_was_seen_before_an_alert_is_judged() -> None:
+    alert = Failure(Stage.TLS, Code.ALERT, "certificate required", alert=116)
+    chain = by(CORPORATE)(TlsHandshake("203.0.113.1", 443, BOOTSTRAP))
+    assert bootstrap((alert, chain), healthy(system=SYSTEM)).cause == "tls.intercepted"  # type: ignore[arg-type]
+
+
+def test_a_genuine_chain_before_a_failure_never_passes() -> None:
+    alert = Failure(Stage.TLS, Code.ALERT, "handshake failure", alert=40)
+    assert bootstrap((alert, shown(leaf(BOOTSTRAP).chain))).status is Status.FAIL
+
+
+def test_a_verdict_shows_the_flow_for_a_search_in_the_firewall_s_log() -> None:
+    assert ("from", "198.51.100.5 port 50123, 198.51.100.5 port 50123") in bootstrap(CUT).details
+
+
