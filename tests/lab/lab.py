@@ -101,6 +101,10 @@ class Lab:
         """Change the firewall of the running lab."""
         return str(self._call("batch", network="firewall", argv=["nft", "-f", "-"], text=text)["stdout"])
 
+    def start_python(self, name: str, network: str, module: str, argument: str) -> None:
+        """Start a further server of `tests.lab.servers` in the running lab."""
+        self._many([self._python(name, network, module, argument)])
+
     def stop(self, service: str) -> None:
         """Kill one server of the running lab."""
         self._call("stop", name=service)
@@ -113,7 +117,7 @@ class Lab:
 
     def _start(self) -> None:
         flags = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-        if os.getuid() != 0:
+        if namespaces.identity()[0] != 0:
             flags += ["--user", "--map-root-user"]
         self._process = subprocess.Popen(
             ["unshare", *flags, sys.executable, "-m", "tests.lab.supervisor"],

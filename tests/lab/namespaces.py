@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 CLONE_NEWNS = 0x00020000
@@ -89,8 +91,22 @@ def entering(fd: int, files: Mapping[str, str], *, unprivileged: bool = False) -
     return prepare
 
 
+def identity() -> tuple[int, int]:
+    """Our user and group ids. The lab exists on Linux only; elsewhere its modules still type-check."""
+    if sys.platform == "win32":
+        raise OSError("the lab needs Linux")
+    return os.getuid(), os.getgid()
+
+
+def kill_session(leader: int) -> None:
+    """Kill every process of a group; one that has ended already is no fault."""
+    if sys.platform != "win32":
+        with suppress(ProcessLookupError):
+            os.killpg(leader, SIGKILL)
+
+
 def _become_nobody() -> None:
-    outside_user, outside_group = os.getuid(), os.getgid()
+    outside_user, outside_group = identity()
     unshare(CLONE_NEWUSER)
     for file, text in (
         ("setgroups", "deny"),

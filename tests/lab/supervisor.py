@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -99,7 +98,7 @@ class Supervisor:
     async def stop(self, name: str) -> dict[str, Any]:
         """Kill a service and wait for its end."""
         process = self.services.pop(name)
-        os.killpg(process.pid, signal.SIGKILL)
+        namespaces.kill_session(process.pid)
         await process.wait()
         return {}
 
@@ -131,7 +130,7 @@ class Supervisor:
             out, err = await asyncio.wait_for(process.communicate(stdin.encode()), timeout)
         except TimeoutError:
             late = True
-            os.killpg(process.pid, signal.SIGKILL)
+            namespaces.kill_session(process.pid)
             out, err = b"", f"killed after {timeout} s".encode()
             await process.wait()
         return {

@@ -5,14 +5,11 @@
 
 from __future__ import annotations
 
-import gzip
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.lab.auditing import GOLDENS, audit, record_golden, replay
+from tests.lab.auditing import audit, record_golden, replay
 from tests.lab.lab import Lab
 from tests.lab.plan import Plan
 from tests.lab.scenario import Scenario, check, essence
@@ -45,20 +42,3 @@ def test_scenario(scenario: Scenario, request: pytest.FixtureRequest) -> None:
         assert again.code == run.finished.code
         if request.config.getoption("--record-goldens"):
             record_golden(lab, scenario.name, run.path)
-
-
-@pytest.fixture(scope="module")
-def any_lab() -> Iterator[Lab]:
-    """Files only: the configuration that replays are judged with."""
-    with Lab() as lab:
-        yield lab
-
-
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.name)
-def test_golden_replay(scenario: Scenario, tmp_path: Path, any_lab: Lab) -> None:
-    """Today's rules judge the recorded run as the scenario expects."""
-    report = tmp_path / "report.json"
-    report.write_bytes(gzip.decompress((GOLDENS / scenario.name / "report.json.gz").read_bytes()))
-    again, replayed = replay(any_lab, report)
-    assert replayed is not None, f"no replay: {again.text}"
-    assert check(scenario, replayed, again.code).faults == ()

@@ -47,6 +47,10 @@ def _forged_service_only(plan: Plan) -> None:
     plan.interceptors = [Interceptor("forge", ALL, only=(".msappproxy.net", ".servicebus.windows.net"))]
 
 
+def _forged_now_and_then(plan: Plan) -> None:
+    plan.interceptors = [Interceptor("forge", ALL, options={"alternate": True})]
+
+
 def _one_address(plan: Plan) -> None:
     address = plan.world.hosts[REGISTRATION].v4[:1]
     plan.interceptors = [Interceptor("forge", plans.match(to=address, port=443))]
@@ -132,6 +136,16 @@ SCENARIOS = (
             Want("tls.intercepted", (APP_PROXY, SERVICE_BUS), only=True),
         ),
         ACCEPTING,
+        NEVER,
+    ),
+    Scenario(
+        "intercepted-now-and-then",
+        "an interceptor that takes every second connection of a name and forges the issuers",
+        "no",
+        2,
+        _forged_now_and_then,
+        (Want("tls.intercepted", (BOOTSTRAP, RELAY), "fail"),),
+        (*ACCEPTING, "tls.incomplete-chain"),
         NEVER,
     ),
     Scenario(

@@ -55,8 +55,17 @@ def plain_answer(behaviour: str) -> bytes | None:
             return response(
                 "302 Found", b"", "text/html", "Location: http://portal.hotel.example/login?from=lab"
             )
+        case "moved":
+            return response(
+                "301 Moved Permanently", b"", "text/html", "Location: https://www.contoso.example/"
+            )
         case "unavailable":
             return response("503 Service Unavailable", b"busy", "text/plain")
+        case "hostile-text":
+            title = "\x1b[31mFabrikam\u202e blocks this</title><script>alert(1)</script>".encode()
+            return response(
+                "200 OK", b"<html><title>" + title + b"</html>", "text/html", "Server: \x1b[31mFabrikam"
+            )
         case "malformed":
             return b"\x00\x01\x02 this is no HTTP\r\n\r\n"
     return None

@@ -15,6 +15,7 @@ import socket
 import ssl
 import struct
 import sys
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,8 @@ class Middlebox:
     def __init__(self, options: dict[str, Any], directory: Path) -> None:
         self.kind: str = options["kind"]
         self.only: tuple[str, ...] = tuple(options.get("only", ()))
+        self.alternate: bool = options.get("alternate", False)  # a name's first connection, its third, ...
+        self.met: Counter[str] = Counter()
         self.page: str = options.get("page", "html")
         self.file = directory / "forged.pem"
         self.pki = pki.Pki(datetime.datetime.now(datetime.UTC))
@@ -112,7 +115,8 @@ class Middlebox:
                 return
             early += piece
             hello = client_hello.read(early)
-        if not self.concerns(hello.sni):
+        self.met[hello.sni] += 1
+        if not self.concerns(hello.sni) or (self.alternate and self.met[hello.sni] % 2 == 0):
             await relay(reader, writer, target, early)
         elif self.kind == "sni-reset":
             send_reset(writer)

@@ -66,8 +66,9 @@ def leaf_for(made: pki.Pki, host: Host, kind: str) -> pki.Leaf:
             return made.leaf(names, issuer, starts=2 * DAY, ends=90 * DAY)
         case "wrong-name":
             return made.leaf(["www.fabrikam.example", "fabrikam.example"], issuer)
-        case "private" | "private-without-root":
-            leaf = made.leaf(names, pki.PRIVATE)
+        case "private" | "private-without-root" | "private-unfetchable":
+            nowhere = pki.Sources(issuers=("http://pki.fabrikam.example/ca.crt",))
+            leaf = made.leaf(names, pki.PRIVATE, sources=nowhere if kind == "private-unfetchable" else None)
             return pki.Leaf(leaf.cert, leaf.key, (made.ca(pki.PRIVATE),) if kind == "private" else ())
         case "no-chain":
             leaf = made.leaf(names, issuer)
@@ -78,6 +79,10 @@ def leaf_for(made: pki.Pki, host: Host, kind: str) -> pki.Leaf:
             )
             key = pki.derived_key(own.label)
             return pki.Leaf(_self_signed(made, own, names), key, ())
+        case "hostile-text":
+            text = "\x1b[31mFabrikam\u202e\x07<script>alert(1)</script>\r\nYES"
+            own = pki.Authority(text, ("DE", text), host.name, "foreign", key_label=f"hostile {host.name}")
+            return pki.Leaf(_self_signed(made, own, names), pki.derived_key(own.label), ())
         case "huge":
             return made.leaf(names + [f"{'x' * 40}-{n}.example.com" for n in range(6_000)], issuer)
     return made.leaf(names, issuer)

@@ -1,0 +1,41 @@
+"""Every scenario's recorded run, judged again by today's rules: no network, no namespaces.
+
+Recorded with `pytest tests/lab/test_scenarios.py --record-goldens`, each kept only after its live run was as expected.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from probe.__main__ import main
+from tests.lab import audit_files
+from tests.lab.auditing import GOLDENS
+from tests.lab.plan import Plan
+from tests.lab.scenario import Scenario, check
+from tests.lab.scenarios import SCENARIOS
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The configuration that goldens are judged with: the lab's CA set, whose keys are the same on every machine."""
+    directory = tmp_path_factory.mktemp("goldens")
+    audit_files.write(directory, Plan())
+    return directory / "wayclear.toml"
+
+
+def test_every_scenario_has_its_golden_and_no_golden_is_an_orphan() -> None:
+    assert {d.name for d in GOLDENS.iterdir() if d.is_dir()} == {s.name for s in SCENARIOS}
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.name)
+def test_golden(scenario: Scenario, tmp_path: Path, config: Path) -> None:
+    recorded, judged = tmp_path / "report.json", tmp_path / "judged.json"
+    recorded.write_bytes(gzip.decompress((GOLDENS / scenario.name / "report.json.gz").read_bytes()))
+    options = ["--config", str(config), "--format", "json", "--output", str(judged)]
+    code = main(["replay", str(recorded), *options])
+    report = json.loads(judged.read_text(encoding="utf-8"))
+    assert check(scenario, report, code).faults == ()
