@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from exporters.style import count, seconds
 from rules.display import display
@@ -75,12 +75,29 @@ ALERTS: Mapping[int, str] = {
 SECRET_HEADERS = frozenset(
     {"authorization", "cookie", "proxy-authenticate", "proxy-authorization", "set-cookie", "www-authenticate"}
 )
+_TELLING = 24  # characters of a text that stands in two lines by no accident
 _USERINFO = re.compile(r"(?<=://)[^/@\s]+@")
 
 
 def mask(text: str) -> str:
     """`text` with the credentials of URLs made unreadable."""
     return _USERINFO.sub("***@", text)
+
+
+def told_once(details: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Lines of evidence without those whose text another line holds as well; what is compared stays in any case."""
+    found = list(dict.fromkeys(details))
+    return [
+        (key, value)
+        for place, (key, value) in enumerate(found)
+        if not any(
+            value in other and (len(other) > len(value) or earlier < place)
+            for earlier, (_, other) in enumerate(found)
+            if earlier != place
+        )
+        or len(value) < _TELLING
+        or key in ("expected", "served")
+    ]
 
 
 def hostport(address: str, port: int) -> str:

@@ -7,7 +7,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from exporters.evidence import SECRET_HEADERS, asked, clock, failed, hostport, mask, outcome, tls_words
+from exporters.evidence import (
+    SECRET_HEADERS,
+    asked,
+    clock,
+    failed,
+    hostport,
+    mask,
+    outcome,
+    tls_words,
+    told_once,
+)
 from exporters.style import Style, say, seconds
 from exporters.text import WORDS
 from rules.certificate import CertFacts, facts
@@ -46,6 +56,8 @@ def render(report: Report, host: str, port: int | None, style: Style) -> str:
     _addresses(root, report, host, port, chains)
     _revocation(root, report, chains)
     _judged(root, report, host, port)
+    for note in report.notes:
+        root.add(f"note: {say(note)}")
     if style.verbose:
         _steps(root, report)
     return style.finish(_drawn(root, style))
@@ -185,17 +197,24 @@ def _revocation(root: Node, report: Report, chains: Iterable[tuple[bytes, ...]])
     if not sources:
         return
     branch = root.add("revocation and issuers, as the certificates name them")
+    unused: list[str] = []
     for url, kind in sources.items():
+        fetched, judged = _fetched(report, url, kind), _about(report, url, kind)
+        if not fetched and not judged:
+            unused.append(f"{kind}  {display(mask(url))}")
+            continue
         node = branch.add(f"{kind}  {display(mask(url))}")
-        for seen in _fetched(report, url, kind):
+        for seen in fetched:
             assert isinstance(seen.step, HttpFetch)
             where = hostport(seen.step.address, seen.step.port)
             verb = "GET" if seen.step.body is None else "POST"
             node.add(f"{verb} at {where} from {_mine(seen)}: {outcome(seen)}", _tone(seen))
-        if not node.below:
-            node.add("not fetched")
-        for verdict in _about(report, url, kind):
-            _verdict(node, verdict)
+        for verdict in judged:
+            _verdict(node, [verdict], url)
+    if unused:
+        node = branch.add("named as well, and not needed or not reached")
+        for line in unused:
+            node.add(line)
 
 
 def _fetched(report: Report, url: str, kind: str) -> list[Observation]:
@@ -223,10 +242,16 @@ def _about(report: Report, url: str, kind: str) -> list[Verdict]:
 
 
 def _judged(root: Node, report: Report, host: str, port: int | None) -> None:
+    """The heaviest first; what is the same at several addresses is told once, the rule that wants it all at the end."""
     branch = root.add("verdict")
-    found = _verdicts(report, host, port)
-    for verdict in sorted(found, key=lambda v: -v.status.weight):
-        _verdict(branch, verdict)
+    found = sorted(_verdicts(report, host, port), key=lambda v: -v.status.weight)
+    groups: dict[tuple[str, ...], list[Verdict]] = {}
+    for verdict in found:
+        said = "" if verdict.status is Status.PASS and verdict.check == "tcp" else verdict.summary
+        key = (verdict.check, verdict.status.value, verdict.cause, said, verdict.remedy)
+        groups.setdefault(key, []).append(verdict)
+    for alike in groups.values():
+        _verdict(branch, alike)
     if not found:
         branch.add("none: nothing was judged for this endpoint")
     others = [
@@ -235,25 +260,38 @@ def _judged(root: Node, report: Report, host: str, port: int | None) -> None:
         if v.endpoint is None and v.status not in (Status.PASS, Status.NOT_APPLICABLE)
     ]
     for verdict in others:
-        _verdict(branch, verdict)
+        _verdict(branch, [verdict])
+    rules = {
+        f"rule: {display(v.rule)}, {say(v.title)}"
+        + (f" (citation: {say(v.citation)})" if v.citation else ""): None
+        for v in found
+        if v.rule
+    }
+    for rule in rules:
+        branch.add(rule)
 
 
-def _verdict(branch: Node, verdict: Verdict) -> None:
+def _verdict(branch: Node, alike: list[Verdict], source: str = "") -> None:
+    """One verdict, or the same at several addresses: then with what is true of all of them.
+
+    `source` is a URL that stands above already.
+    """
+    verdict = alike[0]
     word, tone = WORDS[verdict.status]
     code = "" if verdict.cause == "ok" else f" [{display(verdict.cause, 60)}]"
-    at = (
-        f" at {display(verdict.endpoint.address, 80)}"
-        if verdict.endpoint and verdict.endpoint.address
-        else ""
-    )
-    node = branch.add(f"{verdict.check.upper()}{at}: {word}: {say(verdict.summary)}{code}", tone)
-    for key, value in verdict.details:
-        node.add(f"{display(key, 40)}: {say(value)}")
+    at = ", ".join(display(v.endpoint.address, 80) for v in alike if v.endpoint and v.endpoint.address)
+    opened = len(alike) > 1 and verdict.check == "tcp" and verdict.status is Status.PASS
+    summary = "opened" if opened else verdict.summary
+    if source:
+        summary = summary.removeprefix(f"{source}: ")
+    where = f" at {at}" if at else ""
+    node = branch.add(f"{verdict.check.upper()}{where}: {word}: {say(summary)}{code}", tone)
+    common = [pair for pair in verdict.details if all(pair in v.details for v in alike)]
+    for key, value in told_once(common):
+        if source not in value or not source:
+            node.add(f"{display(key, 40)}: {say(value)}")
     if verdict.remedy:
         node.add(f"do: {say(verdict.remedy)}")
-    if verdict.rule:
-        cited = f"; {say(verdict.citation)}" if verdict.citation else ""
-        node.add(f"rule: {display(verdict.rule)}, {say(verdict.title)}{cited}")
 
 
 def _steps(root: Node, report: Report) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from exporters.evidence import FAILED, asked, failed, flow, hostport, mask, outcome
+from exporters.evidence import FAILED, asked, failed, flow, hostport, mask, outcome, told_once
 from rules.failure import Code, Failure, Icmp, Stage
 from rules.kinds.dns_chain import DnsAnswer, DnsQuestion
 from rules.kinds.http_fetch import HttpFetch
@@ -92,3 +92,17 @@ def test_secrets_of_urls_are_masked() -> None:
 def test_addresses_and_ports() -> None:
     assert hostport("2001:db8::1", 443) == "[2001:db8::1]:443"
     assert hostport("192.0.2.1", 80) == "192.0.2.1:80"
+
+
+def test_what_two_lines_tell_is_told_once() -> None:
+    key = "88a804f511632b07eeab2286c2e8ce662f1f8ac1"
+    found = [
+        ("key that differs", f"SHA-256 {key}"),
+        ("issuing key", key),
+        ("by", "name"),
+        ("also by", "name"),
+    ]
+    assert told_once(found) == [found[0], *found[2:]]
+    assert told_once([("expected", key), ("served", key)]) == [("expected", key), ("served", key)]
+    assert told_once([("source", key), ("from", key)]) == [("source", key)]
+    assert told_once([found[0], found[0]]) == [found[0]]

@@ -18,7 +18,7 @@ from rules.certificate import facts
 from rules.kinds.http_fetch import HttpExchange, HttpFetch
 from rules.kinds.tls_handshake import TlsFacts
 from rules.observation import Observation
-from rules.verdict import Report
+from rules.verdict import Endpoint, Report, Status, Verdict
 from tests.exporters import samples
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -130,3 +130,28 @@ def test_ascii_terminals_get_ascii() -> None:
 def test_color_only_when_asked() -> None:
     assert "\x1b" not in render(samples.report(), samples.SIGN_IN, None, Style())
     assert "\x1b[1;31m" in render(samples.report(), samples.SIGN_IN, None, Style(color=True))
+
+
+def test_the_same_at_several_addresses_is_told_once() -> None:
+    report = samples.report()
+    addresses = ("20.190.0.7", "20.190.0.8")
+    alike = tuple(
+        Verdict(
+            "entra-app-proxy/x",
+            "Sign-in",
+            Endpoint(samples.SIGN_IN, 443, address),
+            "tls",
+            Status.FAIL,
+            "tls.intercepted",
+            "TLS is intercepted",
+            "Exempt it.",
+            details=(("served", "CN=Proxy"), ("from", f"10.20.0.5 port {port}")),
+        )
+        for port, address in enumerate(addresses, 40_000)
+    )
+    shown = render(dataclasses.replace(report, verdicts=alike), samples.SIGN_IN, 443, Style(120)).partition(
+        "verdict"
+    )[2]
+    assert "TLS at 20.190.0.7, 20.190.0.8: FAIL: TLS is intercepted [tls.intercepted]" in shown
+    assert shown.count("Exempt it.") == shown.count("served: CN=Proxy") == shown.count("rule: ") == 1
+    assert "from: " not in shown, "what differs stands at the addresses"
