@@ -22,7 +22,7 @@ from probe.kinds import (
     trust_store,
 )
 from probe.kinds.local_host import Places
-from probe.kinds.os_lookup import OsResolver
+from probe.kinds.os_lookup import WIDTH, OsResolver
 from probe.kinds.trust_store import TrustStores
 from probe.lag import LagMeter
 from probe.limits import Limits
@@ -61,7 +61,7 @@ class Prober:
     ) -> None:
         self._limits = limits or Limits()
         self._network = network or HostNetwork(self._forbidden)
-        self._resolver = resolver or OsResolver()
+        self._resolver = resolver or OsResolver(width=WIDTH)
         self._stores = stores or TrustStores()
         self._places = places
         self._outer = outer

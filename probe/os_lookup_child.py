@@ -2,7 +2,8 @@
 
 Run as a script with `python -I -S`: the standard library only, nothing of this project. One JSON object a line:
 {"id": 1, "name": "login.example"} in, {"id": 1, "addresses": ["192.0.2.1"], "error": 0} out, where `error` is the
-number of getaddrinfo's error. It ends with its standard input, and so never outlives its parent.
+number of getaddrinfo's error. Each question has a thread of its own, so answers come in any order. It ends with its
+standard input, and so never outlives its parent.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 import socket
 import sys
+import threading
 
 
 def lookup(name: str) -> tuple[list[str], int]:
@@ -26,16 +28,24 @@ def lookup(name: str) -> tuple[list[str], int]:
     return list(dict.fromkeys(str(entry[4][0]) for entry in found)), 0
 
 
-def main() -> None:
-    """Answer line by line until the parent closes its end."""
-    for line in sys.stdin:
-        request = json.loads(line)
-        addresses, error = lookup(str(request["name"]))
+def answer(line: str, turn: threading.Lock) -> None:
+    """Look the name of one request up and write the answer, whole."""
+    request = json.loads(line)
+    addresses, error = lookup(str(request["name"]))
+    said = json.dumps({"id": request["id"], "addresses": addresses, "error": error}) + "\n"
+    with turn:
         try:
-            sys.stdout.write(json.dumps({"id": request["id"], "addresses": addresses, "error": error}) + "\n")
+            sys.stdout.write(said)
             sys.stdout.flush()
         except OSError:  # the parent has gone
-            break
+            return
+
+
+def main() -> None:
+    """Answer line by line until the parent closes its end."""
+    turn = threading.Lock()
+    for line in sys.stdin:
+        threading.Thread(target=answer, args=(line, turn)).start()
 
 
 if __name__ == "__main__":

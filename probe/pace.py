@@ -24,7 +24,7 @@ class Pace:
 
 
 POLITE = Pace("polite", rate=2.0, burst=5, per_address=2, connections=16, questions=8)
-FAST = Pace("fast", rate=0.0, burst=0, per_address=16, connections=100, questions=64)
+FAST = Pace("fast", rate=0.0, burst=0, per_address=100, connections=100, questions=200, lookups=64)
 PACES = {"polite": POLITE, "fast": FAST}
 
 

@@ -1,7 +1,8 @@
 """The operating system's own resolution, in child processes that a deadline can kill.
 
-getaddrinfo() cannot be given a deadline, and a thread that hangs in it outlives every deadline of ours. Each child
-answers one name at a time; one that is late is killed, and the next name gets a new one.
+getaddrinfo() cannot be given a deadline, and a thread that hangs in it outlives every deadline of ours. A child may
+have several names to answer at once; one that is late with any of them gets no further names and is killed as soon as
+the others are answered.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import time
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from probe.failure import classify, gai_name
 from probe.limits import Limits
@@ -24,64 +26,81 @@ from rules.kinds.os_lookup import OsAnswer, OsLookup
 from rules.observation import Observation
 
 CHILD = Path(__file__).resolve().parent.parent / "os_lookup_child.py"
-POOL = 4
+POOL = 4  # children at most
+WIDTH = 32  # names at once that one child has to answer
 LINE_LIMIT = 65536  # bytes of one answer
 ADDRESSES = 256
 _GRACE = 0.5  # seconds that idle children have for ending by themselves
 
+Answer: TypeAlias = "tuple[tuple[str, ...], int]"  # addresses, and getaddrinfo's error number
+
 
 class OsResolver:
-    """Up to `size` child processes, started when first needed. `close()` must be awaited.
+    """Up to `size` child processes with `width` names each, started when first needed. `close()` must be awaited.
 
-    `command` is what a child is started as; tests put a slower or a broken one in its place.
+    `command` is what a child is started as; tests put a slower or a broken one in its place, which answers one name
+    after the other (`width` 1).
     """
 
-    def __init__(self, size: int = POOL, command: Sequence[str] = ()) -> None:
+    def __init__(self, size: int = POOL, command: Sequence[str] = (), width: int = 1) -> None:
         # -I: no PYTHON* variables, no user packages. -S: no site packages. Both make it start in about 10 ms.
         self._command = tuple(command) or (sys.executable, "-I", "-S", str(CHILD))
-        self._free = asyncio.Semaphore(size)
-        self._idle: list[_Child] = []
+        self._size, self._width = size, width
+        self._free = asyncio.Semaphore(size * width)
+        self._open: list[_Child] = []  # that take further names
         self._all: set[_Child] = set()
         self._closed = False
 
-    async def lookup(self, name: str, timeout: float) -> tuple[tuple[str, ...], int]:
+    async def lookup(self, name: str, timeout: float) -> Answer:
         """Addresses and getaddrinfo's error number. Raises TimeoutError, EOFError where the child died, OSError.
 
         The wait for a free child does not count against `timeout`.
         """
         async with self._free:
-            if self._closed:
-                raise EOFError("the resolver is closed")
-            child = self._idle.pop() if self._idle else None
-            if child is not None:
-                with contextlib.suppress(
-                    EOFError
-                ):  # it may have died while it was idle: that says nothing of `name`
+            child = self._pick()
+            if child.answered or child.load:
+                with contextlib.suppress(EOFError):  # it may have died before, or of another name
                     return await self._ask(child, name, timeout)
-            return await self._ask(await self._started(), name, timeout)
+                child = self._pick()
+            return await self._ask(child, name, timeout)
 
-    async def _ask(self, child: _Child, name: str, timeout: float) -> tuple[tuple[str, ...], int]:
+    def _pick(self) -> _Child:
+        """A child with room: the fullest, so that few are started."""
+        if self._closed:
+            raise EOFError("the resolver is closed")
+        room = [child for child in self._open if child.load < self._width]
+        if room:
+            return max(room, key=lambda child: child.load)
+        child = _Child(self._command)
+        self._open.append(child)
+        self._all.add(child)
+        return child
+
+    async def _ask(self, child: _Child, name: str, timeout: float) -> Answer:
         answered = False
+        child.load += 1
         try:
+            await child.start()
             async with asyncio.timeout(timeout):
                 answer = await child.ask(name)
             answered = True
             return answer
         finally:
-            if answered and not self._closed:
-                self._idle.append(child)
-            else:  # late, dead or cancelled: whatever it would still say belongs to nobody
+            child.load -= 1
+            if not answered and child in self._open:  # late, dead or cancelled: nobody relies on it any more
+                self._open.remove(child)
+            if child.load == 0 and (self._closed or child not in self._open):
                 child.kill()
                 await asyncio.shield(self._bury(child))
 
     async def close(self) -> None:
         """End all children: idle ones by the end of their input, busy ones at once. None is left as a zombie."""
         self._closed = True
-        idle, self._idle = self._idle, []
-        for child in self._all.difference(idle):
-            child.kill()
-        for child in idle:
-            child.end()
+        for child in self._all:
+            if child.load:
+                child.kill()
+            else:
+                child.end()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_GRACE):
                 for child in tuple(self._all):
@@ -93,15 +112,7 @@ class OsResolver:
     @property
     def pids(self) -> tuple[int, ...]:
         """Process ids of the children that have not been reaped."""
-        return tuple(child.pid for child in self._all)
-
-    async def _started(self) -> _Child:
-        process = await asyncio.create_subprocess_exec(
-            *self._command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, limit=LINE_LIMIT
-        )
-        child = _Child(process)
-        self._all.add(child)
-        return child
+        return tuple(child.pid for child in self._all if child.pid is not None)
 
     async def _bury(self, child: _Child) -> None:
         await child.ended()
@@ -109,52 +120,90 @@ class OsResolver:
 
 
 class _Child:
-    """One process and the line protocol with it."""
+    """One process and the line protocol with it. `load` counts the names that it has to answer."""
 
-    def __init__(self, process: Process) -> None:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        self._process, self._input, self._output = process, process.stdin, process.stdout
+    def __init__(self, command: tuple[str, ...]) -> None:
+        self._command = command
+        self._process: Process | None = None
+        self._starting = asyncio.Lock()
+        self._reading: asyncio.Task[None] | None = None
+        self._waiting: dict[int, asyncio.Future[Answer] | None] = {}  # by id; None: nobody waits any more
         self._asked = 0
-        self.pid = process.pid
+        self.load = 0
+        self.answered = 0
 
     @property
-    def alive(self) -> bool:
-        return self._process.returncode is None
+    def pid(self) -> int | None:
+        return self._process.pid if self._process is not None else None
 
-    async def ask(self, name: str) -> tuple[tuple[str, ...], int]:
+    async def start(self) -> None:
+        """Start the process, unless that has been done. Raises OSError where none is to be had."""
+        async with self._starting:
+            if self._process is None:
+                self._process = await asyncio.create_subprocess_exec(
+                    *self._command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, limit=LINE_LIMIT
+                )
+                self._reading = asyncio.create_task(self._read(self._process))
+
+    async def ask(self, name: str) -> Answer:
+        """The answer for `name`; EOFError where the process died or answers what nobody asked."""
+        if self._process is None or self._process.stdin is None or self._reading is None or self._reading.done():
+            raise EOFError("the lookup process died")
         self._asked += 1
-        request = json.dumps({"id": self._asked, "name": name}) + "\n"
+        number = self._asked
+        waiter: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = waiter
         try:
-            self._input.write(request.encode())
-            await self._input.drain()
-            line = await self._output.readline()
-            answer = json.loads(line)
-            if answer["id"] != self._asked:
-                raise EOFError("the lookup process answered another question")
-            addresses = tuple(str(a) for a in answer["addresses"][:ADDRESSES])
-            for address in addresses:
-                ipaddress.ip_address(address)
-            return addresses, int(answer["error"])
-        except (
-            ValueError,
-            KeyError,
-            TypeError,
-            ConnectionError,
-        ) as error:  # it died in the middle, or is not ours
+            self._process.stdin.write((json.dumps({"id": number, "name": name}) + "\n").encode())
+            await self._process.stdin.drain()
+            return await waiter
+        except ConnectionError as error:
             raise EOFError("the lookup process died") from error
+        finally:
+            if number in self._waiting:
+                self._waiting[number] = None
+
+    async def _read(self, process: Process) -> None:
+        """Hand answers to those who wait, until the process ends or says what is no answer of ours."""
+        assert process.stdout is not None
+        try:
+            while line := await process.stdout.readline():
+                number, answer = _parsed(line)
+                waiter = self._waiting.pop(number)
+                self.answered += 1
+                if waiter is not None and not waiter.done():
+                    waiter.set_result(answer)
+        except (ValueError, KeyError, TypeError, ConnectionError):  # it is not ours, or died in the middle
+            self.kill()
+        finally:
+            for waiter in self._waiting.values():
+                if waiter is not None and not waiter.done():
+                    waiter.set_exception(EOFError("the lookup process died"))
 
     def end(self) -> None:
-        self._input.close()
+        """Close its input, with which it ends by itself."""
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
 
     def kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
-            if self.alive:
+            if self._process is not None and self._process.returncode is None:
                 self._process.kill()
 
     async def ended(self) -> None:
-        self._input.close()
-        await self._process.wait()
+        """Wait until it is gone; one that was never started is."""
+        self.end()
+        if self._process is not None and self._reading is not None:
+            await self._process.wait()
+            await self._reading
+
+
+def _parsed(line: bytes) -> tuple[int, Answer]:
+    answer = json.loads(line)
+    addresses = tuple(str(a) for a in answer["addresses"][:ADDRESSES])
+    for address in addresses:
+        ipaddress.ip_address(address)
+    return answer["id"], (addresses, int(answer["error"]))
 
 
 async def measure(step: OsLookup, resolver: OsResolver, limits: Limits) -> Observation:
