@@ -1,0 +1,173 @@
+"""Verdicts on addresses: TCP and what stands on it."""
+
+from __future__ import annotations
+
+import pytest
+
+from rules.failure import Code, Failure, Icmp, Stage
+from rules.kinds.http_fetch import HttpFetch
+from rules.kinds.tls_handshake import TlsHandshake
+from rules.verdict import Report, Status, Verdict
+from tests.rules.script import (
+    BLOCKED,
+    BOOTSTRAP,
+    OCSP_HOST,
+    QUIET,
+    REFUSED,
+    SILENCE,
+    Answer,
+    World,
+    crl,
+    healthy,
+    judged,
+    leaf,
+    only,
+    page,
+    rows,
+    shown,
+)
+
+FIRST = "203.0.113.1"
+
+
+def with_(answer: Answer, **where: object) -> Report:
+    return judged(healthy().when(TlsHandshake, answer, **({"server_name": BOOTSTRAP} | where)), plan=QUIET)
+
+
+def tcp(failure: Failure) -> Verdict:
+    return only(with_(failure), BOOTSTRAP, "tcp", FIRST)
+
+
+@pytest.mark.parametrize(
+    ("failure", "cause", "words"),
+    [
+        (SILENCE, "tcp.timeout", "silently dropped"),
+        (REFUSED, "tcp.reset", "refused with a reset"),
+        (Failure(Stage.TCP, Code.UNREACHABLE, "", Icmp(3, 13, "203.0.113.254")), "tcp.unreachable", "prohibited, sent by 203.0.113.254"),
+        (Failure(Stage.TCP, Code.UNREACHABLE, "", Icmp(1, 1, None)), "tcp.unreachable", "administratively prohibited)"),
+        (Failure(Stage.TCP, Code.UNREACHABLE, "", Icmp(3, 1, None)), "tcp.unreachable", "ICMP type 3 code 1"),
+        (Failure(Stage.TCP, Code.NO_ROUTE), "tcp.unreachable", "no way there"),
+    ],
+)  # fmt: skip
+def test_what_stands_in_the_way_of_a_connection(failure: Failure, cause: str, words: str) -> None:
+    verdict = tcp(failure)
+    assert (verdict.cause, verdict.status) == (cause, Status.FAIL)
+    assert words in verdict.summary
+    assert verdict.remedy
+    assert len(verdict.evidence) == (1 if failure.code is Code.NO_ROUTE else 2)
+
+
+@pytest.mark.parametrize(
+    ("code", "cause", "status"),
+    [
+        (Code.NO_DESCRIPTORS, "local.no-descriptors", Status.INCONCLUSIVE),
+        (Code.NO_PORTS, "local.no-descriptors", Status.INCONCLUSIVE),
+        (Code.STARVED, "local.starved", Status.INCONCLUSIVE),
+        (Code.DENIED, "local.denied", Status.INCONCLUSIVE),
+        (Code.NOT_REACHED, "audit.not-reached", Status.INCONCLUSIVE),
+        (Code.NOT_RECORDED, "audit.not-recorded", Status.INCONCLUSIVE),
+        (Code.BUG, "audit.bug", Status.BROKEN),
+    ],
+)
+def test_a_fault_of_this_host_is_never_called_blocked(code: Code, cause: str, status: Status) -> None:
+    verdict = tcp(Failure(Stage.LOCAL, code))
+    assert (verdict.cause, verdict.status) == (cause, status)
+
+
+@pytest.mark.parametrize("failure", [SILENCE, REFUSED, Failure(Stage.LOCAL, Code.STARVED)])
+def test_nothing_is_said_of_tls_where_no_connection_opened(failure: Failure) -> None:
+    assert {v.check for v in rows(with_(failure), BOOTSTRAP, address=FIRST)} == {"tcp"}
+
+
+def test_a_connection_that_opened_passes_whatever_tls_makes_of_it() -> None:
+    report = with_(Failure(Stage.TLS, Code.RESET))
+    assert only(report, BOOTSTRAP, "tcp", FIRST).status is Status.PASS
+    assert only(report, BOOTSTRAP, "tls", FIRST).status is Status.FAIL
+
+
+def test_a_connection_that_opened_at_the_second_try_is_a_notice() -> None:
+    verdict = only(with_(SILENCE, attempt=1), BOOTSTRAP, "tcp", FIRST)
+    assert (verdict.status, "second try" in verdict.summary) == (Status.NOTICE, True)
+
+
+def test_the_flow_is_told_for_the_firewall_s_log() -> None:
+    assert ("from", "198.51.100.5:50123, 198.51.100.5:50123") in tcp(SILENCE).details
+
+
+# --- inside the session ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [200, 204, 302, 401, 403, 404, 500, 503])
+def test_any_status_inside_a_genuine_session_proves_the_way(status: int) -> None:
+    verdict = only(with_(shown(leaf(BOOTSTRAP).chain, http_status=status)), BOOTSTRAP, "http", FIRST)
+    assert verdict.status is Status.PASS
+    assert ("normal answer" in verdict.summary) is (status == 403)
+
+
+@pytest.mark.parametrize("how", ["timeout", "reset"])
+def test_a_session_that_is_cut_before_an_answer_is_a_warning(how: str) -> None:
+    verdict = only(with_(shown(leaf(BOOTSTRAP).chain, http_failure=how)), BOOTSTRAP, "http", FIRST)
+    assert (verdict.status, verdict.cause) == (Status.WARN, f"http.{how}")
+
+
+@pytest.mark.parametrize("how", ["eof", "alert 116"])
+def test_a_server_that_ends_the_session_without_a_client_certificate_is_reached(how: str) -> None:
+    facts = shown(leaf(BOOTSTRAP).chain, http_failure=how, client_certificate_asked=True)
+    verdict = only(with_(facts), BOOTSTRAP, "http", FIRST)
+    assert (verdict.status, verdict.cause) == (Status.PASS, "ok")
+    assert "asked for the client certificate" in verdict.summary
+
+
+def test_a_status_inside_somebody_else_s_session_proves_nothing() -> None:
+    report = with_(shown(leaf("other.example").chain, http_status=200))
+    assert rows(report, BOOTSTRAP, "http") == []
+
+
+# --- port 80 -----------------------------------------------------------------------------------------------------
+
+
+def web(answer: Answer, host: str = OCSP_HOST) -> Verdict:
+    world: World = healthy().when(HttpFetch, answer, host=host, purpose="reach")
+    return only(judged(world, plan=QUIET), host, "http")
+
+
+@pytest.mark.parametrize("status", [200, 301, 400, 403, 404, 500])
+def test_any_answer_of_a_host_without_a_document_is_reachable(status: int) -> None:
+    assert web(page(status)).status is Status.PASS
+
+
+@pytest.mark.parametrize(
+    ("answer", "cause"),
+    [
+        (BLOCKED, "http.block-page"),
+        (page(302, location="http://portal.corp.example/login"), "http.block-page"),
+        (page(302, location="http://elsewhere.example/"), "http.redirected"),
+        (page(407, proxy_authenticate="Basic"), "proxy.auth-required"),
+        (Failure(Stage.HTTP, Code.TIMEOUT), "http.timeout"),
+        (Failure(Stage.HTTP, Code.RESET), "http.reset"),
+        (Failure(Stage.HTTP, Code.MALFORMED), "http.malformed"),
+    ],
+)
+def test_what_answers_in_the_place_of_a_host(answer: Answer, cause: str) -> None:
+    verdict = web(answer)
+    assert (verdict.cause, verdict.status) == (cause, Status.FAIL)
+    assert verdict.remedy
+
+
+def test_the_same_web_page_at_unrelated_hosts_was_written_by_somebody_on_the_way() -> None:
+    same = page(200, b"<html>Welcome</html>", content_type="text/html")
+    world = healthy().when(HttpFetch, same)
+    zone = world.zone
+    zone["crl.other.example"] = ("203.0.113.45",)
+    from tests.rules.script import OCSP_RULE, Group, rule, rules_of
+
+    rules = rules_of(OCSP_RULE, rule("other", "crl.other.example", Group.VALIDATION, 80))
+    assert {v.cause for v in rows(judged(world, rules, QUIET), check="http")} == {"http.block-page"}
+    assert web(same).status is Status.PASS
+
+
+def test_the_document_of_a_host_on_the_list_is_verified() -> None:
+    good = only(judged(healthy(), plan=QUIET), "crl3.digicert.com", "crl", "203.0.113.41")
+    assert "signed by it" in good.summary
+    stale = healthy().when(HttpFetch, crl(age=30), host="crl3.digicert.com")
+    assert only(judged(stale, plan=QUIET), "crl3.digicert.com", "crl", "203.0.113.41").cause == "crl.stale"
