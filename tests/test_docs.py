@@ -1,0 +1,299 @@
+"""The documentation, held to the program: its figures, names, options, causes and links.
+
+Tables that are made from code stand between two comments; `python -m tests.test_docs` writes them anew.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import fields
+from inspect import getsource
+from pathlib import Path
+
+import pytest
+from OpenSSL import SSL
+
+from exporters.text import OWNERS
+from probe import run, tls_client
+from probe.cli import build_parser
+from probe.commands import COMMANDS
+from probe.config import Config, validate_file
+from probe.dns_wire import EDNS_SIZE
+from probe.http_reader import USER_AGENT
+from probe.kinds.dns_chain import TRIES
+from probe.limits import Limits
+from probe.pace import FAST, POLITE
+from probe.rulefiles import load_rules
+from rules.causes import owner
+from rules.fetches import CRL_CAP
+from rules.guard import RECHECK_AT
+from rules.kinds.tls_handshake import Hello
+from rules.suspicion import MAX_CONTROLS, MAX_EXTRA_NAMES
+from rules.targets import targets
+from rules.verdict import Answer, Plan, Status
+from tests.lab.scenarios import SCENARIOS
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+MADE_LATER = {"bench.md"}  # written by `make bench`
+LAYERS = "dns|tcp|tls|http|crl|ocsp|proxy|path|local|audit"
+#: Causes that are put together while the program runs: every such f-string in rules/ with the words it can make.
+MADE = {
+    "dns.{view.word}": (
+        "nxdomain no-address servfail refused timeout chain-broken chain-loop chain-too-long malformed tcp-blocked "
+        "sinkholed private-address synthetic wildcarded"
+    ),
+    "tls.{judgement.verdict}": "untrusted self-signed",
+    "tcp.{word}": "timeout reset unreachable",
+    "http.{word}": "timeout reset malformed",
+    "http.{facts.http_failure}": "timeout reset",
+    "{check}.unreachable": "",  # crl and ocsp, which stand elsewhere in full
+    "{failure.stage.value}.{failure.code.value}": "",  # an exchange that came to HTTP has failed in no other stage
+}
+
+
+def page(name: str) -> str:
+    return (ROOT / name).read_text("utf-8")
+
+
+def flat(name: str) -> str:
+    """A page's text without its line ends."""
+    return " ".join(page(name).split())
+
+
+def between(name: str, word: str) -> str:
+    """The part of a page between its comments."""
+    found = re.search(rf"<!-- {word}: .*? -->\n(.*?)\n<!-- end of {word} -->", page(name), re.DOTALL)
+    assert found, f"{name} has no part called {word}"
+    return found[1]
+
+
+# --- links and commands --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", [str(p.relative_to(ROOT)) for p in PAGES])
+def test_links_lead_somewhere(path: str) -> None:
+    links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page(path))
+    wanted = [link for link in links if not re.match(r"[a-z]+:", link)]
+    missing = [
+        w for w in wanted if not ((ROOT / path).parent / w).exists() and Path(w).name not in MADE_LATER
+    ]
+    assert missing == []
+
+
+@pytest.mark.parametrize("path", [str(p.relative_to(ROOT)) for p in PAGES])
+def test_commands_and_options_that_pages_name_exist(path: str) -> None:
+    text = page(path)
+    spoken = re.findall(r"(?:`|\$ (?:\.venv/bin/)?)wayclear ([a-z]+)", text)
+    assert set(spoken) <= set(COMMANDS)
+    named = set(re.findall(r"`make ([a-z-]+)", text))
+    assert named <= set(re.findall(r"^([a-z-]+):.*##", page("Makefile"), re.MULTILINE))
+
+
+def test_the_audit_page_explains_every_option(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        build_parser().parse_args(["audit", "--help"])
+    offered = set(re.findall(r"^  (?:-h, )?(--[a-z-]+)", capsys.readouterr().out, re.MULTILINE))
+    told = set(re.findall(r"^\| `(--[a-z-]+)` \|", page("docs/audit.md"), re.MULTILINE))
+    assert told == offered
+
+
+def test_the_answers_and_statuses_are_explained() -> None:
+    text = page("docs/audit.md")
+    answers = re.findall(r"^\| ([A-Z ]+) \|", text, re.MULTILINE)
+    assert {word.lower().replace(" ", "-") for word in answers} == {a.value for a in Answer}
+    words = re.findall(r"^\| `([a-z-]+)` \|", text, re.MULTILINE)
+    assert {s.value for s in Status} <= set(words)
+    assert "| 0 | yes |" in text
+    assert "| 2 | no |" in text
+
+
+# --- the configuration ---------------------------------------------------------------------------------------------
+
+
+def test_the_example_configuration_is_valid_and_has_every_key(tmp_path: Path) -> None:
+    (example,) = re.findall(r"```toml\n(.*?)```", page("docs/audit.md"), re.DOTALL)
+    file = tmp_path / "wayclear.toml"
+    file.write_text(example, "utf-8")
+    assert validate_file(str(file)) == []
+    keys = {f.name for f in fields(Config)} - {"tenant_source", "source", "limits"}
+    data = tomllib.loads(example)
+    assert set(data) == keys | {"schema", "timeouts"}
+    assert data["timeouts"] == {f.name: f.default for f in fields(Limits)}
+
+
+# --- what a security team may see ----------------------------------------------------------------------------------
+
+
+def pace_table() -> str:
+    """The table of rates, from the program."""
+
+    def limit(value: float) -> str:
+        return f"{value:g}" if value else "no limit"
+
+    found = re.search(
+        r"max_addresses=(\d+) if config.pace == \"polite\" else (\d+)", getsource(run.make_plan)
+    )
+    assert found
+    rows = [
+        ("new connections a second", limit(POLITE.rate), limit(FAST.rate)),
+        ("at once after a pause (burst)", limit(POLITE.burst), limit(FAST.burst)),
+        ("in flight to one address", POLITE.per_address, FAST.per_address),
+        ("connections in flight", POLITE.connections, FAST.connections),
+        ("addresses tried for each name and family", found[1], found[2]),
+        ("DNS questions in flight", POLITE.questions, FAST.questions),
+        ("lookups by the operating system in flight", POLITE.lookups, FAST.lookups),
+    ]
+    head = ["| | polite (the default) | fast |", "| --- | --- | --- |"]
+    return "\n".join([*head, *(f"| {what} | {polite} | {fast} |" for what, polite, fast in rows)])
+
+
+def test_the_rates_are_those_of_the_program() -> None:
+    assert between("docs/for-the-soc.md", "rates") == pace_table()
+
+
+def hello_size(hello: Hello, name: str) -> int:
+    conn = tls_client.connection(hello, name, tls_client.Seen())
+    with pytest.raises(SSL.WantReadError):
+        conn.do_handshake()
+    return len(conn.bio_read(65_536))
+
+
+@pytest.mark.parametrize(
+    ("hello", "row"), [("connector", "connector"), ("tls13", "TLS 1.3"), ("large", "large")]
+)
+def test_the_sizes_of_the_hellos_are_those_on_the_wire(hello: Hello, row: str) -> None:
+    told = re.search(
+        rf"^\| {re.escape(row)} \| (\d+) \+ length of the name \|", page("docs/for-the-soc.md"), re.MULTILINE
+    )
+    assert told
+    for name in ("www.example.com", "login.microsoftonline.com"):
+        assert hello_size(hello, name) == int(told[1]) + len(name)
+
+
+def test_the_sizes_with_the_control_name_are_right() -> None:
+    hellos: tuple[Hello, ...] = ("connector", "tls13", "large")
+    small, middle, large = (hello_size(hello, Plan("").control_name) for hello in hellos)
+    told = f"With the control name `{Plan('').control_name}` these are {small}, {middle} and {large} bytes."
+    assert told in flat("docs/for-the-soc.md")
+
+
+def test_the_other_figures_are_those_of_the_program() -> None:
+    text, plan = flat("docs/for-the-soc.md"), Plan("")
+    numbers = {2: "two", 3: "three"}
+    first, *others = map(str, RECHECK_AT)
+    for told in (
+        f"`User-Agent: {USER_AGENT}`",
+        "`wayclear-<12 hex digits>.example.com`, type A",
+        f"after {plan.sweep_limit} addresses that met silence or a reset within {plan.sweep_window:.0f} s",
+        f"The time budget is {run.BUDGET:.0f} s, or 1.5 times the plan",
+        f"EDNS with {EDNS_SIZE} bytes",
+        f"Up to {numbers[TRIES]} datagrams",
+        f"at most {MAX_EXTRA_NAMES} service names, one address each",
+        f"at up to {MAX_CONTROLS} addresses for each unexpected issuer",
+        f"when {first}, {' and '.join(others)} addresses have met silence",
+        f"up to {CRL_CAP >> 20} MiB",
+        f"given up after {Limits().tcp:g} s",
+    ):
+        assert told in text, told
+    assert 'f"wayclear-{self.plan.nonce}.example.com"' in page("rules/audit.py")
+    assert "token_hex(6)" in getsource(run.make_plan)
+
+
+def names_table() -> str:
+    """The names of the default rule set, by group and port."""
+    rows: dict[tuple[str, int], dict[str, None]] = {}
+    for target in targets(load_rules(), None):
+        rows.setdefault((target.rule.group.value, target.port), {})[target.shown] = None
+    lines = ["| group | port | names |", "| --- | --- | --- |"]
+    for (group, port), names in rows.items():
+        lines.append(f"| {group} | {port} | {', '.join(f'`{name}`' for name in names)} |")
+    return "\n".join(lines)
+
+
+def test_the_names_are_those_of_the_rule_set() -> None:
+    assert between("docs/for-the-soc.md", "names") == names_table()
+
+
+# --- causes --------------------------------------------------------------------------------------------------------
+
+
+def strings(tree: ast.AST) -> Iterator[str]:
+    """Every string and f-string of a tree; values inside an f-string are shown as {expression}."""
+    inside = {id(v) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for v in node.values}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in inside:
+            yield node.value
+        elif isinstance(node, ast.JoinedStr):
+            yield "".join(
+                str(v.value) if isinstance(v, ast.Constant) else f"{{{ast.unparse(v.value)}}}"
+                for v in node.values
+                if isinstance(v, ast.Constant | ast.FormattedValue)
+            )
+
+
+def causes() -> set[str]:
+    """Every cause that the rules can produce."""
+    found: set[str] = set()
+    for path in (ROOT / "rules").rglob("*.py"):
+        for text in strings(ast.parse(path.read_text("utf-8"))):
+            if re.fullmatch(rf"({LAYERS})\.[a-z0-9-]+", text):
+                found.add(text)
+            elif text.startswith(("{path}.", "{self.path}.")):
+                continue  # a key of a file or a report
+            elif re.fullmatch(rf"({LAYERS}|\{{[^}}]*\}})\.(\{{[^}}]*\}}|[a-z-]+)", text):
+                assert text in MADE, f"{path.name}: say in MADE which causes f'{text}' can make"
+                found |= {f"{text.partition('.')[0]}.{word}" for word in MADE[text].split()}
+    return found
+
+
+def entries() -> dict[str, str]:
+    """Entries of the page on causes, by cause."""
+    parts = re.split(r"^### `([a-z0-9.-]+)`$", page("docs/causes.md"), flags=re.MULTILINE)
+    assert len(parts[1::2]) == len(set(parts[1::2])), "an entry stands twice"
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def test_every_cause_has_an_entry_and_every_entry_a_cause() -> None:
+    assert set(entries()) == causes()
+
+
+@pytest.mark.parametrize("cause", sorted(entries()))
+def test_an_entry_says_what_a_reader_needs(cause: str) -> None:
+    labels = re.findall(r"^- \*\*(.+?):\*\* (.+)$", entries()[cause], re.MULTILINE)
+    assert [label for label, _ in labels] == ["Means", "Proved by", "Who acts", "Do"]
+    assert dict(labels)["Who acts"] == OWNERS[owner(cause)]
+
+
+# --- the lab -------------------------------------------------------------------------------------------------------
+
+
+def scenario_table() -> str:
+    lines = ["| scenario | network | answer |", "| --- | --- | --- |"]
+    lines += [f"| `{s.name}` | {s.title} | {s.answer} |" for s in SCENARIOS]
+    return "\n".join(lines)
+
+
+def test_the_list_of_scenarios_is_complete() -> None:
+    assert between("docs/lab.md", "scenarios") == scenario_table()
+
+
+# --- `python -m tests.test_docs` writes the tables anew -------------------------------------------------------------
+
+
+def write_tables() -> None:
+    """Put what belongs there between the comments of each page."""
+    for name, word, table in (
+        ("docs/for-the-soc.md", "rates", pace_table()),
+        ("docs/for-the-soc.md", "names", names_table()),
+        ("docs/lab.md", "scenarios", scenario_table()),
+    ):
+        text = page(name).replace(between(name, word), table)
+        (ROOT / name).write_text(text, "utf-8")
+
+
+if __name__ == "__main__":
+    write_tables()
