@@ -168,10 +168,18 @@ def _measured(config: Config, rules: Rules) -> Report:
     def tell(progress: Progress) -> None:
         bar.tell(progress.phase, progress.done, progress.planned, progress.eta_s, progress.line)
 
+    made: list[Report] = []
+
+    async def whole() -> None:
+        # Not the task's result: asyncio.run puts the signal handlers back by way of the task's repr(), which would
+        # write out the whole report.
+        made.append(await run_audit(config, rules, tell))
+
     try:
-        return asyncio.run(run_audit(config, rules, tell))
+        asyncio.run(whole())
     finally:
         bar.erase()
+    return made[0]
 
 
 def _encoding() -> str:

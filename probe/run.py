@@ -162,7 +162,7 @@ class Runner:
 
     def _start(self) -> float | None:
         """Start what may start. Returns seconds to wait for the pace; None when nothing is waiting for it."""
-        for kind in ("local", "dns", "os"):
+        for kind in ("local", "os", "dns"):  # the processes of the second start while the third goes out
             while self._running[kind] < self._caps[kind] and (got := self._next(kind)) is not None:
                 self._launch(kind, *got)
         while self._running["connection"] < self._caps["connection"]:
@@ -311,9 +311,10 @@ async def run_audit(config: Config, rules: Rules, tell: Tell | None = None) -> R
         plan, opened = await make_plan(config, rules, prober)
         audit = Audit(rules, plan)
         await Runner(audit, prober, PACES[config.pace], config.budget, tell, opened).run()
+        finished = time.time()
     finally:
         await prober.close()
-    return make_report(audit, started, time.time(), VERSION)
+    return make_report(audit, started, finished, VERSION)
 
 
 def _path(name: str | None) -> Path | None:

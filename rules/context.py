@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 from functools import cached_property
 
 from rules.audit import Audit
+from rules.fetches import Wanted
 from rules.guard import RECHECK
 from rules.interception import Handshake, InterceptionFinding, judge_handshakes, zone
 from rules.kinds.dns_chain import DnsAnswer
@@ -110,6 +111,14 @@ class Context:
                 leaf=seen.evidence.chain[0],
                 control=control,
             )
+
+    @cached_property
+    def responders(self) -> dict[bytes, list[tuple[Wanted, bytes, str]]]:
+        """By leaf (DER): what its responders were asked, its issuer, and the responder's address."""
+        found: dict[bytes, list[tuple[Wanted, bytes, str]]] = {}
+        for wanted, (leaf, issuer, url) in self.audit.revocations.ocsp.items():
+            found.setdefault(leaf, []).append((wanted, issuer, url))
+        return found
 
     def twins(self, seen: Observation) -> tuple[str, ...]:
         """Unrelated hosts that gave the very same web page: one hand wrote both."""

@@ -74,12 +74,11 @@ def revoked_by(context: Context, judgement: ChainJudgement) -> str:
             found = _judge(context, seen, path, tuple(s for der in path if (s := facts(der).serial)))
             if found.revoked:
                 return f"the certificate with serial {', '.join(found.revoked)} is revoked (by {url})"
-    for wanted, (leaf, issuer, url) in context.audit.revocations.ocsp.items():
-        if path and path[0] == leaf:
-            for seen in _results(context, wanted):
-                exchange = seen.evidence if isinstance(seen.evidence, HttpExchange) else None
-                if judge_ocsp(exchange, seen.failure, leaf, issuer, context.now, _host(seen)).revoked:
-                    return f"the certificate is revoked (by {url})"
+    for wanted, issuer, url in context.responders.get(path[0], ()) if path else ():
+        for seen in _results(context, wanted):
+            exchange = seen.evidence if isinstance(seen.evidence, HttpExchange) else None
+            if judge_ocsp(exchange, seen.failure, path[0], issuer, context.now, _host(seen)).revoked:
+                return f"the certificate is revoked (by {url})"
     return ""
 
 

@@ -6,6 +6,7 @@ import base64
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, TypeAlias
 from urllib.parse import quote
 
@@ -143,6 +144,7 @@ def judge_ocsp(
     return judge_staple(exchange.body, leaf, issuer, now, f", called {display(kind, 60)}" if kind else "")
 
 
+@lru_cache(maxsize=1024)
 def judge_staple(body: bytes, leaf: bytes, issuer: bytes, now: float, called: str = "") -> OcspJudgement:
     """Judge a DER response, stapled (RFC 6066 section 8) or fetched. Never raises."""
     number = _response_status(body)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 from cryptography import x509
@@ -205,15 +206,26 @@ def digest_crl(body: bytes, issuers: tuple[bytes, ...], serials: tuple[str, ...]
 
 
 def _digest(body: bytes, issuers: tuple[bytes, ...], serials: tuple[str, ...]) -> CrlDigest:
-    crl = x509.load_der_x509_crl(body)
-    check_signature_bits(body)
-    name = crl.issuer.public_bytes()
+    crl, name = _crl(body)
     until = crl.next_update_utc
-    signer = next((c.spki_sha256 for c in _of_name(issuers, name) if _signed(crl, c)), None)
-    listed = tuple(s for s in serials if crl.get_revoked_certificate_by_serial_number(int(s, 16)) is not None)
+    signer = next((c.spki_sha256 for c in _of_name(issuers, name) if _signed(body, c)), None)
+    listed = tuple(s for s in serials if _lists(body, s))
     return CrlDigest(
         name, crl.last_update_utc.timestamp(), until.timestamp() if until else None, signer, listed, serials
     )
+
+
+@lru_cache(maxsize=32)
+def _crl(body: bytes) -> tuple[x509.CertificateRevocationList, bytes]:
+    """The list and its issuer's Name. One list is asked about by every chain that names it, and is read once."""
+    crl = x509.load_der_x509_crl(body)
+    check_signature_bits(body)
+    return crl, crl.issuer.public_bytes()
+
+
+@lru_cache(maxsize=8192)
+def _lists(body: bytes, serial: str) -> bool:
+    return _crl(body)[0].get_revoked_certificate_by_serial_number(int(serial, 16)) is not None
 
 
 def _of_name(issuers: tuple[bytes, ...], name: bytes) -> tuple[CertFacts, ...]:
@@ -222,11 +234,13 @@ def _of_name(issuers: tuple[bytes, ...], name: bytes) -> tuple[CertFacts, ...]:
     )
 
 
-def _signed(crl: x509.CertificateRevocationList, issuer: CertFacts) -> bool:
-    key = public_key(issuer)
+@lru_cache(maxsize=256)
+def _signed(body: bytes, issuer: CertFacts) -> bool:
+    """Whether the issuer's key made the signature on the list."""
+    crl, _ = _crl(body)
     found, _ = attempt(
         lambda: verify(
-            key,
+            public_key(issuer),
             crl.signature,
             crl.tbs_certlist_bytes,
             crl.signature_hash_algorithm,
