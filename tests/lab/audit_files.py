@@ -21,7 +21,7 @@ PKI_HOSTS = (
     "crl4.digicert.com",
     "ocsp.digicert.com",
 )
-TIMEOUTS = {"dns_try": 1.0, "dns_name": 2.0, "tcp": 1.5, "tls": 1.5, "http": 3.0, "crl": 5.0}
+TIMEOUTS = {"dns_try": 1.0, "dns_name": 3.0, "tcp": 1.5, "tls": 1.5, "http": 3.0, "crl": 5.0}
 
 
 def current_pki() -> pki.Pki:

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from tests.lab import audit_files, configs, namespaces
 from tests.lab import pki as certificates
-from tests.lab.plan import UPSTREAM, Interceptor, Plan, Resolver
+from tests.lab.plan import CONNECTOR, UPSTREAM, Interceptor, Plan, Resolver
 from tests.lab.world import HOSTILE_AUTHORITATIVE
 
 ROOT = Path(__file__).parents[2]
@@ -40,6 +40,16 @@ class Finished:
     @property
     def text(self) -> str:
         return self.stdout + self.stderr
+
+
+@dataclass(slots=True)
+class Connection:
+    """One TCP connection seen from the firewall. Unix time; `ended`: the first FIN or RST, None while there is none."""
+
+    began: float
+    address: str
+    port: int
+    ended: float | None = None
 
 
 class Lab:
@@ -113,10 +123,29 @@ class Lab:
         """What a server has said so far."""
         return (self.directory / f"{service}.log").read_text(errors="replace")
 
+    def watch(self) -> None:
+        """Begin to keep, at the firewall, when each connection of the connector began and ended: see `connections`."""
+        options = {"interface": "inside", "inside": list(CONNECTOR)}
+        self._many(
+            [self._python("connections", "firewall", "connections", self._options("connections", options))]
+        )
+
+    def connections(self) -> list[Connection]:
+        """The connector's TCP connections since `watch`, as the firewall saw them, in the order in which they began."""
+        found: dict[tuple[str, int, str, int], Connection] = {}
+        for line in self.log("connections").splitlines()[1:]:
+            when, what, *ends = json.loads(line)
+            key = (ends[0], ends[1], ends[2], ends[3])
+            if what == "syn":  # the same ends again: a SYN that was repeated
+                found.setdefault(key, Connection(when, ends[2], ends[3]))
+            elif key in found and found[key].ended is None:
+                found[key].ended = when
+        return list(found.values())
+
     # --- building ---------------------------------------------------------------------------------------------
 
     def _start(self) -> None:
-        flags = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+        flags = ["--net", "--mount", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc"]
         if namespaces.identity()[0] != 0:
             flags += ["--user", "--map-root-user"]
         self._process = subprocess.Popen(
@@ -147,7 +176,7 @@ class Lab:
         configs.write_dns(self.directory, plan.world)
         (self.directory / "world.pickle").write_bytes(pickle.dumps(plan.world))
         servers = plan.resolv_conf if plan.resolv_conf is not None else [r.address for r in plan.resolvers]
-        lines = [*(f"nameserver {a}" for a in servers), "options timeout:1 attempts:1"]
+        lines = [*(f"nameserver {a}" for a in servers), "options timeout:1 attempts:2"]
         (self.directory / "resolv.conf").write_text("\n".join(lines) + "\n")
         (self.directory / "hosts").write_text("\n".join(["127.0.0.1 localhost", *plan.hosts]) + "\n")
         (self.directory / "nsswitch.conf").write_text("hosts: files dns\n")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -25,6 +26,7 @@ class Supervisor:
     """Namespaces and processes of one lab."""
 
     def __init__(self) -> None:
+        socket.sethostname("connector")
         self.networks = {name: namespaces.new_network() for name in NAMES}
         self.services: dict[str, asyncio.subprocess.Process] = {}
 

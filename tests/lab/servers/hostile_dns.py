@@ -74,6 +74,31 @@ class Answers:
         return answer
 
 
+async def relay(data: bytes, upstream: str, transport: str) -> list[bytes]:
+    """The question passed on and the answer passed back, byte for byte; nothing when none comes within 5 s."""
+    try:
+        async with asyncio.timeout(5):
+            if transport == "udp":
+                return [await _relay_udp(data, upstream)]
+            reader, writer = await asyncio.open_connection(upstream, 53)
+            try:
+                writer.write(len(data).to_bytes(2) + data)
+                return [await reader.readexactly(int.from_bytes(await reader.readexactly(2)))]
+            finally:
+                writer.close()
+    except (OSError, asyncio.IncompleteReadError, TimeoutError):
+        return []
+
+
+async def _relay_udp(data: bytes, upstream: str) -> bytes:
+    loop = asyncio.get_running_loop()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.setblocking(False)
+        sock.connect((upstream, 53))
+        await loop.sock_sendall(sock, data)
+        return await loop.sock_recv(sock, 65_535)
+
+
 class HostileServer:
     """Chooses a rule for each question and acts on it. None as an answer: stay silent."""
 
@@ -92,6 +117,8 @@ class HostileServer:
         action = rule.get("do", "honest")
         if action == "silent":
             return []
+        if action == "honest" and self.answers.upstream is not None:
+            return await relay(data, self.answers.upstream, transport)
         if action == "late":
             await asyncio.sleep(rule["seconds"])
         if action in ("late", "honest", "junk", "cut", "truncate"):
