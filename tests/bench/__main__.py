@@ -23,9 +23,15 @@ _QUICK_LIMITS = "[timeouts]\ntcp = 0.7\n"
 def arguments(argv: Sequence[str]) -> argparse.Namespace:
     """What was asked for."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--part", action="append", choices=PARTS, help="only this part (more than one is fine)")
-    parser.add_argument("--quick", action="store_true", help="three of everything: shows that it runs, measures nothing")
-    parser.add_argument("--output", type=Path, help="directory for bench.md and bench.json; default: docs, for a whole run")
+    parser.add_argument(
+        "--part", action="append", choices=PARTS, help="only this part (more than one is fine)"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="three of everything: shows that it runs, measures nothing"
+    )
+    parser.add_argument(
+        "--output", type=Path, help="directory for bench.md and bench.json; default: docs, for a whole run"
+    )
     return parser.parse_args(argv)
 
 

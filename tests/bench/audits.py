@@ -7,6 +7,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +50,12 @@ class Run:
     cpu: float
     peak: float
 
+    def took(self) -> float:
+        return self.elapsed
+
+    def spent(self) -> float:
+        return self.cpu
+
     @property
     def measuring(self) -> float:
         return self.report.finished - self.report.started
@@ -67,7 +74,9 @@ class Servers:
         self._services = [
             Service(argv, directory / "servers.log", "ready", network),
             Service(nsd, directory / "nsd.log", "nsd started", network),
-            Service(["unbound", "-d", "-c", str(unbound)], directory / "unbound.log", "start of service", network),
+            Service(
+                ["unbound", "-d", "-c", str(unbound)], directory / "unbound.log", "start of service", network
+            ),
         ]
 
     def stop(self) -> None:
@@ -87,7 +96,7 @@ def audit(servers: Servers, endpoints: int, service_every: int = 1, network: int
     with log.open("wb") as said:
         process = subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=said, stderr=said, cwd=ROOT, env=environment(),
-            preexec_fn=prepare(network), pass_fds=() if network is None else (network,),
+            preexec_fn=prepare(network), pass_fds=() if network is None else (network,),  # noqa: PLW1509
         )  # fmt: skip
         _, status, usage = os.wait4(process.pid, 0)
     elapsed = time.monotonic() - begun
@@ -120,7 +129,10 @@ def wire_chapter(directory: Path, size: Size, delay: float = 0.05) -> Chapter:
     if size.limits:
         servers.config.write_text(servers.config.read_text() + size.limits)
     try:
-        figures = [*_all_answer(servers, near, far, size, delay), *_some_silent(servers, near, far, size, delay)]
+        figures = [
+            *_all_answer(servers, near, far, size, delay),
+            *_some_silent(servers, near, far, size, delay),
+        ]
     finally:
         servers.stop()
         os.close(near)
@@ -159,7 +171,13 @@ def _all_answer(servers: Servers, near: int, far: int, size: Size, delay: float)
     )
     whole = statistics.median(r.elapsed for r in runs)
     return [
-        Figure(f"audit of {size.wire} endpoints : its critical path", statistics.median(took) / bound, "", PATH_TARGET, detail),
+        Figure(
+            f"audit of {size.wire} endpoints : its critical path",
+            statistics.median(took) / bound,
+            "",
+            PATH_TARGET,
+            detail,
+        ),
         Figure("the same, the whole command", whole, "s"),
     ]
 
@@ -198,13 +216,13 @@ def growth_chapter(servers: Servers, size: Size) -> Chapter:
         small += [well(audit(servers, size.small, SERVICE_EVERY)) for _ in range(3)]
         large += [well(audit(servers, size.large, SERVICE_EVERY))]
 
-    def each(runs: list[Run], count: int, what: str) -> float:
+    def each(runs: list[Run], count: int, of: Callable[[Run], float]) -> float:
         """Seconds per endpoint, without what an audit of one endpoint takes."""
-        fixed = statistics.median(getattr(r, what) for r in one)
-        return (statistics.median(getattr(r, what) for r in runs) - fixed) / (count - 1)
+        fixed = statistics.median(of(r) for r in one)
+        return (statistics.median(of(r) for r in runs) - fixed) / (count - 1)
 
-    wall = each(small, size.small, "elapsed"), each(large, size.large, "elapsed")
-    cpu = each(small, size.small, "cpu"), each(large, size.large, "cpu")
+    wall = each(small, size.small, Run.took), each(large, size.large, Run.took)
+    cpu = each(small, size.small, Run.spent), each(large, size.large, Run.spent)
     peak = max(r.peak for r in large)
     figures = (
         Figure(f"peak memory at {size.large} endpoints", peak, "MB", MEMORY_TARGET),

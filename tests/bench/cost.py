@@ -81,7 +81,8 @@ def tls_chapter(directory: Path, size: Size) -> Chapter:
             targets = [(a, _HELLOS[version]) for a in addresses]
             exporter.cost(exporter.tls_paths(addresses), size.in_flight)
             cold = {
-                s.loop: s.cost(kind="tls", targets=targets, in_flight=size.in_flight) / size.servers for s in sides
+                s.loop: s.cost(kind="tls", targets=targets, in_flight=size.in_flight) / size.servers
+                for s in sides
             }
             paths = exporter.tls_paths(addresses * size.repeats)
             pairs = _rounds(

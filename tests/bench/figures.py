@@ -63,7 +63,8 @@ class Pair:
         """Median and best of both, in milliseconds, and the spread of the ratios."""
         ratios = sorted(o / t for o, t in zip(self.ours, self.theirs, strict=True))
         ours, theirs = (
-            f"{statistics.median(s) * 1000:.3f} ms (best {min(s) * 1000:.3f})" for s in (self.ours, self.theirs)
+            f"{statistics.median(s) * 1000:.3f} ms (best {min(s) * 1000:.3f})"
+            for s in (self.ours, self.theirs)
         )
         return f"ours {ours}, exporter {theirs}; ratios {ratios[0]:.2f} to {ratios[-1]:.2f} in {len(ratios)} rounds"
 
@@ -111,7 +112,14 @@ def page(chapters: Sequence[Chapter], about: dict[str, str], command: str, misse
         "",
     ]
     for chapter in chapters:
-        made += [f"## {chapter.title}", "", chapter.text, "", "| figure | measured | target | |", "| --- | ---: | ---: | --- |"]
+        made += [
+            f"## {chapter.title}",
+            "",
+            chapter.text,
+            "",
+            "| figure | measured | target | |",
+            "| --- | ---: | ---: | --- |",
+        ]
         for f in chapter.figures:
             made.append(f"| {f.title} | {f.shown(f.value)} | {f.shown(f.target)} | {f.verdict} |")
         made += ["", *(f"- {f.title}: {f.detail}" for f in chapter.figures if f.detail), ""]

@@ -98,7 +98,8 @@ class Service:
         with log.open("wb") as out:
             self.process = subprocess.Popen(
                 argv, stdin=stdin, stdout=out, stderr=subprocess.STDOUT, cwd=ROOT, env=environment(),
-                preexec_fn=prepare(network), pass_fds=keep if network is None else (*keep, network),
+                preexec_fn=prepare(network),  # noqa: PLW1509  # a namespace is entered between fork and exec
+                pass_fds=keep if network is None else (*keep, network),
             )  # fmt: skip
         deadline = time.monotonic() + 60
         while ready not in self.log:

@@ -104,7 +104,12 @@ def _dated() -> list[str]:
 
 def _citation() -> list[str]:
     today = datetime.datetime.now(datetime.UTC).date()
-    return ["[citations.bench]", 'title = "Made for the bench"', f'url = "https://{ZONE}/"', f"date = {today}"]
+    return [
+        "[citations.bench]",
+        'title = "Made for the bench"',
+        f'url = "https://{ZONE}/"',
+        f"date = {today}",
+    ]
 
 
 def _ca(made: Authority, role: str) -> list[str]:

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections import deque
+from contextlib import suppress
 
 from tests.bench.namespace import environment
 from tests.lab import namespaces
@@ -55,13 +56,12 @@ def carry(near: int, far: int, delay: float, dropped: frozenset[bytes]) -> None:
 
 
 def _read(fd: int) -> list[bytes]:
-    packets = []
-    try:
-        for _ in range(_BATCH):
-            packets.append(os.read(fd, 65_536))
-    except BlockingIOError:
-        pass
-    return [p for p in packets if p[0] >> 4 == 4]  # IPv4 only: what the kernel says by itself in v6 is not carried
+    packets: list[bytes] = []
+    with suppress(BlockingIOError):
+        packets.extend(os.read(fd, 65_536) for _ in range(_BATCH))
+    return [
+        p for p in packets if p[0] >> 4 == 4
+    ]  # IPv4 only: what the kernel says by itself in v6 is not carried
 
 
 def main(near: int, far: int, delay: float, dropped: list[str]) -> None:

@@ -38,7 +38,9 @@ def startup_chapter(servers: Servers, runs: int = 20) -> Chapter:
     loaded, count = _loaded(servers)
     listing = f"{count} modules loaded, of {', '.join(HEAVY)}: {', '.join(loaded) or 'none'}"
     figures = (
-        Figure("`wayclear --version`", statistics.median(took), "s", VERSION_TARGET, f"best {min(took):.3f} s"),
+        Figure(
+            "`wayclear --version`", statistics.median(took), "s", VERSION_TARGET, f"best {min(took):.3f} s"
+        ),
         Figure("modules that an audit has no use for, loaded by one", len(loaded), "modules", 0, listing),
     )
     return Chapter("Start", f"Median of {runs} runs of the installed command.", figures)
@@ -47,7 +49,16 @@ def startup_chapter(servers: Servers, runs: int = 20) -> Chapter:
 def _loaded(servers: Servers) -> tuple[list[str], int]:
     rules, out = servers.directory / "rules-listing.toml", servers.directory / "modules.json"
     write_rules(rules, 2, 1)
-    arguments = ["audit", "--config", str(servers.config), "--rules", str(rules), "--pace", "fast", "--exit-zero"]
+    arguments = [
+        "audit",
+        "--config",
+        str(servers.config),
+        "--rules",
+        str(rules),
+        "--pace",
+        "fast",
+        "--exit-zero",
+    ]
     argv = [sys.executable, "-c", _LISTING, json.dumps(arguments), str(out)]
     done = subprocess.run(argv, capture_output=True, text=True, env=environment(), cwd=ROOT, check=False)
     if not out.exists():

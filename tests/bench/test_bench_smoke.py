@@ -1,0 +1,48 @@
+"""The bench runs from end to end, with three of everything, and writes what it says it writes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.bench.exporter import PROGRAM
+from tests.bench.figures import Chapter, Figure, Pair, as_json, lines, page
+from tests.bench.namespace import ROOT, TOOLS
+
+WHOLE = ("dns", "wire", "start", "growth")
+
+
+@pytest.mark.lab
+def test_every_part_runs(tmp_path: Path) -> None:
+    there = shutil.which(PROGRAM, path=TOOLS) is not None
+    parts = [
+        p for p in (*WHOLE, "tls") if there or p not in ("dns", "tls")
+    ]  # `make bench` installs the exporter
+    argv = [sys.executable, "-m", "tests.bench", "--quick", "--output", str(tmp_path)]
+    argv += [word for part in parts for word in ("--part", part)]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    made = json.loads((tmp_path / "bench.json").read_text())
+    assert made["not_measured"] == []
+    assert len(made["chapters"]) == len(parts)
+    assert all(figure["value"] >= 0 for chapter in made["chapters"] for figure in chapter["figures"])
+    text = (tmp_path / "bench.md").read_text()
+    assert all(f"## {chapter['title']}" in text for chapter in made["chapters"])
+
+
+def test_a_ratio_is_of_the_same_round_and_a_missed_target_says_so() -> None:
+    pair = Pair((0.001, 0.004, 0.002), (0.002, 0.004, 0.001))
+    assert pair.ratio == 1.0  # ratios 0.5, 1.0 and 2.0; of the medians it would be 1.0 by chance only
+    figure = Figure("a figure", 0.8, "", 0.75)
+    chapter = Chapter("A chapter", "How.", (figure, Figure("beside it", 1.5, "s")))
+    assert figure.met is False
+    assert "MISSED" in lines(chapter)
+    assert "| a figure | 0.80 | 0.75 | MISSED |" in page(
+        [chapter], {"machine": "one"}, "make bench", ["wire: why"]
+    )
+    assert json.loads(as_json([chapter], {}, "make bench", []))["chapters"][0]["figures"][0]["met"] is False
