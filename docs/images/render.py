@@ -2,8 +2,8 @@
 
 Run from the root of the repository, as root or with user namespaces, with Debian's `chromium`, `bsdutils` and
 `fonts-dejavu-core` installed: `.venv/bin/python docs/images/render.py`. It writes `docs/images/*.png` and, for the
-README's quotations, the same output as text to the directory named as first argument, if any. Two things are changed:
-the host gets a name of its own, and the kernel's version, which tells nothing, is shown as [...].
+README's quotations, the same output as text to the directory named as first argument, if any. One thing is changed: the
+kernel's version, which tells nothing, is shown as [...].
 """
 
 from __future__ import annotations
@@ -44,11 +44,10 @@ def run(name: str) -> tuple[str, str]:
     NETWORKS[name](plan)
     with Lab(plan) as lab:
         config = ["--config", f"{lab.directory}/wayclear.toml", "--pace", "fast"]
-        named = ["unshare", "--uts", "sh", "-c", 'hostname connector01; exec "$@"', "sh"]
         argv = [*PROGRAM, "audit", *config]
         terminal = ["script", "-qec", f"stty cols {COLUMNS} rows 50; {' '.join(argv)}", "/dev/null"]
-        shown = lab.run([*named, *terminal], timeout=150, environment={"TERM": "xterm-256color"})
-        piped = lab.run([*named, *argv], timeout=150)
+        shown = lab.run(terminal, timeout=150, environment={"TERM": "xterm-256color"})
+        piped = lab.run(argv, timeout=150)
     return tuple(re.sub(r"Linux \d[\w.+-]* \w+(?=\))", "[...]", out) for out in (shown.stdout, piped.stdout))  # type: ignore[return-value]
 
 
