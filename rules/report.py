@@ -47,7 +47,11 @@ def make_report(audit: Audit, started: float, finished: float, version: str) -> 
         _retired(by_target)
         states = [roll_up(target, rows) for target, rows in by_target.items()]
         found = [v for rows in by_target.values() for v in rows]
-        verdicts = [*judge_host(context), *found, *_proxied(context, _swept(context, judge_revocation(context)))]
+        verdicts = [
+            *judge_host(context),
+            *found,
+            *_proxied(context, _swept(context, judge_revocation(context))),
+        ]
     decided = answer(states, verdicts, audit.stopped if stop is None else (audit.stopped or "no-resolver"))
     text = answer_text(
         decided, states, verdicts, audit.stopped or ("no-resolver" if stop is not None else "")

@@ -42,7 +42,7 @@ from tests.rules.script import (
 QUICK = replace(FAST, name="fast")
 MANY = {f"h{n}.example": (f"203.0.113.{n}",) for n in range(1, 41)}
 MANY_RULES = rules_of(*(replace(SIGN_IN_RULE, id=f"r{n}", host=name) for n, name in enumerate(MANY)))
-ONE_PLACE = {name: ("203.0.113.1",) for name in MANY}
+ONE_PLACE = dict.fromkeys(MANY, ("203.0.113.1",))
 
 
 @dataclass(slots=True)
@@ -59,9 +59,11 @@ class Script:
     broken: Callable[[Step], bool] = lambda step: False
     hangs: Callable[[Step], bool] = lambda step: False
     cancelled: int = 0
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def measure(self, step: Step) -> Observation:
         self.asked.append(step)
+        self.begun.set()
         keys = self._keys(step)
         if "connection" in keys:
             self.began.append(time.monotonic())
@@ -121,9 +123,10 @@ def test_steps_of_an_earlier_phase_go_first() -> None:
     drive(script, replace(QUICK, connections=1))
     handshakes = [s for s in script.asked if isinstance(s, TlsHandshake)]
     place = {s: n for n, s in enumerate(handshakes)}
-    assert place[TlsHandshake("203.0.113.11", 443, "eur.servicebus.windows.net")] < place[
-        TlsHandshake("203.0.113.2", 443, BOOTSTRAP, path="/")
-    ]
+    assert (
+        place[TlsHandshake("203.0.113.11", 443, "eur.servicebus.windows.net")]
+        < place[TlsHandshake("203.0.113.2", 443, BOOTSTRAP, path="/")]
+    )
     assert [s.hello for s in handshakes[-2:]] == ["tls13", "large"] or handshakes[-1].hello != "connector"
 
 
@@ -163,7 +166,9 @@ def test_no_address_has_more_connections_than_the_pace_allows() -> None:
     script = Script(healthy(zone=ONE_PLACE), delay=0.005)
     _, report = drive(script, replace(QUICK, per_address=2), MANY_RULES)
     assert script.most["203.0.113.1"] == 2
-    assert {v.status for v in rows(report, check="tls")} == {Status.PASS}, "those that had to wait were not forgotten"
+    assert {v.status for v in rows(report, check="tls")} == {Status.PASS}, (
+        "those that had to wait were not forgotten"
+    )
 
 
 @pytest.mark.parametrize(("kind", "cap"), [("connection", 3), ("dns", 4), ("os", 2)])
@@ -234,8 +239,7 @@ def test_cancellation_from_outside_ends_everything_that_is_in_flight() -> None:
 
     async def whole() -> None:
         task = asyncio.create_task(Runner(Audit(RULES, PLAN), script, QUICK).run())
-        while not script.asked:
-            await asyncio.sleep(0)
+        await script.begun.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

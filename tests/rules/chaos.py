@@ -40,7 +40,14 @@ ODD_ADDRESSES = ("10.1.2.3", "127.0.0.1", "0.0.0.0", "169.254.169.254", "100.64.
                  "240.0.0.1", "203.0.113.99", "2001:db8::9", "::1", "fe80::1", "::ffff:127.0.0.1")  # fmt: skip
 LOCAL = tuple(
     Failure(Stage.LOCAL, code, "x")
-    for code in (Code.NO_DESCRIPTORS, Code.STARVED, Code.DENIED, Code.NOT_REACHED, Code.NOT_RECORDED, Code.BUG)
+    for code in (
+        Code.NO_DESCRIPTORS,
+        Code.STARVED,
+        Code.DENIED,
+        Code.NOT_REACHED,
+        Code.NOT_RECORDED,
+        Code.BUG,
+    )
 )
 _STALE = crl(ISSUING, age=30)
 _CONNECT = (
@@ -50,6 +57,26 @@ _CONNECT = (
     Failure(Stage.TCP, Code.UNREACHABLE, "", Icmp(3, 13, "203.0.113.254")),
     Failure(Stage.TCP, Code.NO_ROUTE),
 )
+_EXCHANGES: tuple[Answer, ...] = (
+    *(Failure(Stage.HTTP, code) for code in (Code.TIMEOUT, Code.RESET, Code.MALFORMED)),
+    BLOCKED,
+    page(404),
+    page(302, location="http://portal.test/login"),
+    page(407),
+    page(200, b"\x30\x03junk"),
+    _STALE,
+)
+
+
+def _resolutions(name: str, rtype: str, rnd: Random) -> tuple[Answer, ...]:
+    picked = [a for a in rnd.sample(ODD_ADDRESSES, 3) if (":" in a) == (rtype == "AAAA")]
+    loop = (Record(name, "CNAME", 60, f"a.{name}"), Record(f"a.{name}", "CNAME", 60, name))
+    return (
+        *(DnsAnswer(rcode) for rcode in ("SERVFAIL", "NXDOMAIN", "REFUSED", "NOERROR")),
+        DnsAnswer("NOERROR", tuple(Record(name, rtype, 60, a) for a in picked)),
+        DnsAnswer("NOERROR", loop),
+        DnsAnswer("NOERROR", (), truncated=True, tcp_failure="refused"),
+    )
 
 
 class Chaos:
@@ -86,30 +113,27 @@ class Chaos:
         return Observation(step, START, 0.05, failure, evidence)
 
     def _of(self, step: Step, rnd: Random) -> Answer:
+        found: tuple[Answer, ...] = LOCAL
         match step:
             case DnsQuestion(name=name, rtype=rtype):
-                picked = [a for a in rnd.sample(ODD_ADDRESSES, 3) if (":" in a) == (rtype == "AAAA")]
-                odd = tuple(Record(name, rtype, 60, a) for a in picked)
-                loop = (Record(name, "CNAME", 60, f"a.{name}"), Record(f"a.{name}", "CNAME", 60, name))
-                return rnd.choice(
-                    (NO_ANSWER, *LOCAL, DnsAnswer("SERVFAIL"), DnsAnswer("NXDOMAIN"), DnsAnswer("NOERROR", odd),
-                     DnsAnswer("NOERROR"), DnsAnswer("NOERROR", loop), DnsAnswer("NOERROR", (), truncated=True,
-                     tcp_failure="refused"), Failure(Stage.DNS, Code.MALFORMED))
-                )  # fmt: skip
+                found = (
+                    NO_ANSWER,
+                    *LOCAL,
+                    Failure(Stage.DNS, Code.MALFORMED),
+                    *_resolutions(name, rtype, rnd),
+                )
             case OsLookup():
-                return rnd.choice((OsAnswer((), "EAI_NONAME"), OsAnswer((), "EAI_AGAIN"), NO_ANSWER, *LOCAL,
-                                   OsAnswer(tuple(rnd.sample(ODD_ADDRESSES, 2)))))  # fmt: skip
+                odd = OsAnswer(tuple(rnd.sample(ODD_ADDRESSES, 2)))
+                found = (NO_ANSWER, *LOCAL, OsAnswer((), "EAI_NONAME"), OsAnswer((), "EAI_AGAIN"), odd)
             case TlsHandshake():
-                return rnd.choice((*_CONNECT, *self._handshakes(step)))
+                found = (*_CONNECT, *self._handshakes(step))
             case HttpFetch():
-                http = tuple(Failure(Stage.HTTP, c) for c in (Code.TIMEOUT, Code.RESET, Code.MALFORMED))
-                return rnd.choice((*_CONNECT, *http, BLOCKED, page(404), page(302, location="http://portal.test/login"),
-                                   page(200, b"\x30\x03junk"), _STALE, page(407)))  # fmt: skip
+                found = (*_CONNECT, *_EXCHANGES)
             case TcpConnect():
-                return rnd.choice((SILENCE, TcpFacts(0.01)))
+                found = (SILENCE, TcpFacts(0.01))
             case TrustLookup():
-                return rnd.choice((TrustRoots(), *LOCAL))
-        return rnd.choice(LOCAL)
+                found = (TrustRoots(), *LOCAL)
+        return rnd.choice(found)
 
     def _handshakes(self, step: TlsHandshake) -> tuple[Answer, ...]:
         alert = Failure(Stage.TLS, Code.ALERT, "handshake failure", alert=40)

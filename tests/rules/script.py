@@ -170,7 +170,11 @@ def _leaf(name: str, authority: pki.Authority, days: int) -> pki.Leaf:
 
 def shown(chain: tuple[bytes, ...], **more: object) -> TlsFacts:
     """A handshake that showed `chain`."""
-    values: dict[str, object] = {"handshake_s": 0.02, "version": "TLSv1.2", "cipher": "ECDHE-RSA-AES256-GCM-SHA384"}
+    values: dict[str, object] = {
+        "handshake_s": 0.02,
+        "version": "TLSv1.2",
+        "cipher": "ECDHE-RSA-AES256-GCM-SHA384",
+    }
     return TlsFacts(0.01, chain=chain, bytes_received=4000, hello_size=230, **(values | more))  # type: ignore[arg-type]
 
 
@@ -228,9 +232,7 @@ class World:
         default_factory=list
     )
 
-    def when(
-        self, kind: type[Step] | tuple[type[Step], ...], answer: Scripted, **fields: object
-    ) -> World:
+    def when(self, kind: type[Step] | tuple[type[Step], ...], answer: Scripted, **fields: object) -> World:
         """Steps of `kind` whose fields have these values are answered so."""
         self.script.append((kind, fields, answer))
         return self
@@ -264,8 +266,7 @@ class World:
             case HttpFetch():
                 return self._document(step)
             case TrustLookup(subject=subject):
-                return TrustRoots(*(tuple(d for d in ders if cert_facts(d).subject == subject)
-                                    for ders in (self.public, self.system)))  # fmt: skip
+                return TrustRoots(_named(self.public, subject), _named(self.system, subject))
         return SILENCE
 
     def _end(self, name: str) -> str:
@@ -294,6 +295,10 @@ class World:
             named = [n for n in ZONE if leaf(n).certificate.serial_number == serial]
             return ocsp_answer(named[0]) if named else page(200, UNAUTHORIZED)
         return page(404)
+
+
+def _named(ders: tuple[bytes, ...], subject: bytes) -> tuple[bytes, ...]:
+    return tuple(d for d in ders if cert_facts(d).subject == subject)
 
 
 def healthy(**changes: object) -> World:

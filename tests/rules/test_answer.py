@@ -215,7 +215,9 @@ STATES = st.builds(
 
 
 @given(st.lists(STATES), st.sampled_from(["", "budget", "sweep", "no-route", "no-resolver"]))
-def test_yes_needs_every_required_name_and_no_failure_of_the_service(states: list[NameState], stopped: str) -> None:
+def test_yes_needs_every_required_name_and_no_failure_of_the_service(
+    states: list[NameState], stopped: str
+) -> None:
     found = answer(states, (), stopped)
     service = [s for s in states if s.target.rule.group is Group.SERVICE]
     if found is Answer.YES:
@@ -250,7 +252,9 @@ def test_the_exit_code_comes_from_the_answer_only(found: Answer, status: Status,
     assert exit_code(found, [Verdict("r", "t", None, "tls", status, "x", "s")]) == code
 
 
-def verdict(status: Status, check: str = "tls", address: str | None = "203.0.113.1", cause: str = "x") -> Verdict:
+def verdict(
+    status: Status, check: str = "tls", address: str | None = "203.0.113.1", cause: str = "x"
+) -> Verdict:
     return Verdict("r", "t", Endpoint("h", 443, address), check, status, cause, "s")  # type: ignore[arg-type]
 
 

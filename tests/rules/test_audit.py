@@ -65,7 +65,9 @@ NAMES = (LocalHost, DnsQuestion, OsLookup, TrustLookup)  #: kinds that say where
 
 def asked(audit: Audit, kind: type[Step], **fields: object) -> list[Step]:
     """Steps of a kind that were answered."""
-    return [s for s in audit.seen if isinstance(s, kind) and all(getattr(s, k) == v for k, v in fields.items())]
+    return [
+        s for s in audit.seen if isinstance(s, kind) and all(getattr(s, k) == v for k, v in fields.items())
+    ]
 
 
 def told(report: Report, audit: Audit) -> set[tuple[object, ...]]:
@@ -165,7 +167,8 @@ def test_what_was_not_answered_never_passes(numbers: set[int]) -> None:
             assert where is not None
             if where.address is not None:
                 assert any(
-                    getattr(s, "address", "") == where.address and getattr(s, "port", 0) == where.port for s in audit.seen
+                    getattr(s, "address", "") == where.address and getattr(s, "port", 0) == where.port
+                    for s in audit.seen
                 )
     if report.answer is Answer.YES:
         assert any(v.status is Status.PASS and v.check == "tls" for v in rows(report, BOOTSTRAP))
@@ -218,7 +221,9 @@ def test_every_resolver_and_the_operating_system_are_asked_for_both_families() -
 
 def test_the_judging_handshake_speaks_like_a_connector_and_extras_are_for_the_service_only() -> None:
     audit = run(healthy())
-    assert {s.hello for s in audit.seen if isinstance(s, TlsHandshake) and s.server_name == SIGN_IN} == {"connector"}
+    assert {s.hello for s in audit.seen if isinstance(s, TlsHandshake) and s.server_name == SIGN_IN} == {
+        "connector"
+    }
     extra = [s for s in audit.seen if isinstance(s, TlsHandshake) and s.server_name == BOOTSTRAP]
     assert {s.hello for s in extra} == {"connector", "tls13", "large"}
     assert all(s.path is None for s in extra if s.hello != "connector")
@@ -229,12 +234,16 @@ def test_the_judging_handshake_speaks_like_a_connector_and_extras_are_for_the_se
 def test_no_more_addresses_of_a_name_are_tried_than_the_plan_allows() -> None:
     many = tuple(f"203.0.113.{n}" for n in range(100, 120))
     audit = run(healthy(zone=ZONE | {SIGN_IN: many}), plan=QUIET)
-    assert len({s.address for s in audit.seen if isinstance(s, TlsHandshake) and s.server_name == SIGN_IN}) == 4
+    assert (
+        len({s.address for s in audit.seen if isinstance(s, TlsHandshake) and s.server_name == SIGN_IN}) == 4
+    )
 
 
 def test_two_rules_that_ask_the_same_thing_cost_one_connection() -> None:
     twice = rules_of(SIGN_IN_RULE, replace(SIGN_IN_RULE, id="again"))
-    assert run(healthy(), twice, QUIET).connections == run(healthy(), rules_of(SIGN_IN_RULE), QUIET).connections
+    assert (
+        run(healthy(), twice, QUIET).connections == run(healthy(), rules_of(SIGN_IN_RULE), QUIET).connections
+    )
     assert {v.rule for v in judged(healthy(), twice).verdicts} == {"app/sign-in", "app/again"}
 
 
@@ -328,7 +337,9 @@ def test_twenty_silent_hosts_stop_a_polite_audit_and_not_a_fast_one() -> None:
 
 
 def strangers() -> Iterator[Observation]:
-    yield Observation(TlsHandshake("203.0.113.250", 443, "stranger.example"), START, 0.1, None, shown((b"\x30\x00",)))
+    yield Observation(
+        TlsHandshake("203.0.113.250", 443, "stranger.example"), START, 0.1, None, shown((b"\x30\x00",))
+    )
     yield Observation(DnsQuestion("192.0.2.53", "stranger.example", "A"), START, 0.1, NO_ANSWER)
     yield Observation(HttpFetch("203.0.113.250", 80, "stranger.example", "/x"), START, 0.1, SILENCE)
 
@@ -364,7 +375,10 @@ def test_only_what_the_glob_names_is_asked_for() -> None:
 
 def test_the_tenant_of_the_connector_s_own_files_is_used_when_none_is_given() -> None:
     world = healthy(facts=replace(HOST, tenant=PLAN.tenant))
-    assert only(judged(world, plan=replace(QUIET, tenant=None)), BOOTSTRAP, "tls", "203.0.113.1").status is Status.PASS
+    assert (
+        only(judged(world, plan=replace(QUIET, tenant=None)), BOOTSTRAP, "tls", "203.0.113.1").status
+        is Status.PASS
+    )
 
 
 def test_the_whole_rule_set_is_covered_by_this_file_s_networks() -> None:

@@ -29,7 +29,9 @@ def of(
         mine = [a for a in addresses if (":" in a) == (step.rtype == "AAAA")]
         return DnsAnswer("NOERROR", tuple(Record(step.name, step.rtype, 60, a) for a in mine))
 
-    world = healthy(facts=facts).when(DnsQuestion, told).when(OsLookup, OsAnswer(os, "" if os else "EAI_NONAME"))
+    world = (
+        healthy(facts=facts).when(DnsQuestion, told).when(OsLookup, OsAnswer(os, "" if os else "EAI_NONAME"))
+    )
     audit: Audit = run(world, ONLY, replace(QUIET, max_addresses=limit))
     return audit.candidates(SIGN_IN)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +9,15 @@ from hypothesis import strategies as st
 from rules.causes import group, owner
 from rules.verdict import Endpoint, Status, Verdict
 
-CAUSES = ("ok", "tcp.timeout", "tcp.reset", "tls.intercepted", "dns.nxdomain", "local.no-route", "proxy.not-tested")
+CAUSES = (
+    "ok",
+    "tcp.timeout",
+    "tcp.reset",
+    "tls.intercepted",
+    "dns.nxdomain",
+    "local.no-route",
+    "proxy.not-tested",
+)
 
 
 def verdict(
@@ -34,14 +41,24 @@ def test_a_single_endpoint_is_named_in_its_sentence() -> None:
 
 
 def test_what_is_fine_is_no_cause() -> None:
-    fine = [verdict("a", "ok", Status.PASS), verdict("b", "ok", Status.NOTICE), verdict("c", "x.y", Status.NOT_APPLICABLE)]
+    fine = [
+        verdict("a", "ok", Status.PASS),
+        verdict("b", "ok", Status.NOTICE),
+        verdict("c", "x.y", Status.NOT_APPLICABLE),
+    ]
     assert group(fine) == ()
 
 
 def test_the_heaviest_comes_first() -> None:
     order = [Status.NOTICE, Status.BROKEN, Status.INCONCLUSIVE, Status.FAIL, Status.WARN]
     found = group([verdict("h", f"tcp.x{n}", status) for n, status in enumerate(order)])
-    assert [c.status for c in found] == [Status.BROKEN, Status.FAIL, Status.WARN, Status.INCONCLUSIVE, Status.NOTICE]
+    assert [c.status for c in found] == [
+        Status.BROKEN,
+        Status.FAIL,
+        Status.WARN,
+        Status.INCONCLUSIVE,
+        Status.NOTICE,
+    ]
 
 
 def test_two_ports_are_two_requests_to_a_firewall() -> None:
@@ -50,12 +67,17 @@ def test_two_ports_are_two_requests_to_a_firewall() -> None:
 
 
 def test_a_failure_and_a_warning_of_one_cause_stay_apart() -> None:
-    assert [c.status for c in group([verdict("a"), verdict("b", status=Status.WARN)])] == [Status.FAIL, Status.WARN]
+    assert [c.status for c in group([verdict("a"), verdict("b", status=Status.WARN)])] == [
+        Status.FAIL,
+        Status.WARN,
+    ]
 
 
 def test_two_interceptors_are_two_causes() -> None:
     one, other = (("issuing key", "aa"),), (("issuing key", "bb"),)
-    found = group([verdict(h, "tls.intercepted", details=d) for h, d in (("a", one), ("b", one), ("c", other))])
+    found = group(
+        [verdict(h, "tls.intercepted", details=d) for h, d in (("a", one), ("b", one), ("c", other))]
+    )
     assert [len(c.endpoints) for c in found] == [2, 1]
 
 
@@ -90,11 +112,16 @@ def test_the_device_that_told_of_itself_and_the_mechanism_are_kept() -> None:
     by_name = verdict("a", "tls.intercepted", details=(("by", "name"),))
     assert group([by_name])[0].mechanism == "name"
     assert group([verdict("a", "tls.large-hello-blocked", Status.NOTICE)])[0].mechanism == "size"
-    assert group([verdict("a", "tcp.unreachable", details=(("sent by", "203.0.113.254"),))])[0].hop == "203.0.113.254"
+    assert (
+        group([verdict("a", "tcp.unreachable", details=(("sent by", "203.0.113.254"),))])[0].hop
+        == "203.0.113.254"
+    )
 
 
 def test_confidence_follows_from_what_proves_it() -> None:
-    told = {c: group([verdict("a", c)])[0].confidence for c in ("tls.intercepted", "tcp.timeout", "dns.nxdomain")}
+    told = {
+        c: group([verdict("a", c)])[0].confidence for c in ("tls.intercepted", "tcp.timeout", "dns.nxdomain")
+    }
     assert told == {"tls.intercepted": "proven", "tcp.timeout": "likely", "dns.nxdomain": "possible"}
 
 

@@ -94,7 +94,9 @@ def test_one_of_two_resolvers_dead_is_a_warning_and_names_are_judged_on_the_othe
 
 def test_a_resolver_that_answers_a_name_that_nobody_has() -> None:
     made_up = DnsAnswer("NOERROR", (Record("x", "A", 60, "203.0.113.200"),))
-    world = healthy().when(DnsQuestion, made_up, name=f"wayclear-{PLAN.nonce}.example.com", resolver=RESOLVERS[0])
+    world = healthy().when(
+        DnsQuestion, made_up, name=f"wayclear-{PLAN.nonce}.example.com", resolver=RESOLVERS[0]
+    )
     (finding,) = of_host(judged(world))
     assert (finding.status, finding.cause) == (Status.WARN, "dns.wildcarded")
 
@@ -114,7 +116,9 @@ def test_a_half_configured_ipv6_is_one_finding() -> None:
     report = judged(world, plan=QUIET)
     (finding,) = of_host(report)
     assert (finding.status, finding.cause, finding.check) == (Status.WARN, "path.family-broken", "path")
-    assert {v.status for v in report.verdicts if v.endpoint and v.endpoint.address in V6} == {Status.NOT_APPLICABLE}
+    assert {v.status for v in report.verdicts if v.endpoint and v.endpoint.address in V6} == {
+        Status.NOT_APPLICABLE
+    }
     assert (report.answer.value, report.exit_code) == ("yes", 1)
 
 

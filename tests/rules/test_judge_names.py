@@ -98,7 +98,9 @@ def test_a_dead_end_address_is_a_sinkhole_and_never_connected_to(address: str) -
 def test_private_and_made_up_addresses_are_judged_by_the_certificate_there(address: str, cause: str) -> None:
     genuine = everywhere(addresses(address), OsAnswer((address,)))
     assert decided(name_of(genuine)) == (f"dns.{cause}", Status.NOTICE)
-    other = everywhere(addresses(address), OsAnswer((address,))).when(TlsHandshake, by(NOBODY), address=address)
+    other = everywhere(addresses(address), OsAnswer((address,))).when(
+        TlsHandshake, by(NOBODY), address=address
+    )
     assert decided(name_of(other)) == (f"dns.{cause}", Status.FAIL)
 
 
@@ -128,7 +130,9 @@ def test_resolvers_of_which_one_fails_disagree() -> None:
 
 
 def test_other_addresses_are_no_disagreement_and_another_zone_is_a_notice() -> None:
-    world = healthy().when(DnsQuestion, addresses("203.0.113.99"), name=SIGN_IN, rtype="A", resolver=RESOLVERS[1])
+    world = healthy().when(
+        DnsQuestion, addresses("203.0.113.99"), name=SIGN_IN, rtype="A", resolver=RESOLVERS[1]
+    )
     assert name_of(world).status is Status.PASS
     chain = DnsAnswer("NOERROR", (Record(SIGN_IN, "CNAME", 60, "x.cdn.example"),
                                   Record("x.cdn.example", "A", 60, "203.0.113.21")))  # fmt: skip
@@ -195,4 +199,7 @@ def test_what_was_never_resolved_is_open() -> None:
 
 
 def test_the_canary_is_a_name_of_this_run() -> None:
-    assert any(isinstance(s, DnsQuestion) and s.name == f"wayclear-{PLAN.nonce}.example.com" for s in run(healthy()).seen)
+    assert any(
+        isinstance(s, DnsQuestion) and s.name == f"wayclear-{PLAN.nonce}.example.com"
+        for s in run(healthy()).seen
+    )

@@ -98,7 +98,9 @@ def test_each_source_is_judged_once_however_many_certificates_name_it() -> None:
 
 
 def test_a_doubtful_list_is_fetched_twice_and_the_good_one_counts() -> None:
-    report = judged(healthy().when(HttpFetch, SILENCE, host=CRL_HOST, target="/issuing.crl", attempt=1), plan=QUIET)
+    report = judged(
+        healthy().when(HttpFetch, SILENCE, host=CRL_HOST, target="/issuing.crl", attempt=1), plan=QUIET
+    )
     assert decided(source(report)) == ("ok", Status.PASS)
 
 
@@ -194,4 +196,3 @@ def test_aia_is_fetched_only_from_hosts_that_a_rule_or_the_ca_set_names() -> Non
         aia = [s for s in report.observations if isinstance(s.step, HttpFetch) and s.step.purpose == "aia"]
         assert bool(aia) is fetched
         assert rows(report, BOOTSTRAP, "tls")[0].cause == ("ok" if fetched else "tls.incomplete-chain")
-

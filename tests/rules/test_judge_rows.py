@@ -43,7 +43,7 @@ def tcp(failure: Failure) -> Verdict:
     [
         (SILENCE, "tcp.timeout", "silently dropped"),
         (REFUSED, "tcp.reset", "refused with a reset"),
-        (Failure(Stage.TCP, Code.UNREACHABLE, "", Icmp(3, 13, "203.0.113.254")), "tcp.unreachable", "prohibited, sent by 203.0.113.254"),
+        (Failure(Stage.TCP, Code.UNREACHABLE, "", Icmp(3, 13, "203.0.113.254")), "tcp.unreachable", "sent by 203.0.113.254"),
         (Failure(Stage.TCP, Code.UNREACHABLE, "", Icmp(1, 1, None)), "tcp.unreachable", "administratively prohibited)"),
         (Failure(Stage.TCP, Code.UNREACHABLE, "", Icmp(3, 1, None)), "tcp.unreachable", "ICMP type 3 code 1"),
         (Failure(Stage.TCP, Code.NO_ROUTE), "tcp.unreachable", "no way there"),
@@ -159,7 +159,8 @@ def test_the_same_web_page_at_unrelated_hosts_was_written_by_somebody_on_the_way
     world = healthy().when(HttpFetch, same)
     zone = world.zone
     zone["crl.other.example"] = ("203.0.113.45",)
-    from tests.rules.script import OCSP_RULE, Group, rule, rules_of
+    from rules.ruleset import Group
+    from tests.rules.script import OCSP_RULE, rule, rules_of
 
     rules = rules_of(OCSP_RULE, rule("other", "crl.other.example", Group.VALIDATION, 80))
     assert {v.cause for v in rows(judged(world, rules, QUIET), check="http")} == {"http.block-page"}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from rules.failure import Code, Failure, Stage
@@ -21,10 +19,8 @@ from tests.rules.script import (
     NOBODY,
     PUBLIC,
     QUIET,
-    RELAYS,
     ROOT,
     SIGN_IN,
-    START,
     Scripted,
     World,
     by,
@@ -37,7 +33,9 @@ from tests.rules.script import (
     shown,
 )
 
-FORGER = pki.authority("Microsoft TLS Issuing CA 01", kind="rsa")  # the name is the expected CA's, the key is not
+FORGER = pki.authority(
+    "Microsoft TLS Issuing CA 01", kind="rsa"
+)  # the name is the expected CA's, the key is not
 SYSTEM = (*healthy().system, pki.der(CORPORATE.certificate))
 EXPIRED = shown(leaf(BOOTSTRAP, ISSUING, days=-30).chain)
 OTHER_NAME = shown(leaf("other.example").chain)
@@ -46,7 +44,9 @@ OTHER_NAME = shown(leaf("other.example").chain)
 def bootstrap(answer: Scripted, world: World | None = None) -> Verdict:
     """The verdict on the bootstrap name's first address when every handshake with that name is answered so."""
     network = world or healthy()
-    return rows(judged(network.when(TlsHandshake, answer, server_name=BOOTSTRAP), plan=QUIET), BOOTSTRAP, "tls")[0]
+    return rows(
+        judged(network.when(TlsHandshake, answer, server_name=BOOTSTRAP), plan=QUIET), BOOTSTRAP, "tls"
+    )[0]
 
 
 def decided(verdict: Verdict) -> tuple[str, Status]:
@@ -218,5 +218,3 @@ def test_a_genuine_chain_before_a_failure_never_passes() -> None:
 
 def test_a_verdict_shows_the_flow_for_a_search_in_the_firewall_s_log() -> None:
     assert ("from", "198.51.100.5 port 50123, 198.51.100.5 port 50123") in bootstrap(CUT).details
-
-

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 from hypothesis import Phase, given, settings
-from hypothesis import strategies as st
 
 from rules.failure import Code
 from rules.kinds.http_fetch import HttpFetch
@@ -40,7 +39,10 @@ from tests.rules.script import (
 def decided(report: Report) -> list[tuple[object, ...]]:
     """What two reports of the same observations must agree in."""
     kept = {f"o{n}": seen.step for n, seen in enumerate(report.observations, 1)}
-    found = [(v.rule, v.endpoint, v.check, v.status, v.cause, v.summary, [kept[e] for e in v.evidence]) for v in report.verdicts]
+    found = [
+        (v.rule, v.endpoint, v.check, v.status, v.cause, v.summary, [kept[e] for e in v.evidence])
+        for v in report.verdicts
+    ]
     return [report.answer, report.answer_text, report.exit_code, report.stopped, found]  # type: ignore[list-item]
 
 

@@ -51,7 +51,9 @@ from tests.rules.script import (
 )
 
 RANDOM = settings(max_examples=60, deadline=None, phases=(Phase.explicit, Phase.generate))
-PROXY = ProxySetting("environment HTTPS_PROXY", "http://proxy.corp.example:8080", "localhost,.intranet.example")
+PROXY = ProxySetting(
+    "environment HTTPS_PROXY", "http://proxy.corp.example:8080", "localhost,.intranet.example"
+)
 PROXIED = replace(HOST, proxies=(PROXY,))
 LIGHT = (Status.PASS, Status.NOTICE, Status.NOT_APPLICABLE)
 
@@ -177,7 +179,9 @@ def test_a_proxy_that_is_set_never_leaves_a_request_to_open_the_firewall(network
     for verdict in report.verdicts:
         if verdict.rule:
             assert verdict.status not in (Status.FAIL, Status.WARN), verdict
-            assert not (verdict.remedy.startswith("Allow") and verdict.cause.partition(".")[0] in LAYERS), verdict
+            assert not (verdict.remedy.startswith("Allow") and verdict.cause.partition(".")[0] in LAYERS), (
+                verdict
+            )
 
 
 LAYERS = {"tcp", "tls", "http", "crl", "ocsp", "dns"}
@@ -188,10 +192,12 @@ def test_behind_a_proxy_what_fails_is_not_tested_and_what_works_passes() -> None
     assert {v.cause for v in rows(report, BOOTSTRAP, "tcp")} == {"proxy.not-tested"}
     assert "nothing needs to be opened" in rows(report, BOOTSTRAP, "tcp")[0].remedy
     assert only(report, SIGN_IN, "tls", "203.0.113.21").status is Status.PASS
-    assert [c.cause for c in report.causes if c.status is not Status.NOTICE][0] == "proxy.not-tested"
+    assert next(c.cause for c in report.causes if c.status is not Status.NOTICE) == "proxy.not-tested"
 
 
-@pytest.mark.parametrize("bypass", ["*", SIGN_IN, ".microsoftonline.com", "*.microsoftonline.com", "a.b; microsoftonline.com"])
+@pytest.mark.parametrize(
+    "bypass", ["*", SIGN_IN, ".microsoftonline.com", "*.microsoftonline.com", "a.b; microsoftonline.com"]
+)
 def test_a_name_that_goes_round_the_proxy_is_judged_as_if_there_were_none(bypass: str) -> None:
     facts = replace(HOST, proxies=(replace(PROXY, bypass=bypass),))
     report = judged(healthy(facts=facts).when(TlsHandshake, SILENCE, server_name=SIGN_IN))
@@ -217,7 +223,9 @@ def test_a_set_that_nobody_reviewed_for_180_days_says_so() -> None:
 
 
 def test_a_cloud_without_a_published_list_is_told_and_not_proven() -> None:
-    china = replace(RULES, rulesets=(replace(RULES.rulesets[0], name="china", rules=(), unpublished="no published list"),))
+    china = replace(
+        RULES, rulesets=(replace(RULES.rulesets[0], name="china", rules=(), unpublished="no published list"),)
+    )
     report = judged(healthy(), china)
     assert report.answer is Answer.NOT_PROVEN
     assert report.notes == ("china: no published list",)
@@ -249,7 +257,9 @@ def test_small_documents_are_kept_whole_and_large_ones_as_facts() -> None:
 
 
 def kept(report: Report) -> HttpExchange:
-    found = next(s.evidence for s in report.observations if isinstance(s.step, HttpFetch) and s.step.host == CRL_HOST)
+    found = next(
+        s.evidence for s in report.observations if isinstance(s.step, HttpFetch) and s.step.host == CRL_HOST
+    )
     assert isinstance(found, HttpExchange)
     return found
 

@@ -33,7 +33,10 @@ def of(*rows: object, tenant: str | None = TENANT, only: str = "") -> tuple[Targ
 
 def test_an_exact_row_is_its_own_name_at_every_port() -> None:
     found = of(replace(SIGN_IN_RULE, ports=(80, 443)))
-    assert [(t.host, t.port, t.id) for t in found] == [(SIGN_IN, 80, "app/sign-in"), (SIGN_IN, 443, "app/sign-in")]
+    assert [(t.host, t.port, t.id) for t in found] == [
+        (SIGN_IN, 80, "app/sign-in"),
+        (SIGN_IN, 443, "app/sign-in"),
+    ]
     assert all(t.required and not t.sample for t in found)
 
 
@@ -74,7 +77,8 @@ def test_a_document_belongs_to_its_host_on_port_80_only() -> None:
 
 
 @pytest.mark.parametrize(
-    ("glob", "hosts"), [("login.*", {SIGN_IN}), ("*.DIGICERT.com", {CRL_HOST, "ocsp.digicert.com"}), ("nobody", set())]
+    ("glob", "hosts"),
+    [("login.*", {SIGN_IN}), ("*.DIGICERT.com", {CRL_HOST, "ocsp.digicert.com"}), ("nobody", set())],
 )
 def test_only_what_the_glob_names(glob: str, hosts: set[str]) -> None:
     assert {t.host for t in targets(RULES, TENANT, glob)} == hosts

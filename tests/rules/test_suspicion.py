@@ -1,0 +1,91 @@
+"""When an answer is doubtful, and which second looks tell more."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from rules.failure import Code, Failure, Stage
+from rules.kinds.http_fetch import HttpFetch
+from rules.kinds.tls_handshake import TlsHandshake
+from rules.observation import Evidence, Observation
+from rules.suspicion import MAX_CONTROLS, MAX_EXTRA_NAMES, Suspicions
+from rules.trust import ChainJudgement, ChainVerdict
+from tests.rules.script import BLOCKED, CONTROL, CUT, PLAN, SILENCE, page
+
+STEP = TlsHandshake("203.0.113.1", 443, "login.example", path="/")
+
+
+def judgement(verdict: ChainVerdict, key: str = "aa") -> ChainJudgement:
+    return ChainJudgement(verdict, issuing_key=key)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "doubtful"),
+    [("genuine", False), ("issuer-unexpected", False), ("untrusted", True), ("self-signed", True),
+     ("intercepted", True), ("incomplete-chain", True), ("malformed", True)],
+)  # fmt: skip
+def test_only_a_known_key_is_beyond_doubt(verdict: ChainVerdict, doubtful: bool) -> None:
+    assert Suspicions(PLAN).doubtful(judgement(verdict)) is doubtful
+
+
+def test_a_few_names_get_the_extra_observations_each_once() -> None:
+    mine = Suspicions(PLAN)
+    steps = [replace(STEP, server_name=f"h{n}") for n in range(10) for _ in range(2)]
+    assert [s.server_name for s in steps if mine.first_of(s)] == [f"h{n}" for n in range(MAX_EXTRA_NAMES)]
+
+
+def test_the_control_asks_the_same_address_for_a_name_on_no_rule() -> None:
+    control = Suspicions(PLAN).control(STEP, judgement("intercepted"))
+    assert control == TlsHandshake(STEP.address, 443, CONTROL)
+
+
+def test_an_address_has_one_control_for_a_key_and_a_key_a_few() -> None:
+    mine = Suspicions(PLAN)
+    steps = [replace(STEP, address=f"203.0.113.{n}") for n in (1, 1, 2, 3, 4, 5)]
+    assert sum(mine.control(s, judgement("intercepted")) is not None for s in steps) == MAX_CONTROLS
+    assert mine.control(steps[-1], judgement("intercepted", "bb")) is not None
+
+
+def test_no_control_of_a_control_of_an_extra_or_without_a_name() -> None:
+    bad = judgement("intercepted")
+    assert Suspicions(PLAN).control(replace(STEP, server_name=CONTROL), bad) is None
+    assert Suspicions(PLAN).control(replace(STEP, hello="large"), bad) is None
+    assert Suspicions(replace(PLAN, control_name="")).control(STEP, bad) is None
+
+
+@pytest.mark.parametrize(
+    ("failure", "asks"),
+    [
+        (CUT, True),
+        (Failure(Stage.TLS, Code.EOF), True),
+        (Failure(Stage.TLS, Code.ALERT, alert=70), True),
+        (Failure(Stage.TLS, Code.ALERT, alert=40), True),
+        (Failure(Stage.TLS, Code.ALERT, alert=112), False),
+        (Failure(Stage.TLS, Code.TIMEOUT), False),
+        (SILENCE, False),
+        (Failure(Stage.TCP, Code.RESET), False),
+        (None, False),
+    ],
+)
+def test_when_tls_1_3_is_worth_a_try(failure: Failure | None, asks: bool) -> None:
+    assert Suspicions(PLAN).version(Observation(STEP, 0, 0.1, failure)) is asks
+
+
+@pytest.mark.parametrize(
+    ("answer", "again"),
+    [
+        (SILENCE, True),
+        (BLOCKED, True),
+        (page(302, location="http://portal.corp.example/"), True),
+        (page(404), False),
+        (page(200, b"\x30\x03"), False),
+        (page(301, location="http://www.login.example/"), False),
+    ],
+)
+def test_when_an_exchange_is_repeated(answer: Evidence | Failure, again: bool) -> None:
+    failed = isinstance(answer, Failure)
+    step = HttpFetch("203.0.113.1", 80, "login.example", "/")
+    seen = Observation(step, 0, 0.1, answer if failed else None, None if failed else answer)  # type: ignore[arg-type]
+    assert Suspicions(PLAN).page(seen) is again
