@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from rules.verdict import Answer, Endpoint, Plan, Status, Verdict
 from tests.rules.script import healthy, judged
 
+REPORT = judged(healthy())
+
 
 def test_statuses_are_ordered_by_weight() -> None:
     assert [s.value for s in sorted(Status, key=lambda s: s.weight)] == [
@@ -37,7 +39,7 @@ def test_an_endpoint_for_people(endpoint: Endpoint, text: str) -> None:
 @given(st.lists(st.sampled_from(Status)))
 def test_a_summary_counts_every_verdict_once_and_names_every_status(statuses: list[Status]) -> None:
     verdicts = tuple(Verdict("r", "t", None, "tls", s, "x", "s") for s in statuses)
-    summary = dataclasses.replace(judged(healthy()), verdicts=verdicts).summary
+    summary = dataclasses.replace(REPORT, verdicts=verdicts).summary
     assert set(summary) == {s.value for s in Status}
     assert sum(summary.values()) == len(statuses)
     assert all(summary[s.value] == statuses.count(s) for s in Status)
