@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from exporters.style import Style
 from rules.verdict import Report
-from rules.wire import dumps
+from rules.wire import dumps, pieces
+
+__all__ = ["pieces", "render"]
 
 
 def render(report: Report, style: Style) -> str:

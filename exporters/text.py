@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
-from exporters.evidence import flow, hostport
+from exporters.evidence import flow, hostport, told_once
 from exporters.style import Style, count, say, seconds
 from rules.display import display
 from rules.observation import CONNECTIONS, Observation
@@ -17,6 +17,7 @@ from rules.verdict import Answer, CauseGroup, Endpoint, Report, Status, Verdict
 from rules.wire import to_rfc3339
 
 FOLD = 6  #: endpoints of a cause that are shown when not asked for all
+ADDRESSES = 3  #: addresses of an endpoint that are shown when not asked for all
 FLOWS = 3  #: connections shown as evidence of a cause when not asked for all
 
 #: The answers as words, colours and whole sentences.
@@ -71,7 +72,7 @@ def render(report: Report, style: Style) -> str:
         _vantage(report, style),
         _section("WHAT IS WRONG", _wrong(report, numbered, style), style),
         _section("WHAT COULD NOT BE TESTED, AND WHY", _untested(report, untested, style), style),
-        _section("WORTH KNOWING", _notices(report, notices, style), style),
+        _section("WORTH KNOWING", _notices(report, notices, wrong, style), style),
         _section("WHAT IS FINE", _fine(report, style), style),
         _section(
             "NOTES", [line for note in report.notes for line in style.wrap(say(note), "    ", "  - ")], style
@@ -198,8 +199,7 @@ def _block(report: Report, number: int, cause: CauseGroup, style: Style) -> Iter
         rows.append(("Do", say(cause.remedy)))
     yield from style.pairs(rows, "     ")
     if cause.endpoints:
-        yield f"     Endpoints ({len(cause.endpoints)})"
-        yield from _endpoints(cause.endpoints, style)
+        yield from _endpoints(cause.endpoints, style, "     ")
     evidence = list(_evidence(report, cause, style))
     if evidence:
         yield "     Evidence"
@@ -221,12 +221,29 @@ def _sure(cause: CauseGroup) -> str:
     return known + by + (f", at {display(cause.hop, 80)}" if cause.hop else "")
 
 
-def _endpoints(endpoints: tuple[Endpoint, ...], style: Style) -> Iterator[str]:
-    shown = endpoints if style.verbose or len(endpoints) <= FOLD + 1 else endpoints[:FOLD]
-    for endpoint in shown:
-        yield f"       {_endpoint(endpoint)}"
-    if len(shown) < len(endpoints):
-        yield f"       +{len(endpoints) - len(shown)} more (--verbose shows all)"
+def _endpoints(endpoints: tuple[Endpoint, ...], style: Style, indent: str = "    ") -> Iterator[str]:
+    """A line for each name and port with its addresses, under how many there are."""
+    names: dict[str, list[str]] = {}
+    for endpoint in endpoints:
+        found = names.setdefault(hostport(endpoint.host, endpoint.port), [])
+        if endpoint.address:
+            found.append(endpoint.address)
+    addresses = len({a for found in names.values() for a in found})
+    told = f", at {count(addresses, 'address', 'addresses')}" if addresses > 1 else ""
+    yield f"{indent}Endpoints ({len(names)}{told})"
+    shown = list(names) if style.verbose or len(names) <= FOLD + 1 else list(names)[:FOLD]
+    for name in shown:
+        yield from style.wrap(f"{name}{_at(names[name], style)}", f"{indent}    ", f"{indent}  ")
+    if len(shown) < len(names):
+        yield f"{indent}  +{len(names) - len(shown)} more (--verbose shows all)"
+
+
+def _at(addresses: list[str], style: Style) -> str:
+    if not addresses:
+        return ""
+    shown = addresses if style.verbose or len(addresses) <= ADDRESSES + 1 else addresses[:ADDRESSES]
+    more = len(addresses) - len(shown)
+    return f" at {_list(shown)}" + (f", +{more} more" if more else "")
 
 
 def _endpoint(endpoint: Endpoint) -> str:
@@ -236,13 +253,26 @@ def _endpoint(endpoint: Endpoint) -> str:
 
 def _evidence(report: Report, cause: CauseGroup, style: Style) -> Iterator[str]:
     """The short lines first, then connections as a log knows them."""
-    yield from style.pairs(((display(k, 40), say(v)) for k, v in cause.details), "       ")
     found = _seen(report, cause.evidence)
-    shown = found if style.verbose else found[:FLOWS]
+    told = {"by", "from"} if any(o.local for o in found) else {"by"}  # the heading and the connections say it
+    lines = [(key, value) for key, value in told_once(cause.details) if key not in told]
+    yield from style.pairs(((display(k, 40), say(v)) for k, v in lines), "       ")
+    shown = found if style.verbose else _different(found)[:FLOWS]
     for seen in shown:
         yield from style.wrap(flow(seen), "         ", "       ")
     if len(shown) < len(found):
         yield f"       +{len(found) - len(shown)} more (--verbose shows all)"
+
+
+def _different(found: list[Observation]) -> list[Observation]:
+    """The first connection for each name before the second of any."""
+    times: Counter[str] = Counter()
+    ranked = []
+    for seen in found:
+        name = str(getattr(seen.step, "server_name", getattr(seen.step, "host", "")))
+        ranked.append((times[name], seen))
+        times[name] += 1
+    return [seen for _, seen in sorted(ranked, key=lambda pair: pair[0])]
 
 
 def _seen(report: Report, names: Iterable[str]) -> list[Observation]:
@@ -266,20 +296,30 @@ def _untested(report: Report, causes: list[CauseGroup], style: Style) -> Iterato
         if cause.remedy:
             yield from style.wrap(say(cause.remedy), "    ", "    To test it: ")
         if cause.endpoints:
-            yield f"    Endpoints ({len(cause.endpoints)})"
             yield from _endpoints(cause.endpoints, style)
         if style.verbose:
             yield from _evidence(report, cause, style)
 
 
-def _notices(report: Report, causes: list[CauseGroup], style: Style) -> Iterator[str]:
+def _notices(
+    report: Report, causes: list[CauseGroup], wrong: Iterable[CauseGroup], style: Style
+) -> Iterator[str]:
     """Nothing to do about these; a line each, whole when asked."""
+    told = {cause.cause for cause in wrong}
     for cause in causes:
-        yield from style.wrap(f"{say(cause.summary)} [{display(cause.cause, 60)}]", "    ", "  - ")
+        names = list(dict.fromkeys(endpoint.host for endpoint in cause.endpoints))
+        shown = _list(names[:FOLD]) + (f", +{len(names) - FOLD} more" if len(names) > FOLD else "")
+        text = say(cause.summary)
+        if cause.cause in told and names:
+            text = f"The same as above for {shown}, which a connector does without"
+        elif len(names) > 1 and not any(name in cause.summary for name in names):
+            text += f": {shown}"
+        yield from style.wrap(f"{text} [{display(cause.cause, 60)}]", "    ", "  - ")
         if style.verbose:
             if cause.remedy:
                 yield from style.wrap(say(cause.remedy), "    ", "    If you like: ")
-            yield from _endpoints(cause.endpoints, style)
+            if cause.endpoints:
+                yield from _endpoints(cause.endpoints, style)
             yield from _evidence(report, cause, style)
 
 

@@ -129,10 +129,10 @@ def exit_code(found: Answer, verdicts: Iterable[Verdict]) -> int:
 
 
 _TEXTS = {
-    Answer.YES: "This network lets a connector live: every required name got through with its own certificate.",
-    Answer.DEGRADED: "A connector will start here, but part of what it needs fails; users may see errors or delays.",
-    Answer.NO: "A connector cannot live on this network: users would see gateway timeouts, or the connector never registers.",
-    Answer.NOT_PROVEN: "Whether a connector can live here was not proven: names it depends on could not be tested.",
+    Answer.YES: "Every required name got through with its own certificate.",
+    Answer.DEGRADED: "It will start, but part of what it needs fails; users may see errors or delays.",
+    Answer.NO: "Users would see gateway timeouts, or the connector would never register.",
+    Answer.NOT_PROVEN: "Names that it depends on could not be tested.",
 }
 _WHY_OPEN = {
     "audit.no-tenant": "the tenant's own names were not tested (give --tenant)",

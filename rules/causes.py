@@ -47,12 +47,30 @@ _PROVEN = (
 _HOST_WIDE = frozenset(
     {"local.no-route", "local.no-resolver", "local.clock-skew", "path.sweep-detected", "proxy.not-tested"}
 )
+#: Findings about hosts that only certificates name: judged like those on a rule.
+_ON_NO_RULE = frozenset({"crl", "ocsp", "http", "tcp", "tls"})
+#: How the evidence of a copied name ends: "<known CA>, with its own key".
+OWN_KEY = "with its own key"
+#: Evidence that belongs to one endpoint; the list of endpoints and the connections show it for several.
+_OWN = frozenset({"from", "handshake", "names", "addresses", "client certificate", "named by"})
+#: How many different values are shown where one would not do.
+_LISTED = {"source": 3, "sent to": 3, "page": 2}
+MAX_DETAILS = 12
+#: "this host" in a remedy for an endpoint is the endpoint's host; "from this host" is the connector.
+_MANY = (
+    ("Exempt this host", "Exempt these hosts"),
+    ("exempt this host", "exempt these hosts"),
+    ("to this host", "to these hosts"),
+    ("fetches this list", "fetches these lists"),
+    ("re-signs it", "re-signs them"),
+    ("this name", "these names"),
+)
 _PLURAL = {
     "tcp.timeout": "TCP is silently dropped on the way to {n} endpoints",
     "tcp.reset": "TCP is refused with a reset at {n} endpoints",
     "tcp.unreachable": "{n} endpoints are unreachable",
     "tls.reset": "The connection is reset when TLS begins, at {n} endpoints",
-    "tls.timeout": "TLS gets no answer at {n} endpoints, although TCP opens",
+    "tls.timeout": "TLS comes to no end at {n} endpoints, although TCP opens",
     "tls.intercepted": "TLS is intercepted at {n} endpoints",
     "dns.nxdomain": "{n} names do not exist for this host's resolver",
     "dns.servfail": "{n} names cannot be resolved (SERVFAIL)",
@@ -63,6 +81,35 @@ _PLURAL = {
     "audit.no-tenant": "{n} names hold the tenant's id, which is not known",
     "audit.no-probe-name": "{n} wildcards have no citable name to try",
     "audit.not-reached": "{n} endpoints were not reached in time",
+    "dns.no-address": "{n} names have no address",
+    "dns.chain-broken": "The chain of {n} names breaks at a later name",
+    "dns.synthetic": "{n} names are answered with made-up addresses: an agent or a proxy answers",
+    "dns.private-address": "{n} names are answered with private addresses",
+    "dns.os-differs": "{n} names are something else for programs on this host than for its resolvers",
+    "dns.malformed": "The answers for {n} names break the protocol",
+    "tls.issuer-unexpected": "{n} endpoints show a public CA's certificate, but not an expected CA's",
+    "tls.untrusted": "{n} endpoints show a certificate that leads to a root nobody knows",
+    "tls.self-signed": "{n} endpoints show a self-signed certificate",
+    "tls.expired": "The certificates of {n} endpoints are out of date",
+    "tls.not-yet-valid": "The certificates of {n} endpoints are not valid yet",
+    "tls.name-mismatch": "{n} endpoints show a certificate for another name",
+    "tls.incomplete-chain": "The chains of {n} endpoints end before a known CA, and the missing issuer is not to be had",
+    "tls.version": "{n} endpoints refuse TLS 1.2",
+    "tls.alert": "TLS is refused with an alert at {n} endpoints",
+    "tls.not-tls": "What answers at {n} endpoints is not TLS",
+    "tls.malformed": "The answers of {n} endpoints break TLS",
+    "http.timeout": "Port 80 opens at {n} endpoints, and then nothing answers",
+    "http.reset": "Port 80 opens at {n} endpoints, and then the connection is reset",
+    "http.redirected": "{n} endpoints are redirected elsewhere on port 80",
+    "http.status": "{n} endpoints answer with an HTTP error on port 80",
+    "http.malformed": "What answers at {n} endpoints on port 80 is not HTTP",
+    "crl.unreachable": "No CRL is to be had from {n} hosts",
+    "crl.not-a-crl": "Something else comes in place of the CRLs of {n} hosts",
+    "crl.stale": "The CRLs of {n} hosts are out of date",
+    "crl.bad-signature": "The CRLs of {n} hosts are not signed by their issuers",
+    "ocsp.unreachable": "{n} OCSP responders do not answer",
+    "ocsp.not-ocsp": "Something else answers in place of {n} OCSP responders",
+    "audit.not-recorded": "The recording lacks what today's rules ask of {n} endpoints",
     "http.block-page": "A block page answers in place of {n} endpoints on port 80",
     "proxy.not-tested": "{n} endpoints fail on the direct way; the way through the proxy was not tested",
     "path.sweep-detected": "{n} endpoints could not be tested once a firewall dropped this host's traffic",
@@ -89,13 +136,22 @@ def _apart(verdict: Verdict) -> str:
     if verdict.cause in _HOST_WIDE:
         return ""
     heavy = "heavy" if verdict.status in (Status.FAIL, Status.BROKEN) else verdict.status.value
-    if not verdict.rule:
+    if not verdict.rule and verdict.check not in _ON_NO_RULE:
         return f"{heavy} {verdict.summary}"
     port = (
         str(verdict.endpoint.port) if verdict.endpoint and verdict.cause.startswith(("tcp.", "http.")) else ""
     )
-    key = next((value for name, value in verdict.details if name == "issuing key"), "")
+    key = "forged" if _forged(verdict) else _detail(verdict, "issuing key")
     return f"{heavy} {port} {key}"
+
+
+def _forged(verdict: Verdict) -> bool:
+    """Whether a known CA's name was copied: whoever does so makes a key for every name that it copies."""
+    return verdict.cause == "tls.intercepted" and _detail(verdict, "expected").endswith(OWN_KEY)
+
+
+def _detail(verdict: Verdict, wanted: str) -> str:
+    return next((value for name, value in verdict.details if name == wanted), "")
 
 
 def _group(cause: str, found: list[Verdict]) -> CauseGroup:
@@ -103,26 +159,69 @@ def _group(cause: str, found: list[Verdict]) -> CauseGroup:
         found, key=lambda v: (not v.rule, v.status.weight) if cause in _HOST_WIDE else (True, v.status.weight)
     )
     endpoints = tuple(dict.fromkeys(v.endpoint for v in found if v.endpoint is not None))
-    merged = _merge(endpoints)
-    summary = heaviest.summary
-    if len(merged) > 1 and cause in _PLURAL:
-        summary = _PLURAL[cause].format(n=len(merged))
-    elif heaviest.endpoint is not None and heaviest.rule and heaviest.endpoint.host not in summary:
-        summary = f"{heaviest.endpoint.host}: {summary}"
-    details = tuple(dict.fromkeys(d for v in found[:20] for d in v.details))
+    many = len(_merge(endpoints)) > 1
+    remedy = heaviest.remedy or next((v.remedy for v in found if v.remedy), "")
     return CauseGroup(
         cause,
         heaviest.status,
-        summary,
-        heaviest.remedy,
+        _summary(cause, heaviest, found, len(_merge(endpoints))),
+        _remedy(remedy, heaviest, many),
         owner(cause),
         _confidence(cause),
         endpoints,
         tuple(dict.fromkeys(e for v in found for e in v.evidence)),
-        details[:12],
+        _details(found, len(endpoints)),
         _hop(found),
         _mechanism(cause, found),
     )
+
+
+def _summary(cause: str, heaviest: Verdict, found: list[Verdict], names: int) -> str:
+    """The heaviest verdict's own sentence, or one that holds for all of them."""
+    if cause == "tls.intercepted" and names > 1:
+        keys = {_detail(v, "issuing key") for v in found}
+        if len(keys) == 1:
+            return heaviest.summary  # it speaks of all handshakes that met this key
+        return (
+            f"TLS is intercepted at {names} endpoints: their certificates bear the names of {len(keys)} known CAs, each "
+            "on a key that is not that CA's"
+        )
+    if names > 1 and cause in _PLURAL:
+        return _PLURAL[cause].format(n=names)
+    if heaviest.endpoint is not None and heaviest.rule and heaviest.endpoint.host not in heaviest.summary:
+        return f"{heaviest.endpoint.host}: {heaviest.summary}"
+    return heaviest.summary
+
+
+def _remedy(remedy: str, heaviest: Verdict, many: bool) -> str:
+    """The remedy of one endpoint, with its name, or as that of several."""
+    if heaviest.endpoint is None:
+        return remedy
+    for one, several in _MANY:
+        named = one.replace("this name", heaviest.endpoint.host).replace("this host", heaviest.endpoint.host)
+        remedy = remedy.replace(one, several if many else named)
+    return remedy
+
+
+def _details(found: list[Verdict], endpoints: int) -> tuple[tuple[str, str], ...]:
+    """Short lines of evidence: of several endpoints what they share, and of what differs the first.
+
+    What only one connection has (our port, a handshake's time) is left to the connections themselves.
+    """
+    by_key: dict[str, dict[str, None]] = {}
+    for verdict in found:
+        for key, value in verdict.details:
+            if endpoints == 1 or key not in _OWN:
+                by_key.setdefault(key, {})[value] = None
+    lines = []
+    for key, told in by_key.items():
+        values = [v for v in told if not any(o != v and o.startswith(v) for o in told)]
+        most = _LISTED.get(key, 1)
+        lines += [(key, value) for value in values[:most]]
+        if len(values) > most:
+            last = lines.pop()[1]
+            lines.append((key, f"{last} (and {len(values) - most} more)"))
+    return tuple(lines[:MAX_DETAILS])
 
 
 def _merge(endpoints: tuple[Endpoint, ...]) -> set[tuple[str, int]]:

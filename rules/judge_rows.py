@@ -174,7 +174,7 @@ def _tcp_failed(
         cause,
         f"{where} {what}",
         attempts,
-        _TCP_REMEDIES[cause],
+        _TCP_REMEDIES[cause].format(port=target.port),
         details,
     )
 
@@ -200,9 +200,10 @@ def _tcp_cause(context: Context, failure: Failure) -> tuple[str, str]:
 
 
 _TCP_REMEDIES = {
-    "tcp.timeout": "Allow the connection at the firewall that drops it; its log shows our address and ports.",
-    "tcp.reset": "Look in the firewall's log for a rule that rejects this connection, and allow it.",
-    "tcp.unreachable": "Look at the device that sent the ICMP message, or at the route; allow the connection there.",
+    "tcp.timeout": "Allow TCP port {port} to this name at the firewall that drops it; its log shows our address and ports.",
+    "tcp.reset": "Look in the firewall's log for a rule that rejects TCP port {port} to this name, and allow it.",
+    "tcp.unreachable": "Look at the device that sent the ICMP message, or at the route; allow TCP port {port} to this name "
+    "there.",
 }
 
 

@@ -151,3 +151,43 @@ def test_who_could_make_it_testable_is_named() -> None:
 def test_only_connections_are_counted() -> None:
     found = [dataclasses.replace(seen, local=("10.20.0.5", 5)) for seen in samples.observations()]
     assert " 5 connections" in render(samples.report(observations=tuple(found)), Style())
+
+
+def _spread() -> Report:
+    """One cause for two names at seven addresses, with evidence from both."""
+    report = samples.report()
+    addresses = [("a.example", f"203.0.113.{n}") for n in range(6)] + [("b.example", "203.0.113.9")]
+    cause = dataclasses.replace(
+        report.causes[0],
+        endpoints=tuple(Endpoint(host, 443, address) for host, address in addresses),
+        details=(("served", "CN=Corp Proxy CA"), ("by", "name"), ("from", "10.20.0.5 port 53211")),
+    )
+    return dataclasses.replace(report, causes=(cause,))
+
+
+def test_an_endpoint_has_one_line_with_its_addresses() -> None:
+    shown = render(_spread(), Style(120))
+    assert "Endpoints (2, at 7 addresses)" in shown
+    assert "a.example:443 at 203.0.113.0, 203.0.113.1, 203.0.113.2, +3 more" in shown
+    assert shown.count("a.example:443") == 1
+    assert "+3 more" not in render(_spread(), Style(120, verbose=True))
+
+
+def test_what_the_connections_show_is_not_told_twice() -> None:
+    evidence = render(_spread(), Style(120)).partition("Evidence")[2]
+    assert "from  " not in evidence
+    assert "by  " not in evidence
+    assert "served  CN=Corp Proxy CA" in evidence
+
+
+def test_what_a_connector_does_without_is_not_told_as_another_finding() -> None:
+    report = samples.report()
+    retired = dataclasses.replace(
+        report.causes[0],
+        status=Status.NOTICE,
+        endpoints=(Endpoint("old.example", 443),),
+        summary="A long sentence.",
+    )
+    shown = render(dataclasses.replace(report, causes=(report.causes[0], retired)), Style(120))
+    assert "The same as above for old.example, which a connector does without" in shown
+    assert "A long sentence" not in shown

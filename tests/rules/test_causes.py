@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,9 +25,9 @@ CAUSES = (
 def verdict(
     host: str, cause: str = "tcp.timeout", status: Status = Status.FAIL, port: int = 443, **more: object
 ) -> Verdict:
-    values: dict[str, object] = {"summary": f"what {host} met", "evidence": (f"o{port}",)}
+    values: dict[str, object] = {"check": "tcp", "summary": f"what {host} met", "evidence": (f"o{port}",)}
     endpoint = Endpoint(host, port, "203.0.113.1")
-    return Verdict("app/r", "t", endpoint, "tcp", status, cause, **(values | more))  # type: ignore[arg-type]
+    return Verdict("app/r", "t", endpoint, status=status, cause=cause, **(values | more))  # type: ignore[arg-type]
 
 
 def test_many_endpoints_of_one_cause_are_one_block() -> None:
@@ -153,3 +155,82 @@ def test_every_finding_is_in_a_block_and_order_does_not_matter(found: list[Verdi
 def test_a_block_holds_no_more_details_than_a_reader_takes_in() -> None:
     many = [verdict(f"h{n}", details=tuple((f"k{n}{m}", "v") for m in range(9))) for n in range(30)]
     assert len(group(many)[0].details) <= 12
+
+
+KEY_A, KEY_B = "aa" * 32, "bb" * 32
+
+
+def intercepted(host: str, key: str, expected: str, summary: str = "met it", remedy: str = "") -> Verdict:
+    details = (
+        ("expected", expected),
+        ("served", f"CN={host}"),
+        ("issuing key", key),
+        ("from", "10.0.0.5 port 40000"),
+    )
+    return verdict(host, "tls.intercepted", check="tls", details=details, summary=summary, remedy=remedy)
+
+
+def test_copied_names_are_one_block_whatever_their_keys() -> None:
+    own = "with its own key"
+    found = [
+        intercepted(
+            "a.example", KEY_A, f"CA 1, {own}", remedy="Exempt this name at the device that re-signs it."
+        ),
+        intercepted("b.example", KEY_B, f"CA 2, {own}"),
+        intercepted("c.example", KEY_A, "a signature up to a public root", summary="an own key"),
+    ]
+    forged, other = group(found)
+    assert forged.summary.startswith(
+        "TLS is intercepted at 2 endpoints: their certificates bear the names of 2 known CAs"
+    )
+    assert forged.remedy == "Exempt these names at the device that re-signs them."
+    assert other.summary == "c.example: an own key"
+
+
+def test_the_evidence_of_many_is_what_they_share_and_the_first_of_what_differs() -> None:
+    own = "CA 1, with its own key"
+    (found,) = group([intercepted(f"h{n}.example", KEY_A, own) for n in range(4)])
+    assert found.details == (
+        ("expected", own),
+        ("served", "CN=h0.example (and 3 more)"),
+        ("issuing key", KEY_A),
+    )
+    (single,) = group([intercepted("h.example", KEY_A, own)])
+    assert ("from", "10.0.0.5 port 40000") in single.details
+
+
+def test_a_longer_line_stands_for_the_one_that_it_begins_with() -> None:
+    lines = ("up to a key of the CA set", "up to a key of the CA set or a public root")
+    (found,) = group([verdict(f"h{n}", details=(("expected", line),)) for n, line in enumerate(lines)])
+    assert found.details == (("expected", lines[1]),)
+
+
+def test_a_remedy_names_the_one_host_or_speaks_of_all() -> None:
+    one = verdict(
+        "crl.example",
+        "crl.unreachable",
+        check="crl",
+        remedy="Allow port 80 to this host: it fetches this list.",
+    )
+    assert group([one])[0].remedy == "Allow port 80 to crl.example: it fetches this list."
+    two = [one, verdict("crl2.example", "crl.unreachable", check="crl", remedy=one.remedy)]
+    assert group(two)[0].remedy == "Allow port 80 to these hosts: it fetches these lists."
+    ours = verdict("h", "dns.tcp-blocked", remedy="Allow TCP port 53 from this host to its resolvers.")
+    assert group([ours])[0].remedy == ours.remedy, "this host is the one that asks"
+
+
+def test_a_remedy_is_found_although_the_first_finding_has_none() -> None:
+    (found,) = group([verdict("a", remedy=""), verdict("b", remedy="Allow it.")])
+    assert found.remedy == "Allow it."
+
+
+def test_hosts_that_only_certificates_name_join_those_on_a_rule() -> None:
+    listed = verdict("crl.example", "crl.unreachable", check="crl")
+    unlisted = replace(verdict("other.example", "crl.unreachable", check="crl", summary="another"), rule="")
+    (found,) = group([listed, unlisted])
+    assert found.summary == "No CRL is to be had from 2 hosts"
+    resolvers = [
+        replace(verdict(r, "dns.timeout", check="dns", summary=f"{r} is dead"), rule="")
+        for r in ("10.0.0.1", "10.0.0.2")
+    ]
+    assert len(group(resolvers)) == 2, "each resolver is repaired by itself"
