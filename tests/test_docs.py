@@ -19,7 +19,7 @@ from OpenSSL import SSL
 from exporters.text import OWNERS
 from probe import run, tls_client
 from probe.cli import build_parser
-from probe.commands import COMMANDS
+from probe.commands import CODES, COMMANDS
 from probe.config import Config, validate_file
 from probe.dns_wire import EDNS_SIZE
 from probe.http_reader import USER_AGENT
@@ -27,6 +27,7 @@ from probe.kinds.dns_chain import TRIES
 from probe.limits import Limits
 from probe.pace import FAST, POLITE
 from probe.rulefiles import load_rules
+from rules.answer import exit_code
 from rules.causes import owner
 from rules.fetches import CRL_CAP
 from rules.guard import RECHECK_AT
@@ -89,7 +90,7 @@ def test_commands_and_options_that_pages_name_exist(path: str) -> None:
     text = page(path)
     spoken = re.findall(r"(?:`|\$ (?:\.venv/bin/)?)wayclear ([a-z]+)", text)
     assert set(spoken) <= set(COMMANDS)
-    named = set(re.findall(r"`make ([a-z-]+)", text))
+    named = set(re.findall(r"(?:`|\$ )make ([a-z-]+)", text))
     assert named <= set(re.findall(r"^([a-z-]+):.*##", page("Makefile"), re.MULTILINE))
 
 
@@ -107,8 +108,22 @@ def test_the_answers_and_statuses_are_explained() -> None:
     assert {word.lower().replace(" ", "-") for word in answers} == {a.value for a in Answer}
     words = re.findall(r"^\| `([a-z-]+)` \|", text, re.MULTILINE)
     assert {s.value for s in Status} <= set(words)
-    assert "| 0 | yes |" in text
-    assert "| 2 | no |" in text
+
+
+def test_the_exit_codes_are_those_of_the_program() -> None:
+    rows = re.findall(r"^\| ([A-Z ]+) \| .* \| (\d)\b[^|]*\|$", page("README.md"), re.MULTILINE)
+    assert {Answer(w.lower().replace(" ", "-")): int(code) for w, code in rows} == {
+        a: exit_code(a, ()) for a in Answer
+    }
+    told = re.findall(r"^\| (\d) \| ([^|]+) \| ([^|]+) \|$", page("docs/audit.md"), re.MULTILINE)
+    words = {
+        Status.WARN: "a warning",
+        Status.FAIL: "a failure",
+        Status.INCONCLUSIVE: "something could not be tested",
+    }
+    assert {words[status]: code for status, code in CODES.items() if status in words} == {
+        word: int(code) for code, _, word in told if int(code)
+    }
 
 
 # --- the configuration ---------------------------------------------------------------------------------------------
@@ -279,6 +294,15 @@ def scenario_table() -> str:
 
 def test_the_list_of_scenarios_is_complete() -> None:
     assert between("docs/lab.md", "scenarios") == scenario_table()
+
+
+@pytest.mark.lab
+def test_the_example_of_a_lab_by_hand_works(capsys: pytest.CaptureFixture[str]) -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", page("docs/lab.md"), re.DOTALL)
+    exec(compile(example, "docs/lab.md", "exec"), {})
+    out = capsys.readouterr().out
+    assert out.startswith("DEGRADED: ")
+    assert "40.126." in out, "what dig says"
 
 
 # --- `python -m tests.test_docs` writes the tables anew -------------------------------------------------------------

@@ -1,9 +1,8 @@
 """Pictures of the program's own output: an audit in the lab, on a real terminal, drawn by headless Chromium.
 
 Run from the root of the repository, as root or with user namespaces, with Debian's `chromium`, `bsdutils` and
-`fonts-dejavu-core` installed: `.venv/bin/python docs/images/render.py`. It writes `docs/images/*.png` and, for the
-README's quotations, the same output as text to the directory named as first argument, if any. One thing is changed: the
-kernel's version, which tells nothing, is shown as [...].
+`fonts-dejavu-core` installed: `.venv/bin/python docs/images/render.py`. It writes the picture and the README's
+quotations. What is changed: the kernel's version, which tells nothing, is shown as [...], and so is what is left out.
 """
 
 from __future__ import annotations
@@ -90,14 +89,25 @@ def draw(name: str, screen: str, lines: int) -> None:
         subprocess.run([*argv, page.as_uri()], check=True, capture_output=True, timeout=120)
 
 
+def quote(name: str, text: str) -> None:
+    """Put the output between the README's comments."""
+    readme = ROOT / "README.md"
+    block = f"```console\n$ wayclear audit\n{text.strip()}\n```"
+    pattern = rf"(<!-- {name}: [^\n]* -->\n).*?(\n<!-- end of {name} -->)"
+    made = re.sub(pattern, lambda m: m[1] + block + m[2], readme.read_text("utf-8"), flags=re.DOTALL)
+    readme.write_text(made, encoding="utf-8")
+
+
 def main() -> None:
-    """Every picture."""
-    for name, lines in (("healthy", 40), ("intercepted", 46), ("service-dropped", 46)):
+    """Two networks as text, one as a picture."""
+    for name in NETWORKS:
         shown, piped = run(name)
-        if len(sys.argv) > 1:
-            (Path(sys.argv[1]) / f"{name}.txt").write_text(piped, encoding="utf-8")
-        if name != "service-dropped":
-            draw(name, as_html(shown), lines)
+        if name == "intercepted":
+            draw(name, as_html(shown), 46)
+        elif name == "healthy":
+            quote(name, piped)
+        else:  # where it was tested from is told above
+            quote(name, re.sub(r"  Tested from.*?\n\n", "  [...]\n\n", piped, flags=re.DOTALL))
 
 
 if __name__ == "__main__":
