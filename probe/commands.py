@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
 from cryptography.hazmat.backends.openssl import backend
 
-from exporters import FORMATS, rulesets, tree
+from exporters import FORMATS, report_json, rulesets, tree
 from exporters.style import Style
 from exporters.text import ANSWERS
 from probe import screen
@@ -45,7 +45,7 @@ def audit(arguments: argparse.Namespace) -> int:
     _check_output(arguments)
     config, rules = _configured(arguments)
     report = _measured(config, rules)
-    _deliver(arguments, report, FORMATS[arguments.format](report, _style(arguments)))
+    _deliver(arguments, report, _rendered(arguments, report))
     return 0 if arguments.exit_zero else report.exit_code
 
 
@@ -68,7 +68,7 @@ def explain(arguments: argparse.Namespace) -> int:
     report = _measured(replace(config, only=""), narrowed)
     style = _style(arguments)
     as_tree = arguments.format == "text"
-    text = tree.render(report, host, port, style) if as_tree else FORMATS[arguments.format](report, style)
+    text = [tree.render(report, host, port, style)] if as_tree else _rendered(arguments, report)
     _deliver(arguments, report, text)
     return 0 if arguments.exit_zero else _weight(report, host, port)
 
@@ -94,7 +94,7 @@ def replay(arguments: argparse.Namespace) -> int:
         ) from error
     _, rules = _configured(arguments)
     report = judge_again(recorded, rules)
-    _deliver(arguments, report, FORMATS[arguments.format](report, _style(arguments)))
+    _deliver(arguments, report, _rendered(arguments, report))
     return 0 if arguments.exit_zero else report.exit_code
 
 
@@ -200,7 +200,14 @@ def _check_output(arguments: argparse.Namespace) -> None:
         screen.check_writable(Path(arguments.output))
 
 
-def _deliver(arguments: argparse.Namespace, report: Report, text: str) -> None:
+def _rendered(arguments: argparse.Namespace, report: Report) -> Iterable[str]:
+    """The report in the format that was asked for: JSON, which may be large, piece by piece."""
+    if arguments.format == "json":
+        return report_json.pieces(report)
+    return [FORMATS[arguments.format](report, _style(arguments))]
+
+
+def _deliver(arguments: argparse.Namespace, report: Report, text: Iterable[str]) -> None:
     """Write the report where it was wanted. JSON is UTF-8 wherever it goes (RFC 8259 section 8.1)."""
     if not arguments.output:
         screen.put(text, "utf-8" if arguments.format == "json" else _encoding())

@@ -10,6 +10,7 @@ import stat
 import sys
 import tempfile
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, TextIO
 
@@ -91,14 +92,15 @@ def say(text: str) -> None:
         sys.stderr.flush()
 
 
-def put(text: str, encoding: str) -> None:
-    """Write the output, in its encoding and with the line ends as they are."""
+def put(text: str | Iterable[str], encoding: str) -> None:
+    """Write the output (whole or in pieces), in its encoding and with the line ends as they are."""
+    pieces = [text] if isinstance(text, str) else text
     binary = getattr(sys.stdout, "buffer", None)
     if binary is None:  # replaced by something that takes text only
-        sys.stdout.write(text)
+        sys.stdout.writelines(pieces)
         return
     sys.stdout.flush()
-    binary.write(text.encode(encoding, "backslashreplace"))
+    binary.writelines(piece.encode(encoding, "backslashreplace") for piece in pieces)
     binary.flush()
 
 
@@ -115,18 +117,22 @@ def check_writable(path: Path) -> None:
         raise Trouble(f"--output {path}: this account may not write in {folder}", "name another place")
 
 
-def write_whole(path: Path, text: str) -> None:
-    """The file has all of `text` or stays as it was; its mode is 0640. Devices and pipes are written as they are."""
-    data = text.encode("utf-8")
+def write_whole(path: Path, text: str | Iterable[str]) -> None:
+    """The file has all of `text` (whole or in pieces) or stays as it was; its mode is 0640.
+
+    Devices and pipes are written as they are.
+    """
+    data = (piece.encode("utf-8") for piece in ([text] if isinstance(text, str) else text))
     try:
         if _is_device(path):
-            path.write_bytes(data)
+            with path.open("wb") as device:
+                device.writelines(data)
             return
         target = path.resolve()  # a symbolic link stays one
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(data)
+                file.writelines(data)
                 file.flush()
                 os.fsync(file.fileno())
             Path(name).chmod(0o640)

@@ -10,7 +10,8 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import count
 from typing import NoReturn
 
 from rules.display import display
@@ -20,7 +21,7 @@ from rules.observation import EVIDENCE, KIND_OF, STEPS, Observation
 from rules.verdict import Answer, CauseGroup, Plan, Report, RulesUsed, Vantage, Verdict
 from rules.wire_codec import BadReport, Hint, JsonValue, decode, decode_object, encode, field, items, mapping
 
-__all__ = ["BadReport", "dumps", "from_json", "loads", "to_json"]
+__all__ = ["BadReport", "dumps", "from_json", "loads", "pieces", "to_json"]
 
 SCHEMA = "wayclear.report/1"
 KEPT_BODY = 64 * 1024  #: bytes of a body that a report keeps
@@ -30,7 +31,34 @@ DEEPEST = 32  #: objects and lists inside each other
 
 def dumps(report: Report) -> str:
     """The report as text, for people to look at: indented, a line at the end."""
-    return json.dumps(to_json(report), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return "".join(pieces(report))
+
+
+def pieces(report: Report) -> Iterator[str]:
+    """The same text piece by piece, so that a report of thousands of observations is never in memory as JSON whole."""
+    lead = "{"
+    for key, value in _members(report):
+        yield f"{lead}\n {json.dumps(key)}: "
+        if isinstance(value, Iterator):
+            yield from _list_pieces(value)
+        else:
+            yield _text(value, 1)
+        lead = ","
+    yield "\n}\n"
+
+
+def _list_pieces(values: Iterator[JsonValue]) -> Iterator[str]:
+    lead = "["
+    for value in values:
+        yield f"{lead}\n  {_text(value, 2)}"
+        lead = ","
+    yield "[]" if lead == "[" else "\n ]"
+
+
+def _text(value: JsonValue, depth: int) -> str:
+    """As `json` writes it `depth` levels deep; in JSON a line break is never inside a string."""
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
+    return text.replace("\n", "\n" + " " * depth)
 
 
 def loads(text: str | bytes) -> Report:
@@ -50,27 +78,27 @@ def loads(text: str | bytes) -> Report:
 
 def to_json(report: Report) -> dict[str, JsonValue]:
     """The report as values that `json` writes."""
-    return {
-        "schema": SCHEMA,
-        "version": report.version,
-        "started": to_rfc3339(report.started),
-        "finished": to_rfc3339(report.finished),
-        "vantage": _vantage_to_json(report.vantage),
-        "plan": encode(report.plan),
-        "rulesets": encode(report.rulesets),
-        "answer": report.answer.value,
-        "answer_text": encode(report.answer_text),
-        "summary": report.summary,
-        "exit_code": report.exit_code,
-        "causes": encode(report.causes),
-        "verdicts": encode(report.verdicts),
-        "stopped": report.stopped,
-        "notes": encode(report.notes),
-        "observations": [
-            _observation_to_json(f"o{number}", observation)
-            for number, observation in enumerate(report.observations, 1)
-        ],
-    }
+    return {key: list(value) if isinstance(value, Iterator) else value for key, value in _members(report)}
+
+
+def _members(report: Report) -> Iterator[tuple[str, JsonValue]]:
+    """Keys and values in order; the long lists as iterators."""
+    yield "schema", SCHEMA
+    yield "version", report.version
+    yield "started", to_rfc3339(report.started)
+    yield "finished", to_rfc3339(report.finished)
+    yield "vantage", _vantage_to_json(report.vantage)
+    yield "plan", encode(report.plan)
+    yield "rulesets", encode(report.rulesets)
+    yield "answer", report.answer.value
+    yield "answer_text", encode(report.answer_text)
+    yield "summary", report.summary
+    yield "exit_code", report.exit_code
+    yield "causes", encode(report.causes)
+    yield "verdicts", map(encode, report.verdicts)
+    yield "stopped", report.stopped
+    yield "notes", encode(report.notes)
+    yield "observations", map(_observation_to_json, map("o{}".format, count(1)), report.observations)
 
 
 def from_json(data: Mapping[str, JsonValue]) -> Report:

@@ -16,7 +16,17 @@ from hypothesis import strategies as st
 from rules.kinds.http_fetch import CrlDigest, HttpExchange
 from rules.observation import EVIDENCE, STEPS, Observation
 from rules.verdict import Report, Vantage
-from rules.wire import KEPT_BODY, BadReport, dumps, from_json, from_rfc3339, loads, to_json, to_rfc3339
+from rules.wire import (
+    KEPT_BODY,
+    BadReport,
+    dumps,
+    from_json,
+    from_rfc3339,
+    loads,
+    pieces,
+    to_json,
+    to_rfc3339,
+)
 from rules.wire_codec import Hint, JsonValue, fields_of
 from tests.exporters import samples
 
@@ -241,3 +251,12 @@ def test_a_time_without_a_zone_is_refused(text: str) -> None:
 
 def test_times_are_rounded_not_cut() -> None:
     assert to_rfc3339(0.9996) == "1970-01-01T00:00:01.000Z"
+
+
+def test_the_pieces_are_what_json_would_write_in_one_go() -> None:
+    report = samples.report()
+    whole = json.dumps(to_json(report), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    assert "".join(pieces(report)) == whole
+    bare = dataclasses.replace(report, verdicts=(), observations=())
+    assert json.loads("".join(pieces(bare)))["observations"] == []
+    assert "".join(pieces(bare)) == json.dumps(to_json(bare), indent=1, ensure_ascii=False) + "\n"
