@@ -60,10 +60,10 @@ def _sweep(plan: Plan) -> None:
         "set scanners { type ipv4_addr; flags dynamic,timeout; timeout 60s; }",
         "set meters { type ipv4_addr; flags dynamic,timeout; timeout 60s; }",
     ]
+    new = "iifname inside tcp flags syn / syn,ack"
     plan.forward = [
-        "ip saddr @scanners drop",
-        "iifname inside tcp flags syn / syn,ack add @meters { ip saddr limit rate over 2/second burst 30 packets } "
-        "add @scanners { ip saddr }",
+        f"{new} ip saddr @scanners drop",
+        f"{new} add @meters {{ ip saddr limit rate over 2/second burst 30 packets }} add @scanners {{ ip saddr }}",
     ]
     plan.ipv6 = "absent"
 
@@ -178,7 +178,7 @@ SCENARIOS = (
     ),
     Scenario(
         "sweep-detecting-firewall",
-        "after a burst of new connections everything from this host is dropped",
+        "after a burst of new connections no further one of this host is let through",
         "not-proven",
         3,
         _sweep,
