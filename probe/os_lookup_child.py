@@ -8,8 +8,9 @@ standard input, and so never outlives its parent.
 
 from __future__ import annotations
 
-import json
-import socket
+# An audit's first answer waits for this process: `json` and `socket` would double the time that it takes to start, so
+# the names of a network are read and written without the one, and the other's getaddrinfo is taken from where it is.
+import _socket
 import sys
 import threading
 
@@ -20,22 +21,34 @@ def lookup(name: str) -> tuple[list[str], int]:
     The name goes as bytes: given text, Python would apply an IDNA of its own, which refuses what resolvers accept.
     """
     try:
-        found = socket.getaddrinfo(name.encode("ascii", "replace"), None, type=socket.SOCK_STREAM)
-    except socket.gaierror as error:
+        found = _socket.getaddrinfo(name.encode("ascii", "replace"), None, type=_socket.SOCK_STREAM)
+    except _socket.gaierror as error:
         return [], error.errno or -1
     except (OSError, ValueError):
-        return [], socket.EAI_FAIL
+        return [], _socket.EAI_FAIL
     return list(dict.fromkeys(str(entry[4][0]) for entry in found)), 0
+
+
+def read(line: str) -> tuple[int, str]:
+    """The id and the name of one request."""
+    start, middle = '{"id": ', ', "name": "'
+    if line.startswith(start) and line.count('"') == 6 and "\\" not in line and middle in line:
+        number, _, rest = line.removeprefix(start).partition(middle)
+        return int(number), rest[: rest.index('"')]
+    import json
+
+    request = json.loads(line)
+    return request["id"], str(request["name"])
 
 
 def answer(line: str, turn: threading.Lock) -> None:
     """Look the name of one request up and write the answer, whole."""
-    request = json.loads(line)
-    addresses, error = lookup(str(request["name"]))
-    said = json.dumps({"id": request["id"], "addresses": addresses, "error": error}) + "\n"
+    number, name = read(line)
+    addresses, error = lookup(name)
+    listed = ", ".join(f'"{address}"' for address in addresses)  # numeric: nothing in them needs an escape
     with turn:
         try:
-            sys.stdout.write(said)
+            sys.stdout.write(f'{{"id": {number}, "addresses": [{listed}], "error": {error}}}\n')
             sys.stdout.flush()
         except OSError:  # the parent has gone
             return
