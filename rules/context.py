@@ -93,6 +93,7 @@ class Context:
 
     def _handshakes(self) -> Iterable[Handshake]:
         rules = self.audit.rules
+        targets = frozenset(target.host for target in self.audit.targets)  # nearly all names: each is on a rule
         for seen in self.observations:
             step = seen.step
             if not isinstance(step, TlsHandshake) or step.attempt == RECHECK:
@@ -100,7 +101,8 @@ class Context:
             judgement = self.judgement(seen)
             if judgement is None or not isinstance(seen.evidence, TlsFacts):
                 continue
-            control = not any(s.rule_for(step.server_name) for s in rules.rulesets)
+            name = step.server_name
+            control = name not in targets and not any(s.rule_for(name) for s in rules.rulesets)
             yield Handshake(
                 id=self.ids[step],
                 host=step.server_name,

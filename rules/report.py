@@ -10,7 +10,8 @@ from fnmatch import fnmatchcase
 
 from rules.answer import answer, answer_text, exit_code, passes, roll_up
 from rules.audit import Audit
-from rules.causes import group
+from rules.candidates import Candidate
+from rules.causes import ADDRESS_FROM, group
 from rules.context import Context
 from rules.judge_host import judge_host, local_stop
 from rules.judge_names import judge_name
@@ -101,6 +102,7 @@ def _of_target(context: Context, target: Target) -> Iterable[Verdict]:
             remedy="Look for this name in the hosts file and in the name resolution policy.",
         )
         passing = set()
+        rows = [_of_this_host_alone(row, systems) for row in rows]
     yield name
     for row in rows:
         if row.status is Status.FAIL and passing and row.cause != "tls.intercepted":
@@ -108,6 +110,16 @@ def _of_target(context: Context, target: Target) -> Iterable[Verdict]:
         yield row
     if not tried and name.status in _GOOD:
         yield _nothing_tried(context, target)
+
+
+def _of_this_host_alone(row: Verdict, systems: list[Candidate]) -> Verdict:
+    """What fails at an address that only this host believes in is nothing for a firewall to open."""
+    if row.status is not Status.FAIL or row.endpoint is None:
+        return row
+    if all(row.endpoint.address != c.address for c in systems):
+        return row
+    remedy = "Mend the name on this host first: no resolver gives this address."
+    return replace(row, remedy=remedy, details=(*row.details, (ADDRESS_FROM, "this host alone")))
 
 
 def _differs(context: Context, target: Target) -> bool:
@@ -368,8 +380,9 @@ def _notes(audit: Audit, started: float) -> tuple[str, ...]:
 
 def _kept(context: Context) -> tuple[Observation, ...]:
     """Observations as they go into the report: large documents are kept as facts."""
-    serials = {s for url in context.audit.revocations.crls for s in covered(context, url)[1]}
-    return tuple(_digested(context, seen, tuple(sorted(serials))) for seen in context.observations)
+    found = {s for url in context.audit.revocations.crls for s in covered(context, url)[1]}
+    serials = tuple(sorted(found))
+    return tuple(_digested(context, seen, serials) for seen in context.observations)
 
 
 def _digested(context: Context, seen: Observation, serials: tuple[str, ...]) -> Observation:
