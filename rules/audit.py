@@ -33,7 +33,7 @@ from rules.names import Progress as NameProgress
 from rules.observation import CONNECTIONS, Observation, Step
 from rules.revocations import Revocations
 from rules.ruleset import Group, Rules
-from rules.suspicion import Suspicions
+from rules.suspicion import MAX_EXTRA_NAMES, Suspicions
 from rules.targets import Target, ocsp_names, targets
 from rules.verdict import Plan
 
@@ -83,6 +83,7 @@ class Audit:
         self._candidates: dict[str, tuple[Candidate, ...]] = {}
         self._users: dict[tuple[bytes, ...], list[Observation]] = defaultdict(list)
         self._ocsp_names: frozenset[str] = frozenset()
+        self._extra_names: frozenset[str] = frozenset()
         self._emit(Phase.LOCAL, LocalHost())
         self._drain()
 
@@ -175,6 +176,8 @@ class Audit:
             if target.host is not None:
                 self._by_host[target.host].append(target)
         self._ocsp_names = ocsp_names(self.targets)
+        service = dict.fromkeys(t.host for t in self.targets if t.rule.group is Group.SERVICE and t.host)
+        self._extra_names = frozenset(list(service)[:MAX_EXTRA_NAMES])
         for host in self._by_host:
             self._progress(self.names.ask(host))
         if self.plan.extras:
@@ -231,12 +234,7 @@ class Audit:
             self._chains_want(self.chains.add(facts.chain))
         elif seen.failure is not None:
             self._doubt(seen, step)
-        if (
-            seen.failure is None
-            and self.plan.extras
-            and self._is_service(step)
-            and self.suspicions.first_of(step)
-        ):
+        if seen.failure is None and self.plan.extras and self._gets_extras(step):
             self._emit(Phase.EXTRA, replace(step, hello="tls13", path=None, attempt=1))
             self._emit(Phase.EXTRA, replace(step, hello="large", path=None, attempt=1))
 
@@ -297,10 +295,16 @@ class Audit:
         ):
             self._fetch(wanted)
 
+    def _gets_extras(self, step: TlsHandshake) -> bool:
+        """TLS 1.3 and the large hello: the first address of a few service names, chosen by the rules."""
+        return step.hello == "connector" and step.server_name in self._extra_names and self._is_first(step)
+
+    def _is_first(self, step: TlsHandshake) -> bool:
+        return step.address == next((c.address for c in self.candidates(step.server_name) if c.tried), "")
+
     def _asks_ocsp(self, step: TlsHandshake) -> bool:
         """OCSP for few leaves, chosen by the rules and not by who answered first: the first address of a few names."""
-        first = next((c.address for c in self.candidates(step.server_name) if c.tried), "")
-        return step.server_name in self._ocsp_names and step.address == first
+        return step.server_name in self._ocsp_names and self._is_first(step)
 
     def _fetch(self, wanted: Wanted) -> None:
         """Get a document that a certificate points at; AIA only from hosts that a rule or the CA set names."""

@@ -280,7 +280,7 @@ def _source(
         if names
         else ()
     )
-    remedy = "" if status is Status.PASS else _REMEDIES.get(cause, "")
+    remedy = _REMEDIES.get(cause, "") if status in (Status.FAIL, Status.WARN) else ""
     return Verdict(
         rule_id,
         title,

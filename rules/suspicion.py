@@ -23,15 +23,7 @@ _VERSION_ALERTS = frozenset({40, 70, 71})
 @dataclass(slots=True)
 class Suspicions:
     plan: Plan
-    _extra: set[str] = field(default_factory=set)
     _controls: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-
-    def first_of(self, step: TlsHandshake) -> bool:
-        """Whether this name gets the extra observations: once a name, a few names an audit."""
-        if step.server_name in self._extra or len(self._extra) >= MAX_EXTRA_NAMES:
-            return False
-        self._extra.add(step.server_name)
-        return True
 
     def doubtful(self, judgement: ChainJudgement) -> bool:
         """Neither a known key nor a public CA stands behind the certificate."""

@@ -12,7 +12,19 @@ from rules.kinds.tls_handshake import TlsHandshake
 from rules.observation import Evidence, Observation
 from rules.suspicion import MAX_CONTROLS, MAX_EXTRA_NAMES, Suspicions
 from rules.trust import ChainJudgement, ChainVerdict
-from tests.rules.script import BLOCKED, CONTROL, CUT, PLAN, SILENCE, page
+from tests.rules.script import (
+    BLOCKED,
+    BOOTSTRAP,
+    CONTROL,
+    CUT,
+    PLAN,
+    RELAYS,
+    SILENCE,
+    ZONE,
+    healthy,
+    page,
+    run,
+)
 
 STEP = TlsHandshake("203.0.113.1", 443, "login.example", path="/")
 
@@ -28,12 +40,6 @@ def judgement(verdict: ChainVerdict, key: str = "aa") -> ChainJudgement:
 )  # fmt: skip
 def test_only_a_known_key_is_beyond_doubt(verdict: ChainVerdict, doubtful: bool) -> None:
     assert Suspicions(PLAN).doubtful(judgement(verdict)) is doubtful
-
-
-def test_a_few_names_get_the_extra_observations_each_once() -> None:
-    mine = Suspicions(PLAN)
-    steps = [replace(STEP, server_name=f"h{n}") for n in range(10) for _ in range(2)]
-    assert [s.server_name for s in steps if mine.first_of(s)] == [f"h{n}" for n in range(MAX_EXTRA_NAMES)]
 
 
 def test_the_control_asks_the_same_address_for_a_name_on_no_rule() -> None:
@@ -89,3 +95,14 @@ def test_when_an_exchange_is_repeated(answer: Evidence | Failure, again: bool) -
     step = HttpFetch("203.0.113.1", 80, "login.example", "/")
     seen = Observation(step, 0, 0.1, answer if failed else None, None if failed else answer)  # type: ignore[arg-type]
     assert Suspicions(PLAN).page(seen) is again
+
+
+def test_extras_are_for_the_first_address_of_a_few_service_names_whoever_answers_first() -> None:
+    audit = run(healthy(), pick=lambda waiting: waiting - 1)
+    extra = {
+        (s.server_name, s.address)
+        for s in audit.seen
+        if isinstance(s, TlsHandshake) and s.hello != "connector"
+    }
+    assert extra == {(name, ZONE[name][0]) for name in (BOOTSTRAP, *RELAYS)}
+    assert len({name for name, _ in extra}) <= MAX_EXTRA_NAMES
