@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from tests.lab.scenario import Scenario
-from tests.lab.scenarios import dns, healthy, host, http_revocation, tcp, tls, tls_devices
+from tests.lab.scenarios import healthy, host, http_revocation, resolution, tcp, tls, tls_devices
 
 SCENARIOS: tuple[Scenario, ...] = (
     *healthy.SCENARIOS,
-    *dns.SCENARIOS,
+    *resolution.SCENARIOS,
     *tcp.SCENARIOS,
     *tls.SCENARIOS,
     *tls_devices.SCENARIOS,
