@@ -257,7 +257,7 @@ def _evidence(report: Report, cause: CauseGroup, style: Style) -> Iterator[str]:
     told = {"by", "from"} if any(o.local for o in found) else {"by"}  # the heading and the connections say it
     lines = [(key, value) for key, value in told_once(cause.details) if key not in told]
     yield from style.pairs(((display(k, 40), say(v)) for k, v in lines), "       ")
-    shown = found if style.verbose else _different(found)[:FLOWS]
+    shown = found if style.verbose or len(found) <= FLOWS + 1 else _different(found)[:FLOWS]
     for seen in shown:
         yield from style.wrap(flow(seen), "         ", "       ")
     if len(shown) < len(found):

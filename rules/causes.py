@@ -27,6 +27,7 @@ _OWNER_OF: dict[str, Owner] = {
     "crl.stale": "pki",
     "crl.revoked": "pki",
     "ocsp.revoked": "pki",
+    "tls.revoked": "pki",
     "dns.os-differs": "host",
     "path.family-broken": "host",
     "audit.no-tenant": "host",
@@ -38,6 +39,9 @@ _OWNER_OF: dict[str, Owner] = {
 _POSSIBLE = frozenset({"dns.nxdomain", "tls.untrusted", "tls.self-signed", "tls.reset", "tls.timeout"})
 _PROVEN = (
     "tls.intercepted",
+    "tls.revoked",
+    "crl.revoked",
+    "ocsp.revoked",
     "crl.bad-signature",
     "tls.issuer-unexpected",
     "tcp.unreachable",
@@ -56,6 +60,8 @@ _OWN = frozenset({"from", "handshake", "names", "addresses", "client certificate
 #: How many different values are shown where one would not do.
 _LISTED = {"source": 3, "sent to": 3, "page": 2}
 MAX_DETAILS = 12
+#: The evidence of a verdict about an address that no resolver gives: whoever runs this host must act.
+ADDRESS_FROM = "address from"
 #: "this host" in a remedy for an endpoint is the endpoint's host; "from this host" is the connector.
 _MANY = (
     ("Exempt this host", "Exempt these hosts"),
@@ -142,7 +148,7 @@ def _apart(verdict: Verdict) -> str:
         str(verdict.endpoint.port) if verdict.endpoint and verdict.cause.startswith(("tcp.", "http.")) else ""
     )
     key = "forged" if _forged(verdict) else _detail(verdict, "issuing key")
-    return f"{heavy} {port} {key}"
+    return f"{heavy} {port} {key} {_detail(verdict, ADDRESS_FROM)}"
 
 
 def _forged(verdict: Verdict) -> bool:
@@ -166,7 +172,7 @@ def _group(cause: str, found: list[Verdict]) -> CauseGroup:
         heaviest.status,
         _summary(cause, heaviest, found, len(_merge(endpoints))),
         _remedy(remedy, heaviest, many),
-        owner(cause),
+        "host" if _detail(heaviest, ADDRESS_FROM) else owner(cause),
         _confidence(cause),
         endpoints,
         tuple(dict.fromkeys(e for v in found for e in v.evidence)),
