@@ -61,8 +61,8 @@ def record_golden(lab: Lab, name: str, report: Path) -> None:
     """Keep a run's report as the golden replay of a scenario, without what it tells of the machine it was made on."""
     directory = GOLDENS / name
     directory.mkdir(parents=True, exist_ok=True)
-    text = report.read_text(encoding="utf-8").replace(str(lab.directory), "/lab")
-    told = json.loads(text)
-    told["vantage"]["os"] = "Linux"
+    text = report.read_text(encoding="utf-8")
+    system = json.dumps(json.loads(text)["vantage"]["os"])
+    told = json.loads(text.replace(str(lab.directory), "/lab").replace(system, '"Linux"'))
     with (directory / "report.json.gz").open("wb") as raw, gzip.GzipFile("", "wb", 9, raw, mtime=0) as packed:
         packed.write(json.dumps(told, separators=(",", ":")).encode())

@@ -149,7 +149,7 @@ class Lab:
         if namespaces.identity()[0] != 0:
             flags += ["--user", "--map-root-user"]
         self._process = subprocess.Popen(
-            ["unshare", *flags, sys.executable, "-m", "tests.lab.supervisor"],
+            ["unshare", *flags, sys.executable, "-m", "tests.lab.supervisor", str(self.directory)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

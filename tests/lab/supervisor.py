@@ -1,7 +1,8 @@
-"""The init process of one lab: `python -m tests.lab.supervisor`, first process of a PID namespace of its own.
+"""The init process of one lab: `python -m tests.lab.supervisor DIRECTORY`, first process of a PID namespace of its own.
 
 It takes one JSON command a line on standard input and answers each with one line. When standard input ends, however
-that came about, it ends, and the kernel takes everything else of the lab with it: processes, networks, mounts.
+that came about, it removes the lab's DIRECTORY and ends; the kernel takes everything else of the lab with it:
+processes, networks, mounts.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -171,4 +173,5 @@ async def main() -> None:
 
 if __name__ == "__main__":
     asyncio.run(main())
+    shutil.rmtree(sys.argv[1], ignore_errors=True)  # whoever started us is gone, or has done so already
     os._exit(0)

@@ -264,9 +264,10 @@ class TestLife:
             first, directory = child.stdout.readline().split()
             child.kill()
         deadline = time.monotonic() + 10
-        while _uses(first, directory) and time.monotonic() < deadline:
+        while (_uses(first, directory) or Path(directory).exists()) and time.monotonic() < deadline:
             time.sleep(0.01)  # processes of another namespace: nobody tells us of their end
         assert not _uses(first, directory)
+        assert not Path(directory).exists()
 
     def test_a_late_command_is_killed(self, healthy: Lab) -> None:
         assert healthy.run(["sleep", "60"], timeout=0.2).late
