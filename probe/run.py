@@ -162,7 +162,7 @@ class Runner:
 
     def _start(self) -> float | None:
         """Start what may start. Returns seconds to wait for the pace; None when nothing is waiting for it."""
-        for kind in ("local", "os", "dns"):  # the processes of the second start while the third goes out
+        for kind in ("local", "dns", "os"):  # to start the last one's process takes longer than to send to the second
             while self._running[kind] < self._caps[kind] and (got := self._next(kind)) is not None:
                 self._launch(kind, *got)
         while self._running["connection"] < self._caps["connection"]:

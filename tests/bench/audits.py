@@ -37,7 +37,7 @@ class Size:
     wire_runs: int = 5
     small: int = 50
     large: int = 2000
-    growth_runs: int = 3
+    growth_runs: int = 2
     limits: str = ""  # lines of [timeouts], for a quick look
 
 
@@ -140,8 +140,9 @@ def wire_chapter(directory: Path, size: Size, delay: float = 0.05) -> Chapter:
     text = (
         f"`wayclear audit --pace fast` of {size.wire} exact hosts at one address each, port 443, in a network where every "
         f"packet takes {delay * 500:g} ms each way (a TUN relay; resolver included). The critical path is counted in the round "
-        "trips that the report records, each begun with the answer of the one before: DNS 1, TCP 1, TLS 1.2 handshake 2 "
-        "(TLS 1.3: 1), the CRL's and OCSP responder's host 1, TCP 1, request 1. Every host is a service host, so that each "
+        "trips that the report records, each begun with the answer of the one before: DNS 1, the end of an alias that the "
+        "first answer left without an AAAA 1, TCP 1, TLS 1.2 handshake 2 (TLS 1.3: 1), the host of the CRL and of the OCSP "
+        "responder 1, TCP 1, request 1. Every host is a service host, so that each "
         "one's OCSP responder is asked by GET and by POST and four get the extra hellos. Measured from the report's "
         "start to its end (this host's facts and the first process that asks the operating system included); the whole "
         "command, with Python's start, judging and writing, is shown beside it. A silent address is tried twice, because a "

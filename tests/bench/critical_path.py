@@ -2,7 +2,7 @@
 
 Counted as begun one after the other because each needs the answer of the one before:
 
-    DNS question                           1   (each question of a chain, and a repeat, 1 more)
+    DNS question                           1   (an alias whose answer holds no address leads to a second one)
     lookup by the operating system         1   (A and AAAA are asked at once)
     TCP connect                            1
     TLS 1.2 handshake, 1.3 handshake       2, 1
@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
-from rules.kinds.dns_chain import DnsQuestion
+from rules.kinds.dns_chain import DnsAnswer, DnsQuestion, walk
 from rules.kinds.http_fetch import HttpFetch
 from rules.kinds.os_lookup import OsLookup
 from rules.kinds.revocation import sources, split_url
@@ -56,11 +56,11 @@ def critical_path(report: Report) -> Way:
     lookups = [o for o in report.observations if isinstance(o.step, DnsQuestion | OsLookup)]
     shakes = [o for o in report.observations if isinstance(o.step, TlsHandshake)]
     names = {s.step.server_name for s in shakes if isinstance(s.step, TlsHandshake)}
-    _look_up(ways, [o for o in lookups if _name(o) in names])
+    fetched = {o.step.host for o in report.observations if isinstance(o.step, HttpFetch)}
+    _look_up(ways, lookups, names)
     for seen in shakes:
         _shake(ways, seen)
-    fetched = {o.step.host for o in report.observations if isinstance(o.step, HttpFetch)}
-    _look_up(ways, [o for o in lookups if _name(o) in fetched - names])
+    _look_up(ways, lookups, fetched - names)
     for seen in report.observations:
         if isinstance(seen.step, HttpFetch):
             begin = max(
@@ -77,11 +77,22 @@ def _name(seen: Observation) -> str:
     return seen.step.name
 
 
-def _look_up(ways: _Ways, lookups: list[Observation]) -> None:
+def _look_up(ways: _Ways, lookups: list[Observation], names: set[str]) -> None:
+    answers = {
+        replace(o.step, attempt=1): (o.evidence if isinstance(o.evidence, DnsAnswer) else None, o.failure)
+        for o in lookups
+        if isinstance(o.step, DnsQuestion)
+    }
     for seen in lookups:
-        tries = seen.step.attempt if isinstance(seen.step, DnsQuestion) else 1
-        way = ways.known.get(_name(seen), Way()).then(tries, "DNS")
-        ways.resolved[_name(seen)] = max(ways.resolved[_name(seen)], way, key=lambda w: w.trips)
+        name, trips = _name(seen), 1
+        if name not in names:
+            continue
+        if isinstance(seen.step, DnsQuestion):
+            trips = len(walk(seen.step.resolver, name, seen.step.rtype, answers.get).questions)
+        way = ways.known.get(name, Way())
+        for number in range(trips):
+            way = way.then(1, "DNS" if number == 0 else "DNS, end of the alias")
+        ways.resolved[name] = max(ways.resolved[name], way, key=lambda w: w.trips)
         ways.note(way)
 
 
