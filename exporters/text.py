@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from exporters.evidence import flow, hostport, told_once
 from exporters.style import Style, count, say, seconds
 from rules.display import display
+from rules.kinds.dns_chain import DnsQuestion
 from rules.observation import CONNECTIONS, Observation
 from rules.verdict import Answer, CauseGroup, Endpoint, Report, Status, Verdict
 from rules.wire import to_rfc3339
@@ -265,11 +266,13 @@ def _evidence(report: Report, cause: CauseGroup, style: Style) -> Iterator[str]:
 
 
 def _different(found: list[Observation]) -> list[Observation]:
-    """The first connection for each name before the second of any."""
+    """The first connection for each name, the first question to each resolver, before the second of any."""
     times: Counter[str] = Counter()
     ranked = []
     for seen in found:
-        name = str(getattr(seen.step, "server_name", getattr(seen.step, "host", "")))
+        step = seen.step
+        name = step.resolver if isinstance(step, DnsQuestion) else getattr(step, "server_name", "")
+        name = name or getattr(step, "host", "")
         ranked.append((times[name], seen))
         times[name] += 1
     return [seen for _, seen in sorted(ranked, key=lambda pair: pair[0])]

@@ -139,6 +139,7 @@ _WHY_OPEN = {
     "proxy.not-tested": "a proxy is set on this host and the direct way fails; the way through the proxy was not tested",
     "audit.not-reached": "the time or the pace ran out before every name was tested",
     "audit.not-recorded": "the recording does not hold what today's rules ask for",
+    "dns.nxdomain": "no name that is known under a required wildcard resolves",
     "path.sweep-detected": "a firewall stopped answering this host in the middle of the audit",
 }
 

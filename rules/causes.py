@@ -74,7 +74,7 @@ _MANY = (
 _PLURAL = {
     "tcp.timeout": "TCP is silently dropped on the way to {n} endpoints",
     "tcp.reset": "TCP is refused with a reset at {n} endpoints",
-    "tcp.unreachable": "{n} endpoints are unreachable",
+    "tcp.unreachable": "{n} endpoints are unreachable: the way there is refused (ICMP) or missing",
     "tls.reset": "The connection is reset when TLS begins, at {n} endpoints",
     "tls.timeout": "TLS comes to no end at {n} endpoints, although TCP opens",
     "tls.intercepted": "TLS is intercepted at {n} endpoints",
@@ -88,10 +88,6 @@ _PLURAL = {
     "audit.no-probe-name": "{n} wildcards have no citable name to try",
     "audit.not-reached": "{n} endpoints were not reached in time",
     "dns.no-address": "{n} names have no address",
-    "dns.chain-broken": "The chain of {n} names breaks at a later name",
-    "dns.synthetic": "{n} names are answered with made-up addresses: an agent or a proxy answers",
-    "dns.private-address": "{n} names are answered with private addresses",
-    "dns.os-differs": "{n} names are something else for programs on this host than for its resolvers",
     "dns.malformed": "The answers for {n} names break the protocol",
     "tls.issuer-unexpected": "{n} endpoints show a public CA's certificate, but not an expected CA's",
     "tls.untrusted": "{n} endpoints show a certificate that leads to a root nobody knows",
@@ -192,8 +188,10 @@ def _summary(cause: str, heaviest: Verdict, found: list[Verdict], names: int) ->
             f"TLS is intercepted at {names} endpoints: their certificates bear the names of {len(keys)} known CAs, each "
             "on a key that is not that CA's"
         )
-    if names > 1 and cause in _PLURAL:
+    if names > 1 and cause in _PLURAL and not (cause in _HOST_WIDE and not heaviest.rule):
         return _PLURAL[cause].format(n=names)
+    if names > 1 and heaviest.rule:
+        return f"{heaviest.summary} (and {names - 1} more)"
     if heaviest.endpoint is not None and heaviest.rule and heaviest.endpoint.host not in heaviest.summary:
         return f"{heaviest.endpoint.host}: {heaviest.summary}"
     return heaviest.summary

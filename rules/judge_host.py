@@ -127,13 +127,13 @@ def _clock(context: Context) -> Iterator[Verdict]:
     skew = context.skew
     if abs(skew) < CLOCK_NOTICE:
         return
-    way = "ahead" if skew > 0 else "behind"
+    way = "ahead of" if skew > 0 else "behind"
     breaks = abs(skew) >= CLOCK_BREAKS
     yield _finding(
         "host",
         Status.FAIL if breaks else Status.WARN,
         "local.clock-skew",
-        f"This host's clock is {_span(abs(skew))} {way} of the Date that several hosts give"
+        f"This host's clock is {_span(abs(skew))} {way} the Date that several hosts give"
         + ("; certificates were judged by theirs" if breaks else ""),
         "Set the clock (w32time, chrony): beyond 5 minutes Windows fails to validate chains and Kerberos breaks.",
         evidence=context.evidence(*context.dated),

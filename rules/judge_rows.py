@@ -164,7 +164,10 @@ def _tcp_failed(
     cause, what = _tcp_cause(context, failure)
     sender = failure.icmp.sender if failure.icmp else None
     hop = (("sent by", sender),) if sender else ()
-    details = (("tries", f"{len(attempts)}, each waited {last.elapsed:.1f} s"), *hop, *_flow(attempts))
+    took = f"each waited {last.elapsed:.1f} s" if cause == "tcp.timeout" else "each answered at once"
+    if cause != "tcp.timeout" and last.elapsed >= 1:
+        took = f"answered after {last.elapsed:.1f} s"
+    details = (("tries", f"{len(attempts)}, {took}"), *hop, *_flow(attempts))
     return row(
         context,
         target,

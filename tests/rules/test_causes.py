@@ -240,3 +240,14 @@ def test_an_address_that_only_this_host_believes_in_is_no_firewalls_business() -
     ours = verdict("a.example", remedy="Mend the name first.", details=((ADDRESS_FROM, "this host alone"),))
     found = {c.owner: c.remedy for c in group([ours, verdict("b.example", remedy="Allow it.")])}
     assert found == {"host": "Mend the name first.", "firewall": "Allow it."}
+
+
+def test_a_sentence_that_says_what_differs_is_kept_with_how_many_more_there_are() -> None:
+    found = [verdict(f"h{n}", "dns.chain-broken", summary=f"h{n} breaks at x{n}.example") for n in range(3)]
+    assert group(found)[0].summary == "h0 breaks at x0.example (and 2 more)"
+
+
+def test_what_is_the_hosts_own_is_explained_and_not_counted() -> None:
+    why = replace(verdict("h", "path.sweep-detected", summary="A firewall takes the audit for a scan"), rule="")
+    silent = [verdict(f"h{n}", "path.sweep-detected", Status.INCONCLUSIVE) for n in range(3)]
+    assert group([*silent, replace(why, endpoint=None)])[0].summary == "A firewall takes the audit for a scan"
