@@ -298,7 +298,13 @@ def _untested(report: Report, causes: list[CauseGroup], style: Style) -> Iterato
         yield from style.wrap(f"{say(cause.summary)} [{display(cause.cause, 60)}]", "    ", "  - ")
         if cause.remedy:
             yield from style.wrap(say(cause.remedy), "    ", "    To test it: ")
-        if cause.endpoints:
+        if (
+            cause.cause.startswith("local.") and not style.verbose
+        ):  # it is this host: nothing to tell name by name
+            yield from style.wrap(
+                f"So {count(len(cause.endpoints), 'endpoint')} could not be tested.", "    ", "    "
+            )
+        elif cause.endpoints:
             yield from _endpoints(cause.endpoints, style)
         if style.verbose:
             yield from _evidence(report, cause, style)

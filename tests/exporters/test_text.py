@@ -191,3 +191,12 @@ def test_what_a_connector_does_without_is_not_told_as_another_finding() -> None:
     shown = render(dataclasses.replace(report, causes=(report.causes[0], retired)), Style(120))
     assert "The same as above for old.example, which a connector does without" in shown
     assert "A long sentence" not in shown
+
+
+def test_what_is_the_matter_with_this_host_is_not_told_name_by_name() -> None:
+    report = samples.behind_proxy()
+    local = dataclasses.replace(report.causes[0], cause="local.no-route")
+    report = dataclasses.replace(report, causes=(local,))
+    assert "So 8 endpoints could not be tested." in render(report, Style(120))
+    assert "cwap-nam-1" not in render(report, Style(120))
+    assert "cwap-nam-1" in render(report, Style(120, verbose=True))
