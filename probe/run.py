@@ -29,7 +29,7 @@ from rules.kinds.os_lookup import OsLookup
 from rules.kinds.trust_store import TrustLookup
 from rules.observation import Observation, Step
 from rules.report import make_report
-from rules.ruleset import Rules
+from rules.ruleset import Group, Rules
 from rules.verdict import Plan, Report
 
 #: Descriptors that stay free for everything that is no probe.
@@ -162,7 +162,11 @@ class Runner:
 
     def _start(self) -> float | None:
         """Start what may start. Returns seconds to wait for the pace; None when nothing is waiting for it."""
-        for kind in ("local", "dns", "os"):  # to start the last one's process takes longer than to send to the second
+        for kind in (
+            "local",
+            "dns",
+            "os",
+        ):  # to start the last one's process takes longer than to send to the second
             while self._running[kind] < self._caps[kind] and (got := self._next(kind)) is not None:
                 self._launch(kind, *got)
         while self._running["connection"] < self._caps["connection"]:
@@ -179,10 +183,8 @@ class Runner:
     def _next(self, kind: str) -> tuple[Phase, Step] | None:
         """The next step of the earliest phase that is still wanted and whose address has room."""
         for phase, queue in self._queues[kind].items():
-            if kind == "connection" and phase >= Phase.REST and self._names_pending():
-                return (
-                    None  # first addresses of names that are still being resolved go before second addresses
-                )
+            if kind == "connection" and self._too_early(phase):
+                return None
             while queue:
                 step = queue.popleft()
                 address = getattr(step, "address", None)
@@ -196,8 +198,19 @@ class Runner:
                 return phase, step
         return None
 
-    def _names_pending(self) -> bool:
-        return bool(self._pace.rate) and (self._running["dns"] > 0 or self._running["os"] > 0)
+    def _too_early(self, phase: Phase) -> bool:
+        """At a pace that is limited: first addresses of service names that are still being resolved go before those of
+        other names, and first addresses of any name before second ones."""
+        if not self._pace.rate or not (self._running["dns"] or self._running["os"]):
+            return False
+        return phase >= Phase.REST or (phase is Phase.OTHERS and self._service_pending())
+
+    def _service_pending(self) -> bool:
+        names = self._audit.names
+        return any(
+            target.host is not None and target.rule.group is Group.SERVICE and not names.complete(target.host)
+            for target in self._audit.targets
+        )
 
     def _launch(self, kind: str, phase: Phase, step: Step) -> None:
         self._phase = phase
