@@ -86,14 +86,13 @@ def _weight(report: Report, host: str, port: int | None) -> int:
 def replay(arguments: argparse.Namespace) -> int:
     """Judge a recording again, by today's rules."""
     _check_output(arguments)
+    _, rules = _configured(arguments)
     try:
-        recorded = loads(screen.read_report(arguments.report))
+        report = judge_again(loads(screen.read_report(arguments.report)), rules)
     except BadReport as error:
         raise Trouble(
             f"{arguments.report}: {error}", "name the report that an audit wrote with --format json"
         ) from error
-    _, rules = _configured(arguments)
-    report = judge_again(recorded, rules)
     _deliver(arguments, report, _rendered(arguments, report))
     return 0 if arguments.exit_zero else report.exit_code
 

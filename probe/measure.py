@@ -27,7 +27,7 @@ from probe.kinds.trust_store import TrustStores
 from probe.lag import LagMeter
 from probe.limits import Limits
 from probe.network import Network
-from rules.address import classify, never_connect
+from rules.address import Address, classify, meant, never_connect
 from rules.display import display
 from rules.failure import Code, Failure, Stage
 from rules.kinds.dns_chain import DnsQuestion
@@ -65,7 +65,7 @@ class Prober:
         self._stores = stores or TrustStores()
         self._places = places
         self._outer = outer
-        self._own: frozenset[str] = frozenset()
+        self._own: frozenset[Address] = frozenset()
         self._lag = LagMeter()
 
     @property
@@ -113,12 +113,12 @@ class Prober:
 
     def _remembered(self, seen: Observation) -> Observation:
         if isinstance(seen.evidence, HostFacts):
-            self._own = frozenset(seen.evidence.addresses)
+            self._own = frozenset(map(meant, seen.evidence.addresses))
         return seen
 
     def _forbidden(self, address: str) -> bool:
         plain = address.partition("%")[0]
-        return plain in self._own or never_connect(classify(plain))
+        return never_connect(classify(plain)) or meant(plain) in self._own
 
     def _believed(self, seen: Observation, begun: float) -> Observation:
         """A timeout proves nothing where our own loop was late by more than half of its limit."""

@@ -19,13 +19,39 @@ RECORD_CAP = (
     1_024  # records of one connection: a chain of 100 KiB in records of 512 bytes needs a fifth of it
 )
 MESSAGE_COUNT_CAP = 64  # a handshake has fewer than ten; a flood of HelloRequest has thousands
+DH_BITS = 4_096  # of a group that the peer chooses: the work grows with the cube, 10,000 bits take a second
 _RECORD_LENGTH_CAP = 16_384 + 2_048  # RFC 5246 section 6.2.3
 
 _CHANGE_CIPHER_SPEC, _ALERT, _HANDSHAKE, _APPLICATION_DATA = 20, 21, 22, 23
 _WARNING = 1  # alert level (RFC 5246 section 7.2)
-_SERVER_HELLO, _CERTIFICATE, _CERTIFICATE_REQUEST, _CERTIFICATE_STATUS = 2, 11, 13, 22
+_SERVER_HELLO, _CERTIFICATE, _SERVER_KEY_EXCHANGE, _CERTIFICATE_REQUEST, _CERTIFICATE_STATUS = (
+    2,
+    11,
+    12,
+    13,
+    22,
+)
 _SUPPORTED_VERSIONS = 43
 _HELLO_RETRY = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
+#: Suites whose key exchange is elliptic, among those of the judging hello (IANA's TLS Cipher Suites registry).
+_ELLIPTIC = frozenset(
+    (
+        0xC009,
+        0xC00A,
+        0xC013,
+        0xC014,
+        0xC023,
+        0xC024,
+        0xC027,
+        0xC028,
+        0xC02B,
+        0xC02C,
+        0xC02F,
+        0xC030,
+        0xCCA8,
+        0xCCA9,
+    )
+)
 VERSIONS = {0x0300: "SSLv3", 0x0301: "TLSv1", 0x0302: "TLSv1.1", 0x0303: "TLSv1.2", 0x0304: "TLSv1.3"}
 
 
@@ -34,7 +60,7 @@ class RecordReader:
 
     `fault`: a code and our words, once the bytes break the protocol or a cap; then the connection is over.
     `alert`: description number of the last alert received in plain that ends the connection: a fatal one or
-    close_notify (0). `version`: what ServerHello chose.
+    close_notify (0). `version` and `cipher` (IANA's number, 0 where none): what ServerHello chose.
     """
 
     __slots__ = (
@@ -43,6 +69,7 @@ class RecordReader:
         "_sealed",
         "alert",
         "chain",
+        "cipher",
         "client_certificate_asked",
         "fault",
         "first",
@@ -59,6 +86,7 @@ class RecordReader:
         self.record_count = 0
         self.message_count = 0
         self.version: str | None = None
+        self.cipher = 0
         self.chain: tuple[bytes, ...] = ()
         self.staple: bytes | None = None
         self.client_certificate_asked = False
@@ -138,14 +166,26 @@ class RecordReader:
     def _message(self, kind: int, body: bytes) -> None:
         if kind == _SERVER_HELLO:
             number = _version(body)
+            self.cipher = _cipher(body)
             self.version = VERSIONS.get(number, f"0x{number:04x}")
             self._sealed = number == 0x0304 and body[2:34] != _HELLO_RETRY
         elif kind == _CERTIFICATE:
             self.chain = _certificates(body)
         elif kind == _CERTIFICATE_REQUEST:
             self.client_certificate_asked = True
+        elif kind == _SERVER_KEY_EXCHANGE:
+            self._key_exchange(body)
         elif kind == _CERTIFICATE_STATUS and body[:1] == b"\x01" and 4 < len(body) <= STAPLE_CAP + 4:
             self.staple = body[4 : 4 + int.from_bytes(body[1:4])]
+
+    def _key_exchange(self, body: bytes) -> None:
+        """Refuse a Diffie-Hellman group (RFC 5246 section 7.4.3) that would cost more than a probe may."""
+        bits = 8 * int.from_bytes(body[:2])
+        if self.cipher not in _ELLIPTIC and DH_BITS < bits <= 8 * len(body):
+            self.fault = (
+                Code.TOO_LARGE,
+                f"a Diffie-Hellman group of {bits} bits; at most {DH_BITS} are computed",
+            )
 
 
 def _version(hello: bytes) -> int:
@@ -162,6 +202,12 @@ def _version(hello: bytes) -> int:
             return int.from_bytes(hello[at + 4 : at + 6])
         at += 4 + length
     return number
+
+
+def _cipher(hello: bytes) -> int:
+    """The cipher suite that a ServerHello chose, behind version, random and session id; 0 where it is cut short."""
+    at = 35 + hello[34] if len(hello) > 34 else len(hello)
+    return int.from_bytes(hello[at : at + 2])
 
 
 def _certificates(body: bytes) -> tuple[bytes, ...]:

@@ -136,26 +136,26 @@ def never_connect(kind: AddressClass) -> bool:
 
 def is_own(address: str | Address, own: Iterable[str]) -> bool:
     """Whether the address is one of `own` (this host's), also where either is written inside an IPv6 one."""
-    return _meant(address) in {_meant(one) for one in own}
+    return meant(address) in {meant(one) for one in own}
 
 
 def on_link(address: str | Address, networks: Sequence[str]) -> bool:
     """Whether the address lies in one of the on-link networks (CIDR): no firewall stands before it."""
-    return _within(_meant(address), _networks(tuple(networks)))
+    return _within(meant(address), _networks(tuple(networks)))
 
 
 def is_broadcast(address: str | Address, networks: Sequence[str]) -> bool:
     """Whether the address is the directed broadcast address of one of the on-link networks (RFC 919)."""
-    meant = _meant(address)
+    end = meant(address)
     return any(
-        isinstance(network, IPv4Network) and network.prefixlen < 31 and network.broadcast_address == meant
+        isinstance(network, IPv4Network) and network.prefixlen < 31 and network.broadcast_address == end
         for network in _networks(tuple(networks))
     )
 
 
 def same_network(one: str | Address, other: str | Address, v4: int = 24, v6: int = 64) -> bool:
     """Whether two addresses of one family share their first `v4` or `v6` bits: likely one place."""
-    a, b = _meant(one), _meant(other)
+    a, b = meant(one), meant(other)
     if a.version != b.version:
         return False
     rest = a.max_prefixlen - (v4 if a.version == 4 else v6)
@@ -201,7 +201,8 @@ def _lookup(address: Address) -> AddressClass:
     return next((kind for network, kind in table if address in network), AddressClass.PUBLIC)
 
 
-def _meant(address: str | Address) -> Address:
+def meant(address: str | Address) -> Address:
+    """Where a packet to an address ends: at the IPv4 address inside it, else at itself."""
     given = parse(address)
     return embedded(given) or given
 

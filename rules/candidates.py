@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rules.address import AddressClass, classify, never_connect
+from rules.address import AddressClass, classify, is_broadcast, is_own, never_connect
 from rules.guard import is_v6
 from rules.kinds.dns_chain import OS
 from rules.kinds.local_host import HostFacts
@@ -66,8 +66,10 @@ def _told(names: Names, host: str) -> Iterator[tuple[str, str]]:
 def _refused(address: str, kind: AddressClass, facts: HostFacts) -> str:
     if never_connect(kind):
         return f"{kind.value} addresses are never connected to"
-    if address in facts.addresses:
+    if is_own(address, facts.addresses):
         return "an address of this host"
+    if is_broadcast(address, facts.networks):
+        return "the broadcast address of a network of this host"
     if not (facts.route_v6 if is_v6(address) else facts.route_v4):
         return "no IPv6 route" if is_v6(address) else "no IPv4 route"
     return ""

@@ -28,6 +28,9 @@ from rules.cert_fields import MAX_TEXT, FieldReader, attempt, extension_facts
 WEAK_HASHES = frozenset(
     {"md5", "sha1"}
 )  #: collisions can be made, so they prove nothing (RFC 6151, RFC 9155)
+#: of an RSA key: a chain of keys with exponents as long as their moduli would cost seconds. OpenSSL's own limit for
+#: moduli over 3,072 bits; every CA uses 65537.
+MAX_EXPONENT_BITS = 64
 
 
 class Signature(StrEnum):
@@ -207,6 +210,8 @@ def verify(key: object, value: bytes, signed: bytes, algorithm: object, paramete
     name = str(getattr(algorithm, "name", ""))
     try:
         if isinstance(key, rsa.RSAPublicKey):
+            if key.public_numbers().e.bit_length() > MAX_EXPONENT_BITS:
+                return Signature.UNKNOWN
             if parameters is None and name == "md5":
                 parameters = padding.PKCS1v15()  # the library names no parameters for md5WithRSAEncryption
             if not isinstance(parameters, padding.PKCS1v15 | padding.PSS):
@@ -246,8 +251,12 @@ def _covers_dns(dns_names: tuple[str, ...], host: str) -> bool:
         wanted = hazmat.DNS_ID(host)
     except (ValueError, TypeError):  # idna's errors are ValueErrors
         return False
-    tail = host.rpartition(".")[2].lower()
-    return any(wanted.verify(p) for n in dns_names if n.lower().endswith(tail) and (p := _pattern(n)))
+    name = wanted.hostname.decode("ascii")
+    near = (
+        name,
+        f"*.{name.partition('.')[2]}",
+    )  # all that can match: thousands of others are not worth parsing
+    return any(wanted.verify(p) for n in dns_names if n.lower() in near and (p := _pattern(n)))
 
 
 def _pattern(name: str) -> hazmat.DNSPattern | None:

@@ -16,6 +16,8 @@ from rules.hostname import BadName, normalise, shown
 
 Choice = TypeVar("Choice", bound=StrEnum)
 LONGEST_TEXT = 4096
+MOST_FAULTS = 200  #: after which a file is given up: the rest of it is not read
+MOST_TABLES = 10_000  #: in one array of tables
 _MOST_TOLD = 40
 
 
@@ -60,7 +62,10 @@ class Faults:
     found: list[Fault] = field(default_factory=list)
 
     def add(self, key_path: str, message: str, example: str = "") -> None:
+        """Keep one more; BadFile at once where they have become too many to be anybody's slips."""
         self.found.append(Fault(key_path, message, example))
+        if len(self.found) >= MOST_FAULTS:
+            raise BadFile(self.source, self.found)
 
     def raise_if_any(self) -> None:
         if self.found:
@@ -141,7 +146,7 @@ class Table:
         if isinstance(value, bool) or not isinstance(value, int | float):
             self.fault(key, f"is {_kind(value)}, must be a number", example)
         elif not low <= value <= high:
-            self.fault(key, f"is {value}, must be between {low:g} and {high:g}", example)
+            self.fault(key, f"is {shown(value)}, must be between {low:g} and {high:g}", example)
         else:
             return value
         return None
@@ -191,6 +196,9 @@ class Table:
     def tables(self, key: str, example: str) -> Iterator[Table]:
         """The tables of an array of tables (`[[key]]`), each with its own path."""
         value = self.get(key, list, example)
+        if isinstance(value, list) and len(value) > MOST_TABLES:
+            self.fault(key, f"has {len(value)} tables, at most {MOST_TABLES} are read")
+            return
         for index, item in enumerate(value if isinstance(value, list) else ()):
             path = f"{self.where(key)}[{index}]"
             if isinstance(item, dict):

@@ -74,8 +74,8 @@ def mixed_scripts(text: str) -> tuple[str, ...]:
 
 
 def shown(text: object) -> str:
-    """A value of a file in a message: quoted, ASCII only, short."""
-    whole = ascii(text)
+    """A value of a file in a message: quoted, ASCII only, short. TOML's 0x... may have more digits than Python prints."""
+    whole = hex(text) if isinstance(text, int) and text.bit_length() > 1000 else ascii(text)
     return whole if len(whole) <= _SHOWN else whole[: _SHOWN - 3] + "..."
 
 

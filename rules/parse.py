@@ -7,6 +7,7 @@ peer's bytes; its size and depth are the loader's concern. Sets of CAs and inter
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -92,11 +93,13 @@ def conflicts(rules: Iterable[Rule]) -> tuple[str, ...]:
     """
     found = []
     ordered = tuple(rules)
-    wide = [rule for rule in ordered if rule.match is Match.SUFFIX]
+    wide: dict[str, list[Rule]] = defaultdict(list)
     for rule in ordered:
-        for other in wide:
-            if other is rule or not other.covers(rule.host.removeprefix("*.")):
-                continue
+        if rule.match is Match.SUFFIX:
+            wide[rule.host.removeprefix("*.")].append(rule)
+    for rule in ordered:
+        labels = rule.host.removeprefix("*.").split(".")
+        for other in (one for at in range(1, len(labels)) for one in wide.get(".".join(labels[at:]), ())):
             shared = sorted(set(rule.ports) & set(other.ports))
             differs = rule.group is not other.group or rule.expect is not other.expect
             if shared and differs:

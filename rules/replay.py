@@ -9,13 +9,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rules.audit import Audit
+from rules.recorded import check
 from rules.report import make_report
 from rules.ruleset import Rules
 from rules.verdict import Report
 
 
 def replay(report: Report, rules: Rules) -> Report:
-    """Judge the observations of `report` with `rules`, at the time they were made."""
+    """Judge the observations of `report` with `rules`, at the time they were made. BadReport where it cannot be judged."""
+    check(report)
     audit = Audit(rules, report.plan, {seen.step: seen for seen in report.observations})
     if report.stopped:
         audit.stop(report.stopped)

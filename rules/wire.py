@@ -10,11 +10,12 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
+import re
 from collections.abc import Iterator, Mapping
 from itertools import count
 from typing import NoReturn
 
-from rules.display import display
+from rules.display import INVISIBLE, display
 from rules.kinds.http_fetch import HttpExchange
 from rules.kinds.local_host import ProxySetting
 from rules.observation import EVIDENCE, KIND_OF, STEPS, Observation
@@ -27,6 +28,7 @@ SCHEMA = "wayclear.report/1"
 KEPT_BODY = 64 * 1024  #: bytes of a body that a report keeps
 LARGEST = 128 * 1024 * 1024  #: characters of a report that is read
 DEEPEST = 32  #: objects and lists inside each other
+_ODD = re.compile(r"[^\n -~]")  # what is not plain ASCII can only stand inside a text
 
 
 def dumps(report: Report) -> str:
@@ -58,7 +60,16 @@ def _list_pieces(values: Iterator[JsonValue]) -> Iterator[str]:
 def _text(value: JsonValue, depth: int) -> str:
     """As `json` writes it `depth` levels deep; in JSON a line break is never inside a string."""
     text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
-    return text.replace("\n", "\n" + " " * depth)
+    return _ODD.sub(_visible, text).replace("\n", "\n" + " " * depth)
+
+
+def _visible(found: re.Match[str]) -> str:
+    """A character as it is where it prints as something; what acts on a terminal is escaped (RFC 8259 section 7)."""
+    char = found[0]
+    if char.isprintable() and char not in INVISIBLE:
+        return char
+    units = char.encode("utf-16-be")
+    return "".join(f"\\u{units[at] << 8 | units[at + 1]:04x}" for at in range(0, len(units), 2))
 
 
 def loads(text: str | bytes) -> Report:

@@ -151,6 +151,27 @@ def test_l2_floods_of_records_and_of_messages_end_early() -> None:
     assert reader.message_count == MESSAGE_COUNT_CAP + 1
 
 
+@pytest.mark.parametrize(
+    ("cipher", "begins", "refused"),
+    [
+        (0x009F, (4096 // 8).to_bytes(2), False),
+        (0x009F, (4096 // 8 + 1).to_bytes(2), True),
+        (0x009F, (10_000 // 8).to_bytes(2), True),
+        (0xC09F, (6_144 // 8).to_bytes(2), True),  # begins as a named curve would
+        (0xC030, b"\x03\x00\x17\x41", False),
+        (0x009F, b"\xff\xff", False),  # longer than the message: nothing to compute, OpenSSL refuses it
+    ],
+)
+def test_l12_a_diffie_hellman_group_that_costs_a_second(cipher: int, begins: bytes, refused: bool) -> None:
+    hello = bytearray(server_hello())
+    hello[43:45] = cipher.to_bytes(2)
+    reader = read(record(22, bytes(hello) + message(12, begins + bytes(2_000))))
+    assert reader.cipher == cipher
+    assert (reader.fault is not None) is refused
+    if reader.fault is not None:
+        assert reader.fault[0] is Code.TOO_LARGE
+
+
 def test_a_staple_over_its_cap_and_one_of_another_type_are_left_out() -> None:
     big = message(22, b"\x01" + u24(STAPLE_CAP + 1) + bytes(STAPLE_CAP + 1))
     assert read(*(record(22, big[i : i + 16_000]) for i in range(0, len(big), 16_000))).staple is None
@@ -183,6 +204,6 @@ def test_no_records_raise(records: list[tuple[int, bytes]]) -> None:
     assert reader.record_count <= len(records)
 
 
-@given(st.sampled_from([0, 2, 11, 13, 22]), st.binary(max_size=120))
+@given(st.sampled_from([0, 2, 11, 12, 13, 22]), st.binary(max_size=120))
 def test_no_message_raises(kind: int, body: bytes) -> None:
     assert read(record(22, message(kind, body))).message_count == 1

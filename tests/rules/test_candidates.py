@@ -103,3 +103,24 @@ def test_whatever_is_answered_each_family_keeps_its_limit(addresses: list[str], 
         assert not any(never_connect(c.address_class) for c in mine)
     assert v6 or not any(":" in c.address for c in found if c.tried)
     assert all(bool(c.why) is not c.tried for c in found)
+
+
+@pytest.mark.parametrize(
+    "address", ["10.9.0.7", "::ffff:10.9.0.7", "64:ff9b::a09:7", "2002:a09:7::1", "2001:db8:9::7"]
+)
+def test_t15_this_host_itself_however_it_is_written(address: str) -> None:
+    facts = replace(HOST, addresses=("10.9.0.7", "2001:db8:9::7"), networks=("10.9.0.0/24",))
+    (found,) = of(address, facts=facts)
+    assert (found.tried, found.why) == (False, "an address of this host")
+
+
+@pytest.mark.parametrize("address", ["10.9.0.255", "::ffff:10.9.0.255"])
+def test_t15_the_broadcast_address_of_an_own_network(address: str) -> None:
+    facts = replace(HOST, addresses=("10.9.0.7",), networks=("10.9.0.7/24",))
+    (found,) = of(address, facts=facts)
+    assert (found.tried, found.why) == (False, "the broadcast address of a network of this host")
+
+
+def test_a_thousand_addresses_are_listed_and_four_tried() -> None:
+    found = of(*(f"203.0.{n >> 8}.{n & 255}" for n in range(1000)))
+    assert (len(found), len(tried(found))) == (1000, 4)

@@ -7,7 +7,8 @@ import ipaddress
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -263,6 +264,22 @@ def test_addresses_are_names_too() -> None:
 def test_ten_thousand_names_are_searched() -> None:
     entries = [x509.DNSName(f"n{n}.example.com") for n in range(3000)]
     assert covers_name(facts(make("a", "x", names=entries)), "n2999.example.com")
+
+
+def test_x8_a_key_whose_exponent_is_as_long_as_its_modulus_is_not_computed() -> None:
+    """200 signatures of such keys would cost two seconds; 10 ms each at 3,072 bits."""
+    modulus, exponent = (1 << 3071) | (1 << 1000) | 1, (1 << 3000) | 1
+    key = rsa.RSAPublicNumbers(exponent, modulus).public_key()
+    bits = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    small = rsa_key().public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    assert (
+        verify(load_der_public_key(small), b"x" * 256, b"", hashes.SHA256(), padding.PKCS1v15())
+        is Signature.BAD
+    )
+    assert (
+        verify(load_der_public_key(bits), b"x" * 384, b"", hashes.SHA256(), padding.PKCS1v15())
+        is Signature.UNKNOWN
+    )
 
 
 @settings(max_examples=300)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime
+import time
 from enum import StrEnum
 
 import pytest
 
-from rules.fields import BadFile, Faults, Table
+from rules.fields import MOST_FAULTS, MOST_TABLES, BadFile, Faults, Table
 
 
 class Colour(StrEnum):
@@ -60,6 +61,35 @@ def test_texts_that_are_none(value: object, told: str) -> None:
     rule = table(title=value)
     assert rule.text("title", 'title = "Sign-in"') == ""
     assert told in rule.faults.found[0].message
+
+
+def test_c8_a_file_of_faults_is_given_up_soon() -> None:
+    rule = table(**{f"key{i}": 1 for i in range(100_000)})
+    begin = time.process_time()
+    with pytest.raises(BadFile) as caught:
+        rule.finish()
+    assert time.process_time() - begin < 2
+    assert len(caught.value.faults) == MOST_FAULTS
+
+
+def test_c8_more_tables_than_are_read() -> None:
+    rule = table(rule=[{}] * (MOST_TABLES + 1))
+    assert list(rule.tables("rule", "[[rule]]")) == []
+    assert str(rule.faults.found[0]) == "rule[3].rule: has 10001 tables, at most 10000 are read"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [0x1 << 60_000, -(0x1 << 60_000), 1e308, float("nan"), float("inf")],
+    ids=["huge", "minus huge", "1e308", "nan", "inf"],  # pytest could not print the first two either
+)
+def test_c7_numbers_that_python_cannot_print_or_compare(value: float) -> None:
+    """TOML's 0x... may have more digits than Python turns into a text."""
+    rule = table(budget=value, title=value)
+    assert rule.number("budget", "budget = 120", 1, 600) is None
+    assert rule.text("title", 'title = "x"') == ""
+    assert all(len(fault.message) < 140 for fault in rule.faults.found)
+    assert len(rule.faults.found) == 2
 
 
 def test_a_date_is_neither_a_text_nor_a_time() -> None:
