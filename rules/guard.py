@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from rules.failure import Code, Stage
+from rules.failure import Code, Failure, Stage
 from rules.kinds.http_fetch import HttpFetch
 from rules.kinds.tls_handshake import TlsHandshake
 from rules.observation import Observation
@@ -30,6 +30,9 @@ class Guard:
 
     plan: Plan
     reached: dict[str, TlsHandshake] = field(default_factory=dict)  # address -> handshake that got through
+    half: dict[str, TlsHandshake] = field(
+        default_factory=dict
+    )  # address -> handshake whose connection opened
     opened: set[str] = field(default_factory=set)  # addresses with an established connection
     silent: dict[str, float] = field(default_factory=dict)  # address -> when it last met silence or a reset
     failed_names: dict[bool, dict[str, str]] = field(default_factory=lambda: {False: {}, True: {}})
@@ -44,11 +47,13 @@ class Guard:
         if not isinstance(step, TlsHandshake | HttpFetch):
             return None
         if isinstance(step, TlsHandshake) and step.attempt == RECHECK:
-            self.sweep = self.sweep or (failure is not None and failure.code in (Code.TIMEOUT, Code.RESET))
+            self.sweep = self.sweep or self._silenced(step, failure)
             return None
         if failure is None or failure.stage not in (Stage.TCP, Stage.LOCAL):
             self.opened.add(step.address)
             self.opened_names[is_v6(step.address)].add(_name(step))
+            if isinstance(step, TlsHandshake) and step.hello == "connector":
+                self.half.setdefault(step.address, step)
             if failure is None:
                 self.last_success = max(self.last_success, seen.started + seen.elapsed)
                 if isinstance(step, TlsHandshake) and step.hello == "connector":
@@ -62,12 +67,21 @@ class Guard:
                 return self._second_look()
         return None
 
+    def _silenced(self, step: TlsHandshake, failure: Failure | None) -> bool:
+        """Whether an address that had answered does not any more. One that only ever opened must fail to open now."""
+        if failure is None:
+            return False
+        if step.address in self.reached:
+            return failure.code in (Code.TIMEOUT, Code.RESET)
+        return failure.stage is Stage.TCP and failure.code is Code.TIMEOUT
+
     def _second_look(self) -> TlsHandshake | None:
         """Once at each of a few counts of silent hosts: the address that answered first, asked again."""
         unsuspicious = [a for a in self.silent if a not in self.opened and not self.family_broken(is_v6(a))]
-        if not self.reached or len(unsuspicious) not in RECHECK_AT:
+        answered = self.reached or self.half
+        if not answered or len(unsuspicious) not in RECHECK_AT:
             return None
-        untried = [s for s in self.reached.values() if s not in self.rechecks]
+        untried = [s for s in answered.values() if s not in self.rechecks]
         if not untried:
             return None
         self.rechecks.append(untried[0])

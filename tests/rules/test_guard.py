@@ -132,3 +132,18 @@ def test_what_opened_and_what_is_silent_follow_from_what_was_seen(
     assert guard.opened == {f"203.0.113.{n}" for n, f in story if f is None or f.stage is Stage.TLS}
     assert set(guard.silent) == {f"203.0.113.{n}" for n, f in story if f is not None}
     assert set(guard.reached) == {f"203.0.113.{n}" for n, f in story if f is None}
+
+
+@pytest.mark.parametrize(
+    ("now", "sweep"),
+    [(SILENCE, True), (Failure(Stage.TLS, Code.TIMEOUT), False), (CUT, False), (None, False)],
+)
+def test_an_address_that_only_ever_opened_must_fail_to_open_for_a_sweep(
+    now: Failure | None, sweep: bool
+) -> None:
+    guard = Guard(FAST)
+    guard.note(met("203.0.113.200", Failure(Stage.TLS, Code.TIMEOUT), "stalled"))
+    looks = silent(guard, RECHECK_AT[0])
+    assert [look.address for look in looks] == ["203.0.113.200"]
+    guard.note(met("203.0.113.200", now, "stalled", attempt=RECHECK))
+    assert guard.sweep is sweep
