@@ -15,7 +15,7 @@ def test_the_polite_pace_stays_below_sweep_detection() -> None:
 
 def test_a_burst_then_the_rate() -> None:
     bucket = TokenBucket(2.0, 5)
-    started = []
+    started: list[float] = []
     now = 0.0
     while len(started) < 12:
         wait = bucket.wait(now)
@@ -31,7 +31,8 @@ def test_a_burst_then_the_rate() -> None:
 @given(st.lists(st.floats(0.0, 3.0), min_size=1, max_size=60))
 def test_no_window_ever_holds_more_than_burst_and_rate_allow(gaps: list[float]) -> None:
     bucket = TokenBucket(2.0, 5)
-    now, started = 0.0, []
+    now = 0.0
+    started: list[float] = []
     for gap in gaps:
         now += gap
         if bucket.wait(now) == 0.0:
