@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeVar
 
+from rules.display import display
 from rules.hostname import BadName, normalise, shown
 
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -19,6 +20,7 @@ LONGEST_TEXT = 4096
 MOST_FAULTS = 200  #: after which a file is given up: the rest of it is not read
 MOST_TABLES = 10_000  #: in one array of tables
 _MOST_TOLD = 40
+_LINE = 2048  # characters of one fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class Fault:
 
     def __str__(self) -> str:
         text = f"{self.key_path}: {self.message}" if self.key_path else self.message
-        return f"{text}. For example: {self.example}" if self.example else text
+        return display(f"{text}. For example: {self.example}" if self.example else text, _LINE)
 
 
 class BadFile(ValueError):  # noqa: N818 (the name says what the caller holds)

@@ -14,6 +14,7 @@ from rules.failure import Code, Failure, Stage
 from rules.kinds.http_fetch import HttpExchange, HttpFetch
 from rules.observation import Observation
 
+KEPT = 65_536  # bytes that are kept of a body beyond its cap
 _YIELD = 262_144  # bytes that one fetch may read before others have their turn
 
 
@@ -93,6 +94,11 @@ async def _receive(stream: Stream, lost: NetworkError | None) -> bytes:
 
 
 def _evidence(connect_s: float, clock: _Clock, reader: ResponseReader) -> HttpExchange:
+    size = len(reader.body)
+    if reader.failure is not None and reader.failure.code is Code.TOO_LARGE:
+        del reader.body[
+            KEPT:
+        ]  # nobody judges it, and a device may answer every document of an audit like this
     body = bytes(reader.body)
     return HttpExchange(
         connect_s=connect_s,
@@ -101,6 +107,6 @@ def _evidence(connect_s: float, clock: _Clock, reader: ResponseReader) -> HttpEx
         reason=reader.reason,
         headers=reader.headers,
         body=body if reader.status is not None or body else None,
-        size=len(body),
+        size=size,
         sha256=reader.sha256,
     )

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 import pytest
 
-from rules.fields import MOST_FAULTS, MOST_TABLES, BadFile, Faults, Table
+from rules.fields import MOST_FAULTS, MOST_TABLES, BadFile, Fault, Faults, Table
 
 
 class Colour(StrEnum):
@@ -30,6 +30,12 @@ def test_one_fault_is_one_line_with_file_path_reason_and_example() -> None:
         == 'my.toml: rule[3].id: is the number 7, must be a text in quotes. For example: id = "login"'
     )
     assert (caught.value.source, caught.value.key_path) == ("my.toml", "rule[3].id")
+
+
+def test_u2_an_example_out_of_the_file_does_nothing_to_a_terminal() -> None:
+    fault = Fault("ca[5].issuer", "of a root is the root itself", 'issuer = "Micro\u202et\x9b2J"')
+    assert str(fault).isprintable()
+    assert "Micro\\u202et\\x9b2J" in str(fault)
 
 
 def test_all_faults_come_together_and_very_many_are_counted() -> None:
