@@ -40,7 +40,7 @@ def measure(
 ) -> tuple[list[Chapter], list[str]]:
     """The chapters of these parts, and why others could not be measured."""
     size = cost.Size(3, 1, 3, 6, 3) if quick else cost.Size()
-    audit_size = audits.Size(5, 1, 3, 6, 1, _QUICK_LIMITS) if quick else audits.Size()
+    audit_size = audits.Size(5, 1, 3, 6, 1, 1, _QUICK_LIMITS) if quick else audits.Size()
     here, wire = directory / "here", directory / "wire"
     here.mkdir()
     wire.mkdir()
