@@ -65,7 +65,7 @@ lab-packages:
 
 .PHONY: bench-packages
 bench-packages:
-	@packaging/debian_packages.sh prometheus-blackbox-exporter openssl
+	@packaging/debian_packages.sh prometheus-blackbox-exporter openssl nsd unbound iproute2 util-linux
 
 .PHONY: lock
 lock: ## Bring requirements/*.txt up to date with pyproject.toml (ARGS=--upgrade: newest of everything)
