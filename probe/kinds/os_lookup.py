@@ -147,7 +147,12 @@ class _Child:
 
     async def ask(self, name: str) -> Answer:
         """The answer for `name`; EOFError where the process died or answers what nobody asked."""
-        if self._process is None or self._process.stdin is None or self._reading is None or self._reading.done():
+        if (
+            self._process is None
+            or self._process.stdin is None
+            or self._reading is None
+            or self._reading.done()
+        ):
             raise EOFError("the lookup process died")
         self._asked += 1
         number = self._asked
