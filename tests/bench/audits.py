@@ -236,7 +236,8 @@ def growth_chapter(servers: Servers, size: Size) -> Chapter:
     text = (
         f"An audit at the fast pace of exact hosts at an address each, one in {SERVICE_EVERY} of the service group, on "
         "loopback. Memory is the peak of the command, the worse of two runs. Time is counted in a fresh process "
-        "for each audit, from the first question to the last byte of the report, judging included; Python's start, which would flatter the large audit, is not in "
+        "for each audit, from the first question to the last byte of the report, judging included; "
+        "Python's start, which would flatter the large audit, is not in "
         f"it. Medians of {size.growth_runs} large and "
         f"{size.growth_runs * size.small_runs} small audits, interleaved."
     )
