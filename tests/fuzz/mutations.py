@@ -98,7 +98,7 @@ def _change(document: Json, rnd: Random) -> None:
     while place:
         keys = list(place) if isinstance(place, dict) else range(len(place))
         inner = place is document and rnd.random() < 0.8
-        key = "observations" if inner and "observations" in document else rnd.choice(keys)
+        key: Json = "observations" if inner and "observations" in document else rnd.choice(keys)
         below = place[key]
         if isinstance(below, dict | list) and below and rnd.random() < 0.93:
             place = below

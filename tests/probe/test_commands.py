@@ -144,3 +144,40 @@ def test_the_libraries_are_named_with_their_versions() -> None:
     shown = commands.libraries()
     assert shown[0].startswith("OpenSSL ")
     assert all(len(line.split()) >= 2 for line in shown)
+
+
+def test_c2_a_bad_configuration_ends_with_one_message_before_anything_is_asked(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.toml"
+    bad.write_text('pace = "warp"\nresolver = "192.0.2.53"\n', "utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "probe", "audit", "--config", str(bad)],
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "pace: 'warp' is not polite or fast" in done.stderr
+    assert "did you mean resolvers?" in done.stderr
+    assert done.stderr.count("wayclear:") == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"verdicts": {}}, "$.verdicts: must be a list"),
+        ({"observations": [[]]}, "$.observations[0]: must be an object"),
+        (
+            {"plan": {"nonce": "x", "public_networks": ["everywhere"]}},
+            "$.plan.public_networks[0]: is not a network",
+        ),
+        ({"started": "yesterday"}, "$.started: must be a time"),
+        ({"notes": [[[[[]]]]]}, "$.notes[0]: must be text"),
+    ],
+)
+def test_a_report_that_cannot_be_judged_is_refused_with_its_place(
+    recorded: Path, tmp_path: Path, change: dict[str, object], told: str
+) -> None:
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps(json.loads(recorded.read_text("utf-8")) | change), "utf-8")
+    done = offline("replay", str(path))
+    assert (done.returncode, done.stdout) == (3, "")
+    assert told in done.stderr
+    assert "bug" not in done.stderr

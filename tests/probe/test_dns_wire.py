@@ -153,3 +153,33 @@ def test_d10_sixteen_thousand_options() -> None:
     base = Asked(dns_wire.query(ASKED, 7, edns=True))
     with pytest.raises(dns_wire.MalformedError, match="more than 100 EDNS options"):
         dns_wire.read(base.reply(additional=opt(b"\xfd\xe9\0\0" * 16_000), additionals=1), ASKED, "a.test")
+
+
+def test_d20_heavy_dnssec_data_is_passed_over() -> None:
+    """Signatures and NSEC3 records are stepped over unread, in the answer as in the other sections."""
+    base = Asked(dns_wire.query(ASKED, 7, edns=False))
+    heavy = b"".join(
+        b"\xc0\x0c" + bytes.fromhex(f"{kind:04x} 0001 0000003c 0100") + b"\xff" * 256
+        for kind in (46, 48, 50) * 70
+    )
+    reply = dns_wire.read(base.reply(heavy + a_record(), 211), ASKED, "a.test")
+    assert [record.value for record in reply.records] == ["192.0.2.1"]
+
+
+@pytest.mark.parametrize(
+    ("target", "value"),
+    [
+        (b"\x0210\x010\x010\x011\0", "10.0.0.1"),  # it looks like an address and is a name
+        (b"\x05LOGIN\x04Test\0", "login.test"),
+        (b"\x03a.b\x01@\0", "a\\.b.\\@"),
+        (b"\x02\x1b[\x03\x9b2J\0", "\\027[.\\1552j"),
+        (b"\0", ""),
+    ],
+)
+def test_an_alias_is_a_name_whatever_it_looks_like(target: bytes, value: str) -> None:
+    wire = Asked(dns_wire.query(ASKED, 7, edns=False)).reply(alias(target), 1)
+    (record,) = dns_wire.read(wire, ASKED, "a.test").records
+    assert record.value == value
+    assert dns_wire.question(value, "A")[:-4] == target.lower(), (
+        "it can be asked for, and is then the same name"
+    )

@@ -210,3 +210,29 @@ def test_no_order_of_well_known_pieces_raises(pieces: list[bytes]) -> None:
     reader = read(*pieces, cap=16)
     assert reader.done
     assert len(reader.body) <= 16
+
+
+def test_folded_headers_and_trailers_are_read_within_the_same_caps() -> None:
+    reader = read(OK + b"X-A: one\r\n two\r\n\tthree\r\nContent-Length: 1\r\n\r\nx")
+    assert (code(reader), dict(reader.headers)["x-a"]) == (None, "one two three")
+    folded = OK + b"X-A: 1\r\n" + b" folded\r\n" * 3000
+    assert code(read(folded + b"\r\n")) is Code.TOO_LARGE
+    chunked = OK + b"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n"
+    reader = read(chunked + b"X-Sum: 1\r\n\r\n")
+    assert (code(reader), bytes(reader.body)) == (None, b"x")
+    assert "x-sum" not in dict(reader.headers)
+    assert code(read(chunked + b"X-Sum: 1\r\n" * 3000)) is Code.TOO_LARGE
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
+        b"Content-Length: 1\r\nTransfer-Encoding: gzip, chunked\r\n\r\nx",
+        b"X A: 1\r\n\r\n",
+        b"X-A: \x00\r\n\r\n",
+        b": 1\r\n\r\n",
+    ],
+)
+def test_headers_that_mean_two_things_are_malformed(head: bytes) -> None:
+    assert code(read(OK + head)) is Code.MALFORMED

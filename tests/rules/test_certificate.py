@@ -3,6 +3,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import ipaddress
+import time
 
 import pytest
 from cryptography import x509
@@ -302,3 +303,34 @@ def test_any_bytes_at_all(one: bytes, other: bytes) -> None:
 def test_the_leafs_validity_is_what_the_lab_wrote() -> None:
     assert PKI.now == WHEN
     assert (facts(LEAF).not_after or 0) > (WHEN + 149 * DAY).timestamp()
+
+
+def test_v4_certificates_as_large_as_tls_lets_them_be_cost_little() -> None:
+    """5,000 names, 5,000 extensions, 3,000 revocation addresses, 4,000 parts of a name: each near 100 KiB."""
+    oid = x509.ObjectIdentifier
+    points = [
+        x509.DistributionPoint([x509.UniformResourceIdentifier(f"http://a{n}.example/")], None, None, None)
+        for n in range(3_000)
+    ]
+    parts = x509.Name(
+        [x509.RelativeDistinguishedName([x509.NameAttribute(oid(f"1.2.3.{n}"), "x") for n in range(4_000)])]
+    )
+    served = [
+        make("names", "ca", names=[x509.DNSName(f"h{n}.example.com") for n in range(5_000)]),
+        make(
+            "ext", "ca", extensions=[x509.UnrecognizedExtension(oid(f"1.2.3.{n}"), b"") for n in range(5_000)]
+        ),
+        make("cdp", "ca", extensions=[x509.CRLDistributionPoints(points)]),
+        make(parts, "ca"),
+    ]
+    begin = time.process_time()
+    found = [facts(der) for der in served]
+    assert covers_name(found[0], "h4999.example.com")
+    assert not covers_name(found[0], "h5000.example.com")
+    assert time.process_time() - begin < 1
+    assert (len(found[0].dns_names), len(found[2].crl_urls), len(found[3].subject_text)) == (
+        5_000,
+        16,
+        MAX_TEXT,
+    )
+    assert all(one.unreadable == () for one in found)

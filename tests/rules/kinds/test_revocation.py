@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -247,3 +248,24 @@ def test_an_old_lab_makes_old_crls() -> None:
     content = crl(past, AUTHORITIES[OCSP02], URL, Flaws())
     assert judge(answer(content)).cause == "crl.stale"
     assert judge(answer(content), now=NOW - 400 * 86400).cause == "ok"
+
+
+def test_k5_a_crl_of_four_hundred_thousand_entries_is_read_in_a_second() -> None:
+    """Nine megabytes, as DigiCert's largest partitions: the entries are counted over, not built."""
+    when = bytes.fromhex("170d") + b"261101000000Z"
+    entries = b"".join(b"\x30\x15\x02\x04" + (n + 2**24).to_bytes(4) + when for n in range(400_000))
+    algorithm = bytes.fromhex("300a06082a8648ce3d040302")
+    name = facts(ca(OCSP02)).subject or b""
+    signed = b"\x02\x01\x01" + algorithm + name + when + bytes.fromhex("170d") + b"271101000000Z"
+    short = bytes.fromhex("0309 00 3006 020101 020101")
+    large = _der(_der(signed + _der(entries)) + algorithm + short)
+    begin = time.process_time()
+    found = judge(answer(large))
+    assert time.process_time() - begin < 2
+    assert found.cause == "crl.bad-signature"
+
+
+def _der(content: bytes) -> bytes:
+    """A SEQUENCE with its length in as few octets as DER wants."""
+    size = len(content).to_bytes((len(content).bit_length() + 7) // 8)
+    return bytes([0x30, 0x80 | len(size)]) + size + content
