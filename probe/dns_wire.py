@@ -26,7 +26,7 @@ RECORDS_WALKED = 1000  # of all sections; what lies behind is not read
 OPTIONS = 100  # EDNS options; Unbound's limit. A message of 16,000 costs a tenth of a second
 TTL_MAX = 86_400
 
-_A, _CNAME, _AAAA, _DNAME, _OPT = 1, 5, 28, 39, 41
+_A, _CNAME, _SOA, _AAAA, _DNAME, _OPT = 1, 5, 6, 28, 39, 41
 TYPES: dict[str, int] = {"A": _A, "AAAA": _AAAA}
 _IN = 1
 _EDE = 15  # EDNS option code of an extended error
@@ -52,6 +52,7 @@ class Reply:
     records: tuple[Record, ...]
     ad: bool
     truncated: bool
+    negative: bool = False  # the authority section holds an SOA record
     ede: str = ""
     fault: str = ""
 
@@ -108,6 +109,7 @@ def read(wire: bytes, asked: bytes, name: str) -> Reply:
         records=tuple(walk.records),
         ad=bool(flags & _AD),
         truncated=truncated,
+        negative=walk.negative,
         ede=display("; ".join(walk.errors)),
         fault=fault,
     )
@@ -122,6 +124,7 @@ class _Walk:
         self.records: list[Record] = []
         self.errors: list[str] = []
         self.extended_rcode = 0
+        self.negative = False
 
     def answers(self, count: int) -> None:
         """Keep the answer section's addresses and aliases."""
@@ -135,13 +138,15 @@ class _Walk:
             self._at += length
 
     def others(self, authority: int, additional: int) -> None:
-        """Look for the OPT record behind the answers; everything else is passed over."""
+        """Look for the SOA and OPT records behind the answers; everything else is passed over."""
         for position in range(authority + additional):
             if self._full():
                 return
             owner = self._at
             self._name()
             kind, _cls, ttl, length = self._fixed()
+            if kind == _SOA and position < authority:
+                self.negative = True
             if kind == _OPT and position >= authority and self._wire[owner] == 0:
                 self.extended_rcode = ttl >> 24
                 self._options(self._at, self._at + length)

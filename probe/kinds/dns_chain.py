@@ -158,6 +158,7 @@ class _Asking:
             rcode=reply.rcode,
             records=reply.records,
             ad=reply.ad,
+            negative=reply.negative,
             truncated=by_tcp or bool(tcp_failure),
             transport="tcp" if by_tcp else "udp",
             edns=edns,

@@ -40,6 +40,9 @@ class DnsAnswer:
     rcode: str  # "NOERROR", "NXDOMAIN", "SERVFAIL", "REFUSED", ... or "RCODE23"
     records: tuple[Record, ...] = ()
     ad: bool = False  # the resolver says it validated (reported, never relied on)
+    negative: bool = (
+        False  # an SOA record says that the last name has no record of this type (RFC 2308 section 2.2)
+    )
     truncated: bool = False  # the UDP answer had TC set
     transport: Literal["udp", "tcp"] = "udp"
     edns: bool = True  # False: the answer was only had without EDNS (a middlebox drops it)
@@ -138,8 +141,8 @@ def walk(resolver: str, name: str, rtype: RecordType, lookup: Lookup) -> Chain:
         if answer.rcode != "NOERROR":
             ended = _RCODES.get(answer.rcode, Outcome.SERVFAIL)
             return _ended(replace(chain, at=current), ended, f"{answer.rcode} {answer.ede}".strip())
-        if current == question.name:
-            return _ended(chain, Outcome.NO_ADDRESS, "")
+        if current == question.name or answer.negative:
+            return _ended(replace(chain, at=current), Outcome.NO_ADDRESS, "")
 
 
 def _follow(chain: Chain, answer: DnsAnswer, current: str, visited: set[str]) -> tuple[Chain, str, bool]:

@@ -183,3 +183,17 @@ def test_an_alias_is_a_name_whatever_it_looks_like(target: bytes, value: str) ->
     assert dns_wire.question(value, "A")[:-4] == target.lower(), (
         "it can be asked for, and is then the same name"
     )
+
+
+@pytest.mark.parametrize(
+    ("section", "negative"), [("authority", True), ("additional", False), ("answer", False)]
+)
+def test_an_answer_that_ends_without_records_says_so_in_its_authority_section(
+    section: str, negative: bool
+) -> None:
+    response = dns.message.make_response(dns.message.make_query("a.test", "AAAA"))
+    response.answer.append(dns.rrset.from_text("a.test.", 60, "IN", "CNAME", "b.test."))
+    soa = dns.rrset.from_text("test.", 60, "IN", "SOA", "ns.test. hostmaster.test. 1 2 3 4 5")
+    getattr(response, section).append(soa)
+    asked = dns_wire.question("a.test", "AAAA")
+    assert dns_wire.read(response.to_wire(), asked, "a.test").negative is negative

@@ -56,6 +56,12 @@ def test_a_chain_that_the_answer_leaves_open_is_asked_on() -> None:
     assert chain.ask == DnsQuestion(R, "b.example", "A")
 
 
+def test_an_alias_whose_end_has_no_such_record_is_not_asked_for_again() -> None:
+    nodata = DnsAnswer("NOERROR", (cname("a.example", "b.example"),), negative=True), None
+    chain = follow({"a.example": nodata})
+    assert (chain.outcome, chain.at, chain.ask) == (Outcome.NO_ADDRESS, "b.example", None)
+
+
 def test_a_chain_over_two_answers() -> None:
     chain = follow(
         {
