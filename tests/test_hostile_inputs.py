@@ -1,0 +1,66 @@
+"""The table of hostile inputs, held to the tests that it names."""
+
+from __future__ import annotations
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.lab.scenarios import SCENARIOS
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "design" / "009-hostile-inputs.md"
+ROW = re.compile(r"^\| ([A-Z]\d{1,2}) \| (.*) \|$", re.MULTILINE)
+#: The rows that the first issue touches; the later ones among them stand in the second table.
+ROWS = {
+    "G": (1, 2, 3, 4, 5),
+    "C": (1, 2, 3, 4, 6, 7, 8, 9, 10, 12, 13, 15, 16, 18),
+    "D": (1, 2, 3, 4, 6, 7, 8, 10, 11, 12, 13, 16, 17, 19, 20, 21, 22),
+    "T": (1, 2, 3, 5, 7, 8, 10, 11, 13, 14, 15),
+    "L": (1, 2, 4, 5, 6, 8, 9, 10, 11, 12, 13, 15, 16, 18, 19, 20),
+    "X": (1, 2, 4, 6, 8, 9, 10, 12, 13),
+    "K": (1, 2, 3, 5, 8, 9),
+    "O": (1, 4, 5, 6),
+    "H": (1, 2, 5, 6, 8, 10, 11),
+    "P": (5, 6),
+    "S": (4, 5, 7, 8),
+    "U": (1, 2, 4, 5, 9),
+    "V": (1, 4),
+    "Z": (1, 4, 5),
+}
+
+
+@cache
+def functions_of(path: str) -> frozenset[str]:
+    tree = ast.parse((ROOT / path).read_text("utf-8"))
+    return frozenset(node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+
+
+def text() -> str:
+    return PAGE.read_text("utf-8")
+
+
+def test_every_row_is_there_once() -> None:
+    found = [row for row, _ in ROW.findall(text())]
+    assert sorted(found) == sorted(
+        f"{letter}{number}" for letter, numbers in ROWS.items() for number in numbers
+    )
+
+
+def test_every_row_of_this_issue_names_a_test() -> None:
+    now = text().partition("## Left to later issues")[0]
+    assert [row for row, rest in ROW.findall(now) if "::" not in rest and "scenario " not in rest] == []
+
+
+@pytest.mark.parametrize(("path", "name"), sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", text()))))
+def test_every_test_that_is_named_exists(path: str, name: str) -> None:
+    assert name in functions_of(path), f"{path} has no {name}"
+
+
+def test_every_scenario_that_is_named_exists() -> None:
+    named = set(re.findall(r"scenario ([a-z0-9-]+)", text().partition("## In this issue")[2]))
+    assert named - {s.name for s in SCENARIOS} == set()
+    assert len(named) > 20
