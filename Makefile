@@ -48,7 +48,7 @@ check: venv
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy --platform win32
+	$(BIN)/mypy --platform win32 probe rules exporters
 	$(BIN)/lint-imports
 
 .PHONY: venv

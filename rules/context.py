@@ -93,7 +93,9 @@ class Context:
 
     def _handshakes(self) -> Iterable[Handshake]:
         rules = self.audit.rules
-        targets = frozenset(target.host for target in self.audit.targets)  # nearly all names: each is on a rule
+        targets = frozenset(
+            target.host for target in self.audit.targets
+        )  # nearly all names: each is on a rule
         for seen in self.observations:
             step = seen.step
             if not isinstance(step, TlsHandshake) or step.attempt == RECHECK:

@@ -28,7 +28,9 @@ class HostFacts:
     host: str
     user: str  # the account that asks: proxy, DNS and certificate store may differ per account
     os: str
-    sources: tuple[str, ...]  # addresses that packets to the internet leave from (v4, v6), by routing-table lookup
+    sources: tuple[
+        str, ...
+    ]  # addresses that packets to the internet leave from (v4, v6), by routing-table lookup
     addresses: tuple[str, ...]  # every address of this host: never connected to
     networks: tuple[str, ...]  # on-link networks in CIDR notation, where the platform tells
     resolvers: tuple[str, ...]  # addresses of the configured resolvers, in order

@@ -44,4 +44,6 @@ class TlsFacts:
     hello_size: int = 0  # bytes of our ClientHello on the wire, record header included
     http_status: int | None = None  # of the GET inside, where one was asked
     http_headers: tuple[tuple[str, str], ...] = ()
-    http_failure: str = ""  # why the GET inside has no status: "timeout", "reset", "eof", "malformed", "alert N"
+    http_failure: str = (
+        ""  # why the GET inside has no status: "timeout", "reset", "eof", "malformed", "alert N"
+    )

@@ -112,5 +112,5 @@ def _change(document: Json, rnd: Random) -> None:
             below.reverse()
         else:
             alike = [odd for odd in _ODD if type(odd) is type(below)]
-            place[key] = rnd.choice(alike if alike and rnd.random() < 0.8 else _ODD)
+            place[key] = copy.deepcopy(rnd.choice(alike if alike and rnd.random() < 0.8 else _ODD))
         return

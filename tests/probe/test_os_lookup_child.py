@@ -74,7 +74,9 @@ def test_the_hosts_file_counts() -> None:
     assert isolated(setup, body) == [["192.0.2.7", "2001:db8::7"], 0, True]
 
 
-@pytest.mark.parametrize("name", ["login.example", "", 'a"b', "a\\b", ', "name": "', "m\u0456crosoft.test", '"}'])
+@pytest.mark.parametrize(
+    "name", ["login.example", "", 'a"b', "a\\b", ', "name": "', "m\u0456crosoft.test", '"}']
+)
 def test_a_request_is_read_as_json_reads_it(name: str) -> None:
     assert read(json.dumps({"id": 12, "name": name}) + "\n") == (12, name)
     assert read(json.dumps({"name": name, "id": 12})) == (12, name)

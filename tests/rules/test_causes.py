@@ -248,6 +248,8 @@ def test_a_sentence_that_says_what_differs_is_kept_with_how_many_more_there_are(
 
 
 def test_what_is_the_hosts_own_is_explained_and_not_counted() -> None:
-    why = replace(verdict("h", "path.sweep-detected", summary="A firewall takes the audit for a scan"), rule="")
+    why = replace(
+        verdict("h", "path.sweep-detected", summary="A firewall takes the audit for a scan"), rule=""
+    )
     silent = [verdict(f"h{n}", "path.sweep-detected", Status.INCONCLUSIVE) for n in range(3)]
     assert group([*silent, replace(why, endpoint=None)])[0].summary == "A firewall takes the audit for a scan"

@@ -167,7 +167,9 @@ def test_a_hosts_file_that_pins_a_name_to_a_dead_address_is_found() -> None:
     assert "hosts file" in name.remedy
     assert report.answer is Answer.DEGRADED, "programs on this host use that address, whatever the others do"
     silent = [c for c in report.causes if c.cause == "tcp.timeout"]
-    assert [c.owner for c in silent] == ["host"], "no firewall need be opened for an address that no resolver gives"
+    assert [c.owner for c in silent] == ["host"], (
+        "no firewall need be opened for an address that no resolver gives"
+    )
 
 
 # --- proxies -----------------------------------------------------------------------------------------------------

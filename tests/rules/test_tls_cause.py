@@ -41,7 +41,7 @@ def judged(which: str) -> ChainJudgement:
 
 def cause(which: str, *faults: LeafFault, strict: bool = True, **more: object) -> TlsCause:
     expect, group = (Expect.EXPECTED_CA, Group.SERVICE) if strict else (Expect.PUBLIC_CA, Group.SIGN_IN)
-    return tls_cause(judged(which), faults, expect, group, **more)  # type: ignore[arg-type]  # keywords of any kind
+    return tls_cause(judged(which), faults, expect, group, **more)
 
 
 EXPIRED = LeafFault("tls.expired", "ran out")
