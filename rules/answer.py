@@ -144,8 +144,10 @@ _WHY_OPEN = {
 }
 
 
-def answer_text(found: Answer, states: Sequence[NameState], verdicts: Sequence[Verdict], stopped: str) -> str:
-    """The answer in a sentence or two: what users would see, and why when it is open."""
+def answer_text(
+    found: Answer, states: Sequence[NameState], verdicts: Sequence[Verdict], stopped: str, why: str = ""
+) -> str:
+    """The answer in a sentence or two: what users would see, and why when it is open (`why`: one more reason)."""
     text = _TEXTS[found]
     if found is Answer.NOT_PROVEN:
         reasons = [
@@ -157,6 +159,8 @@ def answer_text(found: Answer, states: Sequence[NameState], verdicts: Sequence[V
             reasons = ["this host has no route to the internet"]
         elif stopped == "no-resolver":
             reasons = ["this host has no working DNS resolver"]
+        if why:
+            reasons = [why, *reasons]
         if reasons:
             text = f"{text} Reason: {'; '.join(reasons)}."
     if found is Answer.DEGRADED:

@@ -34,7 +34,7 @@ _OWNER_OF: dict[str, Owner] = {
     "audit.bug": "wayclear",
     "tls.incomplete-chain": "pki",
     "ocsp.unauthorized": "pki",
-    "tls.name-mismatch": "firewall",
+    "tls.name-mismatch": "dns",
 }
 _POSSIBLE = frozenset({"dns.nxdomain", "tls.untrusted", "tls.self-signed", "tls.reset", "tls.timeout"})
 _PROVEN = (
@@ -169,7 +169,7 @@ def _group(cause: str, found: list[Verdict]) -> CauseGroup:
         _summary(cause, heaviest, found, len(_merge(endpoints))),
         _remedy(remedy, heaviest, many),
         "host" if _detail(heaviest, ADDRESS_FROM) else owner(cause),
-        _confidence(cause),
+        _confidence(cause, found),
         endpoints,
         tuple(dict.fromkeys(e for v in found for e in v.evidence)),
         _details(found, len(endpoints)),
@@ -237,7 +237,11 @@ def owner(cause: str) -> Owner:
     return _OWNER_OF.get(cause) or _OWNERS.get(cause.partition(".")[0], "nobody")
 
 
-def _confidence(cause: str) -> Confidence:
+def _confidence(cause: str, found: list[Verdict]) -> Confidence:
+    if (
+        cause == "tcp.unreachable"
+    ):  # only "prohibited" is a policy's word; the other codes may be a missing route
+        return "proven" if all("prohibited" in v.summary for v in found) else "likely"
     if cause in _PROVEN:
         return "proven"
     return "possible" if cause in _POSSIBLE else "likely"

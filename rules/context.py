@@ -56,6 +56,11 @@ class Context:
         return middle if len(agreeing) >= MIN_CLOCKS and abs(middle) > CLOCK_NOTICE else 0.0
 
     @property
+    def clock_agrees(self) -> bool:
+        """Whether several hosts told the time and this host's clock is right by them."""
+        return self.skew == 0.0 and len({_date_header(seen)[0] for seen in self.dated}) >= MIN_CLOCKS
+
+    @property
     def dated(self) -> tuple[Observation, ...]:
         """Answers that told the time: the evidence of a wrong clock."""
         return tuple(seen for seen in self.observations if _date_header(seen)[1] is not None)

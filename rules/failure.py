@@ -62,3 +62,16 @@ class Failure:
     detail: str = ""  # our own words or the library's error name; text of peers only through display()
     icmp: Icmp | None = None
     alert: int | None = None  # TLS alert description number (RFC 8446 section 6)
+
+
+#: Failures that say something about this host or about us and nothing about the network: cause and words.
+LOCAL_CODES: dict[Code, tuple[str, str]] = {
+    Code.NO_DESCRIPTORS: ("local.no-descriptors", "this host ran out of file descriptors"),
+    Code.NO_PORTS: ("local.no-descriptors", "this host ran out of local ports"),
+    Code.STARVED: ("local.starved", "this host was too busy to notice an answer in time"),
+    Code.DENIED: ("local.denied", "this host refused to send (a local firewall or policy)"),
+    Code.NOT_REACHED: ("audit.not-reached", "the audit ended before an answer came"),
+    Code.NOT_RECORDED: ("audit.not-recorded", "the recording does not hold an answer"),
+    Code.LOOKUP: ("local.lookup", "the process that asks the operating system ended"),
+    Code.BUG: ("audit.bug", "wayclear failed: please report it"),
+}

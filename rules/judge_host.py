@@ -6,11 +6,14 @@ from collections.abc import Iterator
 
 from rules.context import CLOCK_BREAKS, CLOCK_NOTICE, Context
 from rules.failure import Code, Stage
-from rules.kinds.dns_chain import OS
+from rules.interception import zone
 from rules.kinds.tcp_connect import TcpConnect
 from rules.kinds.tls_handshake import TlsHandshake
 from rules.observation import Observation
 from rules.verdict import Check, Endpoint, Status, Verdict
+
+#: Unrelated zones that must all be unknown before a resolver is said to know no public name.
+MIN_ZONES = 3
 
 
 def judge_host(context: Context) -> Iterator[Verdict]:
@@ -41,7 +44,11 @@ def local_stop(context: Context) -> Verdict | None:
             "host", Status.BROKEN, "local.unknown", "Nothing could be learned about this host", ""
         )
     hosts = [t.host for t in audit.targets if t.host]
-    if hosts and not any(audit.candidates(h) for h in hosts) and audit.names.health:
+    if (
+        len({zone(host) for host in hosts}) >= MIN_ZONES
+        and not any(audit.candidates(h) for h in hosts)
+        and audit.names.health
+    ):
         asked = ", ".join(audit.names.resolvers)
         if all(audit.names.health[r].dead for r in audit.names.resolvers):
             return _no_resolver(asked)
@@ -93,19 +100,6 @@ def _resolvers(context: Context) -> Iterator[Verdict]:
                 "sign-in first.",
                 Endpoint(resolver, 53),
             )
-    if (
-        names.health.get(OS) is not None
-        and names.health[OS].dead
-        and not all(h.dead for h in names.health.values())
-    ):
-        yield _finding(
-            "dns",
-            Status.WARN,
-            "dns.os-differs",
-            "The operating system's own resolution answers nothing, although "
-            "the resolver that was asked directly does",
-            "Check the resolver configuration of this host.",
-        )
 
 
 def _families(context: Context) -> Iterator[Verdict]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from rules.address import AddressClass, classify, embedded, never_connect, parse
 from rules.context import Context
+from rules.failure import LOCAL_CODES
 from rules.kinds.dns_chain import OS, Chain, DnsAnswer, DnsQuestion, Outcome
 from rules.kinds.os_lookup import OsAnswer
 from rules.observation import Observation
@@ -33,7 +34,7 @@ _WORDS = {
     "malformed": "gets a broken answer",
     "tcp-blocked": "needs an answer over TCP, and TCP port 53 is closed",
     "sinkholed": "is answered with a dead-end address",
-    "private-address": "is answered with a private address",
+    "private-address": "is answered with an address that is not public",
     "synthetic": "is answered with a made-up address",
     "wildcarded": "gets the address that this resolver gives for every name",
     "unreachable": "cannot be asked",
@@ -67,9 +68,10 @@ def views(context: Context, host: str) -> tuple[View, ...]:
         if chains and not names.health[resolver].dead:
             found.append(_view(context, resolver, chains))
     seen = names.os_answer(host)
-    if seen is not None and not names.health[OS].dead:
+    if seen is not None:
         found.append(_os_view(context, seen))
-    return tuple(found)
+    measured = tuple(v for v in found if v.word != Outcome.NOT_MEASURED)
+    return measured or tuple(found)
 
 
 def _view(context: Context, resolver: str, chains: list[Chain]) -> View:
@@ -92,6 +94,8 @@ def _os_view(context: Context, seen: Observation) -> View:
     if isinstance(answer, OsAnswer) and answer.addresses:
         canaries = frozenset(a for addresses in context.canaries.values() for a in addresses)
         return View(OS, _address_word(context, answer.addresses, canaries), answer.addresses, seen=(seen,))
+    if seen.failure is not None and seen.failure.code in LOCAL_CODES:
+        return View(OS, Outcome.NOT_MEASURED, detail=LOCAL_CODES[seen.failure.code][0], seen=(seen,))
     error = answer.error if isinstance(answer, OsAnswer) else "EAI_AGAIN"
     return View(OS, _OS_ERRORS.get(error, "servfail"), detail=error, seen=(seen,))
 
@@ -118,13 +122,16 @@ def judge_name(context: Context, target: Target, genuine: bool, os_passed: bool)
     found = views(context, target.host)
     if not found:
         return _verdict(context, target, Status.INCONCLUSIVE, _unasked(context), "was not resolved", found)
+    if all(v.word == Outcome.NOT_MEASURED for v in found):
+        return _not_measured(context, target, found)
     good = [v for v in found if v.ok]
     if len({v.word for v in found}) == 1:
         return _agreed(context, target, found, genuine)
     os_view = next((v for v in found if v.resolver == OS), None)
     others = [v for v in found if v.resolver != OS]
-    if os_view is not None and not os_view.ok and others and all(v.ok for v in others):
-        return _os_differs(context, target, os_view, others[0], os_passed, found)
+    fine = next((v for v in others if v.ok), None)
+    if os_view is not None and not os_view.ok and fine is not None:
+        return _os_differs(context, target, os_view, fine, os_passed, found)
     if (
         os_view is not None
         and os_view.ok
@@ -149,6 +156,16 @@ def judge_name(context: Context, target: Target, genuine: bool, os_passed: bool)
             "Make all resolvers of this host give the same answers for this name.",
         )
     return _failed(context, target, found[0], found, genuine)
+
+
+def _not_measured(context: Context, target: Target, found: tuple[View, ...]) -> Verdict:
+    """A fault of this host or of ours stood in the way: that is nobody else's."""
+    failure = next((s.failure for v in found for s in v.seen if s.failure is not None), None)
+    cause, why = LOCAL_CODES.get(failure.code, _NOT_ASKED) if failure is not None else _NOT_ASKED
+    return _verdict(context, target, Status.INCONCLUSIVE, cause, f"was not resolved: {why}", found)
+
+
+_NOT_ASKED = ("audit.not-reached", "no answer was had")
 
 
 def _agreed(context: Context, target: Target, found: tuple[View, ...], genuine: bool) -> Verdict:
@@ -202,7 +219,7 @@ def _broken_link(context: Context, target: Target, found: tuple[View, ...]) -> V
     for chain in context.audit.names.chains(target.host):
         for link in chain.links if chain.rtype == "A" else ():
             seen = context.audit.names.seen(DnsQuestion(chain.resolver, link.value, "A"))
-            if seen is None:
+            if seen is None or (seen.failure is not None and seen.failure.code in LOCAL_CODES):
                 continue
             answer = seen.evidence if isinstance(seen.evidence, DnsAnswer) else None
             word = seen.failure.code.value if seen.failure else (answer.rcode if answer else "no answer")

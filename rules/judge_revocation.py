@@ -16,6 +16,12 @@ from rules.trust import ChainJudgement
 from rules.verdict import Check, Endpoint, Status, Verdict
 
 _REMEDIES = {
+    "http.block-page": "Exempt this host from web filtering on port 80: a page comes in place of the document.",
+    "http.redirected": "Exempt this host from the portal or proxy that redirects port 80.",
+    "http.status": "Find out who answers with this status on port 80: the real host has the document.",
+    "proxy.auth-required": "A transparent proxy wants a password; a connector cannot give one: exempt this host.",
+    "crl.too-large": "Find out who serves so large a list on port 80: it is not Microsoft's or DigiCert's.",
+    "ocsp.status": "The responder answers with an error: try later; when it lasts, look for a proxy on port 80.",
     "crl.unreachable": "Allow port 80 to this host: Windows fetches this list to check certificates.",
     "crl.not-a-crl": "Something else answers in place of the list: look for a captive portal, a block page or a proxy on port 80.",
     "crl.stale": "A cache on the way serves an old list: exempt this host from caching.",

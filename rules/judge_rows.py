@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from rules.candidates import Candidate
 from rules.context import Context
-from rules.failure import Code, Failure, Stage
+from rules.failure import LOCAL_CODES, Code, Failure, Stage
 from rules.guard import is_v6
 from rules.judge_tls import judge_tls
 from rules.kinds.http_fetch import HttpExchange, HttpFetch, judge_reach
@@ -14,17 +14,6 @@ from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.observation import Observation
 from rules.targets import Target
 from rules.verdict import Check, Endpoint, Status, Verdict
-
-#: Failures that say something about this host and nothing about the network.
-LOCAL_CODES = {
-    Code.NO_DESCRIPTORS: ("local.no-descriptors", "this host ran out of file descriptors"),
-    Code.NO_PORTS: ("local.no-descriptors", "this host ran out of local ports"),
-    Code.STARVED: ("local.starved", "this host was too busy to notice an answer in time"),
-    Code.DENIED: ("local.denied", "this host refused to send (a local firewall or policy)"),
-    Code.NOT_REACHED: ("audit.not-reached", "the audit ended before an answer came"),
-    Code.NOT_RECORDED: ("audit.not-recorded", "the recording does not hold an answer"),
-    Code.BUG: ("audit.bug", "wayclear failed: please report it"),
-}
 
 
 def judge_address(context: Context, target: Target, candidate: Candidate) -> Iterator[Verdict]:

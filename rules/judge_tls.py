@@ -8,6 +8,7 @@ from rules.context import Context
 from rules.failure import Code, Failure
 from rules.interception import InterceptionFinding
 from rules.judge_revocation import revoked_by
+from rules.kinds.dns_chain import OS
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.observation import Observation
 from rules.ruleset import Group
@@ -25,7 +26,7 @@ _REMEDIES = {
     "interception.",
     "tls.expired": "Check this host's clock; when it is right, the server's certificate is out of date.",
     "tls.not-yet-valid": "Check this host's clock.",
-    "tls.name-mismatch": "The address answers for another name: look for an override of this name in DNS or on the way.",
+    "tls.name-mismatch": "The address is another's: mend the name where it is overridden (DNS, hosts file), then look at the way.",
     "tls.incomplete-chain": "Allow the issuer's certificate to be fetched (port 80) from the address that the certificate names.",
     "tls.revoked": "Do not trust this server; report it.",
     "tls.version": "Find out who answers there: Microsoft's servers offer TLS 1.2; an old inspecting device may not.",
@@ -149,7 +150,14 @@ def _verdict(
     assert target.host is not None
     remedy = "" if cause.status is Status.PASS else _REMEDIES.get(cause.cause, "")
     finding = context.intercepted.get(context.ids[seen.step])
-    details = (*cause.details, *_served(context, seen), *_found(finding))
+    if cause.cause == "tls.expired" and context.clock_agrees:
+        remedy = "This host's clock agrees with several servers': the certificate that is served there is out of date."
+    details = (
+        *cause.details,
+        *_served(context, seen),
+        *_found(finding),
+        *_told_by(context, target.host, address),
+    )
     flows = tuple(f"{s.local[0]} port {s.local[1]}" for s in attempts if s.local)
     if flows:
         details = (*details, ("from", ", ".join(flows)))
@@ -168,6 +176,16 @@ def _verdict(
         target.rule.group.value,
         tuple(dict.fromkeys(details)),
     )
+
+
+def _told_by(context: Context, host: str, address: str) -> tuple[tuple[str, str], ...]:
+    """Which resolvers gave the address, where not all of them did."""
+    mine = next((c for c in context.audit.candidates(host) if c.address == address), None)
+    everybody = {r for c in context.audit.candidates(host) for r in c.resolvers}
+    if mine is None or everybody <= set(mine.resolvers):
+        return ()
+    names = ("the operating system" if r == OS else r for r in mine.resolvers)
+    return (("address given by", f"{', '.join(names)} alone"),)
 
 
 def _served(context: Context, seen: Observation) -> tuple[tuple[str, str], ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
-from rules.failure import Code, Failure, Stage
+from rules.failure import LOCAL_CODES, Code, Failure, Stage
 from rules.kinds.dns_chain import OS, Chain, DnsAnswer, DnsQuestion, Outcome, RecordType, walk
 from rules.kinds.os_lookup import OsAnswer, OsLookup
 from rules.observation import Observation
@@ -85,7 +85,7 @@ class Names:
         ask: list[DnsQuestion | OsLookup] = []
         done: list[str] = []
         if isinstance(seen.step, OsLookup):
-            self._record_os(seen, seen.step, done)
+            self._record_os(seen, seen.step, ask, done)
         elif isinstance(seen.step, DnsQuestion):
             self._record_dns(seen, seen.step, ask, done)
         return Progress(tuple(ask), tuple(done))
@@ -117,17 +117,24 @@ class Names:
                     wanted[DnsQuestion(chain.resolver, link.value, "A")] = None
         return tuple(q for q in wanted if q not in self._seen and not self.health[q.resolver].dead)
 
-    def _record_os(self, seen: Observation, step: OsLookup, done: list[str]) -> None:
+    def _record_os(
+        self, seen: Observation, step: OsLookup, ask: list[DnsQuestion | OsLookup], done: list[str]
+    ) -> None:
         health = self.health[OS]
         answer = seen.evidence
         error = answer.error if isinstance(answer, OsAnswer) else ""
-        if seen.failure is not None or (error in _OS_NO_SERVER and seen.elapsed >= SLOW):
+        if seen.failure is not None and seen.failure.code in LOCAL_CODES:
+            pass  # a fault of this host or of ours says nothing about the resolution
+        elif seen.failure is not None or (error in _OS_NO_SERVER and seen.elapsed >= SLOW):
             health.failed += 1
         elif (
             error not in _OS_NO_SERVER
         ):  # a quick EAI_AGAIN may be one refused name: it says nothing about the rest
             health.answered += 1
-        if step.name not in self._os:
+        unanswered = seen.failure is not None or error in _OS_NO_SERVER
+        if unanswered and step.attempt == 1 and not health.dead:
+            ask.append(replace(step, attempt=2))  # what the system cannot resolve weighs as much as a block
+        elif step.name not in self._os:
             self._os[step.name] = seen
             self._close(step.name, done)
         if health.dead:
@@ -143,7 +150,7 @@ class Names:
         if seen.failure is not None and seen.failure.code in _NO_ANSWER:
             health.failed += 1
             health.reasons.add(seen.failure.code)
-        else:
+        elif seen.failure is None or seen.failure.code not in LOCAL_CODES:
             health.answered += 1
         first = replace(step, attempt=1)
         if step.attempt == 1 and _doubtful(seen) and not health.dead:

@@ -51,10 +51,10 @@ class Revocations:
         found = sources(path)
         for url in (*found.crl, *found.ocsp):
             self.named_by[url].add(step.server_name)
-        for url in found.crl:
-            self.crls[url].add(path)
         if judgement.verdict != "genuine" and strict:
             return ()
+        for url in found.crl:
+            self.crls[url].add(path)
         crls = tuple(Wanted(url, "crl") for url in found.crl if split_url(url))
         return crls + self._ocsp(path) if ocsp else crls
 

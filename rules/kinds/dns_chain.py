@@ -67,6 +67,7 @@ class Outcome(StrEnum):
     MALFORMED = "malformed"
     TCP_BLOCKED = "tcp-blocked"  # truncated, and TCP 53 does not answer
     UNREACHABLE = "unreachable"  # no packet left this host, or ICMP came back
+    NOT_MEASURED = "not-measured"  # a fault of this host or of ours: it says nothing about the name
 
 
 #: Longest chain that is followed. BIND and Unbound give up after 11, dnspython at 16.
@@ -161,7 +162,7 @@ def _follow(chain: Chain, answer: DnsAnswer, current: str, visited: set[str]) ->
 
 
 def _outcome_of(failure: Failure | None) -> Outcome:
-    return _CODES.get(failure.code, Outcome.TIMEOUT) if failure else Outcome.TIMEOUT
+    return _CODES.get(failure.code, Outcome.NOT_MEASURED) if failure else Outcome.NOT_MEASURED
 
 
 def _ended(chain: Chain, outcome: Outcome, detail: str) -> Chain:

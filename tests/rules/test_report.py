@@ -51,9 +51,7 @@ from tests.rules.script import (
 )
 
 RANDOM = settings(max_examples=60, deadline=None, phases=(Phase.explicit, Phase.generate))
-PROXY = ProxySetting(
-    "environment HTTPS_PROXY", "http://proxy.corp.example:8080", "localhost,.intranet.example"
-)
+PROXY = ProxySetting("environment ALL_PROXY", "http://proxy.corp.example:8080", "localhost,.intranet.example")
 PROXIED = replace(HOST, proxies=(PROXY,))
 LIGHT = (Status.PASS, Status.NOTICE, Status.NOT_APPLICABLE)
 

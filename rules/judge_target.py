@@ -1,0 +1,140 @@
+"""All verdicts of one target: its name, its addresses, and what the one means for the other."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import replace
+
+from rules.address import AddressClass
+from rules.answer import passes
+from rules.candidates import Candidate
+from rules.causes import ADDRESS_FROM
+from rules.context import Context
+from rules.judge_names import judge_name
+from rules.judge_rows import judge_address
+from rules.targets import Target
+from rules.verdict import Endpoint, Status, Verdict
+
+_GOOD = (Status.PASS, Status.NOTICE)
+
+
+def judge_target(context: Context, target: Target) -> Iterable[Verdict]:
+    if target.host is None:
+        yield _no_name(target)
+        return
+    tried = [c for c in context.audit.candidates(target.host) if c.tried]
+    rows = [row for candidate in tried for row in judge_address(context, target, candidate)]
+    by_address: dict[str, list[Verdict]] = defaultdict(list)
+    for row in rows:
+        if row.endpoint is not None and row.endpoint.address is not None:
+            by_address[row.endpoint.address].append(row)
+    passing = {a for a, found in by_address.items() if passes(found)}
+    genuine = any(v.check in ("tls", "crl") and v.status in _GOOD for v in rows) or (
+        target.port == 80 and bool(passing)
+    )
+    systems = [c for c in tried if "os" in c.resolvers]
+    os_passed = any(c.address in passing for c in systems)
+    name = judge_name(context, target, genuine, os_passed)
+    if systems and passing and not os_passed and _differs(context, target):
+        name = replace(
+            name,
+            status=Status.FAIL,
+            cause="dns.os-differs",
+            summary=f"{target.host} is {systems[0].address} for programs on this host, and that address fails; the addresses "
+            "that the resolvers give work",
+            remedy="Look for this name in the hosts file and in the name resolution policy.",
+        )
+        passing = set()
+        rows = [_of_this_host_alone(row, systems) for row in rows]
+    elsewhere = name.status is Status.FAIL and name.cause in _OVERRIDES
+    yield name
+    for row in rows:
+        if elsewhere:
+            row = _override(row, tried, name)
+        if row.status is Status.FAIL and passing and row.cause != "tls.intercepted":
+            row = replace(row, status=Status.WARN)
+        yield row
+    if not tried and name.status in _GOOD:
+        yield _nothing_tried(context, target)
+
+
+#: Answers of DNS that lead somewhere else: what fails there is nothing for a firewall to open.
+_OVERRIDES = frozenset({"dns.private-address", "dns.synthetic"})
+
+
+def _override(row: Verdict, tried: list[Candidate], name: Verdict) -> Verdict:
+    """What fails at an address that is not the service's own: the name has to be mended, not the way there."""
+    public = {c.address for c in tried if c.address_class is AddressClass.PUBLIC}
+    if row.status is not Status.FAIL or row.endpoint is None or row.endpoint.address in public:
+        return row
+    if row.cause == "tls.intercepted":
+        return row
+    summary = f"{row.summary} ({row.cause}); {name.cause}: the address is not the service's own"
+    return replace(row, status=Status.NOT_APPLICABLE, cause=name.cause, summary=summary, remedy="")
+
+
+def _of_this_host_alone(row: Verdict, systems: list[Candidate]) -> Verdict:
+    """What fails at an address that only this host believes in is nothing for a firewall to open."""
+    if row.status is not Status.FAIL or row.endpoint is None:
+        return row
+    if all(row.endpoint.address != c.address for c in systems):
+        return row
+    remedy = "Mend the name on this host first: no resolver gives this address."
+    return replace(row, remedy=remedy, details=(*row.details, (ADDRESS_FROM, "this host alone")))
+
+
+def _differs(context: Context, target: Target) -> bool:
+    """Whether the operating system's addresses are none that a resolver gave."""
+    assert target.host is not None
+    return not any(
+        "os" in c.resolvers and len(c.resolvers) > 1 for c in context.audit.candidates(target.host)
+    )
+
+
+def _no_name(target: Target) -> Verdict:
+    if target.why == "audit.no-tenant":
+        summary, remedy = (
+            f"{target.shown} holds the tenant's id, which is not known",
+            "Give --tenant with the tenant's id or domain.",
+        )
+    else:
+        summary = f"{target.shown}: no citable name under this wildcard is known, so nothing could be tried"
+        remedy = "Allow the wildcard; nothing here shows whether it is open."
+    return plain(target, "dns", Status.INCONCLUSIVE, target.why, summary, remedy)
+
+
+def _nothing_tried(context: Context, target: Target) -> Verdict:
+    assert target.host is not None
+    whys = {c.why for c in context.audit.candidates(target.host)}
+    return plain(
+        target,
+        "tcp",
+        Status.NOT_APPLICABLE,
+        "ok",
+        f"no address was tried: {'; '.join(sorted(whys)) or 'none is usable'}",
+    )
+
+
+def untested(target: Target, stop: Verdict) -> Verdict:
+    return plain(
+        target, "dns", Status.INCONCLUSIVE, stop.cause, f"{target.shown} was not tested: {stop.summary}"
+    )
+
+
+def plain(target: Target, check: str, status: Status, cause: str, summary: str, remedy: str = "") -> Verdict:
+    rule = target.rule
+    return Verdict(
+        target.id,
+        rule.title,
+        Endpoint(target.shown, target.port),
+        "dns" if check == "dns" else "tcp",
+        status,
+        cause,
+        summary,
+        remedy,
+        rule.severity.value,
+        rule.citation.id,
+        (),
+        rule.group.value,
+    )

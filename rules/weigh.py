@@ -1,0 +1,178 @@
+"""What verdicts weigh, all together: stale samples, retired rows, a proxy that is set, a firewall that took offence."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import replace
+from fnmatch import fnmatchcase
+
+from rules.context import Context
+from rules.judge_target import plain
+from rules.kinds.local_host import ProxySetting
+from rules.ruleset import Severity
+from rules.targets import Target
+from rules.verdict import Status, Verdict
+
+#: What to do where a whole zone is not to be had.
+_ZONE_REMEDY = (
+    "Ask whoever runs the resolver whether it serves a zone of its own for these names, or filters them."
+)
+
+
+def samples(by_target: dict[Target, list[Verdict]]) -> None:
+    """Samples go stale: one that no resolver knows is not applicable; a wildcard fails only when all that resolve fail."""
+    wildcards: dict[tuple[str, int], list[Target]] = defaultdict(list)
+    for target in by_target:
+        if target.sample:
+            wildcards[(target.id, target.port)].append(target)
+    for found in wildcards.values():
+        resolving = []
+        for target in found:
+            rows = by_target[target]
+            if any(
+                v.check == "dns" and v.cause in ("dns.nxdomain", "dns.no-address") and v.status is Status.FAIL
+                for v in rows
+            ):
+                by_target[target] = [_stale(v) for v in rows]
+            else:
+                resolving.append(target)
+        if not resolving:
+            first = found[0]
+            _hidden(by_target, first)
+            causes = {v.cause for t in found for v in by_target[t] if v.check == "dns"}
+            by_target[first].append(
+                plain(
+                    first,
+                    "dns",
+                    Status.INCONCLUSIVE,
+                    "dns.nxdomain" if "dns.nxdomain" in causes else "dns.no-address",
+                    f"none of {len(found)} sample names under {first.rule.host} "
+                    "resolves: they may be out of date, or an internal zone hides the public one",
+                    _ZONE_REMEDY,
+                )
+            )
+            continue
+        if any(not _failing(by_target[t]) for t in resolving):
+            for target in resolving:
+                by_target[target] = [
+                    replace(v, status=Status.WARN)
+                    if v.status is Status.FAIL and v.cause != "tls.intercepted"
+                    else v
+                    for v in by_target[target]
+                ]
+
+
+#: Causes that silence makes, and that prove nothing once a firewall drops everything of this host's.
+_SILENCE = frozenset(
+    {"tcp.timeout", "tls.timeout", "http.timeout", "crl.unreachable", "ocsp.unreachable", "dns.timeout"}
+)
+
+
+def _hidden(by_target: dict[Target, list[Verdict]], sample: Target) -> None:
+    """The whole zone is unknown: a required name of it that is unknown too says nothing against the tenant's id."""
+    for target, rows in by_target.items():
+        if target.id == sample.id and target.required:
+            by_target[target] = [
+                replace(v, remedy=_ZONE_REMEDY) if v.cause == "dns.nxdomain" and v.remedy else v for v in rows
+            ]
+
+
+def swept(context: Context, rows: Iterable[Verdict]) -> list[Verdict]:
+    """After a firewall took the audit for a scan, silence is no evidence."""
+    if not context.audit.guard.sweep:
+        return list(rows)
+    return [
+        replace(v, status=Status.INCONCLUSIVE, cause="path.sweep-detected", remedy="")
+        if v.cause in _SILENCE and v.status in (Status.FAIL, Status.WARN)
+        else v
+        for v in rows
+    ]
+
+
+def _stale(verdict: Verdict) -> Verdict:
+    return replace(
+        verdict,
+        status=Status.NOT_APPLICABLE,
+        summary=f"{verdict.summary}: a sample name that is no longer in use",
+    )
+
+
+def _failing(rows: Iterable[Verdict]) -> bool:
+    return any(v.status in (Status.FAIL, Status.BROKEN) for v in rows)
+
+
+def retired(by_target: dict[Target, list[Verdict]]) -> None:
+    """Rows that Microsoft retired, and optional ones, never weigh more than a notice."""
+    for target, rows in by_target.items():
+        if target.rule.severity is not Severity.REQUIRED:
+            by_target[target] = [
+                replace(v, status=Status.NOTICE, remedy="")
+                if v.status in (Status.FAIL, Status.WARN, Status.INCONCLUSIVE)
+                else v
+                for v in rows
+            ]
+
+
+#: Layers of causes that a firewall on the direct way can make.
+_ON_THE_WAY = ("tcp.", "tls.", "http.", "crl.", "ocsp.")
+
+
+def proxied(context: Context, rows: Iterable[Verdict]) -> list[Verdict]:
+    """A proxy is set and the direct way fails: that proves nothing, and no firewall need be opened for it."""
+    host = context.audit.host
+    if host is None or not host.proxies:
+        return list(rows)
+    return [_weighed(v, tuple(p for p in host.proxies if _serves(p, v))) for v in rows]
+
+
+def _weighed(verdict: Verdict, proxies: tuple[ProxySetting, ...]) -> Verdict:
+    """A verdict as it stands before the proxies that a program would use for its endpoint."""
+    if not proxies or _goes_direct(verdict, proxies):
+        return verdict
+    return _behind_proxy(verdict, proxies[0].source)
+
+
+def _serves(proxy: ProxySetting, verdict: Verdict) -> bool:
+    """Whether the setting is one for the endpoint's scheme: `http_proxy` is not used for HTTPS, nor the reverse."""
+    name = proxy.source.lower()
+    if verdict.endpoint is None or not name.startswith("environment"):
+        return True
+    secure = verdict.endpoint.port != 80
+    return not (name.endswith("https_proxy") if not secure else name.endswith(" http_proxy"))
+
+
+def _behind_proxy(verdict: Verdict, source: str) -> Verdict:
+    if verdict.status in (Status.FAIL, Status.WARN):
+        return _not_through_proxy(verdict, source)
+    if not verdict.remedy or not verdict.cause.startswith(_ON_THE_WAY):
+        return verdict
+    if verdict.status is Status.INCONCLUSIVE:
+        return _not_through_proxy(verdict, source)
+    return replace(verdict, remedy="")
+
+
+def _goes_direct(verdict: Verdict, proxies: tuple[ProxySetting, ...]) -> bool:
+    return verdict.endpoint is None or any(_bypassed(verdict.endpoint.host, p.bypass) for p in proxies)
+
+
+def _not_through_proxy(verdict: Verdict, source: str) -> Verdict:
+    return replace(
+        verdict,
+        status=Status.INCONCLUSIVE,
+        cause="proxy.not-tested",
+        summary=f"{verdict.summary} (on the direct way: {verdict.cause}); a proxy is set ({source}) and was not used",
+        details=(*verdict.details, ("on the direct way", f"{verdict.cause}: {verdict.summary}")),
+        remedy="Test the way through the proxy; nothing needs to be opened for the direct way as long as the connector uses it.",
+    )
+
+
+def _bypassed(host: str, bypass: str) -> bool:
+    """Whether `host` is in a NO_PROXY or bypass list: exact names, leading dots or stars, "*" for all."""
+    for entry in bypass.replace(";", ",").split(","):
+        word = entry.strip().lower()
+        if not word:
+            continue
+        if word == "*" or host == word or fnmatchcase(host, word) or host.endswith("." + word.lstrip("*.")):
+            return True
+    return False
