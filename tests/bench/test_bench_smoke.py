@@ -19,14 +19,16 @@ WHOLE = ("dns", "wire", "start", "growth")
 
 @pytest.mark.lab
 def test_every_part_runs(tmp_path: Path) -> None:
-    there = shutil.which(PROGRAM, path=TOOLS) is not None
-    parts = [
-        p for p in (*WHOLE, "tls") if there or p not in ("dns", "tls")
-    ]  # `make bench` installs the exporter
+    assert shutil.which(PROGRAM, path=TOOLS), (
+        "Debian's prometheus-blackbox-exporter is missing: make test installs it"
+    )
+    parts = (*WHOLE, "tls")
     argv = [sys.executable, "-m", "tests.bench", "--quick", "--output", str(tmp_path)]
     argv += [word for part in parts for word in ("--part", part)]
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode in (0, 1), (
+        done.stdout + done.stderr
+    )  # 1: a target missed; three of everything prove none
     made = json.loads((tmp_path / "bench.json").read_text())
     assert made["not_measured"] == []
     assert len(made["chapters"]) == len(parts)

@@ -273,7 +273,7 @@ class Lab:
             argv += ["--set", f"{key}={value}"]
         for name in interceptor.only:
             argv += ["--allow-hosts", name]
-        home = {"HOME": str(self.directory)}
+        home = {"HOME": str(self.directory), "PYTHONUNBUFFERED": "1", "LANG": "C.UTF-8"}
         return self._service("mitmproxy", "firewall", argv, "listening at", env=home)
 
     # --- talking to the supervisor ----------------------------------------------------------------------------

@@ -142,7 +142,8 @@ def test_the_polite_rate_is_never_exceeded_in_any_window(rate: float, burst: int
     for first in range(len(began)):
         for last in range(first, len(began)):
             window = began[last] - began[first]
-            assert last - first + 1 <= burst + rate * window + 1e-6
+            # a task begins a little after its token was taken: on a busy machine some milliseconds, never one more each
+            assert last - first + 1 <= burst + rate * (window + 0.05) + 1e-6
 
 
 def test_the_fast_pace_waits_for_nothing() -> None:
