@@ -85,8 +85,9 @@ def _resolvers(context: Context) -> Iterator[Verdict]:
                 Status.WARN,
                 "dns.timeout",
                 f"Resolver {resolver} {how} ({health.failed} were tried); names were judged by the others",
-                f"Repair {resolver} or take it out of this host's configuration: "
-                "every lookup waits for it first.",
+                f"Repair {resolver} or do not name it with --resolver."
+                if context.audit.plan.resolvers
+                else f"Repair {resolver} or take it out of this host's configuration: every lookup waits for it first.",
                 Endpoint(resolver, 53),
             )
         if resolver in context.canaries:
