@@ -48,6 +48,7 @@ def local_stop(context: Context) -> Verdict | None:
         len({zone(host) for host in hosts}) >= MIN_ZONES
         and not any(audit.candidates(h) for h in hosts)
         and audit.names.health
+        and audit.stopped != "interrupted"  # nobody waited for the resolvers
     ):
         asked = ", ".join(audit.names.resolvers)
         if all(audit.names.health[r].dead for r in audit.names.resolvers):

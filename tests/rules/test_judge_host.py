@@ -8,13 +8,15 @@ from email.utils import formatdate
 
 import pytest
 
+from rules.audit import Audit
 from rules.kinds.dns_chain import DnsAnswer, DnsQuestion, Record
 from rules.kinds.http_fetch import HttpFetch
 from rules.kinds.local_host import LocalHost
 from rules.kinds.os_lookup import OsLookup
 from rules.kinds.tcp_connect import TcpConnect, TcpFacts
 from rules.kinds.tls_handshake import TlsHandshake
-from rules.observation import Step
+from rules.observation import Observation, Step
+from rules.report import make_report
 from rules.verdict import Report, Status, Verdict
 from tests.rules.script import (
     CUT,
@@ -24,6 +26,7 @@ from tests.rules.script import (
     QUIET,
     RELAYS,
     RESOLVERS,
+    RULES,
     SIGN_IN,
     SILENCE,
     START,
@@ -74,6 +77,17 @@ def test_a_resolver_that_knows_no_public_name_is_told_apart_from_a_silent_one() 
     assert "answers, but knows no public name" in judged(healthy(zone={})).causes[0].summary
     silent = judged(healthy().when((DnsQuestion, OsLookup), NO_ANSWER))
     assert "No resolver answers" in silent.causes[0].summary
+
+
+def test_nobody_waited_for_the_resolvers_of_an_interrupted_audit() -> None:
+    audit = Audit(RULES, QUIET)
+    audit.record(Observation(LocalHost(), START, 0.0, None, HOST))
+    audit.stop("interrupted")
+    report = make_report(audit, START, START + 1, "0")
+    assert {v.cause for v in report.verdicts if v.endpoint and "*" not in v.endpoint.host} == {
+        "audit.not-reached"
+    }
+    assert not any(v.cause.startswith("local.") for v in report.verdicts)
 
 
 def test_a_host_that_tells_nothing_of_itself_is_our_own_bug() -> None:
