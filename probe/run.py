@@ -123,6 +123,9 @@ class Runner:
                     break
                 if not self._finished:
                     await self._pause(min(left, wait) if wait is not None else left)
+        except asyncio.CancelledError:
+            self._audit.stop("interrupted")  # before what is in flight is given up: no resolver died of that
+            raise
         finally:
             await self._abandon()
 
@@ -266,7 +269,7 @@ class Runner:
         self._collect()
         for step in open_steps.values():
             if step not in self._audit.seen:
-                failure = Failure(Stage.LOCAL, Code.NOT_REACHED, "the budget ended before an answer came")
+                failure = Failure(Stage.LOCAL, Code.NOT_REACHED, "the audit ended before an answer came")
                 self._audit.record(Observation(step, time.time(), 0.0, failure))
 
     def _report(self, begun: float) -> None:
@@ -316,14 +319,22 @@ def pace_of(name: str) -> Pace:
 
 
 async def run_audit(config: Config, rules: Rules, tell: Tell | None = None) -> Report:
-    """The whole audit of this host with `config`: what `wayclear audit` and `wayclear explain` do."""
+    """The whole audit of this host with `config`: what `wayclear audit` and `wayclear explain` do.
+
+    Cancelled while it measures (that is what asyncio makes of the first Ctrl-C), it ends at once with the report of what
+    was seen, `stopped` being "interrupted".
+    """
     started = time.time()
     stores = TrustStores(_path(config.public_roots), _path(config.os_store))
     prober = Prober(limits=config.limits, stores=stores)
     try:
         plan, opened = await make_plan(config, rules, prober)
         audit = Audit(rules, plan)
-        await Runner(audit, prober, PACES[config.pace], config.budget, tell, opened).run()
+        try:
+            await Runner(audit, prober, PACES[config.pace], config.budget, tell, opened).run()
+        except asyncio.CancelledError:
+            if (task := asyncio.current_task()) is not None:
+                task.uncancel()  # it is answered with a report
         finished = time.time()
     finally:
         await prober.close()

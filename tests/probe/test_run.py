@@ -201,6 +201,26 @@ def test_when_the_budget_ends_what_was_not_reached_is_said_and_not_missing() -> 
     assert rows(report, check="tls")
 
 
+def test_an_interrupted_run_blames_neither_resolver_nor_network() -> None:
+    script = Script(healthy(zone=MANY), hangs=lambda step: isinstance(step, DnsQuestion | OsLookup))
+    audit = Audit(MANY_RULES, QUIET)
+
+    async def whole() -> None:
+        run = asyncio.create_task(Runner(audit, script, QUICK).run())
+        await script.begun.wait()  # this host's facts
+        script.begun.clear()
+        await script.begun.wait()  # the first question for a name
+        run.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await run
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(whole())
+    report = make_report(audit, START, START + 60, "0")
+    assert (report.answer, report.stopped) == (Answer.NOT_PROVEN, "interrupted")
+    assert {v.cause for v in report.verdicts} == {"audit.not-reached"}
+
+
 def test_what_is_in_flight_when_the_budget_ends_is_cancelled_and_never_called_blocked() -> None:
     script = Script(healthy())
     script.hangs = lambda step: isinstance(step, TlsHandshake)
