@@ -6,28 +6,23 @@ screen: half of all surprises are the wrong account, the wrong way out or a forg
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
 from exporters.evidence import flow, hostport, told_once
+from exporters.headline import ANSWERS, beside, headline
 from exporters.style import Style, count, say, seconds
 from rules.display import display
 from rules.kinds.dns_chain import DnsQuestion
 from rules.observation import CONNECTIONS, Observation
-from rules.verdict import Answer, CauseGroup, Endpoint, Report, Status, Verdict
+from rules.verdict import CauseGroup, Endpoint, Report, Status, Verdict
 from rules.wire import to_rfc3339
 
 FOLD = 6  #: endpoints of a cause that are shown when not asked for all
 ADDRESSES = 3  #: addresses of an endpoint that are shown when not asked for all
 FLOWS = 3  #: connections shown as evidence of a cause when not asked for all
 
-#: The answers as words, colours and whole sentences.
-ANSWERS: Mapping[Answer, tuple[str, str, str]] = {
-    Answer.YES: ("YES", "good", "a connector can live on this network."),
-    Answer.DEGRADED: ("DEGRADED", "doubt", "a connector lives on this network, but not in full health."),
-    Answer.NO: ("NO", "bad", "a connector cannot live on this network."),
-    Answer.NOT_PROVEN: ("NOT PROVEN", "doubt", "it is not proven that a connector can live on this network."),
-}
 #: Statuses as words and colours.
 WORDS: Mapping[Status, tuple[str, str]] = {
     Status.PASS: ("ok", "good"),
@@ -57,6 +52,7 @@ CHECKS: Mapping[str, str] = {
     "ocsp": "OCSP",
 }
 
+_COUNTED = re.compile(r" \(and \d+ more\)\Z")  # how a line of evidence ends that stands for others
 WRONG = frozenset({Status.BROKEN, Status.FAIL, Status.WARN})
 
 
@@ -92,11 +88,13 @@ def _section(title: str, body: Iterable[str], style: Style) -> Iterator[str]:
 
 
 def _answer(report: Report, style: Style) -> Iterator[str]:
-    word, tone, sentence = ANSWERS[report.answer]
-    head, *more = style.wrap(f"{word}: {sentence}")
+    word, tone, _ = ANSWERS[report.answer]
+    head, *more = style.wrap(headline(report))
     yield head.replace(word, style.paint(tone, word), 1)
     yield from more
     yield from style.wrap(say(report.answer_text), "  ")
+    for sentence in beside(report):
+        yield from style.wrap(sentence, "  ")
 
 
 def _who(numbered: list[tuple[int, CauseGroup]], untested: list[CauseGroup], style: Style) -> Iterator[str]:
@@ -256,13 +254,30 @@ def _evidence(report: Report, cause: CauseGroup, style: Style) -> Iterator[str]:
     """The short lines first, then connections as a log knows them."""
     found = _seen(report, cause.evidence)
     told = {"by", "from"} if any(o.local for o in found) else {"by"}  # the heading and the connections say it
-    lines = [(key, value) for key, value in told_once(cause.details) if key not in told]
+    lines = [(key, value) for key, value in told_once(_details(report, cause)) if key not in told]
     yield from style.pairs(((display(k, 40), say(v)) for k, v in lines), "       ")
     shown = found if style.verbose or len(found) <= FLOWS + 1 else _different(found)[:FLOWS]
     for seen in shown:
         yield from style.wrap(flow(seen), "         ", "       ")
     if len(shown) < len(found):
         yield f"       +{len(found) - len(shown)} more (--verbose shows all)"
+
+
+def _details(report: Report, cause: CauseGroup) -> Iterator[tuple[str, str]]:
+    """The short lines of a cause; of a single endpoint all that differ, up to `FLOWS`, rather than how many they are."""
+    mine = [
+        pair
+        for v in report.verdicts
+        if v.cause == cause.cause and v.endpoint in cause.endpoints and v.status is cause.status
+        for pair in v.details
+    ]
+    single = len({(e.host, e.port) for e in cause.endpoints}) == 1
+    for key, value in cause.details:
+        values = dict.fromkeys(text for name, text in mine if name == key)
+        if single and _COUNTED.search(value) and len(values) <= FLOWS:
+            yield from ((key, text) for text in values)
+        else:
+            yield key, value
 
 
 def _different(found: list[Observation]) -> list[Observation]:
@@ -319,8 +334,8 @@ def _notices(
         names = list(dict.fromkeys(endpoint.host for endpoint in cause.endpoints))
         shown = _list(names[:FOLD]) + (f", +{len(names) - FOLD} more" if len(names) > FOLD else "")
         text = say(cause.summary)
-        if cause.cause in told and names:
-            text = f"The same as above for {shown}, which a connector does without"
+        if cause.cause in told and names and _dispensable(report, cause):
+            text = f"The same as above for {shown}, which is not required"
         elif len(names) > 1 and not any(name in cause.summary for name in names):
             text += f": {shown}"
         yield from style.wrap(f"{text} [{display(cause.cause, 60)}]", "    ", "  - ")
@@ -330,6 +345,16 @@ def _notices(
             if cause.endpoints:
                 yield from _endpoints(cause.endpoints, style)
             yield from _evidence(report, cause, style)
+
+
+def _dispensable(report: Report, cause: CauseGroup) -> bool:
+    """Whether every row behind a cause is one that Microsoft retired, or that is optional."""
+    rows = [
+        v.severity
+        for v in report.verdicts
+        if v.cause == cause.cause and v.status is cause.status and v.endpoint in cause.endpoints
+    ]
+    return bool(rows) and all(severity != "required" for severity in rows)
 
 
 def _fine(report: Report, style: Style) -> Iterator[str]:

@@ -180,7 +180,8 @@ def test_what_the_connections_show_is_not_told_twice() -> None:
     assert "served  CN=Corp Proxy CA" in evidence
 
 
-def test_what_a_connector_does_without_is_not_told_as_another_finding() -> None:
+@pytest.mark.parametrize(("severity", "short"), [("retired", True), ("optional", True), ("required", False)])
+def test_what_is_not_required_is_not_told_as_another_finding(severity: str, short: bool) -> None:
     report = samples.report()
     retired = dataclasses.replace(
         report.causes[0],
@@ -188,9 +189,31 @@ def test_what_a_connector_does_without_is_not_told_as_another_finding() -> None:
         endpoints=(Endpoint("old.example", 443),),
         summary="A long sentence.",
     )
-    shown = render(dataclasses.replace(report, causes=(report.causes[0], retired)), Style(120))
-    assert "The same as above for old.example, which a connector does without" in shown
-    assert "A long sentence" not in shown
+    row = samples.verdict("old.example", "tls", Status.NOTICE, retired.cause, severity=severity)
+    report = dataclasses.replace(report, causes=(report.causes[0], retired), verdicts=(row,))
+    shown = render(report, Style(120))
+    assert ("The same as above for old.example, which is not required" in shown) is short
+    assert ("A long sentence" in shown) is not short
+
+
+def test_of_a_single_endpoint_all_that_was_expected_is_shown() -> None:
+    rows = tuple(
+        samples.verdict("a.example", "tls", Status.FAIL, "tls.intercepted", details=(("expected", name),))
+        for name in ("an expected CA", "a public CA")
+    )
+    cause = dataclasses.replace(
+        samples.INTERCEPTED,
+        endpoints=(Endpoint("a.example", 443),),
+        details=(("expected", "an expected CA (and 1 more)"), ("served", "CN=x")),
+    )
+    shown = render(samples.report(causes=(cause,), verdicts=rows), Style(120))
+    assert "expected  an expected CA\n" in shown
+    assert "expected  a public CA\n" in shown
+    assert "(and 1 more)" not in shown
+    several = dataclasses.replace(cause, endpoints=(*cause.endpoints, Endpoint("b.example", 443)))
+    assert "an expected CA (and 1 more)" in render(
+        samples.report(causes=(several,), verdicts=rows), Style(120)
+    )
 
 
 def test_what_is_the_matter_with_this_host_is_not_told_name_by_name() -> None:
