@@ -12,10 +12,10 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
+from probe.trouble import EXIT_INTERRUPTED, Trouble
 from probe.version import VERSION
 
 EXIT_TROUBLE = 3  #: wrong usage or configuration, or a bug: nothing is known about the network
-EXIT_INTERRUPTED = 130  #: 128 + SIGINT, as shells show it
 EXIT_PIPE = 141  #: 128 + SIGPIPE: the reader went away
 
 EPILOG = """\
@@ -45,7 +45,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         arguments = parser.parse_args(argv)
     except SystemExit:
-        _guarded(lambda _: sys.stdout.flush() or 0, argparse.Namespace())  # --help into a pipe that is gone
+        # --help into a pipe that is gone or a disk that is full; where standard output is closed argparse has used the other
+        code = _guarded(lambda _: _written(""), argparse.Namespace()) if sys.stdout is not None else 0
+        if code == EXIT_TROUBLE:
+            return code
         raise
     if arguments.version:
         return _guarded(_show_version, arguments)
@@ -67,8 +70,23 @@ def _show_version(arguments: argparse.Namespace) -> int:
         from probe import commands
 
         lines += commands.libraries()
-    sys.stdout.write("\n".join(lines) + "\n")
-    sys.stdout.flush()
+    return _written("\n".join(lines) + "\n")
+
+
+def _written(text: str) -> int:
+    """Write `text` and what waits to be written before it."""
+    if sys.stdout is None:
+        raise Trouble("standard output is closed", "open it")
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _drop_output()
+        raise Trouble(
+            f"standard output cannot be written: {error.strerror or error}", "make room there"
+        ) from error
     return 0
 
 
@@ -88,8 +106,6 @@ def _guarded(command: Callable[[argparse.Namespace], int], arguments: argparse.N
 
 
 def _failed(error: Exception) -> int:
-    from probe.trouble import Trouble
-
     if os.environ.get("WAYCLEAR_DEBUG"):
         import traceback
 
@@ -120,10 +136,9 @@ def _safe(text: str) -> str:
 
 
 def _drop_output() -> None:
-    """The reader is gone: let nothing more be written, also not at exit."""
-    devnull = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(devnull, sys.stdout.fileno())
-    os.close(devnull)
+    from probe.screen import drop_output
+
+    drop_output()
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -152,9 +167,9 @@ def build_parser() -> argparse.ArgumentParser:
     _explain(commands, common)
     _replay(commands, common)
     validate = commands.add_parser(
-        "validate", help="check rule-set, CA-set and configuration files", allow_abbrev=False
+        "validate", help="check rule-set, CA-set and configuration files, and reports", allow_abbrev=False
     )
-    validate.add_argument("files", nargs="+", metavar="FILE")
+    validate.add_argument("files", nargs="+", metavar="FILE", type=_filled, help="- is standard input")
     _rules(commands)
     return parser
 
@@ -169,8 +184,10 @@ def _audit(commands: argparse._SubParsersAction[_Parser], common: _Parser) -> No
     )
     _judged_by(audit)
     _measured_by(audit)
-    audit.add_argument("--only", metavar="GLOB", help="only names that match, such as '*.msappproxy.net'")
-    _written(audit)
+    audit.add_argument(
+        "--only", metavar="GLOB", type=_filled, help="only names that match, such as '*.msappproxy.net'"
+    )
+    _delivered(audit)
 
 
 def _explain(commands: argparse._SubParsersAction[_Parser], common: _Parser) -> None:
@@ -184,7 +201,7 @@ def _explain(commands: argparse._SubParsersAction[_Parser], common: _Parser) -> 
     explain.add_argument("endpoint", metavar="HOST[:PORT]")
     _judged_by(explain)
     _measured_by(explain)
-    _written(explain)
+    _delivered(explain)
 
 
 def _replay(commands: argparse._SubParsersAction[_Parser], common: _Parser) -> None:
@@ -195,42 +212,56 @@ def _replay(commands: argparse._SubParsersAction[_Parser], common: _Parser) -> N
         description="Judges the observations of a report (.json or .json.gz) by today's rules. Sends no packet.",
         allow_abbrev=False,
     )
-    replay.add_argument("report", metavar="REPORT")
+    replay.add_argument("report", metavar="REPORT", type=_filled, help="a file, or - for standard input")
     _judged_by(replay)
-    _written(replay)
+    _delivered(replay)
 
 
 def _rules(commands: argparse._SubParsersAction[_Parser]) -> None:
-    rules = commands.add_parser("rules", help="the shipped rule sets and CA sets", allow_abbrev=False)
+    rules = commands.add_parser("rules", help="rule sets and CA sets, row by row", allow_abbrev=False)
     actions = rules.add_subparsers(dest="action", metavar="list|show", required=True, parser_class=_Parser)
-    actions.add_parser("list", help="names, versions and review dates", allow_abbrev=False)
+    actions.add_parser(
+        "list", help="names, versions and review dates of the shipped ones", allow_abbrev=False
+    )
     show = actions.add_parser("show", help="every row of one set", allow_abbrev=False)
-    show.add_argument("name", metavar="NAME")
+    show.add_argument("name", metavar="NAME|FILE", type=_filled, help="a shipped set, or a file of your own")
 
 
 def _judged_by(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--config", metavar="FILE", help="configuration (default: the one of the system or the user)"
+        "--config",
+        metavar="FILE",
+        type=_filled,
+        help="configuration (default: the one of the system or the user)",
     )
     parser.add_argument(
         "--rules",
         metavar="NAME|FILE",
         action="append",
+        type=_filled,
         help="rule set, shipped or your own; may be given again",
     )
     parser.add_argument(
-        "--ca-set", metavar="NAME|FILE", action="append", help="expected CAs; may be given again"
+        "--ca-set",
+        metavar="NAME|FILE",
+        action="append",
+        type=_filled,
+        help="expected CAs; may be given again",
     )
 
 
 def _measured_by(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--tenant", metavar="GUID|DOMAIN", help="whose own names are tested (on a connector: its own)"
+        "--tenant",
+        metavar="GUID|DOMAIN",
+        type=_filled,
+        help="whose own names are tested (on a connector: its own)",
     )
     parser.add_argument(
         "--resolver",
         metavar="IP",
         action="append",
+        type=_filled,
         help="ask this resolver instead of the host's; may be given again",
     )
     parser.add_argument(
@@ -241,11 +272,25 @@ def _measured_by(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _written(parser: argparse.ArgumentParser) -> None:
+def _delivered(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=("text", "json"), default="text")
-    parser.add_argument("--output", metavar="FILE", help="write there instead of to standard output")
+    parser.add_argument(
+        "--output",
+        metavar="FILE",
+        type=_filled,
+        help="write there instead of to standard output (which is -)",
+    )
     parser.add_argument("--no-color", action="store_true", help="no colour on a terminal (also: NO_COLOR=1)")
     parser.add_argument("--exit-zero", action="store_true", help="exit 0 whenever a report was written")
+
+
+def _filled(text: str) -> str:
+    """A word that says something. An empty one is a shell's variable that was not set: to pass over it would hide that."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError(
+            "is empty: was a variable not set? Leave the option out, or give it a value"
+        )
+    return text
 
 
 def _seconds(text: str) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -13,23 +14,31 @@ from pathlib import Path
 from cryptography.hazmat.backends.openssl import backend
 
 from exporters import FORMATS, report_json, rulesets, tree
+from exporters.headline import headline
 from exporters.style import Style
-from exporters.text import ANSWERS
 from probe import screen
 from probe.config import Config, load_config, load_rules, shipped_sets, validate_file
+from probe.files import LARGEST_REPORT, read_input, told
+from probe.rulefiles import is_file_name, load_set
 from probe.run import Progress, run_audit
-from probe.trouble import Trouble
+from probe.trouble import EXIT_INTERRUPTED, Trouble
 from rules.display import display
 from rules.explain import NotCovered, focus, parse_endpoint
 from rules.fields import BadFile
 from rules.hostname import BadName
 from rules.replay import replay as judge_again
 from rules.ruleset import CaSet, Rules, RuleSet
+from rules.targets import targets
 from rules.verdict import Report, Status
 from rules.wire import BadReport, loads
 
+_IDS = re.compile(r"[0-9a-f*?-]+")  # a glob over GUIDs
+_NAMED = 8  # names that are told where none matched
 #: What an endpoint's heaviest verdict is as an exit code; see the table in `--help`.
 CODES: Mapping[Status, int] = {Status.WARN: 1, Status.FAIL: 2, Status.INCONCLUSIVE: 3, Status.BROKEN: 3}
+
+
+STANDARD_OUTPUT = "-"  #: as the name of a file that is written
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -44,9 +53,10 @@ def audit(arguments: argparse.Namespace) -> int:
     """Measure, judge, tell."""
     _check_output(arguments)
     config, rules = _configured(arguments)
+    _check_only("only" if arguments.only is None else "--only", config, rules)
     report = _measured(config, rules)
     _deliver(arguments, report, _rendered(arguments, report))
-    return 0 if arguments.exit_zero else report.exit_code
+    return _code(arguments, report, report.exit_code)
 
 
 def explain(arguments: argparse.Namespace) -> int:
@@ -70,7 +80,15 @@ def explain(arguments: argparse.Namespace) -> int:
     as_tree = arguments.format == "text"
     text = [tree.render(report, host, port, style)] if as_tree else _rendered(arguments, report)
     _deliver(arguments, report, text)
-    return 0 if arguments.exit_zero else _weight(report, host, port)
+    return _code(arguments, report, _weight(report, host, port))
+
+
+def _code(arguments: argparse.Namespace, report: Report, found: int) -> int:
+    """The exit code: that of what was found, unless it was not wanted or not waited for."""
+    if report.stopped == "interrupted":
+        screen.say("Interrupted: the report holds what was seen until then.")
+        return EXIT_INTERRUPTED
+    return 0 if arguments.exit_zero else found
 
 
 def _weight(report: Report, host: str, port: int | None) -> int:
@@ -88,10 +106,10 @@ def replay(arguments: argparse.Namespace) -> int:
     _check_output(arguments)
     _, rules = _configured(arguments)
     try:
-        report = judge_again(loads(screen.read_report(arguments.report)), rules)
+        report = judge_again(loads(read_input(arguments.report, LARGEST_REPORT)), rules)
     except BadReport as error:
         raise Trouble(
-            f"{arguments.report}: {error}", "name the report that an audit wrote with --format json"
+            f"{told(arguments.report)}: {error}", "name the report that an audit wrote with --format json"
         ) from error
     _deliver(arguments, report, _rendered(arguments, report))
     return 0 if arguments.exit_zero else report.exit_code
@@ -105,15 +123,18 @@ def validate(arguments: argparse.Namespace) -> int:
         for message in found:
             screen.say(message)
         if all(message.startswith("warning: ") for message in found):
-            screen.put(f"{display(name, 1024)}: ok\n", _encoding())
+            screen.put(f"{display(told(name), 1024)}: ok\n", _encoding())
         else:
             code = 3
     return code
 
 
 def show_rules(arguments: argparse.Namespace) -> int:
-    """The shipped sets: all of them in a line each, or one row by row."""
+    """The shipped sets in a line each; or one set, shipped or of one's own, row by row."""
     style = _style(arguments)
+    if arguments.action == "show" and is_file_name(arguments.name):
+        screen.put(_rows(load_set(arguments.name), style), style.encoding)
+        return 0
     found = shipped_sets()
     lists = [one for one in found if isinstance(one, RuleSet)]
     cas = [one for one in found if isinstance(one, CaSet)]
@@ -122,13 +143,17 @@ def show_rules(arguments: argparse.Namespace) -> int:
         return 0
     for one in found:
         if one.name == arguments.name:
-            show = (
-                rulesets.show_rules(one, style) if isinstance(one, RuleSet) else rulesets.show_cas(one, style)
-            )
-            screen.put(show, style.encoding)
+            screen.put(_rows(one, style), style.encoding)
             return 0
     known = ", ".join(one.name for one in found)
-    raise Trouble(f"rules show: no set is called {arguments.name[:80]!a}", f"there are {known}")
+    raise Trouble(
+        f"rules show: no set is called {arguments.name[:80]!a}",
+        f"there are {known}; a file of your own ends in .toml",
+    )
+
+
+def _rows(one: RuleSet | CaSet, style: Style) -> str:
+    return rulesets.show_rules(one, style) if isinstance(one, RuleSet) else rulesets.show_cas(one, style)
 
 
 COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
@@ -161,6 +186,24 @@ def _configured(arguments: argparse.Namespace) -> tuple[Config, Rules]:
     return config, load_rules(config.rules, config.ca_sets)
 
 
+def _check_only(said: str, config: Config, rules: Rules) -> None:
+    """Trouble where `only` matches no name of the rules: there is a slip in it, and nothing would be asked."""
+    known = None if config.tenant_is_domain else config.tenant
+    everything = targets(rules, known)
+    first = config.only.partition(".")[0]
+    # A tenant that is not known yet (a domain, or a connector's own) may be the id that the glob begins with.
+    tenants = (known, first if known is None and _IDS.fullmatch(first) else known)
+    if not config.only or not everything or any(targets(rules, tenant, config.only) for tenant in tenants):
+        return
+    names = list(dict.fromkeys(target.shown for target in everything))
+    sets = ", ".join(ruleset.name for ruleset in rules.rulesets)
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    raise Trouble(
+        f"{said} {config.only}: no name of {sets} matches",
+        f"there are {', '.join(names[:_NAMED])}{more}; `wayclear rules show NAME` lists all",
+    )
+
+
 def _measured(config: Config, rules: Rules) -> Report:
     bar = screen.Bar(sys.stderr)
 
@@ -182,21 +225,31 @@ def _measured(config: Config, rules: Rules) -> Report:
 
 
 def _encoding() -> str:
-    return sys.stdout.encoding or "ascii"
+    return getattr(sys.stdout, "encoding", None) or "ascii"
 
 
 def _style(arguments: argparse.Namespace) -> Style:
     """How the text is laid out: for a file as for a page, for a terminal as the terminal is."""
     verbose = arguments.verbose
-    if getattr(arguments, "output", None):
+    if _to_file(arguments):
         return Style(screen.WIDTH, verbose=verbose)
     color = screen.wants_color(sys.stdout, getattr(arguments, "no_color", False))
     return Style(screen.terminal_width(sys.stdout), color, verbose, _encoding())
 
 
+def _to_file(arguments: argparse.Namespace) -> bool:
+    return getattr(arguments, "output", None) not in (None, STANDARD_OUTPUT)
+
+
 def _check_output(arguments: argparse.Namespace) -> None:
-    if arguments.output:
-        screen.check_writable(Path(arguments.output))
+    """Trouble, before anything is asked, where the report could not be written or would cost a file that is read."""
+    if not _to_file(arguments):
+        screen.check_open()
+        return
+    screen.check_writable(Path(arguments.output))
+    files = [arguments.config, getattr(arguments, "report", None)]
+    files += [name for name in (*(arguments.rules or ()), *(arguments.ca_set or ())) if is_file_name(name)]
+    screen.check_spares(Path(arguments.output), [name for name in files if name is not None])
 
 
 def _rendered(arguments: argparse.Namespace, report: Report) -> Iterable[str]:
@@ -208,9 +261,8 @@ def _rendered(arguments: argparse.Namespace, report: Report) -> Iterable[str]:
 
 def _deliver(arguments: argparse.Namespace, report: Report, text: Iterable[str]) -> None:
     """Write the report where it was wanted. JSON is UTF-8 wherever it goes (RFC 8259 section 8.1)."""
-    if not arguments.output:
+    if not _to_file(arguments):
         screen.put(text, "utf-8" if arguments.format == "json" else _encoding())
         return
     screen.write_whole(Path(arguments.output), text)
-    word, _, sentence = ANSWERS[report.answer]
-    screen.say(f"{word}: {sentence} The report is in {arguments.output}")
+    screen.say(f"{headline(report)} The report is in {arguments.output}")

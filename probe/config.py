@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Literal, cast
 
-from probe.files import LARGEST_REPORT, TomlFile, exists, parse_toml, read_file, read_toml
+from probe.files import LARGEST, LARGEST_REPORT, TomlFile, exists, parse_toml, read_input, read_toml, told
 from probe.limits import Limits
 from probe.rulefiles import (
     DEFAULT_CA_SETS,
@@ -27,8 +27,10 @@ from probe.rulefiles import (
     shipped_names,
     shipped_sets,
 )
-from rules.fields import BadFile, Faults, Table
+from rules.address import AddressClass, classify
+from rules.fields import BadFile, Fault, Faults, Table
 from rules.hostname import BadName, normalise, shown
+from rules.parse import SCHEMA as RULES_SCHEMA
 
 __all__ = [
     "BadFile",
@@ -80,18 +82,19 @@ def load_config(
     path: str | None = None,
     overrides: Mapping[str, object] | None = None,
     environ: Mapping[str, str] | None = None,
+    root: bool | None = None,
 ) -> Config:
     """The configuration of `path` (an error when it is not there) or of the default place (fine when it is not).
 
-    `overrides` come from the command line, by the names of the keys: None and empty ones say nothing. BadFile for
-    anything that is not right.
+    `overrides` come from the command line, by the names of the keys: None says nothing. BadFile for anything that is
+    not right.
     """
-    place = path or default_path(os.environ if environ is None else environ)
+    place = default_path(os.environ if environ is None else environ, root=root) if path is None else path
     config = Config()
-    if path or exists(place):
+    if path is not None or _is_there(place):
         file = read_toml(place)
         config = parse_config(file.data, file.source, base=str(Path(place).parent))
-    said = {key: value for key, value in (overrides or {}).items() if value not in (None, "", [], ())}
+    said = {key: value for key, value in (overrides or {}).items() if value is not None}
     if not said:
         return config
     given = parse_config(
@@ -113,6 +116,15 @@ def default_path(environ: Mapping[str, str], platform: str = sys.platform, root:
         return "/etc/wayclear/wayclear.toml"
     home = environ.get("XDG_CONFIG_HOME") or f"{environ.get('HOME') or '~'}/.config"
     return f"{home}/wayclear/wayclear.toml"
+
+
+def _is_there(place: str) -> bool:
+    """Whether the default place has a configuration; one that may not be read is not passed over in silence."""
+    try:
+        return exists(place)
+    except BadFile as error:
+        message = f"the configuration {error.message}; let this account read it, or name another one"
+        raise BadFile(place, [Fault("", message, "--config wayclear.toml")]) from None
 
 
 def parse_config(data: Mapping[str, object], source: str, *, base: str = "") -> Config:
@@ -151,19 +163,25 @@ def parse_config(data: Mapping[str, object], source: str, *, base: str = "") -> 
 def validate_file(path: str) -> list[str]:
     """What is wrong with a file (rule set, CA set, interceptors, configuration or report), one message each.
 
-    The `schema` in the file tells what it is; without one it is taken for a configuration. An empty list: nothing.
+    The `schema` in the file tells what it is; without one it is taken for a configuration, unless it is empty: that
+    could be meant for anything. `-` is standard input, and gzip is unpacked. An empty list: nothing.
     What is allowed and yet looks wrong begins with "warning: ".
     """
     try:
-        content = read_file(path, LARGEST_REPORT)
+        content, source = read_input(path, LARGEST_REPORT), told(path)
         if content.lstrip()[:1] == b"{":
-            return _validate_report(content, path)
-        return _validate_toml(parse_toml(read_file(path), path))
+            return _validate_report(content, source)
+        if len(content) > LARGEST:
+            raise BadFile(source, [Fault("", f"has {len(content)} bytes, at most {LARGEST} are read")])
+        return _validate_toml(parse_toml(content, source))
     except BadFile as error:
         return [f"{error.source}: {fault}" for fault in error.faults]
 
 
 def _validate_toml(file: TomlFile) -> list[str]:
+    if not file.data:
+        message = "is empty: begin a rule set with this line, a CA set or a configuration with its own schema"
+        raise BadFile(file.source, [Fault("schema", message, f'schema = "{RULES_SCHEMA}"')])
     schema = file.data.get("schema", SCHEMA)
     if (
         schema != SCHEMA
@@ -213,15 +231,32 @@ def _names(top: Table, key: str, base: str) -> tuple[str, ...]:
 
 
 def _addresses(top: Table) -> tuple[str, ...]:
-    """Resolvers: address literals, normalised."""
+    """Resolvers: address literals of one host each, normalised."""
     example = 'resolvers = ["192.0.2.53", "2001:db8::53"]'
     found = []
     for index, text in enumerate(top.texts("resolvers", example)):
         try:
-            found.append(str(ipaddress.ip_address(text)))
+            address = ipaddress.ip_address(text)
         except ValueError:
             top.fault(f"resolvers[{index}]", f"{shown(text)} is no IP address", example)
+            continue
+        if why := _no_resolver(address):
+            top.fault(f"resolvers[{index}]", f"{shown(text)} {why}", example)
+        found.append(str(address))
     return _distinct(found)
+
+
+def _no_resolver(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
+    """Why no resolver can have this address; "" where one can."""
+    match classify(address):
+        case AddressClass.UNSPECIFIED:
+            return "means no host, or this one"
+        case AddressClass.MULTICAST:
+            many = "a broadcast" if address == ipaddress.IPv4Address("255.255.255.255") else "a multicast"
+            return f"is {many} address: a resolver is one host"
+    if isinstance(address, ipaddress.IPv6Address) and address.is_link_local and not address.scope_id:
+        return f"is link-local: say on which interface, as in {address}%eth0"
+    return ""
 
 
 def _networks(top: Table) -> tuple[str, ...]:
@@ -284,7 +319,7 @@ def _relative(name: str, base: str) -> str:
 
 def _limits(top: Table) -> Limits:
     """`[timeouts]`: seconds and bytes by the names of `Limits`."""
-    example = "[timeouts] tcp = 5.0"
+    example = "timeouts = { tcp = 5.0 }"
     data = top.get("timeouts", dict, example)
     if not isinstance(data, dict):
         return Limits()
@@ -305,7 +340,7 @@ def _limits(top: Table) -> Limits:
 
 def _labels(top: Table) -> tuple[tuple[str, str], ...]:
     """`[labels]`: what the user calls this place, in the report."""
-    example = '[labels] site = "Dublin"'
+    example = 'labels = { site = "Dublin" }'
     data = top.get("labels", dict, example)
     if not isinstance(data, dict):
         return ()

@@ -6,10 +6,14 @@ with a sentence instead.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import io
 import os
 import re
 import stat
+import sys
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +22,7 @@ from rules.fields import BadFile, Fault
 
 LARGEST = 2 * 1024 * 1024  #: bytes of a rules or configuration file
 LARGEST_REPORT = 128 * 1024 * 1024
+STANDARD_INPUT = "-"  #: as a file's name
 DEEPEST = 32  #: tables and arrays inside each other
 MOST_DOTS = 256  #: in one line: `tomllib` takes time in proportion to the square of a dotted key's parts
 _WHERE = re.compile(r" \(at line (\d+), column (\d+)\)$")
@@ -58,6 +63,43 @@ def read_file(path: str, largest: int = LARGEST) -> bytes:
     return content
 
 
+def read_input(path: str, largest: int = LARGEST) -> bytes:
+    """A regular file or, by the name `-`, standard input; unpacked where it is gzip (RFC 1952). BadFile if not.
+
+    Never more than `largest` bytes, packed or unpacked.
+    """
+    source = told(path)
+    content = _standard_input(largest) if path == STANDARD_INPUT else read_file(path, largest)
+    if not content.startswith(b"\x1f\x8b"):
+        return content
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(content)) as plain:
+            data = plain.read(largest + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise _bad(source, f"cannot be unpacked: {error}") from None
+    if len(data) > largest:
+        raise _bad(source, f"has more than {largest} bytes when unpacked")
+    return data
+
+
+def told(path: str) -> str:
+    """What a person calls it: `-` is standard input."""
+    return "standard input" if path == STANDARD_INPUT else path
+
+
+def _standard_input(largest: int) -> bytes:
+    stream = getattr(sys.stdin, "buffer", None)
+    if stream is None:
+        raise _bad(told(STANDARD_INPUT), "cannot be read: it is closed")
+    try:
+        content: bytes = stream.read(largest + 1)
+    except (OSError, ValueError) as error:
+        raise _bad(told(STANDARD_INPUT), f"cannot be read: {_reason(error)}") from None
+    if len(content) > largest:
+        raise _bad(told(STANDARD_INPUT), f"has more than {largest} bytes")
+    return content
+
+
 def read_toml(path: str) -> TomlFile:
     """A TOML file; BadFile with line and column for a syntax error."""
     return parse_toml(read_file(path), path)
@@ -88,11 +130,14 @@ def parse_toml(content: bytes, source: str) -> TomlFile:
 
 
 def exists(path: str) -> bool:
-    """Whether something has that name; False also where it may not be looked at."""
+    """Whether something has that name; BadFile where that may not be looked at."""
     try:
-        return Path(path).exists()
-    except (OSError, ValueError):
+        Path(path).stat()
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return False
+    except OSError as error:
+        raise _bad(path, f"cannot be looked at: {_reason(error)}") from None
+    return True
 
 
 def _syntax(source: str, message: str) -> BadFile:

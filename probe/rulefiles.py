@@ -49,6 +49,12 @@ def load_caset(name: str, directory: str = "", depth: int = 0) -> CaSet:
     return parse_caset(file.data, file.source, sha256=file.sha256, base=base)
 
 
+def load_set(name: str) -> RuleSet | CaSet:
+    """A rule set or a CA set, whichever it is, by the name of a shipped one or by file, with what it extends. BadFile."""
+    file = _file(name, "")
+    return load_caset(name) if file.data.get("schema") == CAS_SCHEMA else load_ruleset(name)
+
+
 def shipped_sets() -> tuple[RuleSet | CaSet, ...]:
     """Every rule set and CA set in the package, by name."""
     files = [_shipped(name) for name in shipped_names()]

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import gzip
-import io
 import os
 import stat
 import sys
 import tempfile
-import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, TextIO
 
-from probe.files import LARGEST_REPORT, read_file
+from probe.files import STANDARD_INPUT
 from probe.trouble import Trouble
 
 WIDTH = 100  #: columns of text that goes to no terminal
@@ -27,15 +24,19 @@ class Bar:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._watched = is_terminal(stream)
+        self._planned = False
         self._shown = ""
 
     def tell(self, phase: str, done: int, planned: int, eta_s: float, line: str | None) -> None:
-        """Show how far it is; `line` is a sentence that stays."""
+        """Show how far it is; `line` is a sentence that stays. The first one is the plan: nothing is drawn before it."""
         if not self._watched:
             return
         if line:
             self.erase()
             self._stream.write(f"{line}\n")
+            self._planned = True
+        if not self._planned:
+            return
         share = min(1.0, done / planned) if planned else 0.0
         full = int(share * 24)
         left = f", about {eta_s:.0f} s left" if eta_s >= 1 else ""
@@ -93,28 +94,86 @@ def say(text: str) -> None:
 
 
 def put(text: str | Iterable[str], encoding: str) -> None:
-    """Write the output (whole or in pieces), in its encoding and with the line ends as they are."""
+    """Write the output (whole or in pieces), in its encoding and with the line ends as they are.
+
+    Trouble where it cannot be written; BrokenPipeError where the reader went away.
+    """
     pieces = [text] if isinstance(text, str) else text
+    check_open()
     binary = getattr(sys.stdout, "buffer", None)
-    if binary is None:  # replaced by something that takes text only
-        sys.stdout.writelines(pieces)
-        return
-    sys.stdout.flush()
-    binary.writelines(piece.encode(encoding, "backslashreplace") for piece in pieces)
-    binary.flush()
+    try:
+        if binary is None:  # replaced by something that takes text only
+            sys.stdout.writelines(pieces)
+            return
+        sys.stdout.flush()
+        binary.writelines(piece.encode(encoding, "backslashreplace") for piece in pieces)
+        binary.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        drop_output()
+        raise Trouble(
+            f"standard output cannot be written: {error.strerror or error}",
+            "make room there, or name a file with --output",
+        ) from error
+
+
+def check_open() -> None:
+    """Trouble where standard output is closed."""
+    if sys.stdout is None or sys.stdout.closed:
+        raise Trouble("standard output is closed", "open it, or name a file with --output")
+
+
+def drop_output() -> None:
+    """Nobody takes it: let nothing more be written, also not at exit."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, sys.stdout.fileno())
+    os.close(devnull)
 
 
 def check_writable(path: Path) -> None:
     """Say before a long audit what would fail after it: a directory, a missing or a read-only one."""
-    if path.is_dir():
+    kind = _mode(path)
+    if kind is not None and stat.S_ISDIR(kind):
         raise Trouble(
             f"--output {path}: is a directory", f"name a file in it: --output {path / 'report.json'}"
         )
-    folder = path.resolve().parent
+    folder = Path(os.path.realpath(path)).parent
     if not folder.is_dir():
         raise Trouble(f"--output {path}: there is no directory {folder}", "create it, or name another place")
-    if not os.access(folder, os.W_OK) and not _is_device(path):
+    if _is_device(path):
+        return
+    if not os.access(folder, os.W_OK | os.X_OK):
         raise Trouble(f"--output {path}: this account may not write in {folder}", "name another place")
+
+
+def _mode(path: Path) -> int | None:
+    """Kind and permissions; None where nothing has that name. Trouble where it may not be looked at."""
+    try:
+        return path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise Trouble(f"--output {path}: cannot be written: {reason}", "name another place") from error
+
+
+def check_spares(output: Path, inputs: Iterable[str]) -> None:
+    """Trouble where `output` is one of the files that are read, by whatever name: it would be lost."""
+    for name in inputs:
+        if _is_same(output, name):
+            raise Trouble(
+                f"--output {output}: is {'standard input' if name == STANDARD_INPUT else name}, which is read here and "
+                "would be overwritten",
+                "name another file",
+            )
+
+
+def _is_same(output: Path, name: str) -> bool:
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # not there: nothing to lose
+        read = os.fstat(sys.stdin.fileno()) if name == STANDARD_INPUT else Path(name).stat()
+        return stat.S_ISREG(read.st_mode) and os.path.samestat(output.stat(), read)
+    return False
 
 
 def write_whole(path: Path, text: str | Iterable[str]) -> None:
@@ -128,7 +187,7 @@ def write_whole(path: Path, text: str | Iterable[str]) -> None:
             with path.open("wb") as device:
                 device.writelines(data)
             return
-        target = path.resolve()  # a symbolic link stays one
+        target = Path(os.path.realpath(path))  # a symbolic link stays one
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
         try:
             with os.fdopen(handle, "wb") as file:
@@ -151,18 +210,3 @@ def _is_device(path: Path) -> bool:
         mode = path.stat().st_mode
         return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
     return False
-
-
-def read_report(path: str) -> bytes:
-    """The bytes of a recorded report, unpacked where it is gzip (RFC 1952); never more than 128 MiB."""
-    content = read_file(path, LARGEST_REPORT)
-    if not content.startswith(b"\x1f\x8b"):
-        return content
-    try:
-        with gzip.GzipFile(fileobj=io.BytesIO(content)) as plain:
-            data = plain.read(LARGEST_REPORT + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise Trouble(f"{path}: cannot be unpacked: {error}", "name a report that an audit wrote") from None
-    if len(data) > LARGEST_REPORT:
-        raise Trouble(f"{path}: is larger than {LARGEST_REPORT >> 20} MiB", "no report is")
-    return data

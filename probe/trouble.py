@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+EXIT_INTERRUPTED = 130  #: 128 + SIGINT, as shells show it
+
 
 class Trouble(Exception):  # noqa: N818 - what a person reads, not what a programmer catches
     """`what` happened, and `advice`: what to do about it."""

@@ -62,6 +62,17 @@ def wayclear(*words: str, **environment: str) -> subprocess.CompletedProcess[str
         (("audit", "--tenant", "not a tenant"), "neither a GUID nor a domain"),
         (("audit", "--only", "a;b"), "only"),
         (("audit", "--output", "/"), "--output /: is a directory"),
+        (("audit", "--output", ""), "argument --output: is empty: was a variable not set?"),
+        (("audit", "--config", ""), "argument --config: is empty"),
+        (("audit", "--only", " "), "argument --only: is empty"),
+        (("audit", "--tenant", ""), "argument --tenant: is empty"),
+        (("audit", "--rules", ""), "argument --rules: is empty"),
+        (("audit", "--ca-set", ""), "argument --ca-set: is empty"),
+        (("audit", "--resolver", ""), "argument --resolver: is empty"),
+        (("replay", ""), "argument REPORT: is empty"),
+        (("audit", "--resolver", "224.0.0.1"), "'224.0.0.1' is a multicast address"),
+        (("audit", "--only", "logn.*"), "--only logn.*: no name of entra-app-proxy matches"),
+        (("audit", "--only", "logn.*"), "`wayclear rules show NAME` lists all"),
         (("audit", "--output", "/no/such/dir/x"), "there is no directory /no/such/dir"),
         (("explain",), "HOST[:PORT]"),
         (("explain", "example.org"), "example.org is on no rule of entra-app-proxy"),
@@ -125,6 +136,70 @@ def test_a_reader_that_goes_away_is_no_error_to_talk_about(words: list[str]) -> 
         os.close(writer)
     assert done.stderr == b""
     assert done.returncode in (0, cli.EXIT_PIPE)
+
+
+@pytest.mark.parametrize(
+    "words", [["rules", "list"], ["--version"], ["--help"], ["validate", "rules/sets/entra-cloud-sync.toml"]]
+)
+def test_a_standard_output_that_takes_nothing_is_a_message(words: list[str]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "probe", *words],
+            cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False,
+        )  # fmt: skip
+    assert done.returncode == 3
+    assert done.stderr.startswith("wayclear: standard output cannot be written: No space left on device\n  ")
+    assert len(done.stderr.splitlines()) == 2
+
+
+@pytest.mark.parametrize("words", ["rules list", "--version", "audit", "replay /dev/null"])
+def test_a_standard_output_that_is_closed_is_a_message(words: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$0" -m probe {words} >&-', sys.executable],
+        cwd=ROOT, stderr=subprocess.PIPE, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 3
+    assert done.stderr.startswith("wayclear: standard output is closed\n  ")
+
+
+def test_help_goes_to_standard_error_where_standard_output_is_closed() -> None:
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$0" -m probe --help >&-', sys.executable],
+        cwd=ROOT, stderr=subprocess.PIPE, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.stderr.startswith("usage: ")
+    assert "bug" not in done.stderr
+
+
+def test_what_this_account_may_not_do_is_a_message(tmp_path: Path) -> None:
+    """As nobody, where there is a nobody to become; otherwise as whoever runs the tests."""
+    closed = tmp_path / "closed"
+    (closed / "wayclear").mkdir(parents=True)
+    script = (
+        "import os, sys\n"
+        f"os.chmod({str(closed)!r}, 0)\n"
+        "from probe import cli, commands, screen\n"
+        "if os.geteuid() == 0:\n    os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
+        "sys.exit(cli.main(sys.argv[1:]))"
+    )
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.stat().st_uid == os.geteuid() and folder != Path(folder.anchor):
+            folder.chmod(folder.stat().st_mode | 0o011)
+    told = {}
+    for name, words in (("output", ["audit", "--output", f"{closed}/x"]), ("default", ["audit"])):
+        done = subprocess.run(
+            [sys.executable, "-c", script, *words], cwd=ROOT, env=os.environ | {"XDG_CONFIG_HOME": str(closed)},
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert done.returncode == 3
+        told[name] = done.stderr
+    closed.chmod(0o700)
+    assert told["output"].startswith(
+        f"wayclear: --output {closed}/x: cannot be written: Permission denied\n  "
+    )
+    assert told["default"].startswith(
+        f"wayclear: {closed}/wayclear/wayclear.toml: the configuration cannot be looked at: permission denied"
+    )
 
 
 def test_an_interrupt_ends_with_130_and_a_word() -> None:

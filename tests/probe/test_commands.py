@@ -7,14 +7,18 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
 import jsonschema
 import pytest
 
 from probe import commands
+from probe.config import Config, load_rules
+from probe.trouble import Trouble
 from rules.verdict import Endpoint, Status
 from rules.wire_schema import schema
 from tests.exporters import samples
+from tests.probe.isolated import isolated
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -114,9 +118,10 @@ def test_validate_tells_every_fault_and_goes_on(recorded: Path, tmp_path: Path) 
         check=False,
     )
     assert done.returncode == 3
+    assert "tests/probe/empty.toml: schema: is empty" in done.stderr
     assert "tenannt" in done.stderr
     assert "brutal" in done.stderr
-    assert done.stdout == f"{recorded}: ok\ntests/probe/empty.toml: ok\n"
+    assert done.stdout == f"{recorded}: ok\n"
 
 
 @pytest.mark.parametrize(
@@ -181,3 +186,156 @@ def test_a_report_that_cannot_be_judged_is_refused_with_its_place(
     assert (done.returncode, done.stdout) == (3, "")
     assert told in done.stderr
     assert "bug" not in done.stderr
+
+
+@pytest.mark.parametrize("link", ["same", "soft", "hard"])
+def test_a_recording_is_never_written_over(recorded: Path, tmp_path: Path, link: str) -> None:
+    output = recorded if link == "same" else tmp_path / link
+    if link == "soft":
+        output.symlink_to(recorded)
+    elif link == "hard":
+        output.hardlink_to(recorded)
+    before = recorded.read_bytes()
+    done = offline("replay", str(recorded), "--output", str(output))
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "would be overwritten" in done.stderr
+    assert recorded.read_bytes() == before
+
+
+def test_rules_of_ones_own_are_never_written_over(tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text((ROOT / "rules/sets/entra-cloud-sync.toml").read_text("utf-8"), "utf-8")
+    done = offline("audit", "--rules", str(own), "--output", str(own))
+    assert done.returncode == 3
+    assert "would be overwritten" in done.stderr
+
+
+def test_standard_streams_by_their_usual_name(recorded: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "probe", "replay", "-", "--format", "json", "--output", "-", "--exit-zero"],
+        cwd=ROOT, input=recorded.read_bytes(), capture_output=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert json.loads(done.stdout)["answer"] == "not-proven"
+    assert not (ROOT / "-").exists()
+    done = subprocess.run(
+        [sys.executable, "-m", "probe", "replay", "-"],
+        cwd=ROOT, input=b"[]", capture_output=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 3
+    assert done.stderr.startswith(b"wayclear: standard input: $")
+
+
+def test_replay_into_what_takes_nothing_is_a_message(recorded: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "probe", "replay", str(recorded), "--format", "json"],
+            cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False,
+        )  # fmt: skip
+    assert done.returncode == 3
+    assert done.stderr.startswith("wayclear: standard output cannot be written: No space left on device\n")
+
+
+def test_only_some_names_is_said_at_the_head() -> None:
+    done = offline("audit", "--only", "LOGIN.*")
+    assert done.returncode == 3
+    assert "Only names like login.* (--only)" in " ".join(done.stdout.partition("WHO MUST ACT")[0].split())
+
+
+@pytest.mark.parametrize(
+    ("only", "tenant", "matches"),
+    [
+        ("*", None, True),
+        ("5f3b*", None, True),  # the connector's own tenant may begin so
+        ("5f3b*", "contoso.com", True),
+        ("5f3b*", "11111111-2222-3333-4444-555555555555", False),
+        ("1111*", "11111111-2222-3333-4444-555555555555", True),
+        ("logn.*", None, False),
+        ("*.msappproxy.nte", None, False),
+    ],
+)
+def test_a_glob_that_matches_no_name_is_refused(only: str, tenant: str | None, matches: bool) -> None:
+    config = Config(only=only, tenant=tenant)
+    if matches:
+        commands._check_only("--only", config, load_rules())
+        return
+    with pytest.raises(Trouble, match="no name of entra-app-proxy matches") as caught:
+        commands._check_only("--only", config, load_rules())
+    assert "autoupdate.msappproxy.net" in str(caught.value)
+
+
+def test_nothing_is_asked_of_rules_without_a_name() -> None:
+    commands._check_only("--only", Config(only="x"), load_rules(("entra-app-proxy-china",)))
+    done = offline("audit", "--rules", "entra-app-proxy-china")
+    head = " ".join(done.stdout.partition("Tested from")[0].split())
+    assert "entra-app-proxy-china has no published list (Microsoft publishes no list" in head
+
+
+def test_rules_of_ones_own_are_shown_with_what_they_extend(tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text(
+        'schema = "wayclear.ruleset/1"\nname = "contoso-app-proxy"\ntitle = "Ours"\nversion = "1"\n'
+        'reviewed = 2026-10-01\nextends = "entra-app-proxy"\nremove = ["msecnd"]\n'
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "probe", "rules", "show", str(own)],
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("contoso-app-proxy: Ours\n")
+    assert "login.microsoftonline.com" in done.stdout
+    assert "msecnd.net" not in done.stdout
+
+
+#: An audit whose resolver has been asked and stays silent, interrupted at that moment.
+INTERRUPTED = """
+    import signal, socket, subprocess, sys
+    silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    silent.bind(("127.0.0.1", 53))
+    silent.settimeout(30)
+    words = ["audit", "--resolver", "127.0.0.1", "--config", "tests/probe/empty.toml", "--format", "json"]
+    audit = subprocess.Popen(
+        [sys.executable, "-m", "probe", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    silent.recv(4096)
+    begun = time.monotonic()
+    audit.send_signal(signal.SIGINT)
+    out, err = audit.communicate(timeout=30)
+    show([audit.returncode, out, err, time.monotonic() - begun])
+"""
+NETWORK = """
+    ip link add near type veth peer name far; ip link set far up
+    ip addr add 10.9.0.1/24 dev near; ip link set near up
+    ip route add default via 10.9.0.2
+"""
+
+
+def test_an_interrupted_audit_tells_what_it_saw(tmp_path: Path) -> None:
+    code, out, err, took = cast("tuple[int, str, str, float]", isolated(NETWORK, INTERRUPTED))
+    assert (code, err) == (130, "Interrupted: the report holds what was seen until then.\n")
+    assert took < 2
+    data = json.loads(out)
+    jsonschema.Draft202012Validator(schema()).validate(data)
+    assert (data["answer"], data["stopped"]) == ("not-proven", "interrupted")
+    assert {cause["cause"] for cause in data["causes"]} >= {"audit.not-reached"}
+    assert not any(cause["cause"].startswith(("dns.", "local.")) for cause in data["causes"])
+    (tmp_path / "r.json").write_text(out, "utf-8")
+    again = json.loads(offline("replay", str(tmp_path / "r.json"), "--format", "json").stdout)
+    assert again["verdicts"] == data["verdicts"]
+
+
+def test_the_second_interrupt_ends_at_once() -> None:
+    script = (
+        "import asyncio, signal, sys\nfrom probe import commands, cli\n"
+        "async def hang(config, rules, tell):\n"
+        "    signal.raise_signal(signal.SIGINT)\n"
+        "    try: await asyncio.sleep(60)\n"
+        "    except asyncio.CancelledError:\n"
+        "        signal.raise_signal(signal.SIGINT)\n"
+        "commands.run_audit = hang\nsys.exit(cli.main(['audit', '--config', 'tests/probe/empty.toml']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.returncode == 130
+    assert done.stderr.strip() == "Interrupted: no report was written."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import subprocess
 import sys
 import tomllib
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from probe.config import BadFile, Config, default_path, load_config, parse_config, validate_file
+from probe.files import LARGEST
 from probe.limits import Limits
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -123,6 +126,39 @@ def test_each_fault_is_told_where_it_is(line: str, told: str) -> None:
     assert told in text
 
 
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("fe80::1", "is link-local: say on which interface, as in fe80::1%eth0"),
+        ("224.0.0.1", "is a multicast address: a resolver is one host"),
+        ("ff02::fb", "is a multicast address"),
+        ("255.255.255.255", "is a broadcast address"),
+        ("0.0.0.0", "means no host, or this one"),
+        ("::", "means no host, or this one"),
+        ("::ffff:0.0.0.0", "means no host, or this one"),
+    ],
+)
+def test_a_resolver_is_one_host(address: str, told: str) -> None:
+    assert f"resolvers[0]: '{address}' {told}" in faults(f'resolvers = ["{address}"]')
+
+
+def test_resolvers_may_be_near() -> None:
+    near = ("127.0.0.53", "::1", "fe80::1%eth0", "169.254.169.253", "10.0.0.255")
+    assert parse_config({"resolvers": list(near)}, "").resolvers == near
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["labels = 1", "timeouts = 1", '[labels]\n"a b" = "x"', "tenant = 3", "rules = 1", "resolvers = 1",
+     "public_networks = 1", "canary_address = 1", "only = 1", "pace = 1", "budget = true", "public_roots = 1"],
+)  # fmt: skip
+def test_every_example_is_a_line_that_is_right(line: str) -> None:
+    with pytest.raises(BadFile) as caught:
+        parse_config(tomllib.loads(line), "wayclear.toml")
+    for fault in caught.value.faults:
+        parse_config(tomllib.loads(fault.example), "wayclear.toml")
+
+
 def test_a_tenant_may_be_a_domain() -> None:
     found = parse_config({"tenant": "Contoso.onmicrosoft.com"}, "")
     assert (found.tenant, found.tenant_is_domain) == ("contoso.onmicrosoft.com", True)
@@ -165,6 +201,25 @@ def test_the_default_file_may_be_absent_a_named_one_not(tmp_path: Path) -> None:
         load_config(str(tmp_path / "none.toml"))
 
 
+def test_a_default_file_that_may_not_be_looked_at_is_not_passed_over(tmp_path: Path) -> None:
+    """Root may look everywhere: a loop of links is refused to everybody."""
+    (tmp_path / "wayclear").symlink_to("wayclear")
+    with pytest.raises(BadFile) as caught:
+        load_config(environ={"XDG_CONFIG_HOME": str(tmp_path)}, root=False)
+    assert str(caught.value).startswith(
+        f"{tmp_path}/wayclear/wayclear.toml: the configuration cannot be looked at: "
+    )
+    assert "--config" in str(caught.value)
+
+
+def test_an_empty_word_of_the_command_line_is_not_passed_over(tmp_path: Path) -> None:
+    for key in ("tenant", "only"):
+        with pytest.raises(BadFile, match=f"{key}: is empty"):
+            load_config(str(ROOT / "tests/probe/empty.toml"), {key: ""})
+    with pytest.raises(BadFile, match="cannot be read"):
+        load_config("")
+
+
 def test_default_places() -> None:
     assert default_path({}, "linux", root=True) == "/etc/wayclear/wayclear.toml"
     assert default_path({"XDG_CONFIG_HOME": "/x"}, "linux", root=False) == "/x/wayclear/wayclear.toml"
@@ -178,7 +233,7 @@ def test_validate_tells_what_a_file_is_by_its_schema(tmp_path: Path) -> None:
         assert validate_file(str(shipped)) == []
     path = tmp_path / "file"
     for text, told in (
-        ("", []),
+        ('schema = "wayclear.config/1"', []),
         ('pace = "fast"', []),
         ('pace = "slow"', [f"{path}: pace: 'slow' is not polite or fast. For example: pace = \"polite\""]),
         ('rules = ["none.toml"]', [f"{tmp_path / 'none.toml'}: cannot be read: no such file or directory"]),
@@ -197,6 +252,27 @@ def test_validate_tells_what_a_file_is_by_its_schema(tmp_path: Path) -> None:
     assert validate_file(str(tmp_path / "none")) == [
         f"{tmp_path / 'none'}: cannot be read: no such file or directory"
     ]
+
+
+def test_an_empty_file_is_fine_as_the_configuration_and_nothing_to_validate(tmp_path: Path) -> None:
+    path = tmp_path / "empty.toml"
+    path.write_text("# nothing yet\n")
+    assert load_config(str(path)) == Config(source=str(path))
+    (message,) = validate_file(str(path))
+    assert message.startswith(f"{path}: schema: is empty")
+    assert message.endswith('For example: schema = "wayclear.ruleset/1"')
+
+
+def test_validate_reads_what_is_packed(tmp_path: Path) -> None:
+    path = tmp_path / "own.toml.gz"
+    path.write_bytes(gzip.compress(b'pace = "slow"'))
+    (message,) = validate_file(str(path))
+    assert message.startswith(f"{path}: pace: 'slow' is not polite or fast")
+    path.write_bytes(gzip.compress(b"#" * (LARGEST + 1)))
+    assert validate_file(str(path)) == [f"{path}: has {LARGEST + 1} bytes, at most {LARGEST} are read"]
+    path.write_bytes(gzip.compress(json.dumps({"schema": "wayclear.report/1"}).encode()))
+    (message,) = validate_file(str(path))
+    assert message.startswith(f"{path}: $")
 
 
 def test_validate_warns_of_a_look_alike(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import io
 import os
 import sys
 import time
@@ -10,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from probe.files import LARGEST, exists, parse_toml, read_file, read_toml
+from probe.files import LARGEST, exists, parse_toml, read_file, read_input, read_toml
 from rules.fields import BadFile
 
 
@@ -85,3 +87,56 @@ def test_what_is_no_toml(tmp_path: Path, content: str | bytes, told: str) -> Non
 
 def test_thirty_levels_are_fine() -> None:
     assert parse_toml(("a = " + "[" * 30 + "]" * 30).encode(), "a.toml").data
+
+
+def test_whether_something_is_there_where_nobody_may_look(tmp_path: Path) -> None:
+    """Root may look everywhere: a loop of links is refused to everybody, by another reason."""
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    with pytest.raises(BadFile, match="cannot be looked at: too many levels of symbolic links"):
+        exists(str(loop / "a.toml"))
+    write(tmp_path / "file", "")
+    assert not exists(str(tmp_path / "file" / "a.toml"))
+
+
+def test_an_input_is_read_packed_or_not(tmp_path: Path) -> None:
+    plain, packed = write(tmp_path / "a.json", b"{}"), write(tmp_path / "a.json.gz", gzip.compress(b"{}"))
+    assert read_input(str(plain)) == read_input(str(packed)) == b"{}"
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_an_input_may_be_standard_input(monkeypatch: pytest.MonkeyPatch, packed: bool) -> None:
+    content = gzip.compress(b"{}") if packed else b"{}"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+    assert read_input("-") == b"{}"
+
+
+def test_standard_input_is_capped_and_may_be_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"123")))
+    with pytest.raises(BadFile, match="standard input: has more than 2 bytes"):
+        read_input("-", 2)
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(BadFile, match="standard input: cannot be read: it is closed"):
+        read_input("-")
+
+
+def test_a_bomb_stops_at_its_cap(tmp_path: Path) -> None:
+    path = write(tmp_path / "bomb.gz", gzip.compress(b" " * (4 << 20)))
+    with pytest.raises(BadFile, match="has more than 1048576 bytes when unpacked"):
+        read_input(str(path), 1 << 20)
+
+
+@pytest.mark.parametrize(
+    "data", [b"\x1f\x8b", b"\x1f\x8bgarbage", gzip.compress(b"x" * 999)[:-9]], ids=["short", "garbage", "cut"]
+)
+def test_broken_gzip_is_a_message(tmp_path: Path, data: bytes) -> None:
+    with pytest.raises(BadFile, match="cannot be unpacked"):
+        read_input(str(write(tmp_path / "a.gz", data)))
+
+
+def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
+    if sys.platform != "win32":  # which has no such files
+        os.mkfifo(tmp_path / "fifo")
+    for path in (tmp_path, tmp_path / "fifo", Path("/dev/zero"), tmp_path / "missing"):
+        with pytest.raises(BadFile):
+            read_input(str(path))

@@ -14,6 +14,7 @@ from probe.rulefiles import (
     load_caset,
     load_rules,
     load_ruleset,
+    load_set,
     shipped_interceptors,
     shipped_names,
     shipped_sets,
@@ -230,3 +231,13 @@ def test_files_that_extend_each_other_end(tmp_path: Path) -> None:
     text = f'schema = "wayclear.ruleset/1"\nname = "c"\nextends = "entra"\n{HEAD}'
     (tmp_path / "c.toml").write_text(text)
     assert "extends: 'entra' is not a set that is known" in refused(["c.toml"], [], tmp_path)
+
+
+def test_a_set_by_name_or_file_whichever_it_is(tmp_path: Path) -> None:
+    assert isinstance(load_set("entra-app-proxy"), RuleSet)
+    assert isinstance(load_set("microsoft-azure"), CaSet)
+    own = tmp_path / "own.toml"
+    own.write_text((Path("rules/sets/microsoft-azure.toml")).read_text("utf-8"), "utf-8")
+    assert isinstance(load_set(str(own)), CaSet)
+    with pytest.raises(BadFile, match="cannot be read"):
+        load_set(str(tmp_path / "none.toml"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import gzip
 import io
 import os
 import select
@@ -21,7 +20,6 @@ import pytest
 
 from probe import screen
 from probe.trouble import Trouble
-from rules.fields import BadFile
 
 assert sys.platform != "win32"  # terminals are pseudo terminals here; also tells the type checker
 
@@ -72,8 +70,17 @@ def test_the_bar_is_silent_in_a_pipe() -> None:
 
 def test_an_empty_plan_is_no_division() -> None:
     with terminal() as (controller, stream):
-        screen.Bar(stream).tell("this host", 0, 0, 0.0, None)
-        assert read(controller, "host") == "\r[........................] this host"
+        screen.Bar(stream).tell("this host", 0, 0, 0.0, "no names")
+        assert read(controller, " host") == "no names\r\n\r[........................] this host"
+
+
+def test_the_plan_comes_before_the_bar() -> None:
+    with terminal() as (controller, stream):
+        bar = screen.Bar(stream)
+        bar.tell("this host", 0, 0, 0.0, None)
+        bar.tell("names", 0, 4, 2.0, "the plan")
+        bar.tell("service", 1, 4, 2.0, None)
+        assert read(controller, "service").startswith("the plan\r\n\r[")
 
 
 def test_color_needs_a_terminal_and_nobody_against_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,33 +177,34 @@ def test_a_directory_is_refused_before_anything_is_measured(tmp_path: Path) -> N
     screen.check_writable(tmp_path / "report.json")
 
 
-def test_a_report_is_read_packed_or_not(tmp_path: Path) -> None:
-    plain, packed = tmp_path / "a.json", tmp_path / "a.json.gz"
-    plain.write_bytes(b"{}")
-    packed.write_bytes(gzip.compress(b"{}"))
-    assert screen.read_report(str(plain)) == screen.read_report(str(packed)) == b"{}"
+def test_an_output_that_may_not_be_looked_at_is_a_message(tmp_path: Path) -> None:
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    with pytest.raises(Trouble, match="cannot be written: Too many levels of symbolic links"):
+        screen.check_writable(loop)
+    with pytest.raises(Trouble, match="cannot be written: File name too long"):
+        screen.check_writable(tmp_path / ("x" * 300))
 
 
-def test_a_bomb_stops_at_its_cap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(screen, "LARGEST_REPORT", 1 << 20)
-    path = tmp_path / "bomb.gz"
-    path.write_bytes(gzip.compress(b" " * (4 << 20)))
-    with pytest.raises(Trouble, match="is larger than 1 MiB"):
-        screen.read_report(str(path))
+def test_what_is_read_is_not_written_over_by_any_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording, soft, hard = (tmp_path / name for name in ("r.json", "soft", "hard"))
+    recording.write_text("{}")
+    soft.symlink_to(recording)
+    hard.hardlink_to(recording)
+    for output in (recording, soft, hard, tmp_path / "." / "r.json"):
+        with pytest.raises(Trouble, match="which is read here and would be overwritten"):
+            screen.check_spares(output, ["-", str(recording)])
+    screen.check_spares(tmp_path / "other.json", [str(recording), str(tmp_path / "none")])
+    screen.check_spares(Path(os.devnull), [os.devnull])
+    with recording.open() as stream:
+        monkeypatch.setattr(sys, "stdin", stream)
+        with pytest.raises(Trouble, match="is standard input, which is read"):
+            screen.check_spares(recording, ["-"])
 
 
-@pytest.mark.parametrize(
-    "data", [b"\x1f\x8b", b"\x1f\x8bgarbage", gzip.compress(b"x" * 999)[:-9]], ids=["short", "garbage", "cut"]
-)
-def test_broken_gzip_is_a_message(tmp_path: Path, data: bytes) -> None:
-    path = tmp_path / "a.gz"
-    path.write_bytes(data)
-    with pytest.raises(Trouble, match="cannot be unpacked"):
-        screen.read_report(str(path))
-
-
-def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "fifo")
-    for path in (tmp_path, tmp_path / "fifo", Path("/dev/zero"), tmp_path / "missing"):
-        with pytest.raises(BadFile):
-            screen.read_report(str(path))
+def test_no_standard_output_is_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    with pytest.raises(Trouble, match="standard output is closed"):
+        screen.put("x", "utf-8")
