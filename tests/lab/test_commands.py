@@ -196,6 +196,7 @@ def test_an_interrupt_ends_it_at_once_and_leaves_nothing(healthy: Lab) -> None:
     assert 0 < seen["after"] < 2
     assert seen["left"] == []
     assert "Traceback" not in seen["shown"]
+    assert "Interrupted after" in seen["shown"], "the report of what was seen"
 
 
 # --- how much, how long, as whom ----------------------------------------------------------------------------------
