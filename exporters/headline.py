@@ -33,10 +33,11 @@ def headline(report: Report) -> str:
 def beside(report: Report) -> Iterator[str]:
     """Sentences that belong to the answer: what it does not speak of, and why there is none."""
     for used in report.rulesets:
-        if used.kind == "rules" and used.note and not used.note.startswith("not reviewed"):
+        untold = used.note.rstrip(".") not in report.answer_text
+        if used.kind == "rules" and used.note and untold and not used.note.startswith("not reviewed"):
             told = "" if used.note == NO_LIST else f" ({say(used.note)})"
             yield f"Reason: {display(used.name)} has {NO_LIST}{told}."
-    if report.plan.only:
+    if report.plan.only and "only names like" not in report.answer_text:
         yield f"Only names like {display(report.plan.only)} (--only): the other names of the rules were left out."
     if report.stopped == "interrupted":
         yield f"Interrupted after {seconds(report.finished - report.started)}: what was not reached by then was not tested."

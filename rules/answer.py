@@ -137,7 +137,7 @@ _TEXTS = {
 _WHY_OPEN = {
     "audit.no-tenant": "the tenant's own names were not tested (give --tenant)",
     "proxy.not-tested": "a proxy is set on this host and the direct way fails; the way through the proxy was not tested",
-    "audit.not-reached": "the time or the pace ran out before every name was tested",
+    "audit.not-reached": "the audit ended before every name was tested",
     "audit.not-recorded": "the recording does not hold what today's rules ask for",
     "dns.nxdomain": "no name that is known under a required wildcard resolves",
     "path.sweep-detected": "a firewall stopped answering this host in the middle of the audit",

@@ -241,7 +241,7 @@ def _off_list(context: Context) -> Iterator[Verdict]:
             "crl",
             Status.NOTICE,
             "audit.not-on-list",
-            f"{host} is on no rule, but the certificate of {shown} names it as a revocation source",
+            f"{host} is not on Microsoft's list, but the certificate of {shown} names it as a revocation source",
             f"Allow {host} on port 80 as well: Microsoft's list does not name it, the certificates do.",
             group="cert-validation",
         )

@@ -95,7 +95,11 @@ def _unreached(context: Context, target: Target, candidate: Candidate) -> Verdic
             "path.sweep-detected",
             "not tried: a firewall on the way had begun to drop this host's traffic",
         )
-    why = {"budget": "the time ran out first", "sweep": "too many hosts had met silence or a reset"}
+    why = {
+        "interrupted": "the audit was interrupted",
+        "budget": "the time ran out first",
+        "sweep": "too many hosts had met silence or a reset",
+    }
     cause = "audit.not-reached" if audit.stopped else "audit.not-recorded"
     return row(
         context,

@@ -156,7 +156,7 @@ class Report:
     causes: tuple[CauseGroup, ...]  # heaviest first
     verdicts: tuple[Verdict, ...]
     observations: tuple[Observation, ...]
-    stopped: str = ""  # why it ended early: "budget", "sweep", "no-route", "no-resolver"
+    stopped: str = ""  # why it ended early: "budget", "sweep", "interrupted", "no-route", "no-resolver"
     notes: tuple[str, ...] = field(default=())  # "the rule set has not been reviewed for 190 days", ...
 
     @property

@@ -39,7 +39,6 @@ from tests.lab.scenarios import SCENARIOS
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-MADE_LATER = {"bench.md"}  # written by `make bench`
 LAYERS = "dns|tcp|tls|http|crl|ocsp|proxy|path|local|audit"
 #: Causes that are put together while the program runs: every such f-string in rules/ with the words it can make.
 MADE = {
@@ -79,9 +78,7 @@ def between(name: str, word: str) -> str:
 def test_links_lead_somewhere(path: str) -> None:
     links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page(path))
     wanted = [link for link in links if not re.match(r"[a-z]+:", link)]
-    missing = [
-        w for w in wanted if not ((ROOT / path).parent / w).exists() and Path(w).name not in MADE_LATER
-    ]
+    missing = [w for w in wanted if not ((ROOT / path).parent / w).exists()]
     assert missing == []
 
 

@@ -125,7 +125,7 @@ def test_json_is_valid_against_the_shipped_schema(healthy: Lab) -> None:
     assert done.stderr == ""
     report = json.loads(done.stdout)
     jsonschema.Draft202012Validator(SCHEMA).validate(report)
-    assert report["answer"] == "yes"
+    assert report["answer"] == "not-proven", "a part of the list proves no network"
     names = {h.name for h in healthy.plan.world.matching(".msappproxy.net")}
     assert {v["endpoint"]["host"] for v in report["verdicts"] if v["check"] == "tls"} == names
 
@@ -143,7 +143,7 @@ def test_output_is_a_file_of_ours_alone(healthy: Lab) -> None:
     path = healthy.directory / "out.json"
     done = command(healthy, "audit", "--format", "json", "--output", str(path), *SOME)
     assert done.stdout == ""
-    assert done.stderr.startswith("YES: ")
+    assert done.stderr.startswith("NOT PROVEN: ")
     assert str(path) in done.stderr
     assert path.stat().st_mode & 0o777 == 0o640
     assert json.loads(path.read_text())["schema"] == "wayclear.report/1"
@@ -163,12 +163,12 @@ def test_resolvers_of_the_command_line_are_asked(healthy: Lab) -> None:
     assert {o["step"]["resolver"] for o in one["observations"] if o["kind"] == "dns_question"} == {
         SECOND_RESOLVER
     }
-    assert one["answer"] == report["answer"] == "yes"
+    assert one["answer"] == report["answer"] == "not-proven"
 
 
 def test_a_pipe_gets_plain_text(healthy: Lab) -> None:
     done = command(healthy, "audit", *SOME)
-    assert done.stdout.startswith("YES: ")
+    assert done.stdout.startswith("NOT PROVEN: ")
     assert not CONTROL.search(done.stdout)
     assert done.stderr == ""
     first_screen = "\n".join(done.stdout.splitlines()[:25])
@@ -179,11 +179,11 @@ def test_a_pipe_gets_plain_text(healthy: Lab) -> None:
 def test_a_terminal_gets_the_plan_a_bar_and_then_the_answer(healthy: Lab) -> None:
     seen = on_terminal(healthy, argv(healthy, "audit", *SOME))
     shown = seen["shown"]
-    assert seen["code"] == 0
+    assert seen["code"] == 3
     plan = re.search(r"\d+ names, about \d+ connections, about \d+ s", shown)
     assert plan is not None
     bar = shown.index("[#")
-    answer = shown.index("YES")
+    answer = shown.index("NOT PROVEN")
     assert plan.start() < bar < answer
     assert "\x1b[" in shown[answer - 8 : answer + 8], "the answer is in colour"
     assert "\r" not in shown[answer:].replace("\r\n", "\n")
@@ -208,7 +208,7 @@ def test_what_a_short_budget_does_not_reach_is_said_row_by_row(healthy: Lab) -> 
     assert run.finished.code == 3
     assert run.finished.elapsed < 8
     assert run.report["answer"] == "not-proven"
-    assert "time" in run.report["answer_text"]
+    assert "ended before" in run.report["answer_text"]
     whole = audit(healthy)
     assert whole.report is not None
     rows = [
@@ -233,12 +233,12 @@ def test_no_raw_sockets_are_needed(healthy: Lab) -> None:
     without = ["setpriv", "--bounding-set", "-net_raw", "--inh-caps", "-net_raw", "--"]
     status = healthy.run([*without, "grep", "CapEff", "/proc/self/status"]).stdout
     assert not int(status.split()[1], 16) & 1 << 13
-    done = healthy.run([*without, *argv(healthy, "audit", *SOME)], timeout=120)
+    done = healthy.run([*without, *argv(healthy, "audit")], timeout=120)
     assert done.code == 0, done.text
 
 
 def test_a_tenant_may_be_a_domain(healthy: Lab) -> None:
-    known = json.loads(command(healthy, "audit", "--tenant", "contoso.com", "--format", "json", *SOME).stdout)
+    known = json.loads(command(healthy, "audit", "--tenant", "contoso.com", "--format", "json").stdout)
     assert known["vantage"]["tenant"] == TENANT
     assert known["vantage"]["tenant_source"] == "--tenant contoso.com"
     assert known["answer"] == "yes"

@@ -239,7 +239,7 @@ def test_replay_into_what_takes_nothing_is_a_message(recorded: Path) -> None:
 def test_only_some_names_is_said_at_the_head() -> None:
     done = offline("audit", "--only", "LOGIN.*")
     assert done.returncode == 3
-    assert "Only names like login.* (--only)" in " ".join(done.stdout.partition("WHO MUST ACT")[0].split())
+    assert "only names like login.*" in " ".join(done.stdout.partition("WHO MUST ACT")[0].split())
 
 
 @pytest.mark.parametrize(
@@ -268,7 +268,7 @@ def test_nothing_is_asked_of_rules_without_a_name() -> None:
     commands._check_only("--only", Config(only="x"), load_rules(("entra-app-proxy-china",)))
     done = offline("audit", "--rules", "entra-app-proxy-china")
     head = " ".join(done.stdout.partition("Tested from")[0].split())
-    assert "entra-app-proxy-china has no published list (Microsoft publishes no list" in head
+    assert "Microsoft publishes no list" in head
 
 
 def test_rules_of_ones_own_are_shown_with_what_they_extend(tmp_path: Path) -> None:
