@@ -1,4 +1,4 @@
-"""A first look at the service while an audit is still under way: what got through so far, told as such and no verdict."""
+"""A first look at the service while an audit is still under way: what has answered so far, told as such, no verdict."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def first_look(audit: Audit) -> str:
     if not through and not silent:
         return ""
     total = len(through) + len(silent) + (len(found["unresolved"]) if not through else 0)
-    text = f"First look: {len(through)} of {total} service names get through at their first address"
+    text = f"First look: {len(through)} of {total} service names answer at their first address"
     if silent:
         more = f" and {len(silent) - SHOWN} more" if len(silent) > SHOWN else ""
         text += f"; not {', '.join(silent[:SHOWN])}{more}"

@@ -23,7 +23,7 @@ def looked(world: World) -> list[str]:
 def test_nothing_is_said_before_every_service_name_was_tried_once() -> None:
     first, *rest = looked(healthy())
     assert first == ""
-    assert rest == ["First look: 4 of 4 service names get through at their first address"]
+    assert rest == ["First look: 4 of 4 service names answer at their first address"]
 
 
 def test_a_silent_name_is_named() -> None:
@@ -31,7 +31,7 @@ def test_a_silent_name_is_named() -> None:
     world.when(TlsHandshake, SILENCE, server_name=BOOTSTRAP)
     assert (
         looked(world)[-1]
-        == f"First look: 3 of 4 service names get through at their first address; not {BOOTSTRAP}"
+        == f"First look: 3 of 4 service names answer at their first address; not {BOOTSTRAP}"
     )
 
 
