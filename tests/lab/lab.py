@@ -155,7 +155,6 @@ class Lab:
             text=True,
             cwd=ROOT,
             start_new_session=True,
-            preexec_fn=namespaces.die_with_parent,
         )
         self._write_files()
         self._many(
