@@ -74,8 +74,9 @@ def tls_chapter(directory: Path, size: Size) -> Chapter:
     """CPU per TLS probe with the chain judged."""
     figures: list[Figure] = []
     exporter = Exporter(directory, ())
-    sides = [Side(loop, directory) for loop in loops()]
+    sides: list[Side] = []
     try:
+        sides += [Side(loop, directory) for loop in loops()]
         for version, kind in itertools.product(("1.2", "1.3"), _KEYS):
             addresses = [server_address(kind, version, i) for i in range(size.servers)]
             targets = [(a, _HELLOS[version]) for a in addresses]
@@ -114,9 +115,10 @@ def dns_chapter(directory: Path, size: Size) -> Chapter:
     """CPU per DNS question."""
     names = [host_name(endpoint_address(i)) for i in range(DNS_NAMES)]
     exporter = Exporter(directory, names)
-    sides = [Side(loop, directory) for loop in loops()]
+    sides: list[Side] = []
     asked = list(itertools.islice(itertools.cycle(names), size.questions))
     try:
+        sides += [Side(loop, directory) for loop in loops()]
         paths = exporter.dns_paths(size.questions, DNS_NAMES)
         pairs = _rounds(size, size.questions, exporter, paths, sides, kind="dns", names=asked)
     finally:

@@ -72,7 +72,10 @@ def prepare(network: int | None = None) -> Callable[[], None]:
 def environment() -> dict[str, str]:
     """Ours, without proxies and with the tools of the system administrator on the path."""
     kept = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
-    return kept | {"PATH": f"{os.environ.get('PATH', '')}:{TOOLS}"}
+    return kept | {
+        "PATH": f"{os.environ.get('PATH', '')}:{TOOLS}",
+        "PYTHONUNBUFFERED": "1",
+    }  # a log is read while it grows
 
 
 def cpu_seconds(pid: int) -> float:
