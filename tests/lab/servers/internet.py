@@ -113,7 +113,7 @@ class Internet:
         self.world = world
         self.pki = Pki(now)
         self.contexts = Contexts(self.pki, directory)
-        self.library = Library(self.pki, world.flaws)
+        self.documents = Library(self.pki, world.flaws)
         self.responder = Responder(self.pki, world.flaws)
         self.at = {a: h for h in world.hosts.values() for a in h.addresses}
 
@@ -201,7 +201,7 @@ class Internet:
             if len(target) > len("/ocsp/") + 40:
                 made = self.responder.from_target(target)
                 return response("200 OK", made.body, made.media_type)
-        found = self.library.get(host, target)
+        found = self.documents.get(host, target)
         return response("200 OK", found.body, found.media_type) if found else None
 
 
