@@ -19,7 +19,7 @@ from enum import IntEnum
 from rules.candidates import Candidate, candidates
 from rules.chains import Chains, Wants
 from rules.failure import Code
-from rules.fetches import Fetches, Wanted
+from rules.fetches import CRL_CAP, Fetches, Wanted
 from rules.guard import RECHECK, Guard, is_v6
 from rules.kinds.dns_chain import DnsQuestion
 from rules.kinds.http_fetch import HttpExchange, HttpFetch
@@ -220,7 +220,7 @@ class Audit:
             return TlsHandshake(address, target.port, target.host, "connector", target.path)
         document = target.document
         if document is not None and document.kind == "crl":
-            return HttpFetch(address, 80, target.host, document.path, "crl", cap=33_554_432)
+            return HttpFetch(address, 80, target.host, document.path, "crl", cap=CRL_CAP)
         path = document.path if document else (target.path or target.rule.path or "/")
         return HttpFetch(address, 80, target.host, path)
 

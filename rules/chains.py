@@ -84,11 +84,6 @@ class Chains:
         state = self._states.get(chain)
         return judge_chain(chain, state.fetched if state else (), self.roots, self._cas, now)
 
-    def aia(self, chain: tuple[bytes, ...]) -> dict[str, bytes | None]:
-        """AIA addresses that were tried for this chain, with what they gave."""
-        state = self._states.get(chain)
-        return dict(state.urls) if state else {}
-
     def _advance(self, states: list[ChainState]) -> Wants:
         lookups: dict[bytes, None] = {}
         urls: dict[str, None] = {}

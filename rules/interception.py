@@ -17,6 +17,7 @@ from rules.display import display
 from rules.ruleset import CaSet, Interceptor
 from rules.trust import ChainJudgement
 from rules.verdict import Confidence
+from rules.wildcard import matches
 
 SHOWN = 100  #: characters of a peer's name in a sentence
 LISTED = 8  #: names and addresses that are listed in the evidence
@@ -111,31 +112,11 @@ def product_of(certs: Iterable[CertFacts], interceptors: tuple[Interceptor, ...]
     for known in interceptors:
         patterns = tuple(fold(pattern) for pattern in (known.cn, known.o, known.ou))
         if any(patterns) and any(
-            all(not pattern or glob(pattern, text) for pattern, text in zip(patterns, texts, strict=True))
+            all(not pattern or matches(pattern, text) for pattern, text in zip(patterns, texts, strict=True))
             for texts in names
         ):
             return known.product
     return ""
-
-
-def glob(pattern: str, text: str) -> bool:
-    """Whether `text` matches `pattern`, in which `*` is any run and `?` any one character.
-
-    The text is a peer's: only the last `*` is ever tried again, so time never exceeds length times length.
-    """
-    at = start = 0
-    star = resume = -1
-    while at < len(text):
-        if start < len(pattern) and pattern[start] == "*":
-            star, resume, start = start, at, start + 1
-        elif start < len(pattern) and pattern[start] in ("?", text[at]):
-            at, start = at + 1, start + 1
-        elif star >= 0:
-            resume += 1
-            at, start = resume, star + 1
-        else:
-            return False
-    return pattern[start:].strip("*") == ""
 
 
 def _reason(mine: Sequence[Handshake], brands: tuple[str, ...]) -> str:

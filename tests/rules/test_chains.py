@@ -83,7 +83,6 @@ def test_an_issuer_that_was_not_served_is_fetched_and_completes_the_chain() -> N
         known.looked_up(subject, None)
     assert known.settled(ALONE)
     assert known.judge(ALONE, START).verdict == "genuine"
-    assert known.aia(ALONE) == {AIA_URL: ISSUER}
 
 
 def test_an_issuer_that_is_nowhere_leaves_the_chain_incomplete_and_settled() -> None:
@@ -118,5 +117,4 @@ def test_stores_that_did_not_answer_prove_nothing_and_block_nothing() -> None:
 def test_a_chain_that_was_never_served_is_unknown() -> None:
     known = chains()
     assert not known.settled(WHOLE)
-    assert known.aia(WHOLE) == {}
     assert list(known.known()) == []

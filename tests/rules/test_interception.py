@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.certificate import facts
-from rules.interception import Handshake, glob, judge_handshakes, product_of, zone
+from rules.interception import Handshake, judge_handshakes, product_of, zone
 from rules.ruleset import Interceptor
 from rules.trust import judge_chain
+from rules.wildcard import matches as glob
 from tests.lab.pki import CORPORATE, OCSP02, PRIVATE
 from tests.rules.certs import CAS, NOW, PUBLIC, ca, chain, impostor, make, stores
 
