@@ -91,7 +91,7 @@ def audit(servers: Servers, endpoints: int, service_every: int = 1, network: int
     with log.open("wb") as said:
         process = subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=said, stderr=said, cwd=ROOT, env=environment(),
-            preexec_fn=prepare(network), pass_fds=() if network is None else (network,),  # noqa: PLW1509
+            preexec_fn=prepare(network), pass_fds=() if network is None else (network,),  # noqa: PLW1509  # a namespace is entered between fork and exec
         )  # fmt: skip
         _, status, usage = os.wait4(process.pid, 0)
     elapsed = time.monotonic() - begun

@@ -156,7 +156,7 @@ def verdict(
         "citation": "https://learn.microsoft.com/entra (2026-10-01)",
         "group": "sign-in",
     }
-    return Verdict(check=check, status=status, cause=cause, **(values | more))  # type: ignore[arg-type]
+    return Verdict(check=check, status=status, cause=cause, **(values | more))  # type: ignore[arg-type]  # short hand of a sample
 
 
 INTERCEPTED = CauseGroup(
@@ -244,7 +244,7 @@ def report(**changes: object) -> Report:
         "observations": observations(),
         "notes": ("The CA set has not been reviewed for 246 days: what it does not know may be new.",),
     }
-    return Report(**(values | changes))  # type: ignore[arg-type]
+    return Report(**(values | changes))  # type: ignore[arg-type]  # short hand of a sample
 
 
 def healthy() -> Report:

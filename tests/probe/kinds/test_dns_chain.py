@@ -51,7 +51,7 @@ def ask(answer: Answer, tcp: Talk | None = None, limits: Limits = QUICK) -> tupl
 
 
 def assert_nothing_runs(_server: Server) -> None:
-    names = {task.get_coro().__qualname__ for task in asyncio.all_tasks()}  # type: ignore[union-attr]
+    names = {task.get_coro().__qualname__ for task in asyncio.all_tasks()}  # type: ignore[union-attr]  # a task of ours has a coroutine
     assert not {name for name in names if name.startswith(("measure", "_Asking", "_HostStream"))}
 
 
