@@ -40,7 +40,7 @@ async def measure(step: HttpFetch, network: Network, limits: Limits) -> Observat
         stream = await network.connect(step.address, step.port, limits.tcp)
     except NetworkError as error:
         return Observation(step, started, time.monotonic() - begin, failure=error.failure, local=error.local)
-    reader, clock = ResponseReader(limits, step.cap), _Clock()
+    reader, clock = ResponseReader(limits, min(step.cap, limits.crl_body)), _Clock()
     try:
         async with asyncio.timeout(limits.crl if step.purpose == "crl" else limits.http):
             await _exchange(stream, wire, reader, clock, limits.first_byte)

@@ -134,6 +134,16 @@ def test_k1_an_endless_body_stops_exactly_at_the_cap() -> None:
     assert exchange(observation).sha256 == hashlib.sha256(bytes(300_000)).hexdigest()
 
 
+def test_the_configured_size_of_a_list_bounds_it_too() -> None:
+    step = replace(STEP, purpose="crl", cap=300_000)
+    small = replace(QUICK, crl_body=120_000)
+    observation = fetch(
+        endless(bytes(10_000), b"HTTP/1.1 200 OK\r\nContent-Length: 10000000000\r\n\r\n"), step, small
+    )
+    assert failure(observation).code is Code.TOO_LARGE
+    assert exchange(observation).size == 120_000
+
+
 def test_k1_a_slow_drip_of_body_ends_at_the_total_limit() -> None:
     begin = time.monotonic()
     observation = fetch(endless(b"x", b"HTTP/1.1 200 OK\r\n\r\n", pause=0.05), replace(STEP, purpose="crl"))
