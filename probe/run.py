@@ -6,11 +6,12 @@ It decides nothing about the network: what to ask and what an answer means is `r
 from __future__ import annotations
 
 import asyncio
+import math
 import secrets
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -78,11 +79,14 @@ class Runner:
         budget: float | None = None,
         tell: Tell | None = None,
         opened: int = 0,
+        slowest: float = 10.0,
     ) -> None:
-        """`opened` connections were made for this audit already: the pace counts them."""
+        """`opened` connections were made for this audit already: the pace counts them. `slowest`: seconds that a
+        connection may take by its limits, for the estimate where no rate gives one."""
         self._audit = audit
         self._prober = prober
         self._pace = pace
+        self._slowest = slowest
         self._budget = budget
         self._tell = tell
         self._bucket = TokenBucket(pace.rate, pace.burst)
@@ -165,11 +169,8 @@ class Runner:
 
     def _start(self) -> float | None:
         """Start what may start. Returns seconds to wait for the pace; None when nothing is waiting for it."""
-        for kind in (
-            "local",
-            "dns",
-            "os",
-        ):  # to start the last one's process takes longer than to send to the second
+        # questions before lookups: to start a lookup process takes longer than to send
+        for kind in ("local", "dns", "os"):
             while self._running[kind] < self._caps[kind] and (got := self._next(kind)) is not None:
                 self._launch(kind, *got)
         while self._running["connection"] < self._caps["connection"]:
@@ -281,14 +282,18 @@ class Runner:
         if not self._plan_told and self._audit.host is not None:
             self._plan_told = True
             expected = estimate(self._audit)
-            seconds = expected / self._pace.rate if self._pace.rate else 10.0
             names = len({t.host for t in self._audit.targets if t.host})
-            line = (
-                f"{names} names, about {expected} connections, about {seconds:.0f} s ({self._pace.name} pace)"
-            )
+            line = f"{names} names, about {expected} connections, {self._length(expected)} ({self._pace.name} pace)"
         elif not self._looked and self._phase > Phase.FIRST and (line := first_look(self._audit) or None):
             self._looked = True
         self._tell(Progress(_PHASES[self._phase], self._connections, planned, eta, line))
+
+    def _length(self, expected: int) -> str:
+        """How long it will take: by the rate; without one, what it takes when nothing answers at either try."""
+        if self._pace.rate:
+            return f"about {expected / self._pace.rate:.0f} s"
+        rounds = math.ceil(expected / self._pace.connections)
+        return f"about {2 * rounds * self._slowest:.0f} s at the most"
 
 
 def estimate(audit: Audit) -> int:
@@ -313,11 +318,6 @@ def _kind(step: Step) -> str:
             return "connection"
 
 
-def pace_of(name: str) -> Pace:
-    """The pace by its name; raises KeyError for another word."""
-    return replace(PACES[name])
-
-
 async def run_audit(config: Config, rules: Rules, tell: Tell | None = None) -> Report:
     """The whole audit of this host with `config`: what `wayclear audit` and `wayclear explain` do.
 
@@ -331,7 +331,8 @@ async def run_audit(config: Config, rules: Rules, tell: Tell | None = None) -> R
         plan, opened = await make_plan(config, rules, prober)
         audit = Audit(rules, plan)
         try:
-            await Runner(audit, prober, PACES[config.pace], config.budget, tell, opened).run()
+            slowest = config.limits.tcp + config.limits.tls
+            await Runner(audit, prober, PACES[config.pace], config.budget, tell, opened, slowest).run()
         except asyncio.CancelledError:
             if (task := asyncio.current_task()) is not None:
                 task.uncancel()  # it is answered with a report
