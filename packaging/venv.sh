@@ -57,7 +57,9 @@ fi
 if [ -f "$stamp" ] && [ "$(cut -d' ' -f1 "$stamp")" = dev ]; then want=dev; fi
 rm -f "$stamp"
 echo "wayclear: installing the locked environment ($want) into .venv" >&2
-.venv/bin/python -m pip install -qq --disable-pip-version-check --require-hashes --only-binary=:all: \
+# The lock is whole, so nothing is resolved: pip 23 would look for `coverage[toml]` beside the pinned `coverage`, and fails
+# as soon as a newer one is out.
+.venv/bin/python -m pip install -qq --disable-pip-version-check --require-hashes --no-deps --only-binary=:all: \
     --requirement "requirements/$want.txt"
 .venv/bin/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --no-index --editable .
 echo "$want $key" > "$stamp"
