@@ -1,0 +1,173 @@
+"""The state as Prometheus' text: what a scrape reads, the textfile, and an audit told as metrics.
+
+A scrape of 2,000 targets has some 20,000 series. Written anew for each scraper they would cost more than a round of
+probes; so every target keeps its text by family, and only a target whose state has changed is written again. `update`
+leaves one immutable tuple behind, so that `body` may run in any thread meanwhile.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from exporters import metric_besides, metric_target
+from exporters.catalogue import BY_NAME, RULE_GROUP, SERIES, SERIES_BESIDES, STATE
+from exporters.metric_target import Key, TargetText
+from exporters.metric_text import constants, header, labels, sample
+from rules.state import Place, State, TargetState
+
+Snapshot: TypeAlias = tuple[tuple[bytes, tuple[bytes, ...]], ...]
+"""By family, in the catalogue's order: its header, its samples. Families without samples are left out."""
+
+_HEADERS = tuple((metric.name, header(metric)) for metric in STATE)
+_ENDED = BY_NAME["wayclear_last_cycle_timestamp_seconds"]
+
+
+@dataclass(frozen=True, slots=True)
+class Updated:
+    """What an update did. `series` are those of the snapshot, without the prober's own."""
+
+    rendered: int  # targets written anew
+    series: int
+    dropped: int  # series that the limits leave out
+    errors: int  # parts that could not be written
+    fault: Exception | None = None  # the first of them
+
+
+class Exposition:
+    """The text of the latest state. One thread calls `update`; others may call `body` at the same time."""
+
+    def __init__(self, place: Place) -> None:
+        self._snapshot: Snapshot = ()
+        self._begin(place)
+
+    def _begin(self, place: Place) -> None:
+        self._place = place
+        self._constant = constants(place)
+        self._states: dict[Key, tuple[TargetState, ...]] = {}
+        self._texts: dict[Key, TargetText] = {}
+        self._families: dict[str, dict[Key, bytes]] = {name: {} for name, _ in _HEADERS}
+        self._besides = metric_besides.Besides((), 0, 0)
+
+    def update(self, state: State) -> Updated:
+        """Take a state. What cannot be written stays as it was, is counted, and is tried again the next time."""
+        if state.place != self._place:  # a reload has moved the connector: every series has other labels
+            self._begin(state.place)
+        faults: list[Exception] = []
+        wanted = self._wanted(state, faults)
+        for key in self._texts.keys() - wanted.keys():
+            self._forget(key)
+        rendered = self._render(wanted, faults)
+        try:
+            tallies = [text.tally for text in self._texts.values()]
+            self._besides = metric_besides.render(state, tallies, self._constant)
+        except Exception as error:  # noqa: BLE001 - M10: a bug of ours costs a part of the page, never the page
+            faults.append(error)
+        beyond = self._beyond()
+        self._snapshot = self._assemble(beyond)
+        kept = [text for key, text in self._texts.items() if key not in beyond]
+        return Updated(
+            rendered,
+            sum(text.series for text in kept) + self._besides.series,
+            sum(text.dropped for text in kept)
+            + sum(self._texts[key].series for key in beyond)
+            + self._besides.dropped,
+            len(faults),
+            faults[0] if faults else None,
+        )
+
+    def body(self, meters: bytes = b"") -> bytes:
+        """The page: the latest state, then the prober's own metrics as `Meters.render` gives them."""
+        parts: list[bytes] = []
+        for head, samples in self._snapshot:
+            parts.append(head)
+            parts.extend(samples)
+        parts.append(meters)
+        return b"".join(parts)
+
+    def _wanted(self, state: State, faults: list[Exception]) -> dict[Key, tuple[TargetState, ...]]:
+        """The targets to show: none before there is a report."""
+        wanted: dict[Key, tuple[TargetState, ...]] = {}
+        for target in state.targets if state.report is not None else ():
+            try:
+                key = metric_target.key_of(target)
+            except Exception as error:  # noqa: BLE001 - as above
+                faults.append(error)
+            else:
+                wanted[key] = (*wanted.get(key, ()), target)
+        return wanted
+
+    def _render(self, wanted: dict[Key, tuple[TargetState, ...]], faults: list[Exception]) -> int:
+        """Write what has changed; how many targets."""
+        shown = labels(self._constant)
+        constant = f"{shown}," if shown else ""
+        rendered = 0
+        for key, found in wanted.items():
+            if self._states.get(key) == found:
+                continue
+            try:
+                text = metric_target.render(found, constant)
+            except Exception as error:  # noqa: BLE001 - as above
+                faults.append(error)
+                continue
+            self._forget(key)
+            self._states[key] = found
+            self._texts[key] = text
+            for family, samples in text.samples:
+                self._families[family][key] = samples
+            rendered += 1
+        return rendered
+
+    def _forget(self, key: Key) -> None:
+        self._states.pop(key, None)
+        text = self._texts.pop(key, None)
+        for family, _ in text.samples if text else ():
+            del self._families[family][key]
+
+    def _beyond(self) -> frozenset[Key]:
+        """Targets that have no room: whole targets, those that a connector can best do without."""
+        room = SERIES - SERIES_BESIDES
+        if sum(text.series for text in self._texts.values()) <= room:
+            return frozenset()
+        order = (*RULE_GROUP.values, "other")
+        beyond = set()
+        for key, text in sorted(
+            self._texts.items(), key=lambda item: (order.index(item[0][2]), not item[1].required, item[0])
+        ):
+            room -= text.series
+            if room < 0:
+                beyond.add(key)
+        return frozenset(beyond)
+
+    def _assemble(self, beyond: frozenset[Key]) -> Snapshot:
+        besides = dict(self._besides.samples)
+        found = []
+        for name, head in _HEADERS:
+            family = self._families[name]
+            samples = (
+                tuple(text for key, text in family.items() if key not in beyond)
+                if beyond
+                else tuple(family.values())
+            )
+            if name in besides:
+                samples = (*samples, besides[name])
+            if samples:
+                found.append((head, samples))
+        return tuple(found)
+
+
+def from_state(state: State) -> str:
+    """A state by itself, without the prober's own metrics: for a textfile collector, or a single audit.
+
+    Its age is told by `wayclear_last_cycle_timestamp_seconds{kind="audit"}`, the moment of the state. An error in
+    writing a part is raised: a file that lacks a failing target would look healthy.
+    """
+    exposition = Exposition(state.place)
+    done = exposition.update(state)
+    if done.fault is not None:
+        raise done.fault
+    lines = b""
+    if state.report is not None:
+        ended = sample(_ENDED.name, (*constants(state.place), ("kind", "audit")), state.now)
+        lines = header(_ENDED) + ended.encode()
+    return exposition.body(lines).decode()
