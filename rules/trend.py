@@ -66,3 +66,22 @@ class CycleRow:
     connections: int
     answer: str
     note: str = ""  # "clock stepped +3600 s", "resumed after 28800 s"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the history tells, the newest first; with `endpoint` of that one only, and with its ledger.
+
+    `since` is Unix time or None; `more`: older events exist that the reader's limit has cut off.
+    """
+
+    transitions: tuple[Transition, ...] = ()
+    drifts: tuple[Drift, ...] = ()
+    ledger: tuple[LedgerEntry, ...] = ()
+    endpoint: str = ""
+    since: float | None = None
+    more: bool = False
+
+    def events(self) -> tuple[Transition | Drift, ...]:
+        """Both kinds merged by their ids, newest first: a clock that was set back does not turn them around."""
+        return tuple(sorted((*self.transitions, *self.drifts), key=lambda event: event.id, reverse=True))

@@ -1,0 +1,211 @@
+"""Ledgers: what each endpoint ever showed, read off a state; and what of it is news that is worth a sentence.
+
+News pages nobody: Microsoft changes names, addresses and issuers all the time. It is kept because on the day on which
+something breaks, "since Tuesday the chain ends in another zone" is what an engineer wants to read.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+from typing import TypeAlias
+from urllib.parse import urlsplit
+
+from rules.display import display
+from rules.state import State, TargetState
+from rules.trend import Drift, LedgerEntry, LedgerKind
+
+REVOCATION = "revocation"
+"""The endpoint under which revocation sources stand: those of all certificates that this appliance has met."""
+REFRESH = 3600.0  #: seconds after which an entry that is still seen is worth writing again, for its last time
+MOST = 1000  #: entries of one endpoint and kind; names that rotate through more lose the one not seen longest
+_TOLD = 3  # pieces of news in one sentence
+_SHOWN = 100  # characters of a peer's text in a sentence
+_UNDER = " under "  # between the class of an issuer and its root
+
+Key: TypeAlias = tuple[str, LedgerKind, str]
+_Place: TypeAlias = tuple[str, LedgerKind]
+
+
+def entries(state: State) -> tuple[LedgerEntry, ...]:
+    """Every CNAME, address, issuer and revocation source as `state` shows them, each once.
+
+    Names and addresses stand under the host, because every port of it shares them; issuers under "host:port";
+    sources under `REVOCATION`. Addresses that resolution does not give now are left out: they were seen before.
+    """
+    found: dict[Key, LedgerEntry] = {}
+    for target in state.targets:
+        at = state.now if target.measured is None else target.measured
+        for endpoint, kind, value, mark in _shown_by(target):
+            found[endpoint, kind, value] = LedgerEntry(endpoint, kind, value, at, at, mark)
+    for source in state.sources:
+        found[REVOCATION, source.kind, source.url] = LedgerEntry(
+            REVOCATION, source.kind, source.url, state.now, state.now
+        )
+    return tuple(found.values())
+
+
+def _shown_by(target: TargetState) -> Iterator[tuple[str, LedgerKind, str, str]]:
+    """Endpoint, kind, value and mark of everything that one target shows."""
+    for name in target.chain:
+        if name != target.host:
+            yield target.host, "cname", name, ""
+    for address in target.addresses:
+        if address.current and not address.stale:
+            yield target.host, "address", address.address, ""
+    if target.issuer:
+        mark = issuer_mark(target.issuer_class)
+        yield target.name, "issuer", f"{target.issuer} [{mark}]" if mark else target.issuer, mark
+
+
+def issuer_mark(issuer_class: str, root: str = "") -> str:
+    """What an issuer is compared by: its class, and the root that it ends at where that is known."""
+    return f"{issuer_class}{_UNDER}{root}" if root else issuer_class
+
+
+def drifts(known: Iterable[LedgerEntry], fresh: Iterable[LedgerEntry]) -> tuple[Drift, ...]:
+    """What in `fresh` is news against `known`: at most one drift for an endpoint and kind.
+
+    News is a suffix (the last two labels) that a chain never had, an issuer of another class or under another root, a
+    host of a revocation source, and an address only where its /16 (IPv4) or /32 (IPv6) is new. The first sight of an
+    endpoint is no news.
+    """
+    before: dict[_Place, list[LedgerEntry]] = defaultdict(list)
+    for entry in known:
+        before[entry.endpoint, entry.kind].append(entry)
+    after: dict[_Place, list[LedgerEntry]] = defaultdict(list)
+    for entry in fresh:
+        after[entry.endpoint, entry.kind].append(entry)
+    found = []
+    for (endpoint, kind), shown in after.items():
+        if not _was_seen(endpoint, kind, before):
+            continue
+        old = {_feature(entry) for entry in before.get((endpoint, kind), ())}
+        if kind == "cname":
+            old.add(_suffix(endpoint))  # a name of the host's own zone is no news
+        news: dict[str, LedgerEntry] = {}
+        for entry in shown:
+            feature = _feature(entry)
+            if feature and feature not in old:
+                news.setdefault(feature, entry)
+        if news:
+            first = next(iter(news.values()))
+            found.append(Drift(first.last, endpoint, kind, first.value, _sentence(endpoint, kind, news, old)))
+    return tuple(found)
+
+
+def _was_seen(endpoint: str, kind: LedgerKind, before: dict[_Place, list[LedgerEntry]]) -> bool:
+    """Whether such a thing was looked at before. A name with addresses and no CNAME has shown that it had none."""
+    return (endpoint, kind) in before or (kind == "cname" and (endpoint, "address") in before)
+
+
+def _feature(entry: LedgerEntry) -> str:
+    """What an entry is compared by; "" where that cannot be told, which is no news."""
+    if entry.kind == "cname":
+        return _suffix(entry.value)
+    if entry.kind == "address":
+        return _network(entry.value)
+    if entry.kind == "issuer":
+        return entry.mark
+    return _host(entry.value)
+
+
+def _suffix(name: str) -> str:
+    return ".".join(name.rstrip(".").lower().split(".")[-2:])
+
+
+def _network(text: str) -> str:
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return ""
+    return str(ip_network((address.packed, 16 if address.version == 4 else 32), strict=False))
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:  # brackets that hold no address
+        return ""
+
+
+def _sentence(endpoint: str, kind: LedgerKind, news: dict[str, LedgerEntry], old: set[str]) -> str:
+    """`news`: each new feature with the first entry that shows it; `old`: the features that were known."""
+    place = display(endpoint)
+    if kind == "issuer":
+        return _issuer_sentence(place, *next(iter(news.items())), old)
+    told = [display(feature, _SHOWN) for feature in list(news)[:_TOLD]]
+    listed = ", ".join(told) + (f" and {len(news) - _TOLD} more" if len(news) > _TOLD else "")
+    many = len(news) > 1
+    if kind == "cname":
+        return f"{'new suffixes' if many else 'a new suffix'} in the chain of {place}: {listed}"
+    if kind == "address":
+        return f"{place} now has addresses in {listed}"
+    return f"{'new hosts' if many else 'a new host'} of {kind.upper()}s: {listed}"
+
+
+def _issuer_sentence(place: str, mark: str, entry: LedgerEntry, old: set[str]) -> str:
+    """Another root weighs less than another class: a CA has many roots, and an interceptor is another class."""
+    issuer_class, _, root = mark.partition(_UNDER)
+    if root and any(known.partition(_UNDER)[0] == issuer_class for known in old):
+        return f"issuer of {place} now under another root, {display(root, _SHOWN)}: {display(entry.value)}"
+    return f"issuer of {place} now of another class, {display(issuer_class, _SHOWN)}: {display(entry.value)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a look at the network adds: entries to be written, and the news in them."""
+
+    write: tuple[LedgerEntry, ...]
+    drifts: tuple[Drift, ...]
+
+
+class Ledger:
+    """Everything that was ever seen, by endpoint. `see()` costs in proportion to what is seen, not to what is known."""
+
+    def __init__(self, known: Iterable[LedgerEntry] = ()) -> None:
+        self._known: dict[_Place, dict[str, LedgerEntry]] = {}
+        self._written: dict[Key, float] = {}  # the last time that was given out for writing
+        for entry in known:
+            self._keep(entry, written=True)
+
+    def __len__(self) -> int:
+        return len(self._written)
+
+    def see(self, fresh: Iterable[LedgerEntry]) -> Seen:
+        """Take note of what is seen now. What is known and was written within the hour need not be written again."""
+        shown = tuple(fresh)
+        news = [e for e in shown if e.value not in self._known.get((e.endpoint, e.kind), {})]
+        found = drifts(self._context(news), news)
+        write = []
+        for entry in shown:
+            key = (entry.endpoint, entry.kind, entry.value)
+            old = self._known.get(key[:2], {}).get(entry.value)
+            # Also where the clock was set back: an entry that was "last seen" next year would else stay so until then.
+            due = old is None or abs(entry.last - self._written[key]) >= REFRESH
+            kept = entry if old is None else LedgerEntry(*key, old.first, entry.last, entry.mark)
+            self._keep(kept, written=due)
+            if due:
+                write.append(kept)
+        return Seen(tuple(write), found)
+
+    def _context(self, news: Iterable[LedgerEntry]) -> Iterator[LedgerEntry]:
+        """All that is known of the endpoints that have something new."""
+        kinds: tuple[LedgerKind, ...] = ("cname", "address", "issuer", "crl", "ocsp")
+        for endpoint in dict.fromkeys(entry.endpoint for entry in news):
+            for kind in kinds:
+                yield from self._known.get((endpoint, kind), {}).values()
+
+    def _keep(self, entry: LedgerEntry, *, written: bool) -> None:
+        """Hold an entry as the one seen last; where there are too many, forget the one not seen longest."""
+        place = (entry.endpoint, entry.kind)
+        held = self._known.setdefault(place, {})
+        held.pop(entry.value, None)
+        held[entry.value] = entry
+        if written:
+            self._written[*place, entry.value] = entry.last
+        if len(held) > MOST:
+            oldest = next(iter(held))
+            del held[oldest], self._written[*place, oldest]
