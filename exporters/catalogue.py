@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from rules.failure import Stage
 from rules.ruleset import Group
 from rules.verdict import Answer
 
@@ -59,9 +60,11 @@ CONSTANT = (
 TARGET = Label("target", source="a host name of the active rules")
 PORT = Label("port", source="a port of the active rules")
 RULE_GROUP = Label("rule_group", tuple(group.value for group in Group))
+ANY_GROUP = Label("rule_group", (*RULE_GROUP.values, OTHER))  #: a probe may belong to no rule: a canary
 VIA = Label("via", ("direct",))
 CHECK = Label("check", ("dns", "tls", "http", "crl"))
 STAGE = Label("stage", ("dns", "tcp", "tls", "http"))
+FAILED_STAGE = Label("stage", tuple(stage.value for stage in Stage))
 CAUSE = Label("cause", source="`ok` or a cause of [causes.md](causes.md)")
 ISSUER_CLASS = Label(
     "issuer_class",
@@ -133,7 +136,8 @@ STATE: tuple[Metric, ...] = (
     ),
     Metric(
         "wayclear_check_success", "gauge",
-        "1: the check passed. 0: it failed, or it was not measured (see wayclear_check_measured).",
+        "1: the check passes at one of the target's addresses at least and is intercepted at none. 0: it fails, or it "
+        "was not measured (see wayclear_check_measured).",
         (*TARGET_LABELS, CHECK), TARGETS,
     ),
     Metric(
@@ -260,12 +264,12 @@ METERS: tuple[Metric, ...] = (
     Metric(
         "wayclear_stage_duration_seconds", "histogram",
         "How long a stage took that ended well, in seconds.",
-        (RULE_GROUP, STAGE), PROBING,
+        (ANY_GROUP, STAGE), PROBING,
     ),
     Metric(
         "wayclear_probe_failures_total", "counter",
-        "Number of probes that failed, by the stage that failed.",
-        (RULE_GROUP, STAGE), PROBING,
+        "Number of probes that failed, by the stage that failed; local: this host itself.",
+        (ANY_GROUP, FAILED_STAGE), PROBING,
     ),
     Metric(
         "wayclear_connections_opened_total", "counter",

@@ -1,0 +1,209 @@
+"""The prober's own metrics: counters and histograms that grow while it runs, kept by prometheus_client.
+
+One `Meters` belongs to one daemon and has a registry of its own. Every label value that is known exists from 0, so that
+`rate()` sees the first event. A gauge that nobody has set yet is absent rather than 0. A call costs a microsecond or
+two, and may come from any thread.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from itertools import product
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client.metrics_core import Metric as Family
+from prometheus_client.registry import Collector
+
+from exporters.catalogue import (
+    ANY_GROUP,
+    BY_NAME,
+    CATALOGUE,
+    CYCLE_KIND,
+    FAILED_STAGE,
+    JOB,
+    STAGE,
+)
+from exporters.metric_text import clean, constants
+from rules.state import Place, StageName
+
+#: Of a stage on a network, in seconds: a resolver next door, a handshake over an ocean, the limits of 5 and 10 s.
+STAGE_BUCKETS: Final = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+#: Of a probe that begins late, in seconds.
+SCHEDULE_BUCKETS: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0)
+#: Of a loop that wakes up late, in seconds.
+LOOP_BUCKETS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
+
+_ORDER: Final = {metric.name.removesuffix("_total"): place for place, metric in enumerate(CATALOGUE)}
+
+
+class Meters:
+    """See the module. Durations are in seconds, moments Unix time."""
+
+    def __init__(self, place: Place) -> None:
+        self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
+        self.place(place)
+        durations = self._histogram("wayclear_stage_duration_seconds", STAGE_BUCKETS)
+        failures = self._counter("wayclear_probe_failures_total")
+        self._durations = {pair: durations.labels(*pair) for pair in product(ANY_GROUP.values, STAGE.values)}
+        self._failures = {
+            pair: failures.labels(*pair) for pair in product(ANY_GROUP.values, FAILED_STAGE.values)
+        }
+        self._connections = self._counter("wayclear_connections_opened_total")
+        self._in_flight = self._gauge("wayclear_probes_in_flight")
+        self._transitions = self._counter("wayclear_transitions_total")
+        self._drifts = self._counter("wayclear_drift_events_total")
+
+        self._ended = self._gauge("wayclear_last_cycle_timestamp_seconds")
+        self._took = self._gauge("wayclear_cycle_duration_seconds")
+        self._late = self._counter("wayclear_cycles_missed_total")
+        self._misfires = self._counter("wayclear_jobs_missed_total")
+        self._lag = self._histogram("wayclear_schedule_lag_seconds", SCHEDULE_BUCKETS)
+        self._loop_lag = self._histogram("wayclear_event_loop_lag_seconds", LOOP_BUCKETS)
+        self._clock_steps = self._counter("wayclear_clock_steps_total")
+        for kind in CYCLE_KIND.values:
+            self._late.labels(kind)
+        for job in JOB.values:
+            self._misfires.labels(job)
+
+        self._reloaded = self._gauge("wayclear_config_last_reload_successful")
+        self._reloaded_at = self._gauge("wayclear_config_last_reload_success_timestamp_seconds")
+        self._writable = self._gauge("wayclear_history_writable")
+        self._rows_dropped = self._counter("wayclear_history_rows_dropped_total")
+        self._history_size = self._gauge("wayclear_history_size_bytes")
+        self._snapshot_at = self._gauge("wayclear_snapshot_timestamp_seconds")
+        self._render_errors = self._counter("wayclear_metrics_render_errors_total")
+        self._series_dropped = self._counter("wayclear_series_dropped_total")
+        self._build = self._gauge("wayclear_build_info")
+
+    # --- probing: the hot path -------------------------------------------------------------------------------------
+
+    def stage(self, rule_group: str, stage: StageName, seconds: float) -> None:
+        """A stage ended well. A probe of no rule has the group ""."""
+        self._durations[ANY_GROUP.closed(rule_group), stage].observe(seconds)
+
+    def failed(self, rule_group: str, stage: str) -> None:
+        """A probe failed in `stage` (a value of `rules.failure.Stage`)."""
+        self._failures[ANY_GROUP.closed(rule_group), stage].inc()
+
+    def connection(self) -> None:
+        """A TCP connection was opened, or tried."""
+        self._connections.inc()
+
+    def in_flight(self, number: int) -> None:
+        """So many probes are under way."""
+        self._in_flight.set(number)
+
+    def lag(self, seconds: float) -> None:
+        """A probe began that much later than due."""
+        self._lag.observe(max(0.0, seconds))
+
+    def loop_lag(self, seconds: float) -> None:
+        """The event loop woke up that much later than due."""
+        self._loop_lag.observe(max(0.0, seconds))
+
+    def transition(self) -> None:
+        """A change of a verdict was confirmed."""
+        self._transitions.inc()
+
+    def drift(self) -> None:
+        """Something new was seen: a name, an address, an issuer, a source."""
+        self._drifts.inc()
+
+    # --- rounds and schedule ---------------------------------------------------------------------------------------
+
+    def cycle(self, kind: str, at: float, duration: float) -> None:
+        """A round of `kind` ended at `at` and took `duration`."""
+        kind = CYCLE_KIND.closed(kind)
+        self._ended.labels(kind).set(at)
+        self._took.labels(kind).set(duration)
+
+    def cycle_missed(self, kind: str, number: int = 1) -> None:
+        """So many rounds of `kind` were late and skipped."""
+        self._late.labels(CYCLE_KIND.closed(kind)).inc(number)
+
+    def job_missed(self, job: str) -> None:
+        """The scheduler missed a run of `job`."""
+        self._misfires.labels(JOB.closed(job)).inc()
+
+    def clock_step(self) -> None:
+        """The wall clock was set."""
+        self._clock_steps.inc()
+
+    # --- the prober itself -----------------------------------------------------------------------------------------
+
+    def place(self, place: Place) -> None:
+        """The constant labels from now on: a reload may have changed them."""
+        self._constant = dict(constants(place))
+
+    def reload(self, ok: bool, at: float) -> None:
+        """The configuration was read; the first time is at the start."""
+        self._reloaded.set(ok)
+        if ok:
+            self._reloaded_at.set(at)
+
+    def history(self, writable: bool, dropped: int, size: int) -> None:
+        """Whether the history takes rows, how many it has lost since the last call, its size in bytes."""
+        self._writable.set(writable)
+        self._rows_dropped.inc(max(0, dropped))
+        self._history_size.set(size)
+
+    def snapshot(self, at: float) -> None:
+        """The state that scrapes show now was made at `at`."""
+        self._snapshot_at.set(at)
+
+    def rendered(self, errors: int, dropped: int) -> None:
+        """The page was written: parts that failed, and series that the limits left out."""
+        self._render_errors.inc(errors)
+        self._series_dropped.inc(dropped)
+
+    def build(self, version: str, python: str, openssl: str) -> None:
+        """What runs here."""
+        self._build.labels(clean(version), clean(python), clean(openssl)).set(1)
+
+    def render(self) -> bytes:
+        """All of them as text of format 0.0.4, in the order of the catalogue, with the constant labels."""
+        return generate_latest(_Told(self._registry, self._constant))
+
+    # --- making them -----------------------------------------------------------------------------------------------
+
+    def _names(self, name: str) -> tuple[str, ...]:
+        return tuple(label.name for label in BY_NAME[name].labels)
+
+    def _counter(self, name: str) -> Counter:
+        return Counter(name, BY_NAME[name].help, self._names(name), registry=self._registry)
+
+    def _histogram(self, name: str, buckets: tuple[float, ...]) -> Histogram:
+        return Histogram(
+            name, BY_NAME[name].help, self._names(name), registry=self._registry, buckets=buckets
+        )
+
+    def _gauge(self, name: str) -> Gauge:
+        """A gauge without a value: absent until it is set."""
+        gauge = Gauge(name, BY_NAME[name].help, self._names(name), registry=self._registry)
+        if not BY_NAME[name].labels:
+            gauge.set(math.nan)
+        return gauge
+
+
+class _Told(Collector):
+    """A registry as it is told: with the constant labels, without `_created` and without what has no value yet."""
+
+    def __init__(self, registry: CollectorRegistry, constant: dict[str, str]) -> None:
+        self._registry = registry
+        self._constant = constant
+
+    def collect(self) -> Iterable[Family]:
+        for family in sorted(self._registry.collect(), key=lambda f: _ORDER.get(f.name, len(_ORDER))):
+            created = (
+                f"{family.name}_created"  # when a counter began: OpenMetrics', here a gauge for each series
+            )
+            family.samples = [
+                sample._replace(labels=self._constant | sample.labels)
+                for sample in family.samples
+                if sample.name != created and not math.isnan(sample.value)
+            ]
+            if family.samples:
+                yield family
