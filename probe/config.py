@@ -27,6 +27,7 @@ from probe.rulefiles import (
     shipped_names,
     shipped_sets,
 )
+from probe.serve_config import ServeConfig, parse_serve
 from rules.address import AddressClass, classify
 from rules.fields import BadFile, Fault, Faults, Table
 from rules.hostname import BadName, normalise, shown
@@ -71,6 +72,7 @@ class Config:
     budget: float | None = None
     limits: Limits = field(default_factory=Limits)
     labels: tuple[tuple[str, str], ...] = ()
+    serve: ServeConfig = field(default_factory=ServeConfig)
     source: str = ""  # the file it was read from, "" where there was none
 
     @property
@@ -83,17 +85,22 @@ def load_config(
     overrides: Mapping[str, object] | None = None,
     environ: Mapping[str, str] | None = None,
     root: bool | None = None,
+    overlay: str | None = None,
 ) -> Config:
     """The configuration of `path` (an error when it is not there) or of the default place (fine when it is not).
 
-    `overrides` come from the command line, by the names of the keys: None says nothing. BadFile for anything that is
-    not right.
+    `overlay` is a second file whose keys win: one configuration for a fleet, and what is this host's own. `overrides`
+    come from the command line, by the names of the keys: None says nothing. BadFile for anything that is not right.
     """
     place = default_path(os.environ if environ is None else environ, root=root) if path is None else path
     config = Config()
-    if path is not None or _is_there(place):
-        file = read_toml(place)
-        config = parse_config(file.data, file.source, base=str(Path(place).parent))
+    there = path is not None or _is_there(place)
+    if there or overlay is not None:
+        file = read_toml(place) if there else None
+        over = read_toml(overlay) if overlay is not None else None
+        source = " with ".join(one.source for one in (file, over) if one is not None)
+        data = merged(file.data if file is not None else {}, over.data if over is not None else {})
+        config = parse_config(data, source, base=str(Path(place if there else overlay or "").parent))
     said = {key: value for key, value in (overrides or {}).items() if value is not None}
     if not said:
         return config
@@ -104,6 +111,15 @@ def load_config(
     if "tenant" in said:
         changed["tenant_source"] = "--tenant"
     return replace(config, **changed)
+
+
+def merged(below: Mapping[str, object], above: Mapping[str, object]) -> dict[str, object]:
+    """`below` with what `above` says instead; tables are merged key by key, arrays are taken whole."""
+    made = dict(below)
+    for key, value in above.items():
+        old = made.get(key)
+        made[key] = merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return made
 
 
 def default_path(environ: Mapping[str, str], platform: str = sys.platform, root: bool | None = None) -> str:
@@ -153,6 +169,7 @@ def parse_config(data: Mapping[str, object], source: str, *, base: str = "") -> 
         budget=top.number("budget", "budget = 120", 1, _DAY),
         limits=_limits(top),
         labels=_labels(top),
+        serve=parse_serve(top, base),
         source="" if source == COMMAND_LINE else source,
     )
     top.finish()

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from typing import Protocol
 
-from rules.candidates import Candidate, candidates
+from rules.candidates import Candidate, candidates, stale
 from rules.chains import Chains, Wants
 from rules.failure import Code
 from rules.fetches import CRL_CAP, Fetches, Wanted
@@ -56,10 +56,16 @@ class Ready:
     step: Step
 
 
+class Known(Protocol):
+    """What is known already: a mapping, or something that finds an answer as good."""
+
+    def get(self, step: Step, /) -> Observation | None: ...
+
+
 class Audit:
     """See the module. `known` holds earlier observations: a step that is among them is answered from there at once."""
 
-    def __init__(self, rules: Rules, plan: Plan, known: Mapping[Step, Observation] | None = None) -> None:
+    def __init__(self, rules: Rules, plan: Plan, known: Known | None = None) -> None:
         self.rules = rules
         self.plan = plan
         self.seen: dict[Step, Observation] = {}
@@ -73,7 +79,8 @@ class Audit:
         self.revocations = Revocations(rules)
         self.suspicions = Suspicions(plan)
         self.stopped = ""  # why the audit ended early: "no-route", "no-resolver", "sweep", "budget", ...
-        self._known = known or {}
+        self.last_good = dict(plan.last_good)
+        self._known: Known = known or {}
         self._ready: list[Ready] = []
         self._asked: set[Step] = set()
         self._backlog: list[
@@ -171,7 +178,8 @@ class Audit:
         if not (facts.route_v4 or facts.route_v6):
             self.stop("no-route")
             return
-        self.names = Names(self.plan.resolvers or facts.resolvers)
+        dead = frozenset(self.plan.dead) if self.plan.steady else None
+        self.names = Names(self.plan.resolvers or facts.resolvers, dead)
         for target in self.targets:
             if target.host is not None:
                 self._by_host[target.host].append(target)
@@ -198,7 +206,9 @@ class Audit:
 
     def _resolved(self, host: str) -> None:
         assert self.host is not None  # a name is asked for only after the host's facts
-        found = candidates(self.names, host, self.host, self.plan)
+        found = candidates(self.names, host, self.host, self.plan) or stale(
+            self.last_good.get(host, ()), self.host, self.plan
+        )
         self._candidates[host] = found
         tried = [c for c in found if c.tried]
         for target in self._by_host.get(host, ()):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from rules.address import AddressClass, classify, is_broadcast, is_own, never_connect
 from rules.guard import is_v6
@@ -20,6 +20,7 @@ class Candidate:
 
     `tried`: it is connected to. An address of a family without a route, past the limit per family, of this host itself
     or of a class that is never connected to is kept and not tried; `why` says so.
+    `stale`: resolution fails now and gave it before.
     """
 
     address: str
@@ -27,6 +28,7 @@ class Candidate:
     resolvers: tuple[str, ...]
     tried: bool
     why: str = ""
+    stale: bool = False
 
     @property
     def public(self) -> bool:
@@ -40,6 +42,15 @@ def candidates(names: Names, host: str, facts: HostFacts, plan: Plan) -> tuple[C
         told.setdefault(address, [])
         if resolver not in told[address]:
             told[address].append(resolver)
+    return _chosen(told, facts, plan)
+
+
+def stale(addresses: Iterable[str], facts: HostFacts, plan: Plan) -> tuple[Candidate, ...]:
+    """Addresses that an earlier resolution gave, for a name that resolves nowhere now."""
+    return tuple(replace(c, stale=True) for c in _chosen({a: [] for a in addresses}, facts, plan))
+
+
+def _chosen(told: Mapping[str, Sequence[str]], facts: HostFacts, plan: Plan) -> tuple[Candidate, ...]:
     counts = {False: 0, True: 0}
     found = []
     for address, resolvers in told.items():

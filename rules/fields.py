@@ -237,6 +237,7 @@ _KINDS: dict[type, str] = {
     list: "an array",
     dict: "a table",
     datetime.date: "a date without quotes",
+    datetime.datetime: "a date and time without quotes",
 }
 
 

@@ -77,6 +77,8 @@ class Guard:
 
     def _second_look(self) -> TlsHandshake | None:
         """Once at each of a few counts of silent hosts: the address that answered first, asked again."""
+        if self.plan.steady:
+            return None  # what answered before answered long ago
         unsuspicious = [a for a in self.silent if a not in self.opened and not self.family_broken(is_v6(a))]
         answered = self.reached or self.half
         if not answered or len(unsuspicious) not in RECHECK_AT:
@@ -100,7 +102,7 @@ class Guard:
 
     def exhausted(self, now: float) -> bool:
         """Whether so many hosts met silence or a reset lately that going on would look like a scan."""
-        if self.plan.pace != "polite":
+        if self.plan.pace != "polite" or self.plan.steady:
             return False
         recent = [a for a, when in self.silent.items() if now - when <= self.plan.sweep_window]
         return len([a for a in recent if not self.family_broken(is_v6(a))]) >= self.plan.sweep_limit

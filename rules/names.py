@@ -28,15 +28,18 @@ _OS_NO_SERVER = frozenset({"EAI_AGAIN", "EAI_FAIL", "EAI_SYSTEM"})
 
 @dataclass(slots=True)
 class Health:
-    """What a resolver has shown so far."""
+    """What a resolver has shown so far. `told`: whether it is dead is known from elsewhere."""
 
     answered: int = 0
     failed: int = 0
     reasons: set[Code] = field(default_factory=set)
     needed: int = DEAD_AFTER
+    told: bool | None = None
 
     @property
     def dead(self) -> bool:
+        if self.told is not None:
+            return self.told
         return not self.answered and self.failed >= self.needed
 
 
@@ -51,10 +54,14 @@ class Progress:
 class Names:
     """Resolution of many names at several resolvers and through the operating system."""
 
-    def __init__(self, resolvers: tuple[str, ...]) -> None:
+    def __init__(self, resolvers: tuple[str, ...], dead: frozenset[str] | None = None) -> None:
+        """`dead`: the resolvers (and OS) that do not answer now, where that is known from more than these answers."""
         self.resolvers = resolvers
         self.health: dict[str, Health] = {r: Health() for r in resolvers}
         self.health[OS] = Health(needed=OS_DEAD_AFTER if resolvers else DEAD_AFTER)
+        if dead is not None:
+            for resolver, health in self.health.items():
+                health.told = resolver in dead
         self._seen: dict[DnsQuestion, Observation] = {}
         self._os: dict[str, Observation] = {}
         self._chains: dict[tuple[str, str, RecordType], Chain] = {}

@@ -22,6 +22,9 @@ def check(report: Report) -> None:
     for path, value in _networks_of_plan(report.plan):
         _network(value, path)
     _canary(report.plan.canary_address, "$.plan.canary_address")
+    for at, (_, addresses) in enumerate(report.plan.last_good):
+        for address in addresses:
+            _address(address, f"$.plan.last_good[{at}]")
     for number, seen in enumerate(report.observations):
         for path, value in _addresses(seen.evidence):
             _address(value, f"$.observations[{number}].facts.{path}")

@@ -17,7 +17,7 @@ from rules.kinds.revocation import digest_crl
 from rules.observation import Observation
 from rules.targets import Target
 from rules.verdict import Answer, Report, RulesUsed, Vantage, Verdict
-from rules.weigh import proxied, retired, samples, swept
+from rules.weigh import proxied, retired, samples, swept, unresolved
 
 #: Days after which a set that nobody has reviewed says so in every report.
 STALE_AFTER = 180
@@ -30,11 +30,13 @@ def make_report(audit: Audit, started: float, finished: float, version: str) -> 
     context = Context(audit, started)
     stop = local_stop(context)
     by_target: dict[Target, list[Verdict]] = {}
-    if stop is not None:
+    if stop is not None and (stop.cause != "local.no-resolver" or not audit.last_good):
         verdicts = [stop, *(untested(t, stop) for t in audit.targets)]
         states = [roll_up(t, [untested(t, stop)]) for t in audit.targets]
     else:
         by_target = {target: list(judge_target(context, target)) for target in audit.targets}
+        if stop is not None:  # no resolver; the way to the addresses of before is a finding of its own
+            by_target = {target: unresolved(rows, stop) for target, rows in by_target.items()}
         samples(by_target)
         by_target = {target: swept(context, rows) for target, rows in by_target.items()}
         by_target = {target: proxied(context, rows) for target, rows in by_target.items()}
@@ -42,6 +44,7 @@ def make_report(audit: Audit, started: float, finished: float, version: str) -> 
         states = [roll_up(target, rows) for target, rows in by_target.items()]
         found = [v for rows in by_target.values() for v in rows]
         verdicts = [
+            *([stop] if stop is not None else ()),
             *judge_host(context),
             *found,
             *proxied(context, swept(context, judge_revocation(context))),

@@ -137,6 +137,13 @@ class Plan:
     labels: tuple[tuple[str, str], ...] = ()
     sweep_limit: int = 20  # hosts that met silence or a reset within sweep_window before a polite audit stops
     sweep_window: float = 300.0
+    steady: bool = (
+        False  # answers are of different times (the appliance's): silence is news, not a firewall's mood
+    )
+    dead: tuple[str, ...] = ()  # of a steady plan: resolvers (and "os") that have answered nothing lately
+    last_good: tuple[
+        tuple[str, tuple[str, ...]], ...
+    ] = ()  # of names that resolve nowhere now: addresses of before
     notes: tuple[str, ...] = ()  # what happened before the audit began: a tenant's domain that led to no id
 
 

@@ -90,6 +90,16 @@ def swept(context: Context, rows: Iterable[Verdict]) -> list[Verdict]:
     ]
 
 
+def unresolved(rows: Iterable[Verdict], stop: Verdict) -> list[Verdict]:
+    """Rows of a host that no resolver answers: that is one finding of the host, and no failure of any name."""
+    return [
+        replace(v, status=Status.INCONCLUSIVE, cause=stop.cause, summary=stop.summary, remedy="")
+        if v.check == "dns" and v.status in (Status.FAIL, Status.WARN)
+        else v
+        for v in rows
+    ]
+
+
 def _stale(verdict: Verdict) -> Verdict:
     return replace(
         verdict,

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from cryptography import x509
+from cryptography.x509.ocsp import load_der_ocsp_response
 
 from rules.cert_fields import MAX_TEXT, attempt
 from rules.certificate import CertFacts, Signature, check_signature_bits, facts, public_key, verify
@@ -33,7 +34,7 @@ from rules.kinds.ocsp import OcspJudgement, judge_ocsp, judge_staple, ocsp_get_t
 from rules.verdict import Status
 
 __all__ = [
-    "CrlJudgement", "OcspJudgement", "Sources", "digest_crl", "judge_crl", "judge_ocsp", "judge_staple",
+    "CrlJudgement", "OcspJudgement", "Sources", "digest_crl", "expires", "judge_crl", "judge_ocsp", "judge_staple",
     "ocsp_get_target", "ocsp_request", "sources", "split_url",
 ]  # fmt: skip
 
@@ -291,3 +292,18 @@ def _issuer_text(named: tuple[CertFacts, ...], name: bytes) -> str:
         return display(named[0].subject_cn or named[0].subject_text, 100)
     parsed, _ = attempt(lambda: x509.Name.from_bytes(name).rfc4514_string())
     return display(parsed or "an unnamed issuer", 100)
+
+
+def expires(exchange: HttpExchange, *, ocsp: bool = False) -> float | None:
+    """When a list or an answer runs out (nextUpdate, Unix time); None where it is none or says no time. Never raises."""
+    if exchange.digest is not None:
+        return exchange.digest.next_update
+    body = exchange.body
+    if body is None or exchange.status != 200:
+        return None
+    until = (
+        attempt(lambda: load_der_ocsp_response(body).next_update_utc)[0]
+        if ocsp
+        else attempt(lambda: _crl(body)[0].next_update_utc)[0]
+    )
+    return until.timestamp() if until is not None else None

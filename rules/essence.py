@@ -1,0 +1,70 @@
+"""What of an observation can change a verdict. Two answers with the same essence are judged alike, but for the time.
+
+The appliance asks the same questions again and again; only an answer with another essence is worth a new judgement.
+What is left out on purpose: durations, TTLs, our own ports, ciphers, headers, nonces of a page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from email.utils import parsedate_to_datetime
+
+from rules.failure import Failure
+from rules.kinds.dns_chain import DnsAnswer
+from rules.kinds.http_fetch import HttpExchange
+from rules.kinds.os_lookup import OsAnswer
+from rules.kinds.tls_handshake import TlsFacts
+from rules.observation import Observation
+
+#: Seconds by which a Date header may differ from our clock before it counts, and the step in which more of it counts.
+CLOCK_TOLERANCE = 60.0
+
+
+def essence(seen: Observation) -> Hashable:
+    """A value that is equal for answers that mean the same."""
+    failure, evidence = seen.failure, seen.evidence
+    if failure is None and isinstance(evidence, TlsFacts):  # the answer that comes most often
+        return (_tls(evidence), _clock(seen, evidence.http_headers) if evidence.http_headers else 0)
+    return (_failure(failure), _evidence(seen))
+
+
+def _failure(failure: Failure | None) -> Hashable:
+    return (failure.stage, failure.code, failure.alert, failure.icmp) if failure is not None else None
+
+
+def _evidence(seen: Observation) -> Hashable:
+    match seen.evidence:
+        case DnsAnswer() as answer:
+            records = frozenset((r.name, r.type, r.value) for r in answer.records)
+            return (answer.rcode, records, answer.negative, answer.tcp_failure)
+        case OsAnswer() as answer:
+            return (frozenset(answer.addresses), answer.error)
+        case TlsFacts() as facts:
+            return (_tls(facts), _clock(seen, facts.http_headers))
+        case HttpExchange() as exchange:
+            return (exchange.status, exchange.sha256, _clock(seen, exchange.headers))
+        case other:
+            return other  # facts of the host and of its stores are compared whole
+
+
+def _tls(facts: TlsFacts) -> Hashable:
+    return (
+        facts.chain,
+        facts.version,
+        facts.client_certificate_asked,
+        facts.http_status,
+        facts.http_failure,
+        bool(facts.first_bytes),
+    )
+
+
+def _clock(seen: Observation, headers: tuple[tuple[str, str], ...]) -> int:
+    """By how many steps our clock differs from the peer's Date (RFC 9110 section 6.6.1); 0 where it tells none."""
+    for name, value in headers:
+        if name == "date":
+            try:
+                skew = seen.started + seen.elapsed - parsedate_to_datetime(value).timestamp()
+            except (ValueError, OverflowError, TypeError):
+                return 0
+            return round(skew / CLOCK_TOLERANCE) if abs(skew) > 2 * CLOCK_TOLERANCE else 0
+    return 0

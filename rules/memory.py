@@ -1,0 +1,225 @@
+"""The newest answer to each question, and what is remembered beside it: the appliance's evidence.
+
+A pure store: observations in, `Audit(rules, memory.plan(...), memory)` out. It knows which answers have gone stale, which
+repeats an answer makes void, and how one document that several addresses serve answers for all of them.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterable
+from dataclasses import replace
+
+from rules.essence import essence
+from rules.failure import LOCAL_CODES, Code
+from rules.kinds.dns_chain import OS, DnsAnswer, DnsQuestion
+from rules.kinds.http_fetch import HttpFetch
+from rules.kinds.os_lookup import OsAnswer, OsLookup
+from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
+from rules.observation import Observation, Step
+from rules.verdict import Plan
+
+#: Seconds for which an address that was met counts among those of its target.
+TRACKED = 86_400.0
+#: Different names that must have met no answer, one after the other, before a resolver is dead.
+DEAD_STREAK = 5
+#: Seconds within which the tries of one document belong together.
+ROUND = 120.0
+#: Addresses that are remembered for a name.
+MAX_LAST_GOOD = 16
+
+#: Seconds for which an address is remembered for the day on which its name does not resolve.
+REMEMBERED = 7 * TRACKED
+_AGEING = (TlsHandshake, HttpFetch, DnsQuestion, OsLookup)
+_NO_ANSWER = frozenset({Code.TIMEOUT, Code.REFUSED, Code.UNREACHABLE, Code.NO_ROUTE, Code.DENIED})
+_OS_NO_SERVER = frozenset({"EAI_AGAIN", "EAI_FAIL", "EAI_SYSTEM"})
+
+
+def document(step: Step) -> Hashable | None:
+    """What a step fetches, whoever serves it: the same list comes from every address of its host. None for the rest."""
+    if isinstance(step, HttpFetch) and step.purpose != "reach":
+        return (step.purpose, step.host, step.port, step.target, step.body)
+    if isinstance(step, TlsHandshake) and step.hello != "connector":
+        return (step.hello, step.server_name, step.port)
+    return None
+
+
+class Memory:
+    """Observations by step. `get` is what an audit asks: see `rules.audit.Known`."""
+
+    def __init__(self) -> None:
+        self.known: dict[Step, Observation] = {}
+        self._essence: dict[Step, Hashable] = {}
+        self._documents: dict[Hashable, Observation] = {}  # the newest good answer, whoever gave it
+        self._of_document: dict[Hashable, set[Step]] = defaultdict(set)
+        self._of_name: dict[str, set[DnsQuestion | OsLookup]] = defaultdict(set)
+        self._repeats: dict[Step, list[Step]] = {}  # first look -> second looks that are known
+        self._last_good: dict[str, dict[str, float]] = defaultdict(dict)
+        self._silent: dict[str, set[str]] = {}  # resolver -> names since its last answer
+        self._chains: dict[tuple[bytes, ...], tuple[bytes, ...]] = {}
+
+    def __len__(self) -> int:
+        return len(self.known)
+
+    def get(self, step: Step, /) -> Observation | None:
+        """The newest answer to `step`; for a document also the one that another address gave."""
+        seen = self.known.get(step)
+        if seen is not None:
+            return seen
+        wanted = document(step)
+        found = self._documents.get(wanted) if wanted is not None else None
+        return replace(found, step=step) if found is not None else None
+
+    def take(self, seen: Observation) -> bool:
+        """Keep an answer. True when it differs from the one before in anything that a verdict may rest on."""
+        seen = self._shared(seen)
+        step = seen.step
+        if step.attempt == 1:
+            self.drop(self._repeats.pop(step, ()))  # second looks belong to an answer that is gone
+        else:
+            self._repeats.setdefault(replace(step, attempt=1), []).append(step)
+        self.known[step] = seen
+        wanted = document(step)
+        if wanted is not None:
+            self._take_document(wanted, seen)
+        if isinstance(step, DnsQuestion | OsLookup):
+            self._take_name(step, seen)
+        now = essence(seen)
+        before = self._essence.get(step)
+        self._essence[step] = now
+        return before is None or before != now
+
+    def as_judged(self, seen: Observation, step: TlsHandshake) -> Observation:
+        """A handshake without the GET inside, as the answer to the question that has it: the GET is the last one's.
+
+        HTTP is asked far more rarely than the handshake; a handshake that fails has nothing to borrow.
+        """
+        before = self.known.get(step)
+        facts, old = seen.evidence, before.evidence if before is not None else None
+        if isinstance(facts, TlsFacts) and isinstance(old, TlsFacts) and seen.failure is None:
+            asked = facts.client_certificate_asked or old.client_certificate_asked
+            facts = replace(
+                facts,
+                http_status=old.http_status,
+                http_failure=old.http_failure,
+                client_certificate_asked=asked,
+            )
+        return replace(seen, step=step, evidence=facts)
+
+    def forget(self, now: float) -> int:
+        """Drop what was not met for a day (Unix time). Returns how many observations went."""
+        old = [s for s, seen in self.known.items() if seen.started < now - TRACKED and isinstance(s, _AGEING)]
+        self.drop(old)
+        for host, addresses in list(self._last_good.items()):
+            kept = {a: when for a, when in addresses.items() if when >= now - REMEMBERED}
+            if kept:
+                self._last_good[host] = kept
+            else:
+                del self._last_good[host]
+        live = {s.evidence.chain for s in self.known.values() if isinstance(s.evidence, TlsFacts)}
+        self._chains = {chain: chain for chain in live}
+        return len(old)
+
+    def drop(self, steps: Iterable[Step]) -> None:
+        """Forget answers, so that they are asked for again."""
+        for step in steps:
+            self.known.pop(step, None)
+            self._essence.pop(step, None)
+            wanted = document(step)
+            if wanted is not None:
+                self._of_document[wanted].discard(step)
+                if not self._of_document[wanted]:
+                    del self._of_document[wanted]
+                    self._documents.pop(wanted, None)
+            elif isinstance(step, DnsQuestion | OsLookup):
+                self._of_name[step.name].discard(step)
+
+    def dead(self, names: int) -> tuple[str, ...]:
+        """Resolvers that several names in a row got no answer from; `names`: how many there are to ask for."""
+        needed = max(1, min(DEAD_STREAK, names))
+        return tuple(sorted(r for r, silent in self._silent.items() if len(silent) >= needed))
+
+    def silent(self, resolver: str) -> int:
+        """How many names have met no answer there since the last one that did."""
+        return len(self._silent.get(resolver, ()))
+
+    def last_good(self, hosts: Iterable[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Remembered addresses of those of `hosts` that resolve nowhere now, the newest first."""
+        found = []
+        for host in hosts:
+            told = self._last_good.get(host)
+            if told and not any(_has_address(self.known[s]) for s in self._of_name[host]):
+                found.append((host, tuple(sorted(told, key=lambda a: (-told[a], a))[:MAX_LAST_GOOD])))
+        return tuple(found)
+
+    def ways(self, host: str) -> tuple[Observation, ...]:
+        """The newest answers about a name itself, by every way in which it was asked for."""
+        return tuple(self.known[s] for s in self._of_name.get(host, ()))
+
+    def plan(self, plan: Plan, hosts: tuple[str, ...]) -> Plan:
+        """The parameters of a judgement of what is known now."""
+        return replace(plan, steady=True, dead=self.dead(len(hosts)), last_good=self.last_good(hosts))
+
+    def copy(self) -> Memory:
+        """What a judgement in another thread reads while answers go on coming in."""
+        twin = Memory()
+        twin.known = dict(self.known)
+        twin._documents = dict(self._documents)
+        return twin
+
+    # ----------------------------------------------------------------------------------------------------------------
+
+    def _shared(self, seen: Observation) -> Observation:
+        """The same chain is kept once, however many addresses show it."""
+        facts = seen.evidence
+        if not isinstance(facts, TlsFacts) or not facts.chain:
+            return seen
+        chain = self._chains.setdefault(facts.chain, facts.chain)
+        return seen if chain is facts.chain else replace(seen, evidence=replace(facts, chain=chain))
+
+    def _take_document(self, wanted: Hashable, seen: Observation) -> None:
+        """What other addresses gave before this round of tries is void: it would hide what this round shows."""
+        steps = self._of_document[wanted]
+        void = [s for s in steps if s != seen.step and self.known[s].started < seen.started - ROUND]
+        steps.add(seen.step)
+        self.drop(void)
+        if seen.failure is None:
+            self._documents[wanted] = seen
+        else:
+            self._documents.pop(wanted, None)
+
+    def _take_name(self, step: DnsQuestion | OsLookup, seen: Observation) -> None:
+        self._of_name[step.name].add(step)
+        resolver = OS if isinstance(step, OsLookup) else step.resolver
+        if _unanswered(seen):
+            self._silent.setdefault(resolver, set()).add(step.name)
+        elif seen.failure is None or seen.failure.code not in LOCAL_CODES:
+            self._silent.pop(resolver, None)  # a fault of ours says nothing about the resolver
+        for address in _addresses(seen):
+            self._last_good[step.name][address] = seen.started
+
+
+def _unanswered(seen: Observation) -> bool:
+    if seen.failure is not None:
+        return seen.failure.code in _NO_ANSWER
+    return isinstance(seen.evidence, OsAnswer) and seen.evidence.error in _OS_NO_SERVER
+
+
+def _addresses(seen: Observation) -> tuple[str, ...]:
+    match seen.evidence:
+        case OsAnswer(addresses=addresses):
+            return addresses
+        case DnsAnswer(records=records):
+            return tuple(r.value for r in records if r.type in ("A", "AAAA"))
+    return ()
+
+
+def _has_address(seen: Observation) -> bool:
+    """Whether the answer leads to an address, perhaps by further names that the judgement follows."""
+    answer = seen.evidence
+    aliased = (
+        isinstance(answer, DnsAnswer)
+        and answer.rcode == "NOERROR"
+        and any(r.type == "CNAME" for r in answer.records)
+    )
+    return bool(_addresses(seen)) or aliased

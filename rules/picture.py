@@ -1,0 +1,248 @@
+"""From a judgement and what is remembered to the `State` that is told: see `rules/state.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from rules.answer import passes
+from rules.audit import Audit
+from rules.certificate import facts
+from rules.display import display
+from rules.fetches import Wanted
+from rules.kinds.dns_chain import Chain
+from rules.kinds.http_fetch import HttpExchange, HttpFetch
+from rules.kinds.revocation import expires, split_url
+from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
+from rules.state import CheckName, CheckState, IssuerClass, SourceState, TargetState
+from rules.targets import Target
+from rules.tracking import Key, Track, Tracks
+from rules.verdict import Report, Status, Verdict
+
+#: Characters of a peer's name that are shown.
+SHOWN = 120
+_OPEN = (Status.INCONCLUSIVE, Status.BROKEN, Status.NOT_APPLICABLE)
+_CLASSES: Mapping[str, IssuerClass] = {
+    "genuine": "expected",
+    "issuer-unexpected": "public",
+    "intercepted": "intercepted",
+    "untrusted": "untrusted",
+    "self-signed": "self-signed",
+    "incomplete-chain": "incomplete",
+    "malformed": "incomplete",
+}
+_UNREACHED = ("unreachable", "timeout", "reset")
+
+
+def rows_of(report: Report) -> dict[Key, list[Verdict]]:
+    """Verdicts by the name and port that they speak of."""
+    found: dict[Key, list[Verdict]] = {}
+    for verdict in report.verdicts:
+        if verdict.endpoint is not None and verdict.rule:
+            found.setdefault((verdict.endpoint.host, verdict.endpoint.port), []).append(verdict)
+    return found
+
+
+def target_states(
+    report: Report, audit: Audit, tracks: Tracks, rows: Mapping[Key, list[Verdict]], now: float
+) -> tuple[TargetState, ...]:
+    """Every target that has a name, in the order of the rules. `since` is left open: see `rules/confirm.py`."""
+    seen: set[tuple[str, Key]] = set()
+    found = []
+    for target in audit.targets:
+        if target.host is None or (target.id, (target.host, target.port)) in seen:
+            continue
+        key = (target.host, target.port)
+        seen.add((target.id, key))
+        mine = [row for row in rows.get(key, ()) if row.rule == target.id]
+        found.append(_target(audit, target, mine, tracks.of(key), now))
+    del report
+    return tuple(found)
+
+
+def _target(audit: Audit, target: Target, rows: list[Verdict], track: Track, now: float) -> TargetState:
+    assert target.host is not None
+    known = [row for row in rows if row.cause not in ("audit.not-recorded",)] or rows
+    worst = max(known, key=lambda row: row.status.weight, default=None)
+    dns = [row for row in rows if row.check == "dns"]
+    way = [row for row in rows if row.check != "dns"]
+    name = _path_check(target)
+    chain = _chain(audit, target.host)
+    served = list(_served(audit, target, track))
+    state = TargetState(
+        target.host,
+        target.port,
+        target.id,
+        target.rule.group.value,
+        target.required,
+        worst.status if worst else Status.INCONCLUSIVE,
+        worst.cause if worst else "audit.not-reached",
+        "dns" if worst is None or worst.check == "dns" else name,
+        worst.summary if worst else f"{target.host} was not asked for yet",
+        (_dns_check(dns), _way_check(name, way)),
+        chain=tuple(display(link.value, SHOWN) for link in chain.links) if chain else (),
+        ttl=float(min(r.ttl for r in (*chain.links, *chain.addresses)))
+        if chain and chain.addresses
+        else None,
+        resolvers_agree=_agree(audit, target.host, dns),
+        issuer=_issuer(served),
+        issuer_class=_issuer_class(audit, served, way, now),
+        tls_version=_version(served),
+        expiry=min((e for f in served if (e := facts(f.chain[0]).not_after) is not None), default=None),
+    )
+    return live(state, track)
+
+
+def live(state: TargetState, track: Track) -> TargetState:
+    """The same with what every answer brings: addresses tried, stages, handshakes."""
+    return replace(
+        state,
+        addresses=tuple(track.addresses.values()),
+        stages=tuple(track.stages.items()),
+        handshakes=len(track.handshakes),
+        intercepted=track.intercepted,
+        measured=track.measured,
+    )
+
+
+def _path_check(target: Target) -> CheckName:
+    if target.port != 80:
+        return "tls"
+    return "crl" if target.document is not None and target.document.kind == "crl" else "http"
+
+
+def _dns_check(rows: list[Verdict]) -> CheckState:
+    row = max(rows, key=lambda r: r.status.weight, default=None)
+    if row is None:
+        return CheckState("dns", False, False, Status.INCONCLUSIVE, "audit.not-reached")
+    measured = row.status not in _OPEN
+    return CheckState("dns", measured and row.status is not Status.FAIL, measured, row.status, row.cause)
+
+
+def _way_check(name: CheckName, rows: list[Verdict]) -> CheckState:
+    """A name passes when an address does; one that is intercepted anywhere does not."""
+    made = [row for row in rows if row.status not in _OPEN]
+    if not made:
+        first = rows[0] if rows else None
+        return CheckState(
+            name, False, False, Status.INCONCLUSIVE, first.cause if first else "audit.not-reached"
+        )
+    by_address: dict[str | None, list[Verdict]] = {}
+    for row in made:
+        by_address.setdefault(row.endpoint.address if row.endpoint else None, []).append(row)
+    worst = max(made, key=lambda row: row.status.weight)
+    caught = any(r.cause == "tls.intercepted" and r.status in (Status.FAIL, Status.WARN) for r in made)
+    success = any(passes(found) for found in by_address.values()) and not caught
+    return CheckState(name, success, True, worst.status, worst.cause)
+
+
+def _chain(audit: Audit, host: str) -> Chain | None:
+    """The chain that is shown: the first resolver's that leads to an address, else the first there is."""
+    chains = [c for c in audit.names.chains(host) if c.rtype == "A"] or list(audit.names.chains(host))
+    return next((c for c in chains if c.addresses), chains[0] if chains else None)
+
+
+def _agree(audit: Audit, host: str, rows: list[Verdict]) -> bool | None:
+    if any(row.cause in ("dns.resolvers-disagree", "dns.os-differs") for row in rows):
+        return False
+    asked = sum(1 for resolver in audit.names.resolvers if not audit.names.health[resolver].dead)
+    answered = asked + (audit.names.os_answer(host) is not None)
+    return True if answered > 1 else None
+
+
+def _served(audit: Audit, target: Target, track: Track) -> Iterable[TlsFacts]:
+    """The handshakes that judge, at every address that counts now."""
+    if target.port == 80 or target.host is None:
+        return
+    for candidate in audit.candidates(target.host):
+        step = audit.step_for(target, candidate.address) if candidate.tried else None
+        seen = audit.seen.get(step) if isinstance(step, TlsHandshake) else None
+        if seen is not None and isinstance(seen.evidence, TlsFacts) and seen.evidence.chain:
+            yield seen.evidence
+    del track
+
+
+def _issuer(served: list[TlsFacts]) -> str:
+    names = dict.fromkeys(
+        display(leaf.issuer_cn or leaf.issuer_o or leaf.issuer_text, SHOWN)
+        for leaf in (facts(found.chain[0]) for found in served)
+    )
+    return ", ".join(name for name in list(names)[:3] if name)
+
+
+def _issuer_class(audit: Audit, served: list[TlsFacts], rows: list[Verdict], now: float) -> IssuerClass:
+    if any(row.cause == "tls.intercepted" and row.status in (Status.FAIL, Status.WARN) for row in rows):
+        return "intercepted"
+    found = {_CLASSES.get(audit.chains.judge(f.chain, now).verdict, "incomplete") for f in served}
+    if not found:
+        return ""
+    return next(iter(found)) if len(found) == 1 else "mixed"
+
+
+def _version(served: list[TlsFacts]) -> str:
+    """The lowest version that was agreed on, by its name."""
+    return min((found.version for found in served if found.version), default="")
+
+
+# --- revocation sources ------------------------------------------------------------------------------------------------
+
+
+def source_states(report: Report, audit: Audit) -> tuple[SourceState, ...]:
+    """Every CRL and OCSP source that was judged: those that certificates name, and the lists that rules name."""
+    found: dict[tuple[str, str], SourceState] = {}
+    on_rule = {target.host for target in audit.targets if target.port == 80}
+    for verdict in report.verdicts:
+        url = dict(verdict.details).get("source", "")
+        if not url or verdict.check not in ("crl", "ocsp"):
+            continue
+        kind = "crl" if verdict.check == "crl" else "ocsp"
+        host = (split_url(url) or ("",))[0]
+        found[(kind, url)] = _source(
+            kind, host if host in on_rule else "off-list", url, verdict, _until(audit, kind, url)
+        )
+    for target in audit.targets:
+        document = target.document
+        if document is None or document.kind != "crl" or target.host is None:
+            continue
+        url = f"http://{target.host}{document.path}"
+        for verdict in report.verdicts:
+            about = verdict.endpoint
+            if (
+                about is None
+                or verdict.check != "crl"
+                or verdict.rule != target.id
+                or about.host != target.host
+            ):
+                continue
+            step = audit.step_for(target, about.address or "")
+            seen = audit.seen.get(step) if isinstance(step, HttpFetch) else None
+            exchange = seen.evidence if seen is not None and isinstance(seen.evidence, HttpExchange) else None
+            until = expires(exchange) if exchange is not None else None
+            state = _source("crl", target.host, url, verdict, until)
+            before = found.get(("crl", url))
+            if before is None or (state.valid and not before.valid):
+                found[("crl", url)] = state
+    return tuple(found.values())
+
+
+def _source(kind: str, target: str, url: str, verdict: Verdict, until: float | None) -> SourceState:
+    measured = verdict.status not in _OPEN
+    reached = not verdict.cause.endswith(_UNREACHED)
+    return SourceState(
+        "crl" if kind == "crl" else "ocsp",
+        target,
+        display(url, 300),
+        reachable=measured and reached,
+        valid=measured and reached and verdict.status in (Status.PASS, Status.NOTICE),
+        measured=measured,
+        cause=verdict.cause,
+        next_update=until,
+    )
+
+
+def _until(audit: Audit, kind: str, url: str) -> float | None:
+    if kind != "crl":
+        return None
+    best = audit.fetches.best(Wanted(url, "crl"))
+    exchange = best.evidence if best is not None else None
+    return expires(exchange) if isinstance(exchange, HttpExchange) else None

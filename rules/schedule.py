@@ -1,0 +1,157 @@
+"""When each target is due: a heap on the caller's monotonic clock, with offsets that do not beat in time.
+
+Pure: time is an argument (seconds of a clock that never steps). Each entry has one due time, so a round that comes late
+is made once and not several times; what was left out is counted. An entry that was handed out is out of the heap until
+`done` puts it back: nothing is ever stacked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import itertools
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Kind: TypeAlias = Literal["service", "sign-in", "revocation", "extra"]
+KINDS: tuple[Kind, ...] = ("service", "sign-in", "revocation", "extra")
+
+#: Factor by which a target that fails waits longer each time, up to its usual interval.
+GROWTH = 2.0
+
+
+def fraction(identity: str, key: Hashable) -> float:
+    """A number in [0, 1) that is the same for the same host and target on every start, and differs between hosts."""
+    digest = hashlib.blake2b(f"{identity}\x00{key!r}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") / 2**64
+
+
+@dataclass(slots=True)
+class Entry:
+    """One thing that is measured again and again. `due` and `interval` in seconds; `failures` in a row."""
+
+    key: Hashable
+    kind: Kind
+    interval: float
+    due: float
+    failures: int = 0
+    version: int = 0  # of its place in the heap: older ones are void
+    out: bool = False  # handed out and not done yet
+    again: float | None = None  # wanted sooner while it was out
+
+
+class Schedule:
+    """Due times. `identity` makes this host's offsets its own; `retry` is the first wait after a failure, in seconds."""
+
+    def __init__(self, identity: str, retry: float = 15.0) -> None:
+        self._identity = identity
+        self._retry = retry
+        self._entries: dict[Hashable, Entry] = {}
+        self._heaps: dict[Kind, list[tuple[float, int, int, Entry]]] = {kind: [] for kind in KINDS}
+        self._numbers = itertools.count()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._entries
+
+    def entries(self) -> Iterator[Entry]:
+        return iter(self._entries.values())
+
+    def put(
+        self, key: Hashable, kind: Kind, interval: float, now: float, within: float | None = None
+    ) -> None:
+        """Let `key` be due every `interval`, the first time at its own offset within `within` (default: the interval).
+
+        One that is there keeps its place unless its interval or kind is another.
+        """
+        old = self._entries.get(key)
+        if old is not None and old.kind == kind and old.interval == interval:
+            return
+        offset = fraction(self._identity, key) * (interval if within is None else within)
+        due = now + offset if old is None else min(old.due, now + offset)
+        entry = Entry(key, kind, interval, due)
+        if old is not None:
+            entry.failures, entry.out = old.failures, old.out
+            old.version = -1
+        self._entries[key] = entry
+        if not entry.out:
+            self._push(entry)
+
+    def remove(self, key: Hashable) -> None:
+        """Forget `key`; nothing happens when it is not there."""
+        entry = self._entries.pop(key, None)
+        if entry is not None:
+            entry.version = -1
+
+    def take(self, kind: Kind, until: float) -> list[tuple[Hashable, float]]:
+        """Hand out everything of `kind` that is due up to `until`: (key, due), the earliest first."""
+        heap = self._heaps[kind]
+        found = []
+        while heap and heap[0][0] <= until:
+            due, _, version, entry = heapq.heappop(heap)
+            if entry.version == version and not entry.out:
+                entry.out = True
+                found.append((entry.key, due))
+        return found
+
+    def next_due(self, kind: Kind) -> float | None:
+        """When the next of `kind` is due; None when there is none in the heap."""
+        heap = self._heaps[kind]
+        while heap and (heap[0][3].version != heap[0][2] or heap[0][3].out):
+            heapq.heappop(heap)
+        return heap[0][0] if heap else None
+
+    def done(self, key: Hashable, now: float, ok: bool = True, interval: float | None = None) -> int:
+        """It was measured: it is due again on its grid, or sooner when it failed. Returns how many rounds were skipped.
+
+        `interval` changes it from now on (a list's remaining life is its own).
+        """
+        entry = self._entries.get(key)
+        if entry is None:
+            return 0
+        if interval is not None:
+            entry.interval = interval
+        entry.out = False
+        skipped = 0
+        entry.failures = 0 if ok else entry.failures + 1
+        following = entry.due + entry.interval
+        if following <= now:
+            skipped = int((now - entry.due) // entry.interval)
+            following = entry.due + (skipped + 1) * entry.interval
+        if not ok:
+            wait = self._retry * GROWTH ** min(entry.failures - 1, 32)
+            following = min(following, now + min(wait, entry.interval))
+        if entry.again is not None:
+            following, entry.again = max(now, min(following, entry.again)), None
+        entry.due = following
+        self._push(entry)
+        return skipped
+
+    def sooner(self, key: Hashable, at: float) -> None:
+        """Let `key` be due at `at` if it would be later; nothing happens when it is not there."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return
+        if entry.out:
+            entry.again = at if entry.again is None else min(entry.again, at)
+        elif at < entry.due:
+            entry.due = at
+            self._push(entry)
+
+    def catch_up(self, now: float, asleep: float) -> None:
+        """This host slept for `asleep` seconds of which the clock knows nothing: what fell due then comes once, spread."""
+        for entry in self._entries.values():
+            if not entry.out and entry.due - asleep <= now:
+                spread = fraction(self._identity, entry.key) * min(entry.interval, 60.0)
+                self.sooner(entry.key, now + spread)
+
+    def demand(self) -> float:
+        """Measurements a second that the intervals ask for."""
+        return sum(1.0 / entry.interval for entry in self._entries.values())
+
+    def _push(self, entry: Entry) -> None:
+        entry.version += 1
+        heapq.heappush(self._heaps[entry.kind], (entry.due, next(self._numbers), entry.version, entry))

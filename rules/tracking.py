@@ -1,0 +1,145 @@
+"""What the appliance remembers of each target besides the newest answers: addresses of a day, the last handshakes, times.
+
+Mutable and pure: fed with observations as they come and with every judgement.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from rules.answer import passes
+from rules.audit import Audit
+from rules.guard import is_v6
+from rules.kinds.dns_chain import DnsQuestion
+from rules.kinds.http_fetch import HttpExchange, HttpFetch
+from rules.kinds.os_lookup import OsLookup
+from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
+from rules.memory import TRACKED
+from rules.observation import Observation, Step
+from rules.state import AddressState, StageName
+from rules.verdict import Report, Status, Verdict
+
+#: Handshakes of a target over which the share of intercepted ones is told.
+HANDSHAKES = 3
+
+Key = tuple[str, int]  # host and port
+
+
+@dataclass(slots=True)
+class Track:
+    """One target. `handshakes` holds for each of the last ones whether it was intercepted, None while that is not known."""
+
+    addresses: dict[str, AddressState] = field(default_factory=dict)
+    handshakes: deque[tuple[Step, bool | None]] = field(default_factory=lambda: deque(maxlen=HANDSHAKES))
+    stages: dict[StageName, float] = field(default_factory=dict)
+    measured: float | None = None
+
+    @property
+    def intercepted(self) -> int:
+        return sum(1 for _, caught in self.handshakes if caught)
+
+
+class Tracks:
+    """All targets, by host and port."""
+
+    def __init__(self) -> None:
+        self._by_key: dict[Key, Track] = {}
+
+    def of(self, key: Key) -> Track:
+        return self._by_key.setdefault(key, Track())
+
+    def keep(self, keys: Iterable[Key]) -> None:
+        """Forget every target that is none of these."""
+        wanted = set(keys)
+        for key in [k for k in self._by_key if k not in wanted]:
+            del self._by_key[key]
+
+    def measured(self, key: Key, seen: Observation, *, new: bool) -> tuple[tuple[StageName, float], ...]:
+        """An answer has come. `new`: it differs from the one before, so that its meaning waits for a judgement.
+
+        Returns the durations of the stages that it went through, in seconds.
+        """
+        track = self.of(key)
+        stages = tuple(durations(seen))
+        track.stages.update(stages)
+        track.measured = seen.started + seen.elapsed
+        step = seen.step
+        if not isinstance(step, TlsHandshake | HttpFetch):
+            return stages
+        before = track.addresses.get(step.address)
+        if before is not None:
+            track.addresses[step.address] = replace(before, tried=seen.started, current=True)
+        if isinstance(step, TlsHandshake) and isinstance(seen.evidence, TlsFacts) and seen.evidence.chain:
+            caught = None if new or before is None else before.cause == "tls.intercepted"
+            track.handshakes.append((step, caught))
+        return stages
+
+    def judged(self, report: Report, audit: Audit, rows: dict[Key, list[Verdict]], now: float) -> None:
+        """Take the verdicts on addresses; drop those that were not met for a day."""
+        for target in audit.targets:
+            if target.host is None:
+                continue
+            key = (target.host, target.port)
+            track = self.of(key)
+            self._addresses(track, audit, target.host, rows.get(key, []), now)
+            for index, (step, caught) in enumerate(track.handshakes):
+                if caught is None and isinstance(step, TlsHandshake):
+                    state = track.addresses.get(step.address)
+                    known = state is not None and state.ok is not None
+                    track.handshakes[index] = (
+                        step,
+                        state.cause == "tls.intercepted" if known and state else None,
+                    )
+        del report
+
+    def _addresses(self, track: Track, audit: Audit, host: str, rows: list[Verdict], now: float) -> None:
+        by_address: dict[str, list[Verdict]] = {}
+        for row in rows:
+            if row.endpoint is not None and row.endpoint.address is not None:
+                by_address.setdefault(row.endpoint.address, []).append(row)
+        fresh: dict[str, AddressState] = {}
+        for candidate in audit.candidates(host):
+            before = track.addresses.get(candidate.address)
+            ok, cause = _outcome(by_address.get(candidate.address, []))
+            fresh[candidate.address] = AddressState(
+                candidate.address,
+                "ipv6" if is_v6(candidate.address) else "ipv4",
+                ok,
+                cause,
+                before.tried
+                if before is not None and before.tried is not None
+                else (now if ok is not None else None),
+                current=not candidate.stale,
+                stale=candidate.stale,
+            )
+        for address, old in track.addresses.items():
+            if address not in fresh and old.tried is not None and old.tried > now - TRACKED:
+                fresh[address] = replace(old, current=False)
+        track.addresses = fresh
+
+
+def durations(seen: Observation) -> Iterable[tuple[StageName, float]]:
+    """Stages of one answer with their seconds; a stage that failed has none."""
+    evidence = seen.evidence
+    if isinstance(seen.step, DnsQuestion | OsLookup):
+        if seen.failure is None:
+            yield "dns", seen.elapsed
+    elif isinstance(evidence, TlsFacts):
+        yield "tcp", evidence.connect_s
+        if evidence.handshake_s is not None and seen.failure is None:
+            yield "tls", evidence.handshake_s
+    elif isinstance(evidence, HttpExchange):
+        yield "tcp", evidence.connect_s
+        if evidence.first_byte_s is not None:
+            yield "http", evidence.first_byte_s
+
+
+def _outcome(rows: list[Verdict]) -> tuple[bool | None, str]:
+    """(ok, cause) of one address; None where it was not tried, or nothing can be said."""
+    made = [r for r in rows if r.status not in (Status.INCONCLUSIVE, Status.BROKEN, Status.NOT_APPLICABLE)]
+    if not made:
+        return None, rows[0].cause if rows else "ok"
+    heaviest = max(made, key=lambda r: r.status.weight)
+    return passes(made), heaviest.cause
