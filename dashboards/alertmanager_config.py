@@ -1,0 +1,57 @@
+"""Alertmanager's configuration: who is told, and what holds what back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dashboards.alerts import INHIBITIONS
+from dashboards.yaml_text import document
+
+HEAD = (
+    "wayclear's routes and inhibitions for Alertmanager.",
+    "Made by `python -m dashboards.build` from dashboards/alerts.py; the receivers are empty: fill them in, or take the",
+    "routes and inhibit_rules over into your own configuration.",
+    "",
+    "page: wakes somebody. ticket: waits for office hours. nobody: alerts that exist only to hold others back.",
+    "",
+)
+
+
+def _route(severity: str, receiver: str, group_by: list[str], wait: str, repeat: str) -> dict[str, Any]:
+    return {
+        "receiver": receiver,
+        "matchers": [f'severity="{severity}"'],
+        "group_by": group_by,
+        "group_wait": wait,
+        "group_interval": "5m",
+        "repeat_interval": repeat,
+    }
+
+
+def configuration() -> dict[str, Any]:
+    """The configuration as a tree."""
+    routes = [
+        _route("none", "nobody", ["alertname"], "30s", "24h"),
+        # One message for all groups that lost their redundancy at the same moment: it is one event.
+        _route("page", "page", ["alertname"], "30s", "1h"),
+        _route("ticket", "ticket", ["alertname", "site", "target"], "1m", "24h"),
+    ]
+    inhibitions = [
+        {
+            "source_matchers": [f'alertname="{inhibition.source}"'],
+            "target_matchers": [f'alertname=~"{"|".join(inhibition.targets)}"'],
+            "equal": list(inhibition.equal),
+        }
+        for inhibition in INHIBITIONS
+    ]
+    return {
+        "route": {"receiver": "ticket", "group_by": ["alertname"], "routes": routes},
+        "inhibit_rules": inhibitions,
+        "receivers": [{"name": "page"}, {"name": "ticket"}, {"name": "nobody"}],
+    }
+
+
+def configuration_file() -> str:
+    """The configuration as text."""
+    told = [f"{inhibition.why} ({inhibition.source})" for inhibition in INHIBITIONS]
+    return document(configuration(), *HEAD, "What holds what back:", *(f"- {line}" for line in told))

@@ -1,0 +1,92 @@
+"""What several alerts and panels mean by the same word: PromQL with a name.
+
+Every block is aggregated to the labels of a connector (or fewer), so that `job` and `instance`, a second Prometheus
+that scrapes the same connector, or a restart under another port make no second connector out of one. Connectors are
+told apart by `connector` alone: it is unique in a fleet.
+"""
+
+from __future__ import annotations
+
+#: Labels of a connector, and of a target as a connector sees it.
+CONNECTOR = "connector, connector_group, site, region"
+TARGET = f"{CONNECTOR}, target, port, rule_group"
+
+ABLE = "connector:wayclear_able:bool"
+MUTED = "connector:wayclear_muted:bool"
+SHARED = "connector:wayclear_shared_failure:bool"
+
+# Not proven counts as able. A connector whose tenant is not configured is not-proven for ever, although everything that
+# could be tested passes: were it not able, its group would page from the first day on, and nobody would read the page
+# on the day that matters. "No" beats "not proven" in the answer, so a block that was seen is never hidden by this. The
+# exception is a fault of the host itself: it measures nothing, so nothing speaks for it.
+#
+# An answer that is older than 15 minutes is none: a textfile collector shows the last file of a dead daemon for ever.
+# A daemon that has just started has ended no round yet and is not old.
+_ABLE = f"""
+clamp_max(
+    max by ({CONNECTOR}) (wayclear_connector_can_live)
+  + max by ({CONNECTOR}) (wayclear_connector_not_proven)
+  * (1 - max by ({CONNECTOR}) (wayclear_connector_host_fault)),
+  1
+)
+unless on (connector)
+  (time() - (max by (connector) (wayclear_last_cycle_timestamp_seconds{{kind="service"}}) > 0) > @15m@)
+""".strip()
+
+# A host that is switched off for its maintenance says nothing any more; its last word stands for two hours.
+_MUTED = f"max by ({CONNECTOR}) (last_over_time(wayclear_maintenance[2h])) == 1"
+
+
+def failing(selector: str) -> str:
+    """Checks that were measured and failed at connectors whose word counts; `selector` is of labels, never empty.
+
+    Success and measured are read together: inconclusive is no failure. Interception is somebody's on the way and never
+    Microsoft's, a faulty host or one in maintenance proves nothing.
+    """
+    return f"""
+(
+  last_over_time(wayclear_check_measured{{{selector}}}[3m]) == 1
+  and last_over_time(wayclear_check_success{{{selector}}}[3m]) == 0
+)
+unless on (connector, target, port) (last_over_time(wayclear_interception_ratio[3m]) > 0)
+unless on (connector) (last_over_time(wayclear_connector_host_fault[3m]) == 1)
+unless on (connector) {MUTED}
+""".strip()
+
+
+def indented(text: str, by: int) -> str:
+    """`text` with its lines, but for the first, moved to the right."""
+    return text.replace("\n", "\n" + " " * by)
+
+
+def sites_where_failing(selector: str) -> str:
+    """Number of sites, by target, from which a target fails. Connectors without a site are at no site."""
+    return f"""
+count by (target, port, rule_group) (
+  group by (target, port, rule_group, site) (
+    {indented(failing(f'{selector}site!=""'), 4)}
+  )
+)
+""".strip()
+
+
+_SERVICE = 'rule_group="service", '
+# Connectors that are down together with two more sites, over a service name that fails from all three.
+_SHARED = f"""
+group by ({TARGET}) (
+  {indented(failing(_SERVICE + 'site!=""'), 2)}
+)
+and on (connector) ({ABLE} == 0)
+and on (target, port) (
+  {indented(sites_where_failing(_SERVICE), 2)}
+  > 2
+)
+""".strip()
+
+BLOCKS: dict[str, str] = {ABLE: _ABLE, MUTED: _MUTED, SHARED: _SHARED}
+#: What each of them says; recorded rules have no help text of their own.
+MEANINGS: dict[str, str] = {
+    ABLE: "1: the connector can live, or nothing that was measured says otherwise. 0: it cannot. Absent: no recent word.",
+    MUTED: "1: a maintenance window of the connector is open, or was when it was last heard within two hours.",
+    SHARED: "1: the connector cannot live, and this service name fails here and from three sites or more.",
+}
