@@ -26,6 +26,7 @@ from exporters.catalogue import (
     STAGE,
 )
 from exporters.metric_text import clean, constants
+from rules.failure import Stage
 from rules.state import Place, StageName
 
 #: Of a stage on a network, in seconds: a resolver next door, a handshake over an ocean, the limits of 5 and 10 s.
@@ -72,6 +73,7 @@ class Meters:
         self._reloaded_at = self._gauge("wayclear_config_last_reload_success_timestamp_seconds")
         self._writable = self._gauge("wayclear_history_writable")
         self._rows_dropped = self._counter("wayclear_history_rows_dropped_total")
+        self._lost = 0  # of the history that is open: what was counted already
         self._history_size = self._gauge("wayclear_history_size_bytes")
         self._snapshot_at = self._gauge("wayclear_snapshot_timestamp_seconds")
         self._render_errors = self._counter("wayclear_metrics_render_errors_total")
@@ -84,8 +86,8 @@ class Meters:
         """A stage ended well. A probe of no rule has the group ""."""
         self._durations[ANY_GROUP.closed(rule_group), stage].observe(seconds)
 
-    def failed(self, rule_group: str, stage: str) -> None:
-        """A probe failed in `stage` (a value of `rules.failure.Stage`)."""
+    def failed(self, rule_group: str, stage: Stage) -> None:
+        """A probe failed in `stage`."""
         self._failures[ANY_GROUP.closed(rule_group), stage].inc()
 
     def connection(self) -> None:
@@ -145,9 +147,10 @@ class Meters:
             self._reloaded_at.set(at)
 
     def history(self, writable: bool, dropped: int, size: int) -> None:
-        """Whether the history takes rows, how many it has lost since the last call, its size in bytes."""
+        """Whether the history takes rows, how many it has lost since it was opened, its size in bytes."""
         self._writable.set(writable)
-        self._rows_dropped.inc(max(0, dropped))
+        self._rows_dropped.inc(max(0, dropped - self._lost))
+        self._lost = dropped
         self._history_size.set(size)
 
     def snapshot(self, at: float) -> None:
