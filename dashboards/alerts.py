@@ -126,7 +126,7 @@ TICKETS: tuple[Alert, ...] = (
         pending="5m",
         keep="10m",
         summary=f"{_WHO}: the connector cannot live",
-        description="The answer is no: a required name of the service gets through at no address, or is intercepted.",
+        description="A required name of the service gets through at no address, or is intercepted; or its host cannot measure.",
         panel=(_ONE, "Answer over time"),
     ),
     Alert(
