@@ -81,7 +81,8 @@ RULESET = Label("ruleset", source="the name of an active rule or CA set")
 RULESET_KIND = Label("kind", ("rules", "cas"))
 CYCLE_KIND = Label("kind", ("service", "sign-in", "revocation", "extra"))
 ENDED_KIND = Label("kind", (*CYCLE_KIND.values, "audit"))
-JOB = Label("job", ("service", "sign-in", "revocation", "extra", "retention", "reload"))
+#: "job" belongs to Prometheus, which would rename ours
+TASK = Label("task", ("service", "sign-in", "revocation", "extra", "retention", "reload"))
 VERSION = Label("version", source="wayclear's")
 PYTHON = Label("python", source="Python's version")
 OPENSSL = Label("openssl", source="the version of the OpenSSL that shakes hands")
@@ -243,8 +244,8 @@ METERS: tuple[Metric, ...] = (
     ),
     Metric(
         "wayclear_jobs_missed_total", "counter",
-        "Number of runs that the scheduler missed, by job.",
-        (JOB,), ROUNDS,
+        "Number of runs of a task that the scheduler missed.",
+        (TASK,), ROUNDS,
     ),
     Metric(
         "wayclear_schedule_lag_seconds", "histogram",

@@ -22,7 +22,7 @@ from exporters.catalogue import (
     CATALOGUE,
     CYCLE_KIND,
     FAILED_STAGE,
-    JOB,
+    TASK,
     STAGE,
 )
 from exporters.metric_text import clean, constants
@@ -66,8 +66,8 @@ class Meters:
         self._clock_steps = self._counter("wayclear_clock_steps_total")
         for kind in CYCLE_KIND.values:
             self._late.labels(kind)
-        for job in JOB.values:
-            self._misfires.labels(job)
+        for task in TASK.values:
+            self._misfires.labels(task)
 
         self._reloaded = self._gauge("wayclear_config_last_reload_successful")
         self._reloaded_at = self._gauge("wayclear_config_last_reload_success_timestamp_seconds")
@@ -127,8 +127,8 @@ class Meters:
         self._late.labels(CYCLE_KIND.closed(kind)).inc(number)
 
     def job_missed(self, job: str) -> None:
-        """The scheduler missed a run of `job`."""
-        self._misfires.labels(JOB.closed(job)).inc()
+        """The scheduler missed a run of `job`: a kind of round, or another task."""
+        self._misfires.labels(TASK.closed(job)).inc()
 
     def clock_step(self) -> None:
         """The wall clock was set."""
