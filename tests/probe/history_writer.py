@@ -1,0 +1,39 @@
+"""A process that writes a history until it is killed, and says which rows were acknowledged.
+
+`python -m tests.probe.history_writer PATH FIRST`: one line for each record that is on the disk, its number. Every
+record holds a transition, a drift, a ledger entry and a cycle of that number; from time to time old rows are deleted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from probe.history import History
+from rules.trend import CycleRow, Drift, LedgerEntry, Transition
+
+RETAINED_EVERY = 20  #: records
+KEPT_CYCLES = 200_000  #: the number of a record is its time in seconds, and what is so much older is deleted
+
+
+async def main(path: str, number: int) -> None:
+    history = History(path, keep_days=KEPT_CYCLES / 86_400)
+    opened = await history.open()
+    print("open" if opened else history.trouble, flush=True)
+    while opened:
+        at = float(number)
+        kept = await history.record(
+            [Transition(at, f"host{number % 9}:443", "pass", "fail", "ok", "tcp.timeout", "x" * 400)],
+            [LedgerEntry("host", "address", f"address {number}", at, at)],
+            [Drift(at, "host", "address", f"address {number}", "new")],
+            CycleRow("service", at, 1.0, 50, 0, 0, 50, "yes"),
+        )
+        if kept:
+            print(number, flush=True)
+        if number % RETAINED_EVERY == 0:
+            await history.retain(at)
+        number += 1
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], int(sys.argv[2])))
