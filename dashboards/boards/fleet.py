@@ -1,0 +1,106 @@
+"""The fleet: which connectors can live, where redundancy is left, worst first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dashboards.blocks import ABLE, MUTED, sites_where_failing
+from dashboards.panels import (
+    BAD_ABOVE_ZERO,
+    GOOD_AT_ONE,
+    PLACE,
+    YES_NO,
+    Query,
+    board,
+    lines,
+    number,
+    rows,
+    states,
+    to_appliance,
+    to_connector,
+    to_endpoint,
+)
+
+UID = "wayclear-fleet"
+_HERE = "on (connector) wayclear_build_info{<S>}"
+_SELECTED_ABLE = f"{ABLE} and {_HERE}"
+
+
+def dashboard() -> dict[str, Any]:
+    """The dashboard as a JSON tree."""
+    now = [
+        number(
+            "Can live", "Connectors that can live, or of which nothing that was measured says otherwise.",
+            f"count(({_SELECTED_ABLE}) == 1) or vector(0)", thresholds=((None, "red"), (1, "yellow"), (2, "green")),
+        ),
+        number(
+            "Cannot live", "Connectors whose answer is no, or whose host cannot measure. Maintenance is counted too.",
+            f"count(({_SELECTED_ABLE}) == 0) or vector(0)", thresholds=BAD_ABOVE_ZERO,
+        ),
+        number(
+            "Degraded", "Connectors that live while something that they or their users need fails.",
+            "sum(max by (connector) (wayclear_connector_degraded{<S>})) or vector(0)",
+            thresholds=((None, "green"), (1, "yellow")),
+        ),
+        number(
+            "Not proven", "Connectors that could not be measured enough for an answer; most often no tenant is configured.",
+            "sum(max by (connector) (wayclear_connector_not_proven{<S>})) or vector(0)",
+            thresholds=((None, "green"), (1, "yellow")),
+        ),
+        number(
+            "In maintenance", "Connectors with an open maintenance window; their alerts are silent.",
+            f"count({MUTED} and {_HERE}) or vector(0)",
+        ),
+        number(
+            "In the inventory and silent", "Connectors of the inventory of which no series arrive.",
+            'count(max by (connector) (label_join(wayclear_inventory_member{<S>}, "connector", "", "member")) '
+            "unless on (connector) wayclear_build_info) or vector(0)",
+            thresholds=BAD_ABOVE_ZERO,
+        ),
+    ]  # fmt: skip
+    redundancy = [
+        rows(
+            "Groups: connectors that can live",
+            "How many connectors of each group can live now, fewest first. Below two, one more fault is an outage.",
+            f"count by (connector_group) (({_SELECTED_ABLE}) == 1) "
+            "or 0 * group by (connector_group) (wayclear_build_info{<S>})",
+            "can live", thresholds=((None, "red"), (1, "orange"), (2, "green")), width=8,
+        ),
+        rows(
+            "Sites: connectors that cannot live", "Connectors that cannot live, by site, most first.",
+            f"count by (site) (({_SELECTED_ABLE}) == 0) or 0 * group by (site) (wayclear_build_info{{<S>}})",
+            "cannot live", sort_down=True, thresholds=((None, "green"), (1, "orange"), (2, "red")), width=8,
+        ),
+        rows(
+            "Failing from how many sites",
+            "Names that fail, by the number of sites they fail from. From three on it is likely Microsoft's side. Zero "
+            "stands for all names that fail nowhere.",
+            sites_where_failing("<S>, ") + "\nor vector(0)", "sites", sort_down=True,
+            thresholds=((None, "green"), (1, "orange"), (3, "red")), link=to_endpoint(), width=8,
+        ),
+    ]  # fmt: skip
+    worst = [
+        rows(
+            "Connectors, worst first", "Every connector and whether it can live; follow the link on its name.",
+            _SELECTED_ABLE, "can live", thresholds=GOOD_AT_ONE, words=YES_NO, link=to_connector(), height=9,
+        ),
+        rows(
+            "Failing checks of each connector", "Number of checks that were measured and failed, most first.",
+            "sum by (connector, connector_group, site) "
+            "(wayclear_check_measured{<S>} * (1 - wayclear_check_success{<S>}))",
+            "failing checks", sort_down=True, thresholds=BAD_ABOVE_ZERO, link=to_connector(), height=9,
+        ),
+    ]  # fmt: skip
+    time = [
+        states("Who could live", "Each connector over time.", Query(_SELECTED_ABLE, "{{connector}}"), height=9),
+        lines(
+            "Connectors that can live, by group", "The number that the page watches; it pages below two.",
+            Query(f"count by (connector_group) (({_SELECTED_ABLE}) == 1)", "{{connector_group}}"),
+            thresholds=((None, "red"), (2, "transparent")),
+        ),
+        to_appliance(),
+    ]
+    return board(
+        UID, "wayclear: fleet", "Which connector can live, where redundancy is left, worst first.", PLACE,
+        [("Now", now), ("Redundancy", redundancy), ("Worst first", worst), ("Over time", time)],
+    )  # fmt: skip

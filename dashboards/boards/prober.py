@@ -1,0 +1,116 @@
+"""The prober itself: is what it says fresh, is it gentle, does it remember, does it leak."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dashboards.panels import (
+    BAD_ABOVE_ZERO,
+    GOOD_AT_ONE,
+    PLACE,
+    YES_NO,
+    Panel,
+    Query,
+    board,
+    lines,
+    number,
+    rows,
+    to_appliance,
+)
+
+UID = "wayclear-prober"
+_WHO = "{{connector}}"
+
+
+def rate(title: str, description: str, metric: str, by: str = "", unit: str = "cps", **more: Any) -> Panel:  # noqa: ANN401
+    """A counter's rate, by connector and perhaps one more label."""
+    labels = f"connector, {by}" if by else "connector"
+    legend = f"{_WHO} {{{{{by}}}}}" if by else _WHO
+    expr = f"sum by ({labels}) (rate({metric}{{<S>}}[$__rate_interval]))"
+    return lines(title, description, Query(expr, legend), unit=unit, **more)
+
+
+def quantile(title: str, description: str, metric: str, share: float, limit: float) -> Panel:
+    """A quantile of a histogram in seconds, by connector, with the limit that it should keep."""
+    buckets = f"sum by (le, connector) (rate({metric}_bucket{{<S>}}[$__rate_interval]))"
+    expr = f"histogram_quantile({share}, {buckets})"
+    return lines(title, description, Query(expr, _WHO), unit="s", thresholds=((None, "transparent"), (limit, "red")))
+
+
+def _health() -> list[Panel]:
+    return [
+        number("Configuration", "1: the configuration in use is the one on disk.",
+               "min(wayclear_config_last_reload_successful{<S>})", thresholds=GOOD_AT_ONE,
+               words={"0": ("last reload failed", "red"), "1": ("loaded", "green")}),
+        number("Oldest configuration", "When a configuration was last read without a fault.",
+               "1000 * min(wayclear_config_last_reload_success_timestamp_seconds{<S>})", unit="dateTimeFromNow"),
+        number("History", "1: the history takes rows. 0: rows wait in memory.",
+               "min(wayclear_history_writable{<S>})", thresholds=GOOD_AT_ONE, words=YES_NO),
+        number("Lost rows", "History rows of the last day that could not be written.",
+               "sum(increase(wayclear_history_rows_dropped_total{<S>}[1d]))", thresholds=BAD_ABOVE_ZERO),
+        number("Render errors", "Of the last day: parts of the scrape that could not be written anew.",
+               "sum(increase(wayclear_metrics_render_errors_total{<S>}[1d]))", thresholds=BAD_ABOVE_ZERO),
+        number("Series left out", "Because of the limits, now.",
+               "sum(increase(wayclear_series_dropped_total{<S>}[10m]))", thresholds=BAD_ABOVE_ZERO),
+    ]  # fmt: skip
+
+
+def _rounds() -> list[Panel]:
+    return [
+        lines("Age of the last round", "Since a round of that kind ended. A ticket is made when service names are older "
+              "than five minutes.",
+              Query("time() - max by (connector, kind) (wayclear_last_cycle_timestamp_seconds{<S>})",
+                    f"{_WHO} {{{{kind}}}}"), unit="s"),
+        lines("Duration of a round", "Of the last one of each kind.",
+              Query("max by (connector, kind) (wayclear_cycle_duration_seconds{<S>})", f"{_WHO} {{{{kind}}}}"), unit="s"),
+        rate("Skipped rounds", "Rounds that were late and were left out, by kind. They never stack.",
+             "wayclear_cycles_missed_total", "kind"),
+        rate("Missed jobs", "Runs that the scheduler missed.", "wayclear_jobs_missed_total", "job"),
+        quantile("Lag of the schedule, 99th percentile", "How much later than due a probe began.",
+                 "wayclear_schedule_lag_seconds", 0.99, 0.25),
+        quantile("Lag of the event loop, 99.9th percentile", "How much later than due the loop woke up.",
+                 "wayclear_event_loop_lag_seconds", 0.999, 0.05),
+        lines("Age of the snapshot", "Since the state that the scrape shows was made.",
+              Query("time() - max by (connector) (wayclear_snapshot_timestamp_seconds{<S>})", _WHO), unit="s"),
+        rate("Steps of the clock", "How often the wall clock was set.", "wayclear_clock_steps_total"),
+    ]  # fmt: skip
+
+
+def _load() -> list[Panel]:
+    return [
+        rate("New connections", "A second; half a connection is what the steady state keeps to.",
+             "wayclear_connections_opened_total", thresholds=((None, "transparent"), (0.5, "red"))),
+        lines("Probes in flight", "Under way now.",
+              Query("max by (connector) (wayclear_probes_in_flight{<S>})", _WHO)),
+        rate("CPU", "Seconds of CPU a second.", "process_cpu_seconds_total", unit="percentunit"),
+        lines("Memory", "Resident and virtual.",
+              Query("max by (connector) (process_resident_memory_bytes{<S>})", f"{_WHO} resident"),
+              Query("max by (connector) (process_virtual_memory_bytes{<S>})", f"{_WHO} virtual"), unit="bytes"),
+        lines("Descriptors", "Open ones, and how many there may be.",
+              Query("max by (connector) (process_open_fds{<S>})", f"{_WHO} open"),
+              Query("max by (connector) (process_max_fds{<S>})", f"{_WHO} at most")),
+        lines("Size of the history", "On disk.",
+              Query("max by (connector) (wayclear_history_size_bytes{<S>})", _WHO), unit="bytes"),
+    ]  # fmt: skip
+
+
+def _seen() -> list[Panel]:
+    return [
+        rate("Transitions", "Confirmed changes of a verdict.", "wayclear_transitions_total"),
+        rate("Drift", "New names, addresses, issuers and sources: an event in the history, and nobody's alert.",
+             "wayclear_drift_events_total"),
+        rows("Versions", "What runs where.",
+             "max by (connector, version, python, openssl) (wayclear_build_info{<S>})", "runs", words=YES_NO),
+        rows("Started", "When each process started, last first.",
+             "1000 * max by (connector) (process_start_time_seconds{<S>})", "started", sort_down=True,
+             unit="dateTimeFromNow"),
+        to_appliance(),
+    ]  # fmt: skip
+
+
+def dashboard() -> dict[str, Any]:
+    """The dashboard as a JSON tree."""
+    return board(
+        UID, "wayclear: the prober itself", "Is what it says fresh, is it gentle, does it remember, does it leak.", PLACE,
+        [("Health", _health()), ("Rounds", _rounds()), ("Load", _load()), ("What it saw", _seen())],
+    )  # fmt: skip
