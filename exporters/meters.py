@@ -22,8 +22,8 @@ from exporters.catalogue import (
     CATALOGUE,
     CYCLE_KIND,
     FAILED_STAGE,
-    TASK,
     STAGE,
+    TASK,
 )
 from exporters.metric_text import clean, constants
 from rules.failure import Stage
@@ -147,9 +147,9 @@ class Meters:
             self._reloaded_at.set(at)
 
     def history(self, writable: bool, dropped: int, size: int) -> None:
-        """Whether the history takes rows, how many it has lost since it was opened, its size in bytes."""
+        """Whether the history takes rows, how many it has lost since it was opened, and its size in bytes."""
         self._writable.set(writable)
-        self._rows_dropped.inc(max(0, dropped - self._lost))
+        self._rows_dropped.inc(dropped - self._lost if dropped >= self._lost else dropped)
         self._lost = dropped
         self._history_size.set(size)
 

@@ -11,14 +11,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeAlias
 
-from exporters.catalogue import ADDRESS_STATE, FAMILY, RULESET_KIND, SOURCE_KIND
+from exporters.catalogue import ADDRESS_STATE, FAMILY, RULESET_KIND
 from exporters.metric_target import Tally
 from exporters.metric_text import clean, finite, sample
 from rules.state import SourceState, State
 from rules.verdict import Answer, RulesUsed
 
 MOST_MEMBERS = 100  #: connectors of the inventory; those behind are left out and counted
-MOST_SOURCES = 12  #: hosts and kinds of revocation sources; those behind are told as "off-list"
+MOST_SOURCES = (
+    10  #: hosts and kinds of revocation sources with series of their own; the others are "off-list"
+)
 MOST_RULESETS = 16
 OFF_LIST = "off-list"
 
@@ -103,8 +105,9 @@ def _sources(state: State) -> Iterator[Sample]:
     hosts: dict[tuple[str, str], list[SourceState]] = defaultdict(list)
     for source in state.sources:
         hosts[(clean(source.target) if source.target in listed else OFF_LIST, source.kind)].append(source)
-    for host, kind in sorted(hosts)[MOST_SOURCES - len(SOURCE_KIND.values) :]:  # room for "off-list" itself
-        hosts[(OFF_LIST, kind)] += hosts.pop((host, kind)) if host != OFF_LIST else []
+    for host, kind in sorted(hosts)[MOST_SOURCES:]:
+        if host != OFF_LIST:
+            hosts[OFF_LIST, kind] += hosts.pop((host, kind))
     for (host, kind), found in sorted(hosts.items()):
         own = {"target": host, "kind": kind}
         measured = [s for s in found if s.measured]
