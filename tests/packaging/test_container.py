@@ -165,14 +165,13 @@ def test_alerts_come_from_prometheus_and_not_from_grafana_as_well() -> None:
 
 def test_dashboards_and_data_source_are_where_grafana_is_told_to_look() -> None:
     here = {there: path for name, path, there, _ in mounts() if name == "grafana"}
-    (sources,) = here["/etc/grafana/provisioning/datasources"].glob("*.y*ml")
-    (source,) = [
-        s for s in yaml.safe_load(sources.read_text("utf-8"))["datasources"] if s["type"] == "prometheus"
+    (source,) = yaml.safe_load(here["/etc/grafana/provisioning/datasources/wayclear.yml"].read_text("utf-8"))[
+        "datasources"
     ]
+    shipped = ROOT / "dashboards/grafana/provisioning/datasources/wayclear.yml"
+    (usual,) = yaml.safe_load(shipped.read_text("utf-8"))["datasources"]
     own = next(c for c in SERVICES["prometheus"]["command"] if c.startswith("--web.listen-address="))
-    environment = SERVICES["grafana"]["environment"]
-    url = re.sub(r"\$\{?(\w+)\}?", lambda found: str(environment.get(found[1], "")), source["url"])
-    assert url == f"http://{own.partition('=')[2]}"
+    assert source == {**usual, "url": f"http://{own.partition('=')[2]}"}
     (providers,) = here["/etc/grafana/provisioning/dashboards"].glob("*.y*ml")
     wanted = [p["options"]["path"] for p in yaml.safe_load(providers.read_text("utf-8"))["providers"]]
     assert wanted
