@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeAlias
 
-from exporters.catalogue import ADDRESS_STATE, FAMILY, RULESET_KIND
+from exporters.catalogue import ADDRESS_STATE, FAMILY, RULESET_KIND, SOURCE_KIND
 from exporters.metric_target import Tally
 from exporters.metric_text import clean, finite, sample
 from rules.state import SourceState, State
@@ -104,7 +104,9 @@ def _sources(state: State) -> Iterator[Sample]:
     listed = {target.host for target in state.targets}
     hosts: dict[tuple[str, str], list[SourceState]] = defaultdict(list)
     for source in state.sources:
-        hosts[(clean(source.target) if source.target in listed else OFF_LIST, source.kind)].append(source)
+        hosts[
+            (clean(source.target) if source.target in listed else OFF_LIST, SOURCE_KIND.closed(source.kind))
+        ].append(source)
     for host, kind in sorted(hosts)[MOST_SOURCES:]:
         if host != OFF_LIST:
             hosts[OFF_LIST, kind] += hosts.pop((host, kind))

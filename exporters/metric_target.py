@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from exporters.catalogue import (
-    ADDRESS_STATE,
     CHECK,
     FAMILY,
     ISSUER_CLASS,
@@ -143,7 +142,6 @@ def _counts(found: TargetState) -> tuple[dict[str, int], dict[str, int]]:
 def _tally(found: TargetState, host: str, group: str) -> Tally:
     good, bad = _counts(found)
     counts = tuple(n for family in FAMILY.values for n in (good[family], bad[family]))
-    assert len(counts) == len(FAMILY.values) * len(ADDRESS_STATE.values)
     answered = found.ttl is not None or bool(found.chain)
     chain = sum(1 for name in found.chain if name != found.host) if answered else None
     ttl = found.ttl if finite(found.ttl) else None

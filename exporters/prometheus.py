@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from exporters import metric_besides, metric_target
-from exporters.catalogue import BY_NAME, RULE_GROUP, SERIES, SERIES_BESIDES, STATE
+from exporters.catalogue import ANY_GROUP, BY_NAME, SERIES, SERIES_BESIDES, STATE
 from exporters.metric_target import Key, TargetText
 from exporters.metric_text import constants, header, labels, sample
 from rules.state import Place, State, TargetState
@@ -129,10 +129,10 @@ class Exposition:
         room = SERIES - SERIES_BESIDES
         if sum(text.series for text in self._texts.values()) <= room:
             return frozenset()
-        order = (*RULE_GROUP.values, "other")
         beyond = set()
         for key, text in sorted(
-            self._texts.items(), key=lambda item: (order.index(item[0][2]), not item[1].required, item[0])
+            self._texts.items(),
+            key=lambda item: (ANY_GROUP.values.index(item[0][2]), not item[1].required, item[0]),
         ):
             room -= text.series
             if room < 0:
