@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from exporters.headline import ANSWERS, beside
-from exporters.status_markup import Markup, ago, escaped, joined, link, moment, span, tag
+from exporters.status_markup import Markup, ago, day, escaped, joined, link, moment, span, tag, time_of_day
 from rules.state import State
 
 STALE_AFTER = 300.0  #: seconds without a measurement after which the page tells nothing about now
@@ -57,7 +57,9 @@ def banners(state: State) -> Markup:
     found = []
     if state.maintenance:
         window = (tag("b", "Maintenance: "), "the window ", tag("b", escaped(state.maintenance)), " is open.")
-        found.append(tag("p", *window, " What fails now may be meant to fail.", class_="banner note"))
+        found.append(
+            tag("p", *window, " Alerts are muted; what fails now may be meant to fail.", class_="banner note")
+        )
     if state.host_faults:
         causes = joined((tag("code", escaped(cause, 60)) for cause in state.host_faults[:FAULTS]), ", ")
         told = ". What could not be tested because of it says nothing about the network."
@@ -84,7 +86,7 @@ def _facts(state: State, now: float, refresh: int | None) -> Markup:
     """Since when, how fresh, when this page was made and whether it renews itself."""
     pairs = [("So since", _when(state.answer_since, now))] if state.report is not None else []
     pairs.append(("Last measured", _when(last_measured(state), now)))
-    pairs.append(("Page made", joined((moment(now), tag("small", _renewal(refresh))))))
+    pairs.append(("Page made", joined((time_of_day(now), tag("small", day(now), ", ", _renewal(refresh))))))
     return tag("dl", *(tag("div", tag("dt", k), tag("dd", v)) for k, v in pairs), class_="facts")
 
 

@@ -31,7 +31,7 @@ def changes(state: State, now: float) -> Markup:
     found: list[Transition | Drift] = [*state.transitions, *state.drifts]
     found.sort(key=lambda change: change.at, reverse=True)
     if not found:
-        return section("changes", "What changed lately", tag("p", "Nothing since the history began."))
+        return section("changes", "What changed lately", tag("p", "No change is on record."))
     items = [_change(change, now) for change in found[: SHOWN + UNFOLDED]]
     parts = [tag("ol", *items[:SHOWN], class_="changes")]
     if len(items) > SHOWN:

@@ -20,7 +20,7 @@ SENTENCE = 1024  #: characters of a sentence that are shown
 #: Where a link of the page may lead, besides the page's own anchors.
 PAGES = frozenset({"/metrics", "/report.json", "/config", "/targets", "/?refresh=0", "/?refresh=30"})
 _ANCHOR = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,300}")
-_EPOCH_END = 253402300799.0  # the last second that RFC 3339 can write
+_LAST = 253402300799.0  # the last second that RFC 3339 can write
 
 
 class Markup(str):
@@ -102,24 +102,32 @@ def anchor(name: str) -> str:
 
 
 def moment(at: float | None, text: str = "") -> Markup:
-    """A time (Unix) as `<time>`: "2026-11-02 09:14:05 UTC", or `text` instead. Nothing known: "unknown"."""
-    if at is None or not 0 <= at < _EPOCH_END:
+    """A time (Unix) as `<time>`: "2026-11-02 09:14:05 UTC", or `text` instead. One that cannot be told: "unknown"."""
+    written = _written(at)
+    if not written:
         return escaped("unknown")
-    written = to_rfc3339(at)
-    shown = text or f"{written[:19].replace('T', ' ')} UTC"
-    return tag("time", shown, datetime=f"{written[:19]}Z")
+    shown = text or f"{written.replace('T', ' ')} UTC"
+    return tag("time", shown, datetime=f"{written}Z")
 
 
 def day(at: float | None) -> Markup:
-    """A time (Unix) as its date in UTC."""
-    if at is None or not 0 <= at < _EPOCH_END:
-        return escaped("unknown")
-    return moment(at, to_rfc3339(at)[:10])
+    """The date of a time in UTC."""
+    return moment(at, _written(at)[:10])
+
+
+def time_of_day(at: float) -> Markup:
+    """The time of day of a time: "09:14:05 UTC"."""
+    return moment(at, f"{_written(at)[11:]} UTC")
+
+
+def _written(at: float | None) -> str:
+    """RFC 3339 to the second; "" for what has no such form."""
+    return "" if at is None or not 0 <= at < _LAST else to_rfc3339(at)[:19]
 
 
 def span(seconds: float) -> str:
     """How long, in the two units that matter: "41 s", "4 min", "3 h 12 min", "5 d 3 h"."""
-    whole = max(0, int(min(seconds, _EPOCH_END)))
+    whole = int(max(0.0, min(_LAST, seconds)))
     if whole < 120:
         return f"{whole} s"
     if whole < 7200:
@@ -131,7 +139,7 @@ def span(seconds: float) -> str:
 
 def ago(at: float | None, now: float) -> Markup:
     """How long before `now`, as `<time>`: "3 h 12 min ago", "in 41 s"."""
-    if at is None or not 0 <= at < _EPOCH_END:
+    if at is None:
         return escaped("unknown")
     return moment(at, f"{span(now - at)} ago" if at <= now else f"in {span(at - now)}")
 

@@ -35,7 +35,7 @@ body>header b{color:var(--ink);font-size:1.05rem}
 body>header span:last-child{margin-left:auto}
 h1,h2,h3,h4,p,dl,dd,ul,ol{margin:0;padding:0}
 ul,ol{list-style:none}
-h2{font-size:1.25rem;line-height:1.3;margin:2.2rem 0 .6rem}
+h2{font-size:1.25rem;line-height:1.3;margin:1.9rem 0 .6rem}
 h3{font-size:1rem;margin:1.3rem 0 .5rem}
 h4{font-size:1rem;font-weight:600;line-height:1.4}
 a{color:var(--link);text-underline-offset:.15em}
@@ -92,7 +92,7 @@ padding:.8rem 1rem;margin:.6rem 0}
 .rows>div{display:grid;grid-template-columns:7.5rem minmax(0,1fr);gap:0 1rem;margin-top:.4rem}
 .rows dt{padding-top:.1rem}
 .do dd{font-weight:600}
-.pairs li{display:grid;grid-template-columns:6.5rem minmax(0,1fr);gap:0 .7rem}
+.pairs li{display:grid;grid-template-columns:7.5rem minmax(0,1fr);gap:0 .7rem}
 .pairs span{color:var(--soft);font-size:.9rem}
 .lines li{padding:.1rem 0}
 .changes,.plain{background:var(--paper);border:1px solid var(--line);border-radius:.4rem;padding:.3rem 1rem}
@@ -117,18 +117,19 @@ thead th{color:var(--soft);font-weight:600;font-size:.8rem;border-bottom:1px sol
 tbody th{font-weight:600}
 tbody{border-top:1px solid var(--line)}
 .targets{table-layout:fixed}
-.targets>tbody>tr>th{border-left:.25rem solid var(--t)}
+.targets>tbody>tr>th{box-shadow:inset .25rem 0 var(--t);padding-left:.85rem}
+.targets>thead th:first-child{padding-left:.85rem}
 .targets small{display:block;color:var(--soft);font-weight:400}
-.open>td{padding-top:0}
+.open>td{padding-top:0;padding-bottom:.45rem}
 .open summary{font-size:.88rem}
-.c-name{width:24%}.c-status{width:11%}.c-cause{width:12%}.c-since{width:7%}.c-addresses{width:10%}.c-times{width:15%}
-.c-issuer{width:10%}.c-until{width:11%}
+.c-name{width:23%}.c-status{width:10%}.c-cause{width:11%}.c-since{width:7%}.c-addresses{width:11%}.c-times{width:15%}
+.c-issuer{width:10%}.c-until{width:13%}
 .more{scroll-margin-top:5rem;padding-bottom:.5rem}
 .more table{margin-top:.7rem;width:auto;min-width:min(100%,34rem);background:none}
 .more caption{padding-top:.3rem}
 .more th,.more td{padding:.2rem .6rem}
 .more tbody{border-top:0}.more tbody th{font-weight:400;min-width:7rem}
-@media (min-width:64rem){.more{display:grid;grid-template-columns:minmax(0,1fr) auto;gap:0 2rem}.more table{margin-top:0;
+@media (min-width:76rem){.more{display:grid;grid-template-columns:minmax(0,1fr) auto;gap:0 2rem}.more table{margin-top:0;
 min-width:26rem;align-self:start}}
 """
 
@@ -139,11 +140,12 @@ _PHONE = """
 .targets>thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 .targets>tbody{background:var(--paper);border:1px solid var(--line);border-left:.25rem solid var(--t);
 border-radius:.4rem;margin:.5rem 0;padding:.5rem .75rem}
-.targets>tbody>tr>th,.targets>tbody>tr>td{padding:0;border:0}
+.targets>tbody>tr>th,.targets>tbody>tr>td{padding:0;box-shadow:none}
 .targets>tbody>tr.row{display:flex;flex-wrap:wrap;gap:.1rem 1rem;align-items:baseline}
 .targets>tbody>tr.row>th{flex:1 0 100%}
 .targets>tbody>tr.row>td:nth-child(n+4)::before{color:var(--soft)}
 .row>td:nth-child(4)::before{content:"since "}
+.row>td:nth-child(5)::before{content:"addresses "}
 .row>td:nth-child(6)::after{content:" ms"}
 .row>td:nth-child(7)::before{content:"issuer "}
 .row>td:nth-child(8)::before{content:"certificate until "}

@@ -27,7 +27,7 @@ from exporters.status_markup import (
     statement,
     tag,
 )
-from exporters.style import count, seconds
+from exporters.style import count
 from exporters.text import CHECKS, WORDS
 from rules.state import AddressState, IssuerClass, SourceState, State, TargetState
 from rules.verdict import Status
@@ -114,7 +114,7 @@ def _table(group: str, whole: list[Markup], lines: list[Markup], left: int) -> M
     if lines:
         shown += f"; the first {len(whole)} can be opened"
     heading = tag("h3", group_name(group), id=group_id(group))
-    table = tag("table", tag("caption", heading, shown), _HEAD, *whole, *lines, class_="targets")
+    table = tag("table", tag("caption", heading, " ", shown), _HEAD, *whole, *lines, class_="targets")
     if not left:
         return table
     beyond = tag(
@@ -132,8 +132,10 @@ def _whole(target: TargetState, sources: Sequence[SourceState], now: float, used
     inside = _inside(target, sources, now)
     more = tag("div", *inside) if place in used else tag("div", *inside, class_="more", id=place)
     used.add(place)
-    opened = tag("td", folded(_short(target), more), colspan=len(_COLUMNS))
-    return tag("tbody", _row(target, now), tag("tr", opened, class_="open"), class_=WORDS[target.status][1])
+    opened = tag("td", folded(_short(target), more), colspan=len(_COLUMNS) - 1)
+    return tag(
+        "tbody", _row(target, now, 2), tag("tr", opened, class_="open"), class_=WORDS[target.status][1]
+    )
 
 
 def _line(target: TargetState, now: float) -> Markup:
@@ -141,12 +143,15 @@ def _line(target: TargetState, now: float) -> Markup:
     return tag("tbody", _row(target, now), class_=WORDS[target.status][1])
 
 
-def _row(target: TargetState, now: float) -> Markup:
+def _row(target: TargetState, now: float, height: int = 1) -> Markup:
+    """A target's cells; its name stands beside `height` rows."""
     optional = Markup() if target.required else tag("small", "not required")
+    named = (name(target.name), optional)
+    head = tag("th", *named, scope="row", rowspan=height) if height > 1 else tag("th", *named, scope="row")
     cause = Markup() if target.cause in ("", "ok") else tag("code", escaped(target.cause, 60))
     return tag(
         "tr",
-        tag("th", name(target.name), optional, scope="row"),
+        head,
         tag("td", statement(target.status)),
         tag("td", cause),
         tag("td", moment(target.since, span(now - target.since)) if target.since is not None else Markup()),
@@ -253,7 +258,7 @@ def _chain(target: TargetState) -> Markup:
     names = [tag("li", name(link)) for link in (target.host, *target.chain[:CHAIN])]
     if len(target.chain) > CHAIN:
         names.append(tag("li", f"{len(target.chain) - CHAIN} more"))
-    ttl = "" if target.ttl is None else tag("span", f"smallest TTL {seconds(target.ttl)}", class_="soft")
+    ttl = "" if target.ttl is None else tag("span", f"smallest TTL {span(target.ttl)}", class_="soft")
     return joined((tag("ol", *names, class_="chain"), ttl))
 
 

@@ -35,11 +35,17 @@ class Site:
     url: str
     pages: dict[str, tuple[str, dict[str, str]]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    came: threading.Condition = field(default_factory=threading.Condition)
 
     def put(self, path: str, page: str, policy: str | None = None) -> str:
         """Offer a page, with a Content-Security-Policy where one is given; its URL."""
         self.pages[path] = (page, {} if policy is None else {"Content-Security-Policy": policy})
         return self.url + path
+
+    def wait_for(self, requests: int) -> bool:
+        """Wait until so many requests have come; whether they have within `LIMIT`."""
+        with self.came:
+            return self.came.wait_for(lambda: len(self.asked) >= requests, LIMIT)
 
 
 @contextmanager
@@ -48,7 +54,9 @@ def serving() -> Iterator[Site]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            site.asked.append(self.path)
+            with site.came:
+                site.asked.append(self.path)
+                site.came.notify_all()
             page, headers = site.pages.get(self.path, ("", {}))
             body = page.encode()
             self.send_response(200 if self.path in site.pages else 404)
@@ -118,9 +126,16 @@ class Browser:
         self.cdp("Input.dispatchKeyEvent", type="keyDown", **known, **text)
         self.cdp("Input.dispatchKeyEvent", type="keyUp", **known)
 
-    def picture(self, whole: bool = True) -> bytes:
-        """The page as a PNG, from its beginning; all of it, or what fits on the screen."""
-        shot = self.cdp("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
+    def picture(self, part: tuple[int, int, int, int] | None = None) -> bytes:
+        """The screen as a PNG, or a part of the whole page: left, top, width, height in CSS pixels."""
+        clip = (
+            {}
+            if part is None
+            else {"clip": dict(zip(("x", "y", "width", "height"), part, strict=True), scale=1)}
+        )
+        shot = self.cdp(
+            "Page.captureScreenshot", format="png", captureBeyondViewport=part is not None, **clip
+        )
         return b64decode(shot["data"])
 
 

@@ -1,0 +1,134 @@
+"""Pictures of the status page: networks of the lab, as they were recorded, on the page that the appliance makes of them.
+
+Run from the root of the repository, with Debian's `chromium`, `chromium-driver` and `fonts-dejavu-core` installed:
+`.venv/bin/python docs/images/status.py`. Every fact is from the recordings in tests/scenarios, judged by today's rules.
+Only when the network changed is made up: the healthy recording stands for the day before.
+"""
+
+from __future__ import annotations
+
+import gzip
+import sys
+import tempfile
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from exporters.headline import headline  # noqa: E402 - the path above comes first
+from exporters.status_page import CONTENT_SECURITY_POLICY, render  # noqa: E402
+from probe.config import load_config  # noqa: E402
+from probe.rulefiles import load_rules  # noqa: E402
+from rules.audit import Audit  # noqa: E402
+from rules.confirm import Confirmation  # noqa: E402
+from rules.ledger import Ledger, entries  # noqa: E402
+from rules.picture import rows_of, source_states, target_states  # noqa: E402
+from rules.report import make_report  # noqa: E402
+from rules.ruleset import Rules  # noqa: E402
+from rules.state import Place, State  # noqa: E402
+from rules.tracking import Tracks  # noqa: E402
+from rules.wire import loads  # noqa: E402
+from tests.exporters.browser import Browser, browsing, serving  # noqa: E402
+from tests.lab import audit_files  # noqa: E402
+from tests.lab.auditing import GOLDENS  # noqa: E402
+from tests.lab.plan import Plan  # noqa: E402
+
+PLACE = Place("connector-vie-01", "production", "Vienna", "EU")
+DAY = 86_400.0
+AGE = 21.0  # seconds from the last answer to the page
+#: File, recording, width, height of the cut, dark, what to open before, where the cut begins.
+PICTURES = (
+    ("status-no", "intercepted-by-squid", 1100, 800, False, "", "body"),
+    ("status-degraded", "one-of-three-dropped", 1280, 760, True, ".open details", "#changes"),
+    ("status-yes", "healthy", 1100, 760, False, "", "body"),
+    ("status-phone-degraded", "one-of-three-dropped", 390, 1350, False, "", "body"),
+    ("status-phone-no", "intercepted-by-squid", 390, 1200, True, "", "body"),
+)
+
+
+@cache
+def rules_of_the_lab() -> Rules:
+    """The shipped rules with the lab's CA set."""
+    with tempfile.TemporaryDirectory() as folder:
+        audit_files.write(Path(folder), Plan())
+        config = load_config(str(Path(folder) / "wayclear.toml"), {})
+        return load_rules(config.rules, config.ca_sets)
+
+
+def recorded(name: str) -> State:
+    """A recording of the lab as the appliance's picture at its end."""
+    report = loads(gzip.decompress((GOLDENS / name / "report.json.gz").read_bytes()))
+    audit = Audit(rules_of_the_lab(), report.plan, {seen.step: seen for seen in report.observations})
+    made = make_report(audit, report.started, report.finished, report.version)
+    tracks, rows = Tracks(), rows_of(made)
+    tracks.judged(audit, rows, report.finished)
+    keys = {(target.host, target.port) for target in audit.targets if target.host is not None}
+    for seen in made.observations:
+        host = (
+            getattr(seen.step, "server_name", "")
+            or getattr(seen.step, "host", "")
+            or getattr(seen.step, "name", "")
+        )
+        for key in (key for key in keys if key[0] == host):
+            tracks.measured(key, seen, new=False)
+    return State(
+        PLACE,
+        made.version,
+        made.finished,
+        made.started - 3 * DAY,
+        made,
+        made.answer,
+        made.started,
+        headline(made),
+        made.answer_text,
+        target_states(audit, tracks, rows, made.finished),
+        source_states(made, audit),
+        resolvers=tuple((address, True) for address in made.vantage.resolvers),
+    )
+
+
+def since_yesterday(name: str) -> State:
+    """The recording after a healthy day: what changed is found by the appliance's own code."""
+    now, before = recorded(name), recorded("healthy")
+    confirmation, ledger = Confirmation(), Ledger()
+    ledger.see(entries(replace(before, now=now.now - DAY)))
+    assert before.report is not None
+    assert now.report is not None
+    confirmation.settle(before.report, before.targets, frozenset(), now.started)
+    first = tuple(replace(target, measured=now.now - 700) for target in now.targets)
+    confirmation.settle(now.report, first, frozenset(), now.now - 660)
+    settled = confirmation.settle(now.report, now.targets, frozenset(), now.now - 600)
+    return replace(
+        now,
+        targets=settled.targets,
+        answer_since=settled.answer_since,
+        transitions=tuple(reversed(settled.transitions)),
+        drifts=ledger.see(entries(replace(now, now=now.now - 300))).drifts,
+    )
+
+
+def cut(browser: Browser, start: str, width: int, height: int) -> bytes:
+    """A part of the page, from where an element begins."""
+    top = browser.run(f"return document.querySelector({start!r}).getBoundingClientRect().top + scrollY")
+    return browser.picture((0, int(top), width, height))
+
+
+def main() -> None:
+    """Every picture of the documentation's page."""
+    with serving() as site, browsing() as browser:
+        for file, name, width, height, dark, opened, start in PICTURES:
+            state = since_yesterday(name)
+            site.put("/", render(state, state.now + AGE), CONTENT_SECURITY_POLICY)
+            browser.look(width, dark=dark)
+            browser.open(site.url + "/")
+            if opened:
+                browser.run(f"document.querySelector({opened!r}).open = true")
+            target = ROOT / "docs" / "images" / f"{file}.png"
+            target.write_bytes(cut(browser, start, width, height))
+            print(target.relative_to(ROOT), target.stat().st_size)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
