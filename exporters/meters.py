@@ -72,12 +72,11 @@ class Meters:
         self._reloaded = self._gauge("wayclear_config_last_reload_successful")
         self._reloaded_at = self._gauge("wayclear_config_last_reload_success_timestamp_seconds")
         self._writable = self._gauge("wayclear_history_writable")
-        self._rows_dropped = self._counter("wayclear_history_rows_dropped_total")
-        self._lost = 0  # of the history that is open: what was counted already
+        self._rows_dropped = _Total(self._counter("wayclear_history_rows_dropped_total"))
         self._history_size = self._gauge("wayclear_history_size_bytes")
         self._snapshot_at = self._gauge("wayclear_snapshot_timestamp_seconds")
-        self._render_errors = self._counter("wayclear_metrics_render_errors_total")
-        self._series_dropped = self._counter("wayclear_series_dropped_total")
+        self._render_errors = _Total(self._counter("wayclear_metrics_render_errors_total"))
+        self._series_dropped = _Total(self._counter("wayclear_series_dropped_total"))
         self._build = self._gauge("wayclear_build_info")
 
     # --- probing: the hot path -------------------------------------------------------------------------------------
@@ -149,8 +148,7 @@ class Meters:
     def history(self, writable: bool, dropped: int, size: int) -> None:
         """Whether the history takes rows, how many it has lost since it was opened, and its size in bytes."""
         self._writable.set(writable)
-        self._rows_dropped.inc(dropped - self._lost if dropped >= self._lost else dropped)
-        self._lost = dropped
+        self._rows_dropped.to(dropped)
         self._history_size.set(size)
 
     def snapshot(self, at: float) -> None:
@@ -158,9 +156,9 @@ class Meters:
         self._snapshot_at.set(at)
 
     def rendered(self, errors: int, dropped: int) -> None:
-        """The page was written: parts that failed, and series that the limits left out."""
-        self._render_errors.inc(errors)
-        self._series_dropped.inc(dropped)
+        """The page was written; since the start so many parts failed, and so many series had no room."""
+        self._render_errors.to(errors)
+        self._series_dropped.to(dropped)
 
     def build(self, version: str, python: str, openssl: str) -> None:
         """What runs here."""
@@ -189,6 +187,18 @@ class Meters:
         if not BY_NAME[name].labels:
             gauge.set(math.nan)
         return gauge
+
+
+class _Total:
+    """A counter of what somebody else counts. A total that falls has begun anew, as a counter does for `rate()`."""
+
+    def __init__(self, counter: Counter) -> None:
+        self._counter = counter
+        self._seen = 0
+
+    def to(self, total: int) -> None:
+        self._counter.inc(total - self._seen if total >= self._seen else total)
+        self._seen = total
 
 
 class _Told(Collector):

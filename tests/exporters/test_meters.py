@@ -154,12 +154,12 @@ def test_m2_a_group_a_kind_or_a_task_that_is_not_known_is_other() -> None:
 
 def test_counts() -> None:
     meters = Meters(PLACE)
-    for _ in range(3):
+    for done in range(1, 4):
         meters.connection()
         meters.transition()
         meters.drift()
         meters.clock_step()
-        meters.rendered(1, 20)
+        meters.rendered(errors=done, dropped=20 * done)
     meters.cycle_missed("service", 5)
     meters.job_missed("reload")
     assert value(meters, "connections_opened_total") == value(meters, "transitions_total") == {(): 3}
