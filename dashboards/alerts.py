@@ -47,7 +47,9 @@ class Alert:
     @property
     def expr(self) -> str:
         """Query, comparison and threshold as one expression."""
-        return f"(\n  {self.query.replace(chr(10), chr(10) + '  ')}\n)\n{self.comparison} {self.threshold_text}"
+        return (
+            f"(\n  {self.query.replace(chr(10), chr(10) + '  ')}\n)\n{self.comparison} {self.threshold_text}"
+        )
 
     @property
     def threshold_text(self) -> str:

@@ -75,7 +75,9 @@ def files(docs: str = DOCS) -> dict[str, str]:
 def main() -> None:
     """Write them all."""
     parser = argparse.ArgumentParser(prog="python -m dashboards.build", description=__doc__)
-    parser.add_argument("--docs", default=DOCS, help="address of alerts.md for the links in alerts (default: %(default)s)")
+    parser.add_argument(
+        "--docs", default=DOCS, help="address of alerts.md for the links in alerts (default: %(default)s)"
+    )
     parser.add_argument("--out", type=Path, default=HERE, help="directory to write to (default: this one)")
     options = parser.parse_args()
     for name, text in files(options.docs).items():

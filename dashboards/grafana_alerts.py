@@ -11,7 +11,7 @@ from typing import Any
 
 from dashboards.alerts import ALERTS, Alert
 from dashboards.blocks import BLOCKS
-from dashboards.prometheus_rules import DOCS, annotations
+from dashboards.prometheus_rules import DOCS, told_by
 from dashboards.promql import rendered, written_out
 from dashboards.yaml_text import document
 
@@ -37,7 +37,7 @@ def uid(alert: Alert) -> str:
 
 def _annotations(alert: Alert, docs: str, panel: int) -> dict[str, str]:
     # In Grafana $value is a sentence about all queries; the number is $values.A.Value.
-    told = {k: v.replace("$value", "$values.A.Value") for k, v in annotations(alert, docs).items()}
+    told = {k: v.replace("$value", "$values.A.Value") for k, v in told_by(alert, docs).items()}
     return told | {"__dashboardUid__": alert.panel[0], "__panelId__": str(panel)}
 
 
@@ -64,7 +64,12 @@ def _threshold(alert: Alert) -> dict[str, Any]:
         "expression": "A",
         "conditions": [{"type": "query", "evaluator": evaluator}],
     }
-    return {"refId": "C", "relativeTimeRange": {"from": 0, "to": 0}, "datasourceUid": "__expr__", "model": model}
+    return {
+        "refId": "C",
+        "relativeTimeRange": {"from": 0, "to": 0},
+        "datasourceUid": "__expr__",
+        "model": model,
+    }
 
 
 def _rule(alert: Alert, docs: str, panel: int) -> dict[str, Any]:

@@ -1,14 +1,14 @@
 """Panels, variables and the frame of a dashboard, as this project wants them: small functions over Grafana's SDK.
 
 In expressions `<S>` stands for the selection by the dashboard's variables, in the middle of braces:
-`wayclear_connector_can_live{<S>}`. Every selection matches with `=~`, so that `.*` means all, empty labels included.
+`wayclear_connector_can_live{<S>}`; `<P>` leaves out the target, for series that have none. Every selection matches with `=~`, so that `.*` means all, empty labels included.
 """
 
 from __future__ import annotations
 
 import json
 import string
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -198,7 +198,9 @@ def to_connector(column: str = "connector") -> tuple[str, str, str]:
 
 def to_endpoint(column: str = "target") -> tuple[str, str, str]:
     """A link from a table's row to the dashboard of its endpoint."""
-    url = "/d/wayclear-endpoint?var-target=${__data.fields.target}&${datasource:queryparam}&${__url_time_range}"
+    url = (
+        "/d/wayclear-endpoint?var-target=${__data.fields.target}&${datasource:queryparam}&${__url_time_range}"
+    )
     return column, "This endpoint", url
 
 
@@ -208,7 +210,7 @@ def to_appliance() -> Panel:
         "The appliances' own pages",
         "Names, addresses, chains, issuers and the last changes are on the page of each appliance (follow the link on "
         "its address). Behind a textfile collector the address is that of the collector and the page is only on the host.",
-        "max by (connector, instance, version) (wayclear_build_info{<S>})",
+        "max by (connector, instance, version) (wayclear_build_info{<P>})",
         "reports",
         words=YES_NO,
         link=("instance", "Its page", "${scheme}://${__data.fields.instance}/"),
@@ -236,7 +238,9 @@ def _frame_variables(board: dashboard.Dashboard, variables: Sequence[Variable]) 
     for index, variable in enumerate(variables):
         board.with_variable(_variable(variable, variables[:index]))
     scheme = dashboard.CustomVariable("scheme").label("Scheme").values("http,https")
-    scheme.description("How the appliances' own pages are reached; https where they have a web configuration with TLS.")
+    scheme.description(
+        "How the appliances' own pages are reached; https where they have a web configuration with TLS."
+    )
     scheme.current(models.VariableOption(selected=True, text="http", value="http"))
     board.with_variable(scheme)
 
@@ -312,13 +316,8 @@ def board(
     _placed(made, sections)
     content: dict[str, Any] = json.loads(json.dumps(made.build(), cls=JSONEncoder))
     content["schemaVersion"], content["id"], content["version"] = SCHEMA_VERSION, None, 1
-    place = selection(variables)
-    _each_expr(content, lambda expr: expr.replace("<S>", place))
-    _annotated(content, selection([v for v in variables if v in PLACE or v.name == "connector"]))
+    everything, place = selection(variables), selection([v for v in variables if v.name != "target"])
+    for target in (target for panel in content["panels"] for target in panel.get("targets", ())):
+        target["expr"] = target["expr"].replace("<S>", everything).replace("<P>", place)
+    _annotated(content, place)
     return content
-
-
-def _each_expr(content: dict[str, Any], change: Callable[[str], str]) -> None:
-    for panel in content["panels"]:
-        for target in panel.get("targets", ()):
-            target["expr"] = change(target["expr"])

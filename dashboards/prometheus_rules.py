@@ -22,7 +22,7 @@ HEAD = (
 )
 
 
-def annotations(alert: Alert, docs: str = DOCS) -> dict[str, str]:
+def told_by(alert: Alert, docs: str = DOCS) -> dict[str, str]:
     """What an alert tells, as templates of Prometheus."""
     return {
         "summary": alert.summary,
@@ -39,7 +39,7 @@ def _alert(alert: Alert, scale: float, docs: str) -> dict[str, Any]:
         "for": scaled(alert.pending, scale),
         "keep_firing_for": scaled(alert.keep, scale),
         "labels": {"severity": alert.severity},
-        "annotations": annotations(alert, docs),
+        "annotations": told_by(alert, docs),
     }
 
 

@@ -92,9 +92,12 @@ def dashboard() -> dict[str, Any]:
         ),
     ]  # fmt: skip
     time = [
-        states("Who could live", "Each connector over time.", Query(_SELECTED_ABLE, "{{connector}}"), height=9),
+        states(
+            "Who could live", "Each connector over time.", Query(_SELECTED_ABLE, "{{connector}}"), height=9
+        ),
         lines(
-            "Connectors that can live, by group", "The number that the page watches; it pages below two.",
+            "Connectors that can live, by group",
+            "The number that the page watches; it pages below two.",
             Query(f"count by (connector_group) (({_SELECTED_ABLE}) == 1)", "{{connector_group}}"),
             thresholds=((None, "red"), (2, "transparent")),
         ),

@@ -34,7 +34,9 @@ def quantile(title: str, description: str, metric: str, share: float, limit: flo
     """A quantile of a histogram in seconds, by connector, with the limit that it should keep."""
     buckets = f"sum by (le, connector) (rate({metric}_bucket{{<S>}}[$__rate_interval]))"
     expr = f"histogram_quantile({share}, {buckets})"
-    return lines(title, description, Query(expr, _WHO), unit="s", thresholds=((None, "transparent"), (limit, "red")))
+    return lines(
+        title, description, Query(expr, _WHO), unit="s", thresholds=((None, "transparent"), (limit, "red"))
+    )
 
 
 def _health() -> list[Panel]:
@@ -89,7 +91,7 @@ def _load() -> list[Panel]:
         lines("Descriptors", "Open ones, and how many there may be.",
               Query("max by (connector) (process_open_fds{<S>})", f"{_WHO} open"),
               Query("max by (connector) (process_max_fds{<S>})", f"{_WHO} at most")),
-        lines("Size of the history", "On disk.",
+        lines("Size of the history", "Rows, ledgers and indexes, on disk.",
               Query("max by (connector) (wayclear_history_size_bytes{<S>})", _WHO), unit="bytes"),
     ]  # fmt: skip
 

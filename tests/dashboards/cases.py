@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from tests.dashboards.fleet import CRL, DAY, SERVICE, SIGN_IN, Connector, Values, change, flap, frozen, hold
+from tests.dashboards.fleet import CRL, DAY, SERVICE, SIGN_IN, Connector, Values, flap, hold
+from tests.dashboards.promtool import Firing
 
 Kind: TypeAlias = Literal["fires", "quiet", "cause flaps", "flaps"]
 KINDS: tuple[Kind, ...] = ("fires", "quiet", "cause flaps", "flaps")
@@ -15,13 +16,12 @@ Spoil: TypeAlias = Callable[[list[Connector], Values], None]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A fleet, spoiled, and what fires at `at` minutes: labels of each alert, and nothing else."""
+    """A fleet, spoiled, and what fires at which minute: labels of each alert, and nothing else."""
 
     alert: str
     kind: Kind
     connectors: tuple[Connector, ...]
-    at: int
-    fires: tuple[tuple[str, dict[str, str]], ...] = ()
+    fires: tuple[tuple[int, tuple[Firing, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Recipe:
     not_before: int
     at: int
     where: tuple[dict[str, str], ...]
-    also: tuple[tuple[str, dict[str, str]], ...] = ()
+    also: tuple[Firing, ...] = ()
     cause_at: str = SERVICE  # the target whose cause flaps
     size: int = 3
 
@@ -204,14 +204,15 @@ def made(recipe: Recipe, bad: Values, flapping_cause: bool = False) -> tuple[Con
 def cases_of(recipe: Recipe) -> tuple[Case, ...]:
     """Fires when it lasts, not when it does not, also while its cause flaps, and not while it flaps itself."""
     firing = tuple((recipe.alert, where) for where in recipe.where) + recipe.also
-    always, never = hold(0), hold(1)
+    always, never, early = hold(0), hold(1), recipe.not_before
+    lasting = ((early, ()), (recipe.at, firing))
+    quiet = tuple((minute, ()) for minute in (early, recipe.at, recipe.at + 1))
     return (
-        Case(recipe.alert, "fires", made(recipe, always), recipe.at, firing),
-        Case(recipe.alert, "quiet", made(recipe, never), recipe.at),
-        Case(recipe.alert, "cause flaps", made(recipe, always, flapping_cause=True), recipe.at, firing),
-        Case(recipe.alert, "flaps", made(recipe, flap(0, 1)), recipe.at),
+        Case(recipe.alert, "fires", made(recipe, always), lasting),
+        Case(recipe.alert, "quiet", made(recipe, never), quiet),
+        Case(recipe.alert, "cause flaps", made(recipe, always, flapping_cause=True), lasting),
+        Case(recipe.alert, "flaps", made(recipe, flap(0, 1)), quiet),
     )
 
 
 CASES: tuple[Case, ...] = tuple(case for recipe in RECIPES for case in cases_of(recipe))
-__all__ = ["CASES", "KINDS", "RECIPES", "Case", "Recipe", "change", "frozen", "made"]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from exporters.catalogue import BY_NAME, CONSTANT
 
@@ -45,7 +46,13 @@ def holes(values: Callable[[int], str], every: int) -> Callable[[int], str]:
     return lambda minute: "stale" if minute % every == every - 1 else values(minute)
 
 
-Values = Callable[[int], str]
+def rising(every: int = 1) -> Callable[[int], str]:
+    """A counter that goes up by one every so many minutes."""
+    return lambda minute: str(minute // every)
+
+
+Values: TypeAlias = Callable[[int], str]
+ALWAYS, NEVER = hold(1), hold(0)
 
 
 @dataclass(slots=True)
@@ -91,7 +98,7 @@ class Connector:
         port = "80" if target == CRL else "443"
         self.put(metric, values, target=target, port=port, rule_group=GROUPS[target], via="direct", **labels)
 
-    def check(self, target: str, check: str, success: Values, measured: Values = hold(1)) -> None:
+    def check(self, target: str, check: str, success: Values, measured: Values = ALWAYS) -> None:
         """One check of a target. What was not measured is no success either."""
         self.on(target, "wayclear_check_success", success, check=check)
         self.on(target, "wayclear_check_measured", measured, check=check)
@@ -107,11 +114,11 @@ class Connector:
         self.info(target, "tcp.timeout", flap(1, "stale"))
         self.info(target, "tls.timeout", flap("stale", 1))
 
-    def fail(self, target: str, success: Values = hold(0)) -> None:
+    def fail(self, target: str, success: Values = NEVER) -> None:
         """The target's TLS check fails, or does what `success` says."""
         self.check(target, "tls", success)
 
-    def die(self, can_live: Values = hold(0)) -> None:
+    def die(self, can_live: Values = NEVER) -> None:
         """The answer is no, or flaps, over a service name."""
         self.put("wayclear_connector_can_live", can_live)
         self.fail(SERVICE, can_live)
@@ -128,6 +135,10 @@ class Connector:
             return lambda minute: before(minute) if minute < at else ("stale" if minute == at else "_")
 
         self.series = {key: ended(values) for key, values in self.series.items()}
+
+    def scraped_as(self, **labels: str) -> None:
+        """Every series with more labels, as scraping adds them."""
+        self.series = {(metric, (*own, *labels.items())): v for (metric, own), v in self.series.items()}
 
     def every(self, wrap: Callable[[Values], Values]) -> None:
         """Change all its series in the same way."""
