@@ -21,7 +21,9 @@ def follow(descriptor: int) -> None:
     last_resort = threading.Timer(PATIENCE, os._exit, (1,))
     last_resort.daemon = True
     last_resort.start()
-    signal.raise_signal(signal.SIGTERM)
+    signal.raise_signal(
+        getattr(signal, "SIGBREAK", signal.SIGTERM)
+    )  # what `serve` ends on, on Windows and elsewhere
 
 
 def main() -> int:

@@ -6,6 +6,7 @@ systemd-analyze and libseccomp come with Debian's package `systemd`.
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import socket
@@ -159,6 +160,30 @@ def test_the_program_itself_works_inside(tmp_path: Path) -> None:
     report = json.loads((tmp_path / "report.json").read_text("utf-8"))
     assert report["stopped"] == "no-route"
     assert report["summary"].get("broken", 0) == 0
+
+
+def test_the_service_itself_works_inside(tmp_path: Path) -> None:
+    """From READY to the end, with the unit's own command, where there is no network but loopback."""
+    (tmp_path / "wayclear.toml").write_text('schema = "wayclear.config/1"\n')
+    (command,) = settings(UNIT)["ExecStart"]
+    places = {
+        "/etc/wayclear/wayclear.toml": str(tmp_path / "wayclear.toml"),
+        "/var/lib/wayclear": str(tmp_path),
+    }
+    arguments = [places.get(word, word) for word in shlex.split(command)[1:] if word != "$ARGS"]
+    if os.geteuid() == 0:  # without the unit's user
+        arguments.append("--allow-root")
+    program = str(ROOT / "tests/packaging/service.py")
+    run = run_in(UNIT, sys.executable, program, str(tmp_path), *arguments, HOME=str(tmp_path))
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert run.stdout.splitlines() == [
+        "READY=1", "healthy 200", "metrics True", "WATCHDOG=1", "RELOADING=1", "READY=1", "STOPPING=1",
+        "ended with 0", "in time True",
+    ]  # fmt: skip
+    history = tmp_path / "history.sqlite"
+    assert history.is_file()
+    assert history.stat().st_mode & 0o027 == 0, "others may not read it, nor the group write"
+    assert "Traceback" not in run.stderr
 
 
 def test_the_reason_for_memory_deny_write_execute_still_holds(tmp_path: Path) -> None:
