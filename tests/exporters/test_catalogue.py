@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 
 from exporters import catalogue
 from exporters.catalogue import BY_NAME, CATALOGUE, PROCESS_METRICS, Label, Metric
+from exporters.metric_besides import MOST_MEMBERS
 from exporters.metric_text import cause
 from probe.tls_records import VERSIONS
 from rules.state import CheckName, Family, IssuerClass, SourceState, StageName
@@ -163,6 +164,7 @@ def test_the_page_tells_the_limits() -> None:
         in text
     )
     assert f"A scrape has at most {catalogue.SERIES:,}" in text
+    assert f"an inventory of more than {MOST_MEMBERS} connectors" in text
 
 
 def queries() -> list[str]:
