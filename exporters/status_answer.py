@@ -68,7 +68,7 @@ def banners(state: State) -> Markup:
 
 
 def _starting(state: State, now: float, refresh: int | None) -> Markup:
-    heading = _heading("NOT MEASURED YET", "not-proven", "The first sweep has not ended.")
+    heading = _heading("STARTING", "not-proven", "The first sweep has not ended.")
     told = f"Started {span(now - state.started)} ago. The answer stands here when every target has been tried once."
     return _section("quiet", heading, tag("p", told), _facts(state, now, refresh))
 

@@ -19,6 +19,7 @@ from rules.wire import to_rfc3339
 SENTENCE = 1024  #: characters of a sentence that are shown
 #: Where a link of the page may lead, besides the page's own anchors.
 PAGES = frozenset({"/metrics", "/report.json", "/config", "/targets", "/?refresh=0", "/?refresh=30"})
+_PLAIN = re.compile(r"[A-Za-z0-9 .,:;/_()+=#-]*")
 _ANCHOR = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,300}")
 _LAST = 253402300799.0  # the last second that RFC 3339 can write
 
@@ -31,7 +32,10 @@ class Markup(str):
 
 def escaped(text: object, limit: int = SHOWN) -> Markup:
     """Any text as markup: harmless by `display`, at most `limit` characters, for an element or a quoted attribute."""
-    return Markup(escape(display(str(text), limit)))
+    shown = str(text)
+    if len(shown) <= limit and _PLAIN.fullmatch(shown):
+        return Markup(shown)  # what `display` and `escape` would leave as it is; nearly all of a page
+    return Markup(escape(display(shown, limit)))
 
 
 def sentence(text: str) -> Markup:
@@ -49,13 +53,14 @@ def tag(element: str, *content: str, **attributes: str | int) -> Markup:
     opened = element
     for key, value in attributes.items():
         opened += f' {key.rstrip("_").replace("_", "-")}="{escaped(value)}"'
-    return Markup(f"<{opened}>{joined(content)}</{element}>")
+    inside = "".join([part if type(part) is Markup else sentence(part) for part in content])
+    return Markup(f"<{opened}>{inside}</{element}>")
 
 
 def joined(parts: Iterable[str], between: str = "") -> Markup:
     """The parts one after the other, with `between` between them; what is no markup is escaped."""
     glue = between if isinstance(between, Markup) else escaped(between)
-    return Markup(glue.join(part if isinstance(part, Markup) else sentence(part) for part in parts))
+    return Markup(glue.join([part if type(part) is Markup else sentence(part) for part in parts]))
 
 
 def link(target: str, *content: str) -> Markup:

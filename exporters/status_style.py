@@ -129,12 +129,12 @@ tbody{border-top:1px solid var(--line)}
 .more caption{padding-top:.3rem}
 .more th,.more td{padding:.2rem .6rem}
 .more tbody{border-top:0}.more tbody th{font-weight:400;min-width:7rem}
-@media (min-width:76rem){.more{display:grid;grid-template-columns:minmax(0,1fr) auto;gap:0 2rem}.more table{margin-top:0;
+@media (min-width:72rem){.more{display:grid;grid-template-columns:minmax(0,1fr) auto;gap:0 2rem}.more table{margin-top:0;
 min-width:26rem;align-self:start}}
 """
 
 _PHONE = """
-@media (max-width:63.99rem){
+@media (max-width:71.99rem){
 .targets,.targets>caption,.targets>tbody,.targets>tbody>tr,.targets>tbody>tr>td,.targets>tbody>tr>th{display:block;width:auto}
 .targets{background:none;border:0}
 .targets>thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
@@ -170,7 +170,7 @@ body>header,main,body>footer{padding-left:.75rem;padding-right:.75rem}
 _PAPER = """
 @media print{
 :root{--ground:#fff;--paper:#fff;--ink:#000;--soft:#333;--line:#999;--link:#000}
-body{font-size:10pt}
+html{font-size:10pt}
 .skip,.aged,.groups,.reload{display:none}
 details::details-content{content-visibility:visible;height:auto}
 .answer,.cause,.targets>tbody,tr,.changes li{break-inside:avoid}

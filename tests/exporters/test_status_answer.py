@@ -93,7 +93,7 @@ def test_a_judgement_that_waits_for_confirmation_is_told() -> None:
 
 def test_before_the_first_sweep_has_ended_there_is_no_answer() -> None:
     section = shown(states.starting())
-    assert section.one("h1").text == "NOT MEASURED YET: The first sweep has not ended."
+    assert section.one("h1").text == "STARTING: The first sweep has not ended."
     assert "Started 61 min ago" in section.text
     assert "Last measured not yet" in section.text
     assert "So since" not in section.text

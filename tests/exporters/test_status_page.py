@@ -6,18 +6,23 @@ import re
 import time
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
+from exporters import status_changes, status_findings, status_targets
+from exporters.status_answer import STALE_AFTER
 from exporters.status_markup import PAGES
 from exporters.status_page import CONTENT_SECURITY_POLICY, render
-from exporters.status_style import STYLE
+from exporters.status_style import AGED_AFTER, STYLE
+from exporters.text import FOLD
 from rules.state import State
 from rules.verdict import Answer, Endpoint, Status
 from tests.exporters import samples, states
 from tests.exporters.hostile import HUGE, PAYLOADS, hostile, texts
 from tests.exporters.html_reader import Node, read
 
+ROOT = Path(__file__).resolve().parents[2]
 NOW = states.NOW + 12
 STATES = {
     "healthy": states.state(),
@@ -200,3 +205,20 @@ def test_a_network_that_fails_everywhere_costs_no_more_than_in_proportion() -> N
         "a tenth of it is usual; a square of the targets takes far longer"
     )
     assert len(page) < 1_200_000
+
+
+# --- the page of the documentation ---------------------------------------------------------------------------------
+
+
+def test_the_documentation_has_the_figures_of_the_page() -> None:
+    text = " ".join((ROOT / "docs/status-page.md").read_text("utf-8").split())
+    card = re.search(r"max-width:([\d.]+)rem\)\{\.targets,", STYLE)
+    assert card is not None
+    for told in (
+        f"The worst {status_targets.WHOLE} targets can be opened, the next {status_targets.LINES} have a line",
+        f"{status_findings.CAUSES} causes of each kind, {FOLD + status_findings.UNFOLDED} endpoints of a cause",
+        f"{status_changes.SHOWN + status_changes.UNFOLDED} changes, {status_targets.ADDRESSES} addresses",
+        f"cards below {float(card[1]) * 16:,.0f} px",
+    ):
+        assert told in text
+    assert (STALE_AFTER, AGED_AFTER) == (5 * 60, 2.5 * 60), "five minutes, two and a half minutes"
