@@ -1,7 +1,8 @@
 """Panels, variables and the frame of a dashboard, as this project wants them: small functions over Grafana's SDK.
 
 In expressions `<S>` stands for the selection by the dashboard's variables, in the middle of braces:
-`wayclear_connector_can_live{<S>}`; `<P>` leaves out the target, for series that have none. Every selection matches with `=~`, so that `.*` means all, empty labels included.
+`wayclear_connector_can_live{<S>}`; `<P>` leaves out the target, for series that have none. Every selection matches with
+`=~`, so that `.*` means all, empty labels included.
 """
 
 from __future__ import annotations

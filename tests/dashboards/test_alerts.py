@@ -33,15 +33,15 @@ def test_its_text_is_whole(recipe: Recipe, tmp_path: Path) -> None:
     """promtool prints what it got where something else was expected: the annotations as Prometheus renders them."""
     rules = promtool.bare_rules(tmp_path, annotations=True)
     firing = [(recipe.alert, where) for where in recipe.where]
-    printed = promtool.unit_test(rules, made(recipe, hold(0)), {recipe.at: firing}).stdout
-    (got,) = re.findall(rf"alertname: {recipe.alert}, time: [^\n]*\n.*?got:(.*?\])\n", printed, re.DOTALL)
-    assert 'summary="' in got
-    assert f'runbook_url="docs/alerts.md#{recipe.alert.lower()}"' in got
-    assert not re.search(r"no value|error|\{\{|%!|\$", got), got
-    for value in (
-        value for where in recipe.where for value in where.values() if value in BY_NAME[recipe.alert].summary
-    ):
-        assert value in got
+    printed = promtool.unit_test(rules, made(recipe, hold(0)), {recipe.at: firing}).stderr
+    of_this = printed.partition(f"alertname: {recipe.alert},")[2].partition("alertname:")[0]
+    told = re.findall(r"Annotations:\{(.*)\}", of_this.partition("got:")[2])
+    assert len(told) == len(firing)
+    for text, where in zip(told, recipe.where, strict=True):
+        assert f'runbook_url="docs/alerts.md#{recipe.alert.lower()}"' in text
+        assert not re.search(r"no value|error|\{\{|%!|\$", text), text
+        named = re.findall(r"\$labels\.(\w+)", BY_NAME[recipe.alert].summary)
+        assert all(where[label] in text for label in named)
 
 
 # --- what no rule may do --------------------------------------------------------------------------------------------
