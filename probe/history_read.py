@@ -25,6 +25,7 @@ from probe.history_tables import (
     drift,
     is_damage,
     ledger_entry,
+    reason,
     text_of,
     transition,
 )
@@ -229,8 +230,8 @@ def _told(path: Path) -> Iterator[None]:
             what = f"reading the history {shown} took more than {READ_LIMIT:.0f} s"
             raise Trouble(what, "ask for less: --since 7d, or one endpoint") from error
         if is_damage(error) or isinstance(error, ValueError | TypeError):
-            what = f"the history {shown} is damaged: {display(str(error))}"
+            what = f"the history {shown} is damaged: {display(reason(error))}"
             raise Trouble(
                 what, "`wayclear serve` puts it aside and begins a new one when it starts"
             ) from error
-        raise Trouble(f"the history {shown} cannot be read: {display(str(error))}", _ADVICE) from error
+        raise Trouble(f"the history {shown} cannot be read: {display(reason(error))}", _ADVICE) from error

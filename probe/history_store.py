@@ -32,6 +32,7 @@ from probe.history_tables import (
     drift,
     is_damage,
     ledger_entry,
+    reason,
     text_of,
     transition,
 )
@@ -49,17 +50,6 @@ _MARGIN = 0.9  # of the largest size: what remains when the oldest rows have gon
 _NO_LOG = frozenset(
     {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PROTOCOL}
 )
-_WORDS = {
-    sqlite3.SQLITE_FULL: "the disk is full",
-    sqlite3.SQLITE_READONLY: "it is read-only",
-    sqlite3.SQLITE_CANTOPEN: "it cannot be opened, or not the files beside it",
-    sqlite3.SQLITE_IOERR: "the disk reports an error",
-    sqlite3.SQLITE_BUSY: "another program holds it locked",
-    sqlite3.SQLITE_LOCKED: "another program holds it locked",
-    sqlite3.SQLITE_PERM: "access is denied",
-    sqlite3.SQLITE_CORRUPT: "it is damaged",
-    sqlite3.SQLITE_NOTADB: "it is damaged",
-}
 
 
 class Unavailable(Exception):  # noqa: N818 - says what is the case
@@ -97,7 +87,7 @@ class Store:
         self._busy = busy
         self._log_cap = log_cap
         self._log = Path(f"{path}-wal")
-        self._lock = FileLock(Path(f"{path}.lock"))
+        self._lock = FileLock(Path(f"{path}.writer"))
         self._connection: sqlite3.Connection | None = None
         self._identity: os.stat_result | None = None
         self._next_id = 1
@@ -355,7 +345,7 @@ class Store:
             if code not in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY):
                 self._drop()
             kind = _Damaged if is_damage(error) else Unavailable
-            raise kind(f"The history {self.path} cannot be written: {_reason(error)}.") from error
+            raise kind(f"The history {self.path} cannot be written: {reason(error)}.") from error
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -390,11 +380,3 @@ class Store:
             return path.stat().st_size
         except OSError:
             return 0
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, sqlite3.Error):
-        words = _WORDS.get(code_of(error), str(error))
-        name = getattr(error, "sqlite_errorname", "")
-        return f"{words} ({name})" if name else words
-    return (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)

@@ -1,4 +1,4 @@
-"""The history's tables: SQL that the writer and the readers share, and rows as values."""
+"""The history's tables: what the writer and the readers share. SQL, rows as values, errors as words."""
 
 from __future__ import annotations
 
@@ -61,6 +61,18 @@ OLDEST = tuple(
     )
 )
 
+_WORDS = {
+    sqlite3.SQLITE_FULL: "the disk is full",
+    sqlite3.SQLITE_READONLY: "it is read-only",
+    sqlite3.SQLITE_CANTOPEN: "it cannot be opened, or not the files beside it",
+    sqlite3.SQLITE_IOERR: "the disk reports an error",
+    sqlite3.SQLITE_BUSY: "another program holds it locked",
+    sqlite3.SQLITE_LOCKED: "another program holds it locked",
+    sqlite3.SQLITE_PERM: "access is denied",
+    sqlite3.SQLITE_CORRUPT: "it is damaged",
+    sqlite3.SQLITE_NOTADB: "it is damaged",
+}
+
 
 def transition(row: Sequence[Any]) -> Transition:
     """A row of `COLUMNS["transitions"]`; what else is behind it is passed over."""
@@ -102,3 +114,15 @@ def code_of(error: Exception) -> int:
 def is_damage(error: Exception) -> bool:
     """Whether the file itself is to blame: it is damaged, or no database."""
     return code_of(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def reason(error: Exception) -> str:
+    """An error of SQLite or of the operating system in words, with SQLite's name for it."""
+    if isinstance(error, sqlite3.Error):
+        words = _WORDS.get(code_of(error), str(error))
+        name = getattr(error, "sqlite_errorname", "")
+        return f"{words} ({name})" if name else words
+    if isinstance(error, OSError):
+        words = (error.strerror or str(error)).lower()
+        return f"{error.filename}: {words}" if error.filename else words
+    return str(error)

@@ -3,69 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import shutil
 import sqlite3
-import subprocess
-import sys
 import threading
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
-from probe.history import Bounds, History, default_path
-from rules.trend import CycleRow, Drift, LedgerEntry, Transition
-from tests.probe.isolated import ROOT, isolated
-
-NOW = 1_795_000_000.0
-QUICK = Bounds(busy=0.1, retry=0.01, retry_most=0.05)
-X = "login.windows.net:443"
-
-
-def changed(number: int = 1, **changes: object) -> Transition:
-    values: dict[str, object] = {
-        "at": NOW + number, "subject": X, "before": "pass", "after": "fail", "cause_before": "ok",
-        "cause": "tcp.timeout", "summary": f"number {number}",
-    }  # fmt: skip
-    return Transition(**(values | changes))  # type: ignore[arg-type]  # a test's short hand
-
-
-def cycle(started: float = NOW) -> CycleRow:
-    return CycleRow("service", started, 1.5, 30, 2, 1, 33, "degraded")
-
-
-def rows(path: Path, statement: str) -> list[tuple[object, ...]]:
-    connection = sqlite3.connect(path)
-    try:
-        return connection.execute(statement).fetchall()
-    finally:
-        connection.close()
-
-
-def using(
-    path: Path, body: Callable[[History], Awaitable[None]], bounds: Bounds = QUICK, **more: float
-) -> History:
-    """Run `body` with a history that is opened before and closed afterwards."""
-    history = History(path, bounds=bounds, **more)  # type: ignore[arg-type]  # keep_days and max_bytes
-
-    async def whole() -> None:
-        await history.open()
-        try:
-            await body(history)
-        finally:
-            await history.close()
-
-    asyncio.run(whole())
-    return history
-
-
-async def arrived(history: History) -> None:
-    """Until nothing waits in memory: recovery is tried in the background."""
-    async with asyncio.timeout(20):
-        while history.waiting or not history.writable:
-            await asyncio.sleep(0.005)
-
+from probe.history import Bounds, History, Loaded, default_path
+from probe.history_store import Store
+from rules.trend import Drift, LedgerEntry
+from tests.probe.history_disk import (
+    NOW,
+    QUICK,
+    X,
+    arrived,
+    changed,
+    cycle,
+    killed,
+    on_small_disk,
+    rows,
+    using,
+)
 
 # --- on a disk that works ------------------------------------------------------------------------------------------
 
@@ -129,14 +90,14 @@ def test_one_that_was_never_opened_can_be_closed(tmp_path: Path) -> None:
 
 
 def test_closing_folds_the_log_into_the_file(tmp_path: Path) -> None:
-    path = tmp_path / "history.sqlite"
+    path, log = tmp_path / "history.sqlite", tmp_path / "history.sqlite-wal"
 
     async def write(history: History) -> None:
         assert await history.record([changed()])
-        assert Path(f"{path}-wal").stat().st_size > 0
+        assert log.stat().st_size > 0
 
     using(path, write)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["history.sqlite", "history.sqlite.lock"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["history.sqlite", "history.sqlite.writer"]
 
 
 def test_many_who_record_at_once_share_a_transaction_and_each_is_told(tmp_path: Path) -> None:
@@ -186,49 +147,202 @@ def test_it_shrinks_by_itself_when_it_is_too_large(tmp_path: Path) -> None:
     assert history.dropped == 0
 
 
+# --- on a disk that does not ---------------------------------------------------------------------------------------
+
+
+def test_b3_a_full_disk_stops_nothing_and_what_waited_arrives() -> None:
+    found = on_small_disk("", """
+        history = History(path, bounds=QUICK)
+        assert await history.open()
+        assert await history.record([changed(0)])
+        fill()
+        begun = time.monotonic()
+        told = [await history.record([changed(i)], cycle=cycle()) for i in range(1, 301)]
+        spent = time.monotonic() - begun
+        full = [history.writable, history.trouble, told[-1], await history.retain(NOW + 1e9), history.dropped]
+        loaded = (await history.load()).transitions[-1].summary
+        (small / "ballast").unlink()
+        await arrived(history)
+        after = [history.writable, history.trouble, await history.record([changed(301)]), history.dropped]
+        await history.close()
+        show([full, loaded, after, summaries() == [f"number {i}" for i in range(302)], spent])
+    """)  # fmt: skip
+    full, loaded, after, whole, spent = found
+    sentence = "The history /run/small/history.sqlite cannot be written: the disk is full (SQLITE_FULL)."
+    assert full == [False, sentence, False, 0, 0]
+    assert loaded == "number 0"
+    assert after == [True, "", True, 0]
+    assert whole
+    assert spent < 5
+
+
+def test_b3_what_waits_is_bounded_and_the_oldest_is_dropped_and_counted() -> None:
+    found = on_small_disk("", """
+        history = History(path, bounds=Bounds(rows=100, retry=0.01, retry_most=0.05))
+        await history.open()
+        fill()
+        told = [await history.record([changed(i)]) for i in range(500)]
+        waiting, dropped = history.waiting, history.dropped
+        (small / "ballast").unlink()
+        await arrived(history)
+        await history.close()
+        there = summaries()
+        show([told[-1], waiting, dropped == 500 - 100 - sum(told), there[-100:] == [f"number {i}" for i in range(400, 500)],
+              len(there) + dropped])
+    """)  # fmt: skip
+    assert found == [False, 100, True, True, 500]
+
+
+def test_b3_what_cannot_be_written_to_the_end_is_counted_too() -> None:
+    found = on_small_disk("", """
+        history = History(path, bounds=QUICK)
+        await history.open()
+        fill()
+        told = [await history.record([changed(i)]) for i in range(100)]
+        await history.close()
+        show([history.dropped + sum(told), history.waiting])
+    """)  # fmt: skip
+    assert found == [100, 0]
+
+
+def test_b4_errors_now_and_then_lose_nothing_and_acknowledge_nothing_that_is_not_there() -> None:
+    """A limit on the size of files makes writes fail as a broken disk does; it is set for 2 % of the records."""
+    found = on_small_disk("mount -o remount,size=64m /run/small", """
+        import random, resource
+        chance, none = random.Random(4), resource.RLIM_INFINITY
+        history = History(path, bounds=QUICK)
+        await history.open()
+        failed, troubles = [], set()
+        for i in range(3000):
+            spoil = chance.random() < 0.02
+            if spoil:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (1, none))
+            if not await history.record([changed(i)]):
+                failed.append(i)
+                troubles.add(history.trouble.rpartition(": ")[2])
+            if spoil:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (none, none))
+                await arrived(history)
+        await history.close()
+        show([len(failed), sorted(troubles), summaries() == [f"number {i}" for i in range(3000)], history.dropped])
+    """)  # fmt: skip
+    failed, troubles, whole, dropped = found
+    assert 30 <= failed <= 90
+    assert troubles == ["the disk reports an error (SQLITE_IOERR_WRITE)."]
+    assert (whole, dropped) == (True, 0)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "mend", "told"),
+    [
+        ("mount -o remount,ro /run/small", "mount -o remount,rw /run/small", "read-only file system"),
+        ("mount -o remount,nr_inodes=2 /run/small", "mount -o remount,nr_inodes=0 /run/small", "no space left on device"),
+        ("mount -o remount,nr_inodes=3 /run/small", "mount -o remount,nr_inodes=0 /run/small", "(SQLITE_CANTOPEN)"),
+        ("touch /run/small/state", "rm /run/small/state", ": /run/small/state: file exists."),
+    ],
+)  # fmt: skip
+def test_b6_a_place_that_cannot_be_written_at_the_start(spoil: str, mend: str, told: str) -> None:
+    found = on_small_disk(spoil, f"""
+        history = History({"small / 'state' / 'history.sqlite'" if "touch" in spoil else "path"}, bounds=QUICK)
+        opened = await history.open()
+        kept = await history.record([changed(1)])
+        trouble = history.trouble
+        subprocess.run({mend!r}.split(), check=True)
+        await arrived(history)
+        loaded = [t.summary for t in (await history.load()).transitions]
+        await history.close()
+        show([opened, kept, trouble, loaded, history.trouble])
+    """)  # fmt: skip
+    opened, kept, trouble, loaded, after = found
+    assert (opened, kept, loaded, after) == (False, False, ["number 1"], "")
+    assert told in trouble
+
+
+def test_b6_b10_a_directory_that_is_cleaned_away_is_made_anew(tmp_path: Path) -> None:
+    """Rows would go on into a file without a name, and each be called safe."""
+    path = tmp_path / "state" / "history.sqlite"
+
+    async def body(history: History) -> None:
+        assert await history.record([changed(1)])
+        shutil.rmtree(path.parent)
+        assert await history.record([changed(2)])
+
+    using(path, body)
+    assert rows(path, "SELECT summary FROM transitions") == [("number 2",)]
+
+
+def test_a_second_daemon_says_so_and_takes_over_when_the_first_ends(tmp_path: Path) -> None:
+    path = tmp_path / "history.sqlite"
+
+    async def both() -> None:
+        first, second = History(path, bounds=QUICK), History(path, bounds=QUICK)
+        assert await first.open()
+        assert not await second.open()
+        assert second.trouble == (
+            f"The history {path} is written by process {os.getpid()}: end it, or name another path."
+        )
+        assert await second.record([changed(2)]) is False
+        assert await first.record([changed(1)])
+        await first.close()
+        await arrived(second)
+        await second.close()
+
+    asyncio.run(both())
+    assert rows(path, "SELECT summary FROM transitions ORDER BY id") == [("number 1",), ("number 2",)]
+
+
+def test_nobody_waits_for_a_disk_that_hangs(tmp_path: Path) -> None:
+    """Another program holds the file locked for longer than anybody's patience."""
+    path = tmp_path / "history.sqlite"
+
+    async def body(history: History) -> None:
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        assert await history.record([changed(1)]) is False
+        assert history.trouble.endswith("the disk does not answer.")
+        assert await history.record([changed(2)]) is False
+        other.execute("COMMIT")
+        other.close()
+        await arrived(history)
+        assert (await history.record([changed(3)]), history.trouble) == (True, "")
+
+    using(path, body, Bounds(busy=30, patience=0.05))
+    assert rows(path, "SELECT count(*) FROM transitions") == [(3,)]
+
+
+def test_a_bug_in_the_thread_is_told_and_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def body(history: History) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(Store, "write", lambda *_: 1 / 0)
+            patch.setattr(Store, "load", lambda *_: 1 / 0)
+            patch.setattr(Store, "retention", lambda *_: iter(lambda: 1 / 0, None))
+            assert await history.record([changed(1)]) is False
+            assert "This is a bug: ZeroDivisionError" in history.trouble
+            assert await history.load() == Loaded()
+            assert await history.retain(NOW) == 0
+        await arrived(history)
+
+    using(tmp_path / "history.sqlite", body)
+
+
+@pytest.mark.parametrize(
+    ("platform", "environ", "root", "path"),
+    [
+        ("win32", {"ProgramData": r"D:\Data"}, None, r"D:\Data\wayclear\history.sqlite"),
+        ("win32", {}, None, r"C:\ProgramData\wayclear\history.sqlite"),
+        ("linux", {"STATE_DIRECTORY": "/var/lib/a:/var/lib/b"}, False, "/var/lib/a/history.sqlite"),
+        ("linux", {"HOME": "/root"}, True, "/var/lib/wayclear/history.sqlite"),
+        ("linux", {"XDG_STATE_HOME": "/s", "HOME": "/h"}, False, "/s/wayclear/history.sqlite"),
+        ("linux", {"HOME": "/h"}, False, "/h/.local/state/wayclear/history.sqlite"),
+    ],
+)
+def test_the_place(platform: str, environ: dict[str, str], root: bool | None, path: str) -> None:
+    assert default_path(environ, platform, root) == path
+
+
 # --- killed --------------------------------------------------------------------------------------------------------
-
-
-def copied(path: Path) -> Path:
-    """A copy with its log, to look at: what was left behind is for the next writer to recover."""
-    copy = path.with_name("copy.sqlite")
-    for ending in ("", "-wal", "-shm"):
-        Path(f"{copy}{ending}").unlink(missing_ok=True)
-        if ending != "-shm" and Path(f"{path}{ending}").exists():
-            shutil.copy(f"{path}{ending}", f"{copy}{ending}")
-    return copy
-
-
-def killed(path: Path, times: int, chance: random.Random) -> None:
-    """Kill a writer `times` times; every row that it said to be on the disk is there, and the file is sound."""
-    number, most = 1, 0
-    for _ in range(times):
-        # -1: while it opens, 0: just opened; else after so many acknowledged rows, at whatever it is doing then.
-        wait = chance.choice((-1, 0, *range(1, 60)))
-        child = subprocess.Popen(
-            [sys.executable, "-m", "tests.probe.history_writer", str(path), str(number)],
-            cwd=ROOT, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        assert child.stdout is not None
-        said = [] if wait < 0 else [child.stdout.readline() for _ in range(wait + 1)]
-        child.kill()
-        said += child.stdout.readlines()
-        child.wait()
-        child.stdout.close()
-        acknowledged = [int(line) for line in said if line.strip().isdigit()]
-        assert wait <= 0 or len(acknowledged) >= wait, said
-        most = max([most, *acknowledged])
-        if not acknowledged:
-            continue
-        copy = copied(path)
-        assert rows(copy, "PRAGMA integrity_check") == [("ok",)]
-        wanted = set(acknowledged)
-        for statement in (
-            "SELECT at FROM transitions", "SELECT at FROM drifts", "SELECT last FROM ledger", "SELECT started FROM cycles"
-        ):  # fmt: skip
-            assert wanted <= {int(str(at).partition(".")[0]) for (at,) in rows(copy, statement)}
-        number = most + 2  # one more may be on the disk without having been said
-    assert most > 0
 
 
 def test_b1_twenty_kills_lose_no_acknowledged_row(tmp_path: Path) -> None:
