@@ -24,7 +24,7 @@ from rules.verdict import Report, RulesUsed, Status
 SOURCES = 40  #: revocation sources that are shown
 RESOLVERS = 16  #: resolvers that are shown
 
-PAGES = (
+_LINKS = (
     ("/metrics", "metrics"),
     ("/report.json", "the report as JSON"),
     ("/config", "configuration"),
@@ -113,5 +113,5 @@ def _ruleset(used: RulesUsed) -> Markup:
 
 def footer() -> Markup:
     """The appliance's other pages."""
-    links = (tag("li", link(target, words)) for target, words in PAGES)
+    links = (tag("li", link(target, words)) for target, words in _LINKS)
     return tag("footer", tag("nav", tag("ul", *links), aria_label="Other pages"))

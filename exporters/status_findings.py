@@ -10,6 +10,7 @@ from exporters.evidence import flow, hostport, told_once
 from exporters.status_markup import (
     Markup,
     anchor,
+    beyond,
     escaped,
     folded,
     joined,
@@ -44,16 +45,15 @@ def notices(state: State) -> Markup:
     notes = state.notes
     if state.report is not None:
         wrong = [c for c in state.report.causes if c.status in WRONG]
-        causes = [c for c in state.report.causes if c.status is Status.NOTICE][:CAUSES]
+        causes = [c for c in state.report.causes if c.status is Status.NOTICE]
         told = text._notices(state.report, causes, wrong, _WHOLE)
         lines += [line.strip().removeprefix("- ") for line in told]
         notes = (*state.report.notes, *notes)
-    lines += list(dict.fromkeys(notes))[:CAUSES]
+    lines += dict.fromkeys(notes)
     if not lines:
         return Markup()
-    return section(
-        "notices", "Worth knowing", tag("ul", *(tag("li", line) for line in lines), class_="plain")
-    )
+    listed = tag("ul", *(tag("li", line) for line in lines[:CAUSES]), class_="plain")
+    return section("notices", "Worth knowing", listed, beyond(len(lines) - CAUSES, "notes"))
 
 
 def _act(
@@ -68,10 +68,7 @@ def _act(
         joined((tag("h3", OWNERS[owner]), *(_cause(report, n, c, anchors) for n, c in mine)))
         for owner, mine in owners.items()
     ]
-    if len(numbered) > CAUSES:
-        parts.append(
-            tag("p", f"{len(numbered) - CAUSES} more causes are in ", link("/report.json", "the report"), ".")
-        )
+    parts.append(beyond(len(numbered) - CAUSES, "causes"))
     parts += [tag("p", line.strip()) for line in _who(numbered, untested) if line]
     return section("act", "Who must act", *parts)
 
@@ -92,6 +89,7 @@ def _cause(report: Report, number: int, cause: CauseGroup, anchors: Collection[s
         "h4",
         f"{number}. ",
         statement(cause.status),
+        " ",
         sentence(cause.summary),
         " ",
         tag("code", escaped(cause.cause, 60)),
@@ -121,14 +119,14 @@ def endpoints(found: tuple[Endpoint, ...], anchors: Collection[str]) -> Markup:
         if endpoint.address:
             addresses.append(endpoint.address)
     fold = len(names) if len(names) <= FOLD + 1 else FOLD
-    lines = [_endpoint(*name, names[name], anchors) for name in list(names)[: fold + UNFOLDED]]
+    lines = [_endpoint(*key, names[key], anchors) for key in list(names)[: fold + UNFOLDED]]
     shown = tag("ul", *lines[:fold], class_="lines")
     if len(names) <= fold:
         return shown
     rest = tag("ul", *lines[fold:], class_="lines")
-    left = len(names) - len(lines)
-    beyond = tag("p", f"{left} more are in ", link("/report.json", "the report"), ".") if left else Markup()
-    return joined((shown, folded(f"{len(names) - fold} more", rest, beyond)))
+    return joined(
+        (shown, folded(f"{len(names) - fold} more", rest, beyond(len(names) - len(lines), "endpoints")))
+    )
 
 
 def _endpoint(host: str, port: int, addresses: list[str], anchors: Collection[str]) -> Markup:
@@ -146,7 +144,8 @@ def _evidence(report: Report, cause: CauseGroup) -> Markup:
     seen = text._seen(report, cause.evidence)
     single = len({(e.host, e.port) for e in cause.endpoints}) == 1
     details = text._details(report, cause) if single else cause.details
-    lines = [(key, value) for key, value in told_once(details) if key not in ("by", "from")]
+    told = {"by", "from"} if any(o.local for o in seen) else {"by"}  # who must act and the connections say it
+    lines = [(key, value) for key, value in told_once(details) if key not in told]
     parts = []
     if lines:
         items = (tag("li", tag("span", escaped(k, 40)), tag("div", sentence(v))) for k, v in lines)
@@ -177,4 +176,6 @@ def _untested(causes: list[CauseGroup], anchors: Collection[str]) -> Markup:
         if cause.endpoints:
             body.append(folded(_at_title(cause.endpoints), endpoints(cause.endpoints, anchors)))
         items.append(tag("li", *body))
-    return section("untested", "What could not be tested, and why", tag("ul", *items, class_="plain"))
+    listed = tag("ul", *items, class_="plain")
+    left = beyond(len(causes) - CAUSES, "causes")
+    return section("untested", "What could not be tested, and why", listed, left)

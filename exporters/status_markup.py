@@ -49,10 +49,11 @@ def name(text: str, limit: int = SHOWN) -> Markup:
 
 
 def tag(element: str, *content: str, **attributes: str | int) -> Markup:
-    """`<element attributes>content</element>`; `class_` is written `class`, `aria_label` `aria-label`."""
+    """`<element attributes>content</element>`; `class_` is written `class`, `aria_label` `aria-label`, "" left out."""
     opened = element
     for key, value in attributes.items():
-        opened += f' {key.rstrip("_").replace("_", "-")}="{escaped(value)}"'
+        if value != "":
+            opened += f' {key.rstrip("_").replace("_", "-")}="{escaped(value)}"'
     inside = "".join([part if type(part) is Markup else sentence(part) for part in content])
     return Markup(f"<{opened}>{inside}</{element}>")
 
@@ -86,12 +87,19 @@ def section(name: str, title: str, *content: str) -> Markup:
 
 def rows(pairs: Iterable[tuple[str, str]], **classes: str) -> Markup:
     """Labels and their values; those without a value are left out. `classes`: label to class."""
-    made = []
-    for label, value in pairs:
-        if value:
-            whole = (tag("dt", label), tag("dd", value))
-            made.append(tag("div", *whole, class_=classes[label]) if label in classes else tag("div", *whole))
+    made = (
+        tag("div", tag("dt", label), tag("dd", value), class_=classes.get(label, ""))
+        for label, value in pairs
+        if value
+    )
     return tag("dl", *made, class_="rows")
+
+
+def beyond(left: int, what: str) -> Markup:
+    """`12 more targets are in the report`: what a bounded list leaves out; nothing where nothing is left out."""
+    if left <= 0:
+        return Markup()
+    return tag("p", f"{left} more {what} are in ", link("/report.json", "the report"), ".", class_="soft")
 
 
 def folded(summary: str, *content: str) -> Markup:

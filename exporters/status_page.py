@@ -13,7 +13,7 @@ from exporters.status_about import about, footer, sources
 from exporters.status_answer import answer, banners, title
 from exporters.status_changes import changes
 from exporters.status_findings import findings, notices
-from exporters.status_markup import Markup, escaped, link, moment, statement, tag
+from exporters.status_markup import Markup, escaped, joined, link, moment, statement, tag
 from exporters.status_style import AGED_AFTER, CONTENT_SECURITY_POLICY, STYLE
 from exporters.status_targets import Ranked, group_id, group_name, tables
 from rules.state import State
@@ -85,5 +85,5 @@ def _groups(state: State, ranked: Ranked) -> Markup:
     for group, counts in found.items():
         heaviest = sorted(counts, key=lambda status: -status.weight)
         told = (statement(status, f"{counts[status]} {_COUNTED[status]}") for status in heaviest)
-        items.append(tag("li", link(f"#{group_id(group)}", group_name(group)), " ", *told))
+        items.append(tag("li", joined((link(f"#{group_id(group)}", group_name(group)), *told), " ")))
     return tag("nav", tag("ul", *items, class_="groups"), aria_label="Rule groups") if items else Markup()

@@ -84,10 +84,8 @@ padding:1rem 1.25rem 1.1rem}
 .facts dd small{font-weight:400;font-size:.85rem;color:var(--soft);display:block}
 .groups{display:flex;flex-wrap:wrap;gap:.5rem;margin-top:.7rem}
 .groups li{background:var(--paper);border:1px solid var(--line);border-radius:.4rem;padding:.35rem .7rem}
-.groups .s{margin-left:.3rem}
 .cause{background:var(--paper);border:1px solid var(--line);border-left:.3rem solid var(--t);border-radius:.4rem;
 padding:.8rem 1rem;margin:.6rem 0}
-.cause h4 .s{margin-right:.4rem}
 .cause code{color:var(--soft)}
 .rows>div{display:grid;grid-template-columns:7.5rem minmax(0,1fr);gap:0 1rem;margin-top:.4rem}
 .rows dt{padding-top:.1rem}

@@ -13,11 +13,11 @@ from exporters.status_markup import (
     Markup,
     ago,
     anchor,
+    beyond,
     day,
     escaped,
     folded,
     joined,
-    link,
     moment,
     name,
     rows,
@@ -55,7 +55,7 @@ _COLUMNS = (
     ("until", "Certificate until"),
 )
 _HEAD = tag(
-    "thead", tag("tr", *(tag("th", title, scope="col", class_=f"c-{name}") for name, title in _COLUMNS))
+    "thead", tag("tr", *(tag("th", title, scope="col", class_=f"c-{column}") for column, title in _COLUMNS))
 )
 _DOUBTFUL: Mapping[IssuerClass, str] = {
     "intercepted": "bad-word",
@@ -78,7 +78,9 @@ class Ranked:
             {target.group for target in targets},
             key=lambda group: (list(GROUPS).index(group) if group in GROUPS else len(GROUPS), group),
         )
-        self.anchors = frozenset(anchor(target.name) for target in self.whole)
+        self.anchors: dict[str, TargetState] = {}  # a name under two rules has one place
+        for target in self.whole:
+            self.anchors.setdefault(anchor(target.name), target)
 
 
 def group_name(group: str) -> str:
@@ -96,10 +98,9 @@ def tables(state: State, ranked: Ranked, now: float) -> Markup:
     sources: dict[str, list[SourceState]] = defaultdict(list)
     for source in state.sources:
         sources[source.target].append(source)
-    used: set[str] = set()
     parts = []
     for group in ranked.groups:
-        whole = [_whole(t, sources.get(t.host, ()), now, used) for t in ranked.whole if t.group == group]
+        whole = [_whole(t, sources.get(t.host, ()), ranked, now) for t in ranked.whole if t.group == group]
         lines = [_line(t, now) for t in ranked.lines if t.group == group]
         left = sum(t.group == group for t in ranked.left_out)
         parts.append(_table(group, whole, lines, left))
@@ -115,27 +116,16 @@ def _table(group: str, whole: list[Markup], lines: list[Markup], left: int) -> M
         shown += f"; the first {len(whole)} can be opened"
     heading = tag("h3", group_name(group), id=group_id(group))
     table = tag("table", tag("caption", heading, " ", shown), _HEAD, *whole, *lines, class_="targets")
-    if not left:
-        return table
-    beyond = tag(
-        "p",
-        f"{left} more targets of this group, none worse than these, are in ",
-        link("/report.json", "the report"),
-        ".",
-    )
-    return joined((table, beyond))
+    return joined((table, beyond(left, "targets of this group, none worse than these,")))
 
 
-def _whole(target: TargetState, sources: Sequence[SourceState], now: float, used: set[str]) -> Markup:
+def _whole(target: TargetState, sources: Sequence[SourceState], ranked: Ranked, now: float) -> Markup:
     """A target with all that is known about it."""
-    place = anchor(target.name)
+    place, tone = anchor(target.name), WORDS[target.status][1]
     inside = _inside(target, sources, now)
-    more = tag("div", *inside) if place in used else tag("div", *inside, class_="more", id=place)
-    used.add(place)
+    more = tag("div", *inside, class_="more", id=place if ranked.anchors[place] is target else "")
     opened = tag("td", folded(_short(target), more), colspan=len(_COLUMNS) - 1)
-    return tag(
-        "tbody", _row(target, now, 2), tag("tr", opened, class_="open"), class_=WORDS[target.status][1]
-    )
+    return tag("tbody", _row(target, now, 2), tag("tr", opened, class_="open"), class_=tone)
 
 
 def _line(target: TargetState, now: float) -> Markup:
@@ -147,7 +137,7 @@ def _row(target: TargetState, now: float, height: int = 1) -> Markup:
     """A target's cells; its name stands beside `height` rows."""
     optional = Markup() if target.required else tag("small", "not required")
     named = (name(target.name), optional)
-    head = tag("th", *named, scope="row", rowspan=height) if height > 1 else tag("th", *named, scope="row")
+    head = tag("th", *named, scope="row", rowspan=height if height > 1 else "")
     cause = Markup() if target.cause in ("", "ok") else tag("code", escaped(target.cause, 60))
     return tag(
         "tr",
@@ -255,7 +245,7 @@ def _checks(target: TargetState) -> Markup:
 def _chain(target: TargetState) -> Markup:
     if not target.chain:
         return Markup()
-    names = [tag("li", name(link)) for link in (target.host, *target.chain[:CHAIN])]
+    names = [tag("li", name(one)) for one in (target.host, *target.chain[:CHAIN])]
     if len(target.chain) > CHAIN:
         names.append(tag("li", f"{len(target.chain) - CHAIN} more"))
     ttl = "" if target.ttl is None else tag("span", f"smallest TTL {span(target.ttl)}", class_="soft")

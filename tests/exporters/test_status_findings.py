@@ -34,7 +34,7 @@ def test_causes_stand_under_who_must_act_with_the_numbers_of_the_audit() -> None
 
 def test_a_cause_says_what_what_to_do_where_and_how_sure() -> None:
     article = cause(samples.report())
-    assert article.one("h4").text == f"1. FAIL{samples.INTERCEPTED.summary} tls.intercepted"
+    assert article.one("h4").text == f"1. FAIL {samples.INTERCEPTED.summary} tls.intercepted"
     told = [(d.text, v.text) for d, v in zip(article.all("dt"), article.all("dd"), strict=True)]
     assert told[0] == ("Do", samples.INTERCEPTED.remedy)
     assert told[1] == ("How sure", "proven")
@@ -55,6 +55,14 @@ def test_evidence_is_told_and_the_connections_as_a_log_knows_them() -> None:
     assert "10.20.0.5:53211 → 20.190.0.1:443" in article.text
 
 
+def test_an_address_of_ours_is_told_where_no_connection_tells_it() -> None:
+    cause = replace(samples.SILENT, details=(("from", "10.20.0.5:53212"), ("by", "the firewall")))
+    report = samples.report(causes=(cause,))
+    assert "from" not in [s.text for s in shown(report).all("span")], "the connection of the evidence says it"
+    bare = samples.report(causes=(replace(cause, evidence=()),))
+    assert [s.text for s in shown(bare).all("span") if s.text in ("by", "from")] == ["from"]
+
+
 def test_endpoints_lead_to_their_targets_where_the_page_has_them() -> None:
     name = f"{samples.REGIONAL[0]}:443"
     links = list(cause(samples.report(), 0, name).all("a"))
@@ -67,7 +75,7 @@ def test_endpoints_are_folded_and_their_number_is_bounded() -> None:
     article = cause(samples.report(causes=(replace(samples.INTERCEPTED, endpoints=many, evidence=()),)))
     endpoints = list(article.all("ul"))[:2]
     assert [len(list(ul.all("li"))) for ul in endpoints] == [FOLD, UNFOLDED]
-    assert f"{5000 - FOLD - UNFOLDED} more are in the report" in article.text
+    assert f"{5000 - FOLD - UNFOLDED} more endpoints are in the report" in article.text
 
 
 def test_addresses_of_an_endpoint_are_few() -> None:
@@ -81,6 +89,11 @@ def test_causes_are_bounded_too() -> None:
     page = shown(samples.report(causes=many))
     assert len(list(page.all("article"))) == CAUSES
     assert "5 more causes are in the report" in page.text
+    untested = [replace(c, status=Status.INCONCLUSIVE) for c in many]
+    listed = list(shown(samples.report(causes=tuple(untested))).all("ul", class_="plain"))
+    assert len([n for n in listed[0].inside if isinstance(n, Node)]) == CAUSES
+    section = read(notices(states.state(notes=tuple(f"note {i}" for i in range(CAUSES + 3)))))
+    assert "3 more notes are in the report" in section.text
 
 
 def test_nobody_must_act_is_said_in_the_audits_words() -> None:

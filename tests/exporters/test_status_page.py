@@ -100,7 +100,7 @@ def test_the_order_is_the_one_of_a_reader_in_a_hurry() -> None:
 
 def test_every_group_is_counted_with_words() -> None:
     groups = [item.text for item in shown(STATES["degraded"]).one("ul", class_="groups").all("li")]
-    assert groups == ["Service 1 warning1 ok", "Sign-in 1 failing", "Certificate validation 2 ok"]
+    assert groups == ["Service 1 warning 1 ok", "Sign-in 1 failing", "Certificate validation 2 ok"]
 
 
 def test_the_connector_and_its_place_are_named() -> None:
