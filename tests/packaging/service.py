@@ -20,10 +20,11 @@ PORT = 19115  # nobody else is in this network namespace
 
 
 def heard(manager: socket.socket, word: str) -> None:
-    """Wait until the manager hears `word`."""
+    """Wait until the manager hears `word`, and print it, but for signs of life, which come again and again."""
     while not any(line.startswith(word) for line in manager.recv(4096).decode().splitlines()):
         pass
-    print(word, flush=True)
+    if word != "WATCHDOG=1":
+        print(word, flush=True)
 
 
 def page(path: str, method: str = "GET") -> tuple[int, str]:
@@ -47,8 +48,10 @@ def main() -> int:
             try:
                 heard(manager, "READY=1")
                 print("healthy", page("/-/healthy")[0], flush=True)
-                print("metrics", "wayclear_build_info{" in page("/metrics")[1], flush=True)
                 heard(manager, "WATCHDOG=1")
+                while "wayclear_build_info{" not in page("/metrics")[1]:
+                    heard(manager, "WATCHDOG=1")  # a second later
+                print("metrics", flush=True)
                 service.send_signal(signal.SIGHUP)
                 heard(manager, "RELOADING=1")
                 heard(manager, "READY=1")
