@@ -42,7 +42,7 @@ AGE = 21.0  # seconds from the last answer to the page
 PICTURES = (
     ("status-no", "intercepted-by-squid", 1100, 800, False, "", "body"),
     ("status-degraded", "one-of-three-dropped", 1280, 760, True, ".open details", "#changes"),
-    ("status-yes", "healthy", 1100, 760, False, "", "body"),
+    ("status-yes", "healthy", 1280, 760, False, "", "body"),
     ("status-phone-degraded", "one-of-three-dropped", 390, 1350, False, "", "body"),
     ("status-phone-no", "intercepted-by-squid", 390, 1200, True, "", "body"),
 )
