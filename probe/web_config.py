@@ -91,12 +91,12 @@ def _with_line(fault: Fault, file: YamlFile) -> Fault:
 
 def _section(top: Table, key: str) -> Table | None:
     """A mapping under `key`. Its faults never repeat a value, which may be a secret in the wrong place."""
-    if not top.has(key):
-        return None
-    value = top.data[key]
+    value = top.data.get(key)
     top.get(key, type(value), "")  # known, whatever it is
+    if value is None:
+        return None
     if isinstance(value, dict):
-        return Table(value, key, top.faults)
+        return Table(value, top.where(key), top.faults)
     top.fault(key, "must be a mapping: keys with values, indented below it")
     return None
 
@@ -110,8 +110,7 @@ def _http(top: Table, warnings: list[str]) -> tuple[tuple[str, str], ...]:
             f"{table.where('http2')}: not honoured: HTTP/1.1 is spoken, which every client speaks too"
         )
     found = []
-    headers = _section(Table(table.data, table.path, table.faults), "headers")
-    table.get("headers", dict, "headers: {X-Frame-Options: deny}")
+    headers = _section(table, "headers")
     for name in headers.data if headers else ():
         assert headers is not None
         if name not in HEADERS:

@@ -22,6 +22,7 @@ from rules.fields import BadFile, Fault, Table
 from rules.hostname import shown
 
 LARGEST_PEM = 1024 * 1024  #: bytes: the bundle of all public roots is a quarter of it
+_MISMATCH = ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED")
 _WORLD = stat.S_IROTH | stat.S_IWOTH
 
 VERSIONS = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
@@ -267,11 +268,7 @@ def _load_pair(context: ssl.SSLContext, settings: TlsSettings) -> None:
         if encrypted:
             raise _bad(settings.key_file, "is encrypted with a password: store it without one") from None
         reason = getattr(error, "reason", None) or "no certificate and key in PEM form"
-        told = (
-            "the key belongs to another certificate"
-            if reason == "KEY_VALUES_MISMATCH"
-            else str(reason).lower()
-        )
+        told = "the key belongs to another certificate" if reason in _MISMATCH else str(reason).lower()
         raise _bad(settings.cert_file, f"and {settings.key_file} cannot be used together: {told}") from None
 
 
@@ -280,7 +277,7 @@ def _load_client_cas(context: ssl.SSLContext, settings: TlsSettings) -> None:
         return
     content = read_file(settings.client_ca_file, LARGEST_PEM)
     try:
-        context.load_verify_locations(cadata=content.decode("ascii", "replace"))
+        context.load_verify_locations(cadata=content.decode("ascii", "ignore"))  # comments may hold anything
     except (ssl.SSLError, ValueError):
         raise _bad(settings.client_ca_file, "holds no CA certificates in PEM form") from None
     required = settings.client_auth is ClientAuth.REQUIRE_AND_VERIFY

@@ -137,8 +137,7 @@ class _Reader:
             above = self._stack[-1]
             if isinstance(above.into, dict) and above.key is None:
                 raise self._bad(event, "has a list or a mapping as a key")
-            path = above.next_path()
-            self._note(path, event)
+            path = self._place(above, event)
             above.put(into)
         elif isinstance(into, list):
             raise self._bad(event, "must be a mapping at its top, as in `basic_auth_users:`")
@@ -153,8 +152,7 @@ class _Reader:
         if isinstance(above.into, dict) and above.key is None:
             self._key(above, event)
             return
-        path = above.next_path()
-        self._note(path, event)
+        path = self._place(above, event)
         above.put(self._value(event, path))
 
     def _key(self, above: _Open, event: yaml.ScalarEvent) -> None:
@@ -168,6 +166,7 @@ class _Reader:
             )
         above.seen[key] = line
         above.key = key
+        self._lines[above.next_path()] = line
 
     def _value(self, event: yaml.ScalarEvent, path: str) -> Value:
         """A text, a whole number in plain digits, true or false."""
@@ -186,8 +185,12 @@ class _Reader:
         tag = self._resolver.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
         return str(tag).removeprefix(_PREFIX)
 
-    def _note(self, path: str, event: yaml.Event) -> None:
-        self._lines[path] = _line(event)
+    def _place(self, above: _Open, event: yaml.Event) -> str:
+        """The path of the value that begins; its line is that of its key, or its own in a list."""
+        path = above.next_path()
+        if isinstance(above.into, list):
+            self._lines[path] = _line(event)
+        return path
 
     def _bad(self, event: yaml.Event, message: str, path: str = "") -> BadFile:
         return BadFile(f"{self._source}:{_line(event)}", [Fault(path, message)])
