@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.version:
         return _guarded(_show_version, arguments)
     if arguments.command is None:
-        parser.error("name a command: audit, explain, replay, validate or rules")
+        parser.error("name a command: audit, serve, explain, history, replay, validate or rules")
     return _guarded(_run, arguments)
 
 
@@ -171,6 +171,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     validate.add_argument("files", nargs="+", metavar="FILE", type=_filled, help="- is standard input")
     _rules(commands)
+    _serve(commands, common)
+    _history(commands)
     return parser
 
 
@@ -227,6 +229,57 @@ def _rules(commands: argparse._SubParsersAction[_Parser]) -> None:
     show.add_argument("name", metavar="NAME|FILE", type=_filled, help="a shipped set, or a file of your own")
 
 
+def _serve(commands: argparse._SubParsersAction[_Parser], common: _Parser) -> None:
+    serve = commands.add_parser(
+        "serve",
+        parents=[common],
+        help="the audit as a service, with metrics, a status page and a history",
+        description="Measures again and again, gently, and tells Prometheus and people what it finds.",
+        allow_abbrev=False,
+    )
+    _judged_by(serve)
+    _measured_by(serve, budget=False)
+    add = serve.add_argument
+    add("--overlay", metavar="FILE", type=_filled, help="a second configuration whose keys win")
+    add(
+        "--listen",
+        metavar="ADDRESS:PORT",
+        action="append",
+        type=_filled,
+        help="default 127.0.0.1:19115; may be given again",
+    )
+    add(
+        "--web.config.file",
+        dest="web_config_file",
+        metavar="FILE",
+        type=_filled,
+        help="TLS and users, in exporter-toolkit's format",
+    )
+    add(
+        "--allow-insecure",
+        action="store_true",
+        help="listen elsewhere than on loopback without TLS and users",
+    )
+    add("--allow-root", action="store_true", help="run as root")
+    add("--state", metavar="DIR", type=_filled, help="where the history is kept")
+    add("--textfile", metavar="DIR", type=_filled, help="also write wayclear.prom for a textfile collector")
+    add("--check", action="store_true", help="only check the configuration and the rules")
+
+
+def _history(commands: argparse._SubParsersAction[_Parser]) -> None:
+    history = commands.add_parser(
+        "history", help="what changed, and what was ever seen of an endpoint", allow_abbrev=False
+    )
+    add = history.add_argument
+    add(
+        "endpoint", nargs="?", metavar="ENDPOINT", type=_filled, help="HOST or HOST:PORT; default: everything"
+    )
+    add("--since", metavar="TIME", type=_filled, help="7d, 12h, 2026-11-20 or a full date and time")
+    add("--config", metavar="FILE", type=_filled, help="configuration, for the place of the history")
+    add("--state", metavar="DIR", type=_filled, help="where the history is kept")
+    add("--format", choices=("text", "json"), default="text")
+
+
 def _judged_by(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config",
@@ -250,7 +303,7 @@ def _judged_by(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _measured_by(parser: argparse.ArgumentParser) -> None:
+def _measured_by(parser: argparse.ArgumentParser, budget: bool = True) -> None:
     parser.add_argument(
         "--tenant",
         metavar="GUID|DOMAIN",
@@ -267,9 +320,10 @@ def _measured_by(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pace", choices=("polite", "fast"), help="fast only in labs and agreed change windows"
     )
-    parser.add_argument(
-        "--budget", metavar="SECONDS", type=_seconds, help="end after this time, whatever is left"
-    )
+    if budget:
+        parser.add_argument(
+            "--budget", metavar="SECONDS", type=_seconds, help="end after this time, whatever is left"
+        )
 
 
 def _delivered(parser: argparse.ArgumentParser) -> None:

@@ -16,7 +16,7 @@ from cryptography.hazmat.backends.openssl import backend
 from exporters import FORMATS, report_json, rulesets, tree
 from exporters.headline import headline
 from exporters.style import Style
-from probe import screen
+from probe import screen, serving
 from probe.config import Config, load_config, load_rules, shipped_sets, validate_file
 from probe.files import LARGEST_REPORT, read_input, told
 from probe.rulefiles import is_file_name, load_set
@@ -162,6 +162,8 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "replay": replay,
     "validate": validate,
     "rules": show_rules,
+    "serve": serving.serve,
+    "history": serving.history,
 }
 
 

@@ -313,11 +313,11 @@ class History:
             self._jobs.append(partial(self._retain_more, batches, deleted + more, tell))
 
     def _shut(self, tell: Callable[[None], None]) -> None:
-        while self._ring and self._store.is_open:
-            before = len(self._ring)
+        """One more try for what waits, whatever the pause; then the end."""
+        left = len(self._ring) + 1
+        while 0 < len(self._ring) < left:
+            left = len(self._ring)
             self._flush()
-            if len(self._ring) >= before:
-                break
         self._store.close()
         self._closed = True
         tell(None)

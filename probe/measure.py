@@ -73,6 +73,11 @@ class Prober:
         """The way out that every step takes, with its guard."""
         return self._network
 
+    @property
+    def connections(self) -> int:
+        """TCP connections begun so far, DNS over TCP among them."""
+        return getattr(self._network, "connections", 0)
+
     async def measure(self, step: Step) -> Observation:
         """The observation of `step`. Never raises but for cancellation from outside."""
         self._lag.start()

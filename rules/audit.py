@@ -225,14 +225,7 @@ class Audit:
 
     def step_for(self, target: Target, address: str) -> TlsHandshake | HttpFetch:
         """The judging question for one address of a target."""
-        assert target.host is not None
-        if target.port != 80:
-            return TlsHandshake(address, target.port, target.host, "connector", target.path)
-        document = target.document
-        if document is not None and document.kind == "crl":
-            return HttpFetch(address, 80, target.host, document.path, "crl", cap=CRL_CAP)
-        path = document.path if document else (target.path or target.rule.path or "/")
-        return HttpFetch(address, 80, target.host, path)
+        return step_for(target, address)
 
     def _handshake(self, seen: Observation, step: TlsHandshake) -> None:
         self._note(seen)
@@ -366,3 +359,15 @@ def _body(seen: Observation | None) -> bytes | None:
     if seen is None or seen.failure is not None or not isinstance(seen.evidence, HttpExchange):
         return None
     return seen.evidence.body if seen.evidence.status == 200 else None
+
+
+def step_for(target: Target, address: str) -> TlsHandshake | HttpFetch:
+    """The judging question for one address of a target that has a name."""
+    assert target.host is not None
+    if target.port != 80:
+        return TlsHandshake(address, target.port, target.host, "connector", target.path)
+    document = target.document
+    if document is not None and document.kind == "crl":
+        return HttpFetch(address, 80, target.host, document.path, "crl", cap=CRL_CAP)
+    path = document.path if document else (target.path or target.rule.path or "/")
+    return HttpFetch(address, 80, target.host, path)

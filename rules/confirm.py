@@ -33,6 +33,12 @@ def word(status: Status) -> str:
     return _WORDS[status]
 
 
+def heaviest(report: Report) -> str:
+    """The cause that weighs most in a report; "ok" where none weighs more than a notice."""
+    weighty = [c for c in report.causes if word(c.status) != "pass"]
+    return weighty[0].cause if weighty else "ok"
+
+
 @dataclass(slots=True)
 class _Standing:
     """What is published of a subject. `waiting`: a word that was seen and not confirmed, with the time of its measurement."""
@@ -124,7 +130,7 @@ class Confirmation:
     def _settle_answer(
         self, report: Report, waits: bool, now: float, transitions: list[Transition]
     ) -> tuple[Answer, float, bool]:
-        cause = report.causes[0].cause if report.causes else "ok"
+        cause = heaviest(report)
         old = self._answer
         if old is None:
             self._answer = _Standing(report.answer.value, cause, now)

@@ -35,7 +35,7 @@ _NO_ANSWER = frozenset({Code.TIMEOUT, Code.REFUSED, Code.UNREACHABLE, Code.NO_RO
 _OS_NO_SERVER = frozenset({"EAI_AGAIN", "EAI_FAIL", "EAI_SYSTEM"})
 
 
-def document(step: Step) -> Hashable | None:
+def document(step: Step) -> tuple[object, ...] | None:
     """What a step fetches, whoever serves it: the same list comes from every address of its host. None for the rest."""
     if isinstance(step, HttpFetch) and step.purpose != "reach":
         return (step.purpose, step.host, step.port, step.target, step.body)
@@ -68,7 +68,7 @@ class Memory:
             return seen
         wanted = document(step)
         found = self._documents.get(wanted) if wanted is not None else None
-        return replace(found, step=step) if found is not None else None
+        return replace(found, step=step, stale=True) if found is not None else None
 
     def take(self, seen: Observation) -> bool:
         """Keep an answer. True when it differs from the one before in anything that a verdict may rest on."""

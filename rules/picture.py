@@ -44,7 +44,7 @@ def rows_of(report: Report) -> dict[Key, list[Verdict]]:
 
 
 def target_states(
-    report: Report, audit: Audit, tracks: Tracks, rows: Mapping[Key, list[Verdict]], now: float
+    audit: Audit, tracks: Tracks, rows: Mapping[Key, list[Verdict]], now: float
 ) -> tuple[TargetState, ...]:
     """Every target that has a name, in the order of the rules. `since` is left open: see `rules/confirm.py`."""
     seen: set[tuple[str, Key]] = set()
@@ -56,7 +56,6 @@ def target_states(
         seen.add((target.id, key))
         mine = [row for row in rows.get(key, ()) if row.rule == target.id]
         found.append(_target(audit, target, mine, tracks.of(key), now))
-    del report
     return tuple(found)
 
 
@@ -68,7 +67,7 @@ def _target(audit: Audit, target: Target, rows: list[Verdict], track: Track, now
     way = [row for row in rows if row.check != "dns"]
     name = _path_check(target)
     chain = _chain(audit, target.host)
-    served = list(_served(audit, target, track))
+    served = list(_served(audit, target))
     state = TargetState(
         target.host,
         target.port,
@@ -150,7 +149,7 @@ def _agree(audit: Audit, host: str, rows: list[Verdict]) -> bool | None:
     return True if answered > 1 else None
 
 
-def _served(audit: Audit, target: Target, track: Track) -> Iterable[TlsFacts]:
+def _served(audit: Audit, target: Target) -> Iterable[TlsFacts]:
     """The handshakes that judge, at every address that counts now."""
     if target.port == 80 or target.host is None:
         return
@@ -159,7 +158,6 @@ def _served(audit: Audit, target: Target, track: Track) -> Iterable[TlsFacts]:
         seen = audit.seen.get(step) if isinstance(step, TlsHandshake) else None
         if seen is not None and isinstance(seen.evidence, TlsFacts) and seen.evidence.chain:
             yield seen.evidence
-    del track
 
 
 def _issuer(served: list[TlsFacts]) -> str:

@@ -46,7 +46,7 @@ class Schedule:
 
     def __init__(self, identity: str, retry: float = 15.0) -> None:
         self._identity = identity
-        self._retry = retry
+        self.retry = retry  # may be changed at any time
         self._entries: dict[Hashable, Entry] = {}
         self._heaps: dict[Kind, list[tuple[float, int, int, Entry]]] = {kind: [] for kind in KINDS}
         self._numbers = itertools.count()
@@ -122,7 +122,7 @@ class Schedule:
             skipped = int((now - entry.due) // entry.interval)
             following = entry.due + (skipped + 1) * entry.interval
         if not ok:
-            wait = self._retry * GROWTH ** min(entry.failures - 1, 32)
+            wait = self.retry * GROWTH ** min(entry.failures - 1, 32)
             following = min(following, now + min(wait, entry.interval))
         if entry.again is not None:
             following, entry.again = max(now, min(following, entry.again)), None

@@ -6,7 +6,7 @@ Mutable and pure: fed with observations as they come and with every judgement.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from rules.answer import passes
@@ -17,9 +17,10 @@ from rules.kinds.http_fetch import HttpExchange, HttpFetch
 from rules.kinds.os_lookup import OsLookup
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.memory import TRACKED
-from rules.observation import Observation, Step
+from rules.observation import Observation
 from rules.state import AddressState, StageName
-from rules.verdict import Report, Status, Verdict
+from rules.targets import Target
+from rules.verdict import Status, Verdict
 
 #: Handshakes of a target over which the share of intercepted ones is told.
 HANDSHAKES = 3
@@ -28,17 +29,25 @@ Key = tuple[str, int]  # host and port
 
 
 @dataclass(slots=True)
+class Shake:
+    """One handshake at an address: whether it was intercepted, None while that is not judged."""
+
+    address: str
+    caught: bool | None
+
+
+@dataclass(slots=True)
 class Track:
-    """One target. `handshakes` holds for each of the last ones whether it was intercepted, None while that is not known."""
+    """One target: the addresses of a day, the last handshakes, the last duration of each stage in seconds."""
 
     addresses: dict[str, AddressState] = field(default_factory=dict)
-    handshakes: deque[tuple[Step, bool | None]] = field(default_factory=lambda: deque(maxlen=HANDSHAKES))
+    handshakes: deque[Shake] = field(default_factory=lambda: deque(maxlen=HANDSHAKES))
     stages: dict[StageName, float] = field(default_factory=dict)
     measured: float | None = None
 
     @property
     def intercepted(self) -> int:
-        return sum(1 for _, caught in self.handshakes if caught)
+        return sum(1 for shake in list(self.handshakes) if shake.caught)
 
 
 class Tracks:
@@ -73,36 +82,38 @@ class Tracks:
             track.addresses[step.address] = replace(before, tried=seen.started, current=True)
         if isinstance(step, TlsHandshake) and isinstance(seen.evidence, TlsFacts) and seen.evidence.chain:
             caught = None if new or before is None else before.cause == "tls.intercepted"
-            track.handshakes.append((step, caught))
+            track.handshakes.append(Shake(step.address, caught))
         return stages
 
-    def judged(self, report: Report, audit: Audit, rows: dict[Key, list[Verdict]], now: float) -> None:
-        """Take the verdicts on addresses; drop those that were not met for a day."""
+    def judged(self, audit: Audit, rows: Mapping[Key, list[Verdict]], now: float) -> None:
+        """Take the verdicts on addresses; drop those that were not met for a day.
+
+        May run in another thread than `measured`: what it replaces, it replaces whole.
+        """
         for target in audit.targets:
             if target.host is None:
                 continue
             key = (target.host, target.port)
             track = self.of(key)
-            self._addresses(track, audit, target.host, rows.get(key, []), now)
-            for index, (step, caught) in enumerate(track.handshakes):
-                if caught is None and isinstance(step, TlsHandshake):
-                    state = track.addresses.get(step.address)
-                    known = state is not None and state.ok is not None
-                    track.handshakes[index] = (
-                        step,
-                        state.cause == "tls.intercepted" if known and state else None,
-                    )
-        del report
+            self._addresses(track, audit, target, rows.get(key, []), now)
+            for shake in list(track.handshakes):
+                state = track.addresses.get(shake.address)
+                if shake.caught is None and state is not None and state.ok is not None:
+                    shake.caught = state.cause == "tls.intercepted"
 
-    def _addresses(self, track: Track, audit: Audit, host: str, rows: list[Verdict], now: float) -> None:
+    def _addresses(self, track: Track, audit: Audit, target: Target, rows: list[Verdict], now: float) -> None:
+        assert target.host is not None
         by_address: dict[str, list[Verdict]] = {}
         for row in rows:
             if row.endpoint is not None and row.endpoint.address is not None:
                 by_address.setdefault(row.endpoint.address, []).append(row)
         fresh: dict[str, AddressState] = {}
-        for candidate in audit.candidates(host):
+        for candidate in audit.candidates(target.host):
             before = track.addresses.get(candidate.address)
             ok, cause = _outcome(by_address.get(candidate.address, []))
+            seen = audit.seen.get(audit.step_for(target, candidate.address))
+            if seen is not None and seen.stale:  # another address answered for this one
+                ok, cause = (before.ok, before.cause) if before is not None else (None, "ok")
             fresh[candidate.address] = AddressState(
                 candidate.address,
                 "ipv6" if is_v6(candidate.address) else "ipv4",

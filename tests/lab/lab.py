@@ -115,6 +115,19 @@ class Lab:
         """Start a further server of `tests.lab.servers` in the running lab."""
         self._many([self._python(name, network, module, argument)])
 
+    def start(self, name: str, argv: list[str], ready: str, *, network: str = "connector") -> None:
+        """Start a program as a service of the running lab, as the connector sees the network. `log` tells what it says."""
+        self._many(
+            [
+                self._service(name, network, argv, ready, env=self._environment() | {"PYTHONPATH": str(ROOT)})
+                | {"files": self._files()}
+            ]
+        )
+
+    def signal(self, service: str, number: int) -> None:
+        """Send a signal to a service of the running lab."""
+        self._call("signal", name=service, number=number)
+
     def stop(self, service: str) -> None:
         """Kill one server of the running lab."""
         self._call("stop", name=service)

@@ -43,6 +43,8 @@ class Supervisor:
                 return await self.service(**command)
             case "stop":
                 return await self.stop(**command)
+            case "signal":
+                return self.signal(**command)
             case "run":
                 return await self.run(**command)
             case other:
@@ -100,6 +102,11 @@ class Supervisor:
                 0.005
             )  # a foreign daemon's log is all it tells; there is no event to wait for
         return {}
+
+    def signal(self, name: str, number: int) -> dict[str, Any]:
+        """Send a signal to a service's first process."""
+        self.services[name].send_signal(number)
+        return {"pid": self.services[name].pid}
 
     async def stop(self, name: str) -> dict[str, Any]:
         """Kill a service and wait for its end."""

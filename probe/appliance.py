@@ -1,0 +1,363 @@
+"""The appliance's loop: what is due is measured, what differs is judged, what a judgement wants is asked.
+
+It decides nothing about the network: due times are `rules/schedule.py`, meaning is `rules/report.py`, when packets may
+leave is `probe/asking.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Hashable, Iterable
+from dataclasses import dataclass, replace
+
+from exporters.meters import Meters
+from probe.asking import SECOND_OPINIONS, Asker, Way, kept, key_of, pace_of
+from probe.config import Config
+from probe.judging import Judged, Wish, judge, life
+from probe.measure import Prober
+from probe.rounds import Closed, Rounds
+from probe.run import Runner
+from rules.audit import Audit, step_for
+from rules.confirm import Confirmation
+from rules.failure import Code
+from rules.kinds.dns_chain import DnsQuestion
+from rules.kinds.http_fetch import HttpFetch
+from rules.kinds.os_lookup import OsLookup
+from rules.kinds.tls_handshake import TlsHandshake
+from rules.kinds.trust_store import TrustLookup, TrustRoots
+from rules.memory import Memory
+from rules.observation import CONNECTIONS, Step
+from rules.ruleset import Group, Rules
+from rules.schedule import Kind, Schedule
+from rules.targets import Target
+from rules.tracking import Key, Tracks
+from rules.trust import ChainJudgement, judge_chain
+from rules.verdict import Plan, Status
+
+#: Seconds after which everything is judged anew although no answer differs: certificates and lists run out.
+JUDGED_EVERY = 900.0
+#: Share of the time that may be spent on judging when answers differ all the time, and the longest wait for it.
+JUDGING_SHARE = 0.1
+LONGEST_WAIT = 15.0
+_KINDS: dict[Group, Kind] = {
+    Group.SERVICE: "service",
+    Group.SIGN_IN: "sign-in",
+    Group.VALIDATION: "sign-in",
+}
+
+
+@dataclass(slots=True)
+class Watched:
+    """A name and port that is measured, and the targets of the rules that mean it."""
+
+    key: Key
+    kind: Kind
+    group: str
+    targets: list[Target]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Whom the appliance tells, on the loop: of every judgement, and of every round that has ended."""
+
+    judged: Callable[[Judged], None]
+    closed: Callable[[Closed], None]
+
+
+class Appliance:
+    """Everything that is measured and known."""
+
+    def __init__(
+        self, config: Config, rules: Rules, plan: Plan, prober: Prober, meters: Meters, told: Told
+    ) -> None:
+        self.config, self.rules, self.plan = config, rules, plan
+        self._dirty = asyncio.Event()
+        self.memory = Memory()
+        self.tracks = Tracks()
+        self.schedule = Schedule(config.serve.connector, config.serve.schedule.retry)
+        self.judged: Judged | None = None
+        self.paused = False
+        self.stretch = 1.0  # by how much intervals are longer than configured, to keep the rate
+        self.asker = Asker(prober, self.memory, self.tracks, meters, self._dirty.set, self._second_opinion)
+        self.asker.limit(config.serve.schedule, plan)
+        self.watched: dict[Key, Watched] = {}
+        self._prober, self._meters, self._told = prober, meters, told
+        self._confirmation = Confirmation()
+        self._rounds = Rounds()
+        self._wishes: dict[Hashable, Wish] = {}
+        self._failing: frozenset[Key] = frozenset()
+        self._held: frozenset[Key] = frozenset()
+        self._asking: set[Step] = set()
+        self._judged_at = 0.0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timers: set[asyncio.TimerHandle] = set()
+
+    # --- what the daemon calls -----------------------------------------------------------------------------------------
+
+    async def sweep(self) -> None:
+        """The first look at everything, at the audit's own pace; ends with the first judgement."""
+        pace = pace_of(self.config.serve.schedule)
+        audit = Audit(self.rules, replace(self.plan, pace="polite" if pace.rate else "fast"))
+        await Runner(audit, self._prober, pace).run()
+        for seen in audit.seen.values():
+            if isinstance(seen.step, CONNECTIONS):
+                self._meters.connection()
+            if seen.failure is None or seen.failure.code is not Code.NOT_REACHED:
+                self.asker.take(kept(seen), None)
+        self._dirty.clear()
+        await self._judge()
+        for seen in list(self.memory.known.values()):
+            key = key_of(seen.step)
+            if key in self.watched and seen.step.attempt == 1:
+                self.tracks.measured(key, seen, new=False)
+                self.asker.changed.add(key)
+
+    async def judge_for_ever(self) -> None:
+        """Judge whenever an answer differs, and now and then although none does."""
+        while True:
+            try:
+                async with asyncio.timeout(max(1.0, self._judged_at + JUDGED_EVERY - time.monotonic())):
+                    await self._dirty.wait()
+            except TimeoutError:
+                pass
+            took = self.judged.seconds if self.judged is not None else 0.0
+            await asyncio.sleep(min(LONGEST_WAIT, max(0.25, took / JUDGING_SHARE)))
+            self._dirty.clear()
+            await self._judge()
+
+    def arm(self, kind: Kind, horizon: float) -> None:
+        """Set a timer for everything of `kind` that is due within `horizon` seconds."""
+        now = time.monotonic()
+        for key, due in self.schedule.take(kind, now + horizon):
+            self._begin_at(key, due, now)
+
+    def look_again(self) -> None:
+        """Let everything be judged soon."""
+        self._dirty.set()
+
+    def reconfigure(self, config: Config, rules: Rules, plan: Plan) -> None:
+        """Other rules or intervals from now on; what is known stays known."""
+        self.config, self.rules, self.plan = config, rules, plan
+        self.asker.limit(config.serve.schedule, plan)
+        self.schedule.retry = config.serve.schedule.retry
+        self._dirty.set()
+
+    async def prepare(self, watched: Watched) -> str | None:
+        """Resolve a target as far as that is due; the address that is asked next."""
+        await self.asker.resolve(watched.key, self._ways(watched.key[0]))
+        return self._next_address(watched)
+
+    def judge_chain(self, chain: tuple[bytes, ...], now: float) -> ChainJudgement:
+        """A served chain by itself, with the roots that were looked up so far."""
+        roots = {
+            seen.step.subject: seen.evidence
+            for seen in self.memory.known.values()
+            if isinstance(seen.step, TrustLookup) and isinstance(seen.evidence, TrustRoots)
+        }
+        return judge_chain(chain, (), roots, self.rules.cas, now)
+
+    async def close(self) -> None:
+        """End every measurement: what was begun is given up, and judged by nobody."""
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # --- judging -------------------------------------------------------------------------------------------------------
+
+    async def _judge(self) -> None:
+        hosts = tuple(dict.fromkeys(key[0] for key in self.watched))
+        plan = self.memory.plan(self.plan, hosts)
+        made = await asyncio.to_thread(
+            judge,
+            self.rules,
+            plan,
+            self.memory.copy(),
+            self.tracks,
+            self._confirmation,
+            self.config.serve.schedule,
+            time.time(),
+        )
+        self._judged_at = time.monotonic()
+        self.judged = made
+        self._plan_targets(made)
+        self._plan_wishes(made.wishes)
+        self.memory.drop(made.void)
+        self._want((*made.urgent, *made.void))
+        for key in self._held:
+            self.schedule.sooner(key, time.monotonic() + self.schedule.retry)
+        self._told.judged(made)
+
+    def _plan_targets(self, made: Judged) -> None:
+        found: dict[Key, Watched] = {}
+        for target in made.targets:
+            if target.host is None:
+                continue
+            key, kind = (target.host, target.port), _KINDS[target.rule.group]
+            mine = found.setdefault(key, Watched(key, kind, target.rule.group.value, []))
+            mine.targets.append(target)
+            if kind == "service":
+                mine.kind, mine.group = kind, target.rule.group.value
+        self.watched = found
+        self.asker.groups = {key: one.group for key, one in found.items()}
+        self.tracks.keep(found)
+        self.stretch = self._stretch(found.values(), made.wishes)
+        now = time.monotonic()
+        for key, one in found.items():
+            self.schedule.put(key, one.kind, self._interval(one.kind) * self.stretch, now)
+        self._rounds.plan((one.key, one.kind) for one in found.values())
+        self._failing = frozenset((t.host, t.port) for t in made.settled.targets if t.status is Status.FAIL)
+        self._held = frozenset((t.host, t.port) for t in made.settled.targets if t.name in made.settled.held)
+
+    def _stretch(self, watched: Iterable[Watched], wishes: Iterable[Wish]) -> float:
+        """The factor by which intervals must be longer for the rate to be kept, with a tenth to spare; 1 in most cases."""
+        rate = self.config.serve.schedule.rate
+        if not rate:
+            return 1.0
+        other = sum(1.0 / wish.interval for wish in wishes if isinstance(wish.step, CONNECTIONS))
+        demand = sum(1.0 / self._interval(one.kind) for one in watched)
+        return max(1.0, demand / max(0.9 * rate - other, 0.1 * rate))
+
+    def _interval(self, kind: Kind) -> float:
+        intervals = self.config.serve.schedule
+        return intervals.service if kind == "service" else intervals.sign_in
+
+    def _plan_wishes(self, wishes: tuple[Wish, ...]) -> None:
+        now = time.monotonic()
+        self._wishes = {wish.key: wish for wish in wishes}
+        for wish in wishes:
+            first = None if wish.step in self.memory.known else 60.0
+            self.schedule.put(wish.key, wish.kind, wish.interval, now, first)
+        wanted = self._wishes.keys() | self.watched.keys()
+        for entry in [entry for entry in self.schedule.entries() if entry.key not in wanted]:
+            self.schedule.remove(entry.key)
+
+    def _want(self, steps: Iterable[Step]) -> None:
+        for step in dict.fromkeys(steps):
+            if step not in self._asking and not self.paused:
+                self._asking.add(step)
+                self._start(self._ask(step))
+
+    async def _ask(self, step: Step) -> None:
+        """Something that a judgement wants."""
+        try:
+            if self.asker.allows(step):
+                await self.asker.ask(step, key_of(step))
+        finally:
+            self._asking.discard(step)
+
+    # --- measuring -----------------------------------------------------------------------------------------------------
+
+    def _begin_at(self, key: Hashable, due: float, now: float) -> None:
+        loop = asyncio.get_running_loop()
+
+        def begin() -> None:
+            self._timers.discard(timer)
+            self._meters.lag(max(0.0, time.monotonic() - due))
+            self._start(self._tick(key))
+
+        timer = loop.call_at(loop.time() + max(0.0, due - now), begin)
+        self._timers.add(timer)
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            raise error  # a bug of ours: the loop's handler logs it, and the next round begins as usual
+
+    async def _tick(self, key: Hashable) -> None:
+        """One thing that is due."""
+        ok, interval = True, None
+        watched = self.watched.get(key) if isinstance(key, tuple) else None
+        wish = self._wishes.get(key)
+        try:
+            if self.paused:
+                return
+            if watched is not None:
+                ok = await self._target(watched)
+            elif wish is not None:
+                ok, interval = await self._wish(wish)
+        finally:
+            skipped = self.schedule.done(key, time.monotonic(), ok, interval)
+            kind = watched.kind if watched is not None else wish.kind if wish is not None else "extra"
+            if skipped:
+                self._meters.cycle_missed(kind, skipped)
+            if watched is not None:
+                self._close(watched, ok)
+            if key in self._held:
+                self._dirty.set()
+
+    def _close(self, watched: Watched, ok: bool) -> None:
+        closed = self._rounds.done(watched.key, watched.kind, ok, time.time())
+        if closed is not None:
+            self._meters.cycle(closed.kind, time.time(), closed.duration)
+            self._told.closed(closed)
+
+    async def _target(self, watched: Watched) -> bool:
+        """Resolve as far as that is due, then one address in rotation; whether all went well."""
+        ok = await self.asker.resolve(watched.key, self._ways(watched.key[0]))
+        address = self._next_address(watched)
+        if address is None:
+            return False
+        for step in dict.fromkeys(step_for(target, address) for target in watched.targets):
+            if not self.asker.allows(step):
+                return False
+            if isinstance(step, TlsHandshake):
+                seen = await self.asker.handshake(step, watched.key)
+            else:
+                seen, _ = await self.asker.ask(step, watched.key)
+            ok = ok and seen.failure is None
+        return ok and watched.key not in self._failing
+
+    def _next_address(self, watched: Watched) -> str | None:
+        """The address that was asked longest ago."""
+        addresses = self.judged.candidates.get(watched.key[0], ()) if self.judged is not None else ()
+
+        def asked(address: str) -> float:
+            seen = self.memory.known.get(step_for(watched.targets[0], address))
+            return seen.started if seen is not None else 0.0
+
+        return addresses[0] if len(addresses) == 1 else min(addresses, key=asked, default=None)
+
+    def _ways(self, host: str) -> list[Way]:
+        """Every way of asking for a name, the first living resolver's A record first."""
+        if self.judged is None:
+            return []
+        resolvers = [r for r, _ in sorted(self.judged.resolvers, key=lambda pair: not pair[1])]
+        ways: dict[Way, None] = {DnsQuestion(r, host, "A"): None for r in resolvers}
+        ways[OsLookup(host)] = None
+        ways |= {DnsQuestion(r, host, "AAAA"): None for r in resolvers}
+        ways |= dict.fromkeys(self.judged.questions.get(host, ()))
+        return list(ways)
+
+    def _second_opinion(self, resolver: str, name: str) -> None:
+        """Ask a silent resolver for other names: is it the name, or the resolver?"""
+        others = list(dict.fromkeys(host for host, _ in self.watched if host != name))[:SECOND_OPINIONS]
+        self._want([DnsQuestion(resolver, name, "A") for name in others])
+        self._want([OsLookup(name) for name in others])
+
+    async def _wish(self, wish: Wish) -> tuple[bool, float | None]:
+        """A document, an extra observation, this host; whether it went well, and its interval from now on."""
+        step = self._moved(wish.step)
+        if isinstance(step, OsLookup):
+            return await self.asker.resolve(None, self._ways(step.name)), None
+        seen, _ = await self.asker.ask(step, None)
+        if wish.kind != "revocation":
+            return True, None
+        return seen.failure is None, life(seen, self.config.serve.schedule.revocation, time.time())
+
+    def _moved(self, step: Step) -> Step:
+        """A document is fetched where its host is now."""
+        if isinstance(step, HttpFetch) and self.judged is not None:
+            addresses = self.judged.candidates.get(step.host, ())
+            if addresses and step.address not in addresses:
+                return replace(step, address=addresses[0])
+        return step

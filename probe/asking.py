@@ -1,0 +1,214 @@
+"""When a packet may leave, and what happens with an answer: the rate, the caps, the restraint, the memory.
+
+Also the ways in which a name is asked for: the first resolver's answer when its TTL has run out, the others in rotation,
+all of them when something differs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from exporters.meters import Meters
+from probe.measure import Prober
+from probe.pace import FAST, POLITE, Pace, TokenBucket
+from probe.restraint import Restraint
+from probe.serve_config import Intervals
+from rules.kinds.dns_chain import DnsAnswer, DnsQuestion
+from rules.kinds.http_fetch import HttpExchange, HttpFetch
+from rules.kinds.os_lookup import OsLookup
+from rules.kinds.tls_handshake import TlsHandshake
+from rules.memory import Memory
+from rules.observation import CONNECTIONS, Observation, Step
+from rules.tracking import Key, Tracks
+from rules.verdict import Plan
+
+#: The longest time, in seconds, for which an answer's TTL keeps a name from being asked for again: a resolver that died
+#: has to be noticed.
+LONGEST_TTL = 300.0
+#: Connections that may come at once after a pause.
+BURST = 2
+#: Names that are asked for when a resolver begins to be silent, so that one name's fault is not taken for the resolver's.
+SECOND_OPINIONS = 4
+
+Way = DnsQuestion | OsLookup
+
+
+def pace_of(intervals: Intervals) -> Pace:
+    """The caps that belong to a rate: without one, those of the fast pace."""
+    return POLITE if intervals.rate else FAST
+
+
+class Asker:
+    """`groups` names the rule group of each target that is watched. `differs` is called when an answer does, `silent`
+    with a resolver that begins to be silent and the name that got no answer there."""
+
+    def __init__(
+        self,
+        prober: Prober,
+        memory: Memory,
+        tracks: Tracks,
+        meters: Meters,
+        differs: Callable[[], None],
+        silent: Callable[[str, str], None],
+    ) -> None:
+        self.in_flight = 0
+        self.changed: set[Key] = set()  # measured since somebody took them out
+        self.groups: Mapping[Key, str] = {}
+        self._prober = prober
+        self._memory = memory
+        self._tracks = tracks
+        self._meters = meters
+        self._differs = differs
+        self._silent = silent
+        self._gets: dict[Step, float] = {}
+        self._admission = asyncio.Lock()
+
+    def limit(self, intervals: Intervals, plan: Plan) -> None:
+        """Rates and intervals from now on."""
+        pace = pace_of(intervals)
+        self._intervals = intervals
+        self._bucket = TokenBucket(intervals.rate, BURST)
+        self._connections = asyncio.Semaphore(pace.connections)
+        self._questions = asyncio.Semaphore(pace.questions)
+        self._restraint = Restraint(plan.sweep_limit if intervals.rate else 1 << 30, plan.sweep_window)
+
+    def allows(self, step: Step) -> bool:
+        """Whether asking this now would not look like a scan."""
+        address = getattr(step, "address", None)
+        return address is None or self._restraint.allows(address, time.monotonic())
+
+    async def ask(self, step: Step, key: Key | None) -> tuple[Observation, bool]:
+        """Measure `step` when its turn has come, and remember the answer; whether it differs from the one before."""
+        seen = await self._measure(step)
+        return seen, self.take(seen, key)
+
+    async def handshake(self, step: TlsHandshake, key: Key) -> Observation:
+        """The judging handshake; the GET inside only as often as is configured."""
+        known, now = self._memory.known.get(step), time.monotonic()
+        asked = self._gets.get(step)
+        if (
+            step.path is None
+            or known is None
+            or known.failure is not None
+            or asked is None
+            or now - asked >= self._intervals.http
+        ):
+            self._gets[step] = now
+            return (await self.ask(step, key))[0]
+        seen = self._memory.as_judged(await self._measure(replace(step, path=None)), step)
+        self.take(seen, key)
+        return seen
+
+    def take(self, seen: Observation, key: Key | None) -> bool:
+        """Remember an answer; whether it differs from the one before."""
+        new = self._memory.take(seen)
+        self._restraint.note(seen, time.monotonic())
+        group = self.groups.get(key) if key is not None else None
+        if key is not None and group is not None:
+            stages = self._tracks.measured(key, seen, new=new)
+            self.changed.add(key)
+            for stage, seconds in stages:
+                self._meters.stage(group, stage, seconds)
+            if seen.failure is not None:
+                self._meters.failed(group, seen.failure.stage)
+        if new:
+            self._differs()
+        step = seen.step
+        if isinstance(step, DnsQuestion) and 0 < self._memory.silent(step.resolver) <= SECOND_OPINIONS:
+            self._silent(step.resolver, step.name)
+        return new
+
+    async def resolve(self, key: Key | None, ways: list[Way]) -> bool:
+        """Ask for a name as far as that is due, and in every way when an answer differs or does not come.
+
+        Returns whether every answer came. `ways`: all ways, the first resolver's A record first.
+        """
+        due = self._due(ways)
+        good, differs = await self._ask_all(due, key)
+        if differs or not good:
+            await self._ask_all([way for way in ways if way not in due], key)
+        return good
+
+    async def _ask_all(self, ways: list[Way], key: Key | None) -> tuple[bool, bool]:
+        if len(ways) == 1:
+            answers = [await self.ask(ways[0], key)]
+        else:
+            answers = await asyncio.gather(*(self.ask(way, key) for way in ways))
+        return all(seen.failure is None for seen, _ in answers), any(new for _, new in answers)
+
+    def _due(self, ways: list[Way]) -> list[Way]:
+        """The first resolver's chain when its TTL has run out, and one more way in rotation."""
+        if not ways:
+            return []
+        now, first = time.time(), ways[0]
+        chain = [w for w in ways if _same_resolver(w, first)]
+        due = [w for w in chain if self._age(w, now) >= self._ttl(w)]
+        others = [w for w in ways if w not in chain and self._age(w, now) >= self._intervals.rotation]
+        if others:
+            due.append(max(others, key=lambda way: self._age(way, now)))
+        return due
+
+    def _age(self, way: Way, now: float) -> float:
+        seen = self._memory.known.get(way)
+        return abs(now - seen.started) if seen is not None else float("inf")
+
+    def _ttl(self, way: Way) -> float:
+        """Seconds for which the answer may be used without asking again (RFC 1035 section 3.2.1)."""
+        seen = self._memory.known.get(way)
+        answer = seen.evidence if seen is not None and seen.failure is None else None
+        if not isinstance(answer, DnsAnswer) or not answer.records:
+            return 0.0
+        return min(LONGEST_TTL, *(float(record.ttl) for record in answer.records))
+
+    async def _measure(self, step: Step) -> Observation:
+        if isinstance(step, CONNECTIONS):
+            await self._admit()
+            self._meters.connection()
+            return await self._within(self._connections, step)
+        if isinstance(step, DnsQuestion):
+            return await self._within(self._questions, step)
+        return await self._prober.measure(step)
+
+    async def _within(self, cap: asyncio.Semaphore, step: Step) -> Observation:
+        async with cap:
+            self.in_flight += 1
+            try:
+                return kept(await self._prober.measure(step))
+            finally:
+                self.in_flight -= 1
+
+    async def _admit(self) -> None:
+        """Wait until the rate lets one more connection go."""
+        if not self._intervals.rate:
+            return
+        async with self._admission:
+            wait = self._bucket.wait(time.monotonic())
+            if wait > 0:
+                await asyncio.sleep(wait)  # whoever comes later waits for the lock
+            self._bucket.take(time.monotonic())
+
+
+def _same_resolver(way: Way, first: Way) -> bool:
+    if isinstance(way, DnsQuestion) and isinstance(first, DnsQuestion):
+        return way.resolver == first.resolver and way.rtype == first.rtype
+    return way == first
+
+
+def kept(seen: Observation) -> Observation:
+    """An observation as it stays in memory: a document that did not come whole is judged by its beginning."""
+    facts = seen.evidence
+    if isinstance(facts, HttpExchange) and facts.body is not None and seen.failure is not None:
+        return replace(seen, evidence=replace(facts, body=facts.body[:4096]))
+    return seen
+
+
+def key_of(step: Step) -> Key | None:
+    """The target that a step is about; None for questions and for documents out of certificates."""
+    if isinstance(step, TlsHandshake):
+        return step.server_name, step.port
+    if isinstance(step, HttpFetch):
+        return step.host, step.port
+    return None

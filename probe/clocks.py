@@ -1,0 +1,49 @@
+"""Wall clock and monotonic clock compared: a step of the one, a sleep of the host.
+
+CLOCK_MONOTONIC does not count while a host is suspended, CLOCK_BOOTTIME does (clock_gettime(2)): the difference is how
+long it slept. Where there is no such clock, a sleep looks like a step forward.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+#: Differences below this, in seconds, are the work of whoever disciplines the clock.
+TOLERANCE = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What happened between two looks, in seconds. `stepped`: the wall clock was set; `asleep`: the host was suspended."""
+
+    stepped: float = 0.0
+    asleep: float = 0.0
+
+    def __bool__(self) -> bool:
+        return bool(self.stepped or self.asleep)
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """The clocks at one moment, in seconds."""
+
+    wall: float
+    monotonic: float
+    boot: float
+
+    @classmethod
+    def now(cls) -> Readings:
+        """This moment."""
+        boot = getattr(time, "CLOCK_BOOTTIME", None)
+        monotonic = time.monotonic()
+        return cls(time.time(), monotonic, time.clock_gettime(boot) if boot is not None else monotonic)
+
+
+def change(before: Readings, after: Readings) -> Change:
+    """What happened between two readings."""
+    ran = after.monotonic - before.monotonic
+    asleep = (after.boot - before.boot) - ran
+    asleep = asleep if asleep > TOLERANCE else 0.0
+    stepped = (after.wall - before.wall) - ran - asleep
+    return Change(stepped if abs(stepped) > TOLERANCE else 0.0, asleep)

@@ -1,0 +1,375 @@
+"""`wayclear serve`: what starts, watches, reloads and ends the appliance.
+
+APScheduler owns a handful of jobs: a tick for each kind, retention, the look for changed files. It schedules by the wall
+clock, so a watcher on the loop's own clock makes the jobs anew after a step. The due times of targets are not its
+business (`rules/schedule.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import logging
+import os
+import platform
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from cryptography.hazmat.backends.openssl import backend
+
+from exporters.meters import Meters
+from probe.appliance import Appliance, Told
+from probe.clocks import Readings, change
+from probe.config import Config
+from probe.history import History, default_path
+from probe.http_server import HttpServer
+from probe.judging import Judged
+from probe.kinds.trust_store import TrustStores
+from probe.measure import Prober
+from probe.notify import Notifier
+from probe.pages import Pages
+from probe.reloading import Sources
+from probe.rounds import Closed
+from probe.run import make_plan
+from probe.telling import Teller
+from probe.trouble import Trouble
+from probe.version import VERSION
+from probe.web_config import WebConfigFile
+from rules.fields import BadFile
+from rules.maintenance import open_window
+from rules.ruleset import Rules
+from rules.schedule import KINDS, Kind
+from rules.state import Place, State
+from rules.verdict import Plan
+
+LOG = logging.getLogger("wayclear")
+#: Seconds between two ticks, and how far ahead each looks: a tick that is late misses nothing.
+TICK, HORIZON = 5.0, 7.5
+#: Seconds between two looks at the clocks, at the loop's lag, at the files; between two retentions.
+CLOCKS_EVERY, LAG_EVERY, FILES_EVERY, RETENTION_EVERY = 5.0, 1.0, 5.0, 3600.0
+#: Seconds by which a job may be late before it counts as missed.
+GRACE = 30
+#: Seconds in which it ends.
+END = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says; `load` reads the configuration anew, and raises BadFile or Trouble."""
+
+    load: Callable[[], tuple[Config, Rules]]
+    files: Callable[[Config], tuple[str, ...]]  # what a reload reads
+    allow_insecure: bool = False
+
+
+class Daemon:
+    """One appliance with its web server, history and jobs."""
+
+    def __init__(self, options: Options, config: Config, rules: Rules) -> None:
+        self._options = options
+        self._config, self._rules = config, rules
+        self._place = place_of(config)
+        self._meters = Meters(self._place)
+        path = config.serve.history_path or default_path(os.environ)
+        self._history = History(path, config.serve.history_days, config.serve.history_mb * 1024 * 1024)
+        self._teller = Teller(self._place, self._meters, self._history)
+        self._notifier = Notifier(os.environ)
+        self._appliance: Appliance | None = None
+        self._prober: Prober | None = None
+        self._stop = asyncio.Event()
+        self._reload_wanted = asyncio.Event()
+        self._sources = Sources(options.files(config))
+        self._jobs: AsyncIOScheduler | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._ready = False
+        self._connections = 0
+
+    # --- from start to end ---------------------------------------------------------------------------------------------
+
+    async def run(self) -> int:
+        """Until a signal ends it; the exit code. Trouble where it cannot begin."""
+        self._meters.build(VERSION, platform.python_version(), backend.openssl_version_text())
+        self._meters.reload(True, time.time())
+        pages = Pages(self)
+        server = HttpServer(
+            pages.answer,
+            self._config.serve.web.listen,
+            web_config=WebConfigFile(file) if (file := self._config.serve.web.config_file) else None,
+            hosts=self._config.serve.web.hosts,
+            allow_insecure=self._options.allow_insecure,
+        )
+        await server.start()
+        try:
+            self._signals()
+            await self._history.open()
+            await self._teller.begin()
+            if self._history.trouble:
+                LOG.error("%s", self._history.trouble)
+            for address in server.addresses:
+                LOG.info("listening on %s", address)
+            self._notifier.ready()
+            self._watch(self._watch_lag())
+            self._watch(self._watch_clocks())
+            self._watch(self._work())
+            await self._stop.wait()
+        finally:
+            self._notifier.stopping()
+            await self._close(server)
+        return 0
+
+    async def _work(self) -> None:
+        """The first sweep, then whatever is due."""
+        await self._teller.render(None)
+        plan, _ = await self._begin()
+        appliance = self._appliance
+        assert appliance is not None
+        LOG.info("first look at %s", ", ".join(r.name for r in self._rules.rulesets))
+        self._notifier.status("first look at everything")
+        self._plan_told(plan)
+        await appliance.sweep()
+        self._ready = True
+        LOG.info("first look done: %s", self._teller.state(appliance, time.time()).headline)
+        if appliance.stretch > 1:
+            LOG.warning(
+                "the list is long for %g connections a second: intervals are %.1f times as long as configured",
+                self._config.serve.schedule.rate,
+                appliance.stretch,
+            )
+        self._start_jobs()
+        self._watch(appliance.judge_for_ever())
+        self._watch(self._reload_for_ever())
+        await self._teller.render_for_ever(appliance)
+
+    async def _begin(self) -> tuple[Plan, int]:
+        stores = TrustStores(_path(self._config.public_roots), _path(self._config.os_store))
+        self._prober = Prober(limits=self._config.limits, stores=stores)
+        plan, opened = await make_plan(self._config, self._rules, self._prober)
+        told = Told(self._judged, self._closed)
+        self._appliance = Appliance(self._config, self._rules, plan, self._prober, self._meters, told)
+        return plan, opened
+
+    def _plan_told(self, plan: Plan) -> None:
+        for note in plan.notes:
+            LOG.warning("%s", note)
+
+    async def _close(self, server: HttpServer) -> None:
+        """Everything ends within `END` seconds, what hangs is left behind."""
+        if self._jobs is not None:
+            self._jobs.shutdown(wait=False)
+        for task in self._tasks:
+            task.cancel()
+        try:
+            async with asyncio.timeout(END):
+                await server.stop(1.0)
+                await asyncio.gather(*self._tasks, return_exceptions=True)
+                if self._appliance is not None:
+                    await self._appliance.close()
+                if self._prober is not None:
+                    await self._prober.close()
+                await self._teller.close()
+                await self._history.close()
+        except TimeoutError:
+            LOG.error("not everything came to its end within %g s", END)
+        self._notifier.close()
+
+    def stop(self) -> None:
+        """End soon; a second call ends at once."""
+        if self._stop.is_set():
+            os._exit(1)
+        LOG.info("ending")
+        self._stop.set()
+
+    # --- what the pages ask --------------------------------------------------------------------------------------------
+
+    @property
+    def ready(self) -> bool:
+        """Whether the first look has ended."""
+        return self._ready
+
+    @property
+    def teller(self) -> Teller:
+        return self._teller
+
+    @property
+    def appliance(self) -> Appliance | None:
+        return self._appliance
+
+    @property
+    def config(self) -> Config:
+        return self._config
+
+    def shown(self, now: float) -> State:
+        """Everything at this moment (Unix time)."""
+        return self._teller.state(self._appliance, now)
+
+    async def reload(self) -> str:
+        """Read the files anew; "" when they are in force now, else what is wrong (the old ones stay)."""
+        self._notifier.reloading()
+        fault = ""
+        try:
+            config, rules = await asyncio.to_thread(self._options.load)
+            await self._change(config, rules)
+        except (BadFile, Trouble) as error:
+            fault = str(error)
+        except Exception as error:  # a reload must never end the service
+            LOG.exception("the reload failed")
+            fault = f"{type(error).__name__}: {error}"
+        self._sources = Sources(self._options.files(self._config))
+        self._meters.reload(not fault, time.time())
+        self._teller.notes = (
+            [f"The configuration could not be reloaded, the old one is in force: {fault}"] if fault else []
+        )
+        if fault:
+            LOG.error("reload refused, the old configuration stays: %s", fault)
+        else:
+            LOG.info("reloaded")
+        self._notifier.ready()
+        return fault
+
+    async def _change(self, config: Config, rules: Rules) -> None:
+        old = self._config.serve
+        fixed = {"history": old.history_path != config.serve.history_path, "web": old.web != config.serve.web}
+        for word in [word for word, changed in fixed.items() if changed]:
+            LOG.warning("[%s] has changed: that takes a restart", word)
+        self._config, self._rules = config, rules
+        self._place = place_of(config)
+        self._teller.place = self._place
+        self._meters.place(self._place)
+        if self._appliance is not None and self._prober is not None:
+            plan, _ = await make_plan(config, rules, self._prober)
+            self._appliance.reconfigure(config, rules, replace(plan, nonce=self._appliance.plan.nonce))
+
+    # --- jobs ----------------------------------------------------------------------------------------------------------
+
+    def _start_jobs(self) -> None:
+        """The jobs of APScheduler, all of them due at once. Called again after a step of the clock."""
+        if self._jobs is not None:
+            self._jobs.shutdown(wait=False)
+        jobs = AsyncIOScheduler(
+            timezone=datetime.UTC,
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": GRACE},
+        )
+        jobs.add_listener(self._missed, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
+        now = datetime.datetime.now(datetime.UTC)
+        for kind in KINDS:
+            jobs.add_job(self._tick, "interval", args=[kind], seconds=TICK, id=kind, next_run_time=now)
+        jobs.add_job(self._retain, "interval", seconds=RETENTION_EVERY, id="retention", next_run_time=now)
+        jobs.add_job(self._look_at_files, "interval", seconds=FILES_EVERY, id="reload", next_run_time=now)
+        jobs.start()
+        self._jobs = jobs
+
+    def _missed(self, event: object) -> None:
+        job = getattr(event, "job_id", "")
+        LOG.warning("the job %s was missed", job)
+        self._meters.job_missed(job)
+
+    async def _tick(self, kind: Kind) -> None:
+        appliance = self._appliance
+        if appliance is None:
+            return
+        window = open_window(self._config.serve.maintenance, time.time())
+        appliance.paused = window is not None and window.pause
+        appliance.arm(kind, HORIZON)
+
+    async def _retain(self) -> None:
+        now = time.time()
+        await self._history.retain(now)
+        if self._appliance is not None:
+            self._appliance.memory.forget(now)
+
+    async def _look_at_files(self) -> None:
+        if await asyncio.to_thread(self._sources.changed):
+            LOG.info("a file has changed")
+            self._reload_wanted.set()
+
+    async def _reload_for_ever(self) -> None:
+        while True:
+            await self._reload_wanted.wait()
+            self._reload_wanted.clear()
+            await self.reload()
+
+    # --- watchers on the loop's own clock --------------------------------------------------------------------------------
+
+    def _watch(self, work: object) -> None:
+        task = asyncio.ensure_future(work)  # type: ignore[call-overload]  # a coroutine of ours
+        self._tasks.add(task)
+        task.add_done_callback(self._watched)
+
+    def _watched(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None and not self._stop.is_set():
+            LOG.critical("a part of the service died", exc_info=task.exception())
+            self._stop.set()  # whoever watches the service starts it anew
+
+    async def _watch_lag(self) -> None:
+        """How late the loop wakes up, and the watchdog's sign of life."""
+        loop, fed = asyncio.get_running_loop(), 0.0
+        while True:
+            due = loop.time() + LAG_EVERY
+            await asyncio.sleep(LAG_EVERY)
+            now = loop.time()
+            self._meters.loop_lag(max(0.0, now - due))
+            if self._notifier.interval is not None and now - fed >= self._notifier.interval:
+                fed = now
+                self._notifier.watchdog()
+
+    async def _watch_clocks(self) -> None:
+        before = Readings.now()
+        while True:
+            await asyncio.sleep(CLOCKS_EVERY)
+            after = Readings.now()
+            found = change(before, after)
+            before = after
+            if not found:
+                continue
+            if found.stepped:
+                self._meters.clock_step()
+                self._teller.note_gap(f"clock stepped {found.stepped:+.0f} s")
+                LOG.warning("the clock was set by %+.0f s", found.stepped)
+            if found.asleep:
+                self._teller.note_gap(f"resumed after {found.asleep:.0f} s")
+                LOG.warning("this host slept for %.0f s", found.asleep)
+            if self._appliance is not None and self._ready:
+                if found.asleep:
+                    self._appliance.schedule.catch_up(time.monotonic(), found.asleep)
+                self._appliance.look_again()
+                self._start_jobs()
+
+    def _judged(self, made: Judged) -> None:
+        self._teller.judged(made)
+        answer = made.settled.answer.value
+        self._notifier.status(f"{answer}: {len(made.settled.targets)} targets")
+
+    def _closed(self, ended: Closed) -> None:
+        assert self._prober is not None
+        made = self._prober.connections
+        self._teller.closed(ended, made - self._connections)
+        self._connections = made
+
+    def _signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        if sys.platform == "win32":
+            for number in (signal.SIGINT, signal.SIGBREAK):
+                signal.signal(number, lambda *_: loop.call_soon_threadsafe(self.stop))
+            return
+        loop.add_signal_handler(signal.SIGTERM, self.stop)
+        loop.add_signal_handler(signal.SIGINT, self.stop)
+        loop.add_signal_handler(signal.SIGHUP, self._reload_wanted.set)
+
+
+def place_of(config: Config) -> Place:
+    """The constant labels."""
+    serve = config.serve
+    return Place(
+        serve.connector or platform.node() or "connector", serve.connector_group, serve.site, serve.region
+    )
+
+
+def _path(name: str | None) -> Path | None:
+    return Path(name) if name else None

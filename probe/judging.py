@@ -1,0 +1,224 @@
+"""One judgement of all that is known, made in a thread beside the loop: `Audit` and `make_report` on a copy of the memory.
+
+Everything in here is pure but for the time that it takes. What the loop needs next is worked out here as well, because
+it costs in proportion to the list.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+from probe.serve_config import Intervals
+from probe.version import VERSION
+from rules.audit import Audit, Phase, Ready
+from rules.confirm import Confirmation, Settled
+from rules.kinds.dns_chain import DnsQuestion
+from rules.kinds.http_fetch import HttpExchange, HttpFetch
+from rules.kinds.local_host import HostFacts, LocalHost
+from rules.kinds.os_lookup import OsLookup
+from rules.kinds.revocation import expires
+from rules.kinds.tcp_connect import TcpConnect
+from rules.kinds.tls_handshake import TlsHandshake
+from rules.kinds.trust_store import TrustLookup
+from rules.memory import Memory, document
+from rules.observation import Observation, Step
+from rules.picture import rows_of, source_states, target_states
+from rules.report import make_report
+from rules.ruleset import Rules
+from rules.schedule import Kind
+from rules.state import SourceState
+from rules.targets import Target
+from rules.tracking import Key, Tracks
+from rules.verdict import Plan, Report
+
+#: Seconds between two looks at this host itself.
+HOST_EVERY = 300.0
+#: The least time between two fetches of a list whose life is nearly over.
+SHORTEST_LIFE = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Something that the schedule should hold: `step` is asked every `interval` seconds."""
+
+    key: Hashable
+    kind: Kind
+    interval: float
+    step: Step
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a judgement tells the loop. `candidates` and `questions` by name; `seconds` is what it took."""
+
+    report: Report
+    settled: Settled
+    sources: tuple[SourceState, ...]
+    targets: tuple[Target, ...]
+    candidates: dict[str, tuple[str, ...]]
+    questions: dict[str, tuple[DnsQuestion, ...]]
+    resolvers: tuple[tuple[str, bool], ...]
+    urgent: tuple[Step, ...]  # asked at once: second looks, what was never asked
+    wishes: tuple[Wish, ...]
+    void: tuple[Step, ...]  # answers that do not suffice any more, to be asked for again
+    host: HostFacts | None
+    seconds: float
+
+
+def judge(
+    rules: Rules,
+    plan: Plan,
+    memory: Memory,
+    tracks: Tracks,
+    confirmation: Confirmation,
+    intervals: Intervals,
+    now: float,
+) -> Judged:
+    """Judge `memory` at `now` (Unix time). Called by one thread at a time: it moves `tracks` and `confirmation` on."""
+    begun = time.perf_counter()
+    audit = Audit(rules, plan, memory)
+    report = make_report(audit, now, now, VERSION)
+    rows = rows_of(report)
+    tracks.judged(audit, rows, now)
+    ready = [item for item in audit.ready() if audit.wanted(item.step)]
+    urgent = _urgent(audit, ready)
+    settled = confirmation.settle(
+        report, target_states(audit, tracks, rows, now), frozenset(filter(None, map(_host, urgent))), now
+    )
+    return Judged(
+        report,
+        settled,
+        source_states(report, audit),
+        audit.targets,
+        {host: _tried(audit, host) for host in _hosts(audit)},
+        {host: _questions(audit, host) for host in _hosts(audit)},
+        tuple((r, not audit.names.health[r].dead) for r in audit.names.resolvers),
+        urgent,
+        tuple(_wishes(audit, ready, intervals, now)),
+        _void(audit, report),
+        audit.host,
+        time.perf_counter() - begun,
+    )
+
+
+def _hosts(audit: Audit) -> tuple[str, ...]:
+    """Every name that was resolved: of targets and of documents."""
+    return tuple(dict.fromkeys(s.name for s in audit.seen if isinstance(s, OsLookup)))
+
+
+def _tried(audit: Audit, host: str) -> tuple[str, ...]:
+    return tuple(c.address for c in audit.candidates(host) if c.tried)
+
+
+def _questions(audit: Audit, host: str) -> tuple[DnsQuestion, ...]:
+    """Every question on which the name's chains stand."""
+    return tuple(dict.fromkeys(q for chain in audit.names.chains(host) for q in chain.questions))
+
+
+def _urgent(audit: Audit, ready: list[Ready]) -> tuple[Step, ...]:
+    """What is asked at once. A further address of a target that was met already waits for its turn in the rotation."""
+    met = _met(audit)
+    return tuple(
+        item.step
+        for item in ready
+        if item.phase is not Phase.EXTRA
+        and not (_rotates(item.step) and (key := _key(item.step)) is not None and key in met)
+    )
+
+
+def _met(audit: Audit) -> frozenset[Key]:
+    return frozenset(key for step in audit.seen if (key := _key(step)) is not None)
+
+
+def _rotates(step: Step) -> bool:
+    judged = isinstance(step, TlsHandshake) and step.hello == "connector"
+    return (judged or isinstance(step, HttpFetch)) and step.attempt == 1
+
+
+def _key(step: Step) -> Key | None:
+    if isinstance(step, TlsHandshake):
+        return step.server_name, step.port
+    if isinstance(step, HttpFetch) and step.purpose in ("reach", "crl"):
+        return step.host, step.port
+    return None
+
+
+def _host(step: Step) -> str | None:
+    """The name whose verdict waits for this step."""
+    if isinstance(step, TlsHandshake):
+        return step.server_name
+    if isinstance(step, HttpFetch):
+        return step.host
+    return step.name if isinstance(step, DnsQuestion | OsLookup) else None
+
+
+def _wishes(audit: Audit, ready: list[Ready], intervals: Intervals, now: float) -> list[Wish]:
+    """Documents by their remaining life, extra observations by the hour, names of documents, this host."""
+    found: dict[Hashable, Wish] = {}
+    key: Hashable
+    needed = {q for host in _hosts(audit) for q in _questions(audit, host)}
+    targets = {target.host for target in audit.targets}
+    for step, seen in audit.seen.items():
+        wish = _wish(audit, step, seen, needed, targets, intervals, now)
+        if wish is not None:
+            found.setdefault(wish.key, wish)
+    for item in ready:
+        if item.phase is Phase.EXTRA:
+            key = ("extra", document(item.step) or item.step)
+            found.setdefault(key, Wish(key, "extra", intervals.extras, item.step))
+    return list(found.values())
+
+
+def _wish(
+    audit: Audit,
+    step: Step,
+    seen: Observation,
+    needed: set[DnsQuestion],
+    targets: set[str | None],
+    intervals: Intervals,
+    now: float,
+) -> Wish | None:
+    key: Hashable
+    match step:
+        case HttpFetch(purpose="crl" | "ocsp", attempt=1):
+            key = ("document", document(step))
+            return Wish(key, "revocation", life(seen, intervals.revocation, now), step)
+        case TlsHandshake(attempt=1):
+            extra = step.hello != "connector" or step.server_name == audit.plan.control_name
+            key = ("extra", document(step) or step)
+            return Wish(key, "extra", intervals.extras, step) if extra else None
+        case DnsQuestion(attempt=1) if step not in needed and step.name not in targets:
+            return Wish(("extra", step), "extra", intervals.extras, step)
+        case OsLookup(attempt=1) if step.name not in targets:
+            return Wish(("name", step.name), "sign-in", intervals.sign_in, step)
+        case TcpConnect() | TrustLookup():
+            return Wish(("extra", step), "extra", intervals.extras, step)
+        case LocalHost():
+            return Wish(("host",), "extra", HOST_EVERY, step)
+    return None
+
+
+def life(seen: Observation, longest: float, now: float) -> float:
+    """A quarter of what is left of a list's life, in seconds."""
+    exchange = seen.evidence
+    ocsp = isinstance(seen.step, HttpFetch) and seen.step.purpose == "ocsp"
+    until = expires(exchange, ocsp=ocsp) if isinstance(exchange, HttpExchange) else None
+    if until is None:
+        return longest
+    return min(longest, max(SHORTEST_LIFE, round((until - now) / 4, -1)))
+
+
+def _void(audit: Audit, report: Report) -> tuple[Step, ...]:
+    """Lists of which only facts were kept, and not the facts that today's certificates ask for."""
+    if not any(v.check == "crl" and v.cause == "audit.not-recorded" for v in report.verdicts):
+        return ()
+    return tuple(
+        step
+        for step, seen in audit.seen.items()
+        if isinstance(step, HttpFetch)
+        and step.purpose == "crl"
+        and isinstance(seen.evidence, HttpExchange)
+        and seen.evidence.digest is not None
+    )

@@ -1,0 +1,167 @@
+"""Which path gives what. Values come from the daemon; texts and pages are the exporters'."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING
+
+from exporters import report_json, status_page
+from exporters.style import Style
+from probe.config import Config
+from probe.http_server_messages import Request, Response
+from probe.probing import probe
+from rules.display import display
+from rules.maintenance import Window
+
+if TYPE_CHECKING:
+    from probe.daemon import Daemon
+
+TEXT = "text/plain; charset=utf-8"
+#: The version of Prometheus' text format.
+METRICS = "text/plain; version=0.0.4; charset=utf-8"
+JSON = "application/json"
+#: Seconds for which a page that costs something is given to everybody who asks.
+KEPT = 2.0
+
+Page = Callable[[Request], Awaitable[Response]]
+
+
+class Pages:
+    """Answers requests. Everything but `/-/reload` only reads."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self._daemon = daemon
+        self._kept: dict[str, tuple[float, Response]] = {}
+        self._making = asyncio.Lock()
+        self._get: dict[str, Page] = {
+            "/": self._status,
+            "/metrics": self._metrics,
+            "/report.json": self._report,
+            "/config": self._config,
+            "/targets": self._targets,
+            "/probe": self._probe,
+            "/-/healthy": self._healthy,
+            "/-/ready": self._ready,
+        }
+
+    async def answer(self, request: Request) -> Response:
+        """The answer to one request."""
+        if request.path == "/-/reload":
+            if request.method != "POST":
+                return _plain(405, "The reload is asked for with POST.\n", (("Allow", "POST"),))
+            fault = await self._daemon.reload()
+            return (
+                _plain(500, f"Not reloaded, the old configuration stays: {fault}\n")
+                if fault
+                else _plain(200, "Reloaded.\n")
+            )
+        page = self._get.get(request.path)
+        if page is None:
+            return _plain(404, "There is no such page; / leads to those that there are.\n")
+        if request.method not in ("GET", "HEAD"):
+            return _plain(405, "This page is only read.\n", (("Allow", "GET, HEAD"),))
+        return await page(request)
+
+    async def _metrics(self, _: Request) -> Response:
+        snapshot = self._daemon.teller.snapshot
+        return Response(200, snapshot.plain, METRICS, gzip_body=snapshot.packed)
+
+    async def _status(self, request: Request) -> Response:
+        refresh = _refresh(request)
+        return await self._made(f"/?{refresh}", lambda: self._page(refresh))
+
+    def _page(self, refresh: int | None) -> Response:
+        now = time.time()
+        text = status_page.render(self._daemon.shown(now), now, refresh)
+        headers = (("Content-Security-Policy", status_page.CONTENT_SECURITY_POLICY),)
+        return Response(200, text.encode("utf-8", "replace"), "text/html; charset=utf-8", headers)
+
+    async def _report(self, _: Request) -> Response:
+        report = self._daemon.shown(time.time()).report
+        if report is None:
+            return _plain(
+                503, "The first look has not ended: there is no report yet.\n", (("Retry-After", "15"),)
+            )
+        return await self._made(
+            "/report.json", lambda: Response(200, report_json.render(report, Style(100)).encode(), JSON)
+        )
+
+    async def _config(self, _: Request) -> Response:
+        return Response(200, _json(shown_config(self._daemon.config)), JSON)
+
+    async def _targets(self, _: Request) -> Response:
+        """For `http_sd_configs` of somebody who lets Prometheus drive `/probe`."""
+        appliance = self._daemon.appliance
+        watched = appliance.watched.values() if appliance is not None else ()
+        rows = [
+            {
+                "targets": [f"{one.key[0]}:{one.key[1]}"],
+                "labels": {"__meta_wayclear_rule_group": one.group, "__meta_wayclear_kind": one.kind},
+            }
+            for one in watched
+        ]
+        return Response(200, _json(rows), JSON)
+
+    async def _probe(self, request: Request) -> Response:
+        if not self._daemon.config.serve.web.probe:
+            return _plain(404, "/probe is off; probe = true under [web] turns it on.\n")
+        status, text = await probe(self._daemon.appliance, request.query, request.headers)
+        return Response(status, text.encode(), METRICS if status == 200 else TEXT)
+
+    async def _healthy(self, _: Request) -> Response:
+        return _plain(200, "wayclear is healthy.\n")
+
+    async def _ready(self, _: Request) -> Response:
+        if self._daemon.ready:
+            return _plain(200, "wayclear is ready.\n")
+        return _plain(503, "The first look has not ended.\n", (("Retry-After", "15"),))
+
+    async def _made(self, key: str, make: Callable[[], Response]) -> Response:
+        """A page made in a thread, by one asker at a time, and kept for a moment."""
+        async with self._making:
+            made = self._kept.get(key)
+            if made is None or time.monotonic() - made[0] > KEPT:
+                made = time.monotonic(), await asyncio.to_thread(make)
+                self._kept = {k: v for k, v in self._kept.items() if time.monotonic() - v[0] <= KEPT}
+                self._kept[key] = made
+            return made[1]
+
+
+def shown_config(config: Config) -> dict[str, object]:
+    """The configuration in force. It holds no secrets: users and keys are in the web configuration's own files."""
+    shown = {f.name: getattr(config, f.name) for f in fields(Config) if f.name not in ("serve", "limits")}
+    serve = {
+        f.name: getattr(config.serve, f.name)
+        for f in fields(config.serve)
+        if f.name not in ("maintenance", "schedule", "web")
+    }
+    return {
+        **shown,
+        "labels": dict(config.labels),
+        "timeouts": asdict(config.limits),
+        **serve,
+        "schedule": asdict(config.serve.schedule),
+        "web": asdict(config.serve.web),
+        "maintenance": [_window(window) for window in config.serve.maintenance],
+    }
+
+
+def _window(window: Window) -> dict[str, object]:
+    return {f.name: str(getattr(window, f.name)) for f in fields(window)}
+
+
+def _refresh(request: Request) -> int | None:
+    value = request.query.get("refresh", "30")
+    return int(value) if value.isascii() and value.isdigit() and 0 < int(value[:6]) <= 3600 else None
+
+
+def _json(value: object) -> bytes:
+    return (json.dumps(value, indent=2, default=str) + "\n").encode()
+
+
+def _plain(status: int, text: str, headers: tuple[tuple[str, str], ...] = ()) -> Response:
+    return Response(status, display(text.rstrip("\n"), 2000).encode() + b"\n", TEXT, headers)

@@ -1,0 +1,113 @@
+"""`/probe`: one measurement when somebody asks, of a target of the active rules and of nothing else.
+
+Whatever the caller sends, no packet leaves for a name that is not watched: the target is compared as it stands, and the
+address is the one that resolution gave, which the prober's guard looks at once more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+
+from exporters.probe_text import Probed, render
+from probe.appliance import Appliance, Watched
+from rules.audit import step_for
+from rules.certificate import facts
+from rules.kinds.http_fetch import HttpExchange
+from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
+from rules.observation import Observation
+from rules.tls_cause import judge_leaf, tls_cause
+
+#: What a caller may name as module; "" is whatever the port needs.
+MODULES = ("", "tls", "http")
+#: Seconds: the limit without Prometheus' header, and what is left of it for the answer.
+LIMIT, OFFSET = 10.0, 0.5
+_HEADER = "x-prometheus-scrape-timeout-seconds"
+
+
+async def probe(
+    appliance: Appliance | None, query: Mapping[str, str], headers: Mapping[str, str]
+) -> tuple[int, str]:
+    """(HTTP status, text). 403 without a packet for everything that no rule asks for."""
+    module, name = query.get("module", ""), query.get("target", "")
+    if module not in MODULES:
+        return 400, f"There is no such module; there are {', '.join(m for m in MODULES if m)}.\n"
+    if appliance is None or appliance.judged is None:
+        return 503, "The first look has not ended.\n"
+    watched = _watched(appliance, name, module)
+    if watched is None:
+        return 403, "This is no target of the active rules; /targets lists them. Nothing was sent.\n"
+    limit = _limit(headers)
+    begun = time.monotonic()
+    try:
+        async with asyncio.timeout(limit):
+            found = await _probed(appliance, watched, limit, begun)
+    except TimeoutError:
+        found = Probed(False, time.monotonic() - begun, limit)
+    return 200, render(found)
+
+
+def _watched(appliance: Appliance, name: str, module: str) -> Watched | None:
+    """The target that is meant: its name and port exactly, or its name alone and the port that the module needs."""
+    host, _, port = name.partition(":")
+    wanted = port or ("80" if module == "http" else "443")
+    found = next(
+        (one for one in appliance.watched.values() if one.key[0] == host and str(one.key[1]) == wanted), None
+    )
+    plain = found is not None and found.key[1] == 80
+    return None if module and plain != (module == "http") else found
+
+
+def _limit(headers: Mapping[str, str]) -> float:
+    try:
+        asked = float(headers.get(_HEADER, ""))
+    except ValueError:
+        return LIMIT
+    return min(max(asked - OFFSET, 0.5), 60.0) if asked == asked else LIMIT
+
+
+async def _probed(appliance: Appliance, watched: Watched, limit: float, begun: float) -> Probed:
+    address = await appliance.prepare(watched)
+    lookup = dict(appliance.tracks.of(watched.key).stages).get("dns")
+    if address is None:
+        return Probed(False, time.monotonic() - begun, limit, lookup=lookup)
+    step = step_for(watched.targets[0], address)
+    seen, _ = await appliance.asker.ask(step, watched.key)
+    taken = time.monotonic() - begun
+    if isinstance(seen.evidence, TlsFacts) and isinstance(step, TlsHandshake):
+        return _tls(appliance, watched, seen, seen.evidence, Probed(False, taken, limit, address, lookup))
+    if isinstance(seen.evidence, HttpExchange):
+        exchange = seen.evidence
+        good = seen.failure is None and exchange.status is not None
+        return Probed(
+            good, taken, limit, address, lookup, exchange.connect_s,
+            first_byte=exchange.first_byte_s, status=exchange.status,
+        )  # fmt: skip
+    return Probed(False, taken, limit, address, lookup)
+
+
+def _tls(appliance: Appliance, watched: Watched, seen: Observation, shown: TlsFacts, base: Probed) -> Probed:
+    """A handshake succeeds when the certificate is genuine: judged as the audit judges it, by its chain."""
+    good = False
+    if seen.failure is None and shown.chain:
+        target, now = watched.targets[0], time.time()
+        judgement = appliance.judge_chain(shown.chain, now)
+        faults = judge_leaf(shown.chain, watched.key[0], now)
+        good = tls_cause(judgement, faults, target.rule.expect, target.rule.group).status in (
+            "pass",
+            "notice",
+        )
+    leaf = facts(shown.chain[0]) if shown.chain else None
+    return Probed(
+        good,
+        base.duration,
+        base.limit,
+        base.address,
+        base.lookup,
+        shown.connect_s,
+        shown.handshake_s,
+        tls_version=shown.version or "",
+        expiry=leaf.not_after if leaf is not None else None,
+        status=shown.http_status,
+    )

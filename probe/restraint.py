@@ -1,0 +1,43 @@
+"""Not to be taken for a scan: when many addresses have met silence, no further ones are tried for a while.
+
+The audit stops altogether (`rules/guard.py`). The appliance goes on with the addresses that it has met: those that are
+silent already add nothing to what a firewall counts, and those that answer are no silence.
+"""
+
+from __future__ import annotations
+
+from rules.failure import Code
+from rules.kinds.http_fetch import HttpFetch
+from rules.kinds.tls_handshake import TlsHandshake
+from rules.observation import Observation
+
+_SILENCE = frozenset({Code.TIMEOUT, Code.RESET, Code.EOF, Code.REFUSED})
+
+
+class Restraint:
+    """Addresses that met silence or a reset within `window` seconds; at `limit` of them no new one is tried."""
+
+    def __init__(self, limit: int, window: float) -> None:
+        self._limit = limit
+        self._window = window
+        self._silent: dict[str, float] = {}
+        self._answered: set[str] = set()
+
+    def note(self, seen: Observation, now: float) -> None:
+        """Take an answer; `now` is the caller's monotonic clock."""
+        step = seen.step
+        if not isinstance(step, TlsHandshake | HttpFetch):
+            return
+        if seen.failure is not None and seen.failure.code in _SILENCE:
+            self._silent[step.address] = now
+            self._answered.discard(step.address)
+        elif seen.failure is None:
+            self._silent.pop(step.address, None)
+            self._answered.add(step.address)
+
+    def allows(self, address: str, now: float) -> bool:
+        """Whether a packet to `address` would look like nothing new."""
+        if address in self._silent or address in self._answered:
+            return True
+        recent = sum(1 for when in self._silent.values() if now - when <= self._window)
+        return recent < self._limit

@@ -1,0 +1,127 @@
+"""`wayclear serve` and `wayclear history` as commands: options in, a running service or a text out."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+import time
+from dataclasses import replace
+from typing import TextIO
+
+from probe import screen
+from probe.config import Config, default_path, load_config, load_rules
+from probe.rulefiles import is_file_name
+from probe.serve_config import LISTEN, bad_listen
+from probe.trouble import Trouble
+from rules.display import display
+from rules.ruleset import Rules
+
+LOG = logging.getLogger("wayclear")
+#: Descriptors that a service may want: connections of a cycle, scrapers, the history.
+MOST_LOGGED = 8192
+
+
+def serve(arguments: argparse.Namespace) -> int:
+    """Run until a signal ends it. Trouble for everything that keeps it from beginning."""
+    config, rules = load(arguments)
+    if arguments.check:
+        screen.put(f"{display(config.source or 'the defaults', 1024)}: ok\n", "utf-8")
+        return 0
+    _refuse_root(arguments.allow_root)
+    _log_to(sys.stderr)
+    from probe.daemon import Daemon, Options  # late: brings the scheduler and the web server
+
+    options = Options(
+        lambda: load(arguments), lambda c: _files(arguments, c), allow_insecure=arguments.allow_insecure
+    )
+
+    async def whole() -> int:
+        return await Daemon(options, config, rules).run()
+
+    return asyncio.run(whole())
+
+
+def load(arguments: argparse.Namespace) -> tuple[Config, Rules]:
+    """Configuration and rules, from the files and then from the command line. BadFile or Trouble for what is wrong."""
+    said = {
+        "tenant": arguments.tenant,
+        "rules": arguments.rules,
+        "ca_sets": arguments.ca_set,
+        "resolvers": arguments.resolver,
+        "pace": arguments.pace,
+    }
+    config = load_config(arguments.config, said, overlay=arguments.overlay)
+    serve_part = config.serve
+    web = serve_part.web
+    if arguments.listen:
+        for text in arguments.listen:
+            if why := bad_listen(text):
+                raise Trouble(f"--listen: {why}", f"example: --listen {LISTEN[0]}")
+        web = replace(web, listen=tuple(arguments.listen))
+    if arguments.web_config_file:
+        web = replace(web, config_file=arguments.web_config_file)
+    serve_part = replace(serve_part, web=web)
+    if arguments.state:
+        serve_part = replace(serve_part, history_path=os.path.join(arguments.state, "history.sqlite"))  # noqa: PTH118  # text
+    if arguments.textfile:
+        serve_part = replace(serve_part, textfile=arguments.textfile)
+    return replace(config, serve=serve_part), load_rules(config.rules, config.ca_sets)
+
+
+def _files(arguments: argparse.Namespace, config: Config) -> tuple[str, ...]:
+    """Everything that a reload reads."""
+    first = arguments.config or default_path(os.environ)
+    named = (name for name in (*config.rules, *config.ca_sets) if is_file_name(name))
+    more = (arguments.overlay, config.public_roots, config.os_store)
+    return (first, *(path for path in more if path), *named)
+
+
+def _refuse_root(allowed: bool) -> None:
+    if not allowed and hasattr(os, "geteuid") and os.geteuid() == 0:
+        raise Trouble(
+            "serve: as root it would run for months with rights that it does not need",
+            "use an account of its own (docs/install.md has the systemd unit), or say --allow-root",
+        )
+
+
+class _Lines(logging.Formatter):
+    """One line for each event, in logfmt; text of peers harmless (rows G4 and U5 of the hostile inputs)."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = display(record.getMessage(), MOST_LOGGED)
+        if record.exc_info:
+            text += " | " + display(self.formatException(record.exc_info), MOST_LOGGED)
+        quoted = text.replace("\\", "\\\\").replace('"', '\\"')
+        when = self.formatTime(record, "%Y-%m-%dT%H:%M:%S")
+        return f'ts={when} level={record.levelname.lower()} msg="{quoted}"'
+
+
+def _log_to(stream: TextIO) -> None:
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(_Lines())
+    LOG.handlers = [handler]
+    LOG.setLevel(logging.INFO)
+    LOG.propagate = False
+    scheduler = logging.getLogger("apscheduler")
+    scheduler.handlers, scheduler.propagate = [handler], False
+    scheduler.setLevel(logging.ERROR)
+    main = logging.getLogger("asyncio")
+    main.handlers, main.propagate = [handler], False
+
+
+def history(arguments: argparse.Namespace) -> int:
+    """What changed, and what was ever seen."""
+    from probe.history import (
+        default_path as history_path,  # late, like everything that one command alone needs
+    )
+    from probe.history_read import history_command
+
+    config = load_config(arguments.config)
+    path = arguments.state and os.path.join(arguments.state, "history.sqlite")  # noqa: PTH118  # text
+    path = path or config.serve.history_path or history_path(os.environ)
+    text = history_command(path, arguments.endpoint, arguments.since, arguments.format == "json", time.time())
+    screen.put(text, "utf-8")
+    return 0

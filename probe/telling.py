@@ -1,0 +1,291 @@
+"""From judgements to what is told: the state, the metrics snapshot, the textfile, the history.
+
+The scrape never waits for the network or for rendering: it is given the last snapshot, which is made in a thread and
+handed over whole.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from exporters.headline import headline
+from exporters.meters import Meters
+from exporters.metric_text import gzipped
+from exporters.prometheus import Exposition, from_state
+from probe import textfile
+from probe.appliance import Appliance
+from probe.event_log import EventLog, event_of
+from probe.history import History
+from probe.judging import Judged
+from probe.rounds import Closed
+from probe.trouble import Trouble
+from probe.version import VERSION
+from rules.confirm import CONNECTOR, heaviest
+from rules.ledger import Ledger, entries
+from rules.maintenance import open_window
+from rules.picture import live
+from rules.state import Place, State
+from rules.trend import CycleRow, Drift, Transition
+from rules.verdict import Answer, Status
+
+LOG = logging.getLogger("wayclear")
+#: Transitions and drift events that the state shows.
+SHOWN = 50
+#: Share of the time that may be spent on rendering, and the bounds of the wait between two snapshots, in seconds.
+RENDERING_SHARE = 0.005
+SOONEST, LATEST = 1.0, 15.0
+TEXTFILE = "wayclear.prom"
+#: Seconds between two textfiles while nothing changes.
+TEXTFILE_EVERY = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The text of a scrape, plain and compressed, and when its values were taken (Unix time)."""
+
+    plain: bytes
+    packed: bytes
+    at: float
+
+
+class Teller:
+    """What is published. Everything but `_render` runs on the loop."""
+
+    def __init__(self, place: Place, meters: Meters, history: History) -> None:
+        self.place = place
+        self.snapshot = Snapshot(b"", gzipped(b""), 0.0)
+        self.transitions: deque[Transition] = deque(maxlen=SHOWN)
+        self.drifts: deque[Drift] = deque(maxlen=SHOWN)
+        self.notes: list[str] = []
+        self._meters, self._history = meters, history
+        self._exposition = Exposition(place)
+        self._events = EventLog()
+        self._ledger = Ledger()
+        self._started = time.time()
+        self._state: State | None = None
+        self._last_answer: Transition | None = None
+        self._errors = self._dropped = 0
+        self._wake = asyncio.Event()
+        self._written_at = 0.0
+        self._textfile_fault = ""
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def begin(self) -> None:
+        """Take over what the history knows."""
+        loaded = await self._history.load()
+        self.transitions.extend(loaded.transitions)
+        self.drifts.extend(loaded.drifts)
+        self._ledger = Ledger(loaded.ledger)
+        self._last_answer = loaded.latest.get(CONNECTOR)
+
+    def state(self, appliance: Appliance | None, now: float) -> State:
+        """Everything at this moment (Unix time)."""
+        config = appliance.config.serve if appliance is not None else None
+        window = open_window(config.maintenance, now) if config is not None else None
+        base = State(
+            self.place,
+            VERSION,
+            now,
+            self._started,
+            None,
+            Answer.NOT_PROVEN,
+            self._started,
+            "",
+            "",
+            maintenance=window.name if window is not None else "",
+            inventory=config.inventory if config is not None else (),
+            notes=tuple(self.notes),
+            transitions=tuple(self.transitions),
+            drifts=tuple(self.drifts),
+        )
+        if self._state is None or appliance is None:
+            return base
+        changed, appliance.asker.changed = appliance.asker.changed, set()
+        targets = self._state.targets
+        if changed:
+            targets = tuple(
+                live(t, appliance.tracks.of((t.host, t.port))) if (t.host, t.port) in changed else t
+                for t in targets
+            )
+            self._state = replace(self._state, targets=targets)
+        return replace(
+            self._state,
+            place=base.place,
+            now=now,
+            maintenance=base.maintenance,
+            inventory=base.inventory,
+            notes=(*self._state.notes, *base.notes),
+            transitions=base.transitions,
+            drifts=base.drifts,
+        )
+
+    def judged(self, made: Judged) -> None:
+        """A judgement has been made."""
+        settled, before, now = made.settled, self._state, time.time()
+        report = made.report if settled.report_holds or before is None else before.report
+        assert report is not None
+        since = settled.answer_since
+        if (
+            before is None
+            and self._last_answer is not None
+            and self._last_answer.after == settled.answer.value
+        ):
+            since = self._last_answer.at  # it was so before this process began
+        elif before is not None and before.answer is settled.answer:
+            since = before.answer_since
+        self._state = State(
+            self.place,
+            VERSION,
+            now,
+            self._started,
+            report,
+            settled.answer,
+            since,
+            headline(report),
+            report.answer_text,
+            settled.targets,
+            made.sources,
+            host_faults=_host_faults(made),
+            resolvers=made.resolvers,
+            notes=report.notes,
+        )
+        self._start(self._remember(self._first(made, before) + settled.transitions, self._state))
+        self._wake.set()
+
+    def closed(self, ended: Closed, connections: int) -> None:
+        """A round has ended."""
+        answer = self._state.answer.value if self._state is not None else ""
+        row = CycleRow(
+            ended.kind, ended.started, ended.duration, ended.targets, ended.failed, 0, connections, answer
+        )
+        self._start(self._record(row))
+
+    def note_gap(self, text: str) -> None:
+        """The clock was set, or this host slept: a row of its own in the history."""
+        self._start(self._record(CycleRow("gap", time.time(), 0.0, 0, 0, 0, 0, "", text)))
+
+    async def render_for_ever(self, appliance: Appliance) -> None:
+        """Make a snapshot when a judgement was made, and now and then for what every answer brings."""
+        while True:
+            took = await self.render(appliance)
+            try:
+                async with asyncio.timeout(min(LATEST, max(SOONEST, took / RENDERING_SHARE))):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+            self._wake.clear()
+
+    async def render(self, appliance: Appliance | None) -> float:
+        """One snapshot; seconds that it took. The last good one stays when rendering fails."""
+        now = time.time()
+        state = self.state(appliance, now)
+        if appliance is not None:
+            self._meters.in_flight(appliance.asker.in_flight)
+        self._meters.history(self._history.writable, self._history.dropped, self._history.size_bytes)
+        begun = time.thread_time()
+        try:
+            self.snapshot, took = await asyncio.to_thread(self._render, state, now)
+        except Exception:  # M10: whatever it was, the last snapshot is served on
+            LOG.exception("the metrics could not be rendered; the last snapshot stays")
+            self._errors += 1
+            return time.thread_time() - begun
+        directory = appliance.config.serve.textfile if appliance is not None else None
+        if directory and state.report is not None and now - self._written_at >= TEXTFILE_EVERY:
+            self._written_at = now
+            await asyncio.to_thread(self._write_textfile, directory, state)
+        return took
+
+    def _render(self, state: State, now: float) -> tuple[Snapshot, float]:
+        begun = time.thread_time()
+        done = self._exposition.update(state)
+        self._errors += done.errors
+        self._dropped += done.dropped
+        if done.fault is not None:
+            LOG.error("a part of the metrics could not be written: %s", type(done.fault).__name__)
+        self._meters.rendered(self._errors, self._dropped)
+        self._meters.snapshot(now)
+        plain = self._exposition.body(self._meters.render())
+        return Snapshot(plain, gzipped(plain), now), time.thread_time() - begun
+
+    def _write_textfile(self, directory: str, state: State) -> None:
+        fault = ""
+        try:
+            textfile.write(directory, TEXTFILE, from_state(state))
+        except Trouble as error:
+            fault = str(error)
+        except Exception as error:  # noqa: BLE001 - M10: whatever it was, the file that is there stays
+            fault = f"the textfile could not be written: {type(error).__name__}: {error}"
+        if fault and fault != self._textfile_fault:
+            LOG.error("%s", fault)
+        self._textfile_fault = fault
+
+    def _first(self, made: Judged, before: State | None) -> tuple[Transition, ...]:
+        """What changed while nobody was looking: the answer of the first judgement beside the history's last one."""
+        last, now = self._last_answer, made.settled.answer.value
+        if before is not None or (last is not None and last.after == now):
+            return ()
+        cause = heaviest(made.report)
+        return (
+            Transition(
+                time.time(),
+                CONNECTOR,
+                last.after if last is not None else "",
+                now,
+                last.cause if last is not None else "",
+                cause,
+                made.report.answer_text,
+            ),
+        )
+
+    async def _remember(self, transitions: tuple[Transition, ...], state: State) -> None:
+        shown = await asyncio.to_thread(entries, state)
+        seen = self._ledger.see(shown)
+        for transition in transitions:
+            self._meters.transition()
+            self.transitions.appendleft(transition)
+            LOG.warning(
+                "%s: %s -> %s (%s): %s",
+                transition.subject,
+                transition.before or "first seen",
+                transition.after,
+                transition.cause,
+                transition.summary,
+            )
+        for drift in seen.drifts:
+            self._meters.drift()
+            self.drifts.appendleft(drift)
+            LOG.info("drift: %s", drift.text)
+        if transitions or seen.drifts or seen.write:
+            await self._history.record(transitions, seen.write, seen.drifts)
+        for transition in transitions:
+            await asyncio.to_thread(self._events.write, event_of(transition))
+        if transitions:
+            self._wake.set()
+
+    async def _record(self, row: CycleRow) -> None:
+        await self._history.record(cycle=row)
+
+    def _start(self, work: object) -> None:
+        task: asyncio.Task[None] = asyncio.ensure_future(work)  # type: ignore[call-overload]  # a coroutine of ours
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Let what is being written come to its end."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._events.close()
+
+
+def _host_faults(made: Judged) -> tuple[str, ...]:
+    """Causes of this host itself that keep it from measuring."""
+    found: Iterable[str] = (
+        v.cause
+        for v in made.report.verdicts
+        if v.cause.startswith("local.") and v.status in (Status.INCONCLUSIVE, Status.FAIL, Status.BROKEN)
+    )
+    return tuple(dict.fromkeys(found))
