@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,7 @@ def killed(path: Path, times: int, chance: random.Random) -> None:
         )  # fmt: skip
         assert child.stdout is not None
         said = [] if wait < 0 else [child.stdout.readline() for _ in range(wait + 1)]
+        time.sleep(chance.random() * 0.005)  # so that it is anywhere in what it does
         child.kill()
         said += child.stdout.readlines()
         child.wait()

@@ -1,7 +1,8 @@
 """A process that writes a history until it is killed, and says which rows were acknowledged.
 
 `python -m tests.probe.history_writer PATH FIRST`: one line for each record that is on the disk, its number. Every
-record holds a transition, a drift, a ledger entry and a cycle of that number; from time to time old rows are deleted.
+record holds a transition, a drift, a ledger entry and a cycle of that number. Old cycles are written besides, and deleted
+from time to time.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ from probe.history import History
 from rules.trend import CycleRow, Drift, LedgerEntry, Transition
 
 RETAINED_EVERY = 20  #: records
-KEPT_CYCLES = 200_000  #: the number of a record is its time in seconds, and what is so much older is deleted
+KEPT = 200_000  #: seconds; the number of a record is its time, and what is so much older is deleted
 
 
 async def main(path: str, number: int) -> None:
-    history = History(path, keep_days=KEPT_CYCLES / 86_400)
+    history = History(path, keep_days=KEPT / 86_400)
     opened = await history.open()
     print("open" if opened else history.trouble, flush=True)
     while opened:
@@ -30,6 +31,7 @@ async def main(path: str, number: int) -> None:
         )
         if kept:
             print(number, flush=True)
+        await history.record(cycle=CycleRow("old", at - 2 * KEPT, 1.0, 50, 0, 0, 50, "yes"))
         if number % RETAINED_EVERY == 0:
             await history.retain(at)
         number += 1

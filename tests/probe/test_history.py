@@ -205,6 +205,19 @@ def test_b3_what_cannot_be_written_to_the_end_is_counted_too() -> None:
     assert found == [100, 0]
 
 
+def test_closing_tries_once_more_without_waiting_for_the_next_attempt() -> None:
+    found = on_small_disk("", """
+        history = History(path, bounds=Bounds(retry=3600, retry_most=3600))
+        await history.open()
+        fill()
+        told = [await history.record([changed(i)]) for i in range(100)]
+        (small / "ballast").unlink()
+        await history.close()
+        show([told[-1], history.dropped, len(summaries())])
+    """)  # fmt: skip
+    assert found == [False, 0, 100]
+
+
 def test_b4_errors_now_and_then_lose_nothing_and_acknowledge_nothing_that_is_not_there() -> None:
     """A limit on the size of files makes writes fail as a broken disk does; it is set for 2 % of the records."""
     found = on_small_disk("mount -o remount,size=64m /run/small", """
