@@ -164,6 +164,8 @@ class History:
     ) -> bool:
         """Keep these: True when they are on the disk, False when they wait in memory until the disk works again."""
         rows = rows_of(transitions, drifts, ledger, cycle)
+        if not rows:
+            return self._writable
         with self._wake:
             before = self._ring.dropped
             last = self._ring.add(rows)

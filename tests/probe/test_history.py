@@ -83,6 +83,14 @@ def test_nothing_is_done_before_it_is_opened(tmp_path: Path) -> None:
     asyncio.run(body())
 
 
+def test_nothing_to_record_is_not_waited_for(tmp_path: Path) -> None:
+    async def body(history: History) -> None:
+        assert await history.record() is True
+        assert history.writable
+
+    using(tmp_path / "history.sqlite", body, Bounds(patience=3600))
+
+
 def test_one_that_was_never_opened_can_be_closed(tmp_path: Path) -> None:
     history = History(tmp_path / "history.sqlite")
     asyncio.run(history.close())
