@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from dashboards.blocks import ABLE, CONNECTOR, MUTED, SHARED, TARGET, sites_where_failing
+from dashboards.blocks import ABLE, CONNECTOR, FRESH, MUTED, SHARED, TARGET, sites_where_failing
 
 Severity: TypeAlias = Literal["page", "ticket", "none"]
 Comparison: TypeAlias = Literal["<", ">"]
@@ -88,7 +88,7 @@ PAGES: tuple[Alert, ...] = (
         query=f"""
 count by (connector_group) (({ABLE} == 1) or {MUTED})
 or
-0 * group by (connector_group) (last_over_time(wayclear_build_info[1d]))
+0 * group by (connector_group) (last_over_time(wayclear_connector_can_live[1d]))
 """.strip(),
         comparison="<",
         threshold=2,
@@ -207,7 +207,7 @@ min by ({CONNECTOR}, target) (last_over_time(wayclear_crl_next_update_timestamp_
         name="WayclearProberStale",
         severity="ticket",
         query=f"""
-time() - max by ({CONNECTOR}) (last_over_time(wayclear_last_cycle_timestamp_seconds{{kind="service"}}[1h]) > 0)
+time() - max by ({CONNECTOR}) (last_over_time(wayclear_last_cycle_timestamp_seconds{{{FRESH}}}[1h]) > 0)
 {_UNMUTED}
 """.strip(),
         comparison=">",
@@ -225,7 +225,7 @@ time() - max by ({CONNECTOR}) (last_over_time(wayclear_last_cycle_timestamp_seco
         severity="ticket",
         query=f"""
 max by (connector) (label_join(last_over_time(wayclear_inventory_member[5m]), "connector", "", "member"))
-unless on (connector) wayclear_build_info
+unless on (connector) wayclear_connector_can_live
 {_UNMUTED}
 """.strip(),
         comparison=">",
@@ -290,7 +290,7 @@ min by (target, port, rule_group) (
         query=f"""
 count by (site) (
   (last_over_time({ABLE}[3m]) == 0)
-  and on (connector) last_over_time(wayclear_build_info{{site!=""}}[3m])
+  and on (connector) last_over_time(wayclear_connector_can_live{{site!=""}}[3m])
   unless on (connector) {SHARED}
   {_UNMUTED}
 )

@@ -7,6 +7,11 @@ told apart by `connector` alone: it is unique in a fleet.
 
 from __future__ import annotations
 
+#: Whose time tells how old a connector's word is: a round of service names at a scrape, the state in a textfile, which
+#: lacks the prober's own metrics. For the same reason "reports" is asked of `wayclear_connector_can_live` and never of
+#: `wayclear_build_info`.
+FRESH = 'kind=~"service|audit"'
+
 #: Labels of a connector, and of a target as a connector sees it.
 CONNECTOR = "connector, connector_group, site, region"
 TARGET = f"{CONNECTOR}, target, port, rule_group"
@@ -30,7 +35,7 @@ clamp_max(
   1
 )
 unless on (connector)
-  (time() - (max by (connector) (wayclear_last_cycle_timestamp_seconds{{kind="service"}}) > 0) > @15m@)
+  (time() - (max by (connector) (wayclear_last_cycle_timestamp_seconds{{{FRESH}}}) > 0) > @15m@)
 """.strip()
 
 # A host that is switched off for its maintenance says nothing any more; its last word stands for two hours.

@@ -67,7 +67,7 @@ class Variable:
     name: str
     label: str
     description: str
-    metric: str = "wayclear_build_info"
+    metric: str = "wayclear_connector_can_live"
     single: bool = False
 
 

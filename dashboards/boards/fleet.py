@@ -22,7 +22,7 @@ from dashboards.panels import (
 )
 
 UID = "wayclear-fleet"
-_HERE = "on (connector) wayclear_build_info{<S>}"
+_HERE = "on (connector) wayclear_connector_can_live{<S>}"
 _SELECTED_ABLE = f"{ABLE} and {_HERE}"
 
 
@@ -54,7 +54,7 @@ def dashboard() -> dict[str, Any]:
         number(
             "In the inventory and silent", "Connectors of the inventory of which no series arrive.",
             'count(max by (connector) (label_join(wayclear_inventory_member{<S>}, "connector", "", "member")) '
-            "unless on (connector) wayclear_build_info) or vector(0)",
+            "unless on (connector) wayclear_connector_can_live) or vector(0)",
             thresholds=BAD_ABOVE_ZERO,
         ),
     ]  # fmt: skip
@@ -63,12 +63,12 @@ def dashboard() -> dict[str, Any]:
             "Groups: connectors that can live",
             "How many connectors of each group can live now, fewest first. Below two, one more fault is an outage.",
             f"count by (connector_group) (({_SELECTED_ABLE}) == 1) "
-            "or 0 * group by (connector_group) (wayclear_build_info{<S>})",
+            "or 0 * group by (connector_group) (wayclear_connector_can_live{<S>})",
             "can live", thresholds=((None, "red"), (1, "orange"), (2, "green")), width=8,
         ),
         rows(
             "Sites: connectors that cannot live", "Connectors that cannot live, by site, most first.",
-            f"count by (site) (({_SELECTED_ABLE}) == 0) or 0 * group by (site) (wayclear_build_info{{<S>}})",
+            f"count by (site) (({_SELECTED_ABLE}) == 0) or 0 * group by (site) (wayclear_connector_can_live{{<S>}})",
             "cannot live", sort_down=True, thresholds=((None, "green"), (1, "orange"), (2, "red")), width=8,
         ),
         rows(

@@ -109,12 +109,8 @@ def _stale(found: list[Connector], bad: Values) -> None:
 def _silent(found: list[Connector], bad: Values) -> None:
     found[1].inventory("c1", "c2", "c3", "c4")
 
-    def reports(minute: int) -> str:
-        return "stale" if bad(minute) == "0" else "1"
-
     fourth = Connector("c4", site="Wels")
     fourth.every(lambda values: lambda minute: values(minute) if bad(minute) != "0" else "stale")
-    fourth.put("wayclear_build_info", reports, version="0.1.0", python="3.11", openssl="3.5")
     if bad(0) != "0" or bad(1) != "0":
         found.append(fourth)
 

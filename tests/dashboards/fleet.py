@@ -93,6 +93,10 @@ class Connector:
         told = {name: value for name, value in place if value} | labels
         self.series[metric, tuple(told.items())] = values
 
+    def without(self, *metrics: str) -> None:
+        """These metrics it does not have."""
+        self.series = {key: values for key, values in self.series.items() if key[0] not in metrics}
+
     def on(self, target: str, metric: str, values: Values, **labels: str) -> None:
         """A series of one of its targets."""
         port = "80" if target == CRL else "443"

@@ -83,6 +83,15 @@ def test_the_last_file_of_a_dead_daemon_is_no_life(tmp_path: Path) -> None:
     expect(tmp_path, found, {15: [], 17: stale(1), 28: stale(1), 32: [GROUP, *stale(1)]})
 
 
+def test_a_textfile_lacks_the_probers_own_metrics_and_counts_all_the_same(tmp_path: Path) -> None:
+    found = fleet(2)
+    for connector, ended in zip(found, (clock(-40), frozen(10)), strict=True):
+        connector.without("wayclear_build_info", "wayclear_last_cycle_timestamp_seconds")
+        connector.put("wayclear_last_cycle_timestamp_seconds", ended, kind="audit")
+        connector.inventory("c1", "c2")
+    expect(tmp_path, found, {15: [], 17: stale(2), 32: [GROUP, *stale(2)]})
+
+
 def test_a_daemon_that_has_ended_no_round_yet_is_not_old(tmp_path: Path) -> None:
     found = fleet(2)
     for connector in found:
