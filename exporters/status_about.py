@@ -93,9 +93,9 @@ def _vantage(report: Report) -> list[tuple[str, str]]:
     return [
         ("Host", sentence(f"{display(seen.host)} ({display(seen.os)})")),
         ("Account", escaped(seen.user)),
-        ("From", sentence(text._list(seen.sources) or "none: no route to the internet")),
-        ("Proxy", sentence(text._proxy(report))),
-        ("Tenant", sentence(text._tenant(report))),
+        ("From", sentence(text.listed(seen.sources) or "none: no route to the internet")),
+        ("Proxy", sentence(text.proxy_words(report))),
+        ("Tenant", sentence(text.tenant_words(report))),
     ]
 
 

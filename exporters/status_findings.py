@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 
 from exporters import text
-from exporters.evidence import flow, hostport, told_once
+from exporters.evidence import flow, hostport
 from exporters.status_markup import (
     Markup,
     anchor,
@@ -22,14 +22,13 @@ from exporters.status_markup import (
     statement,
     tag,
 )
-from exporters.style import Style, count
+from exporters.style import count
 from exporters.text import ADDRESSES, FLOWS, FOLD, OWNERS, WORDS, WRONG
 from rules.state import State
 from rules.verdict import CauseGroup, Endpoint, Report, Status
 
 CAUSES = 40  #: causes of each kind that are shown
 UNFOLDED = 60  #: endpoints of a cause that can be opened
-_WHOLE = Style(width=1_000_000)  # lines are wrapped by the browser
 
 
 def findings(report: Report, anchors: Collection[str]) -> Markup:
@@ -46,8 +45,7 @@ def notices(state: State) -> Markup:
     if state.report is not None:
         wrong = [c for c in state.report.causes if c.status in WRONG]
         causes = [c for c in state.report.causes if c.status is Status.NOTICE]
-        told = text._notices(state.report, causes, wrong, _WHOLE)
-        lines += [line.strip().removeprefix("- ") for line in told]
+        lines += [text.notice(state.report, cause, wrong) for cause in causes[:CAUSES]]
         notes = (*state.report.notes, *notes)
     lines += dict.fromkeys(notes)
     if not lines:
@@ -69,18 +67,9 @@ def _act(
         for owner, mine in owners.items()
     ]
     parts.append(beyond(len(numbered) - CAUSES, "causes"))
-    parts += [tag("p", line.strip()) for line in _who(numbered, untested) if line]
+    helpers = text.helpers({cause.owner for cause in wrong}, untested)
+    parts += [tag("p", line) for line in helpers or ([] if wrong else [text.nobody(untested)])]
     return section("act", "Who must act", *parts)
-
-
-def _who(numbered: list[tuple[int, CauseGroup]], untested: list[CauseGroup]) -> Iterator[str]:
-    """What the audit's screen says besides the findings themselves: that nobody must act, who could make more testable."""
-    lines = list(text._who(numbered, untested, _WHOLE))
-    if len(lines) == 1:
-        yield lines[0]
-        return
-    findings_of = len({cause.owner for _, cause in numbered})
-    yield from lines[1 + findings_of :]
 
 
 def _cause(report: Report, number: int, cause: CauseGroup, anchors: Collection[str]) -> Markup:
@@ -97,7 +86,7 @@ def _cause(report: Report, number: int, cause: CauseGroup, anchors: Collection[s
     body = rows(
         (
             ("Do", sentence(cause.remedy) if cause.remedy else ""),
-            ("How sure", sentence(text._sure(cause))),
+            ("How sure", sentence(text.how_sure(cause))),
             (_at_title(cause.endpoints), endpoints(cause.endpoints, anchors) if cause.endpoints else ""),
             ("Evidence", _evidence(report, cause)),
         ),
@@ -141,17 +130,14 @@ def _endpoint(host: str, port: int, addresses: list[str], anchors: Collection[st
 
 def _evidence(report: Report, cause: CauseGroup) -> Markup:
     """The short lines first, then connections as a log knows them, folded."""
-    seen = text._seen(report, cause.evidence)
-    single = len({(e.host, e.port) for e in cause.endpoints}) == 1
-    details = text._details(report, cause) if single else cause.details
-    told = {"by", "from"} if any(o.local for o in seen) else {"by"}  # who must act and the connections say it
-    lines = [(key, value) for key, value in told_once(details) if key not in told]
+    seen = text.observations_of(report, cause.evidence)
+    lines = text.short_lines(report, cause, seen)
     parts = []
     if lines:
         items = (tag("li", tag("span", escaped(k, 40)), tag("div", sentence(v))) for k, v in lines)
         parts.append(tag("ul", *items, class_="pairs"))
     if seen:
-        shown = text._different(seen)[:FLOWS]
+        shown = text.different_first(seen)[:FLOWS]
         items = (tag("li", tag("code", flow(one))) for one in shown)
         title = f"{len(shown)} of {count(len(seen), 'observation')}, as a log knows them"
         parts.append(folded(title, tag("ul", *items, class_="lines")))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from exporters.evidence import flow, hostport, told_once
 from exporters.headline import ANSWERS, beside, headline
@@ -106,18 +106,24 @@ def _who(numbered: list[tuple[int, CauseGroup]], untested: list[CauseGroup], sty
         f"{OWNERS[owner]}: finding{'s' if len(n) > 1 else ''} {', '.join(map(str, n))}"
         for owner, n in owners.items()
     ]
-    helpers = dict.fromkeys(
-        c.owner for c in untested if c.remedy and c.owner != "nobody" and c.owner not in owners
-    )
-    lines += [f"{OWNERS[owner]}: so that it can be tested, see below" for owner in helpers]
+    lines += helpers(owners, untested)
     if not lines:
-        yield (
-            "Nobody must act." if not untested else "Nobody must act yet: see below what could not be tested."
-        )
+        yield nobody(untested)
         return
     yield style.paint("heading", "WHO MUST ACT")
     for line in lines:
         yield from style.wrap(line, "    ", "  ")
+
+
+def helpers(owners: Collection[str], untested: list[CauseGroup]) -> list[str]:
+    """Who could make testable what was not, besides the `owners` who must act anyway."""
+    found = (c.owner for c in untested if c.remedy and c.owner != "nobody" and c.owner not in owners)
+    return [f"{OWNERS[owner]}: so that it can be tested, see below" for owner in dict.fromkeys(found)]
+
+
+def nobody(untested: list[CauseGroup]) -> str:
+    """What is said when nobody must act."""
+    return "Nobody must act yet: see below what could not be tested." if untested else "Nobody must act."
 
 
 def _vantage(report: Report, style: Style) -> Iterator[str]:
@@ -127,10 +133,10 @@ def _vantage(report: Report, style: Style) -> Iterator[str]:
     rows = [
         ("Tested from", f"{display(seen.host)} ({display(seen.os)})" + (f", {place}" if place else "")),
         ("Account", display(seen.user)),
-        ("Source addresses", _list(seen.sources) or "none: no route to the internet"),
-        ("Resolvers", _list(seen.resolvers) or "none configured"),
-        ("Proxy", _proxy(report)),
-        ("Tenant", _tenant(report)),
+        ("Source addresses", listed(seen.sources) or "none: no route to the internet"),
+        ("Resolvers", listed(seen.resolvers) or "none configured"),
+        ("Proxy", proxy_words(report)),
+        ("Tenant", tenant_words(report)),
         ("When", f"{to_rfc3339(report.started)[:19].replace('T', ' ')} UTC, {_took(report)}"),
     ]
     for used in report.rulesets:
@@ -153,7 +159,7 @@ def _took(report: Report) -> str:
     return f"{took}, wayclear {display(report.version, 40)}"
 
 
-def _proxy(report: Report) -> str:
+def proxy_words(report: Report) -> str:
     found = report.vantage.proxies
     if not found:
         return "none is set on this host"
@@ -161,7 +167,7 @@ def _proxy(report: Report) -> str:
     return f"{shown}; not used by this audit"
 
 
-def _tenant(report: Report) -> str:
+def tenant_words(report: Report) -> str:
     seen = report.vantage
     if seen.tenant is None and seen.tenant_source:
         return (
@@ -174,7 +180,7 @@ def _tenant(report: Report) -> str:
     return display(seen.tenant) + source
 
 
-def _list(values: Iterable[str]) -> str:
+def listed(values: Iterable[str]) -> str:
     return ", ".join(display(value, 80) for value in values)
 
 
@@ -193,7 +199,7 @@ def _block(report: Report, number: int, cause: CauseGroup, style: Style) -> Iter
     )
     yield head.replace(word, style.paint(tone, word), 1)
     yield from more
-    rows = [("For", f"{OWNERS[cause.owner]} ({_sure(cause)})")]
+    rows = [("For", f"{OWNERS[cause.owner]} ({how_sure(cause)})")]
     if cause.remedy:
         rows.append(("Do", say(cause.remedy)))
     yield from style.pairs(rows, "     ")
@@ -205,7 +211,7 @@ def _block(report: Report, number: int, cause: CauseGroup, style: Style) -> Iter
         yield from evidence
 
 
-def _sure(cause: CauseGroup) -> str:
+def how_sure(cause: CauseGroup) -> str:
     known = {"proven": "proven", "likely": "likely, not proven", "possible": "possible, not proven"}[
         cause.confidence
     ]
@@ -242,7 +248,7 @@ def _at(addresses: list[str], style: Style) -> str:
         return ""
     shown = addresses if style.verbose or len(addresses) <= ADDRESSES + 1 else addresses[:ADDRESSES]
     more = len(addresses) - len(shown)
-    return f" at {_list(shown)}" + (f", +{more} more" if more else "")
+    return f" at {listed(shown)}" + (f", +{more} more" if more else "")
 
 
 def _endpoint(endpoint: Endpoint) -> str:
@@ -252,23 +258,29 @@ def _endpoint(endpoint: Endpoint) -> str:
 
 def _evidence(report: Report, cause: CauseGroup, style: Style) -> Iterator[str]:
     """The short lines first, then connections as a log knows them."""
-    found = _seen(report, cause.evidence)
-    told = {"by", "from"} if any(o.local for o in found) else {"by"}  # the heading and the connections say it
-    lines = [(key, value) for key, value in told_once(_details(report, cause)) if key not in told]
+    found = observations_of(report, cause.evidence)
+    lines = short_lines(report, cause, found)
     yield from style.pairs(((display(k, 40), say(v)) for k, v in lines), "       ")
-    shown = found if style.verbose or len(found) <= FLOWS + 1 else _different(found)[:FLOWS]
+    shown = found if style.verbose or len(found) <= FLOWS + 1 else different_first(found)[:FLOWS]
     for seen in shown:
         yield from style.wrap(flow(seen), "         ", "       ")
     if len(shown) < len(found):
         yield f"       +{len(found) - len(shown)} more (--verbose shows all)"
 
 
+def short_lines(report: Report, cause: CauseGroup, found: list[Observation]) -> list[tuple[str, str]]:
+    """The short lines of a cause, without what its heading and its connections `found` say."""
+    told = {"by", "from"} if any(o.local for o in found) else {"by"}
+    return [(key, value) for key, value in told_once(_details(report, cause)) if key not in told]
+
+
 def _details(report: Report, cause: CauseGroup) -> Iterator[tuple[str, str]]:
     """The short lines of a cause; of a single endpoint all that differ, up to `FLOWS`, rather than how many they are."""
+    at = frozenset(cause.endpoints)
     mine = [
         pair
         for v in report.verdicts
-        if v.cause == cause.cause and v.endpoint in cause.endpoints and v.status is cause.status
+        if v.cause == cause.cause and v.endpoint in at and v.status is cause.status
         for pair in v.details
     ]
     single = len({(e.host, e.port) for e in cause.endpoints}) == 1
@@ -280,7 +292,7 @@ def _details(report: Report, cause: CauseGroup) -> Iterator[tuple[str, str]]:
             yield key, value
 
 
-def _different(found: list[Observation]) -> list[Observation]:
+def different_first(found: list[Observation]) -> list[Observation]:
     """The first connection for each name, the first question to each resolver, before the second of any."""
     times: Counter[str] = Counter()
     ranked = []
@@ -293,19 +305,10 @@ def _different(found: list[Observation]) -> list[Observation]:
     return [seen for _, seen in sorted(ranked, key=lambda pair: pair[0])]
 
 
-def _seen(report: Report, names: Iterable[str]) -> list[Observation]:
+def observations_of(report: Report, names: Iterable[str]) -> list[Observation]:
     """The observations with these ids; ids that the report does not hold are passed over."""
-    found = []
-    for name in names:
-        number = name[1:]
-        if (
-            number.isascii()
-            and number.isdigit()
-            and len(number) < 9
-            and 0 < int(number) <= len(report.observations)
-        ):
-            found.append(report.observations[int(number) - 1])
-    return found
+    numbers = (int(n[1:]) for n in names if n[1:].isascii() and n[1:].isdigit() and len(n) < 10)
+    return [report.observations[n - 1] for n in numbers if 0 < n <= len(report.observations)]
 
 
 def _untested(report: Report, causes: list[CauseGroup], style: Style) -> Iterator[str]:
@@ -329,22 +332,26 @@ def _notices(
     report: Report, causes: list[CauseGroup], wrong: Iterable[CauseGroup], style: Style
 ) -> Iterator[str]:
     """Nothing to do about these; a line each, whole when asked."""
-    told = {cause.cause for cause in wrong}
     for cause in causes:
-        names = list(dict.fromkeys(endpoint.host for endpoint in cause.endpoints))
-        shown = _list(names[:FOLD]) + (f", +{len(names) - FOLD} more" if len(names) > FOLD else "")
-        text = say(cause.summary)
-        if cause.cause in told and names and _dispensable(report, cause):
-            text = f"The same as above for {shown}, which is not required"
-        elif len(names) > 1 and not any(name in cause.summary for name in names):
-            text += f": {shown}"
-        yield from style.wrap(f"{text} [{display(cause.cause, 60)}]", "    ", "  - ")
+        yield from style.wrap(notice(report, cause, wrong), "    ", "  - ")
         if style.verbose:
             if cause.remedy:
                 yield from style.wrap(say(cause.remedy), "    ", "    If you like: ")
             if cause.endpoints:
                 yield from _endpoints(cause.endpoints, style)
             yield from _evidence(report, cause, style)
+
+
+def notice(report: Report, cause: CauseGroup, wrong: Iterable[CauseGroup]) -> str:
+    """A notice in a line, with the names that it is about."""
+    names = list(dict.fromkeys(endpoint.host for endpoint in cause.endpoints))
+    shown = listed(names[:FOLD]) + (f", +{len(names) - FOLD} more" if len(names) > FOLD else "")
+    text = say(cause.summary)
+    if names and cause.cause in {c.cause for c in wrong} and _dispensable(report, cause):
+        text = f"The same as above for {shown}, which is not required"
+    elif len(names) > 1 and not any(name in cause.summary for name in names):
+        text += f": {shown}"
+    return f"{text} [{display(cause.cause, 60)}]"
 
 
 def _dispensable(report: Report, cause: CauseGroup) -> bool:
