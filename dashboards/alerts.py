@@ -203,12 +203,14 @@ min by ({CONNECTOR}, target) (last_over_time(wayclear_crl_next_update_timestamp_
     ),
     Alert(
         # By timestamp: a scrape that succeeds proves nothing about the rounds. A daemon that vanished is stale for an
-        # hour; from then on the inventory speaks (WayclearConnectorSilent).
+        # hour; from then on the inventory speaks (WayclearConnectorSilent). One in maintenance has the age 0 and not
+        # none, because in Grafana no data at all fires this alert.
         name="WayclearProberStale",
         severity="ticket",
         query=f"""
 time() - max by ({CONNECTOR}) (last_over_time(wayclear_last_cycle_timestamp_seconds{{{FRESH}}}[1h]) > 0)
 {_UNMUTED}
+or 0 * {MUTED}
 """.strip(),
         comparison=">",
         threshold=300,

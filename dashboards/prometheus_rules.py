@@ -48,6 +48,7 @@ def rules(scale: float = 1.0, docs: str = DOCS) -> dict[str, Any]:
 
     `scale` shortens everything that waits (`for`, `keep_firing_for`, ranges, ages, the interval): a test with `1/60`
     runs the same definition in seconds. What is a fact about a certificate, a list or a rule set stays.
+    The shortest range is three minutes, so scrape at least five times in three minutes times `scale`.
 
     One group: its rules are evaluated in their order, so an alert sees the blocks of the same moment.
     """

@@ -39,7 +39,6 @@ class Recipe:
     where: tuple[dict[str, str], ...]
     also: tuple[Firing, ...] = ()
     cause_at: str = SERVICE  # the target whose cause flaps
-    size: int = 3
 
 
 def fleet(size: int = 3) -> list[Connector]:
@@ -189,7 +188,7 @@ RECIPES: tuple[Recipe, ...] = (
 
 def made(recipe: Recipe, bad: Values, flapping_cause: bool = False) -> tuple[Connector, ...]:
     """A fleet spoiled as the recipe says."""
-    found = fleet(recipe.size)
+    found = fleet()
     recipe.spoil(found, bad)
     if flapping_cause:
         for connector in found:

@@ -28,6 +28,11 @@ def test_it_fires_when_it_should_and_nothing_else_does(case: Case, tmp_path: Pat
     promtool.expect(tmp_path, case.connectors, dict(case.fires))
 
 
+@pytest.mark.parametrize("case", [c for c in CASES if c.kind == "fires"], ids=lambda case: str(case.alert))
+def test_it_fires_as_well_with_its_blocks_written_out_as_grafana_asks(case: Case, tmp_path: Path) -> None:
+    promtool.expect(tmp_path, case.connectors, dict(case.fires), alone=True)
+
+
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.alert)
 def test_its_text_is_whole(recipe: Recipe, tmp_path: Path) -> None:
     """promtool prints what it got where something else was expected: the annotations as Prometheus renders them."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,9 @@ from dashboards.alerts import ALERTS, BY_NAME
 from dashboards.build import HERE
 from dashboards.grafana_alerts import DATASOURCE
 from dashboards.panel_queries import boards
+from tests.dashboards import promtool
+from tests.dashboards.cases import fleet, of
+from tests.dashboards.fleet import hold
 
 FILE = yaml.safe_load((HERE / "grafana/alerting/wayclear-alerts.yml").read_text("utf-8"))
 (GROUP,) = FILE["groups"]
@@ -75,3 +80,25 @@ def test_its_panel_exists(rule: dict[str, Any]) -> None:
         if panel["type"] != "row"
     }
     assert panels[rule["dashboardUid"], rule["panelId"]] == BY_NAME[rule["title"]].panel[1]
+
+
+def test_a_fleet_in_maintenance_is_not_no_data_to_the_stale_prober(tmp_path: Path) -> None:
+    connector = fleet(1)[0]
+    connector.put("wayclear_maintenance", hold(1))
+    (rule,) = [rule for rule in RULES if rule["title"] == "WayclearProberStale"]
+    labels = ", ".join(f'{name}="{value}"' for name, value in of(1).items())
+    test = {
+        "interval": "1m",
+        "input_series": connector.input_series(10),
+        "promql_expr_test": [
+            {
+                "expr": rule["data"][0]["model"]["expr"],
+                "eval_time": "10m",
+                "exp_samples": [{"labels": f"{{{labels}}}", "value": 0}],
+            }
+        ],
+    }
+    path = tmp_path / "tests.yml"
+    path.write_text(json.dumps({"rule_files": [], "tests": [test]}), "utf-8")
+    done = promtool.run("test", "rules", path)
+    assert done.returncode == 0, done.stdout + done.stderr
