@@ -329,7 +329,8 @@ class Connection(asyncio.BufferedProtocol):
         self._received = 0
         self.deadline = self._loop.time() + self._owner.limits.linger
         if self._transport.can_write_eof():
-            self._transport.write_eof()
+            with contextlib.suppress(OSError):  # the client is gone, and its reset has not been read yet
+                self._transport.write_eof()
 
 
 @lru_cache(maxsize=2)

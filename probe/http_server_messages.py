@@ -122,12 +122,13 @@ class Head:
 
 
 def read_head(event: h11.Request, limits: HttpLimits) -> Head:
-    """The head that h11 read, once more with a stricter eye. Refusal for framing that two readers could read two ways."""
+    """The head that h11 read, once more with a stricter eye. Refusal for framing that two readers could read two ways.
+
+    h11 itself refuses lengths that differ, repeated Host and Transfer-Encoding headers, and codings but `chunked`.
+    """
     headers: dict[str, str] = {}
     for raw_name, raw_value in event.headers:
         name, value = raw_name.decode("ascii"), raw_value.decode("latin-1")
-        if name in ("content-length", "transfer-encoding", "host") and name in headers:
-            raise Refusal(400, f"two {name} headers")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     chunked = "transfer-encoding" in headers
     if chunked and ("content-length" in headers or event.http_version != b"1.1"):

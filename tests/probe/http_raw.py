@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import datetime
 import ipaddress
+import socket
 import ssl
+import struct
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,6 +68,13 @@ async def gone(writer: asyncio.StreamWriter) -> None:
     writer.close()
     with contextlib.suppress(OSError, ssl.SSLError):
         await writer.wait_closed()
+
+
+async def reset(writer: asyncio.StreamWriter) -> None:
+    """Leave without a word: a mere close could also be a client that has said all and still listens."""
+    sock = writer.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    await gone(writer)
 
 
 async def say(server: HttpServer, data: bytes, context: ssl.SSLContext | None = None) -> bytes:
