@@ -1,7 +1,7 @@
 """Every alert, once. Prometheus rules, Grafana's provisioning and Alertmanager's inhibitions are made from this file.
 
 An alert is a query, a comparison and a number. Prometheus evaluates the three together; Grafana shows the number as the
-threshold of the query, which therefore has a value while all is well too (no data then means that nobody reports).
+threshold of the query. Where no data has to mean that nobody reports, the query has a value while all is well too.
 
 Rules that the tests hold:
 

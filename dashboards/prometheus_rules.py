@@ -22,13 +22,25 @@ HEAD = (
 )
 
 
+def _dashboard(alert: Alert) -> str:
+    """The dashboard that shows it, with the connector and the target that it is about."""
+    uid = alert.panel[0]
+    if uid == "wayclear-fleet":
+        return f"/d/{uid}"  # for one connector alone it would be empty
+    named = [label for label in ("connector", "target") if f"$labels.{label} " in alert.summary]
+    if uid != "wayclear-endpoint":
+        named = [label for label in named if label != "target"]
+    query = "&".join(f"var-{label}={{{{ $labels.{label} }}}}" for label in named)
+    return f"/d/{uid}?{query}" if query else f"/d/{uid}"
+
+
 def told_by(alert: Alert, docs: str = DOCS) -> dict[str, str]:
     """What an alert tells, as templates of Prometheus."""
     return {
         "summary": alert.summary,
         "description": alert.description,
         "runbook_url": f"{docs}#{alert.anchor}",
-        "dashboard": f"/d/{alert.panel[0]}",
+        "dashboard": _dashboard(alert),
     }
 
 

@@ -170,6 +170,20 @@ def test_an_inconclusive_probe_in_between_does_not_start_the_hour_anew(tmp_path:
     expect(tmp_path, found, {70: [("WayclearSignInDown", of(1, **at_target(SIGN_IN)))]})
 
 
+def test_a_failure_that_wanders_between_dns_and_tls_is_one_failure(tmp_path: Path) -> None:
+    found = fleet(3)
+    for connector in found:
+        connector.check(SIGN_IN, "dns", flap(0, 1))
+        connector.check(SIGN_IN, "tls", hold(0), measured=flap(0, 1))
+    login = at_target(SIGN_IN)
+    down_everywhere: list[Firing] = [("WayclearSignInDown", of(n, **login)) for n in (1, 2, 3)]
+    expect(
+        tmp_path,
+        found,
+        {7: [("WayclearLikelyMicrosoft", login)], 70: [("WayclearLikelyMicrosoft", login), *down_everywhere]},
+    )
+
+
 @pytest.mark.parametrize("every", [2, 5])
 def test_lost_scrapes_do_not_start_anything_anew(every: int, tmp_path: Path) -> None:
     found = fleet(3)
