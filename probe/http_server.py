@@ -16,6 +16,7 @@ import traceback
 from collections.abc import Iterable, Sequence
 
 from probe.http_server_connection import READ_AT_ONCE, Connection, State, check_method
+from probe.http_server_door import Door
 from probe.http_server_gate import Gate, host_name
 from probe.http_server_listen import LOOPBACK, check_exposure, exposed, open_sockets, place_of, places
 from probe.http_server_messages import Handler, Head, HttpLimits, Refusal, Request, Response
@@ -29,7 +30,6 @@ __all__ = ["LOOPBACK", "Handler", "HttpLimits", "HttpServer", "Request", "Respon
 _SWEEP = 0.25  # seconds between two looks at the deadlines, at most
 _STALLED = 1.0  # seconds without progress after which a slow reader makes room for somebody else
 _AFTER_ABORT = 1.0  # seconds in which asyncio tells that aborted connections are gone
-_OUT_OF_DESCRIPTORS = 0.2  # seconds of patience
 _BUSY = (("Retry-After", "1"),)
 _log = logging.getLogger("wayclear.http")
 
@@ -60,10 +60,8 @@ class HttpServer:
         self._allow_insecure = allow_insecure
         self._tls = False
         self._gate = Gate(web_config, self._hosts)
-        self._sockets: list[socket.socket] = []
+        self._door = Door(self.limits, lambda: Connection(self), self._context, self._make_room)
         self._connections: dict[Connection, None] = {}
-        self._handshakes: dict[asyncio.Task[None], None] = {}
-        self._accepting: list[asyncio.Task[None]] = []
         self._requests: set[asyncio.Task[None]] = set()
         self._working: dict[Connection, None] = {}
         self._gone: asyncio.Event | None = None
@@ -72,7 +70,7 @@ class HttpServer:
     @property
     def addresses(self) -> tuple[str, ...]:
         """Where it listens, as in a URL: "127.0.0.1:19115", "[::1]:19115"."""
-        return tuple(place_of(sock) for sock in self._sockets)
+        return tuple(place_of(sock) for sock in self._door.sockets)
 
     @property
     def in_flight(self) -> int:
@@ -95,20 +93,14 @@ class HttpServer:
             self._web_config.accept_only(lambda new: self._lacks(new, beyond))
         own = socket.gethostname().lower()
         self._gate = Gate(self._web_config, self._hosts | {own, own.partition(".")[0]})
-        self._sockets = open_sockets(wanted)
         self._gone = asyncio.Event()
-        self._accepting = [asyncio.create_task(self._accept(sock)) for sock in self._sockets]
+        self._door.open(open_sockets(wanted))
         self._sweep()
 
     async def stop(self, timeout: float = 2.0) -> None:
         """Close the ports, let answers under way go out for `timeout` seconds, then end whatever is left."""
         self.stopping = True
-        begun = (*self._accepting, *self._handshakes)
-        for task in begun:
-            task.cancel()
-        await asyncio.gather(*begun, return_exceptions=True)
-        for sock in self._sockets:
-            sock.close()
+        await self._door.close()
         for connection in tuple(self._connections):
             connection.finish()
         await self._wait_until_gone(timeout)
@@ -122,7 +114,6 @@ class HttpServer:
         if self._sweeper is not None:
             self._sweeper.cancel()
         self._gate.close()
-        self._sockets, self._accepting = [], []
 
     # --- what a connection calls -----------------------------------------------------------------------------------
 
@@ -195,50 +186,11 @@ class HttpServer:
 
     # --- connections -----------------------------------------------------------------------------------------------
 
-    async def _accept(self, listener: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                sock, _ = await loop.sock_accept(listener)
-            except ConnectionError:
-                continue  # it was gone before it was accepted
-            except OSError as error:
-                _log.warning("no connection can be accepted: %s", error.strerror or error)
-                self._make_room(None)
-                await asyncio.sleep(_OUT_OF_DESCRIPTORS)
-                continue
-            if len(self._handshakes) >= self.limits.handshakes:
-                next(iter(self._handshakes)).cancel()
-            task = asyncio.create_task(self._welcome(sock))
-            self._handshakes[task] = None
-            task.add_done_callback(self._welcomed)
-            await asyncio.sleep(0)  # a crowd at the door must not keep those inside waiting
-
-    async def _welcome(self, sock: socket.socket) -> None:
-        """From an accepted socket to a connection, with TLS as the configuration says at this moment."""
-        context = self._context()
-        seconds = self.limits.handshake if context is not None else None
-        with contextlib.suppress(
-            OSError, ssl.SSLError, TimeoutError
-        ):  # whoever does not finish is simply gone
-            await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: Connection(self),
-                sock,
-                ssl=context,
-                ssl_handshake_timeout=seconds,
-                ssl_shutdown_timeout=self.limits.linger if context is not None else None,
-            )
-
-    def _welcomed(self, task: asyncio.Task[None]) -> None:
-        self._handshakes.pop(task, None)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("a connection could not be taken: %s", _told(error))
-
     def _context(self) -> ssl.SSLContext | None:
         loaded = self._gate.current()
         return loaded.tls.context if loaded is not None and loaded.tls is not None else None
 
-    def _make_room(self, newest: Connection | None) -> None:
+    def _make_room(self, newest: Connection | None = None) -> None:
         """Close a connection that has never asked anything, the oldest first, then one that asks nothing now."""
         for state in (State.LINGERING, State.FRESH, State.IDLE):
             found = [one for one in self._connections if one.state is state and one is not newest]

@@ -9,7 +9,7 @@ import ipaddress
 import socket
 import ssl
 import struct
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,15 @@ async def web(handler: Handler, limits: HttpLimits = QUICK, **options: Any) -> A
         assert asyncio.all_tasks() - before == set()
         assert server.connections == 0
         assert server.in_flight == 0
+
+
+async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+    """Look until it holds, where nothing tells that it does."""
+    async with asyncio.timeout(seconds):
+        while True:
+            if condition():
+                return
+            await asyncio.sleep(0.002)
 
 
 async def connect(

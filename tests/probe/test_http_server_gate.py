@@ -37,7 +37,16 @@ def test_m9_a_name_that_is_not_ours_is_refused_and_never_reaches_a_page() -> Non
                 "2130706433", "0x7f.1", "127.1", "prober.example.test.evil.example", "xn--lcalhost-ieb",
             )  # fmt: skip
             assert await statuses(server, *rebound) == [421] * len(rebound)
-            broken = ("", "a b", "user@localhost", "localhost/", "[::1", "localhost:x", "::1", "localhost:123456")
+            broken = (
+                "",
+                "a b",
+                "user@localhost",
+                "localhost/",
+                "[::1",
+                "localhost:x",
+                "::1",
+                "localhost:123456",
+            )
             assert await statuses(server, *broken) == [400] * len(broken)
             assert asked.requests == []
             own = socket.gethostname()
@@ -55,7 +64,12 @@ def test_m9_over_tls_the_names_of_the_certificate_are_ours(tmp_path: Path) -> No
 
     async def main() -> None:
         async with web(Asked(), PATIENT, web_config=WebConfigFile(str(made.config))) as server:
-            names = ("prober.example.test", "a.probers.example.test", "b.a.probers.example.test", "evil.example")
+            names = (
+                "prober.example.test",
+                "a.probers.example.test",
+                "b.a.probers.example.test",
+                "evil.example",
+            )
             found = [(await ask(server, host=name, context=made.client())).status for name in names]
             assert found == [200, 200, 421, 421]
 
@@ -99,7 +113,9 @@ def test_security_headers_are_on_every_answer(tmp_path: Path) -> None:
 
 def test_a_page_sets_its_own_policy_and_the_configuration_adds_to_it(tmp_path: Path) -> None:
     policy = "default-src 'none'; style-src 'sha256-abc'"
-    asked = Asked(Response(200, b"", headers=(("Content-Security-Policy", policy), ("Cache-Control", "max-age=1"))))
+    asked = Asked(
+        Response(200, b"", headers=(("Content-Security-Policy", policy), ("Cache-Control", "max-age=1")))
+    )
     path = tmp_path / "web.yml"
     path.write_text(
         "http_server_config:\n  headers:\n    X-Frame-Options: sameorigin\n"
@@ -184,7 +200,14 @@ def test_a_bucket_fills_at_its_rate_and_no_higher() -> None:
 
 @pytest.mark.parametrize(
     ("host", "name"),
-    [("A.Example.:80", "a.example"), ("[::1]:80", "::1"), ("a_b", "a_b"), ("a:b", ""), ("ä", ""), ("a" * 254, "")],
+    [
+        ("A.Example.:80", "a.example"),
+        ("[::1]:80", "::1"),
+        ("a_b", "a_b"),
+        ("a:b", ""),
+        ("ä", ""),
+        ("a" * 254, ""),
+    ],
 )
 def test_the_name_of_a_host_header(host: str, name: str) -> None:
     assert host_name(host) == name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 
 import pytest
@@ -97,7 +98,7 @@ def test_a_host_without_ipv6_does_without_it(monkeypatch: pytest.MonkeyPatch) ->
 
     def without(place: listen.Place) -> socket.socket:
         if place.address.version == 6:
-            raise OSError(listen.errno.EADDRNOTAVAIL, "Cannot assign requested address")
+            raise OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address")
         return really(place)
 
     monkeypatch.setattr(listen, "_listening", without)

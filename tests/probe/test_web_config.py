@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import ssl
-import sys
 from pathlib import Path
 
 import pytest
@@ -186,7 +185,6 @@ def test_c15_nor_where_a_configuration_is_shown(tmp_path: Path) -> None:
     assert "alice" not in repr(config)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="mode bits")
 def test_c15_files_with_secrets_that_everybody_can_read_are_a_warning(tmp_path: Path) -> None:
     users = f"basic_auth_users:\n  a: {HASH}\n"
     assert read_web_config(write(tmp_path, users, 0o640)).warnings == ()
@@ -203,9 +201,12 @@ def test_c15_files_with_secrets_that_everybody_can_read_are_a_warning(tmp_path: 
     ("text", "told", "becomes"),
     [
         ("client_auth_type: RequestClientCert", "no certificate is asked for", ClientAuth.NONE),
-        ("client_auth_type: RequestClientCert\n  client_ca_file: ca.pem", "VerifyClientCertIfGiven is used", ClientAuth.VERIFY_IF_GIVEN),
-        ("client_auth_type: RequireAnyClientCert\n  client_ca_file: ca.pem", "RequireAndVerifyClientCert is used", ClientAuth.REQUIRE_AND_VERIFY),
-        ("client_auth_type: RequireClientCert\n  client_ca_file: ca.pem", "RequireAndVerifyClientCert is used", ClientAuth.REQUIRE_AND_VERIFY),
+        ("client_ca_file: ca.pem\n  client_auth_type: RequestClientCert", "VerifyClientCertIfGiven is used",
+         ClientAuth.VERIFY_IF_GIVEN),
+        ("client_ca_file: ca.pem\n  client_auth_type: RequireAnyClientCert", "RequireAndVerifyClientCert is used",
+         ClientAuth.REQUIRE_AND_VERIFY),
+        ("client_ca_file: ca.pem\n  client_auth_type: RequireClientCert", "RequireAndVerifyClientCert is used",
+         ClientAuth.REQUIRE_AND_VERIFY),
         ("min_version: TLS10", "TLS10 is not honoured", ClientAuth.NONE),
         ("curve_preferences: [X25519, CurveP256]", "an order of several cannot", ClientAuth.NONE),
     ],
@@ -237,7 +238,6 @@ def test_http2_and_different_costs_are_warnings(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no such files")
 def test_c13_only_regular_files_of_a_size_that_people_write_are_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "zero").symlink_to("/dev/zero")
