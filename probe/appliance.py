@@ -347,12 +347,24 @@ class Appliance:
     async def _wish(self, wish: Wish) -> tuple[bool, float | None]:
         """A document, an extra observation, this host; whether it went well, and its interval from now on."""
         step = self._moved(wish.step)
+        if wish.key[0] == "heartbeat" and isinstance(step, DnsQuestion | OsLookup):
+            seen, _ = await self.asker.ask(replace(step, name=self._oldest(step)), None)
+            return seen.failure is None, None
         if isinstance(step, OsLookup):
             return await self.asker.resolve(None, self._ways(step.name)), None
         seen, _ = await self.asker.ask(step, None)
         if wish.kind != "revocation":
             return True, None
         return seen.failure is None, life(seen, self.config.serve.schedule.revocation, time.time())
+
+    def _oldest(self, way: Way) -> str:
+        """The target's name that was asked for longest ago in this way."""
+
+        def asked(host: str) -> float:
+            seen = self.memory.known.get(replace(way, name=host))
+            return seen.started if seen is not None else 0.0
+
+        return min((host for host, _ in self.watched), key=asked, default=way.name)
 
     def _moved(self, step: Step) -> Step:
         """A document is fetched where its host is now."""

@@ -27,6 +27,7 @@ from exporters.meters import Meters
 from probe.appliance import Appliance, Told
 from probe.clocks import Readings, change
 from probe.config import Config
+from probe.event_log import Happening
 from probe.history import History, default_path
 from probe.http_server import HttpServer
 from probe.judging import Judged
@@ -111,9 +112,11 @@ class Daemon:
             await self._teller.begin()
             if self._history.trouble:
                 LOG.error("%s", self._history.trouble)
+            await self._teller.render(None)
             for address in server.addresses:
                 LOG.info("listening on %s", address)
             self._notifier.ready()
+            self._teller.happened(Happening.STARTED)
             self._watch(self._watch_lag())
             self._watch(self._watch_clocks())
             self._watch(self._work())
@@ -125,7 +128,6 @@ class Daemon:
 
     async def _work(self) -> None:
         """The first sweep, then whatever is due."""
-        await self._teller.render(None)
         plan, _ = await self._begin()
         appliance = self._appliance
         assert appliance is not None
@@ -183,6 +185,7 @@ class Daemon:
         if self._stop.is_set():
             os._exit(1)
         LOG.info("ending")
+        self._teller.happened(Happening.STOPPED)
         self._stop.set()
 
     # --- what the pages ask --------------------------------------------------------------------------------------------
@@ -225,6 +228,7 @@ class Daemon:
         self._teller.notes = (
             [f"The configuration could not be reloaded, the old one is in force: {fault}"] if fault else []
         )
+        self._teller.happened(Happening.RELOAD_FAILED if fault else Happening.RELOADED, fault)
         if fault:
             LOG.error("reload refused, the old configuration stays: %s", fault)
         else:

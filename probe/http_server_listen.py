@@ -22,7 +22,7 @@ from probe.web_config import WebConfig
 from rules.hostname import shown
 
 LOOPBACK = ("127.0.0.1:19115", "[::1]:19115")
-ALLOW_INSECURE = "--web-allow-insecure"  #: the option of the command line
+ALLOW_INSECURE = "--allow-insecure"  #: the option of the command line
 _BACKLOG = 256
 _ADVICE = "write an address and a port, as in 127.0.0.1:19115 or [::1]:19115"
 _log = logging.getLogger("wayclear.http")

@@ -14,7 +14,7 @@ from probe.serve_config import Intervals
 from probe.version import VERSION
 from rules.audit import Audit, Phase, Ready
 from rules.confirm import Confirmation, Settled
-from rules.kinds.dns_chain import DnsQuestion
+from rules.kinds.dns_chain import OS, DnsQuestion
 from rules.kinds.http_fetch import HttpExchange, HttpFetch
 from rules.kinds.local_host import HostFacts, LocalHost
 from rules.kinds.os_lookup import OsLookup
@@ -35,6 +35,8 @@ from rules.verdict import Plan, Report
 
 #: Seconds between two looks at this host itself.
 HOST_EVERY = 300.0
+#: Seconds between two questions to each resolver that are asked whatever the TTLs say.
+HEARTBEAT = 30.0
 #: The least time between two fetches of a list whose life is nearly over.
 SHORTEST_LIFE = 300.0
 
@@ -43,7 +45,7 @@ SHORTEST_LIFE = 300.0
 class Wish:
     """Something that the schedule should hold: `step` is asked every `interval` seconds."""
 
-    key: Hashable
+    key: tuple[object, ...]
     kind: Kind
     interval: float
     step: Step
@@ -92,8 +94,8 @@ def judge(
         settled,
         source_states(report, audit),
         audit.targets,
-        {host: _tried(audit, host) for host in _hosts(audit)},
-        {host: _questions(audit, host) for host in _hosts(audit)},
+        {host: _tried(audit, host) for host in audit.names.hosts},
+        {host: _questions(audit, host) for host in audit.names.hosts},
         tuple((r, not audit.names.health[r].dead) for r in audit.names.resolvers),
         urgent,
         tuple(_wishes(audit, ready, intervals, now)),
@@ -101,11 +103,6 @@ def judge(
         audit.host,
         time.perf_counter() - begun,
     )
-
-
-def _hosts(audit: Audit) -> tuple[str, ...]:
-    """Every name that was resolved: of targets and of documents."""
-    return tuple(dict.fromkeys(s.name for s in audit.seen if isinstance(s, OsLookup)))
 
 
 def _tried(audit: Audit, host: str) -> tuple[str, ...]:
@@ -156,9 +153,9 @@ def _host(step: Step) -> str | None:
 
 def _wishes(audit: Audit, ready: list[Ready], intervals: Intervals, now: float) -> list[Wish]:
     """Documents by their remaining life, extra observations by the hour, names of documents, this host."""
-    found: dict[Hashable, Wish] = {}
+    found: dict[Hashable, Wish] = {wish.key: wish for wish in _heartbeats(audit)}
     key: Hashable
-    needed = {q for host in _hosts(audit) for q in _questions(audit, host)}
+    needed = {q for host in audit.names.hosts for q in _questions(audit, host)}
     targets = {target.host for target in audit.targets}
     for step, seen in audit.seen.items():
         wish = _wish(audit, step, seen, needed, targets, intervals, now)
@@ -169,6 +166,16 @@ def _wishes(audit: Audit, ready: list[Ready], intervals: Intervals, now: float) 
             key = ("extra", document(item.step) or item.step)
             found.setdefault(key, Wish(key, "extra", intervals.extras, item.step))
     return list(found.values())
+
+
+def _heartbeats(audit: Audit) -> list[Wish]:
+    """A question to each resolver now and then whatever the TTLs say: one that died has to be noticed."""
+    host = next((t.host for t in audit.targets if t.host is not None), None)
+    if host is None:
+        return []
+    steps: dict[str, Step] = {r: DnsQuestion(r, host, "A") for r in audit.names.resolvers}
+    steps[OS] = OsLookup(host)
+    return [Wish(("heartbeat", resolver), "extra", HEARTBEAT, step) for resolver, step in steps.items()]
 
 
 def _wish(

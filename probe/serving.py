@@ -114,14 +114,17 @@ def _log_to(stream: TextIO) -> None:
 
 def history(arguments: argparse.Namespace) -> int:
     """What changed, and what was ever seen."""
-    from probe.history import (
-        default_path as history_path,  # late, like everything that one command alone needs
-    )
+    # late, like everything that one command alone needs
+    from exporters.style import Style
+    from probe.history import default_path as history_path
     from probe.history_read import history_command
 
     config = load_config(arguments.config)
     path = arguments.state and os.path.join(arguments.state, "history.sqlite")  # noqa: PTH118  # text
     path = path or config.serve.history_path or history_path(os.environ)
-    text = history_command(path, arguments.endpoint, arguments.since, arguments.format == "json", time.time())
-    screen.put(text, "utf-8")
+    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+    as_json = arguments.format == "json"
+    style = Style(screen.terminal_width(sys.stdout), encoding=encoding)
+    text = history_command(path, arguments.endpoint, arguments.since, as_json, time.time(), style)
+    screen.put(text, "utf-8" if as_json else encoding)
     return 0

@@ -19,7 +19,7 @@ from exporters.metric_text import gzipped
 from exporters.prometheus import Exposition, from_state
 from probe import textfile
 from probe.appliance import Appliance
-from probe.event_log import EventLog, event_of
+from probe.event_log import Event, EventLog, Happening, event_of, event_of_happening
 from probe.history import History
 from probe.judging import Judged
 from probe.rounds import Closed
@@ -73,6 +73,7 @@ class Teller:
         self._wake = asyncio.Event()
         self._written_at = 0.0
         self._textfile_fault = ""
+        self._writable = True
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def begin(self) -> None:
@@ -165,6 +166,13 @@ class Teller:
         )
         self._start(self._record(row))
 
+    def happened(self, what: Happening, detail: str = "") -> None:
+        """Something about the service itself, for Windows' Event Log."""
+        self._start(self._write_event(event_of_happening(what, detail)))
+
+    async def _write_event(self, event: Event) -> None:
+        await asyncio.to_thread(self._events.write, event)
+
     def note_gap(self, text: str) -> None:
         """The clock was set, or this host slept: a row of its own in the history."""
         self._start(self._record(CycleRow("gap", time.time(), 0.0, 0, 0, 0, 0, "", text)))
@@ -186,6 +194,7 @@ class Teller:
         state = self.state(appliance, now)
         if appliance is not None:
             self._meters.in_flight(appliance.asker.in_flight)
+        self._look_at_history()
         self._meters.history(self._history.writable, self._history.dropped, self._history.size_bytes)
         begun = time.thread_time()
         try:
@@ -199,6 +208,18 @@ class Teller:
             self._written_at = now
             await asyncio.to_thread(self._write_textfile, directory, state)
         return took
+
+    def _look_at_history(self) -> None:
+        """Say once when the history cannot be written, and once when it can be again."""
+        writable = self._history.writable
+        if writable == self._writable:
+            return
+        self._writable = writable
+        if not writable:
+            LOG.error("%s", self._history.trouble or "the history cannot be written")
+        self.happened(
+            Happening.HISTORY_RECOVERED if writable else Happening.HISTORY_FAILED, self._history.trouble
+        )
 
     def _render(self, state: State, now: float) -> tuple[Snapshot, float]:
         begun = time.thread_time()

@@ -1,8 +1,8 @@
 """A change is confirmed before it becomes a transition, and remembered since when things are as they are.
 
 A target's new status counts when the judgement wants no second look at it any more and two measurements of different
-times showed it. Until then the target stays as it was. The answer follows when nothing of it waits, and at the latest
-after `PATIENCE` seconds.
+times showed it. Until then the target stays as it was. The answer follows when nothing of it waits. Neither waits longer
+than `PATIENCE` seconds.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from rules.state import TargetState
 from rules.trend import Transition
 from rules.verdict import Answer, Report, Status
 
-#: Seconds after which an answer that keeps waiting for confirmation is taken as it is.
+#: Seconds after which what keeps waiting for confirmation is taken as it is.
 PATIENCE = 120.0
 _WORDS = {
     Status.PASS: "pass",
@@ -49,6 +49,7 @@ class _Standing:
     state: TargetState | None = None
     waiting: str = ""
     waiting_at: float | None = None
+    waiting_since: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ class Confirmation:
         old = self._standing.get(key)
         if old is None:
             old = self._standing[key] = _Standing(new, target.cause, now)
-        elif new != old.word and not self._confirmed(old, new, target.measured, pending):
+        elif new != old.word and not self._confirmed(old, new, target.measured, pending, now):
             held.add(target.name)
             before = old.state or target
             return replace(
@@ -121,11 +122,12 @@ class Confirmation:
         old.state = replace(target, since=old.since)
         return old.state
 
-    def _confirmed(self, old: _Standing, new: str, measured: float | None, pending: bool) -> bool:
+    def _confirmed(self, old: _Standing, new: str, measured: float | None, pending: bool, now: float) -> bool:
         if old.waiting != new:
-            old.waiting, old.waiting_at = new, measured
+            old.waiting, old.waiting_at, old.waiting_since = new, measured, now
             return False
-        return not pending and measured != old.waiting_at
+        late = now - old.waiting_since >= PATIENCE  # nothing can be measured: it is so all the same
+        return late or (not pending and measured != old.waiting_at)
 
     def _settle_answer(
         self, report: Report, waits: bool, now: float, transitions: list[Transition]

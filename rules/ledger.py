@@ -18,7 +18,7 @@ from rules.state import State, TargetState
 from rules.trend import Drift, LedgerEntry, LedgerKind
 
 REVOCATION = "revocation"
-"""The endpoint under which revocation sources stand: those of all certificates that this appliance has met."""
+"""The endpoint under which the revocation sources stand that no certificate names: those of the rules."""
 REFRESH = 3600.0  #: seconds after which an entry that is still seen is worth writing again, for its last time
 MOST = 1000  #: entries of one endpoint and kind; names that rotate through more lose the one not seen longest
 _TOLD = 3  # pieces of news in one sentence
@@ -33,7 +33,8 @@ def entries(state: State) -> tuple[LedgerEntry, ...]:
     """Every CNAME, address, issuer and revocation source as `state` shows them, each once.
 
     Names and addresses stand under the host, because every port of it shares them; issuers under "host:port";
-    sources under `REVOCATION`. Addresses that resolution does not give now are left out: they were seen before.
+    sources under each endpoint whose certificate names them, else under `REVOCATION`. Addresses that resolution does not
+    give now are left out: they were seen before.
     """
     found: dict[Key, LedgerEntry] = {}
     for target in state.targets:
@@ -41,9 +42,10 @@ def entries(state: State) -> tuple[LedgerEntry, ...]:
         for endpoint, kind, value, mark in _shown_by(target):
             found[endpoint, kind, value] = LedgerEntry(endpoint, kind, value, at, at, mark)
     for source in state.sources:
-        found[REVOCATION, source.kind, source.url] = LedgerEntry(
-            REVOCATION, source.kind, source.url, state.now, state.now
-        )
+        for endpoint in source.endpoints or (REVOCATION,):
+            found[endpoint, source.kind, source.url] = LedgerEntry(
+                endpoint, source.kind, source.url, state.now, state.now
+            )
     return tuple(found.values())
 
 
@@ -56,7 +58,7 @@ def _shown_by(target: TargetState) -> Iterator[tuple[str, LedgerKind, str, str]]
         if address.current and not address.stale:
             yield target.host, "address", address.address, ""
     if target.issuer:
-        mark = issuer_mark(target.issuer_class)
+        mark = issuer_mark(target.issuer_class, target.root)
         yield target.name, "issuer", f"{target.issuer} [{mark}]" if mark else target.issuer, mark
 
 

@@ -143,12 +143,15 @@ class Memory:
         """How many names have met no answer there since the last one that did."""
         return len(self._silent.get(resolver, ()))
 
-    def last_good(self, hosts: Iterable[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
-        """Remembered addresses of those of `hosts` that resolve nowhere now, the newest first."""
-        found = []
+    def last_good(
+        self, hosts: Iterable[str], dead: Iterable[str] = ()
+    ) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Remembered addresses of those of `hosts` that no resolver but the `dead` ones resolves, the newest first."""
+        found, gone = [], frozenset(dead)
         for host in hosts:
             told = self._last_good.get(host)
-            if told and not any(_has_address(self.known[s]) for s in self._of_name[host]):
+            alive = (s for s in self._of_name[host] if _resolver(s) not in gone)
+            if told and not any(_has_address(self.known[s]) for s in alive):
                 found.append((host, tuple(sorted(told, key=lambda a: (-told[a], a))[:MAX_LAST_GOOD])))
         return tuple(found)
 
@@ -158,7 +161,8 @@ class Memory:
 
     def plan(self, plan: Plan, hosts: tuple[str, ...]) -> Plan:
         """The parameters of a judgement of what is known now."""
-        return replace(plan, steady=True, dead=self.dead(len(hosts)), last_good=self.last_good(hosts))
+        dead = self.dead(len(hosts))
+        return replace(plan, steady=True, dead=dead, last_good=self.last_good(hosts, dead))
 
     def copy(self) -> Memory:
         """What a judgement in another thread reads while answers go on coming in."""
@@ -190,13 +194,17 @@ class Memory:
 
     def _take_name(self, step: DnsQuestion | OsLookup, seen: Observation) -> None:
         self._of_name[step.name].add(step)
-        resolver = OS if isinstance(step, OsLookup) else step.resolver
+        resolver = _resolver(step)
         if _unanswered(seen):
             self._silent.setdefault(resolver, set()).add(step.name)
         elif seen.failure is None or seen.failure.code not in LOCAL_CODES:
             self._silent.pop(resolver, None)  # a fault of ours says nothing about the resolver
         for address in _addresses(seen):
             self._last_good[step.name][address] = seen.started
+
+
+def _resolver(step: DnsQuestion | OsLookup) -> str:
+    return OS if isinstance(step, OsLookup) else step.resolver
 
 
 def _unanswered(seen: Observation) -> bool:

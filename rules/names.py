@@ -101,6 +101,11 @@ class Names:
         """Whether a question is still worth asking."""
         return not self.health[OS if isinstance(step, OsLookup) else step.resolver].dead
 
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Every name that was begun with."""
+        return tuple(self._open)
+
     def complete(self, host: str) -> bool:
         return self._open.get(host) == 0
 

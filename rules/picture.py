@@ -86,6 +86,7 @@ def _target(audit: Audit, target: Target, rows: list[Verdict], track: Track, now
         resolvers_agree=_agree(audit, target.host, dns),
         issuer=_issuer(served),
         issuer_class=_issuer_class(audit, served, way, now),
+        root=_root(audit, served, now),
         tls_version=_version(served),
         expiry=min((e for f in served if (e := facts(f.chain[0]).not_after) is not None), default=None),
     )
@@ -177,6 +178,11 @@ def _issuer_class(audit: Audit, served: list[TlsFacts], rows: list[Verdict], now
     return next(iter(found)) if len(found) == 1 else "mixed"
 
 
+def _root(audit: Audit, served: list[TlsFacts], now: float) -> str:
+    names = dict.fromkeys(audit.chains.judge(f.chain, now).anchor_name or "" for f in served)
+    return ", ".join(display(name, SHOWN) for name in list(names)[:3] if name)
+
+
 def _version(served: list[TlsFacts]) -> str:
     """The lowest version that was agreed on, by its name."""
     return min((found.version for found in served if found.version), default="")
@@ -195,9 +201,9 @@ def source_states(report: Report, audit: Audit) -> tuple[SourceState, ...]:
             continue
         kind = "crl" if verdict.check == "crl" else "ocsp"
         host = (split_url(url) or ("",))[0]
-        found[(kind, url)] = _source(
-            kind, host if host in on_rule else "off-list", url, verdict, _until(audit, kind, url)
-        )
+        named = audit.revocations.named_by.get(url, ())
+        state = _source(kind, host if host in on_rule else "off-list", url, verdict, _until(audit, kind, url))
+        found[(kind, url)] = replace(state, endpoints=tuple(f"{name}:443" for name in sorted(named)))
     for target in audit.targets:
         document = target.document
         if document is None or document.kind != "crl" or target.host is None:
@@ -219,7 +225,7 @@ def source_states(report: Report, audit: Audit) -> tuple[SourceState, ...]:
             state = _source("crl", target.host, url, verdict, until)
             before = found.get(("crl", url))
             if before is None or (state.valid and not before.valid):
-                found[("crl", url)] = state
+                found[("crl", url)] = replace(state, endpoints=before.endpoints if before is not None else ())
     return tuple(found.values())
 
 

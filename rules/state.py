@@ -68,6 +68,7 @@ class TargetState:
     resolvers_agree: bool | None = None  # None: fewer than two have answered
     issuer: str = ""
     issuer_class: IssuerClass = ""
+    root: str = ""  # the name of the root that the chain ends at
     tls_version: str = ""
     expiry: float | None = None  # earliest notAfter of the served certificates
     stages: tuple[tuple[StageName, float], ...] = ()
@@ -94,6 +95,7 @@ class SourceState:
     measured: bool
     cause: str
     next_update: float | None = None  # Unix time
+    endpoints: tuple[str, ...] = ()  # "host:port" of those whose certificates name it
 
 
 @dataclass(frozen=True, slots=True)

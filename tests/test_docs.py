@@ -131,7 +131,7 @@ def test_the_example_configuration_is_valid_and_has_every_key(tmp_path: Path) ->
     file = tmp_path / "wayclear.toml"
     file.write_text(example, "utf-8")
     assert validate_file(str(file)) == []
-    keys = {f.name for f in fields(Config)} - {"tenant_source", "source", "limits"}
+    keys = {f.name for f in fields(Config)} - {"tenant_source", "source", "limits", "serve"}
     data = tomllib.loads(example)
     assert set(data) == keys | {"schema", "timeouts"}
     assert data["timeouts"] == {f.name: f.default for f in fields(Limits)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import ssl
 from pathlib import Path
 
@@ -365,3 +366,13 @@ def test_a_bad_file_at_the_start_is_an_error(tmp_path: Path) -> None:
     file, _ = live(Path(write(tmp_path, "a: 1")), [])
     with pytest.raises(BadFile, match="line 1: a: is not a key"):
         file.current()
+
+
+def test_the_examples_of_the_page_are_valid_and_its_table_has_every_key(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "web-config.md").read_text("utf-8")
+    examples = re.findall(r"```yaml\n((?:#.*\n)?tls_server_config.*?)```", page, re.DOTALL)
+    configs = [read_web_config(write(tmp_path, example)) for example in examples]
+    assert [(config.asks_who, config.warnings) for config in configs] == [(True, ())] * 2
+    for line in WHOLE.splitlines():
+        if (key := re.match(r"( *)([a-z]+_?[a-z_0-9]+):", line)) and key[2] != "alice":
+            assert f"`{key[2]}`" in page or f".{key[2]}`" in page or f"`{key[2]}." in page
