@@ -24,6 +24,7 @@ from probe.trouble import Trouble
 from probe.web_config import Loaded, WebConfigFile
 from rules.display import display
 from rules.fields import BadFile
+from rules.hostname import shown
 
 __all__ = ["LOOPBACK", "Handler", "HttpLimits", "HttpServer", "Request", "Response"]
 
@@ -56,10 +57,10 @@ class HttpServer:
         self._handler = handler
         self._listen = tuple(listen)
         self._web_config = web_config
-        self._hosts = frozenset(host_name(host) for host in hosts)
+        self._hosts = tuple(hosts)
         self._allow_insecure = allow_insecure
         self._tls = False
-        self._gate = Gate(web_config, self._hosts)
+        self._gate = Gate(web_config)
         self._door = Door(self.limits, lambda: Connection(self), self._context, self._make_room)
         self._connections: dict[Connection, None] = {}
         self._requests: set[asyncio.Task[None]] = set()
@@ -91,8 +92,7 @@ class HttpServer:
         if self._web_config is not None:
             beyond = not all(place.address.is_loopback for place in wanted) and not self._allow_insecure
             self._web_config.accept_only(lambda new: self._lacks(new, beyond))
-        own = socket.gethostname().lower()
-        self._gate = Gate(self._web_config, self._hosts | {own, own.partition(".")[0]})
+        self._gate = Gate(self._web_config, self._names())
         self._gone = asyncio.Event()
         self._door.open(open_sockets(wanted))
         self._sweep()
@@ -191,8 +191,8 @@ class HttpServer:
         return loaded.tls.context if loaded is not None and loaded.tls is not None else None
 
     def _make_room(self, newest: Connection | None = None) -> None:
-        """Close a connection that has never asked anything, the oldest first, then one that asks nothing now."""
-        for state in (State.LINGERING, State.FRESH, State.IDLE):
+        """Close a connection that has not asked anything yet, the oldest first, then one that asks nothing now."""
+        for state in (State.LINGERING, State.FRESH, State.BODY, State.IDLE):
             found = [one for one in self._connections if one.state is state and one is not newest]
             if found:
                 min(found, key=lambda one: one.since).abort()
@@ -232,6 +232,16 @@ class HttpServer:
         for warning in loaded.warnings:
             _log.warning("%s", warning)
         return loaded
+
+    def _names(self) -> frozenset[str]:
+        """The names by which this server may be asked: the host's own and those of the configuration."""
+        for host in self._hosts:
+            if not host_name(host):
+                raise Trouble(
+                    f"{shown(host)} is no name of a host", 'write it as in "connector-1.example.com"'
+                )
+        own = socket.gethostname()
+        return frozenset(host_name(name) for name in (*self._hosts, own, own.partition(".")[0]))
 
     def _lacks(self, new: Loaded, beyond: bool) -> str:
         """Why a new version of the web configuration cannot replace the present one while this server listens."""

@@ -70,7 +70,8 @@ class Connection(asyncio.BufferedProtocol):
         self._buffer = bytearray()
         self._head: Head | None = None
         self._received = 0
-        self._last = False  # no further request is read
+        self._last = False  # no further request is answered
+        self._eof = False  # the client has said all
         self._task: asyncio.Task[None] | None = None
         self._drained: asyncio.Future[None] | None = None
         self.stalled_since = _NEVER  #: since when the client takes nothing
@@ -123,7 +124,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def eof_received(self) -> bool:
         """A client that only closed its sending half still gets the answer it waits for; over TLS there is no half."""
-        self._last = True
+        self._eof = True
         return self.state in (State.BUSY, State.WRITING) and not self._tls
 
     def pause_writing(self) -> None:
@@ -158,10 +159,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def close(self) -> None:
         """End it politely: what was written still goes out, within the time for writing."""
-        self.deadline = self._loop.time() + self._owner.limits.linger
-        if self._transport.get_write_buffer_size():
-            self.deadline = max(self.deadline, self._write_until)
-        self.state = State.LINGERING
+        self._end_soon()
         self._transport.close()
 
     def finish(self) -> None:
@@ -283,7 +281,7 @@ class Connection(asyncio.BufferedProtocol):
         headers.append(("Date", _date(int(time.time()))))
         if response.body or response.status not in (204, 304):
             headers += [("Content-Type", response.content_type), ("Content-Length", str(length))]
-        if self._last or self._owner.stopping:
+        if self._last or self._owner.stopping or (self._eof and not self._buffer):
             self._last = True
             headers.append(("Connection", "close"))
         reason = http.client.responses.get(response.status, "")
@@ -319,18 +317,26 @@ class Connection(asyncio.BufferedProtocol):
         self._transport.resume_reading()
         if self._buffer:
             self._advance()
+        if self._eof and self.state is State.IDLE:  # it ended within a request
+            self.close()
 
     def _linger(self) -> None:
         """No more requests: what still comes is read and dropped for a moment, or a reset would eat the answer."""
         if self.state is State.CLOSED:
             return
         self._transport.resume_reading()
-        self.state = State.LINGERING
         self._received = 0
-        self.deadline = self._loop.time() + self._owner.limits.linger
+        self._end_soon()
         if self._transport.can_write_eof():
             with contextlib.suppress(OSError):  # the client is gone, and its reset has not been read yet
                 self._transport.write_eof()
+
+    def _end_soon(self) -> None:
+        """A moment is left, or what is left of the time for writing where not all is written."""
+        self.state = State.LINGERING
+        self.deadline = self._loop.time() + self._owner.limits.linger
+        if self._transport.get_write_buffer_size():
+            self.deadline = max(self.deadline, self._write_until)
 
 
 @lru_cache(maxsize=2)

@@ -11,11 +11,13 @@ import logging
 import socket
 import ssl
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from probe.http_server_messages import HttpLimits
 from rules.display import display
 
 _OUT_OF_DESCRIPTORS = 0.2  # seconds of patience
+_TOLD_AGAIN = 60.0  # seconds
 _log = logging.getLogger("wayclear.http")
 
 
@@ -36,6 +38,7 @@ class Door:
         self._protocol = protocol
         self._context = context
         self._make_room = make_room
+        self._told = float("-inf")
         self._sockets: Sequence[socket.socket] = ()
         self._accepting: list[asyncio.Task[None]] = []
         self._handshakes: dict[asyncio.Task[None], None] = {}
@@ -72,7 +75,9 @@ class Door:
             except ConnectionError:
                 continue  # it was gone before it was accepted
             except OSError as error:
-                _log.warning("no connection can be accepted: %s", error.strerror or error)
+                if loop.time() - self._told >= _TOLD_AGAIN:
+                    self._told = loop.time()
+                    _log.warning("no connection can be accepted: %s", error.strerror or error)
                 self._make_room()
                 await asyncio.sleep(_OUT_OF_DESCRIPTORS)
                 continue
@@ -80,8 +85,13 @@ class Door:
                 next(iter(self._handshakes)).cancel()  # the oldest
             task = asyncio.create_task(self._welcome(sock, str(peer[0])))
             self._handshakes[task] = None
-            task.add_done_callback(self._handshakes.pop)
+            task.add_done_callback(partial(self._welcomed, sock))
             await asyncio.sleep(0)  # a crowd at the door must not keep those inside waiting
+
+    def _welcomed(self, sock: socket.socket, task: asyncio.Task[None]) -> None:
+        del self._handshakes[task]
+        if task.cancelled():  # perhaps before it had begun
+            sock.close()
 
     async def _welcome(self, sock: socket.socket, peer: str) -> None:
         """From an accepted socket to a connection, with TLS as the configuration says at this moment."""

@@ -9,8 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import time
-from collections.abc import Callable, Mapping
-from functools import lru_cache
+from collections.abc import Callable
 
 from probe.http_server_messages import Head, Refusal, Response
 from probe.web_auth import Authenticator
@@ -53,7 +52,7 @@ class Gate:
     def __init__(
         self,
         config: WebConfigFile | None,
-        hosts: frozenset[str],
+        hosts: frozenset[str] = frozenset(),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config = config
@@ -120,7 +119,6 @@ class Gate:
             raise Refusal(429, "more requests than rate_limit in the web configuration allows", retry)
 
 
-@lru_cache(maxsize=256)
 def host_name(host: str) -> str:
     """The name or address of a Host header, in lower case, without port and trailing dot; "" where it is malformed."""
     found = _HOST.fullmatch(host)
@@ -148,6 +146,5 @@ def _check_origin(head: Head) -> None:
     """Whatever is not only read must not come from a page: browsers add these headers, curl and Prometheus do not."""
     if head.method in ("GET", "HEAD"):
         return
-    headers: Mapping[str, str] = head.headers
-    if "origin" in headers or headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+    if "origin" in head.headers or head.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
         raise Refusal(403, f"{head.method} from a web page is refused: use curl, or a signal")

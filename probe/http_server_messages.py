@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass
 from typing import TypeAlias
 from urllib.parse import parse_qsl, unquote
 
@@ -22,6 +21,7 @@ _LOOSE = re.compile(rb"(?<!\r)\n|\r(?!\n)|\n[ \t]|\0")
 _TLS_RECORD = 0x16
 _LINE_ROOM = 32  # bytes of a request line besides the URL
 _MOST_PARAMETERS = 32
+_LONGEST_ACCEPT = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ class Head:
     target: str
     headers: Mapping[str, str]
     length: int | None
-    expects_continue: bool = field(default=False)
+    expects_continue: bool = False
 
 
 def read_head(event: h11.Request, limits: HttpLimits) -> Head:
@@ -158,9 +158,10 @@ def read_target(target: str) -> tuple[str, dict[str, str]]:
     return path, parameters
 
 
-@lru_cache(maxsize=64)
 def takes_gzip(accept_encoding: str) -> bool:
     """Whether a client that sent this Accept-Encoding takes gzip (RFC 9110 section 12.5.3)."""
+    if len(accept_encoding) > _LONGEST_ACCEPT:
+        return False
     weights: dict[str, bool] = {}
     for item in accept_encoding.lower().split(","):
         coding, _, parameter = item.partition(";")

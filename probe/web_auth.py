@@ -35,6 +35,7 @@ _REMEMBERED = 256
 _ADDRESSES = 4096
 _LONGEST_HEADER = 1024
 _HASH = re.compile(r"\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}")
+_NOBODY = b"." * 53  # salt and digest that stand for a user who is not there
 _CHALLENGE = (("WWW-Authenticate", 'Basic realm="wayclear", charset="UTF-8"'),)
 
 
@@ -55,7 +56,7 @@ class Users:
     @property
     def dummy(self) -> bytes:
         """A hash of the highest cost in use that no password has."""
-        return f"$2b${max(self.costs, default=4):02d}$".encode() + b"." * 53
+        return f"$2b${max(self.costs, default=4):02d}$".encode() + _NOBODY
 
 
 def hash_fault(text: str) -> str:
@@ -106,9 +107,12 @@ class Authenticator:
             raise Refusal(503, "too many sign-ins are being checked", (("Retry-After", "2"),))
         self._waiting += 1
         try:
-            return await self._check_hash(user, password, expected or users.dummy, digest, peer)
+            same = await self._check_hash(password, expected or users.dummy, digest, peer)
         finally:
             self._waiting -= 1
+        if not same:
+            raise Refusal(401, "user or password is wrong", _CHALLENGE)
+        return user
 
     def close(self) -> None:
         """Let the threads go; hashes that wait are not computed."""
@@ -116,26 +120,27 @@ class Authenticator:
             self._threads.shutdown(wait=False, cancel_futures=True)
             self._threads = None
 
-    async def _check_hash(self, user: str, password: bytes, known: bytes, digest: bytes, peer: str) -> str:
+    async def _check_hash(self, password: bytes, known: bytes, digest: bytes, peer: str) -> bool:
+        """Whether the password is right; what is right is remembered, what is wrong is counted."""
         tries = self._tries(_place(peer))
         async with tries.lock:
             self._refuse_if_blocked(tries)
             if digest in self._right:  # somebody with the same pair was before us
-                return user
+                return True
             if await self._matches(password, known):
                 self._right[digest] = None
                 while len(self._right) > _REMEMBERED:
                     self._right.popitem(last=False)
-                return user
+                return True
             tries.wrong.append(self._clock())
-        raise Refusal(401, "user or password is wrong", _CHALLENGE)
+        return False
 
     async def _matches(self, password: bytes, known: bytes) -> bool:
         if self._threads is None:
             self._threads = ThreadPoolExecutor(THREADS, "wayclear-bcrypt")
         loop = asyncio.get_running_loop()
         same = await loop.run_in_executor(self._threads, bcrypt.checkpw, password[:LONGEST_PASSWORD], known)
-        return same and len(password) <= LONGEST_PASSWORD
+        return same and known[7:] != _NOBODY and len(password) <= LONGEST_PASSWORD
 
     def _digest(self, user: str, password: bytes, expected: bytes | None) -> bytes:
         """What a right pair is remembered by: of no use without this process's key, and bound to the user's hash."""

@@ -23,6 +23,7 @@ from rules.hostname import shown
 
 LARGEST_PEM = 1024 * 1024  #: bytes: the bundle of all public roots is a quarter of it
 _MISMATCH = ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED")
+_UNREADABLE = (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
 _WORLD = stat.S_IROTH | stat.S_IWOTH
 
 VERSIONS = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
@@ -248,7 +249,7 @@ def client_sans(der: bytes) -> frozenset[str]:
         names = x509.load_der_x509_certificate(der).extensions.get_extension_for_oid(
             ExtensionOID.SUBJECT_ALTERNATIVE_NAME
         )
-    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension):
+    except _UNREADABLE:
         return frozenset()
     assert isinstance(names.value, x509.SubjectAlternativeName)
     kinds = (x509.DNSName, x509.RFC822Name, x509.IPAddress, x509.UniformResourceIdentifier)
@@ -295,7 +296,7 @@ def _names(leaf: x509.Certificate) -> frozenset[str]:
     """The host names that our own certificate is for, in lower case; with `*.` where it has wildcards."""
     try:
         names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension):
+    except _UNREADABLE:
         return frozenset()
     return frozenset(name.lower() for name in names.get_values_for_type(x509.DNSName))
 

@@ -101,6 +101,11 @@ def test_beyond_loopback_it_wants_tls_and_users_or_an_explicit_word(tmp_path: Pa
     asyncio.run(main())
 
 
+def test_a_name_that_is_none_is_told() -> None:
+    trouble = asyncio.run(refused(listen=("127.0.0.1:0",), hosts=("prober.example.test", "http://prober")))
+    assert "'http://prober' is no name of a host" in trouble.what
+
+
 def test_stop_lets_answers_under_way_go_out_and_closes_the_port() -> None:
     started, go = asyncio.Event(), asyncio.Event()
 

@@ -213,11 +213,19 @@ def test_m6_a_flood_of_pipelined_requests_is_answered_in_order_and_little_of_it_
 
 
 def test_a_client_that_has_sent_all_it_will_still_gets_its_answers() -> None:
+    ended = asyncio.Event()
+
+    async def handler(asked: Request) -> Response:
+        await ended.wait()
+        return PAGE
+
     async def main() -> None:
-        async with web(Asked(PAGE), PATIENT) as server:
+        async with web(handler, PATIENT) as server:
             reader, writer = await connect(server)
-            writer.write(request("/a") + request("/b"))
+            writer.write(request("/a") + request("/b") + b"GET /c HT")
             writer.write_eof()
+            await until(lambda: any(one._eof for one in server._connections))
+            ended.set()
             for _ in range(2):
                 assert (await read_answer(reader)).body == TEXT
             assert await asyncio.wait_for(reader.read(), 5) == b""

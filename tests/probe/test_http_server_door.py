@@ -64,6 +64,10 @@ def test_m1_a_crowd_that_says_nothing_never_costs_a_scraper_its_connection() -> 
             writer.write(request())
             await read_answer(reader)
             crowd = [await connect(server) for _ in range(100)]
+            for _, other in crowd:
+                with contextlib.suppress(ConnectionError):
+                    other.write(request(method="POST", headers=["Content-Length: 9"]))  # and then nothing
+            crowd += [await connect(server) for _ in range(30)]
             writer.write(request())
             assert (await read_answer(reader)).status == 200
             assert server.connections <= 21
