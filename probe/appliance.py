@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine, Hashable, Iterable
 from dataclasses import dataclass, replace
 
 from exporters.meters import Meters
-from probe.asking import SECOND_OPINIONS, Asker, Way, kept, key_of, pace_of
+from probe.asking import SECOND_OPINIONS, Asker, Way, kept, pace_of
 from probe.config import Config
 from probe.judging import Judged, Wish, judge, life
 from probe.measure import Prober
@@ -31,7 +31,7 @@ from rules.observation import CONNECTIONS, Step
 from rules.ruleset import Group, Rules
 from rules.schedule import Kind, Schedule
 from rules.targets import Target
-from rules.tracking import Key, Tracks
+from rules.tracking import Key, Tracks, key_of
 from rules.trust import ChainJudgement, judge_chain
 from rules.verdict import Plan, Status
 
@@ -142,6 +142,11 @@ class Appliance:
         self.asker.limit(config.serve.schedule, plan)
         self.schedule.retry = config.serve.schedule.retry
         self._dirty.set()
+
+    def use(self, prober: Prober) -> None:
+        """Measure with this one from now on."""
+        self._prober = prober
+        self.asker.use(prober)
 
     async def prepare(self, watched: Watched) -> str | None:
         """Resolve a target as far as that is due; the address that is asked next."""

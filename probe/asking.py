@@ -17,7 +17,7 @@ from probe.pace import FAST, POLITE, Pace, TokenBucket
 from probe.restraint import Restraint
 from probe.serve_config import Intervals
 from rules.kinds.dns_chain import DnsAnswer, DnsQuestion
-from rules.kinds.http_fetch import HttpExchange, HttpFetch
+from rules.kinds.http_fetch import HttpExchange
 from rules.kinds.os_lookup import OsLookup
 from rules.kinds.tls_handshake import TlsHandshake
 from rules.memory import Memory
@@ -65,6 +65,10 @@ class Asker:
         self._silent = silent
         self._gets: dict[Step, float] = {}
         self._admission = asyncio.Lock()
+
+    def use(self, prober: Prober) -> None:
+        """Measure with this one from now on."""
+        self._prober = prober
 
     def limit(self, intervals: Intervals, plan: Plan) -> None:
         """Rates and intervals from now on."""
@@ -203,12 +207,3 @@ def kept(seen: Observation) -> Observation:
     if isinstance(facts, HttpExchange) and facts.body is not None and seen.failure is not None:
         return replace(seen, evidence=replace(facts, body=facts.body[:4096]))
     return seen
-
-
-def key_of(step: Step) -> Key | None:
-    """The target that a step is about; None for questions and for documents out of certificates."""
-    if isinstance(step, TlsHandshake):
-        return step.server_name, step.port
-    if isinstance(step, HttpFetch):
-        return step.host, step.port
-    return None

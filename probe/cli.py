@@ -327,7 +327,7 @@ def _measured_by(parser: argparse.ArgumentParser, budget: bool = True) -> None:
 
 
 def _delivered(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--format", choices=("text", "json"), default="text")
+    parser.add_argument("--format", choices=("text", "json", "prometheus"), default="text")
     parser.add_argument(
         "--output",
         metavar="FILE",

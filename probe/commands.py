@@ -55,7 +55,7 @@ def audit(arguments: argparse.Namespace) -> int:
     config, rules = _configured(arguments)
     _check_only("only" if arguments.only is None else "--only", config, rules)
     report = _measured(config, rules)
-    _deliver(arguments, report, _rendered(arguments, report))
+    _deliver(arguments, report, _rendered(arguments, report, config, rules))
     return _code(arguments, report, report.exit_code)
 
 
@@ -78,7 +78,11 @@ def explain(arguments: argparse.Namespace) -> int:
     report = _measured(replace(config, only=""), narrowed)
     style = _style(arguments)
     as_tree = arguments.format == "text"
-    text = [tree.render(report, host, port, style)] if as_tree else _rendered(arguments, report)
+    text = (
+        [tree.render(report, host, port, style)]
+        if as_tree
+        else _rendered(arguments, report, config, narrowed)
+    )
     _deliver(arguments, report, text)
     return _code(arguments, report, _weight(report, host, port))
 
@@ -104,14 +108,14 @@ def _weight(report: Report, host: str, port: int | None) -> int:
 def replay(arguments: argparse.Namespace) -> int:
     """Judge a recording again, by today's rules."""
     _check_output(arguments)
-    _, rules = _configured(arguments)
+    config, rules = _configured(arguments)
     try:
         report = judge_again(loads(read_input(arguments.report, LARGEST_REPORT)), rules)
     except BadReport as error:
         raise Trouble(
             f"{told(arguments.report)}: {error}", "name the report that an audit wrote with --format json"
         ) from error
-    _deliver(arguments, report, _rendered(arguments, report))
+    _deliver(arguments, report, _rendered(arguments, report, config, rules))
     return 0 if arguments.exit_zero else report.exit_code
 
 
@@ -254,8 +258,13 @@ def _check_output(arguments: argparse.Namespace) -> None:
     screen.check_spares(Path(arguments.output), [name for name in files if name is not None])
 
 
-def _rendered(arguments: argparse.Namespace, report: Report) -> Iterable[str]:
+def _rendered(arguments: argparse.Namespace, report: Report, config: Config, rules: Rules) -> Iterable[str]:
     """The report in the format that was asked for: JSON, which may be large, piece by piece."""
+    if arguments.format == "prometheus":
+        from exporters.prometheus import from_state  # late: most audits tell no metrics
+        from probe.one_shot import place_of, state_of
+
+        return [from_state(state_of(report, rules, place_of(config, report.vantage.host)))]
     if arguments.format == "json":
         return report_json.pieces(report)
     return [FORMATS[arguments.format](report, _style(arguments))]
@@ -264,7 +273,7 @@ def _rendered(arguments: argparse.Namespace, report: Report) -> Iterable[str]:
 def _deliver(arguments: argparse.Namespace, report: Report, text: Iterable[str]) -> None:
     """Write the report where it was wanted. JSON is UTF-8 wherever it goes (RFC 8259 section 8.1)."""
     if not _to_file(arguments):
-        screen.put(text, "utf-8" if arguments.format == "json" else _encoding())
+        screen.put(text, "utf-8" if arguments.format in ("json", "prometheus") else _encoding())
         return
     screen.write_whole(Path(arguments.output), text)
     screen.say(f"{headline(report)} The report is in {arguments.output}")

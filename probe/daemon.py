@@ -34,6 +34,7 @@ from probe.judging import Judged
 from probe.kinds.trust_store import TrustStores
 from probe.measure import Prober
 from probe.notify import Notifier
+from probe.one_shot import place_of
 from probe.pages import Pages
 from probe.reloading import Sources
 from probe.rounds import Closed
@@ -46,7 +47,7 @@ from rules.fields import BadFile
 from rules.maintenance import open_window
 from rules.ruleset import Rules
 from rules.schedule import KINDS, Kind
-from rules.state import Place, State
+from rules.state import State
 from rules.verdict import Plan
 
 LOG = logging.getLogger("wayclear")
@@ -75,7 +76,7 @@ class Daemon:
     def __init__(self, options: Options, config: Config, rules: Rules) -> None:
         self._options = options
         self._config, self._rules = config, rules
-        self._place = place_of(config)
+        self._place = place_of(config, platform.node())
         self._meters = Meters(self._place)
         path = config.serve.history_path or default_path(os.environ)
         self._history = History(path, config.serve.history_days, config.serve.history_mb * 1024 * 1024)
@@ -90,6 +91,10 @@ class Daemon:
         self._tasks: set[asyncio.Task[None]] = set()
         self._ready = False
         self._connections = 0
+        self._code = 0
+        self._retired: list[
+            Prober | None
+        ] = []  # of configurations before; what they began may still be under way
 
     # --- from start to end ---------------------------------------------------------------------------------------------
 
@@ -124,7 +129,7 @@ class Daemon:
         finally:
             self._notifier.stopping()
             await self._close(server)
-        return 0
+        return self._code
 
     async def _work(self) -> None:
         """The first sweep, then whatever is due."""
@@ -149,8 +154,7 @@ class Daemon:
         await self._teller.render_for_ever(appliance)
 
     async def _begin(self) -> tuple[Plan, int]:
-        stores = TrustStores(_path(self._config.public_roots), _path(self._config.os_store))
-        self._prober = Prober(limits=self._config.limits, stores=stores)
+        self._prober = _prober(self._config)
         plan, opened = await make_plan(self._config, self._rules, self._prober)
         told = Told(self._judged, self._closed)
         self._appliance = Appliance(self._config, self._rules, plan, self._prober, self._meters, told)
@@ -172,8 +176,9 @@ class Daemon:
                 await asyncio.gather(*self._tasks, return_exceptions=True)
                 if self._appliance is not None:
                     await self._appliance.close()
-                if self._prober is not None:
-                    await self._prober.close()
+                for prober in (*self._retired, self._prober):
+                    if prober is not None:
+                        await prober.close()
                 await self._teller.close()
                 await self._history.close()
         except TimeoutError:
@@ -241,8 +246,17 @@ class Daemon:
         fixed = {"history": old.history_path != config.serve.history_path, "web": old.web != config.serve.web}
         for word in [word for word, changed in fixed.items() if changed]:
             LOG.warning("[%s] has changed: that takes a restart", word)
+        measuring = (config.limits, config.public_roots, config.os_store)
+        if self._appliance is not None and measuring != (
+            self._config.limits,
+            self._config.public_roots,
+            self._config.os_store,
+        ):
+            self._retired.append(self._prober)
+            self._prober = _prober(config)
+            self._appliance.use(self._prober)
         self._config, self._rules = config, rules
-        self._place = place_of(config)
+        self._place = place_of(config, platform.node())
         self._teller.place = self._place
         self._meters.place(self._place)
         if self._appliance is not None and self._prober is not None:
@@ -309,6 +323,7 @@ class Daemon:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None and not self._stop.is_set():
             LOG.critical("a part of the service died", exc_info=task.exception())
+            self._code = 1
             self._stop.set()  # whoever watches the service starts it anew
 
     async def _watch_lag(self) -> None:
@@ -367,12 +382,9 @@ class Daemon:
         loop.add_signal_handler(signal.SIGHUP, self._reload_wanted.set)
 
 
-def place_of(config: Config) -> Place:
-    """The constant labels."""
-    serve = config.serve
-    return Place(
-        serve.connector or platform.node() or "connector", serve.connector_group, serve.site, serve.region
-    )
+def _prober(config: Config) -> Prober:
+    stores = TrustStores(_path(config.public_roots), _path(config.os_store))
+    return Prober(limits=config.limits, stores=stores)
 
 
 def _path(name: str | None) -> Path | None:

@@ -10,7 +10,6 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from exporters.headline import headline
@@ -26,12 +25,12 @@ from probe.rounds import Closed
 from probe.trouble import Trouble
 from probe.version import VERSION
 from rules.confirm import CONNECTOR, heaviest
-from rules.ledger import Ledger, entries
+from rules.ledger import Ledger, Seen, entries
 from rules.maintenance import open_window
-from rules.picture import live
+from rules.picture import host_faults, live
 from rules.state import Place, State
 from rules.trend import CycleRow, Drift, Transition
-from rules.verdict import Answer, Status
+from rules.verdict import Answer
 
 LOG = logging.getLogger("wayclear")
 #: Transitions and drift events that the state shows.
@@ -71,6 +70,7 @@ class Teller:
         self._last_answer: Transition | None = None
         self._errors = self._dropped = 0
         self._wake = asyncio.Event()
+        self._remembering = asyncio.Lock()
         self._written_at = 0.0
         self._textfile_fault = ""
         self._writable = True
@@ -151,7 +151,7 @@ class Teller:
             report.answer_text,
             settled.targets,
             made.sources,
-            host_faults=_host_faults(made),
+            host_faults=host_faults(made.report),
             resolvers=made.resolvers,
             notes=report.notes,
         )
@@ -264,8 +264,11 @@ class Teller:
         )
 
     async def _remember(self, transitions: tuple[Transition, ...], state: State) -> None:
-        shown = await asyncio.to_thread(entries, state)
-        seen = self._ledger.see(shown)
+        async with self._remembering:  # in the order of the judgements
+            seen = self._ledger.see(await asyncio.to_thread(entries, state))
+            await self._told(transitions, seen)
+
+    async def _told(self, transitions: tuple[Transition, ...], seen: Seen) -> None:
         for transition in transitions:
             self._meters.transition()
             self.transitions.appendleft(transition)
@@ -300,13 +303,3 @@ class Teller:
         """Let what is being written come to its end."""
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._events.close()
-
-
-def _host_faults(made: Judged) -> tuple[str, ...]:
-    """Causes of this host itself that keep it from measuring."""
-    found: Iterable[str] = (
-        v.cause
-        for v in made.report.verdicts
-        if v.cause.startswith("local.") and v.status in (Status.INCONCLUSIVE, Status.FAIL, Status.BROKEN)
-    )
-    return tuple(dict.fromkeys(found))

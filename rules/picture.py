@@ -250,3 +250,10 @@ def _until(audit: Audit, kind: str, url: str) -> float | None:
     best = audit.fetches.best(Wanted(url, "crl"))
     exchange = best.evidence if best is not None else None
     return expires(exchange) if isinstance(exchange, HttpExchange) else None
+
+
+def host_faults(report: Report) -> tuple[str, ...]:
+    """Causes of this host itself that keep it from measuring."""
+    weighty = (Status.INCONCLUSIVE, Status.FAIL, Status.BROKEN)
+    found = (v.cause for v in report.verdicts if v.cause.startswith("local.") and v.status in weighty)
+    return tuple(dict.fromkeys(found))

@@ -17,7 +17,7 @@ from rules.kinds.http_fetch import HttpExchange, HttpFetch
 from rules.kinds.os_lookup import OsLookup
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.memory import TRACKED
-from rules.observation import Observation
+from rules.observation import Observation, Step
 from rules.state import AddressState, StageName
 from rules.targets import Target
 from rules.verdict import Status, Verdict
@@ -154,3 +154,12 @@ def _outcome(rows: list[Verdict]) -> tuple[bool | None, str]:
         return None, rows[0].cause if rows else "ok"
     heaviest = max(made, key=lambda r: r.status.weight)
     return passes(made), heaviest.cause
+
+
+def key_of(step: Step) -> Key | None:
+    """The target that a step is about; None for questions and what belongs to this host."""
+    if isinstance(step, TlsHandshake):
+        return step.server_name, step.port
+    if isinstance(step, HttpFetch):
+        return step.host, step.port
+    return None
