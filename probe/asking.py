@@ -100,6 +100,7 @@ class Asker:
             or asked is None
             or now - asked >= self._intervals.http
         ):
+            self._gets = {s: at for s, at in self._gets.items() if now - at < self._intervals.http}
             self._gets[step] = now
             return (await self.ask(step, key))[0]
         seen = self._memory.as_judged(await self._measure(replace(step, path=None)), step)

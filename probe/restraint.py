@@ -11,6 +11,9 @@ from rules.kinds.http_fetch import HttpFetch
 from rules.kinds.tls_handshake import TlsHandshake
 from rules.observation import Observation
 
+DAY = 86_400.0
+#: Addresses above which those of more than a day ago are forgotten: names rotate through very many.
+KEPT = 4096
 _SILENCE = frozenset({Code.TIMEOUT, Code.RESET, Code.EOF, Code.REFUSED})
 
 
@@ -21,7 +24,7 @@ class Restraint:
         self._limit = limit
         self._window = window
         self._silent: dict[str, float] = {}
-        self._answered: set[str] = set()
+        self._answered: dict[str, float] = {}
 
     def note(self, seen: Observation, now: float) -> None:
         """Take an answer; `now` is the caller's monotonic clock."""
@@ -30,10 +33,13 @@ class Restraint:
             return
         if seen.failure is not None and seen.failure.code in _SILENCE:
             self._silent[step.address] = now
-            self._answered.discard(step.address)
+            self._answered.pop(step.address, None)
         elif seen.failure is None:
             self._silent.pop(step.address, None)
-            self._answered.add(step.address)
+            self._answered[step.address] = now
+        if len(self._silent) + len(self._answered) > KEPT:
+            self._silent = {a: when for a, when in self._silent.items() if now - when <= DAY}
+            self._answered = {a: when for a, when in self._answered.items() if now - when <= DAY}
 
     def allows(self, address: str, now: float) -> bool:
         """Whether a packet to `address` would look like nothing new."""
