@@ -59,10 +59,12 @@ class Run:
 class Servers:
     """The DNS, TLS and HTTP servers of one namespace with a directory of their own."""
 
-    def __init__(self, directory: Path, endpoints: int, servers: int, network: int | None = None) -> None:
+    def __init__(
+        self, directory: Path, endpoints: int, servers: int, network: int | None = None, ttl: int = 300
+    ) -> None:
         self.directory = directory
         self.network = network
-        unbound = write_dns(directory, endpoints)
+        unbound = write_dns(directory, endpoints, ttl)
         self.config = write_config(directory)
         argv = [sys.executable, "-m", "tests.bench.servers", str(directory), str(servers)]
         nsd = ["nsd", "-d", "-c", f"{directory}/nsd.conf"]

@@ -43,7 +43,7 @@ _DNS_MODULE = """\
 class Exporter:
     """The exporter's process and one driver for it. `dns_names`: one module for each, since a module asks one name."""
 
-    def __init__(self, directory: Path, dns_names: Sequence[str]) -> None:
+    def __init__(self, directory: Path, dns_names: Sequence[str], network: int | None = None) -> None:
         if shutil.which(PROGRAM, path=TOOLS) is None:
             raise BenchError(f"{PROGRAM} is not installed: apt-get install {PROGRAM}")
         text = _MODULES.format(roots=directory / "roots.pem", server_name=ANY_NAME)
@@ -52,7 +52,11 @@ class Exporter:
         file.write_text(text)
         listen = f"--web.listen-address={LISTEN[0]}:{LISTEN[1]}"
         argv = [PROGRAM, f"--config.file={file}", listen]
-        self._service = Service(argv, directory / "blackbox.log", "Listening on")
+        self._service = Service(argv, directory / "blackbox.log", "Listening on", network)
+
+    @property
+    def pid(self) -> int:
+        return self._service.process.pid
 
     def tls_paths(self, addresses: Sequence[str]) -> list[str]:
         """Request targets of one TLS probe of each address."""

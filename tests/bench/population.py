@@ -155,11 +155,14 @@ def write_config(directory: Path) -> Path:
     return file
 
 
-def write_dns(directory: Path, endpoints: int) -> Path:
-    """Zone and server configurations; returns unbound's. Every endpoint's name is an alias, as the service's are."""
+def write_dns(directory: Path, endpoints: int, ttl: int = 300) -> Path:
+    """Zone and server configurations; returns unbound's. Every endpoint's name is an alias, as the service's are.
+
+    `ttl`: seconds, of the endpoints' records.
+    """
     hosts = [Host(PKI_HOST, v4=[PKI_ADDRESS]), Host(ANY_NAME, v4=[server_address("ec", "1.2", 0)])]
     hosts += [
-        Host(host_name(a), via=[f"{host_name(a).partition('.')[0]}.edge.{ZONE}"], v4=[a])
+        Host(host_name(a), via=[f"{host_name(a).partition('.')[0]}.edge.{ZONE}"], v4=[a], ttl=ttl)
         for a in map(endpoint_address, range(endpoints))
     ]
     configs.write_dns(directory, World({h.name: h for h in hosts}))
