@@ -29,7 +29,7 @@ from rules.kinds.trust_store import TrustLookup, TrustRoots
 from rules.memory import Memory
 from rules.observation import CONNECTIONS, Step
 from rules.ruleset import Group, Rules
-from rules.schedule import Kind, Schedule
+from rules.schedule import KINDS, Kind, Schedule
 from rules.targets import Target
 from rules.tracking import Key, Tracks, key_of
 from rules.trust import ChainJudgement, judge_chain
@@ -90,6 +90,7 @@ class Appliance:
         self._held: frozenset[Key] = frozenset()
         self._asking: set[Step] = set()
         self._judged_at = 0.0
+        self._armed: dict[Kind, float] = {}  # monotonic; until when timers are set
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: set[asyncio.TimerHandle] = set()
 
@@ -127,10 +128,9 @@ class Appliance:
             await self._judge()
 
     def arm(self, kind: Kind, horizon: float) -> None:
-        """Set a timer for everything of `kind` that is due within `horizon` seconds."""
-        now = time.monotonic()
-        for key, due in self.schedule.take(kind, now + horizon):
-            self._begin_at(key, due, now)
+        """Set a timer for everything of `kind` that is due within `horizon` seconds, or comes to be due within them."""
+        self._armed[kind] = time.monotonic() + horizon
+        self._arm(kind)
 
     def look_again(self) -> None:
         """Let everything be judged soon."""
@@ -164,6 +164,7 @@ class Appliance:
 
     async def close(self) -> None:
         """End every measurement: what was begun is given up, and judged by nobody."""
+        self._armed.clear()
         for timer in self._timers:
             timer.cancel()
         self._timers.clear()
@@ -195,6 +196,8 @@ class Appliance:
         self._want((*made.urgent, *made.void))
         for key in self._held:
             self.schedule.sooner(key, time.monotonic() + self.schedule.retry)
+        for kind in KINDS:
+            self._arm(kind)
         self._told.judged(made)
 
     def _plan_targets(self, made: Judged) -> None:
@@ -257,6 +260,11 @@ class Appliance:
 
     # --- measuring -----------------------------------------------------------------------------------------------------
 
+    def _arm(self, kind: Kind) -> None:
+        now = time.monotonic()
+        for key, due in self.schedule.take(kind, self._armed.get(kind, 0.0)):
+            self._begin_at(key, due, now)
+
     def _begin_at(self, key: Hashable, due: float, now: float) -> None:
         loop = asyncio.get_running_loop()
 
@@ -295,6 +303,7 @@ class Appliance:
             kind = watched.kind if watched is not None else wish.kind if wish is not None else "extra"
             if skipped:
                 self._meters.cycle_missed(kind, skipped)
+            self._arm(kind)
             if watched is not None:
                 self._close(watched, ok)
             if key in self._held:

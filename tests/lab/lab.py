@@ -124,9 +124,9 @@ class Lab:
             ]
         )
 
-    def signal(self, service: str, number: int) -> None:
-        """Send a signal to a service of the running lab."""
-        self._call("signal", name=service, number=number)
+    def signal(self, service: str, number: int) -> int:
+        """Send a signal to a service of the running lab (0: none). Its process id, as commands of the lab see it."""
+        return int(self._call("signal", name=service, number=number)["pid"])
 
     def stop(self, service: str) -> None:
         """Kill one server of the running lab."""

@@ -1,0 +1,151 @@
+"""`wayclear serve` inside a lab: started with a schedule that is quick, asked over HTTP, waited for."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tests.lab.auditing import PROGRAM
+from tests.lab.lab import Finished, Lab
+
+PORT = 19115
+#: Seconds between two rounds of everything; no limit of the rate, so that a change is seen as soon as it can be.
+QUICK: Mapping[str, float] = {
+    "service": 3,
+    "sign_in": 3,
+    "http": 3,
+    "revocation": 5,
+    "extras": 30,
+    "retry": 1,
+    "rotation": 6,
+    "rate": 0,
+}
+COUNTED = "tests.lab.servers.serve_counted"
+_SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
+_LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+
+
+def until(what: str, condition: Callable[[], bool], within: float, every: float = 0.25) -> float:
+    """Wait until `condition` holds; how long that took, in seconds. AssertionError after `within` seconds.
+
+    What is waited for happens in processes that tell only those who ask, so there is no event to wait for.
+    """
+    begun = time.monotonic()
+    while not condition():
+        assert time.monotonic() - begun < within, f"{what}: not within {within:g} s"
+        time.sleep(every)
+    return time.monotonic() - begun
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a web server answered; status 0 where it did not."""
+
+    status: int
+    text: str
+
+
+def fetch(lab: Lab, url: str, *, network: str, arguments: tuple[str, ...] = ()) -> Reply:
+    """GET `url` from inside the lab. `arguments`: further ones for curl."""
+    argv = ["curl", "-s", "--compressed", "-m", "10", "-w", "\n%{http_code}", *arguments, url]
+    text, _, status = lab.run(argv, network=network, timeout=20).stdout.rpartition("\n")
+    return Reply(int(status or 0), text)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One line of a scrape."""
+
+    name: str
+    labels: Mapping[str, str]
+    value: float
+
+
+def samples(text: str) -> list[Sample]:
+    """The lines of a scrape; our label values hold nothing that is escaped."""
+    return [
+        Sample(name, dict(_LABEL.findall(labels)), float(value))
+        for name, labels, value in _SAMPLE.findall(text)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """One `wayclear serve`. `name`: its service in the lab, and the label that it tells as connector."""
+
+    lab: Lab
+    name: str
+    network: str
+    address: str
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.address}:{PORT}"
+
+    def get(self, path: str) -> Reply:
+        """A page, asked from the daemon's own network."""
+        return fetch(self.lab, self.url + path, network=self.network)
+
+    def ready(self, within: float = 60.0) -> float:
+        """Wait until the first look has ended."""
+        return until(f"{self.name} is ready", lambda: self.get("/-/ready").status == 200, within)
+
+    def samples(self) -> list[Sample]:
+        """One scrape."""
+        reply = self.get("/metrics")
+        assert reply.status == 200, f"{self.name} answers /metrics with {reply.status}: {self.log()[-2000:]}"
+        return samples(reply.text)
+
+    def value(self, metric: str, **labels: str) -> float | None:
+        """A metric's value, None where there is no such series; the sum where several have these labels."""
+        found = [s.value for s in self.samples() if s.name == metric and labels.items() <= s.labels.items()]
+        return sum(found) if found else None
+
+    def report(self) -> dict[str, Any]:
+        """/report.json"""
+        reply = self.get("/report.json")
+        assert reply.status == 200, f"{self.name} answers /report.json with {reply.status}"
+        made: dict[str, Any] = json.loads(reply.text)
+        return made
+
+    def history(self, *arguments: str) -> Finished:
+        """`wayclear history` of this daemon."""
+        state = f"{self.lab.directory}/state-{self.name}"
+        return self.lab.run([*PROGRAM, "history", "--state", state, *arguments], network=self.network)
+
+    def log(self) -> str:
+        return self.lab.log(self.name)
+
+
+def serve(
+    lab: Lab,
+    name: str = "connector",
+    *,
+    network: str = "connector",
+    address: str = "127.0.0.1",
+    schedule: Mapping[str, float] = QUICK,
+    top: Mapping[str, str] | None = None,
+    counted: bool = False,
+) -> Daemon:
+    """Start a daemon; it listens when this returns, its first look may go on.
+
+    `top`: further labels of the configuration. `counted`: on SIGUSR1 it writes how many tasks and objects it holds.
+    """
+    labels = {"connector": name, **(top or {})}
+    intervals = "".join(f"{key} = {value:g}\n" for key, value in schedule.items())
+    text = "".join(f'{key} = "{value}"\n' for key, value in labels.items())
+    text += (lab.directory / "wayclear.toml").read_text(encoding="utf-8")
+    text += f'[schedule]\n{intervals}[web]\nlisten = ["{address}:{PORT}"]\nprobe = true\n'
+    file = lab.directory / f"{name}.toml"
+    file.write_text(text, encoding="utf-8")
+    program = (PROGRAM[0], "-m", COUNTED, f"{lab.directory}/{name}.count") if counted else PROGRAM
+    argv = [*program, "serve", "--config", str(file), "--state", f"{lab.directory}/state-{name}"]
+    argv += ["--allow-root", "--allow-insecure", *lab.plan.arguments]
+    if lab.plan.descriptors:
+        argv = ["sh", "-c", f'ulimit -n {lab.plan.descriptors}; exec "$@"', "sh", *argv]
+    lab.start(name, argv, "listening on", network=network)
+    return Daemon(lab, name, network, address)
