@@ -260,6 +260,8 @@ class Audit:
             self._emit(Phase.REST, replace(step, hello="tls13", path=None, attempt=1))
 
     def _note(self, seen: Observation) -> None:
+        if seen.stale:
+            return  # another address answered: that says nothing about the way to this one
         again = self.guard.note(seen)
         if again is not None:
             self._emit(Phase.FIRST, again)

@@ -1,7 +1,8 @@
 """What of an observation can change a verdict. Two answers with the same essence are judged alike, but for the time.
 
 The appliance asks the same questions again and again; only an answer with another essence is worth a new judgement.
-What is left out on purpose: durations, TTLs, our own ports, ciphers, headers, nonces of a page.
+What is left out on purpose: durations, TTLs, the order of records, our own ports, ciphers, and of headers everything
+but what a judgement reads: the sort of document, and the signs of a page that somebody on the way wrote.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from email.utils import parsedate_to_datetime
 
 from rules.failure import Failure
 from rules.kinds.dns_chain import DnsAnswer
-from rules.kinds.http_fetch import HttpExchange
+from rules.kinds.http_fetch import HttpExchange, HttpFetch, header, is_html, looks_like_block_page
 from rules.kinds.os_lookup import OsAnswer
 from rules.kinds.tls_handshake import TlsFacts
 from rules.observation import Observation
@@ -42,9 +43,25 @@ def _evidence(seen: Observation) -> Hashable:
         case TlsFacts() as facts:
             return (_tls(facts), _clock(seen, facts.http_headers))
         case HttpExchange() as exchange:
-            return (exchange.status, exchange.sha256, _clock(seen, exchange.headers))
+            return (
+                exchange.status,
+                exchange.sha256,
+                _document(seen, exchange),
+                _clock(seen, exchange.headers),
+            )
         case other:
             return other  # facts of the host and of its stores are compared whole
+
+
+def _document(seen: Observation, exchange: HttpExchange) -> Hashable:
+    """What the headers say about the body: its sort, how it is packed, who seems to have written it."""
+    page = looks_like_block_page(exchange, seen.step.host if isinstance(seen.step, HttpFetch) else "")
+    return (
+        "html" in header(exchange, "content-type").lower(),
+        is_html(exchange),
+        header(exchange, "content-encoding"),
+        (page.kind, page.vendor, bool(page.marks)) if page is not None else None,
+    )
 
 
 def _tls(facts: TlsFacts) -> Hashable:
@@ -66,5 +83,5 @@ def _clock(seen: Observation, headers: tuple[tuple[str, str], ...]) -> int:
                 skew = seen.started + seen.elapsed - parsedate_to_datetime(value).timestamp()
             except (ValueError, OverflowError, TypeError):
                 return 0
-            return round(skew / CLOCK_TOLERANCE) if abs(skew) > 2 * CLOCK_TOLERANCE else 0
+            return int(skew / CLOCK_TOLERANCE) if abs(skew) >= 2 * CLOCK_TOLERANCE else 0
     return 0

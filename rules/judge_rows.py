@@ -20,8 +20,12 @@ def judge_address(context: Context, target: Target, candidate: Candidate) -> Ite
     """All verdicts of one address: TCP first, then what stands on it."""
     step = context.audit.step_for(target, candidate.address)
     attempts = context.seen(step)
-    if not attempts:
+    shared = bool(attempts) and all(s.stale for s in attempts)  # the document came from another address
+    if not attempts or (shared and _out_of_reach(context, candidate)):
         yield _unreached(context, target, candidate)
+        return
+    if shared and isinstance(step, HttpFetch):  # nothing was learned of the way to this one
+        yield _over_http(context, target, candidate, step, attempts)
         return
     opened = next((s for s in reversed(attempts) if _opened(s)), None)
     if opened is None:
@@ -72,9 +76,15 @@ def _opened(seen: Observation) -> bool:
     return seen.failure is None or seen.failure.stage not in (Stage.TCP, Stage.LOCAL, Stage.PROXY)
 
 
+def _out_of_reach(context: Context, candidate: Candidate) -> bool:
+    """Whether the address is of a family that goes nowhere."""
+    guard = context.audit.guard
+    return guard.family_broken(is_v6(candidate.address)) and candidate.address not in guard.opened
+
+
 def _unreached(context: Context, target: Target, candidate: Candidate) -> Verdict:
     guard, audit = context.audit.guard, context.audit
-    if guard.family_broken(is_v6(candidate.address)) and candidate.address not in guard.opened:
+    if _out_of_reach(context, candidate):
         family = "IPv6" if is_v6(candidate.address) else "IPv4"
         return row(
             context,

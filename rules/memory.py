@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Hashable, Iterable
 from dataclasses import replace
+from typing import TypeVar
 
 from rules.essence import essence
 from rules.failure import LOCAL_CODES, Code
+from rules.fetches import good
 from rules.kinds.dns_chain import OS, DnsAnswer, DnsQuestion
 from rules.kinds.http_fetch import HttpFetch
 from rules.kinds.os_lookup import OsAnswer, OsLookup
@@ -30,6 +32,8 @@ MAX_LAST_GOOD = 16
 
 #: Seconds for which an address is remembered for the day on which its name does not resolve.
 REMEMBERED = 7 * TRACKED
+_Group = TypeVar("_Group", bound=Hashable)
+_Member = TypeVar("_Member", bound=Hashable)
 _AGEING = (TlsHandshake, HttpFetch, DnsQuestion, OsLookup)
 _NO_ANSWER = frozenset({Code.TIMEOUT, Code.REFUSED, Code.UNREACHABLE, Code.NO_ROUTE, Code.DENIED})
 _OS_NO_SERVER = frozenset({"EAI_AGAIN", "EAI_FAIL", "EAI_SYSTEM"})
@@ -53,7 +57,7 @@ class Memory:
         self._documents: dict[Hashable, Observation] = {}  # the newest good answer, whoever gave it
         self._of_document: dict[Hashable, set[Step]] = defaultdict(set)
         self._of_name: dict[str, set[DnsQuestion | OsLookup]] = defaultdict(set)
-        self._repeats: dict[Step, list[Step]] = {}  # first look -> second looks that are known
+        self._repeats: dict[Step, set[Step]] = {}  # first look -> second looks that are known
         self._last_good: dict[str, dict[str, float]] = defaultdict(dict)
         self._silent: dict[str, set[str]] = {}  # resolver -> names since its last answer
         self._chains: dict[tuple[bytes, ...], tuple[bytes, ...]] = {}
@@ -66,7 +70,7 @@ class Memory:
         seen = self.known.get(step)
         if seen is not None:
             return seen
-        wanted = document(step)
+        wanted = document(step) if step.attempt == 1 else None  # a second look is one at this very address
         found = self._documents.get(wanted) if wanted is not None else None
         return replace(found, step=step, stale=True) if found is not None else None
 
@@ -77,7 +81,7 @@ class Memory:
         if step.attempt == 1:
             self.drop(self._repeats.pop(step, ()))  # second looks belong to an answer that is gone
         else:
-            self._repeats.setdefault(replace(step, attempt=1), []).append(step)
+            self._repeats.setdefault(replace(step, attempt=1), set()).add(step)
         self.known[step] = seen
         wanted = document(step)
         if wanted is not None:
@@ -112,7 +116,7 @@ class Memory:
         self.drop(old)
         for host, addresses in list(self._last_good.items()):
             kept = {a: when for a, when in addresses.items() if when >= now - REMEMBERED}
-            if kept:
+            if kept and host in self._of_name:  # a name that nobody asks for any more needs no addresses
                 self._last_good[host] = kept
             else:
                 del self._last_good[host]
@@ -125,14 +129,15 @@ class Memory:
         for step in steps:
             self.known.pop(step, None)
             self._essence.pop(step, None)
+            if step.attempt > 1:
+                _discard(self._repeats, replace(step, attempt=1), step)
             wanted = document(step)
             if wanted is not None:
-                self._of_document[wanted].discard(step)
-                if not self._of_document[wanted]:
-                    del self._of_document[wanted]
+                _discard(self._of_document, wanted, step)
+                if wanted not in self._of_document:
                     self._documents.pop(wanted, None)
             elif isinstance(step, DnsQuestion | OsLookup):
-                self._of_name[step.name].discard(step)
+                _discard(self._of_name, step.name, step)
 
     def dead(self, names: int) -> tuple[str, ...]:
         """Resolvers that several names in a row got no answer from; `names`: how many there are to ask for."""
@@ -150,7 +155,7 @@ class Memory:
         found, gone = [], frozenset(dead)
         for host in hosts:
             told = self._last_good.get(host)
-            alive = (s for s in self._of_name[host] if _resolver(s) not in gone)
+            alive = (s for s in self._of_name.get(host, ()) if _resolver(s) not in gone)
             if told and not any(_has_address(self.known[s]) for s in alive):
                 found.append((host, tuple(sorted(told, key=lambda a: (-told[a], a))[:MAX_LAST_GOOD])))
         return tuple(found)
@@ -187,7 +192,7 @@ class Memory:
         void = [s for s in steps if s != seen.step and self.known[s].started < seen.started - ROUND]
         steps.add(seen.step)
         self.drop(void)
-        if seen.failure is None:
+        if good(seen) if isinstance(seen.step, HttpFetch) else seen.failure is None:
             self._documents[wanted] = seen
         else:
             self._documents.pop(wanted, None)
@@ -199,8 +204,19 @@ class Memory:
             self._silent.setdefault(resolver, set()).add(step.name)
         elif seen.failure is None or seen.failure.code not in LOCAL_CODES:
             self._silent.pop(resolver, None)  # a fault of ours says nothing about the resolver
-        for address in _addresses(seen):
+        for address in _addresses(seen)[:MAX_LAST_GOOD]:
             self._last_good[step.name][address] = seen.started
+        if len(told := self._last_good.get(step.name, {})) > 2 * MAX_LAST_GOOD:
+            self._last_good[step.name] = dict(sorted(told.items(), key=lambda a: -a[1])[:MAX_LAST_GOOD])
+
+
+def _discard(groups: dict[_Group, set[_Member]], group: _Group, member: _Member) -> None:
+    """Take a member out of its group; an empty group goes too, or groups would pile up."""
+    members = groups.get(group)
+    if members is not None:
+        members.discard(member)
+        if not members:
+            del groups[group]
 
 
 def _resolver(step: DnsQuestion | OsLookup) -> str:

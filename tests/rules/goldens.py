@@ -1,0 +1,87 @@
+"""The recordings of the lab's scenarios as evidence for the appliance: what its memory makes of them."""
+
+from __future__ import annotations
+
+import gzip
+import tempfile
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+from probe.config import load_rules
+from rules.audit import Audit
+from rules.memory import Memory
+from rules.observation import Observation
+from rules.replay import replay
+from rules.report import make_report
+from rules.ruleset import Rules
+from rules.verdict import Report
+from rules.wire import loads
+from tests.lab import audit_files
+
+GOLDENS = Path(__file__).resolve().parent.parent / "scenarios"
+#: The appliance goes on where an audit ends for having been taken for a scan, so it judges this one otherwise.
+SWEEP = "sweep-detecting-firewall"
+NAMES = tuple(sorted(d.name for d in GOLDENS.iterdir() if d.is_dir()))
+STEADY = tuple(name for name in NAMES if name != SWEEP)
+
+
+@cache
+def rules() -> Rules:
+    """The shipped list with the lab's own CAs."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "lab-cas.toml"
+        path.write_text(audit_files.ca_set(), "utf-8")
+        return load_rules(("entra-app-proxy",), (str(path),))
+
+
+@cache
+def recorded(name: str) -> Report:
+    """What the scenario's audit wrote."""
+    packed = (GOLDENS / name / "report.json.gz").read_bytes()
+    return loads(gzip.decompress(packed).decode())
+
+
+@cache
+def golden(name: str) -> Report:
+    """The recording as today's rules judge it."""
+    return replay(recorded(name), rules())
+
+
+def memory_of(observations: Iterable[Observation]) -> Memory:
+    """A memory that was told these, one after the other."""
+    memory = Memory()
+    for seen in observations:
+        memory.take(seen)
+    return memory
+
+
+def steady(memory: Memory, report: Report, known: Rules | None = None) -> Audit:
+    """What the appliance judges: `memory`, with the plan that belongs to it."""
+    known = known or rules()
+    targets = Audit(known, report.plan, memory).targets
+    hosts = tuple(dict.fromkeys(target.host for target in targets if target.host))
+    return Audit(known, memory.plan(report.plan, hosts), memory)
+
+
+def judged(memory: Memory, report: Report, known: Rules | None = None) -> Report:
+    """The same as a report, at the time of `report`."""
+    return make_report(steady(memory, report, known), report.started, report.finished, report.version)
+
+
+@cache
+def usual(name: str) -> Report:
+    """The recording as the appliance judges it when it was told everything in its order."""
+    return judged(memory_of(recorded(name).observations), recorded(name))
+
+
+def decided(report: Report) -> tuple[object, ...]:
+    """Status and cause of everything, without the words."""
+    rows = sorted((v.rule, str(v.endpoint), v.check, v.status.value, v.cause) for v in report.verdicts)
+    return report.answer, rows
+
+
+def later(seen: Observation, seconds: float) -> Observation:
+    """The same answer at another time."""
+    return replace(seen, started=seen.started + seconds)
