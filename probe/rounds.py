@@ -44,6 +44,7 @@ class Rounds:
         for kind, found in fresh.items():
             running = self._rounds[kind]
             running.left = (running.left & found) | (found - running.all)
+            running.failed &= found
             running.all = found
 
     def done(self, key: Key, kind: Kind, ok: bool, now: float) -> Closed | None:
