@@ -43,6 +43,7 @@ class Alert:
     description: str
     panel: tuple[str, str]
     silence_is_trouble: bool = False  # in Grafana: no data at all fires it
+    waits: bool = False  # the threshold is a time that is waited for, in seconds: it follows a test's scale
 
     @property
     def expr(self) -> str:
@@ -53,8 +54,8 @@ class Alert:
 
     @property
     def threshold_text(self) -> str:
-        """The threshold as PromQL."""
-        return f"{self.threshold:.15g}"
+        """The threshold as PromQL, written as in `dashboards/promql.py`."""
+        return f"@{self.threshold:.15g}s@" if self.waits else f"{self.threshold:.15g}"
 
     @property
     def anchor(self) -> str:
@@ -221,6 +222,7 @@ or 0 * {MUTED}
         "differ.",
         panel=(_PROBER, "Age of the last round"),
         silence_is_trouble=True,
+        waits=True,
     ),
     Alert(
         name="WayclearConnectorSilent",

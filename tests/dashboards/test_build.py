@@ -60,6 +60,8 @@ def test_promtool_takes_them_shortened() -> None:
     assert content["interval"] == "50ms"
     down = next(rule for rule in content["rules"] if rule.get("alert") == "WayclearConnectorDown")
     assert (down["for"], down["keep_firing_for"]) == ("500ms", "1s")
+    stale = next(rule for rule in content["rules"] if rule.get("alert") == "WayclearProberStale")
+    assert stale["expr"].endswith("> 0.5"), "an age that is waited for is shortened as well"
 
 
 def test_shortened_rules_are_rules(tmp_path: Path) -> None:
