@@ -6,6 +6,7 @@ long it slept. Where there is no such clock, a sleep looks like a step forward.
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import dataclass
 
@@ -35,9 +36,9 @@ class Readings:
     @classmethod
     def now(cls) -> Readings:
         """This moment."""
-        boot = getattr(time, "CLOCK_BOOTTIME", None)
         monotonic = time.monotonic()
-        return cls(time.time(), monotonic, time.clock_gettime(boot) if boot is not None else monotonic)
+        boot = time.clock_gettime(time.CLOCK_BOOTTIME) if sys.platform == "linux" else monotonic
+        return cls(time.time(), monotonic, boot)
 
 
 def change(before: Readings, after: Readings) -> Change:
