@@ -1,4 +1,4 @@
-"""The recordings of the lab's scenarios as evidence for the appliance: what its memory makes of them."""
+"""Evidence for the appliance: what its memory makes of the lab's recordings and of scripted networks."""
 
 from __future__ import annotations
 
@@ -11,15 +11,23 @@ from pathlib import Path
 
 from probe.config import load_rules
 from rules.audit import Audit
+from rules.failure import Failure
+from rules.kinds.dns_chain import DnsQuestion
+from rules.kinds.http_fetch import HttpFetch
+from rules.kinds.os_lookup import OsLookup
+from rules.kinds.tls_handshake import TlsHandshake
 from rules.memory import Memory
-from rules.observation import Observation
+from rules.observation import Observation, Step
 from rules.replay import replay
 from rules.report import make_report
 from rules.ruleset import Rules
 from rules.verdict import Report
 from rules.wire import loads
 from tests.lab import audit_files
+from tests.rules.script import CRL_HOST, RULES, START, ZONE, World, healthy, run
 
+NAMING = (DnsQuestion, OsLookup)
+CONNECTING = (TlsHandshake, HttpFetch)
 GOLDENS = Path(__file__).resolve().parent.parent / "scenarios"
 #: The appliance goes on where an audit ends for having been taken for a scan, so it judges this one otherwise.
 SWEEP = "sweep-detecting-firewall"
@@ -85,3 +93,41 @@ def decided(report: Report) -> tuple[object, ...]:
 def later(seen: Observation, seconds: float) -> Observation:
     """The same answer at another time."""
     return replace(seen, started=seen.started + seconds)
+
+
+# --- the same with scripted networks -------------------------------------------------------------------------------------
+
+
+def of_world(world: World) -> Memory:
+    """A memory that has seen the whole of a network once."""
+    return memory_of(run(world).seen.values())
+
+
+def began(failure: Failure, *kinds: type[Step], **fields: object) -> Memory:
+    """A healthy network on which steps of these kinds have begun to end so a minute ago."""
+    memory, world = of_world(healthy()), healthy().when(kinds, failure, **fields)
+    for step in list(memory.known):
+        memory.take(later(world.answer(step), 60))
+    return memory
+
+
+def moved(address: str) -> Memory:
+    """A healthy network on which the list's host has moved to `address`, and nobody has been there."""
+    memory, world = of_world(healthy()), healthy(zone={**ZONE, CRL_HOST: (address,)})
+    for seen in run(world).seen.values():
+        if isinstance(seen.step, NAMING):
+            memory.take(later(seen, 60))
+    return memory
+
+
+def scripted(memory: Memory) -> Audit:
+    """What the appliance judges of a scripted network."""
+    return steady(memory, _SCRIPTED, RULES)
+
+
+def told(memory: Memory) -> Report:
+    """The same as a report."""
+    return judged(memory, _SCRIPTED, RULES)
+
+
+_SCRIPTED = make_report(run(healthy()), START, START + 60, "0")

@@ -10,11 +10,25 @@ from hypothesis import strategies as st
 
 from rules.address import AddressClass, never_connect
 from rules.audit import Audit
-from rules.candidates import Candidate
+from rules.candidates import Candidate, stale
 from rules.kinds.dns_chain import DnsAnswer, DnsQuestion, Record
 from rules.kinds.local_host import HostFacts
 from rules.kinds.os_lookup import OsAnswer, OsLookup
-from tests.rules.script import HOST, QUIET, RESOLVERS, SIGN_IN, SIGN_IN_RULE, healthy, rules_of, run
+from tests.rules import goldens
+from tests.rules.script import (
+    BOOTSTRAP,
+    HOST,
+    PLAN,
+    QUIET,
+    RESOLVERS,
+    SIGN_IN,
+    SIGN_IN_RULE,
+    SILENCE,
+    ZONE,
+    healthy,
+    rules_of,
+    run,
+)
 
 ONLY = rules_of(SIGN_IN_RULE)
 
@@ -124,3 +138,19 @@ def test_t15_the_broadcast_address_of_an_own_network(address: str) -> None:
 def test_a_thousand_addresses_are_listed_and_four_tried() -> None:
     found = of(*(f"203.0.{n >> 8}.{n & 255}" for n in range(1000)))
     assert (len(found), len(tried(found))) == (1000, 4)
+
+
+def test_addresses_of_before_are_marked_stale_and_tried() -> None:
+    audit = goldens.scripted(goldens.began(SILENCE, *goldens.NAMING))
+    found = audit.candidates(BOOTSTRAP)
+    assert {c.address for c in found} == set(ZONE[BOOTSTRAP])
+    assert all(c.stale and c.tried and c.resolvers == () for c in found)
+    assert not any(c.stale for c in goldens.scripted(goldens.of_world(healthy())).candidates(BOOTSTRAP))
+
+
+def test_addresses_of_before_are_refused_like_any_other() -> None:
+    """Row T15: what must never be connected to is not, wherever it came from."""
+    bad = ("127.0.0.1", "169.254.169.254", "224.0.0.1", "0.0.0.0", HOST.addresses[0], "2001:db8::1")
+    assert [c.address for c in stale((*bad, "203.0.113.1"), HOST, PLAN) if c.tried] == ["203.0.113.1"]
+    many = tuple(f"203.0.113.{n}" for n in range(1, 10))
+    assert sum(c.tried for c in stale(many, HOST, PLAN)) == PLAN.max_addresses

@@ -8,10 +8,31 @@ from typing import Any
 
 import pytest
 
+from rules.kinds.dns_chain import DnsAnswer, DnsQuestion
+from rules.kinds.os_lookup import OsAnswer, OsLookup
+from rules.kinds.tls_handshake import TlsHandshake
+from rules.memory import Memory
+from rules.observation import Observation
 from rules.recorded import check
-from rules.verdict import Report
+from rules.replay import replay
+from rules.verdict import Report, Status
 from rules.wire import BadReport, dumps, loads
 from tests.exporters import samples
+from tests.rules import goldens
+from tests.rules.goldens import CONNECTING, NAMING
+from tests.rules.script import (
+    CORPORATE,
+    NO_ANSWER,
+    RELAYS,
+    RESOLVERS,
+    RULES,
+    SILENCE,
+    START,
+    ZONE,
+    by,
+    healthy,
+    only,
+)
 
 
 def changed(report: Report, *path: str | int, value: object) -> Report:
@@ -86,3 +107,58 @@ def test_canaries(value: str) -> None:
 def test_canaries_that_are_none(value: str) -> None:
     with pytest.raises(BadReport, match=r"plan\.canary_address"):
         check(changed(samples.report(), "plan", "canary_address", value=value))
+
+
+# --- /report.json is a report like any other -------------------------------------------------------------------------------
+
+REPLAYED = {
+    "healthy": lambda: goldens.told(goldens.of_world(healthy())),
+    "resolver": lambda: goldens.told(goldens.began(SILENCE, *NAMING)),
+    "path": lambda: goldens.told(goldens.began(SILENCE, *CONNECTING)),
+    "both": lambda: goldens.told(goldens.began(SILENCE, *NAMING, *CONNECTING)),
+    "one resolver": lambda: goldens.told(
+        goldens.of_world(healthy().when(DnsQuestion, NO_ANSWER, resolver=RESOLVERS[0]))
+    ),
+    "one name": lambda: goldens.told(one_name_fails()),
+    "interception": lambda: goldens.told(goldens.of_world(healthy().when(TlsHandshake, by(CORPORATE)))),
+    "stand-in": lambda: goldens.told(goldens.moved("203.0.113.99")),
+}
+
+
+def one_name_fails() -> Memory:
+    """One name is refused by everybody; the rest resolves."""
+    memory = goldens.of_world(healthy())
+    for step in list(memory.known):
+        if isinstance(step, DnsQuestion | OsLookup) and step.name == RELAYS[0]:
+            failed = DnsAnswer("SERVFAIL") if isinstance(step, DnsQuestion) else OsAnswer((), "EAI_AGAIN")
+            memory.take(Observation(step, START + 60, 0.05, None, failed))
+            memory.take(Observation(dataclasses.replace(step, attempt=2), START + 61, 0.05, None, failed))
+    return memory
+
+
+@pytest.mark.parametrize("case", REPLAYED)
+def test_the_report_can_be_replayed(case: str) -> None:
+    report = REPLAYED[case]()
+    again = replay(loads(dumps(report)), RULES)
+    assert goldens.decided(again) == goldens.decided(report)
+    assert again.stopped == report.stopped
+
+
+def test_a_replay_of_a_name_that_does_not_resolve_has_its_addresses_of_before() -> None:
+    report = REPLAYED["one name"]()
+    assert report.plan.last_good == ((RELAYS[0], ZONE[RELAYS[0]]),)
+    assert only(report, RELAYS[0], "dns").cause == "dns.servfail"
+    assert only(report, RELAYS[0], "tls").status is Status.PASS
+
+
+@pytest.mark.parametrize("name", goldens.STEADY[1::5])
+def test_also_that_of_a_golden(name: str) -> None:
+    report = goldens.usual(name)
+    assert goldens.decided(replay(loads(dumps(report)), goldens.rules())) == goldens.decided(report)
+
+
+@pytest.mark.parametrize("value", ["", "nowhere", "10.0.0.1 ", "0x7f.1"])
+def test_addresses_of_before_that_are_none(value: str) -> None:
+    plan = dataclasses.replace(samples.report().plan, last_good=(("a.test", ("192.0.2.1", value)),))
+    with pytest.raises(BadReport, match=r"plan\.last_good\[0\]: is not an IP"):
+        check(dataclasses.replace(samples.report(), plan=plan))

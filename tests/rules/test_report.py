@@ -17,6 +17,7 @@ from rules.kinds.tls_handshake import TlsHandshake
 from rules.report import make_report
 from rules.ruleset import Severity
 from rules.verdict import Answer, Report, Status
+from tests.rules import goldens
 from tests.rules.chaos import Chaos, chaos
 from tests.rules.script import (
     ALL,
@@ -299,3 +300,12 @@ def test_one_report_of_one_audit_is_always_the_same() -> None:
     first = make_report(audit, START, START + 60, "0")
     assert make_report(audit, START, START + 60, "0") == first
     assert RETIRED in {v.endpoint.host for v in first.verdicts if v.endpoint}
+
+
+def test_a_list_that_another_address_served_is_judged_and_no_connection_is_claimed() -> None:
+    audit = goldens.scripted(goldens.moved("203.0.113.99"))
+    report = make_report(audit, START, START, "0")
+    found = rows(report, CRL_HOST, address="203.0.113.99")
+    assert [(v.check, v.status, v.cause) for v in found] == [("crl", Status.PASS, "ok")]
+    assert report.answer is Answer.YES
+    assert "203.0.113.99" not in audit.guard.opened

@@ -12,7 +12,9 @@ from rules.kinds.http_fetch import HttpFetch
 from rules.kinds.local_host import ProxySetting
 from rules.kinds.os_lookup import OsAnswer, OsLookup
 from rules.kinds.tls_handshake import TlsHandshake
-from rules.verdict import Answer, Status
+from rules.verdict import Answer, Report, Status
+from tests.rules import goldens
+from tests.rules.goldens import CONNECTING, NAMING
 from tests.rules.script import (
     BOOTSTRAP,
     CRL_HOST,
@@ -94,3 +96,42 @@ def test_samples_without_an_address_are_not_called_unknown_names() -> None:
         world.when(OsLookup, OsAnswer((), "EAI_NODATA"), name=relay)
     causes = {v.cause for relay in RELAYS for v in rows(judged(world), relay, "dns")}
     assert causes == {"dns.no-address"}
+
+
+# --- "the resolver is down" and "the path is down" are two findings ----------------------------------------------------------
+
+
+def no_resolver(report: Report) -> bool:
+    return [v.cause for v in report.verdicts if v.check == "host"] == ["local.no-resolver"]
+
+
+def silent_path(report: Report) -> bool:
+    return {v.cause for v in rows(report, BOOTSTRAP, "tcp")} == {"tcp.timeout"}
+
+
+def test_the_resolver_is_down() -> None:
+    report = goldens.told(goldens.began(SILENCE, *NAMING))
+    assert no_resolver(report)
+    assert not silent_path(report)
+    assert {v.status for v in rows(report, BOOTSTRAP, "tls")} == {Status.PASS}
+    assert {(v.status, v.cause) for v in rows(report, BOOTSTRAP, "dns")} == {
+        (Status.INCONCLUSIVE, "local.no-resolver")
+    }
+    assert not [v for v in report.verdicts if v.status is Status.FAIL], "nothing that a firewall should open"
+    assert report.answer is Answer.NOT_PROVEN
+
+
+def test_the_path_is_down() -> None:
+    report = goldens.told(goldens.began(SILENCE, *CONNECTING))
+    assert silent_path(report)
+    assert not no_resolver(report)
+    assert {v.status for v in rows(report, check="dns", host=BOOTSTRAP)} == {Status.PASS}
+    assert report.answer is Answer.NO
+
+
+def test_both_are_down() -> None:
+    report = goldens.told(goldens.began(SILENCE, *NAMING, *CONNECTING))
+    assert no_resolver(report)
+    assert silent_path(report)
+    assert {"local.no-resolver", "tcp.timeout"} <= {group.cause for group in report.causes}
+    assert report.answer is Answer.NO
