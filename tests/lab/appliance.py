@@ -128,16 +128,16 @@ def serve(
     network: str = "connector",
     address: str = "127.0.0.1",
     schedule: Mapping[str, float] = QUICK,
-    top: Mapping[str, str] | None = None,
+    top: Mapping[str, object] | None = None,
     counted: bool = False,
 ) -> Daemon:
     """Start a daemon; it listens when this returns, its first look may go on.
 
-    `top`: further labels of the configuration. `counted`: on SIGUSR1 it writes how many tasks and objects it holds.
+    `top`: further keys of the configuration, texts and lists of texts. `counted`: on SIGUSR1 it writes how many tasks and objects it holds.
     """
     labels = {"connector": name, **(top or {})}
     intervals = "".join(f"{key} = {value:g}\n" for key, value in schedule.items())
-    text = "".join(f'{key} = "{value}"\n' for key, value in labels.items())
+    text = "".join(f"{key} = {json.dumps(value)}\n" for key, value in labels.items())
     text += (lab.directory / "wayclear.toml").read_text(encoding="utf-8")
     text += f'[schedule]\n{intervals}[web]\nlisten = ["{address}:{PORT}"]\nprobe = true\n'
     file = lab.directory / f"{name}.toml"

@@ -190,6 +190,28 @@ def links(plan: Plan) -> dict[str, str]:
     return {name: "\n".join(lines) + "\n" for name, lines in made.items()}
 
 
+def beside(name: str, number: int) -> dict[str, str]:
+    """`ip -batch` text that puts network `name` beside the connector's: behind the same firewall, on a link of its own."""
+    v4, v6 = f"10.10.{number}", f"2a02:810:{number}:"
+    firewall = [
+        f"link add inside{number} type veth peer name eth0 netns @{name}",
+        f"addr add {v4}.1/24 dev inside{number}",
+        f"addr add {v6}:1/64 dev inside{number} nodad",
+        f"link set inside{number} up",
+    ]
+    own = [
+        "link set lo up",
+        f"addr add {v4}.2/24 dev eth0",
+        f"addr add {v6}:2/64 dev eth0 nodad",
+        "link set eth0 up",
+        f"route add default via {v4}.1",
+        f"route add ::/0 via {v6}:1 dev eth0",
+    ]
+    internet = [f"route add {v6}:/64 via {plans.FIREWALL_OUTSIDE[1]} dev eth0"]
+    made = {"firewall": firewall, name: own, "internet": internet}
+    return {network: "\n".join(lines) + "\n" for network, lines in made.items()}
+
+
 def ruleset(plan: Plan) -> str:
     """The firewall's nftables."""
     forward = list(plan.forward)

@@ -111,6 +111,14 @@ class Lab:
         """Change the firewall of the running lab."""
         return str(self._call("batch", network="firewall", argv=["nft", "-f", "-"], text=text)["stdout"])
 
+    def connect(self, name: str, number: int) -> str:
+        """Put a further network beside the connector's, with an interface `insideNUMBER` at the firewall; its IPv4 address."""
+        self._call("network", name=name)
+        self._call("batch", network=name, argv=["sh", "-s"], text=configs.sysctls(name))
+        for network, text in configs.beside(name, number).items():
+            self._call("batch", network=network, argv=["ip", "-batch", "-"], text=text)
+        return f"10.10.{number}.2"
+
     def start_python(self, name: str, network: str, module: str, argument: str) -> None:
         """Start a further server of `tests.lab.servers` in the running lab."""
         self._many([self._python(name, network, module, argument)])

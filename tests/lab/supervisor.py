@@ -37,6 +37,8 @@ class Supervisor:
     async def handle(self, command: dict[str, Any]) -> dict[str, Any]:
         """Carry out one command."""
         match command.pop("op"):
+            case "network":
+                return self.network(**command)
             case "batch":
                 return self.batch(**command)
             case "service":
@@ -50,10 +52,15 @@ class Supervisor:
             case other:
                 raise ValueError(f"unknown command {other!r}")
 
+    def network(self, name: str) -> dict[str, Any]:
+        """A further namespace; it has no link yet."""
+        self.networks[name] = namespaces.new_network()
+        return {}
+
     def batch(self, network: str, argv: list[str], text: str) -> dict[str, Any]:
         """Run a tool (ip, nft) in a namespace to its end. In its input `text`, `@connector` names that namespace."""
         prepare = namespaces.entering(self.networks[network], {})
-        for name, fd in self.networks.items():
+        for name, fd in sorted(self.networks.items(), reverse=True):  # the longer name first
             text = text.replace(f"@{name}", f"/proc/self/fd/{fd}")
         done = subprocess.run(
             argv,

@@ -1,0 +1,236 @@
+"""A fleet in the lab, and the Prometheus and Alertmanager that watch it: Debian's, with the rules of `dashboards/`.
+
+Four connectors in two groups, each in a network of its own behind the one firewall, so that a rule of the firewall can
+break the way of one and leave the others alone. Prometheus and Alertmanager live in a fifth network.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+import time
+import urllib.parse
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dashboards.build import HERE
+from dashboards.prometheus_rules import rules
+from dashboards.promql import scaled, seconds
+from dashboards.yaml_text import document
+from tests.lab import pki
+from tests.lab.appliance import PORT, Daemon, fetch, serve, until
+from tests.lab.lab import ROOT, Lab
+from tests.lab.plan import Interceptor, Plan
+
+#: A minute of the alerts is a second of the lab. What waits for longer than `LONGEST` then (sign-in an hour, CRLs six)
+#: waits for `CUT`, and what goes on firing does so for half as long: nobody's order changes by that.
+SCALE = 1 / 60
+LONGEST, CUT, KEEP = 30.0, "15s", 0.5
+EVERY = "500ms"
+SCHEDULE: Mapping[str, float] = {
+    "service": 1,
+    "sign_in": 2,
+    "http": 2,
+    "revocation": 3,
+    "extras": 30,
+    "retry": 1,
+    "rotation": 4,
+    "rate": 0,
+}
+TIMEOUTS = {"dns_try": 0.5, "dns_name": 1.5, "tcp": 1.0, "tls": 1.0, "http": 1.5, "crl": 2.0}
+MONITORING, NUMBER = "monitoring", 9
+RULE_SET = ROOT / "rules" / "sets" / "entra-app-proxy.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A connector of the fleet. `number`: of its network, and of the firewall's interface to it."""
+
+    name: str
+    number: int
+    group: str
+    site: str
+
+    @property
+    def interface(self) -> str:
+        return "inside" if self.number == 1 else f"inside{self.number}"
+
+
+DUB1 = Member("conn-dub-1", 1, "emea", "Dublin")
+DUB2 = Member("conn-dub-2", 2, "emea", "Dublin")
+SIN1 = Member("conn-sin-1", 3, "apac", "Singapore")
+SYD1 = Member("conn-syd-1", 4, "apac", "Sydney")
+MEMBERS = (DUB1, DUB2, SIN1, SYD1)
+
+
+def plan() -> Plan:
+    """A healthy network; Squid runs and nobody is led to it."""
+    made = Plan(
+        interceptors=[Interceptor("squid", "", pki.CORPORATE)],
+        os_store=(pki.CORPORATE,),
+        config={"timeouts": TIMEOUTS},
+    )
+    return made
+
+
+def reviewed(days_ago: int) -> str:
+    """The shipped rule set as if it had been compared with Microsoft's pages so many days ago."""
+    day = datetime.datetime.now(datetime.UTC).date() - datetime.timedelta(days=days_ago)
+    return re.sub(r"^reviewed = .*$", f"reviewed = {day}", RULE_SET.read_text("utf-8"), count=1, flags=re.M)
+
+
+def quick_rules() -> str:
+    """The alerts of this tree as a rules file in which minutes are seconds."""
+    content = rules(SCALE)
+    for rule in content["groups"][0]["rules"]:
+        if "alert" in rule:
+            rule["for"] = CUT if seconds(rule["for"]) > LONGEST else rule["for"]
+            rule["keep_firing_for"] = scaled(rule["keep_firing_for"], KEEP)
+    return document(content)
+
+
+def word(labels: Mapping[str, str]) -> str:
+    """An alert as a word: `ConnectorDown conn-dub-1`, `SiteDown Dublin`."""
+    about = next((labels[k] for k in ("connector", "site", "target", "connector_group") if labels.get(k)), "")
+    return f"{labels['alertname'].removeprefix('Wayclear')} {about}".strip()
+
+
+class Fleet:
+    """The running whole. `start` it inside a lab that was made from `plan()`."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.daemons: dict[str, Daemon] = {}
+
+    def start(self) -> None:
+        """Networks and daemons, and when all of them have had their first look, Prometheus and Alertmanager."""
+        self.review(0)
+        self.lab.connect(MONITORING, NUMBER)
+        for member in MEMBERS:
+            network = "connector"
+            if member.number > 1:
+                network = f"connector{member.number}"
+                self.lab.connect(network, member.number)
+            self.daemons[member.name] = self._serve(member, network)
+        for daemon in self.daemons.values():
+            daemon.ready()
+        self._start_alertmanager()
+        self._start_prometheus()
+        until("Prometheus has scraped everybody", self._scraped, 20)
+
+    def restart(self, member: Member) -> None:
+        """Start a daemon again that was killed."""
+        self.daemons[member.name] = self._serve(member, self.daemons[member.name].network)
+        self.daemons[member.name].ready()
+
+    def review(self, days_ago: int) -> None:
+        """Let the rule set be so old for every daemon; each reads it again by itself."""
+        (self.lab.directory / "rules.toml").write_text(reviewed(days_ago), "utf-8")
+
+    # --- breaking and repairing ----------------------------------------------------------------------------------------
+
+    def block(self, member: Member, rule: str, chain: str = "passing") -> None:
+        """An nft rule for what comes from this member alone."""
+        self.lab.nft(f"add rule inet lab {chain} iifname {member.interface} {rule}")
+
+    def intercept(self, member: Member, match: str, port: int) -> None:
+        """Lead what matches to a device of the firewall."""
+        hook = "{ type nat hook prerouting priority -100; }"
+        self.lab.nft(
+            f"add chain inet lab divert {hook}\n"
+            f"add rule inet lab divert iifname {member.interface} {match} redirect to :{port}\n"
+        )
+
+    def repair(self) -> None:
+        """The firewall as it was."""
+        self.lab.nft(
+            "add chain inet lab divert { type nat hook prerouting priority -100; }\n"
+            "flush chain inet lab passing\nflush chain inet lab own\nflush chain inet lab divert\n"
+        )
+
+    # --- asking --------------------------------------------------------------------------------------------------------
+
+    def api(self, path: str, **parameters: str) -> Any:  # noqa: ANN401
+        """Prometheus' HTTP API: the data of its answer."""
+        query = urllib.parse.urlencode(parameters)
+        reply = fetch(self.lab, f"http://127.0.0.1:9090/api/v1/{path}?{query}", network=MONITORING)
+        told = json.loads(reply.text)
+        assert told["status"] == "success", f"{parameters}: {told.get('error', reply.text)}"
+        assert not told.get("warnings"), f"{parameters}: {told['warnings']}"
+        return told["data"]
+
+    def query(self, expr: str) -> list[dict[str, Any]]:
+        """An instant query; the samples, whatever their type."""
+        data = self.api("query", query=expr)
+        if data["resultType"] in ("scalar", "string"):
+            return [{"metric": {}, "value": data["result"]}]
+        found: list[dict[str, Any]] = data["result"]
+        return found
+
+    def alerts(self, *states: str) -> set[str]:
+        """Alerts in one of these states, as words."""
+        return {word(a["labels"]) for a in self.api("alerts")["alerts"] if a["state"] in states}
+
+    def fired(self, since: float) -> set[str]:
+        """Every alert that fired at any moment since then (monotonic time)."""
+        span = int(time.monotonic() - since) + 1
+        found = self.query(f'max_over_time(ALERTS{{alertstate="firing"}}[{span}s])')
+        return {word(one["metric"]) for one in found}
+
+    def told(self) -> dict[str, bool]:
+        """What Alertmanager knows, as words, and whether it is held back by another."""
+        reply = fetch(self.lab, "http://127.0.0.1:9093/api/v2/alerts", network=MONITORING)
+        return {word(a["labels"]): bool(a["status"]["inhibitedBy"]) for a in json.loads(reply.text)}
+
+    def receivers(self) -> dict[str, set[str]]:
+        """Who would be told of what Alertmanager knows."""
+        reply = fetch(self.lab, "http://127.0.0.1:9093/api/v2/alerts", network=MONITORING)
+        return {word(a["labels"]): {r["name"] for r in a["receivers"]} for a in json.loads(reply.text)}
+
+    # --- building ------------------------------------------------------------------------------------------------------
+
+    def _serve(self, member: Member, network: str) -> Daemon:
+        top = {
+            "connector_group": member.group,
+            "site": member.site,
+            "region": "emea" if member.group == "emea" else "apac",
+            "inventory": [m.name for m in MEMBERS],
+        }
+        address = f"10.10.{member.number}.2"
+        return serve(self.lab, member.name, network=network, address=address, schedule=SCHEDULE, top=top)
+
+    def _start_alertmanager(self) -> None:
+        argv = [
+            "prometheus-alertmanager",
+            f"--config.file={HERE / 'alertmanager/alertmanager.yml'}",
+            f"--storage.path={self.lab.directory}/alertmanager",
+            "--web.listen-address=127.0.0.1:9093",
+            "--cluster.listen-address=",
+        ]
+        self.lab.start("alertmanager", argv, "address=127.0.0.1:9093", network=MONITORING)
+
+    def _start_prometheus(self) -> None:
+        directory = self.lab.directory
+        (directory / "rules.yml").write_text(quick_rules(), "utf-8")
+        targets = [f"10.10.{m.number}.2:{PORT}" for m in MEMBERS]
+        config = {
+            "global": {"scrape_interval": EVERY, "scrape_timeout": EVERY, "evaluation_interval": EVERY},
+            "rule_files": ["rules.yml"],
+            "alerting": {"alertmanagers": [{"static_configs": [{"targets": ["127.0.0.1:9093"]}]}]},
+            "scrape_configs": [{"job_name": "wayclear", "static_configs": [{"targets": targets}]}],
+        }
+        (directory / "prometheus.yml").write_text(document(config), "utf-8")
+        argv = [
+            "prometheus",
+            f"--config.file={directory}/prometheus.yml",
+            f"--storage.tsdb.path={directory}/tsdb",
+            "--web.listen-address=127.0.0.1:9090",
+        ]
+        self.lab.start(
+            "prometheus", argv, "Server is ready to receive web requests", network=MONITORING
+        )
+
+    def _scraped(self) -> bool:
+        return len(self.query("up == 1")) == len(MEMBERS) and bool(self.query("connector:wayclear_able:bool"))
