@@ -29,12 +29,17 @@ def fraction(identity: str, key: Hashable) -> float:
 
 @dataclass(slots=True)
 class Entry:
-    """One thing that is measured again and again. `due` and `interval` in seconds; `failures` in a row."""
+    """One thing that is measured again and again. `due` and `interval` in seconds; `failures` in a row.
+
+    `grid` is the next of its regular times. What is measured sooner, because it failed or this host slept, goes back to
+    them: otherwise everything that failed at once would be due at once for ever.
+    """
 
     key: Hashable
     kind: Kind
     interval: float
     due: float
+    grid: float
     failures: int = 0
     version: int = 0  # of its place in the heap: older ones are void
     out: bool = False  # handed out and not done yet
@@ -65,16 +70,20 @@ class Schedule:
     ) -> None:
         """Let `key` be due every `interval`, the first time at its own offset within `within` (default: the interval).
 
-        One that is there keeps its place unless its interval or kind is another.
+        One that is there keeps its place unless that is further away than its interval: a list's remaining life changes
+        all the time, and must not make it due all the time.
         """
+        due = now + fraction(self._identity, key) * (interval if within is None else within)
         old = self._entries.get(key)
-        if old is not None and old.kind == kind and old.interval == interval:
+        if old is not None and old.kind == kind:
+            if old.grid > now + interval:
+                old.grid = due
+                self.sooner(key, due)
+            old.interval = interval
             return
-        offset = fraction(self._identity, key) * (interval if within is None else within)
-        due = now + offset if old is None else min(old.due, now + offset)
-        entry = Entry(key, kind, interval, due)
+        entry = Entry(key, kind, interval, due, due)
         if old is not None:
-            entry.failures, entry.out = old.failures, old.out
+            entry.failures, entry.out, entry.again = old.failures, old.out, old.again
             old.version = -1
         self._entries[key] = entry
         if not entry.out:
@@ -117,10 +126,10 @@ class Schedule:
         entry.out = False
         skipped = 0
         entry.failures = 0 if ok else entry.failures + 1
-        following = entry.due + entry.interval
-        if following <= now:
-            skipped = int((now - entry.due) // entry.interval)
-            following = entry.due + (skipped + 1) * entry.interval
+        if entry.due >= entry.grid or now >= entry.grid:  # this was the regular round
+            skipped = max(0, int((now - entry.grid) // entry.interval))
+            entry.grid += (skipped + 1) * entry.interval
+        following = entry.grid
         if not ok:
             wait = self.retry * GROWTH ** min(entry.failures - 1, 32)
             following = min(following, now + min(wait, entry.interval))
