@@ -7,7 +7,9 @@ all of them when something differs.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -19,7 +21,7 @@ from probe.serve_config import Intervals
 from rules.kinds.dns_chain import DnsAnswer, DnsQuestion
 from rules.kinds.http_fetch import HttpExchange
 from rules.kinds.os_lookup import OsLookup
-from rules.kinds.tls_handshake import TlsHandshake
+from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.memory import Memory
 from rules.observation import CONNECTIONS, Observation, Step
 from rules.tracking import Key, Tracks
@@ -32,6 +34,8 @@ LONGEST_TTL = 300.0
 BURST = 2
 #: Names that are asked for when a resolver begins to be silent, so that one name's fault is not taken for the resolver's.
 SECOND_OPINIONS = 4
+#: Addresses of a target, at the most, among which the GET inside takes turns.
+MOST_ADDRESSES = 32
 
 Way = DnsQuestion | OsLookup
 
@@ -63,7 +67,7 @@ class Asker:
         self._meters = meters
         self._differs = differs
         self._silent = silent
-        self._gets: dict[Step, float] = {}
+        self._gets: dict[Key, dict[str, float]] = {}  # when the GET inside was sent, by target and address
         self._admission = asyncio.Lock()
 
     def use(self, prober: Prober) -> None:
@@ -76,7 +80,8 @@ class Asker:
         self._intervals = intervals
         self._bucket = TokenBucket(intervals.rate, BURST)
         self._connections = asyncio.Semaphore(pace.connections)
-        self._questions = asyncio.Semaphore(pace.questions)
+        # each resolver has its own: one that says nothing must not keep the questions to another waiting
+        self._questions: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(pace.questions))
         self._restraint = Restraint(plan.sweep_limit if intervals.rate else 1 << 30, plan.sweep_window)
 
     def allows(self, step: Step) -> bool:
@@ -89,26 +94,38 @@ class Asker:
         seen = await self._measure(step)
         return seen, self.take(seen, key)
 
-    async def handshake(self, step: TlsHandshake, key: Key) -> Observation:
-        """The judging handshake; the GET inside only as often as is configured."""
-        known, now = self._memory.known.get(step), time.monotonic()
-        asked = self._gets.get(step)
-        if (
-            step.path is None
-            or known is None
-            or known.failure is not None
-            or asked is None
-            or now - asked >= self._intervals.http
-        ):
-            self._gets = {s: at for s, at in self._gets.items() if now - at < self._intervals.http}
-            self._gets[step] = now
+    async def handshake(self, step: TlsHandshake, key: Key, addresses: int = 1) -> Observation:
+        """The judging handshake of a target that has so many addresses; the GET inside only as often as is configured."""
+        if step.path is None or self._get_is_due(step, key, addresses):
             return (await self.ask(step, key))[0]
         seen = self._memory.as_judged(await self._measure(replace(step, path=None)), step)
-        self.take(seen, key)
+        self.take(seen, key, borrowed=True)
         return seen
 
-    def take(self, seen: Observation, key: Key | None) -> bool:
-        """Remember an answer; whether it differs from the one before."""
+    def _get_is_due(self, step: TlsHandshake, key: Key, addresses: int) -> bool:
+        """No more than one for the target within the interval, and its addresses take turns."""
+        now, sent, interval = time.monotonic(), self._gets.get(key, {}), self._intervals.http
+        own = sent.get(step.address)
+        return now - max(sent.values(), default=-math.inf) >= interval and (
+            own is None or now - own >= interval * addresses
+        )
+
+    def _note_get(self, seen: Observation) -> None:
+        """One whose answer came, or did not, was sent; a handshake that failed sends none."""
+        step, facts = seen.step, seen.evidence
+        if not isinstance(step, TlsHandshake) or step.path is None or not isinstance(facts, TlsFacts):
+            return
+        if facts.http_status is None and not facts.http_failure:
+            return
+        now, key = time.monotonic(), (step.server_name, step.port)
+        old = now - self._intervals.http * MOST_ADDRESSES
+        sent = {address: at for address, at in self._gets.get(key, {}).items() if at > old}
+        self._gets[key] = {**sent, step.address: now}
+
+    def take(self, seen: Observation, key: Key | None, *, borrowed: bool = False) -> bool:
+        """Remember an answer; whether it differs from the one before. `borrowed`: the GET in it is an earlier one."""
+        if not borrowed:
+            self._note_get(seen)
         new = self._memory.take(seen)
         self._restraint.note(seen, time.monotonic())
         group = self.groups.get(key) if key is not None else None
@@ -174,7 +191,7 @@ class Asker:
             self._meters.connection()
             return await self._within(self._connections, step)
         if isinstance(step, DnsQuestion):
-            return await self._within(self._questions, step)
+            return await self._within(self._questions[step.resolver], step)
         return await self._prober.measure(step)
 
     async def _within(self, cap: asyncio.Semaphore, step: Step) -> Observation:

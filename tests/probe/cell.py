@@ -59,6 +59,7 @@ class Cell:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._lock = threading.Lock()
+        self._started: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Self:
         self._socket, theirs = socketpair(AF_UNIX, SOCK_SEQPACKET)
@@ -76,6 +77,9 @@ class Cell:
         return self
 
     def __exit__(self, *_: object) -> None:
+        for process in self._started:
+            process.kill()  # does nothing to one that has ended
+            process.wait(10)
         self._socket.close()  # with which the keeper ends
         self._keeper.communicate(timeout=10)
 
@@ -123,10 +127,12 @@ class Cell:
         """A program inside; what it says goes to `log`."""
         kept = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
         with log.open("ab") as out:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 self.inside(argv), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                 env=kept | {"LC_ALL": "C.UTF-8"} | dict(environment or {}),
             )  # fmt: skip
+        self._started.append(process)
+        return process
 
     def _made(self, how: str, kind: int, address: str, port: int) -> socket:
         with self._lock:
