@@ -86,7 +86,8 @@ class Confirmation:
             told.append(self._target(key, target, target.host in pending, now, transitions, held))
         for gone in [key for key in self._standing if key not in seen]:
             del self._standing[gone]
-        answer, since, holds = self._settle_answer(report, bool(held), now, transitions)
+        waits = bool(held or pending)  # a list that no target is has its second try as well
+        answer, since, holds = self._settle_answer(report, waits, now, transitions)
         return Settled(tuple(told), answer, since, tuple(transitions), frozenset(held), holds)
 
     def _target(
@@ -123,10 +124,11 @@ class Confirmation:
         return old.state
 
     def _confirmed(self, old: _Standing, new: str, measured: float | None, pending: bool, now: float) -> bool:
+        if not old.waiting:
+            old.waiting_since = now
         if old.waiting != new:
-            old.waiting, old.waiting_at, old.waiting_since = new, measured, now
-            return False
-        late = now - old.waiting_since >= PATIENCE  # nothing can be measured: it is so all the same
+            old.waiting, old.waiting_at = new, measured
+        late = abs(now - old.waiting_since) >= PATIENCE  # nothing can be measured: it is so all the same
         return late or (not pending and measured != old.waiting_at)
 
     def _settle_answer(
@@ -143,7 +145,9 @@ class Confirmation:
             return report.answer, old.since, True
         if waits:
             self._waits_since = now if self._waits_since is None else self._waits_since
-            if now - self._waits_since < PATIENCE:
+            if (
+                abs(now - self._waits_since) < PATIENCE
+            ):  # a clock that was set back must not make it wait for years
                 return Answer(old.word), old.since, False
         self._waits_since = None
         transitions.append(
