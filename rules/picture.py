@@ -122,14 +122,15 @@ def _dns_check(rows: list[Verdict]) -> CheckState:
 def _way_check(name: CheckName, rows: list[Verdict]) -> CheckState:
     """A name passes when an address does; one that is intercepted anywhere does not."""
     made = [row for row in rows if row.status not in _OPEN]
-    if not made:
-        first = rows[0] if rows else None
+    by_address: dict[str, list[Verdict]] = {}
+    for row in made:
+        if row.endpoint is not None and row.endpoint.address is not None:
+            by_address.setdefault(row.endpoint.address, []).append(row)
+    if not by_address:  # what is said of a list as such is no measurement of this name
+        first = next((row for row in rows if row.status in _OPEN), None)
         return CheckState(
             name, False, False, Status.INCONCLUSIVE, first.cause if first else "audit.not-reached"
         )
-    by_address: dict[str | None, list[Verdict]] = {}
-    for row in made:
-        by_address.setdefault(row.endpoint.address if row.endpoint else None, []).append(row)
     worst = max(made, key=lambda row: row.status.weight)
     caught = any(r.cause == "tls.intercepted" and r.status in (Status.FAIL, Status.WARN) for r in made)
     success = any(passes(found) for found in by_address.values()) and not caught
@@ -211,27 +212,24 @@ def source_states(report: Report, audit: Audit) -> tuple[SourceState, ...]:
         url = f"http://{target.host}{document.path}"
         for verdict in report.verdicts:
             about = verdict.endpoint
-            if (
-                about is None
-                or verdict.check != "crl"
-                or verdict.rule != target.id
-                or about.host != target.host
-            ):
+            if about is None or verdict.rule != target.id or about.host != target.host:
                 continue
+            if verdict.check != "crl" and verdict.status is not Status.FAIL:
+                continue  # a name or an address that fails keeps the list away; one that opens is no list yet
             step = audit.step_for(target, about.address or "")
             seen = audit.seen.get(step) if isinstance(step, HttpFetch) else None
             exchange = seen.evidence if seen is not None and isinstance(seen.evidence, HttpExchange) else None
             until = expires(exchange) if exchange is not None else None
             state = _source("crl", target.host, url, verdict, until)
             before = found.get(("crl", url))
-            if before is None or (state.valid and not before.valid):
+            if before is None or (state.reachable, state.valid) > (before.reachable, before.valid):
                 found[("crl", url)] = replace(state, endpoints=before.endpoints if before is not None else ())
     return tuple(found.values())
 
 
 def _source(kind: str, target: str, url: str, verdict: Verdict, until: float | None) -> SourceState:
     measured = verdict.status not in _OPEN
-    reached = not verdict.cause.endswith(_UNREACHED)
+    reached = verdict.check in ("crl", "ocsp") and not verdict.cause.endswith(_UNREACHED)
     return SourceState(
         "crl" if kind == "crl" else "ocsp",
         target,

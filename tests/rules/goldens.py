@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+from exporters.headline import headline
 from probe.config import load_rules
 from rules.audit import Audit
 from rules.failure import Failure
@@ -18,14 +19,19 @@ from rules.kinds.os_lookup import OsLookup
 from rules.kinds.tls_handshake import TlsHandshake
 from rules.memory import Memory
 from rules.observation import Observation, Step
+from rules.picture import rows_of, source_states, target_states
 from rules.replay import replay
 from rules.report import make_report
 from rules.ruleset import Rules
+from rules.state import Place, State
+from rules.targets import targets
+from rules.tracking import Tracks, key_of
 from rules.verdict import Report
 from rules.wire import loads
 from tests.lab import audit_files
 from tests.rules.script import CRL_HOST, RULES, START, ZONE, World, healthy, run
 
+PLACE = Place("connector01", "vienna", "Vienna", "eu")
 NAMING = (DnsQuestion, OsLookup)
 CONNECTING = (TlsHandshake, HttpFetch)
 GOLDENS = Path(__file__).resolve().parent.parent / "scenarios"
@@ -68,8 +74,8 @@ def memory_of(observations: Iterable[Observation]) -> Memory:
 def steady(memory: Memory, report: Report, known: Rules | None = None) -> Audit:
     """What the appliance judges: `memory`, with the plan that belongs to it."""
     known = known or rules()
-    targets = Audit(known, report.plan, memory).targets
-    hosts = tuple(dict.fromkeys(target.host for target in targets if target.host))
+    asked = targets(known, report.vantage.tenant, report.plan.only)
+    hosts = tuple(dict.fromkeys(target.host for target in asked if target.host))
     return Audit(known, memory.plan(report.plan, hosts), memory)
 
 
@@ -78,10 +84,43 @@ def judged(memory: Memory, report: Report, known: Rules | None = None) -> Report
     return make_report(steady(memory, report, known), report.started, report.finished, report.version)
 
 
+def pictured(audit: Audit, report: Report, tracks: Tracks | None = None) -> State:
+    """What is told of a judgement."""
+    tracks, rows = tracks or Tracks(), rows_of(report)
+    tracks.judged(audit, rows, report.started)
+    return State(
+        PLACE,
+        "0",
+        report.started,
+        report.started,
+        report,
+        report.answer,
+        report.started,
+        headline(report),
+        report.answer_text,
+        target_states(audit, tracks, rows, report.started),
+        source_states(report, audit),
+    )
+
+
 @cache
+def state(name: str) -> State:
+    """The appliance's picture after the scenario's first look."""
+    report = recorded(name)
+    memory, tracks = memory_of(report.observations), Tracks()
+    for seen in report.observations:
+        key = key_of(seen.step)
+        if key is not None:
+            tracks.measured(key, seen, new=True)
+    audit = steady(memory, report)
+    return pictured(audit, make_report(audit, report.started, report.finished, "0"), tracks)
+
+
 def usual(name: str) -> Report:
     """The recording as the appliance judges it when it was told everything in its order."""
-    return judged(memory_of(recorded(name).observations), recorded(name))
+    report = state(name).report
+    assert report is not None
+    return report
 
 
 def decided(report: Report) -> tuple[object, ...]:
