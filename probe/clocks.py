@@ -37,7 +37,10 @@ class Readings:
     def now(cls) -> Readings:
         """This moment."""
         monotonic = time.monotonic()
-        boot = time.clock_gettime(time.CLOCK_BOOTTIME) if sys.platform == "linux" else monotonic
+        boot = monotonic
+        if sys.platform != "win32":
+            clock = getattr(time, "CLOCK_BOOTTIME", None)  # Linux alone has it
+            boot = time.clock_gettime(clock) if clock is not None else monotonic
         return cls(time.time(), monotonic, boot)
 
 
