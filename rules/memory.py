@@ -77,9 +77,10 @@ class Memory:
     def take(self, seen: Observation) -> bool:
         """Keep an answer. True when it differs from the one before in anything that a verdict may rest on."""
         seen = self._shared(seen)
-        step = seen.step
+        step, now = seen.step, essence(seen)
+        before = self._essence.get(step)
         if step.attempt == 1:
-            self.drop(self._repeats.pop(step, ()))  # second looks belong to an answer that is gone
+            self.drop(self._void(step, now, before == now))
         else:
             self._repeats.setdefault(replace(step, attempt=1), set()).add(step)
         self.known[step] = seen
@@ -88,8 +89,6 @@ class Memory:
             self._take_document(wanted, seen)
         if isinstance(step, DnsQuestion | OsLookup):
             self._take_name(step, seen)
-        now = essence(seen)
-        before = self._essence.get(step)
         self._essence[step] = now
         return before is None or before != now
 
@@ -185,6 +184,19 @@ class Memory:
             return seen
         chain = self._chains.setdefault(facts.chain, facts.chain)
         return seen if chain is facts.chain else replace(seen, evidence=replace(facts, chain=chain))
+
+    def _void(self, step: Step, now: Hashable, same: bool) -> list[Step]:
+        """Second looks at `step` that belong to an answer that is gone.
+
+        One that showed what the first look showed stands while the first look goes on showing it: where much fails and
+        the rate is low, every judgement would else wait for some second look, and no change would ever be confirmed.
+        """
+        repeats = self._repeats.get(step, set())
+        void = [repeat for repeat in repeats if not same or self._essence.get(repeat) != now]
+        repeats.difference_update(void)
+        if not repeats:
+            self._repeats.pop(step, None)
+        return void
 
     def _take_document(self, wanted: Hashable, seen: Observation) -> None:
         """What other addresses gave before this round of tries is void: it would hide what this round shows."""

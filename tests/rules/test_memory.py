@@ -93,13 +93,24 @@ def test_only_an_answer_that_means_something_else_is_news() -> None:
     assert len(memory) == 1
 
 
-def test_a_new_first_look_makes_old_second_looks_void() -> None:
+@pytest.mark.parametrize(("second", "then"), [(CUT, SILENCE), (CUT, None), (SILENCE, CUT), (None, CUT)])
+def test_a_new_first_look_makes_old_second_looks_void(second: Failure | None, then: Failure | None) -> None:
+    again = replace(SHAKE, attempt=2)
+    memory = told(seen(SHAKE, None, CUT), seen(again, None, second, at=1))
+    assert memory.get(again) is not None
+    memory.take(seen(SHAKE, None, then, at=60))
+    assert memory.get(again) is None
+    assert memory.take(seen(again, None, second, at=61)), "it is news again"
+
+
+def test_a_second_look_that_agreed_stands_while_the_first_look_stays_the_same() -> None:
+    """Else some second look is wanted at every judgement where much fails, and no change is ever confirmed."""
     again = replace(SHAKE, attempt=2)
     memory = told(seen(SHAKE, None, CUT), seen(again, None, CUT, at=1))
-    assert memory.get(again) is not None
-    memory.take(seen(SHAKE, None, CUT, at=60))
+    assert not memory.take(seen(SHAKE, None, CUT, at=60))
+    assert memory.get(again) == seen(again, None, CUT, at=1)
+    memory.take(seen(SHAKE, None, None, at=120))
     assert memory.get(again) is None
-    assert memory.take(seen(again, None, CUT, at=61)), "it is news again"
 
 
 def test_what_was_dropped_is_asked_again_and_is_news() -> None:
