@@ -30,7 +30,7 @@ Key = tuple[str, int]  # host and port
 
 @dataclass(slots=True)
 class Shake:
-    """One handshake at an address: whether it was intercepted, None while that is not judged."""
+    """One handshake at an address: whether it was intercepted, None while that is open."""
 
     address: str
     caught: bool | None
@@ -80,8 +80,14 @@ class Tracks:
         before = track.addresses.get(step.address)
         if before is not None:
             track.addresses[step.address] = replace(before, tried=seen.started, current=True)
-        if isinstance(step, TlsHandshake) and isinstance(seen.evidence, TlsFacts) and seen.evidence.chain:
+        judges = isinstance(step, TlsHandshake) and step.hello == "connector"
+        if judges and isinstance(seen.evidence, TlsFacts) and seen.evidence.chain:
             caught = None if new or before is None else before.cause == "tls.intercepted"
+            if (
+                new and step.attempt == 1
+            ):  # what is still open there was never proved, and this is something else
+                for shake in track.handshakes:
+                    shake.caught = bool(shake.caught) if shake.address == step.address else shake.caught
             track.handshakes.append(Shake(step.address, caught))
         return stages
 
@@ -98,8 +104,14 @@ class Tracks:
             self._addresses(track, audit, target, rows.get(key, []), now)
             for shake in list(track.handshakes):
                 state = track.addresses.get(shake.address)
-                if shake.caught is None and state is not None and state.ok is not None:
-                    shake.caught = state.cause == "tls.intercepted"
+                if (
+                    shake.caught is None
+                    and state is not None
+                    and (state.ok or state.cause == "tls.intercepted")
+                ):
+                    shake.caught = (
+                        not state.ok
+                    )  # a chain that is only untrusted waits for what second looks prove
 
     def _addresses(self, track: Track, audit: Audit, target: Target, rows: list[Verdict], now: float) -> None:
         assert target.host is not None
