@@ -83,11 +83,8 @@ class Tracks:
         judges = isinstance(step, TlsHandshake) and step.hello == "connector"
         if judges and isinstance(seen.evidence, TlsFacts) and seen.evidence.chain:
             caught = None if new or before is None else before.cause == "tls.intercepted"
-            if (
-                new and step.attempt == 1
-            ):  # what is still open there was never proved, and this is something else
-                for shake in track.handshakes:
-                    shake.caught = bool(shake.caught) if shake.address == step.address else shake.caught
+            if new and step.attempt == 1:
+                _close(track, step.address)
             track.handshakes.append(Shake(step.address, caught))
         return stages
 
@@ -104,14 +101,10 @@ class Tracks:
             self._addresses(track, audit, target, rows.get(key, []), now)
             for shake in list(track.handshakes):
                 state = track.addresses.get(shake.address)
-                if (
-                    shake.caught is None
-                    and state is not None
-                    and (state.ok or state.cause == "tls.intercepted")
-                ):
-                    shake.caught = (
-                        not state.ok
-                    )  # a chain that is only untrusted waits for what second looks prove
+                if shake.caught is None and state is not None:
+                    caught = state.cause == "tls.intercepted"
+                    if caught or state.ok:  # a chain that is only untrusted waits for what second looks prove
+                        shake.caught = caught
 
     def _addresses(self, track: Track, audit: Audit, target: Target, rows: list[Verdict], now: float) -> None:
         assert target.host is not None
@@ -141,6 +134,13 @@ class Tracks:
             if address not in fresh and old.tried is not None and old.tried > now - TRACKED:
                 fresh[address] = replace(old, current=False)
         track.addresses = fresh
+
+
+def _close(track: Track, address: str) -> None:
+    """Something else was shown at `address`: what is still open there was never proved to be intercepted."""
+    for shake in track.handshakes:
+        if shake.address == address and shake.caught is None:
+            shake.caught = False
 
 
 def durations(seen: Observation) -> Iterable[tuple[StageName, float]]:
