@@ -147,7 +147,8 @@ def _agree(audit: Audit, host: str, rows: list[Verdict]) -> bool | None:
     if any(row.cause in ("dns.resolvers-disagree", "dns.os-differs") for row in rows):
         return False
     asked = sum(1 for resolver in audit.names.resolvers if not audit.names.health[resolver].dead)
-    answered = asked + (audit.names.os_answer(host) is not None)
+    system = audit.names.os_answer(host)
+    answered = asked + (system is not None and system.failure is None)
     return True if answered > 1 else None
 
 

@@ -28,7 +28,7 @@ from rules.certificate import (
     verify,
 )
 from rules.display import display
-from rules.failure import Failure
+from rules.failure import LOCAL_CODES, Failure
 from rules.kinds.http_fetch import (
     BlockPage,
     HttpExchange,
@@ -115,6 +115,11 @@ def judge_ocsp(
 ) -> OcspJudgement:
     """Judge the answer to a request about `leaf`, issued by `issuer` (DER). The content type is noted, never trusted."""
     if exchange is None or exchange.status is None:
+        if (
+            failure is not None and failure.code in LOCAL_CODES
+        ):  # a fault of this host or of ours blocks nothing
+            cause, why = LOCAL_CODES[failure.code]
+            return OcspJudgement(cause, Status.INCONCLUSIVE, f"no answer: {why}", reachable=False)
         return OcspJudgement(
             "ocsp.unreachable", Status.FAIL, f"no answer: {failure_text(failure)}", reachable=False
         )

@@ -18,7 +18,7 @@ from cryptography.x509.ocsp import load_der_ocsp_response
 from rules.cert_fields import MAX_TEXT, attempt
 from rules.certificate import CertFacts, Signature, check_signature_bits, facts, public_key, verify
 from rules.display import display
-from rules.failure import Code, Failure
+from rules.failure import LOCAL_CODES, Code, Failure
 from rules.kinds.http_fetch import (
     BlockPage,
     CrlDigest,
@@ -138,6 +138,11 @@ def judge_crl(
     issued. A listed serial counts only under a good signature.
     """
     if exchange is None or exchange.status is None:
+        if (
+            failure is not None and failure.code in LOCAL_CODES
+        ):  # a fault of this host or of ours blocks nothing
+            cause, why = LOCAL_CODES[failure.code]
+            return CrlJudgement(cause, Status.INCONCLUSIVE, f"no CRL: {why}", reachable=False)
         return CrlJudgement(
             "crl.unreachable", Status.FAIL, f"no CRL: {failure_text(failure)}", reachable=False
         )

@@ -5,15 +5,25 @@ from dataclasses import replace
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import AuthorityInformationAccessOID as Aia
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.certificate import facts
-from rules.failure import Code, Failure, Stage
+from rules.failure import LOCAL_CODES, Code, Failure, Stage
 from rules.kinds.http_fetch import HttpExchange
-from rules.kinds.revocation import CrlJudgement, digest_crl, judge_crl, sources, split_url
+from rules.kinds.revocation import (
+    CrlJudgement,
+    digest_crl,
+    expires,
+    judge_crl,
+    judge_ocsp,
+    sources,
+    split_url,
+)
 from rules.verdict import Status
+from tests import pki
 from tests.lab.pki import AUTHORITIES, G2, OCSP02, TLSG2, X1, Pki
 from tests.lab.revocation import Flaws, crl
 from tests.rules.certs import DAY, HOST, NOW, PKI, WHEN, ca, chain, make
@@ -22,6 +32,8 @@ LEAF = chain(OCSP02)[0]
 SERIAL = facts(LEAF).serial
 URL = AUTHORITIES[OCSP02].sources.crls[0]
 ISSUERS = (ca(OCSP02), ca(TLSG2, G2), ca(G2))
+
+AUTHORITY = pki.authority("Responder CA")
 
 
 def body(flaws: Flaws | None = None, issuer: str = OCSP02) -> bytes:
@@ -269,3 +281,51 @@ def _der(content: bytes) -> bytes:
     """A SEQUENCE with its length in as few octets as DER wants."""
     size = len(content).to_bytes((len(content).bit_length() + 7) // 8)
     return bytes([0x30, 0x80 | len(size)]) + size + content
+
+
+@pytest.mark.parametrize("code", LOCAL_CODES)
+def test_a_fault_of_this_host_blocks_no_list(code: Code) -> None:
+    """Rows Z1 and Z4: what could not be measured is never told as blocked."""
+    failure = Failure(Stage.LOCAL, code)
+    answered = judge_ocsp(None, failure, LEAF, ISSUERS[0], NOW, "ocsp.example")
+    for found in (judge(None, failure), answered):
+        assert (found.cause, found.status) == (LOCAL_CODES[code][0], Status.INCONCLUSIVE)
+        assert not found.reachable
+
+
+# --- when a document runs out -------------------------------------------------------------------------------------------
+
+
+def test_a_list_runs_out_at_its_next_update() -> None:
+    assert expires(answer()) == NOW + 7 * 86400
+    assert expires(answer(GOOD, 404)) is None
+    assert expires(answer(None)) is None
+
+
+def test_of_a_large_list_the_digest_tells() -> None:
+    digest = digest_crl(GOOD, ISSUERS, ())
+    assert digest is not None
+    assert expires(replace(answer(None), digest=digest)) == digest.next_update == NOW + 7 * 86400
+    assert expires(replace(answer(None), digest=replace(digest, next_update=None))) is None
+
+
+def test_an_answer_about_a_certificate_runs_out_too() -> None:
+    made = AUTHORITY.ocsp(AUTHORITY.leaf(["a.test"]))
+    response = answer(made.public_bytes(Encoding.DER))
+    assert made.next_update_utc is not None
+    assert expires(response, ocsp=True) == made.next_update_utc.timestamp()
+    assert expires(response) is None, "it is no list"
+    assert expires(answer(), ocsp=True) is None
+    assert expires(answer(bytes.fromhex("30030a0106")), ocsp=True) is None, "an error says no time"
+
+
+@given(st.binary(max_size=300), st.booleans())
+def test_what_runs_out_never_raises(content: bytes, ocsp: bool) -> None:
+    assert expires(answer(content), ocsp=ocsp) is None
+
+
+@given(st.integers(0, len(GOOD) - 1), st.integers(0, 255), st.booleans())
+def test_also_not_for_a_list_with_a_broken_byte(place: int, value: int, ocsp: bool) -> None:
+    broken = GOOD[:place] + bytes([value]) + GOOD[place + 1 :]
+    found = expires(answer(broken), ocsp=ocsp)
+    assert found is None or isinstance(found, float)
