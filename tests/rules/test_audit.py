@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rules.address import AddressClass, classify, never_connect
-from rules.audit import Audit, Phase
+from rules.audit import Audit, Phase, step_for
 from rules.kinds.dns_chain import DnsQuestion
 from rules.kinds.http_fetch import HttpFetch
 from rules.kinds.local_host import LocalHost
@@ -379,6 +379,16 @@ def test_the_tenant_of_the_connector_s_own_files_is_used_when_none_is_given() ->
         only(judged(world, plan=replace(QUIET, tenant=None)), BOOTSTRAP, "tls", "203.0.113.1").status
         is Status.PASS
     )
+
+
+def test_a_document_of_another_address_opens_no_connection() -> None:
+    """Evidence that stands in is used, and says nothing about the way to the address that it stands for."""
+    list_ = next(s for s in run(healthy()).seen if isinstance(s, HttpFetch) and s.purpose == "crl")
+    known = {step: replace(seen, stale=step == list_) for step, seen in run(healthy()).seen.items()}
+    audit = Audit(RULES, PLAN, known)
+    assert audit.fetches.settled == run(healthy()).fetches.settled
+    assert list_.address not in audit.guard.opened
+    assert step_for(next(t for t in audit.targets if t.host == CRL_HOST), list_.address) == list_
 
 
 def test_the_whole_rule_set_is_covered_by_this_file_s_networks() -> None:

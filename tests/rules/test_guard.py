@@ -147,3 +147,30 @@ def test_an_address_that_only_ever_opened_must_fail_to_open_for_a_sweep(
     assert [look.address for look in looks] == ["203.0.113.200"]
     guard.note(met("203.0.113.200", now, "stalled", attempt=RECHECK))
     assert guard.sweep is sweep
+
+
+# --- a steady plan: the answers are of different times ---------------------------------------------------------------------
+
+
+def test_silence_is_news_and_no_firewall_s_mood() -> None:
+    """Something answered an hour ago and much is silent now: nobody is asked again, and nothing is called a sweep."""
+    guard = Guard(replace(PLAN, steady=True))
+    guard.note(met("203.0.113.200", None, "answers"))
+    assert silent(guard, 3 * max(RECHECK_AT)) == []
+    assert not guard.rechecks
+    assert not guard.sweep
+
+
+def test_a_steady_plan_goes_on_however_much_is_silent() -> None:
+    for plan in (PLAN, replace(PLAN, steady=True)):
+        guard = Guard(plan)
+        silent(guard, PLAN.sweep_limit + 5, when=100.0)
+        assert guard.exhausted(101.0) is not plan.steady
+
+
+def test_a_family_is_broken_all_the_same() -> None:
+    guard = Guard(replace(PLAN, steady=True))
+    for n in range(BROKEN_FAMILY_AFTER):
+        guard.note(met(f"203.0.113.{n}", None, f"h{n}"))
+        guard.note(met(f"2001:db8::{n}", SILENCE, f"h{n}"))
+    assert guard.family_broken(True)

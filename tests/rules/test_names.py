@@ -11,6 +11,7 @@ from rules.names import DEAD_AFTER, Names
 from rules.observation import Observation
 
 Question = DnsQuestion | OsLookup
+RESOLVERS = ("198.51.100.53", "198.51.100.54")
 
 
 def resolved(question: Question) -> Observation:
@@ -151,3 +152,40 @@ def test_two_names_that_share_an_alias_ask_for_it_once() -> None:
     assert (
         sum(1 for q in asked if isinstance(q, DnsQuestion) and q.name == "shared.example") == 2
     )  # A and AAAA
+
+
+# --- a steady plan: who is dead is known from elsewhere --------------------------------------------------------------------
+
+
+def test_a_resolver_that_is_told_to_be_dead_is_not_asked() -> None:
+    names = Names(RESOLVERS, frozenset([RESOLVERS[0]]))
+    asked = names.ask("a.test").ask
+    assert {step.resolver for step in asked if isinstance(step, DnsQuestion)} == {RESOLVERS[1]}
+    assert not names.wanted(DnsQuestion(RESOLVERS[0], "a.test", "A"))
+    assert names.wanted(OsLookup("a.test"))
+
+
+def test_what_is_told_stands_whatever_these_answers_say() -> None:
+    """Answers are of different times: five silent names of today do not make the resolver dead that is known to live."""
+    names = Names(RESOLVERS, frozenset())
+    for number in range(9):
+        names.ask(f"n{number}.test")
+        asked: list[Question] = [DnsQuestion(resolver, f"n{number}.test", "A") for resolver in RESOLVERS]
+        for question in (*asked, OsLookup(f"n{number}.test")):
+            names.record(silent(question))
+    assert not any(health.dead for health in names.health.values())
+
+
+def test_when_all_are_told_to_be_dead_every_name_is_done_at_once() -> None:
+    names = Names(RESOLVERS, frozenset([*RESOLVERS, OS]))
+    progress = names.ask("a.test")
+    assert (progress.ask, progress.resolved) == ((), ("a.test",))
+    assert names.complete("a.test")
+    assert names.hosts == ("a.test",)
+
+
+def test_names_in_the_order_in_which_they_were_begun() -> None:
+    names = Names(RESOLVERS)
+    for host in ("b.test", "a.test", "b.test"):
+        names.ask(host)
+    assert names.hosts == ("b.test", "a.test")
