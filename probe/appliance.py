@@ -7,12 +7,13 @@ leave is `probe/asking.py`.
 from __future__ import annotations
 
 import asyncio
+import platform
 import time
 from collections.abc import Callable, Coroutine, Hashable, Iterable
 from dataclasses import dataclass, replace
 
 from exporters.meters import Meters
-from probe.asking import SECOND_OPINIONS, Asker, Way, kept, pace_of
+from probe.asking import SECOND_OPINIONS, Asker, Way, kept, pace_of, stretch, ways_of
 from probe.config import Config
 from probe.judging import Judged, Wish, judge, life
 from probe.measure import Prober
@@ -25,14 +26,12 @@ from rules.kinds.dns_chain import DnsQuestion
 from rules.kinds.http_fetch import HttpFetch
 from rules.kinds.os_lookup import OsLookup
 from rules.kinds.tls_handshake import TlsHandshake
-from rules.kinds.trust_store import TrustLookup, TrustRoots
-from rules.memory import Memory
+from rules.memory import Memory, document
 from rules.observation import CONNECTIONS, Step
 from rules.ruleset import Group, Rules
 from rules.schedule import KINDS, Kind, Schedule
 from rules.targets import Target
 from rules.tracking import Key, Tracks, key_of
-from rules.trust import ChainJudgement, judge_chain
 from rules.verdict import Plan, Status
 
 #: Seconds after which everything is judged anew although no answer differs: certificates and lists run out.
@@ -75,17 +74,19 @@ class Appliance:
         self._dirty = asyncio.Event()
         self.memory = Memory()
         self.tracks = Tracks()
-        self.schedule = Schedule(config.serve.connector, config.serve.schedule.retry)
+        # without a name of its own in the configuration: two hosts must not ask in time
+        self.schedule = Schedule(config.serve.connector or platform.node(), config.serve.schedule.retry)
         self.judged: Judged | None = None
         self.paused = False
         self.stretch = 1.0  # by how much intervals are longer than configured, to keep the rate
-        self.asker = Asker(prober, self.memory, self.tracks, meters, self._dirty.set, self._second_opinion)
+        self.asker = Asker(prober, self.memory, self.tracks, meters, self._differs, self._second_opinion)
         self.asker.limit(config.serve.schedule, plan)
         self.watched: dict[Key, Watched] = {}
         self._prober, self._meters, self._told = prober, meters, told
         self._confirmation = Confirmation()
         self._rounds = Rounds()
         self._wishes: dict[Hashable, Wish] = {}
+        self._extras: dict[str, list[Wish]] = {}  # by the name that they are about
         self._failing: frozenset[Key] = frozenset()
         self._held: frozenset[Key] = frozenset()
         self._asking: set[Step] = set()
@@ -108,11 +109,16 @@ class Appliance:
                 self.asker.take(kept(seen), None)
         self._dirty.clear()
         await self._judge()
+        about: dict[str, list[Key]] = {}
+        for key in self.watched:
+            about.setdefault(key[0], []).append(key)
         for seen in list(self.memory.known.values()):
-            key = key_of(seen.step)
-            if key in self.watched and seen.step.attempt == 1:
-                self.tracks.measured(key, seen, new=False)
-                self.asker.changed.add(key)
+            step = seen.step
+            keys = about.get(step.name, []) if isinstance(step, DnsQuestion | OsLookup) else [key_of(step)]
+            for found in keys if step.attempt == 1 else ():
+                if found in self.watched:
+                    self.tracks.measured(found, seen, new=False)
+                    self.asker.changed.add(found)
 
     async def judge_for_ever(self) -> None:
         """Judge whenever an answer differs, and now and then although none does."""
@@ -132,6 +138,10 @@ class Appliance:
         self._armed[kind] = time.monotonic() + horizon
         self._arm(kind)
 
+    def clock_was_set(self, by: float) -> None:
+        """What is remembered was measured as long ago as before."""
+        self.memory.shift(by, time.time())
+
     def look_again(self) -> None:
         """Let everything be judged soon."""
         self._dirty.set()
@@ -150,20 +160,12 @@ class Appliance:
 
     async def prepare(self, watched: Watched) -> str | None:
         """Resolve a target as far as that is due; the address that is asked next."""
-        await self.asker.resolve(watched.key, self._ways(watched.key[0]))
+        await self.asker.resolve(watched.key, ways_of(self.judged, watched.key[0]))
         return self._next_address(watched)
-
-    def judge_chain(self, chain: tuple[bytes, ...], now: float) -> ChainJudgement:
-        """A served chain by itself, with the roots that were looked up so far."""
-        roots = {
-            seen.step.subject: seen.evidence
-            for seen in self.memory.known.values()
-            if isinstance(seen.step, TrustLookup) and isinstance(seen.evidence, TrustRoots)
-        }
-        return judge_chain(chain, (), roots, self.rules.cas, now)
 
     async def close(self) -> None:
         """End every measurement: what was begun is given up, and judged by nobody."""
+        self.paused = True
         self._armed.clear()
         for timer in self._timers:
             timer.cancel()
@@ -213,7 +215,9 @@ class Appliance:
         self.watched = found
         self.asker.groups = {key: one.group for key, one in found.items()}
         self.tracks.keep(found)
-        self.stretch = self._stretch(found.values(), made.wishes)
+        other = sum(1.0 / wish.interval for wish in made.wishes if isinstance(wish.step, CONNECTIONS))
+        wanted = sum(1.0 / self._interval(one.kind) for one in found.values())
+        self.stretch = stretch(self.config.serve.schedule.rate, wanted, other)
         now = time.monotonic()
         for key, one in found.items():
             self.schedule.put(key, one.kind, self._interval(one.kind) * self.stretch, now)
@@ -221,23 +225,16 @@ class Appliance:
         self._failing = frozenset((t.host, t.port) for t in made.settled.targets if t.status is Status.FAIL)
         self._held = frozenset((t.host, t.port) for t in made.settled.targets if t.name in made.settled.held)
 
-    def _stretch(self, watched: Iterable[Watched], wishes: Iterable[Wish]) -> float:
-        """The factor by which intervals must be longer for the rate to be kept, with a tenth to spare; 1 in most cases."""
-        rate = self.config.serve.schedule.rate
-        if not rate:
-            return 1.0
-        other = sum(1.0 / wish.interval for wish in wishes if isinstance(wish.step, CONNECTIONS))
-        demand = sum(1.0 / self._interval(one.kind) for one in watched)
-        return max(1.0, demand / max(0.9 * rate - other, 0.1 * rate))
-
     def _interval(self, kind: Kind) -> float:
         intervals = self.config.serve.schedule
         return intervals.service if kind == "service" else intervals.sign_in
 
     def _plan_wishes(self, wishes: tuple[Wish, ...]) -> None:
         now = time.monotonic()
-        self._wishes = {wish.key: wish for wish in wishes}
+        self._wishes, self._extras = {wish.key: wish for wish in wishes}, {}
         for wish in wishes:
+            if wish.host is not None:
+                self._extras.setdefault(wish.host, []).append(wish)
             first = None if wish.step in self.memory.known else 60.0
             self.schedule.put(wish.key, wish.kind, wish.interval, now, first)
         wanted = self._wishes.keys() | self.watched.keys()
@@ -288,15 +285,13 @@ class Appliance:
 
     async def _tick(self, key: Hashable) -> None:
         """One thing that is due."""
-        ok, interval = True, None
+        ok, interval = self.paused, None  # where nothing is asked nothing fails
         watched = self.watched.get(key) if isinstance(key, tuple) else None
         wish = self._wishes.get(key)
         try:
-            if self.paused:
-                return
-            if watched is not None:
+            if watched is not None and not self.paused:
                 ok = await self._target(watched)
-            elif wish is not None:
+            elif wish is not None and not self.paused:
                 ok, interval = await self._wish(wish)
         finally:
             skipped = self.schedule.done(key, time.monotonic(), ok, interval)
@@ -304,7 +299,7 @@ class Appliance:
             if skipped:
                 self._meters.cycle_missed(kind, skipped)
             self._arm(kind)
-            if watched is not None:
+            if watched is not None and not self.paused:
                 self._close(watched, ok)
             if key in self._held:
                 self._dirty.set()
@@ -317,40 +312,54 @@ class Appliance:
 
     async def _target(self, watched: Watched) -> bool:
         """Resolve as far as that is due, then one address in rotation; whether all went well."""
-        ok = await self.asker.resolve(watched.key, self._ways(watched.key[0]))
+        ok = await self.asker.resolve(watched.key, ways_of(self.judged, watched.key[0]))
+        addresses = self._addresses(watched)
         address = self._next_address(watched)
         if address is None:
             return False
         for step in dict.fromkeys(step_for(target, address) for target in watched.targets):
+            if ("document", document(step)) in self._wishes:
+                continue  # a list is fetched by its own life
             if not self.asker.allows(step):
                 return False
             if isinstance(step, TlsHandshake):
-                seen = await self.asker.handshake(step, watched.key)
+                seen = await self.asker.handshake(step, watched.key, len(addresses))
             else:
                 seen, _ = await self.asker.ask(step, watched.key)
             ok = ok and seen.failure is None
         return ok and watched.key not in self._failing
 
     def _next_address(self, watched: Watched) -> str | None:
-        """The address that was asked longest ago."""
-        addresses = self.judged.candidates.get(watched.key[0], ()) if self.judged is not None else ()
+        """The address whose turn it is."""
+        return self._longest_ago(step_for(watched.targets[0], ""), self._addresses(watched))
+
+    def _longest_ago(self, step: TlsHandshake | HttpFetch, addresses: tuple[str, ...]) -> str | None:
+        """The address at which `step` was asked longest ago, one where it never was before all."""
 
         def asked(address: str) -> float:
-            seen = self.memory.known.get(step_for(watched.targets[0], address))
+            seen = self.memory.known.get(replace(step, address=address))
             return seen.started if seen is not None else 0.0
 
-        return addresses[0] if len(addresses) == 1 else min(addresses, key=asked, default=None)
+        return min(addresses, key=asked, default=None)
 
-    def _ways(self, host: str) -> list[Way]:
-        """Every way of asking for a name, the first living resolver's A record first."""
-        if self.judged is None:
-            return []
-        resolvers = [r for r, _ in sorted(self.judged.resolvers, key=lambda pair: not pair[1])]
-        ways: dict[Way, None] = {DnsQuestion(r, host, "A"): None for r in resolvers}
-        ways[OsLookup(host)] = None
-        ways |= {DnsQuestion(r, host, "AAAA"): None for r in resolvers}
-        ways |= dict.fromkeys(self.judged.questions.get(host, ()))
-        return list(ways)
+    def _addresses(self, watched: Watched) -> tuple[str, ...]:
+        return self.judged.candidates.get(watched.key[0], ()) if self.judged is not None else ()
+
+    def _differs(self, step: Step) -> None:
+        """An answer differs: all is judged anew, and what is observed besides of that name is observed again."""
+        self._dirty.set()
+        if isinstance(step, TlsHandshake) and step.hello == "connector":
+            self._observe(step.server_name, TlsHandshake)
+        elif isinstance(step, DnsQuestion | OsLookup):
+            self._observe(step.name, DnsQuestion)
+
+    def _observe(self, host: str, of: type[Step]) -> None:
+        """Let the extra observations of a name be made soon, but none more often than a service name is asked."""
+        now, wall, apart = time.monotonic(), time.time(), self.config.serve.schedule.service
+        for wish in self._extras.get(host, ()):
+            seen = self.memory.known.get(wish.step)
+            if isinstance(wish.step, of) and seen is not None:
+                self.schedule.sooner(wish.key, now + max(0.0, apart - abs(wall - seen.started)))
 
     def _second_opinion(self, resolver: str, name: str) -> None:
         """Ask a silent resolver for other names: is it the name, or the resolver?"""
@@ -360,13 +369,13 @@ class Appliance:
 
     async def _wish(self, wish: Wish) -> tuple[bool, float | None]:
         """A document, an extra observation, this host; whether it went well, and its interval from now on."""
-        step = self._moved(wish.step)
+        step = self._turn(wish.step)
         if wish.key[0] == "heartbeat" and isinstance(step, DnsQuestion | OsLookup):
             seen, _ = await self.asker.ask(replace(step, name=self._oldest(step)), None)
             return seen.failure is None, None
         if isinstance(step, OsLookup):
-            return await self.asker.resolve(None, self._ways(step.name)), None
-        seen, _ = await self.asker.ask(step, None)
+            return await self.asker.resolve(None, ways_of(self.judged, step.name)), None
+        seen, _ = await self.asker.ask(step, key_of(step) if isinstance(step, HttpFetch) else None)
         if wish.kind != "revocation":
             return True, None
         return seen.failure is None, life(seen, self.config.serve.schedule.revocation, time.time())
@@ -380,10 +389,9 @@ class Appliance:
 
         return min((host for host, _ in self.watched), key=asked, default=way.name)
 
-    def _moved(self, step: Step) -> Step:
-        """A document is fetched where its host is now."""
+    def _turn(self, step: Step) -> Step:
+        """A document is fetched where its host is now, at each of its addresses in turn."""
         if isinstance(step, HttpFetch) and self.judged is not None:
-            addresses = self.judged.candidates.get(step.host, ())
-            if addresses and step.address not in addresses:
-                return replace(step, address=addresses[0])
+            address = self._longest_ago(step, self.judged.candidates.get(step.host, ()))
+            return replace(step, address=address or step.address)
         return step

@@ -7,13 +7,14 @@ all of them when something differs.
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from exporters.meters import Meters
+from probe.gets import Gets
+from probe.judging import Judged
 from probe.measure import Prober
 from probe.pace import FAST, POLITE, Pace, TokenBucket
 from probe.restraint import Restraint
@@ -21,7 +22,7 @@ from probe.serve_config import Intervals
 from rules.kinds.dns_chain import DnsAnswer, DnsQuestion
 from rules.kinds.http_fetch import HttpExchange
 from rules.kinds.os_lookup import OsLookup
-from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
+from rules.kinds.tls_handshake import TlsHandshake
 from rules.memory import Memory
 from rules.observation import CONNECTIONS, Observation, Step
 from rules.tracking import Key, Tracks
@@ -34,8 +35,6 @@ LONGEST_TTL = 300.0
 BURST = 2
 #: Names that are asked for when a resolver begins to be silent, so that one name's fault is not taken for the resolver's.
 SECOND_OPINIONS = 4
-#: Addresses of a target, at the most, among which the GET inside takes turns.
-MOST_ADDRESSES = 32
 
 Way = DnsQuestion | OsLookup
 
@@ -45,9 +44,29 @@ def pace_of(intervals: Intervals) -> Pace:
     return POLITE if intervals.rate else FAST
 
 
+def stretch(rate: float, wanted: float, other: float) -> float:
+    """The factor by which intervals must be longer for the rate to be kept, with a tenth to spare; 1 in most cases.
+
+    All in connections a second: `wanted` by the targets at their usual intervals, `other` by what keeps its own.
+    """
+    return max(1.0, wanted / max(0.9 * rate - other, 0.1 * rate)) if rate else 1.0
+
+
+def ways_of(judged: Judged | None, host: str) -> list[Way]:
+    """Every way of asking for a name, the first living resolver's A record first."""
+    if judged is None:
+        return []
+    resolvers = [r for r, _ in sorted(judged.resolvers, key=lambda pair: not pair[1])]
+    ways: dict[Way, None] = {DnsQuestion(r, host, "A"): None for r in resolvers}
+    ways[OsLookup(host)] = None
+    ways |= {DnsQuestion(r, host, "AAAA"): None for r in resolvers}
+    ways |= dict.fromkeys(judged.questions.get(host, ()))
+    return list(ways)
+
+
 class Asker:
-    """`groups` names the rule group of each target that is watched. `differs` is called when an answer does, `silent`
-    with a resolver that begins to be silent and the name that got no answer there."""
+    """`groups` names the rule group of each target that is watched. `differs` is called with the question whose answer
+    does, `silent` with a resolver that begins to be silent and the name that got no answer there."""
 
     def __init__(
         self,
@@ -55,7 +74,7 @@ class Asker:
         memory: Memory,
         tracks: Tracks,
         meters: Meters,
-        differs: Callable[[], None],
+        differs: Callable[[Step], None],
         silent: Callable[[str, str], None],
     ) -> None:
         self.in_flight = 0
@@ -67,7 +86,7 @@ class Asker:
         self._meters = meters
         self._differs = differs
         self._silent = silent
-        self._gets: dict[Key, dict[str, float]] = {}  # when the GET inside was sent, by target and address
+        self._gets = Gets()
         self._admission = asyncio.Lock()
 
     def use(self, prober: Prober) -> None:
@@ -96,36 +115,17 @@ class Asker:
 
     async def handshake(self, step: TlsHandshake, key: Key, addresses: int = 1) -> Observation:
         """The judging handshake of a target that has so many addresses; the GET inside only as often as is configured."""
-        if step.path is None or self._get_is_due(step, key, addresses):
+        now, interval = time.monotonic(), self._intervals.http
+        if step.path is None or self._gets.due(step, addresses, interval, now):
             return (await self.ask(step, key))[0]
         seen = self._memory.as_judged(await self._measure(replace(step, path=None)), step)
         self.take(seen, key, borrowed=True)
         return seen
 
-    def _get_is_due(self, step: TlsHandshake, key: Key, addresses: int) -> bool:
-        """No more than one for the target within the interval, and its addresses take turns."""
-        now, sent, interval = time.monotonic(), self._gets.get(key, {}), self._intervals.http
-        own = sent.get(step.address)
-        return now - max(sent.values(), default=-math.inf) >= interval and (
-            own is None or now - own >= interval * addresses
-        )
-
-    def _note_get(self, seen: Observation) -> None:
-        """One whose answer came, or did not, was sent; a handshake that failed sends none."""
-        step, facts = seen.step, seen.evidence
-        if not isinstance(step, TlsHandshake) or step.path is None or not isinstance(facts, TlsFacts):
-            return
-        if facts.http_status is None and not facts.http_failure:
-            return
-        now, key = time.monotonic(), (step.server_name, step.port)
-        old = now - self._intervals.http * MOST_ADDRESSES
-        sent = {address: at for address, at in self._gets.get(key, {}).items() if at > old}
-        self._gets[key] = {**sent, step.address: now}
-
     def take(self, seen: Observation, key: Key | None, *, borrowed: bool = False) -> bool:
         """Remember an answer; whether it differs from the one before. `borrowed`: the GET in it is an earlier one."""
         if not borrowed:
-            self._note_get(seen)
+            self._gets.note(seen, self._intervals.http, time.monotonic())
         new = self._memory.take(seen)
         self._restraint.note(seen, time.monotonic())
         group = self.groups.get(key) if key is not None else None
@@ -136,9 +136,9 @@ class Asker:
                 self._meters.stage(group, stage, seconds)
             if seen.failure is not None:
                 self._meters.failed(group, seen.failure.stage)
-        if new:
-            self._differs()
         step = seen.step
+        if new:
+            self._differs(step)
         if isinstance(step, DnsQuestion) and 0 < self._memory.silent(step.resolver) <= SECOND_OPINIONS:
             self._silent(step.resolver, step.name)
         return new

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from probe.serve_config import Intervals
 from probe.version import VERSION
@@ -43,12 +43,16 @@ SHORTEST_LIFE = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """Something that the schedule should hold: `step` is asked every `interval` seconds."""
+    """Something that the schedule should hold: `step` is asked every `interval` seconds.
+
+    `host`: the name whose change or failure lets it be asked sooner, None where there is none.
+    """
 
     key: tuple[object, ...]
     kind: Kind
     interval: float
     step: Step
+    host: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +119,14 @@ def _questions(audit: Audit, host: str) -> tuple[DnsQuestion, ...]:
 
 
 def _urgent(audit: Audit, ready: list[Ready]) -> tuple[Step, ...]:
-    """What is asked at once. A further address of a target that was met already waits for its turn in the rotation."""
-    met = _met(audit)
-    return tuple(
-        item.step
-        for item in ready
-        if item.phase is not Phase.EXTRA
-        and not (_rotates(item.step) and (key := _key(item.step)) is not None and key in met)
-    )
+    """What is asked at once. A further address of a target that is met waits for its turn in the rotation."""
+    met, found = set(_met(audit)), []
+    for item in ready:
+        key = _key(item.step) if _rotates(item.step) else None
+        if item.phase is not Phase.EXTRA and (key is None or key not in met):
+            found.append(item.step)
+            met |= {key} if key is not None else set()
+    return tuple(found)
 
 
 def _met(audit: Audit) -> frozenset[Key]:
@@ -157,6 +161,7 @@ def _wishes(audit: Audit, ready: list[Ready], intervals: Intervals, now: float) 
     key: Hashable
     needed = {q for host in audit.names.hosts for q in _questions(audit, host)}
     targets = {target.host for target in audit.targets}
+    links = _links(audit)
     for step, seen in audit.seen.items():
         wish = _wish(audit, step, seen, needed, targets, intervals, now)
         if wish is not None:
@@ -165,7 +170,23 @@ def _wishes(audit: Audit, ready: list[Ready], intervals: Intervals, now: float) 
         if item.phase is Phase.EXTRA:
             key = ("extra", document(item.step) or item.step)
             found.setdefault(key, Wish(key, "extra", intervals.extras, item.step))
-    return list(found.values())
+    return [replace(w, host=_owner(w.step, links)) if w.key[0] == "extra" else w for w in found.values()]
+
+
+def _links(audit: Audit) -> dict[DnsQuestion, str]:
+    """Questions for one link of a chain by itself, with the name whose chain it is."""
+    return {
+        DnsQuestion(chain.resolver, link.value, "A"): host
+        for host in audit.names.hosts
+        for chain in audit.names.chains(host)
+        for link in chain.links
+    }
+
+
+def _owner(step: Step, links: dict[DnsQuestion, str]) -> str | None:
+    if isinstance(step, TlsHandshake):
+        return step.server_name
+    return links.get(step) if isinstance(step, DnsQuestion) else None
 
 
 def _heartbeats(audit: Audit) -> list[Wish]:

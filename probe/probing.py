@@ -16,8 +16,10 @@ from rules.audit import step_for
 from rules.certificate import facts
 from rules.kinds.http_fetch import HttpExchange
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
+from rules.kinds.trust_store import TrustLookup, TrustRoots
 from rules.observation import Observation
 from rules.tls_cause import judge_leaf, tls_cause
+from rules.trust import judge_chain
 
 #: What a caller may name as module; "" is whatever the port needs.
 MODULES = ("", "tls", "http")
@@ -73,7 +75,12 @@ async def _probed(appliance: Appliance, watched: Watched, limit: float, begun: f
     if address is None:
         return Probed(False, time.monotonic() - begun, limit, lookup=lookup)
     step = step_for(watched.targets[0], address)
-    seen, _ = await appliance.asker.ask(step, watched.key)
+    if not appliance.asker.allows(step):
+        return Probed(False, time.monotonic() - begun, limit, address, lookup)
+    if isinstance(step, TlsHandshake):
+        seen = await appliance.asker.handshake(step, watched.key)
+    else:
+        seen, _ = await appliance.asker.ask(step, watched.key)
     taken = time.monotonic() - begun
     if isinstance(seen.evidence, TlsFacts) and isinstance(step, TlsHandshake):
         return _tls(appliance, watched, seen, seen.evidence, Probed(False, taken, limit, address, lookup))
@@ -92,7 +99,7 @@ def _tls(appliance: Appliance, watched: Watched, seen: Observation, shown: TlsFa
     good = False
     if seen.failure is None and shown.chain:
         target, now = watched.targets[0], time.time()
-        judgement = appliance.judge_chain(shown.chain, now)
+        judgement = judge_chain(shown.chain, (), _roots(appliance), appliance.rules.cas, now)
         faults = judge_leaf(shown.chain, watched.key[0], now)
         good = tls_cause(judgement, faults, target.rule.expect, target.rule.group).status in (
             "pass",
@@ -111,3 +118,12 @@ def _tls(appliance: Appliance, watched: Watched, seen: Observation, shown: TlsFa
         expiry=leaf.not_after if leaf is not None else None,
         status=shown.http_status,
     )
+
+
+def _roots(appliance: Appliance) -> dict[bytes, TrustRoots]:
+    """What the stores said about the roots that were looked up so far."""
+    return {
+        seen.step.subject: seen.evidence
+        for seen in appliance.memory.known.values()
+        if isinstance(seen.step, TrustLookup) and isinstance(seen.evidence, TrustRoots)
+    }

@@ -34,6 +34,8 @@ MAX_LAST_GOOD = 16
 REMEMBERED = 7 * TRACKED
 _Group = TypeVar("_Group", bound=Hashable)
 _Member = TypeVar("_Member", bound=Hashable)
+#: Seconds within which a step of the clock is noticed.
+SINCE = 60.0
 _AGEING = (TlsHandshake, HttpFetch, DnsQuestion, OsLookup)
 _NO_ANSWER = frozenset({Code.TIMEOUT, Code.REFUSED, Code.UNREACHABLE, Code.NO_ROUTE, Code.DENIED})
 _OS_NO_SERVER = frozenset({"EAI_AGAIN", "EAI_FAIL", "EAI_SYSTEM"})
@@ -108,6 +110,22 @@ class Memory:
                 client_certificate_asked=asked,
             )
         return replace(seen, step=step, evidence=facts)
+
+    def shift(self, by: float, now: float) -> None:
+        """The clock was set by `by` seconds and says `now`: what was measured was so as long ago as it was before.
+
+        What is of the last `SINCE` seconds by the new clock was measured by it already.
+        """
+
+        def moved(when: float) -> float:
+            return when if now - SINCE <= when <= now else when + by
+
+        for step, seen in list(self.known.items()):
+            self.known[step] = replace(seen, started=moved(seen.started))
+        for wanted, seen in list(self._documents.items()):
+            self._documents[wanted] = replace(seen, started=moved(seen.started))
+        for addresses in self._last_good.values():
+            addresses.update({address: moved(when) for address, when in addresses.items()})
 
     def forget(self, now: float) -> int:
         """Drop what was not met for a day (Unix time). Returns how many observations went."""

@@ -205,9 +205,11 @@ class Internet:
                 transport.close()
             for server in servers:
                 server.close()
-            for task in tuple(tasks):
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            for _ in range(5):  # those that were accepted in this turn of the loop begin in a later one
+                await asyncio.sleep(0)
+                for task in tuple(tasks):
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
             sockets.close()
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:

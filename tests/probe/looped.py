@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import time
 import tomllib
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Coroutine, Hashable
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from socket import EAI_AGAIN, EAI_NONAME
-from typing import cast
+from typing import ParamSpec, cast
 
 from exporters.meters import Meters
 from probe.appliance import Appliance, Told
@@ -25,19 +27,22 @@ from probe.network import Datagrams, Stream
 from probe.rounds import Closed
 from probe.run import make_plan
 from probe.serve_config import Intervals
+from rules.kinds.dns_chain import DnsQuestion
 from rules.kinds.local_host import HostFacts, LocalHost
+from rules.kinds.tls_handshake import TlsHandshake
 from rules.memory import Memory
 from rules.observation import Observation, Step
 from rules.ruleset import Rules
-from rules.schedule import KINDS
+from rules.schedule import KINDS, Entry
 from rules.state import Place
 from rules.tracking import Tracks
 from rules.verdict import Plan
-from tests.probe.internet import RESOLVERS, Internet, Sockets, looped
+from tests.probe.internet import RELAY, RESOLVERS, Hit, Internet, Sockets, looped
 
 LIMITS = Limits(dns_try=0.3, dns_name=0.6, os_lookup=0.6, tcp=0.4, tls=0.4, first_byte=0.4, http=1.0, crl=1.0)
 FACTS = HostFacts("connector01", "svc", "Linux", ("10.9.0.1",), ("10.9.0.1",), (), RESOLVERS, True, False)
 PLACE = Place("connector01")
+P = ParamSpec("P")
 
 
 class LoopNetwork(HostNetwork):
@@ -127,7 +132,7 @@ async def desk(
         prober, memory, tracks, meters = LoopProber(net, sockets), Memory(), Tracks(), Meters(PLACE)
         made = Desk(cast(Asker, None), prober, memory, tracks, meters)
 
-        def differs() -> None:
+        def differs(_: Step) -> None:
             made.differs += 1
 
         made.asker = Asker(prober, memory, tracks, meters, differs, lambda r, n: made.silent.append((r, n)))
@@ -154,14 +159,14 @@ class House:
 
 
 @contextlib.asynccontextmanager
-async def house(net: Internet, schedule: str, swept: bool = True, top: str = "") -> AsyncIterator[House]:
-    """An appliance on the small internet whose `[schedule]` is `schedule`; nothing is left behind it."""
+async def house(net: Internet, intervals: Intervals, swept: bool = True) -> AsyncIterator[House]:
+    """An appliance on the small internet; nothing is left behind it."""
     net.write()
     before = asyncio.all_tasks()
     sockets = net.looped()
     async with net.served(sockets):
         prober, meters = LoopProber(net, sockets), Meters(PLACE)
-        config = configured(net, schedule, top)
+        config = configured(net, intervals)
         rules = load_rules(config.rules, config.ca_sets)
         plan, _ = await make_plan(config, rules, prober)
         made = House(cast(Appliance, None), prober, meters, config, rules, plan)
@@ -196,17 +201,78 @@ async def going(made: House, horizon: float = 0.3) -> AsyncIterator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def configured(net: Internet, schedule: str, top: str = "") -> Config:
-    """The small internet's configuration with these lines under `[schedule]`."""
-    text = net.config(top=top, schedule=schedule)
-    return parse_config(tomllib.loads(text), "wayclear.toml")
+LONG = 3600.0
+#: Nothing is due by itself within a test.
+STILL = Intervals(LONG, LONG, LONG, LONG, LONG, LONG, LONG, rate=0)
+#: Service names are asked four times a second, nothing else.
+QUICK = replace(STILL, service=0.25)
+#: As QUICK, and what fails is soon asked again.
+KEEN = replace(QUICK, retry=0.1)
+
+
+def looping(test: Callable[P, Coroutine[None, None, None]]) -> Callable[P, None]:
+    """A test that is a coroutine, on a loop of its own, for at most half a minute."""
+
+    @functools.wraps(test)
+    def whole(*args: P.args, **kwargs: P.kwargs) -> None:
+        asyncio.run(asyncio.wait_for(test(*args, **kwargs), 30))
+
+    return whole
+
+
+def entry(here: House, key: Hashable) -> Entry:
+    """What the schedule holds of it."""
+    return next(one for one in here.appliance.schedule.entries() if one.key == key)
+
+
+def since(net: Internet, begun: float, host: str = RELAY) -> list[Hit]:
+    """Connections to a name's addresses."""
+    return [hit for hit in net.to(host) if hit.at > begun]
+
+
+def turns(here: House, begun: float, host: str = RELAY) -> list[tuple[float, str]]:
+    """When the judging handshakes of a name began, and where."""
+    return [
+        (at, step.address)
+        for at, step in here.prober.begun
+        if at > begun and isinstance(step, TlsHandshake) and (step.server_name, step.hello) == (host, "connector")
+        and step.attempt == 1
+    ]  # fmt: skip
+
+
+def shortest(found: list[tuple[float, str]]) -> float:
+    """The least time between two of them."""
+    return min(b - a for (a, _), (b, _) in pairwise(found))
+
+
+def steps(here: House, kind: type[Step], begun: float = 0.0) -> list[Step]:
+    """What of one kind was put on the wire."""
+    return [step for at, step in here.prober.begun if at > begun and isinstance(step, kind)]
+
+
+def extras(here: House, begun: float) -> set[tuple[str, str]]:
+    """Extra observations that were made since: what kind, of which name."""
+    found: set[tuple[str, str]] = set()
+    for at, step in here.prober.begun:
+        if at > begun and isinstance(step, TlsHandshake) and step.hello != "connector":
+            found.add((step.hello, step.server_name))
+        if at > begun and isinstance(step, DnsQuestion) and "edge" in step.name:
+            found.add(("link", step.name))
+    return found
+
+
+def configured(net: Internet, intervals: Intervals) -> Config:
+    """The small internet's configuration with these intervals, shorter ones than a file may have among them."""
+    config = parse_config(tomllib.loads(net.config()), "wayclear.toml")
+    return replace(config, serve=replace(config.serve, schedule=intervals))
 
 
 async def gone(before: set[asyncio.Task[object]]) -> None:
     """No task is there that was not there before; those that end in this turn of the loop may."""
     for _ in range(3):
         await asyncio.sleep(0)
-    assert asyncio.all_tasks() - before == set()
+    left = asyncio.all_tasks() - before
+    assert left == set(), left
 
 
 async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:

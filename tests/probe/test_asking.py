@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import time
-from collections.abc import Coroutine
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,11 +18,11 @@ from rules.failure import Code, Failure, Stage
 from rules.kinds.dns_chain import DnsQuestion
 from rules.kinds.http_fetch import HttpExchange, HttpFetch
 from rules.kinds.os_lookup import OsLookup
-from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
+from rules.kinds.tls_handshake import TlsHandshake
 from rules.observation import Observation
 from rules.verdict import Plan
 from tests.probe.internet import BOOT, CRL_PATH, LISTS, RELAY, RESOLVERS, ZONE, Internet, Name
-from tests.probe.looped import Desk, desk, until
+from tests.probe.looped import Desk, desk, looping, until
 
 FIRST, SECOND = RESOLVERS
 KEY = (RELAY, 443)
@@ -46,107 +44,89 @@ def ways(name: str = RELAY) -> list[Way]:
     ]
 
 
-def run(body: Coroutine[None, None, None]) -> None:
-    asyncio.run(asyncio.wait_for(body, 30))
-
-
 # --- the rate and the caps ----------------------------------------------------------------------------------------------
 
 
-def test_the_rate_is_kept_however_many_ask_at_once(tmp_path: Path) -> None:
+@looping
+async def test_the_rate_is_kept_however_many_ask_at_once(tmp_path: Path) -> None:
     rate, count = 20.0, 30
-
-    async def body() -> None:
-        net = Internet(tmp_path)
-        async with desk(net, Intervals(rate=rate)) as here:
-            steps = [shake(ZONE[RELAY][n % 3]) for n in range(count)]
-            await asyncio.gather(*(here.asker.ask(step, KEY) for step in steps))
-            began = [hit.at for hit in net.hits]
-            assert len(began) == count
-            for first in range(count):
-                for last in range(first, count):
-                    most = BURST + rate * (began[last] - began[first] + SLACK)
-                    assert last - first + 1 <= most
-            assert began[-1] - began[0] >= (count - BURST) / rate - SLACK
-            assert here.value("wayclear_connections_opened_total") == count == here.prober.connections
-
-    run(body())
+    net = Internet(tmp_path)
+    async with desk(net, Intervals(rate=rate)) as here:
+        steps = [shake(ZONE[RELAY][n % 3]) for n in range(count)]
+        await asyncio.gather(*(here.asker.ask(step, KEY) for step in steps))
+        began = [hit.at for hit in net.hits]
+        assert len(began) == count
+        for first in range(count):
+            for last in range(first, count):
+                most = BURST + rate * (began[last] - began[first] + SLACK)
+                assert last - first + 1 <= most
+        assert began[-1] - began[0] >= (count - BURST) / rate - SLACK
+        assert here.value("wayclear_connections_opened_total") == count == here.prober.connections
 
 
-def test_after_a_pause_no_more_than_the_burst_comes_at_once(tmp_path: Path) -> None:
-    async def body() -> None:
-        net = Internet(tmp_path)
-        async with desk(net, Intervals(rate=5.0)) as here:
+@looping
+async def test_after_a_pause_no_more_than_the_burst_comes_at_once(tmp_path: Path) -> None:
+    net = Internet(tmp_path)
+    async with desk(net, Intervals(rate=5.0)) as here:
+        await here.asker.ask(shake(), KEY)
+        await asyncio.sleep(1.0)  # five tokens' worth
+        begun = time.monotonic()
+        await asyncio.gather(*(here.asker.ask(shake(), KEY) for _ in range(4)))
+        assert len([hit for hit in net.hits if begun <= hit.at < begun + 0.15]) == BURST
+
+
+@looping
+async def test_questions_do_not_wait_for_the_rate_of_connections(tmp_path: Path) -> None:
+    async with desk(Internet(tmp_path), Intervals(rate=0.01)) as here:
+        for _ in range(BURST):
             await here.asker.ask(shake(), KEY)
-            await asyncio.sleep(1.0)  # five tokens' worth
-            begun = time.monotonic()
-            await asyncio.gather(*(here.asker.ask(shake(), KEY) for _ in range(4)))
-            assert len([hit for hit in net.hits if begun <= hit.at < begun + 0.15]) == BURST
-
-    run(body())
-
-
-def test_questions_do_not_wait_for_the_rate_of_connections(tmp_path: Path) -> None:
-    async def body() -> None:
-        async with desk(Internet(tmp_path), Intervals(rate=0.01)) as here:
-            for _ in range(BURST):
-                await here.asker.ask(shake(), KEY)
-            waiting = asyncio.create_task(here.asker.ask(shake(), KEY))
-            async with asyncio.timeout(2):
-                await here.asker.resolve(KEY, ways())
-            assert not waiting.done()
-            waiting.cancel()
-            await asyncio.gather(waiting, return_exceptions=True)
-
-    run(body())
+        waiting = asyncio.create_task(here.asker.ask(shake(), KEY))
+        async with asyncio.timeout(2):
+            await here.asker.resolve(KEY, ways())
+        assert not waiting.done()
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
 
 
-def test_who_gives_up_waiting_takes_no_turn_and_holds_nobody_up(tmp_path: Path) -> None:
-    async def body() -> None:
-        net = Internet(tmp_path)
-        async with desk(net, Intervals(rate=4.0)) as here:
-            for _ in range(BURST):
-                await here.asker.ask(shake(), KEY)
-            begun = time.monotonic()
-            crowd = [asyncio.create_task(here.asker.ask(shake(), KEY)) for _ in range(20)]
-            await asyncio.sleep(0)
-            for task in crowd:
-                task.cancel()
-            await asyncio.gather(*crowd, return_exceptions=True)
+@looping
+async def test_who_gives_up_waiting_takes_no_turn_and_holds_nobody_up(tmp_path: Path) -> None:
+    net = Internet(tmp_path)
+    async with desk(net, Intervals(rate=4.0)) as here:
+        for _ in range(BURST):
             await here.asker.ask(shake(), KEY)
-            assert time.monotonic() - begun < 1.0, "five seconds, had they kept their turns"
-            assert len(net.hits) == BURST + 1 == here.value("wayclear_connections_opened_total")
-
-    run(body())
+        begun = time.monotonic()
+        crowd = [asyncio.create_task(here.asker.ask(shake(), KEY)) for _ in range(20)]
+        await asyncio.sleep(0)
+        for task in crowd:
+            task.cancel()
+        await asyncio.gather(*crowd, return_exceptions=True)
+        await here.asker.ask(shake(), KEY)
+        assert time.monotonic() - begun < 1.0, "five seconds, had they kept their turns"
+        assert len(net.hits) == BURST + 1 == here.value("wayclear_connections_opened_total")
 
 
 @pytest.mark.parametrize("rate", [0.5, 1000.0, 0.0])
-def test_the_caps_are_those_of_the_pace(tmp_path: Path, rate: float) -> None:
+@looping
+async def test_the_caps_are_those_of_the_pace(tmp_path: Path, rate: float) -> None:
     pace = FAST if not rate else POLITE
-
-    async def body() -> None:
-        net = Internet(tmp_path, dead={FIRST})
-        for address in ZONE[RELAY]:
-            net.places[address] = "silent"
-        async with desk(net, Intervals(rate=rate or 0.0)) as here:
-            if rate != 0.5:
-                crowd = [
-                    asyncio.create_task(here.asker.ask(shake(), KEY)) for _ in range(pace.connections + 10)
-                ]
-                await until(lambda: len(net.hits) == pace.connections)
-                assert here.asker.in_flight == pace.connections
-                await asyncio.gather(*crowd)
-                assert here.asker.in_flight == 0
-            names = [DnsQuestion(FIRST, f"n{n}.example", "A") for n in range(pace.questions + 10)]
-            more = [asyncio.create_task(here.asker.ask(name, None)) for name in names]
-            await until(lambda: len(net.asked) >= pace.questions)
-            assert here.asker.in_flight == pace.questions
-            for task in more:
-                task.cancel()
-            await asyncio.gather(*more, return_exceptions=True)
+    net = Internet(tmp_path, dead={FIRST})
+    for address in ZONE[RELAY]:
+        net.places[address] = "silent"
+    async with desk(net, Intervals(rate=rate or 0.0)) as here:
+        if rate != 0.5:
+            crowd = [asyncio.create_task(here.asker.ask(shake(), KEY)) for _ in range(pace.connections + 10)]
+            await until(lambda: len(net.hits) == pace.connections)
+            assert here.asker.in_flight == pace.connections
+            await asyncio.gather(*crowd)
             assert here.asker.in_flight == 0
-
-    run(body())
+        names = [DnsQuestion(FIRST, f"n{n}.example", "A") for n in range(pace.questions + 10)]
+        more = [asyncio.create_task(here.asker.ask(name, None)) for name in names]
+        await until(lambda: len(net.asked) >= pace.questions)
+        assert here.asker.in_flight == pace.questions
+        for task in more:
+            task.cancel()
+        await asyncio.gather(*more, return_exceptions=True)
+        assert here.asker.in_flight == 0
 
 
 def test_a_rate_has_the_polite_caps_and_none_the_fast_ones() -> None:
@@ -156,38 +136,34 @@ def test_a_rate_has_the_polite_caps_and_none_the_fast_ones() -> None:
 # --- nobody delays another ----------------------------------------------------------------------------------------------
 
 
-def test_g3_silent_targets_delay_no_other(tmp_path: Path) -> None:
-    async def body() -> None:
-        net = Internet(tmp_path)
-        for address in (ZONE[RELAY][0], ZONE[RELAY][1]):
-            net.places[address] = "silent"
-        async with desk(net, Intervals(rate=1000.0)) as here:
-            hanging = [asyncio.create_task(here.asker.ask(shake(ZONE[RELAY][n % 2]), KEY)) for n in range(10)]
-            await until(lambda: len(net.hits) == 10)
-            begun = time.monotonic()
-            seen, _ = await here.asker.ask(shake(ZONE[BOOT][0], BOOT), (BOOT, 443))
-            assert seen.failure is None
-            assert time.monotonic() - begun < 0.25
-            assert not any(task.done() for task in hanging)
-            await asyncio.gather(*hanging)
-
-    run(body())
+@looping
+async def test_g3_silent_targets_delay_no_other(tmp_path: Path) -> None:
+    net = Internet(tmp_path)
+    for address in (ZONE[RELAY][0], ZONE[RELAY][1]):
+        net.places[address] = "silent"
+    async with desk(net, Intervals(rate=1000.0)) as here:
+        hanging = [asyncio.create_task(here.asker.ask(shake(ZONE[RELAY][n % 2]), KEY)) for n in range(10)]
+        await until(lambda: len(net.hits) == 10)
+        begun = time.monotonic()
+        seen, _ = await here.asker.ask(shake(ZONE[BOOT][0], BOOT), (BOOT, 443))
+        assert seen.failure is None
+        assert time.monotonic() - begun < 0.25
+        assert not any(task.done() for task in hanging)
+        await asyncio.gather(*hanging)
 
 
-def test_g3_a_dead_resolver_delays_no_question_to_the_living_one(tmp_path: Path) -> None:
-    async def body() -> None:
-        net = Internet(tmp_path, dead={FIRST})
-        async with desk(net, Intervals()) as here:
-            names = [f"n{n}.example" for n in range(3 * POLITE.questions)]
-            hanging = [asyncio.create_task(here.asker.ask(DnsQuestion(FIRST, n, "A"), None)) for n in names]
-            await until(lambda: len(net.asked) >= POLITE.questions)
-            begun = time.monotonic()
-            seen, _ = await here.asker.ask(DnsQuestion(SECOND, RELAY, "A"), KEY)
-            assert seen.failure is None
-            assert time.monotonic() - begun < 0.25
-            await asyncio.gather(*hanging)
-
-    run(body())
+@looping
+async def test_g3_a_dead_resolver_delays_no_question_to_the_living_one(tmp_path: Path) -> None:
+    net = Internet(tmp_path, dead={FIRST})
+    async with desk(net, Intervals()) as here:
+        names = [f"n{n}.example" for n in range(3 * POLITE.questions)]
+        hanging = [asyncio.create_task(here.asker.ask(DnsQuestion(FIRST, n, "A"), None)) for n in names]
+        await until(lambda: len(net.asked) >= POLITE.questions)
+        begun = time.monotonic()
+        seen, _ = await here.asker.ask(DnsQuestion(SECOND, RELAY, "A"), KEY)
+        assert seen.failure is None
+        assert time.monotonic() - begun < 0.25
+        await asyncio.gather(*hanging)
 
 
 # --- ways of asking for a name ------------------------------------------------------------------------------------------
@@ -201,287 +177,167 @@ async def asked(here: Desk, net: Internet, name: str = RELAY) -> list[tuple[str,
     return [(s.resolver, s.rtype) if isinstance(s, DnsQuestion) else ("os", "") for s in steps]
 
 
-def test_a_ttl_is_respected(tmp_path: Path) -> None:
-    async def body() -> None:
-        net = Internet(tmp_path)
-        net.zone[RELAY] = Name(ZONE[RELAY], ttl=1)
-        async with desk(net, Intervals(rate=0)) as here:
-            assert len(await asked(here, net)) == 5, "the first time everything differs from nothing"
-            for _ in range(5):
-                assert await asked(here, net) == []
-            await asyncio.sleep(1.0)
-            assert await asked(here, net) == [(FIRST, "A")]
-
-    run(body())
+@looping
+async def test_a_ttl_is_respected(tmp_path: Path) -> None:
+    net = Internet(tmp_path)
+    net.zone[RELAY] = Name(ZONE[RELAY], ttl=1)
+    async with desk(net, Intervals(rate=0)) as here:
+        assert len(await asked(here, net)) == 5, "the first time everything differs from nothing"
+        for _ in range(5):
+            assert await asked(here, net) == []
+        await asyncio.sleep(1.0)
+        assert await asked(here, net) == [(FIRST, "A")]
 
 
-def test_of_several_ttls_the_smallest_counts(tmp_path: Path) -> None:
-    async def body() -> None:
-        net = Internet(tmp_path)
-        net.zone[RELAY] = Name(ZONE[RELAY], aliases=("edge.example",), ttl=0)
-        async with desk(net, Intervals(rate=0)) as here:
-            await asked(here, net)
-            assert await asked(here, net) == [(FIRST, "A")]
-
-    run(body())
+@looping
+async def test_of_several_ttls_the_smallest_counts(tmp_path: Path) -> None:
+    net = Internet(tmp_path)
+    net.zone[RELAY] = Name(ZONE[RELAY], aliases=("edge.example",), ttl=0)
+    async with desk(net, Intervals(rate=0)) as here:
+        await asked(here, net)
+        assert await asked(here, net) == [(FIRST, "A")]
 
 
-def test_a_long_ttl_only_up_to_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@looping
+async def test_a_long_ttl_only_up_to_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert asking.LONGEST_TTL == 300
     monkeypatch.setattr(asking, "LONGEST_TTL", 0.3)
-
-    async def body() -> None:
-        net = Internet(tmp_path)
-        net.zone[RELAY] = Name(ZONE[RELAY], ttl=86_400)
-        async with desk(net, Intervals(rate=0)) as here:
-            await asked(here, net)
-            assert await asked(here, net) == []
-            await asyncio.sleep(0.3)
-            assert await asked(here, net) == [(FIRST, "A")]
-
-    run(body())
+    net = Internet(tmp_path)
+    net.zone[RELAY] = Name(ZONE[RELAY], ttl=86_400)
+    async with desk(net, Intervals(rate=0)) as here:
+        await asked(here, net)
+        assert await asked(here, net) == []
+        await asyncio.sleep(0.3)
+        assert await asked(here, net) == [(FIRST, "A")]
 
 
-def test_the_other_ways_take_turns_the_one_asked_longest_ago_first(tmp_path: Path) -> None:
-    async def body() -> None:
-        net = Internet(tmp_path)
-        net.zone[RELAY] = Name(ZONE[RELAY], ttl=3600)
-        async with desk(net, Intervals(rate=0, rotation=0.2)) as here:
-            await asked(here, net)
-            assert await asked(here, net) == [], "all of them were asked just now"
-            await asyncio.sleep(0.2)
-            turns = [await asked(here, net) for _ in range(4)]
-            assert [len(turn) for turn in turns] == [1, 1, 1, 1]
-            assert {turn[0] for turn in turns} == {
-                (SECOND, "A"),
-                ("os", ""),
-                (FIRST, "AAAA"),
-                (SECOND, "AAAA"),
-            }
-            assert await asked(here, net) == []
-
-    run(body())
+@looping
+async def test_the_other_ways_take_turns_the_one_asked_longest_ago_first(tmp_path: Path) -> None:
+    net = Internet(tmp_path)
+    net.zone[RELAY] = Name(ZONE[RELAY], ttl=3600)
+    async with desk(net, Intervals(rate=0, rotation=0.2)) as here:
+        await asked(here, net)
+        assert await asked(here, net) == [], "all of them were asked just now"
+        await asyncio.sleep(0.2)
+        turns = [await asked(here, net) for _ in range(4)]
+        assert [len(turn) for turn in turns] == [1, 1, 1, 1]
+        assert {turn[0] for turn in turns} == {
+            (SECOND, "A"),
+            ("os", ""),
+            (FIRST, "AAAA"),
+            (SECOND, "AAAA"),
+        }
+        assert await asked(here, net) == []
 
 
-def test_s1_a_clock_that_was_set_asks_each_way_at_most_once_more(
+@looping
+async def test_s1_a_clock_that_was_set_asks_each_way_at_most_once_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def body() -> None:
-        net = Internet(tmp_path)
-        net.zone[RELAY] = Name(ZONE[RELAY], ttl=3600)
-        async with desk(net, Intervals(rate=0)) as here:
-            await asked(here, net)
-            true = time.time
-            for years in (5, -5):
-                monkeypatch.setattr(time, "time", lambda by=years: true() + by * 365 * 86_400)
-                more = [way for _ in range(12) for way in await asked(here, net)]
-                assert sorted(more) == sorted(set(more))
-
-    run(body())
+    net = Internet(tmp_path)
+    net.zone[RELAY] = Name(ZONE[RELAY], ttl=3600)
+    async with desk(net, Intervals(rate=0)) as here:
+        await asked(here, net)
+        true = time.time
+        for years in (5, -5):
+            monkeypatch.setattr(time, "time", lambda by=years: true() + by * 365 * 86_400)
+            more = [way for _ in range(12) for way in await asked(here, net)]
+            assert sorted(more) == sorted(set(more))
 
 
 @pytest.mark.parametrize("what", ["differs", "fails", "is gone"])
-def test_when_an_answer_differs_or_fails_it_is_asked_in_every_way(tmp_path: Path, what: str) -> None:
-    async def body() -> None:
-        net = Internet(tmp_path)
-        async with desk(net, Intervals(rate=0)) as here:
-            await asked(here, net)
-            assert await asked(here, net) == [(FIRST, "A")]
-            if what == "differs":
-                net.zone[RELAY] = Name(("20.50.2.9",))
-            elif what == "fails":
-                net.dead.add(FIRST)
-            else:
-                net.zone[RELAY].rcode = "NXDOMAIN"
-            found = await asked(here, net)
-            assert found[0] == (FIRST, "A")
-            assert sorted(found) == sorted(
-                [(FIRST, "A"), (SECOND, "A"), ("os", ""), (FIRST, "AAAA"), (SECOND, "AAAA")]
-            )
-            if what != "fails":
-                assert await asked(here, net) == [(FIRST, "A")], "it is told once"
-
-    run(body())
-
-
-def test_whether_every_answer_came(tmp_path: Path) -> None:
-    async def body() -> None:
-        net = Internet(tmp_path)
-        async with desk(net, Intervals(rate=0)) as here:
-            assert await here.asker.resolve(KEY, ways())
+@looping
+async def test_when_an_answer_differs_or_fails_it_is_asked_in_every_way(tmp_path: Path, what: str) -> None:
+    net = Internet(tmp_path)
+    async with desk(net, Intervals(rate=0)) as here:
+        await asked(here, net)
+        assert await asked(here, net) == [(FIRST, "A")]
+        if what == "differs":
+            net.zone[RELAY] = Name(("20.50.2.9",))
+        elif what == "fails":
             net.dead.add(FIRST)
-            assert not await here.asker.resolve(KEY, ways())
-            assert await here.asker.resolve(KEY, [])
-
-    run(body())
-
-
-def test_a_resolver_that_begins_to_be_silent_is_told_of_with_the_first_few_names(tmp_path: Path) -> None:
-    async def body() -> None:
-        net = Internet(tmp_path, dead={FIRST})
-        async with desk(net, Intervals(rate=0)) as here:
-            names = [f"n{n}.example" for n in range(SECOND_OPINIONS + 3)]
-            for name in names:
-                await here.asker.ask(DnsQuestion(FIRST, name, "A"), None)
-            assert here.silent == [(FIRST, name) for name in names[:SECOND_OPINIONS]]
-            net.dead.clear()
-            await here.asker.ask(DnsQuestion(FIRST, names[0], "A"), None)
-            net.dead.add(FIRST)
-            await here.asker.ask(DnsQuestion(FIRST, names[1], "A"), None)
-            assert here.silent[SECOND_OPINIONS:] == [(FIRST, names[1])], "it is silent anew"
-
-    run(body())
+        else:
+            net.zone[RELAY].rcode = "NXDOMAIN"
+        found = await asked(here, net)
+        assert found[0] == (FIRST, "A")
+        assert sorted(found) == sorted(
+            [(FIRST, "A"), (SECOND, "A"), ("os", ""), (FIRST, "AAAA"), (SECOND, "AAAA")]
+        )
+        if what != "fails":
+            assert await asked(here, net) == [(FIRST, "A")], "it is told once"
 
 
-# --- the GET inside -----------------------------------------------------------------------------------------------------
-
-BOOT_KEY = (BOOT, 443)
-ONE, OTHER = (shake(address, BOOT, "/") for address in ZONE[BOOT])
-
-
-def status(seen: Observation) -> int | None:
-    assert isinstance(seen.evidence, TlsFacts)
-    return seen.evidence.http_status
-
-
-def gets(net: Internet) -> int:
-    return len([hit for hit in net.hits if hit.path])
+@looping
+async def test_whether_every_answer_came(tmp_path: Path) -> None:
+    net = Internet(tmp_path)
+    async with desk(net, Intervals(rate=0)) as here:
+        assert await here.asker.resolve(KEY, ways())
+        net.dead.add(FIRST)
+        assert not await here.asker.resolve(KEY, ways())
+        assert await here.asker.resolve(KEY, [])
 
 
-def test_the_get_inside_is_asked_rarely_and_borrowed_in_between(tmp_path: Path) -> None:
-    async def body() -> None:
-        net = Internet(tmp_path)
-        async with desk(net, Intervals(rate=0, http=0.5)) as here:
-            for _ in range(4):
-                assert status(await here.asker.handshake(ONE, BOOT_KEY)) == 403
-            assert (len(net.hits), gets(net)) == (4, 1)
-            assert set(here.memory.known) == {ONE}, "the same question, whether the GET is in it or not"
-            assert here.differs == 1
-            await asyncio.sleep(0.5)
-            assert status(await here.asker.handshake(ONE, BOOT_KEY)) == 403
-            assert gets(net) == 2
-
-    run(body())
-
-
-def test_the_get_of_the_first_look_counts(tmp_path: Path) -> None:
-    async def body() -> None:
-        net = Internet(tmp_path)
-        async with desk(net, Intervals(rate=0)) as here:
-            here.asker.take(await here.prober.measure(ONE), None)
-            assert status(await here.asker.handshake(ONE, BOOT_KEY)) == 403
-            assert gets(net) == 1
-
-    run(body())
-
-
-def test_it_is_the_service_that_is_asked_rarely_not_each_of_its_addresses(tmp_path: Path) -> None:
-    """HTTP to the bootstrap service at most once in `http` seconds; the addresses take turns."""
-
-    async def body() -> None:
-        net = Internet(tmp_path)
-        async with desk(net, Intervals(rate=0, http=0.4)) as here:
-            for step in (ONE, OTHER):
-                here.asker.take(await here.prober.measure(step), None)
-            begun, times = time.monotonic(), 0
-            while time.monotonic() - begun < 2.0:
-                for step in (ONE, OTHER):
-                    assert status(await here.asker.handshake(step, BOOT_KEY, 2)) == 403
-                times += 1
-                await asyncio.sleep(0.05)
-            later = [hit for hit in net.hits if hit.path and hit.at > begun]
-            assert 3 <= len(later) <= 5 < times
-            assert all(b.at - a.at >= 0.39 for a, b in itertools.pairwise(later))
-            assert len({hit.address for hit in later}) == 2
-            counts = [len([h for h in later if h.address == a]) for a in ZONE[BOOT]]
-            assert abs(counts[0] - counts[1]) <= 1
-
-    run(body())
-
-
-def test_a_handshake_that_fails_and_comes_back_asks_for_no_get_before_its_time(tmp_path: Path) -> None:
-    async def body() -> None:
-        net = Internet(tmp_path)
-        async with desk(net, Intervals(rate=0)) as here:
-            await here.asker.handshake(ONE, BOOT_KEY)
-            for _ in range(3):
-                net.places[ONE.address] = "reset"
-                failed = await here.asker.handshake(ONE, BOOT_KEY)
-                assert failed.failure is not None
-                assert failed.step == ONE
-                net.places[ONE.address] = "genuine"
-                assert (await here.asker.handshake(ONE, BOOT_KEY)).failure is None
-            assert gets(net) == 1
-
-    run(body())
-
-
-def test_a_target_without_a_path_is_never_sent_one(tmp_path: Path) -> None:
-    async def body() -> None:
-        net = Internet(tmp_path)
-        async with desk(net, Intervals(rate=0, http=0.01)) as here:
-            for _ in range(3):
-                await here.asker.handshake(shake(), KEY)
-            assert (len(net.hits), gets(net)) == (3, 0)
-
-    run(body())
+@looping
+async def test_a_resolver_that_begins_to_be_silent_is_told_of_with_the_first_few_names(
+    tmp_path: Path,
+) -> None:
+    net = Internet(tmp_path, dead={FIRST})
+    async with desk(net, Intervals(rate=0)) as here:
+        names = [f"n{n}.example" for n in range(SECOND_OPINIONS + 3)]
+        await asyncio.gather(*(here.asker.ask(DnsQuestion(FIRST, name, "A"), None) for name in names))
+        assert len(here.silent) == SECOND_OPINIONS
+        assert set(here.silent) <= {(FIRST, name) for name in names}
+        net.dead.clear()
+        await here.asker.ask(DnsQuestion(FIRST, names[0], "A"), None)
+        net.dead.add(FIRST)
+        await here.asker.ask(DnsQuestion(FIRST, names[1], "A"), None)
+        assert here.silent[SECOND_OPINIONS:] == [(FIRST, names[1])], "it is silent anew"
 
 
 # --- what happens with an answer ----------------------------------------------------------------------------------------
 
 
-def test_an_answer_of_a_target_is_counted_and_told_once_when_it_differs(tmp_path: Path) -> None:
-    async def body() -> None:
-        net = Internet(tmp_path)
-        async with desk(net, Intervals(rate=0)) as here:
-            here.asker.groups = {KEY: "service"}
-            for expected in (True, False, False):
-                assert (await here.asker.ask(shake(), KEY))[1] is expected
-            assert here.differs == 1
-            assert here.asker.changed == {KEY}
-            assert (
-                here.value(
-                    'wayclear_stage_duration_seconds_count{connector="connector01",rule_group="service"'
-                )
-                == 6
-            )
-            net.places[ZONE[RELAY][0]] = "reset"
-            assert (await here.asker.ask(shake(), KEY))[1]
-            assert (
-                here.value('wayclear_probe_failures_total{connector="connector01",rule_group="service"') == 1
-            )
-            assert here.differs == 2
-
-    run(body())
+@looping
+async def test_an_answer_of_a_target_is_counted_and_told_once_when_it_differs(tmp_path: Path) -> None:
+    net = Internet(tmp_path)
+    async with desk(net, Intervals(rate=0)) as here:
+        here.asker.groups = {KEY: "service"}
+        for expected in (True, False, False):
+            assert (await here.asker.ask(shake(), KEY))[1] is expected
+        assert here.differs == 1
+        assert here.asker.changed == {KEY}
+        assert (
+            here.value('wayclear_stage_duration_seconds_count{connector="connector01",rule_group="service"')
+            == 6
+        )
+        net.places[ZONE[RELAY][0]] = "reset"
+        assert (await here.asker.ask(shake(), KEY))[1]
+        assert here.value('wayclear_probe_failures_total{connector="connector01",rule_group="service"') == 1
+        assert here.differs == 2
 
 
-def test_an_answer_of_nobody_s_target_is_kept_and_counted_nowhere(tmp_path: Path) -> None:
-    async def body() -> None:
-        async with desk(Internet(tmp_path), Intervals(rate=0)) as here:
-            await here.asker.ask(shake(), ("gone.example", 443))
-            assert len(here.memory) == 1
-            assert here.asker.changed == set()
-
-    run(body())
+@looping
+async def test_an_answer_of_nobody_s_target_is_kept_and_counted_nowhere(tmp_path: Path) -> None:
+    async with desk(Internet(tmp_path), Intervals(rate=0)) as here:
+        await here.asker.ask(shake(), ("gone.example", 443))
+        assert len(here.memory) == 1
+        assert here.asker.changed == set()
 
 
-def test_after_twenty_silent_addresses_no_new_one_is_tried(tmp_path: Path) -> None:
+@pytest.mark.parametrize("rate", [1000.0, 0.0])
+@looping
+async def test_after_twenty_silent_addresses_no_new_one_is_tried(tmp_path: Path, rate: float) -> None:
     plan, failure = Plan("q7x2"), Failure(Stage.TCP, Code.TIMEOUT)
     assert plan.sweep_limit == 20
-
-    async def body(rate: float) -> None:
-        async with desk(Internet(tmp_path), Intervals(rate=rate), plan) as here:
-            here.asker.take(await here.prober.measure(shake()), KEY)
-            for number in range(plan.sweep_limit):
-                here.asker.take(Observation(shake(f"20.50.9.{number}"), 0.0, 5.0, failure), None)
-            assert here.asker.allows(shake("20.50.10.1")) is (rate == 0), "who sets no rate has asked for it"
-            assert here.asker.allows(HttpFetch("20.50.10.1", 80, LISTS, CRL_PATH, "crl")) is (rate == 0)
-            assert here.asker.allows(shake()), "it has answered"
-            assert here.asker.allows(shake("20.50.9.3"))
-            assert here.asker.allows(DnsQuestion(FIRST, RELAY, "A"))
-
-    run(body(1000.0))
-    run(body(0))
+    async with desk(Internet(tmp_path), Intervals(rate=rate), plan) as here:
+        here.asker.take(await here.prober.measure(shake()), KEY)
+        for number in range(plan.sweep_limit):
+            here.asker.take(Observation(shake(f"20.50.9.{number}"), 0.0, 5.0, failure), None)
+        assert here.asker.allows(shake("20.50.10.1")) is (rate == 0), "who sets no rate has asked for it"
+        assert here.asker.allows(HttpFetch("20.50.10.1", 80, LISTS, CRL_PATH, "crl")) is (rate == 0)
+        assert here.asker.allows(shake()), "it has answered"
+        assert here.asker.allows(shake("20.50.9.3"))
+        assert here.asker.allows(DnsQuestion(FIRST, RELAY, "A"))
 
 
 def test_a_document_that_did_not_come_whole_is_kept_by_its_beginning() -> None:
@@ -494,17 +350,15 @@ def test_a_document_that_did_not_come_whole_is_kept_by_its_beginning() -> None:
     assert kept(whole) is whole
 
 
-def test_a_cancelled_measurement_leaves_nothing_behind(tmp_path: Path) -> None:
-    async def body() -> None:
-        net = Internet(tmp_path)
-        net.places[ZONE[RELAY][0]] = "silent"
-        async with desk(net, Intervals(rate=0)) as here:
-            task = asyncio.create_task(here.asker.ask(shake(), KEY))
-            await until(lambda: net.hits)
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-            assert here.asker.in_flight == 0
-            assert len(here.memory) == 0
-
-    run(body())
+@looping
+async def test_a_cancelled_measurement_leaves_nothing_behind(tmp_path: Path) -> None:
+    net = Internet(tmp_path)
+    net.places[ZONE[RELAY][0]] = "silent"
+    async with desk(net, Intervals(rate=0)) as here:
+        task = asyncio.create_task(here.asker.ask(shake(), KEY))
+        await until(lambda: net.hits)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        assert here.asker.in_flight == 0
+        assert len(here.memory) == 0

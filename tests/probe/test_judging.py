@@ -1,0 +1,165 @@
+"""What a judgement wants: second looks at once, documents by their life, extra observations, resolvers' heartbeats."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from probe import judging
+from rules.kinds.tls_handshake import TlsHandshake
+from tests.probe.internet import CRL_PATH, LISTS, RELAY, RESOLVERS, SIGN_IN, ZONE, Internet, Name
+from tests.probe.looped import KEEN, QUICK, STILL, entry, extras, going, house, looping, since, until
+
+
+def chained(tmp_path: Path) -> Internet:
+    net = Internet(tmp_path)
+    net.zone[RELAY] = Name(ZONE[RELAY], aliases=("one.edge.example",))
+    return net
+
+
+@pytest.mark.parametrize("what", ["nothing", "forged", "reset", "chain"])
+@looping
+async def test_extra_observations_come_on_change_and_on_failure_else_by_the_hour(
+    tmp_path: Path, what: str
+) -> None:
+    """TLS 1.3 and the large hello with the handshake of their name; links one by one with its chain."""
+    net = chained(tmp_path)
+    async with house(net, KEEN) as here, going(here):
+        await until(
+            lambda: extras(here, 0.0) >= {("tls13", RELAY), ("large", RELAY), ("link", "one.edge.example")},
+            5,
+        )
+        await asyncio.sleep(0.5)
+        begun = time.monotonic()
+        if what == "chain":
+            net.zone[RELAY] = Name(ZONE[RELAY], aliases=("one.edge.example", "two.edge.example"))
+            await until(lambda: ("link", "one.edge.example") in extras(here, begun))
+            return
+        if what != "nothing":
+            for address in ZONE[RELAY]:
+                net.places[address] = what  # type: ignore[assignment]  # one of the parameters
+            await until(lambda: {("tls13", RELAY), ("large", RELAY)} <= extras(here, begun))
+        await asyncio.sleep(1.0)
+        assert {name for _, name in extras(here, begun)} == (set() if what == "nothing" else {RELAY})
+
+
+@looping
+async def test_a_list_is_fetched_by_its_life_wherever_a_rule_names_it(tmp_path: Path) -> None:
+    """A list is megabytes: that its host is looked at every quarter of an hour brings no fetch."""
+    key = ("document", ("crl", LISTS, 80, CRL_PATH, None))
+    net = Internet(tmp_path, life=datetime.timedelta(days=1, seconds=8000))
+    async with house(net, replace(STILL, sign_in=0.25, revocation=6 * 3600)) as here, going(here):
+        found = entry(here, key)
+        assert found.kind == "revocation"
+        assert found.interval == pytest.approx(2000, abs=20)
+        begun = time.monotonic()
+        await until(lambda: len(since(net, begun, SIGN_IN)) >= 4)
+        assert not since(net, begun, LISTS)
+        assert [q for q in net.asked if q.at > begun and q.name == LISTS], "but its name is resolved"
+        here.appliance.schedule.sooner(key, time.monotonic())
+        await until(lambda: since(net, begun, LISTS))
+        assert [hit.path for hit in since(net, begun, LISTS)] == [CRL_PATH]
+
+
+@pytest.mark.parametrize(
+    ("life", "longest", "expected"),
+    [
+        (7 * 86_400, 21_600, 21_600),
+        (86_400 + 8000, 21_600, 2000),
+        (86_400 + 100, 21_600, judging.SHORTEST_LIFE),
+    ],
+)
+@looping
+async def test_a_quarter_of_what_is_left_and_neither_too_often_nor_too_rarely(
+    tmp_path: Path, life: int, longest: float, expected: float
+) -> None:
+    net = Internet(tmp_path, life=datetime.timedelta(seconds=life))  # issued a day ago
+    async with house(net, replace(STILL, revocation=longest)) as here:
+        found = entry(here, ("document", ("crl", LISTS, 80, CRL_PATH, None)))
+        assert found.interval == pytest.approx(expected, abs=20)
+
+
+@looping
+async def test_a_list_that_cannot_be_had_is_tried_again_sooner_and_at_another_address(tmp_path: Path) -> None:
+    net = Internet(tmp_path)
+    net.zone[LISTS] = Name(("20.50.4.1", "20.50.4.2"))
+    async with house(net, replace(STILL, retry=0.2)) as here, going(here):
+        begun = time.monotonic()
+        net.places["20.50.4.1"] = net.places["20.50.4.2"] = "reset"
+        here.appliance.schedule.sooner(("document", ("crl", LISTS, 80, CRL_PATH, None)), begun)
+        await until(lambda: {hit.address for hit in since(net, begun, LISTS)} == {"20.50.4.1", "20.50.4.2"})
+
+
+# --- resolvers ------------------------------------------------------------------------------------------------------------
+
+
+def resolving(tmp_path: Path) -> Internet:
+    """Names whose TTLs are longer than any test."""
+    net = Internet(tmp_path)
+    for name in net.zone.values():
+        name.ttl = 3600
+    return net
+
+
+@looping
+async def test_a_resolver_that_dies_is_noticed_by_its_heartbeat_and_by_second_opinions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert judging.HEARTBEAT == 30
+    monkeypatch.setattr(judging, "HEARTBEAT", 0.5)
+    net = resolving(tmp_path)
+    async with house(net, replace(STILL, retry=0.2)) as here, going(here):
+        net.dead.add(RESOLVERS[0])
+        died = time.monotonic()
+        await until(lambda: (RESOLVERS[0], False) in here.judged[-1].resolvers, 15)
+        asked = {q.name for q in net.asked if q.at > died and q.resolver == RESOLVERS[0]}
+        assert len(asked) >= 4, "one name's fault would not be the resolver's"
+        assert not since(net, died, RELAY), "the path was not asked for it"
+        assert here.judged[-1].resolvers[1] == (RESOLVERS[1], True)
+        net.dead.clear()
+        await until(lambda: (RESOLVERS[0], True) in here.judged[-1].resolvers, 15)
+        await until(lambda: not [v for v in here.judged[-1].report.verdicts if v.cause == "dns.timeout"], 15)
+
+
+@looping
+async def test_when_every_resolver_is_down_the_addresses_of_before_are_asked_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two findings: the resolver is down, and the path to what was last good is not."""
+    monkeypatch.setattr(judging, "HEARTBEAT", 0.5)
+    net = Internet(tmp_path)
+    async with house(net, replace(QUICK, retry=0.2)) as here, going(here):
+        net.dead |= set(RESOLVERS)
+        await until(lambda: not any(alive for _, alive in here.judged[-1].resolvers), 15)
+        begun = time.monotonic()
+        await until(lambda: since(net, begun, RELAY))
+        states = {a.address: a for a in here.appliance.tracks.of((RELAY, 443)).addresses.values()}
+        assert set(states) == set(ZONE[RELAY])
+        assert all(state.stale and state.ok for state in states.values())
+
+
+# --- second looks ---------------------------------------------------------------------------------------------------------
+
+
+@looping
+async def test_new_names_are_asked_for_at_once_and_one_address_of_theirs(tmp_path: Path) -> None:
+    net = Internet(tmp_path)
+    async with house(net, STILL) as here:
+        fresh = tuple(f"20.50.2.{n}" for n in range(11, 15))
+        net.zone[RELAY] = Name(fresh)
+        await here.appliance.prepare(here.appliance.watched[(RELAY, 443)])
+        memory = here.appliance.memory.copy()
+        made = judging.judge(
+            here.rules, here.appliance.memory.plan(here.plan, (RELAY,)), memory, here.appliance.tracks,
+            here.appliance._confirmation, STILL, time.time(),
+        )  # fmt: skip
+        wanted = [s for s in made.urgent if isinstance(s, TlsHandshake) and s.server_name == RELAY]
+        assert len(wanted) == 1
+        assert wanted[0].address in fresh
+        assert set(made.candidates[RELAY]) == set(fresh)
+        assert made.seconds > 0
