@@ -29,8 +29,9 @@ class Quiet(asyncio.Protocol):
 class Documents(asyncio.Protocol):
     """HTTP: one request, one answer, then the end."""
 
-    def __init__(self, pki: Pki) -> None:
+    def __init__(self, pki: Pki, statuses: dict[int, bytes]) -> None:
         self._pki = pki
+        self._statuses = statuses
         self._data = b""
         self._transport: asyncio.Transport | None = None
 
@@ -60,8 +61,12 @@ class Documents(asyncio.Protocol):
         return f"{head}Connection: close\r\n\r\n".encode() + (found or b"")
 
     def _status(self, request: bytes) -> bytes:
-        leaf, above = self._pki.by_serial[ocsp.load_der_ocsp_request(request).serial_number]
-        return above.ocsp(leaf).public_bytes(serialization.Encoding.DER)
+        """Signed beforehand and given to everybody until it is renewed, as responders do (RFC 5019 section 5)."""
+        serial = ocsp.load_der_ocsp_request(request).serial_number
+        if serial not in self._statuses:
+            leaf, above = self._pki.by_serial[serial]
+            self._statuses[serial] = above.ocsp(leaf).public_bytes(serialization.Encoding.DER)
+        return self._statuses[serial]
 
 
 class Contexts:
@@ -103,7 +108,8 @@ async def serve(directory: Path, count: int) -> None:
     anyone = contexts.make("ec", "20.52.0.1")
     anyone.sni_callback = contexts.by_name
     await loop.create_server(Quiet, "0.0.0.0", 443, ssl=anyone, backlog=1024, reuse_port=True)
-    await loop.create_server(lambda: Documents(pki), "0.0.0.0", 80, backlog=1024)
+    statuses: dict[int, bytes] = {}
+    await loop.create_server(lambda: Documents(pki, statuses), "0.0.0.0", 80, backlog=1024)
     print("ready", flush=True)
     await asyncio.Event().wait()
 
