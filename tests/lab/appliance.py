@@ -7,11 +7,12 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from tests.lab.auditing import PROGRAM
 from tests.lab.lab import Finished, Lab
 
+_T = TypeVar("_T")
 PORT = 19115
 #: Seconds between two rounds of everything; no limit of the rate, so that a change is seen as soon as it can be.
 QUICK: Mapping[str, float] = {
@@ -39,6 +40,20 @@ def until(what: str, condition: Callable[[], bool], within: float, every: float 
         assert time.monotonic() - begun < within, f"{what}: not within {within:g} s"
         time.sleep(every)
     return time.monotonic() - begun
+
+
+def settles_at(what: str, wanted: _T, look: Callable[[], _T], within: float) -> None:
+    """Wait until `look` shows `wanted`; AssertionError with what it showed last after `within` seconds."""
+    shown: list[_T] = []
+
+    def settled() -> bool:
+        shown[:] = [look()]
+        return shown[0] == wanted
+
+    try:
+        until(what, settled, within)
+    except AssertionError:
+        raise AssertionError(f"{what}: {shown[0]} and not {wanted} after {within:g} s") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -118,6 +119,11 @@ class Lab:
         for network, text in configs.beside(name, number).items():
             self._call("batch", network=network, argv=["ip", "-batch", "-"], text=text)
         return f"10.10.{number}.2"
+
+    def resolve_as_planned(self) -> None:
+        """Let the DNS say what `plan.world` says now; its TTLs decide who notices when."""
+        configs.write_dns(self.directory, self.plan.world)
+        self.signal("nsd", signal.SIGHUP if sys.platform == "linux" else 0)
 
     def start_python(self, name: str, network: str, module: str, argument: str) -> None:
         """Start a further server of `tests.lab.servers` in the running lab."""

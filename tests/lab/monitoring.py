@@ -23,11 +23,15 @@ from tests.lab import pki
 from tests.lab.appliance import PORT, Daemon, fetch, serve, until
 from tests.lab.lab import ROOT, Lab
 from tests.lab.plan import Interceptor, Plan
+from tests.lab.scenarios.names import RELAY
 
 #: A minute of the alerts is a second of the lab. What waits for longer than `LONGEST` then (sign-in an hour, CRLs six)
 #: waits for `CUT`, and what goes on firing does so for half as long: nobody's order changes by that.
 SCALE = 1 / 60
 LONGEST, CUT, KEEP = 30.0, "15s", 0.5
+#: Seconds after which a prober is stale, in place of five: a round of targets that are silent is as long as their
+#: timeouts, and those are not shortened.
+STALE = 10
 EVERY = "500ms"
 SCHEDULE: Mapping[str, float] = {
     "service": 1,
@@ -41,6 +45,7 @@ SCHEDULE: Mapping[str, float] = {
 }
 TIMEOUTS = {"dns_try": 0.5, "dns_name": 1.5, "tcp": 1.0, "tls": 1.0, "http": 1.5, "crl": 2.0}
 MONITORING, NUMBER = "monitoring", 9
+NEW_ADDRESS = "40.84.255.21"
 RULE_SET = ROOT / "rules" / "sets" / "entra-app-proxy.toml"
 
 
@@ -66,12 +71,15 @@ MEMBERS = (DUB1, DUB2, SIN1, SYD1)
 
 
 def plan() -> Plan:
-    """A healthy network; Squid runs and nobody is led to it."""
+    """A healthy network; Squid runs and nobody is led to it. The relay lives at `NEW_ADDRESS` as well (see `start`)."""
     made = Plan(
         interceptors=[Interceptor("squid", "", pki.CORPORATE)],
         os_store=(pki.CORPORATE,),
-        config={"timeouts": TIMEOUTS},
+        config={"timeouts": TIMEOUTS, "rules": ["rules.toml"]},
     )
+    relay = made.world.hosts[RELAY]
+    relay.v4.append(NEW_ADDRESS)
+    relay.ttl = 1
     return made
 
 
@@ -88,12 +96,15 @@ def quick_rules() -> str:
         if "alert" in rule:
             rule["for"] = CUT if seconds(rule["for"]) > LONGEST else rule["for"]
             rule["keep_firing_for"] = scaled(rule["keep_firing_for"], KEEP)
+        if rule.get("alert") == "WayclearProberStale":
+            rule["expr"] = rule["expr"].replace("> 5", f"> {STALE}")
     return document(content)
 
 
 def word(labels: Mapping[str, str]) -> str:
     """An alert as a word: `ConnectorDown conn-dub-1`, `SiteDown Dublin`."""
-    about = next((labels[k] for k in ("connector", "site", "target", "connector_group") if labels.get(k)), "")
+    kinds = ("connector", "site", "target", "connector_group", "ruleset")
+    about = next((labels[k] for k in kinds if labels.get(k)), "")
     return f"{labels['alertname'].removeprefix('Wayclear')} {about}".strip()
 
 
@@ -107,6 +118,9 @@ class Fleet:
     def start(self) -> None:
         """Networks and daemons, and when all of them have had their first look, Prometheus and Alertmanager."""
         self.review(0)
+        relay = self.lab.plan.world.hosts[RELAY]
+        relay.v4.remove(NEW_ADDRESS)  # its server is there, and no name leads to it yet
+        self.lab.resolve_as_planned()
         self.lab.connect(MONITORING, NUMBER)
         for member in MEMBERS:
             network = "connector"
@@ -119,6 +133,7 @@ class Fleet:
         self._start_alertmanager()
         self._start_prometheus()
         until("Prometheus has scraped everybody", self._scraped, 20)
+        until("what was pending before that is none", lambda: not self.alerts("pending"), 5)
 
     def restart(self, member: Member) -> None:
         """Start a daemon again that was killed."""
@@ -228,9 +243,7 @@ class Fleet:
             f"--storage.tsdb.path={directory}/tsdb",
             "--web.listen-address=127.0.0.1:9090",
         ]
-        self.lab.start(
-            "prometheus", argv, "Server is ready to receive web requests", network=MONITORING
-        )
+        self.lab.start("prometheus", argv, "Server is ready to receive web requests", network=MONITORING)
 
     def _scraped(self) -> bool:
         return len(self.query("up == 1")) == len(MEMBERS) and bool(self.query("connector:wayclear_able:bool"))

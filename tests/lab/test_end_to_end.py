@@ -1,0 +1,302 @@
+"""From a broken network to the person on call: the daemons of a fleet, Debian's Prometheus and Alertmanager, our rules.
+
+Each case breaks the running network, waits for exactly the alerts that should fire, looks at which of them Alertmanager
+holds back, repairs the network and waits until nothing fires. "Nothing else" is asked of Prometheus' own memory: every
+alert that fired at any moment between the break and the end counts.
+
+In these rules a minute is a second (`tests/lab/monitoring.py` says what else is shortened). Conditions of days
+(certificates, next updates of lists) have their cases in `tests/dashboards`.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from dashboards import annotation_queries, queries, variable_queries
+from exporters.catalogue import SERIES_BESIDES, SERIES_OF_A_TARGET
+from tests.lab import configs, plan
+from tests.lab.appliance import settles_at, until
+from tests.lab.lab import Lab
+from tests.lab.monitoring import DUB1, DUB2, NEW_ADDRESS, SIN1, SYD1, Fleet
+from tests.lab.monitoring import plan as fleet_plan
+from tests.lab.scenarios.names import BOOTSTRAP, OTHER_RELAY, REGISTRATION, RELAY
+
+pytestmark = pytest.mark.lab
+
+#: What stands for Grafana's `$__rate_interval`: scrapes come twice a second.
+RATE = "5s"
+#: Seconds until everything has resolved: a round, a judgement, the longest `keep_firing_for`.
+RESOLVED = 45.0
+#: They serve lists and nothing else; what also serves sign-in would fire its alert as well.
+CRL_HOSTS = ("crl2.microsoft.com", "crl3.digicert.com", "crl4.digicert.com")
+#: Queries that have nothing to say on a healthy network, and why.
+EMPTY_WHEN_HEALTHY = {
+    "Alerts": "an annotation for each alert that fires",
+    "Transitions": "an annotation for each change",
+    "Drift": "an annotation for each piece of news",
+}
+
+
+@pytest.fixture(scope="module")
+def fleet() -> Iterator[Fleet]:
+    """Four healthy connectors, watched."""
+    with Lab(fleet_plan()) as lab:
+        made = Fleet(lab)
+        made.start()
+        yield made
+
+
+# --- a healthy network ---------------------------------------------------------------------------------------------------
+
+
+def test_a_healthy_fleet_alarms_nobody_and_every_panel_has_data(fleet: Fleet) -> None:
+    begun = time.monotonic()
+    asked = 0
+    for board, panel, expr in queries(RATE):
+        until(f"{board}, {panel}: {expr}", lambda expr=expr: bool(fleet.query(expr)), 5)  # type: ignore[misc]
+        asked += 1
+    for board, variable, selector, label in variable_queries():
+        values = fleet.api(f"label/{label}/values", **{"match[]": selector})
+        assert values, f"{board}: {variable} offers nothing"
+        asked += 1
+    assert asked > 80, "the dashboards have as many queries"
+    for _, name, expr in annotation_queries(RATE):
+        fleet.query(expr)
+        assert name in EMPTY_WHEN_HEALTHY
+    assert fleet.alerts("pending", "firing") == set()
+    assert fleet.fired(begun) == set()
+    assert fleet.told() == {}
+
+
+def test_the_live_pages_are_as_prometheus_wants_them(fleet: Fleet) -> None:
+    for daemon in fleet.daemons.values():
+        page = daemon.get("/metrics").text
+        done = subprocess.run(
+            ["promtool", "check", "metrics"],
+            input=page,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        assert (done.returncode, done.stdout + done.stderr) == (0, "")
+        found = daemon.samples()
+        of_targets = Counter(
+            (s.labels["target"], s.labels["port"]) for s in found if {"target", "port"} <= s.labels.keys()
+        )
+        assert len(of_targets) > 40
+        assert max(of_targets.values()) <= SERIES_OF_A_TARGET
+        assert len(found) - of_targets.total() <= SERIES_BESIDES
+        assert {s.labels["connector"] for s in found} == {daemon.name}
+
+
+# --- what breaks ---------------------------------------------------------------------------------------------------------
+
+
+def service(fleet: Fleet) -> list[str]:
+    """Every address of the service."""
+    hosts = fleet.lab.plan.world.matching(".msappproxy.net") + fleet.lab.plan.world.matching(
+        ".servicebus.windows.net"
+    )
+    return [address for host in hosts for address in host.v4]
+
+
+def addresses(fleet: Fleet, *names: str) -> list[str]:
+    """All IPv4 addresses of these names."""
+    return [address for name in names for address in fleet.lab.plan.world.hosts[name].v4]
+
+
+def one_is_dropped(fleet: Fleet) -> None:
+    fleet.block(DUB1, plan.drop(to=service(fleet), port=443))
+
+
+def both_are_dropped(fleet: Fleet) -> None:
+    for member in (DUB1, DUB2):
+        fleet.block(member, plan.drop(to=service(fleet), port=443))
+
+
+def squid_comes_between(fleet: Fleet) -> None:
+    fleet.intercept(SIN1, plan.match(to=service(fleet), port=443), configs.SQUID_PORT)
+
+
+def office_hours(fleet: Fleet) -> None:
+    """What waits until morning, at three connectors: some addresses, sign-in, CRLs; and a rule set that nobody reviewed."""
+    some = [*addresses(fleet, BOOTSTRAP)[:2], *addresses(fleet, REGISTRATION)[:2]]
+    fleet.block(DUB1, plan.drop(to=[*some, *addresses(fleet, OTHER_RELAY)], port=443))
+    fleet.block(SYD1, "ip daddr 40.126.0.0/16 tcp dport 443 drop")
+    fleet.block(SYD1, "ip6 daddr 2603:1026::/32 tcp dport 443 drop")
+    for name in CRL_HOSTS:
+        host = fleet.lab.plan.world.hosts[name]
+        fleet.block(DUB2, plan.drop(to=host.v4, port=80))
+        fleet.block(DUB2, plan.drop(to=host.v6, port=80))
+    fleet.review(200)
+
+
+def rule_set_is_reviewed(fleet: Fleet) -> None:
+    fleet.repair()
+    fleet.review(0)
+
+
+def no_resolver(fleet: Fleet) -> None:
+    for protocol in ("udp", "tcp"):
+        fleet.block(SIN1, plan.drop(port=53, protocol=protocol), chain="own")
+
+
+def three_sites(fleet: Fleet) -> None:
+    for member in (DUB1, SIN1, SYD1):
+        fleet.block(member, plan.drop(to=addresses(fleet, BOOTSTRAP), port=443))
+
+
+def killed_and_stopped(fleet: Fleet) -> None:
+    assert sys.platform == "linux"
+    fleet.lab.stop(DUB1.name)
+    fleet.lab.signal(SYD1.name, signal.SIGSTOP)
+
+
+def started_again(fleet: Fleet) -> None:
+    assert sys.platform == "linux"
+    fleet.lab.signal(SYD1.name, signal.SIGCONT)
+    fleet.restart(DUB1)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """`fires`: exactly these. `held_back`: those of them that Alertmanager tells nobody. `within`: seconds."""
+
+    name: str
+    breaks: Callable[[Fleet], None]
+    fires: frozenset[str]
+    held_back: frozenset[str] = frozenset()
+    mends: Callable[[Fleet], None] = Fleet.repair
+    within: float = 45.0
+
+
+CASES = (
+    Case(
+        "service-dropped-for-one",
+        one_is_dropped,
+        frozenset({"ConnectorDown conn-dub-1", "GroupRedundancyLost emea"}),
+    ),
+    Case(
+        "service-dropped-for-both",
+        both_are_dropped,
+        frozenset(
+            {
+                "ConnectorDown conn-dub-1",
+                "ConnectorDown conn-dub-2",
+                "GroupRedundancyLost emea",
+                "SiteDown Dublin",
+            }
+        ),
+        held_back=frozenset({"ConnectorDown conn-dub-1", "ConnectorDown conn-dub-2"}),
+    ),
+    Case(
+        "intercepted",
+        squid_comes_between,
+        frozenset({"ServiceIntercepted conn-sin-1", "ConnectorDown conn-sin-1", "GroupRedundancyLost apac"}),
+    ),
+    Case(
+        "office-hours",
+        office_hours,
+        frozenset(
+            {
+                "ServiceAddressesFailing conn-dub-1",
+                "SignInDown conn-syd-1",
+                "CrlUnreachable conn-dub-2",
+                "RuleSetOld entra-app-proxy",
+            }
+        ),
+        mends=rule_set_is_reviewed,
+        within=75.0,
+    ),
+    Case(
+        "no-resolver",
+        no_resolver,
+        frozenset({"HostFault conn-sin-1", "ConnectorDown conn-sin-1", "GroupRedundancyLost apac"}),
+        held_back=frozenset({"ConnectorDown conn-sin-1"}),
+        within=75.0,
+    ),
+    Case(
+        "three-sites",
+        three_sites,
+        frozenset(
+            {f"ConnectorDown {m.name}" for m in (DUB1, SIN1, SYD1)}
+            | {f"ConnectorSharesFailure {m.name}" for m in (DUB1, SIN1, SYD1)}
+            | {f"LikelyMicrosoft {BOOTSTRAP}", "GroupRedundancyLost emea", "GroupRedundancyLost apac"}
+        ),
+        held_back=frozenset(f"ConnectorDown {m.name}" for m in (DUB1, SIN1, SYD1)),
+    ),
+    Case(
+        "killed-and-stopped",
+        killed_and_stopped,
+        frozenset(
+            {f"{what} {m.name}" for m in (DUB1, SYD1) for what in ("ProberStale", "ConnectorSilent")}
+            | {"GroupRedundancyLost emea", "GroupRedundancyLost apac"}
+        ),
+        mends=started_again,
+    ),
+)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_the_right_alerts_fire_and_nothing_else(fleet: Fleet, case: Case) -> None:
+    assert fleet.alerts("pending", "firing") == set(), "the case before has left something"
+    begun = time.monotonic()
+    case.breaks(fleet)
+    try:
+        until(f"firing is {sorted(case.fires)}", lambda: fleet.alerts("firing") >= case.fires, case.within)
+        told = {alert: alert in case.held_back for alert in case.fires}
+        settles_at("Alertmanager tells", told, fleet.told, 15)
+        if case is CASES[0]:
+            _annotations_have_data(fleet, "Alerts", "Transitions")
+            assert fleet.receivers() == {
+                "ConnectorDown conn-dub-1": {"ticket"},
+                "GroupRedundancyLost emea": {"page"},
+            }
+    finally:
+        seen = (fleet.alerts("pending"), fleet.alerts("firing"), fleet.told())
+        case.mends(fleet)
+        until(f"all is well after {seen}", lambda: not fleet.alerts("pending", "firing"), RESOLVED)
+    settles_at("Alertmanager tells", {}, fleet.told, 15)
+    assert fleet.fired(begun) == case.fires
+
+
+def test_drift_pages_nobody_and_is_remembered(fleet: Fleet) -> None:
+    relay = fleet.lab.plan.world.hosts[RELAY]
+    before = (relay.via, relay.v4)
+    begun = time.monotonic()
+    relay.via, relay.v4 = ["ns-prod-am3.privatelink.example.net"], [NEW_ADDRESS]
+    try:
+        fleet.lab.resolve_as_planned()
+        daemon = fleet.daemons[SIN1.name]
+        until(
+            "the history tells of the new suffix",
+            lambda: "privatelink.example.net" in daemon.history(RELAY).stdout,
+            30,
+        )
+        assert NEW_ADDRESS in daemon.history(RELAY).stdout
+        _annotations_have_data(fleet, "Drift")
+    finally:
+        relay.via, relay.v4 = before
+        fleet.lab.resolve_as_planned()
+    assert "new suffix" in daemon.history(RELAY).stdout
+    assert fleet.alerts("pending", "firing") == set()
+    assert fleet.fired(begun) == set()
+
+
+def _annotations_have_data(fleet: Fleet, *names: str) -> None:
+    """The annotations that a healthy network leaves empty, where they have something to say."""
+    asked = set()
+    for board, name, expr in annotation_queries("1m"):  # as wide as what has just happened
+        if name in names:
+            until(f"{board}: {name}: {expr}", lambda expr=expr: bool(fleet.query(expr)), 10)  # type: ignore[misc]
+            asked.add(name)
+    assert asked == set(names)
