@@ -15,9 +15,11 @@ from dataclasses import replace
 from exporters.meters import Meters
 from probe.gets import Gets
 from probe.judging import Judged
+from probe.kinds.local_host import descriptors
 from probe.measure import Prober
 from probe.pace import FAST, POLITE, Pace, TokenBucket
 from probe.restraint import Restraint
+from probe.run import RESERVED_DESCRIPTORS
 from probe.serve_config import Intervals
 from rules.kinds.dns_chain import DnsAnswer, DnsQuestion
 from rules.kinds.http_fetch import HttpExchange
@@ -35,6 +37,9 @@ LONGEST_TTL = 300.0
 BURST = 2
 #: Names that are asked for when a resolver begins to be silent, so that one name's fault is not taken for the resolver's.
 SECOND_OPINIONS = 4
+#: Targets that begin together, on average, where no rate was asked for: fewer than what firewalls take for a sweep (10
+#: addresses in 5 ms), and enough to find the processor's caches warm for most of them.
+TOGETHER = 6
 
 Way = DnsQuestion | OsLookup
 
@@ -50,6 +55,11 @@ def stretch(rate: float, wanted: float, other: float) -> float:
     All in connections a second: `wanted` by the targets at their usual intervals, `other` by what keeps its own.
     """
     return max(1.0, wanted / max(0.9 * rate - other, 0.1 * rate)) if rate else 1.0
+
+
+def groups(rate: float, targets: int) -> int:
+    """In how many groups so many targets begin, at equal distances; 0, each by itself, where a rate has to be kept."""
+    return 0 if rate else -(-targets // TOGETHER)
 
 
 def ways_of(judged: Judged | None, host: str) -> list[Way]:
@@ -101,6 +111,10 @@ class Asker:
         self._connections = asyncio.Semaphore(pace.connections)
         # each resolver has its own: one that says nothing must not keep the questions to another waiting
         self._questions: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(pace.questions))
+        limit = descriptors()
+        self._sockets = asyncio.Semaphore(
+            max(1, limit - RESERVED_DESCRIPTORS) if limit is not None else 1 << 20
+        )
         self._restraint = Restraint(plan.sweep_limit if intervals.rate else 1 << 30, plan.sweep_window)
 
     def allows(self, step: Step) -> bool:
@@ -195,7 +209,7 @@ class Asker:
         return await self._prober.measure(step)
 
     async def _within(self, cap: asyncio.Semaphore, step: Step) -> Observation:
-        async with cap:
+        async with cap, self._sockets:
             self.in_flight += 1
             try:
                 return kept(await self._prober.measure(step))

@@ -6,8 +6,10 @@ long it slept. Where there is no such clock, a sleep looks like a step forward.
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 #: Differences below this, in seconds, are the work of whoever disciplines the clock.
@@ -51,3 +53,15 @@ def change(before: Readings, after: Readings) -> Change:
     asleep = asleep if asleep > TOLERANCE else 0.0
     stepped = (after.wall - before.wall) - ran - asleep
     return Change(stepped if abs(stepped) > TOLERANCE else 0.0, asleep)
+
+
+async def watch(every: float, tell: Callable[[Change], None]) -> None:
+    """Look at the clocks every so many seconds, for ever, and tell what happened to them."""
+    before = Readings.now()
+    while True:
+        await asyncio.sleep(every)
+        after = Readings.now()
+        found = change(before, after)
+        before = after
+        if found:
+            tell(found)

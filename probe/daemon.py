@@ -1,35 +1,34 @@
 """`wayclear serve`: what starts, watches, reloads and ends the appliance.
 
-APScheduler owns a handful of jobs: a tick for each kind, retention, the look for changed files. It schedules by the wall
-clock, so a watcher on the loop's own clock makes the jobs anew after a step. The due times of targets are not its
-business (`rules/schedule.py`).
+APScheduler owns a handful of jobs (`probe/jobs.py`): a tick for each kind, retention, the look for changed files. It
+schedules by the wall clock, so a watcher on the loop's own clock makes the jobs anew after a step.
 """
 
 from __future__ import annotations
 
 import asyncio
-import datetime
 import logging
 import os
 import platform
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
-from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from cryptography.hazmat.backends.openssl import backend
 
 from exporters.meters import Meters
 from probe.appliance import Appliance, Told
-from probe.clocks import Readings, change
+from probe.clocks import Change, watch
 from probe.config import Config
 from probe.event_log import Happening
 from probe.history import History, default_path
 from probe.http_server import HttpServer
+from probe.jobs import Job, Jobs
 from probe.judging import Judged
 from probe.kinds.trust_store import TrustStores
 from probe.measure import Prober
@@ -55,10 +54,9 @@ LOG = logging.getLogger("wayclear")
 TICK, HORIZON = 5.0, 7.5
 #: Seconds between two looks at the clocks, at the loop's lag, at the files; between two retentions.
 CLOCKS_EVERY, LAG_EVERY, FILES_EVERY, RETENTION_EVERY = 5.0, 1.0, 5.0, 3600.0
-#: Seconds by which a job may be late before it counts as missed.
-GRACE = 30
 #: Seconds in which it ends.
 END = 4.0
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +84,10 @@ class Daemon:
         self._prober: Prober | None = None
         self._stop = asyncio.Event()
         self._reload_wanted = asyncio.Event()
+        self._reloading = asyncio.Lock()
         self._sources = Sources(options.files(config))
-        self._jobs: AsyncIOScheduler | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._jobs = self._made_jobs()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._ready = False
         self._connections = 0
         self._code = 0
@@ -110,9 +109,9 @@ class Daemon:
             hosts=self._config.serve.web.hosts,
             allow_insecure=self._options.allow_insecure,
         )
+        self._signals()
         await server.start()
         try:
-            self._signals()
             await self._history.open()
             await self._teller.begin()
             if self._history.trouble:
@@ -123,7 +122,7 @@ class Daemon:
             self._notifier.ready()
             self._teller.happened(Happening.STARTED)
             self._watch(self._watch_lag())
-            self._watch(self._watch_clocks())
+            self._watch(watch(CLOCKS_EVERY, self._clocks_changed))
             self._watch(self._work())
             await self._stop.wait()
         finally:
@@ -139,6 +138,8 @@ class Daemon:
         LOG.info("first look at %s", ", ".join(r.name for r in self._rules.rulesets))
         self._notifier.status("first look at everything")
         self._plan_told(plan)
+        self._watch(self._reload_for_ever())
+        self._watch(self._teller.render_for_ever(appliance))
         await appliance.sweep()
         self._ready = True
         LOG.info("first look done: %s", self._teller.state(appliance, time.time()).headline)
@@ -148,10 +149,8 @@ class Daemon:
                 self._config.serve.schedule.rate,
                 appliance.stretch,
             )
-        self._start_jobs()
-        self._watch(appliance.judge_for_ever())
-        self._watch(self._reload_for_ever())
-        await self._teller.render_for_ever(appliance)
+        self._jobs.start()
+        await appliance.judge_for_ever()
 
     async def _begin(self) -> tuple[Plan, int]:
         self._prober = _prober(self._config)
@@ -166,8 +165,7 @@ class Daemon:
 
     async def _close(self, server: HttpServer) -> None:
         """Everything ends within `END` seconds, what hangs is left behind."""
-        if self._jobs is not None:
-            self._jobs.shutdown(wait=False)
+        self._jobs.stop()
         for task in self._tasks:
             task.cancel()
         try:
@@ -184,6 +182,7 @@ class Daemon:
         except TimeoutError:
             LOG.error("not everything came to its end within %g s", END)
         self._notifier.close()
+        self._hear_nothing_more()
 
     def stop(self) -> None:
         """End soon; a second call ends at once."""
@@ -217,8 +216,19 @@ class Daemon:
         return self._teller.state(self._appliance, now)
 
     async def reload(self) -> str:
-        """Read the files anew; "" when they are in force now, else what is wrong (the old ones stay)."""
+        """Read the files anew; "" when they are in force now, else what is wrong (the old ones stay).
+
+        It comes to its end although whoever asked for it goes, and one comes after the other.
+        """
+        return await asyncio.shield(self._watch(self._reload()))
+
+    async def _reload(self) -> str:
+        async with self._reloading:
+            return await self._reload_now()
+
+    async def _reload_now(self) -> str:
         self._notifier.reloading()
+        self._sources = Sources(self._options.files(self._config))  # what is written from now on is a change
         fault = ""
         try:
             config, rules = await asyncio.to_thread(self._options.load)
@@ -228,7 +238,7 @@ class Daemon:
         except Exception as error:  # a reload must never end the service
             LOG.exception("the reload failed")
             fault = f"{type(error).__name__}: {error}"
-        self._sources = Sources(self._options.files(self._config))
+        self._sources.renew(self._options.files(self._config))
         self._meters.reload(not fault, time.time())
         self._teller.notes = (
             [f"The configuration could not be reloaded, the old one is in force: {fault}"] if fault else []
@@ -265,25 +275,15 @@ class Daemon:
 
     # --- jobs ----------------------------------------------------------------------------------------------------------
 
-    def _start_jobs(self) -> None:
-        """The jobs of APScheduler, all of them due at once. Called again after a step of the clock."""
-        if self._jobs is not None:
-            self._jobs.shutdown(wait=False)
-        jobs = AsyncIOScheduler(
-            timezone=datetime.UTC,
-            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": GRACE},
-        )
-        jobs.add_listener(self._missed, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
-        now = datetime.datetime.now(datetime.UTC)
-        for kind in KINDS:
-            jobs.add_job(self._tick, "interval", args=[kind], seconds=TICK, id=kind, next_run_time=now)
-        jobs.add_job(self._retain, "interval", seconds=RETENTION_EVERY, id="retention", next_run_time=now)
-        jobs.add_job(self._look_at_files, "interval", seconds=FILES_EVERY, id="reload", next_run_time=now)
-        jobs.start()
-        self._jobs = jobs
+    def _made_jobs(self) -> Jobs:
+        ticks: dict[str, tuple[float, Job]] = {kind: (TICK, partial(self._tick, kind)) for kind in KINDS}
+        others: dict[str, tuple[float, Job]] = {
+            "retention": (RETENTION_EVERY, self._retain),
+            "reload": (FILES_EVERY, self._look_at_files),
+        }
+        return Jobs({**ticks, **others}, self._missed)
 
-    def _missed(self, event: object) -> None:
-        job = getattr(event, "job_id", "")
+    def _missed(self, job: str) -> None:
         LOG.warning("the job %s was missed", job)
         self._meters.job_missed(job)
 
@@ -314,12 +314,13 @@ class Daemon:
 
     # --- watchers on the loop's own clock --------------------------------------------------------------------------------
 
-    def _watch(self, work: object) -> None:
-        task = asyncio.ensure_future(work)  # type: ignore[call-overload]  # a coroutine of ours
+    def _watch(self, work: Coroutine[None, None, T]) -> asyncio.Task[T]:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._watched)
+        return task
 
-    def _watched(self, task: asyncio.Task[None]) -> None:
+    def _watched(self, task: asyncio.Task[T]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None and not self._stop.is_set():
             LOG.critical("a part of the service died", exc_info=task.exception())
@@ -338,27 +339,20 @@ class Daemon:
                 fed = now
                 self._notifier.watchdog()
 
-    async def _watch_clocks(self) -> None:
-        before = Readings.now()
-        while True:
-            await asyncio.sleep(CLOCKS_EVERY)
-            after = Readings.now()
-            found = change(before, after)
-            before = after
-            if not found:
-                continue
-            if found.stepped:
-                self._meters.clock_step()
-                self._teller.note_gap(f"clock stepped {found.stepped:+.0f} s")
-                LOG.warning("the clock was set by %+.0f s", found.stepped)
-            if found.asleep:
-                self._teller.note_gap(f"resumed after {found.asleep:.0f} s")
-                LOG.warning("this host slept for %.0f s", found.asleep)
-            if self._appliance is not None and self._ready:
-                if found.asleep:
-                    self._appliance.schedule.catch_up(time.monotonic(), found.asleep)
-                self._appliance.look_again()
-                self._start_jobs()
+    def _clocks_changed(self, found: Change) -> None:
+        """A step or a sleep costs one extra look, and is told."""
+        if found.stepped:
+            self._meters.clock_step()
+            self._teller.note_gap(f"clock stepped {found.stepped:+.0f} s")
+            LOG.warning("the clock was set by %+.0f s", found.stepped)
+        if found.asleep:
+            self._teller.note_gap(f"resumed after {found.asleep:.0f} s")
+            LOG.warning("this host slept for %.0f s", found.asleep)
+        if self._appliance is not None and self._ready:
+            self._appliance.clock_was_set(found.stepped)
+            self._appliance.schedule.catch_up(time.monotonic(), found.asleep)
+            self._appliance.look_again()
+            self._jobs.start()
 
     def _judged(self, made: Judged) -> None:
         self._teller.judged(made)
@@ -380,6 +374,14 @@ class Daemon:
         loop.add_signal_handler(signal.SIGTERM, self.stop)
         loop.add_signal_handler(signal.SIGINT, self.stop)
         loop.add_signal_handler(signal.SIGHUP, self._reload_wanted.set)
+
+    @staticmethod
+    def _hear_nothing_more() -> None:
+        """What comes now must not kill a process that is about to end well: closing the loop would let it."""
+        if sys.platform != "win32":
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                asyncio.get_running_loop().remove_signal_handler(number)
+                signal.signal(number, signal.SIG_IGN)
 
 
 def _prober(config: Config) -> Prober:

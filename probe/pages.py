@@ -16,6 +16,7 @@ from probe.http_server_messages import Request, Response
 from probe.probing import probe
 from rules.display import display
 from rules.maintenance import Window
+from rules.state import State
 
 if TYPE_CHECKING:
     from probe.daemon import Daemon
@@ -71,12 +72,12 @@ class Pages:
         return Response(200, snapshot.plain, METRICS, gzip_body=snapshot.packed)
 
     async def _status(self, request: Request) -> Response:
-        refresh = _refresh(request)
-        return await self._made(f"/?{refresh}", lambda: self._page(refresh))
+        refresh, now = _refresh(request), time.time()
+        state = self._daemon.shown(now)  # on the loop, to which it belongs; only its text is made in a thread
+        return await self._made(f"/?{refresh}", lambda: self._page(state, now, refresh))
 
-    def _page(self, refresh: int | None) -> Response:
-        now = time.time()
-        text = status_page.render(self._daemon.shown(now), now, refresh)
+    def _page(self, state: State, now: float, refresh: int | None) -> Response:
+        text = status_page.render(state, now, refresh)
         headers = (("Content-Security-Policy", status_page.CONTENT_SECURITY_POLICY),)
         return Response(200, text.encode("utf-8", "replace"), "text/html; charset=utf-8", headers)
 

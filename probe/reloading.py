@@ -15,6 +15,14 @@ class Sources:
     def __init__(self, paths: Iterable[str]) -> None:
         self._marks: dict[str, Mark] = {path: _mark(path) for path in dict.fromkeys(paths) if path}
 
+    def renew(self, paths: Iterable[str]) -> None:
+        """These are read from now on; those that were read before keep their marks: a change since then is one."""
+        self._marks = {
+            path: self._marks[path] if path in self._marks else _mark(path)
+            for path in dict.fromkeys(paths)
+            if path
+        }
+
     def changed(self) -> bool:
         """Whether a file is another than before, is gone or is there at last. Waits for the disk: call it in a thread."""
         found = {path: _mark(path) for path in self._marks}

@@ -7,6 +7,7 @@ import asyncio
 import logging
 import os
 import sys
+import threading
 import time
 from dataclasses import replace
 from typing import TextIO
@@ -20,8 +21,10 @@ from rules.display import display
 from rules.ruleset import Rules
 
 LOG = logging.getLogger("wayclear")
-#: Descriptors that a service may want: connections of a cycle, scrapers, the history.
+#: Characters of one event's text (row U5 of the hostile inputs).
 MOST_LOGGED = 8192
+#: Seconds that threads have for their end when everything else has come to it.
+LAST = 0.5
 
 
 def serve(arguments: argparse.Namespace) -> int:
@@ -39,7 +42,12 @@ def serve(arguments: argparse.Namespace) -> int:
     )
 
     async def whole() -> int:
-        return await Daemon(options, config, rules).run()
+        code = await Daemon(options, config, rules).run()
+        # a thread that hangs, on a disk that does not answer for one, would be waited for without an end
+        last = threading.Timer(LAST, os._exit, (code,))
+        last.daemon = True
+        last.start()
+        return code
 
     return asyncio.run(whole())
 

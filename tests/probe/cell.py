@@ -149,12 +149,16 @@ class Client:
     def __init__(self, cell: Cell, port: int) -> None:
         self._cell, self._port = cell, port
 
+    def connect(self) -> socket:
+        """A connection by which nothing is said yet."""
+        return self._cell.connect("127.0.0.1", self._port)
+
     def ask(
         self, path: str, method: str = "GET", headers: Mapping[str, str] | None = None
     ) -> tuple[int, str, dict[str, str]]:
         """Status, text and headers."""
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=20)
-        connection.sock = self._cell.connect("127.0.0.1", self._port)
+        connection.sock = self.connect()
         try:
             connection.request(method, path, headers=dict(headers or {}))
             answer = connection.getresponse()

@@ -109,9 +109,13 @@ class Internet:
     asked: list[Asked] = field(default_factory=list)
     hits: list[Hit] = field(default_factory=list)
     life: datetime.timedelta = datetime.timedelta(days=7)
+    more: int = 0  # further names for sign-in, with an address each
     root: pki.Authority = field(default_factory=lambda: pki.authority("DigiCert Global Root G2"))
     _contexts: dict[tuple[Place, str], ssl.SSLContext] = field(default_factory=dict)
     _made: dict[str, pki.Authority] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.zone |= {f"h{n}.svc.example": Name((f"20.50.5.{n + 1}",)) for n in range(self.more)}
 
     @property
     def issuing(self) -> pki.Authority:
@@ -131,7 +135,7 @@ class Internet:
         pem = self.root.certificate.public_bytes(Encoding.PEM)
         (self.directory / "roots.pem").write_bytes(pem)
         (self.directory / "cas.toml").write_text(ca_set(self.root, self.issuing))
-        (self.directory / "rules.toml").write_text(rule_set())
+        (self.directory / "rules.toml").write_text(rule_set(self.more))
         lines = [f"nameserver {address}" for address in RESOLVERS]
         (self.directory / "resolv.conf").write_text(
             "\n".join([*lines, "options timeout:1 attempts:1"]) + "\n"
@@ -357,20 +361,21 @@ def _dated() -> str:
     return f'version = "{today}"\nreviewed = {today}\n{cited}date = {today}\n'
 
 
-def rule_set() -> str:
-    """Two service names (one with a path), a sign-in name, a host of lists."""
+def rule_set(more: int = 0) -> str:
+    """Two service names (one with a path), a sign-in name, a host of lists; `more` further sign-in names."""
     text = f'schema = "wayclear.ruleset/1"\nname = "small"\ntitle = "A small internet"\n{_dated()}'
-    rows = (
+    rows = [
         (BOOT, 443, "service"),
         (RELAY, 443, "service"),
         (SIGN_IN, 443, "sign-in"),
         (LISTS, 80, "cert-validation"),
-    )
+    ]
+    rows += [(f"h{n}.svc.example", 443, "sign-in") for n in range(more)]
     for host, port, group in rows:
         label = host.partition(".")[0]
         text += f'[[rule]]\nid = "{label}"\ntitle = "{label}"\nhost = "{host}"\nmatch = "exact"\nports = [{port}]\n'
         text += f'group = "{group}"\ncitations = ["made"]\n'
-        if host == SIGN_IN:
+        if group == "sign-in":
             text += 'expect = "expected-ca"\n'
         if host == BOOT:
             text += f'[[rule.probe]]\nhost = "{host}"\nkind = "required"\ncitation = "made"\npath = "/"\n'

@@ -68,3 +68,20 @@ def test_c13_what_cannot_be_looked_at_is_like_what_is_not_there(tmp_path: Path) 
     loop = tmp_path / "loop"
     loop.symlink_to("loop")
     assert not Sources([str(loop), "/dev/null/x", "\0", "x" * 5000, ""]).changed()
+
+
+def test_what_was_written_while_it_was_read_is_a_change(tmp_path: Path) -> None:
+    """Marks are taken before the files are read, and those of files that stay are kept."""
+    config, rules = tmp_path / "wayclear.toml", tmp_path / "rules.toml"
+    config.write_text("one")
+    rules.write_text("one")
+    sources = Sources([str(config)])
+    config.write_text("two, behind the back of whoever reads")
+    sources.renew([str(config), str(rules)])
+    assert sources.changed()
+    assert not sources.changed()
+    rules.write_text("two, long after")
+    assert sources.changed()
+    sources.renew([str(config)])
+    rules.write_text("three, which nobody reads any more")
+    assert not sources.changed()
