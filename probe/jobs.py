@@ -59,9 +59,10 @@ class Jobs:
 
 
 class _Every(BaseTrigger):  # type: ignore[misc]  # APScheduler ships no types
-    """Every so many seconds, on a grid; of the times that have gone by the last one alone.
+    """Every so many seconds, on a grid; times that have gone by are left out at once.
 
-    APScheduler's own interval counts through every one of them: after a step of ten years that takes minutes of the loop.
+    APScheduler's own interval counts through every one of them, which after a step of ten years takes minutes of the
+    loop, and takes the last one for the one that was meant, so that with a short interval nothing is ever late.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -72,8 +73,8 @@ class _Every(BaseTrigger):  # type: ignore[misc]  # APScheduler ships no types
     ) -> datetime.datetime:
         if previous is None:
             return now
-        gone_by = max(0, int((now - previous).total_seconds() // self._seconds) - 1)
-        return previous + datetime.timedelta(seconds=self._seconds * (gone_by + 1))
+        steps = max(0, int((now - previous).total_seconds() // self._seconds))
+        return previous + datetime.timedelta(seconds=self._seconds * (steps + 1))
 
 
 async def _quietly(job: Job) -> None:
