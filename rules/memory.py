@@ -16,6 +16,7 @@ from rules.failure import LOCAL_CODES, Code
 from rules.fetches import good
 from rules.kinds.dns_chain import OS, DnsAnswer, DnsQuestion
 from rules.kinds.http_fetch import HttpFetch
+from rules.kinds.local_host import LocalHost
 from rules.kinds.os_lookup import OsAnswer, OsLookup
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.observation import Observation, Step
@@ -81,8 +82,10 @@ class Memory:
         seen = self._shared(seen)
         step, now = seen.step, essence(seen)
         before = self._essence.get(step)
+        if isinstance(step, LocalHost) and seen.evidence is None and before is not None:
+            return False  # this host could not be looked at: that makes it no host without names to ask for
         if step.attempt == 1:
-            self.drop(self._void(step, now, before == now))
+            self.drop(self._void(seen, before == now))
         else:
             self._repeats.setdefault(replace(step, attempt=1), set()).add(step)
         self.known[step] = seen
@@ -203,17 +206,17 @@ class Memory:
         chain = self._chains.setdefault(facts.chain, facts.chain)
         return seen if chain is facts.chain else replace(seen, evidence=replace(facts, chain=chain))
 
-    def _void(self, step: Step, now: Hashable, same: bool) -> list[Step]:
-        """Second looks at `step` that belong to an answer that is gone.
+    def _void(self, seen: Observation, same: bool) -> list[Step]:
+        """Second looks at what `seen` answers that belong to an answer that is gone; `same`: it is as it was before.
 
         One that showed what the first look showed stands while the first look goes on showing it: where much fails and
         the rate is low, every judgement would else wait for some second look, and no change would ever be confirmed.
         """
-        repeats = self._repeats.get(step, set())
-        void = [repeat for repeat in repeats if not same or self._essence.get(repeat) != now]
+        repeats = self._repeats.get(seen.step, set())
+        void = [repeat for repeat in repeats if not same or not _agree(self.known.get(repeat), seen)]
         repeats.difference_update(void)
         if not repeats:
-            self._repeats.pop(step, None)
+            self._repeats.pop(seen.step, None)
         return void
 
     def _take_document(self, wanted: Hashable, seen: Observation) -> None:
@@ -247,6 +250,20 @@ def _discard(groups: dict[_Group, set[_Member]], group: _Group, member: _Member)
         members.discard(member)
         if not members:
             del groups[group]
+
+
+def _agree(second: Observation | None, first: Observation) -> bool:
+    """Whether a second look shows what the first look shows; the GET inside TLS, which is rare, is left out."""
+    return second is not None and essence(_without_get(second)) == essence(_without_get(first))
+
+
+def _without_get(seen: Observation) -> Observation:
+    facts = seen.evidence
+    if isinstance(facts, TlsFacts):
+        facts = replace(
+            facts, http_status=None, http_headers=(), http_failure="", client_certificate_asked=False
+        )
+    return replace(seen, evidence=facts)
 
 
 def _resolver(step: DnsQuestion | OsLookup) -> str:

@@ -13,12 +13,12 @@ from exporters.headline import headline
 from probe.config import load_rules
 from rules.audit import Audit
 from rules.failure import Failure
-from rules.kinds.dns_chain import DnsQuestion
+from rules.kinds.dns_chain import DnsAnswer, DnsQuestion, Record
 from rules.kinds.http_fetch import HttpFetch
 from rules.kinds.os_lookup import OsLookup
 from rules.kinds.tls_handshake import TlsHandshake
 from rules.memory import Memory
-from rules.observation import Observation, Step
+from rules.observation import Evidence, Observation, Step
 from rules.picture import rows_of, source_states, target_states
 from rules.replay import replay
 from rules.report import make_report
@@ -29,7 +29,7 @@ from rules.tracking import Tracks, key_of
 from rules.verdict import Report
 from rules.wire import loads
 from tests.lab import audit_files
-from tests.rules.script import CRL_HOST, RULES, START, ZONE, World, healthy, run
+from tests.rules.script import CRL_HOST, RESOLVERS, RULES, SILENCE, START, ZONE, World, crl, healthy, run
 
 PLACE = Place("connector01", "vienna", "Vienna", "eu")
 NAMING = (DnsQuestion, OsLookup)
@@ -69,6 +69,16 @@ def memory_of(observations: Iterable[Observation]) -> Memory:
     for seen in observations:
         memory.take(seen)
     return memory
+
+
+def sizes(memory: Memory) -> dict[str, int]:
+    """How many things each part of a memory holds."""
+    parts = {name: value for name, value in vars(memory).items() if isinstance(value, dict)}
+    return {name: len(value) for name, value in parts.items()} | {
+        f"{name} inside": sum(len(inner) for inner in value.values())
+        for name, value in parts.items()
+        if name in ("_of_document", "_of_name", "_repeats", "_last_good", "_silent")
+    }
 
 
 def steady(memory: Memory, report: Report, known: Rules | None = None) -> Audit:
@@ -170,3 +180,34 @@ def told(memory: Memory) -> Report:
 
 
 _SCRIPTED = make_report(run(healthy()), START, START + 60, "0")
+
+
+# --- one answer ------------------------------------------------------------------------------------------------------------
+
+
+def seen(
+    step: Step, evidence: Evidence | None = None, failure: Failure | None = None, at: float = 0.0
+) -> Observation:
+    return Observation(step, START + at, 0.05, failure, evidence)
+
+
+def question(name: str, resolver: str = RESOLVERS[0]) -> DnsQuestion:
+    return DnsQuestion(resolver, name, "A")
+
+
+def resolves(name: str, *addresses: str, resolver: str = RESOLVERS[0], at: float = 0.0) -> Observation:
+    records = tuple(Record(name, "A", 60, address) for address in addresses)
+    return seen(question(name, resolver), DnsAnswer("NOERROR", records), at=at)
+
+
+def rotating(number: int, at: float) -> list[Observation]:
+    """What a name brings that shows another name and another address each time (rows D2, D13 and M3)."""
+    name, address = f"n{number}.zone.test", f"198.18.{number // 250 % 250}.{number % 250 + 1}"
+    shake = TlsHandshake(address, 443, "a.test")
+    return [
+        seen(question(name), DnsAnswer("NOERROR", (Record(name, "A", 0, address),)), at=at),
+        resolves("a.test", address, at=at),
+        seen(shake, None, SILENCE, at=at),
+        seen(replace(shake, attempt=2), None, SILENCE, at=at + 1),
+        seen(HttpFetch(address, 80, CRL_HOST, "/issuing.crl", "crl"), crl(), at=at),
+    ]

@@ -14,12 +14,13 @@ from rules.audit import Audit
 from rules.failure import Code, Failure, Stage
 from rules.kinds.dns_chain import OS, DnsAnswer, DnsQuestion, Record
 from rules.kinds.http_fetch import HttpFetch
+from rules.kinds.local_host import LocalHost
 from rules.kinds.os_lookup import OsAnswer, OsLookup
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.memory import DEAD_STREAK, MAX_LAST_GOOD, REMEMBERED, ROUND, TRACKED, Memory, document
-from rules.observation import Evidence, Observation, Step
+from rules.observation import Observation, Step
 from tests.rules import goldens
-from tests.rules.goldens import CONNECTING, NAMING
+from tests.rules.goldens import NAMING, question, resolves, rotating, seen
 from tests.rules.script import (
     BLOCKED,
     BOOTSTRAP,
@@ -34,10 +35,8 @@ from tests.rules.script import (
     START,
     ZONE,
     crl,
-    healthy,
     leaf,
     page,
-    run,
     shown,
 )
 
@@ -46,12 +45,6 @@ ONE, TWO = "203.0.113.41", "203.0.113.43"
 LIST = HttpFetch(ONE, 80, CRL_HOST, "/issuing.crl", "crl")
 ELSEWHERE = replace(LIST, address=TWO)
 SHAKE = TlsHandshake("203.0.113.1", 443, BOOTSTRAP, path="/")
-
-
-def seen(
-    step: Step, evidence: Evidence | None = None, failure: Failure | None = None, at: float = 0.0
-) -> Observation:
-    return Observation(step, START + at, 0.05, failure, evidence)
 
 
 def told(*observations: Observation) -> Memory:
@@ -113,6 +106,17 @@ def test_a_second_look_that_agreed_stands_while_the_first_look_stays_the_same() 
     assert memory.get(again) is None
 
 
+def test_what_is_known_of_the_host_stands_when_it_cannot_be_looked_at() -> None:
+    """Row Z1: without a descriptor nothing is read, and that is no host without targets."""
+    memory, failed = told(seen(LocalHost(), HOST)), Failure(Stage.LOCAL, Code.NO_DESCRIPTORS)
+    assert not memory.take(seen(LocalHost(), None, failed, at=60))
+    known = memory.get(LocalHost())
+    assert known is not None
+    assert known.evidence == HOST
+    assert memory.take(seen(LocalHost(), replace(HOST, route_v4=False), at=120))
+    assert Memory().take(seen(LocalHost(), None, failed))
+
+
 def test_what_was_dropped_is_asked_again_and_is_news() -> None:
     memory = told(seen(SHAKE, None, CUT), seen(LIST, crl()))
     memory.drop([SHAKE, LIST, ELSEWHERE])
@@ -143,6 +147,15 @@ def test_a_handshake_without_the_get_keeps_what_the_last_get_said() -> None:
     assert isinstance(failed.evidence, TlsFacts)
     assert failed.evidence.http_status is None
     assert memory.take(failed)
+
+
+def test_a_second_look_with_a_get_agrees_with_a_first_look_that_has_none() -> None:
+    again = replace(SHAKE, attempt=2)
+    memory = told(seen(SHAKE, shown((b"x",))), seen(again, shown((b"x",), http_status=503), at=1))
+    memory.take(seen(SHAKE, shown((b"x",)), at=60))
+    assert memory.get(again) is not None
+    memory.take(seen(SHAKE, shown((b"y",)), at=120))
+    assert memory.get(again) is None
 
 
 # --- documents -------------------------------------------------------------------------------------------------------------
@@ -193,15 +206,6 @@ def test_tries_of_another_round_hide_nothing() -> None:
 # --- resolvers, and the addresses of before ------------------------------------------------------------------------------
 
 HOSTS = tuple(ZONE)
-
-
-def question(name: str, resolver: str = RESOLVERS[0]) -> DnsQuestion:
-    return DnsQuestion(resolver, name, "A")
-
-
-def resolves(name: str, *addresses: str, resolver: str = RESOLVERS[0], at: float = 0.0) -> Observation:
-    records = tuple(Record(name, "A", 60, address) for address in addresses)
-    return seen(question(name, resolver), DnsAnswer("NOERROR", records), at=at)
 
 
 @pytest.mark.parametrize("code", [Code.TIMEOUT, Code.REFUSED, Code.UNREACHABLE, Code.NO_ROUTE])
@@ -262,16 +266,6 @@ def test_an_alias_that_is_followed_counts_as_resolved() -> None:
 # --- forgetting --------------------------------------------------------------------------------------------------------------
 
 
-def sizes(memory: Memory) -> dict[str, int]:
-    """How many things each part of a memory holds."""
-    parts = {name: value for name, value in vars(memory).items() if isinstance(value, dict)}
-    return {name: len(value) for name, value in parts.items()} | {
-        f"{name} inside": sum(len(inner) for inner in value.values())
-        for name, value in parts.items()
-        if name in ("_of_document", "_of_name", "_repeats", "_last_good", "_silent")
-    }
-
-
 def test_what_was_not_met_for_a_day_is_forgotten() -> None:
     memory = told(
         seen(SHAKE, None, SILENCE),
@@ -282,12 +276,11 @@ def test_what_was_not_met_for_a_day_is_forgotten() -> None:
     assert memory.forget(START + TRACKED - 1) == 0
     assert memory.forget(START + TRACKED + 2) == 4
     assert len(memory) == 0
-    assert not any(sizes(memory).values()), "no index is left behind"
+    assert not any(goldens.sizes(memory).values()), "no index is left behind"
 
 
 def test_facts_of_the_host_do_not_age() -> None:
-    host = run(healthy()).seen
-    memory = told(*(one for one in host.values() if not isinstance(one.step, (*NAMING, *CONNECTING))))
+    memory = told(seen(LocalHost(), HOST))
     assert memory.forget(START + 2 * DAY) == 0 < len(memory)
 
 
@@ -302,19 +295,6 @@ def test_addresses_of_a_name_that_is_asked_for_in_vain_live_for_a_week() -> None
     assert memory.last_good(["a.test"]) == ()
 
 
-def rotating(number: int, at: float) -> list[Observation]:
-    """What a name brings that shows another name and another address each time (rows D2, D13 and M3)."""
-    name, address = f"n{number}.zone.test", f"198.18.{number // 250 % 250}.{number % 250 + 1}"
-    shake = TlsHandshake(address, 443, "a.test")
-    return [
-        seen(question(name), DnsAnswer("NOERROR", (Record(name, "A", 0, address),)), at=at),
-        resolves("a.test", address, at=at),
-        seen(shake, None, SILENCE, at=at),
-        seen(replace(shake, attempt=2), None, SILENCE, at=at + 1),
-        seen(replace(LIST, address=address), crl(), at=at),
-    ]
-
-
 def test_names_and_addresses_that_rotate_for_days_are_bounded_by_a_day() -> None:
     """100,000 observations, a round of five every 20 s, for nearly five days; the retention looks once an hour."""
     memory, every, highest = Memory(), 20.0, 0
@@ -327,7 +307,7 @@ def test_names_and_addresses_that_rotate_for_days_are_bounded_by_a_day() -> None
             highest = max(highest, len(memory))
     assert rounds_a_day * 2 < highest < (rounds_a_day + 180) * 4
     memory.forget(START + 20_000 * every)
-    found = sizes(memory)
+    found = goldens.sizes(memory)
     assert found["_of_name"] <= rounds_a_day + 2
     assert found["_repeats"] <= rounds_a_day + 2
     assert found["_of_document"] == 1
@@ -335,7 +315,7 @@ def test_names_and_addresses_that_rotate_for_days_are_bounded_by_a_day() -> None
     assert found["_last_good"] <= rounds_a_day + 2
     assert found["_last_good inside"] <= rounds_a_day + 2 + 2 * MAX_LAST_GOOD
     memory.forget(START + 20_000 * every + 2 * DAY)
-    assert not any(sizes(memory).values())
+    assert not any(goldens.sizes(memory).values())
 
 
 def test_a_name_with_a_thousand_addresses_is_remembered_by_a_few() -> None:
@@ -368,6 +348,19 @@ def test_indexes_hold_what_is_known_and_nothing_else(script: list[tuple[int, int
     }
     assert {s for steps in memory._of_document.values() for s in steps} == {s for s in known if document(s)}
     assert {s for steps in memory._repeats.values() for s in steps} == {s for s in known if s.attempt > 1}
+
+
+def test_a_clock_that_is_set_ages_nothing() -> None:
+    """Row S1: five years back; what the new clock has measured already is left alone."""
+    years, again = 5 * 365 * DAY, replace(SHAKE, attempt=2)
+    memory = told(seen(SHAKE, None, SILENCE), seen(LIST, crl()), seen(again, None, SILENCE, at=50 - years))
+    memory.shift(-years, START + 60 - years)
+    assert memory.known[SHAKE].started == START - years
+    assert memory.known[again].started == START + 50 - years
+    found = memory.get(ELSEWHERE)
+    assert found is not None
+    assert found.started == START - years
+    assert memory.forget(START + 60 - years) == 0
 
 
 def test_a_copy_stays_as_it_was() -> None:
