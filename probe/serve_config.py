@@ -73,7 +73,7 @@ def parse_serve(top: Table, base: str = "") -> ServeConfig:
     )
     directory = None
     if textfile is not None:
-        directory = _path(textfile, "directory", base)
+        directory = _path(textfile, "directory", base, required=True)
         textfile.finish()
     return ServeConfig(
         connector=_label(top, "connector", 'connector = "conn-dublin-1"'),
@@ -113,8 +113,8 @@ def _table(top: Table, key: str, example: str) -> Table | None:
     return Table(cast("Mapping[str, object]", data), key, top.faults)
 
 
-def _path(table: Table, key: str, base: str) -> str | None:
-    value = table.text(key, f'{key} = "/var/lib/wayclear"')
+def _path(table: Table, key: str, base: str, *, required: bool = False) -> str | None:
+    value = table.text(key, f'{key} = "/var/lib/wayclear"', required=required)
     return (str(Path(base, value)) if base else value) if value else None
 
 
@@ -141,11 +141,14 @@ def _web(top: Table, base: str) -> Web:
     for index, text in enumerate(listen):
         if why := bad_listen(text):
             table.fault(f"listen[{index}]", why, 'listen = ["127.0.0.1:19115"]')
+    names = 'hosts = ["conn1.corp.example"]'
     web = Web(
         listen or LISTEN,
         _path(table, "config_file", base),
         table.flag("probe", "probe = false"),
-        table.texts("hosts", 'hosts = ["conn1.corp.example"]'),
+        tuple(
+            table.as_host(f"hosts[{i}]", host, names) for i, host in enumerate(table.texts("hosts", names))
+        ),
     )
     table.finish()
     return web
