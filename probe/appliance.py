@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import platform
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine, Hashable, Iterable
 from dataclasses import dataclass, replace
 
 from exporters.meters import Meters
-from probe.asking import SECOND_OPINIONS, Asker, Way, kept, pace_of, stretch, ways_of
+from probe.asking import SECOND_OPINIONS, Asker, Way, groups, kept, pace_of, stretch, ways_of
 from probe.config import Config
 from probe.judging import Judged, Wish, judge, life
 from probe.measure import Prober
@@ -218,9 +219,11 @@ class Appliance:
         other = sum(1.0 / wish.interval for wish in made.wishes if isinstance(wish.step, CONNECTIONS))
         wanted = sum(1.0 / self._interval(one.kind) for one in found.values())
         self.stretch = stretch(self.config.serve.schedule.rate, wanted, other)
-        now = time.monotonic()
+        now, kinds = time.monotonic(), Counter(one.kind for one in found.values())
         for key, one in found.items():
-            self.schedule.put(key, one.kind, self._interval(one.kind) * self.stretch, now)
+            interval = self._interval(one.kind) * self.stretch
+            apart = groups(self.config.serve.schedule.rate, kinds[one.kind])
+            self.schedule.put(key, one.kind, interval, now, groups=apart)
         self._rounds.plan((one.key, one.kind) for one in found.values())
         self._failing = frozenset((t.host, t.port) for t in made.settled.targets if t.status is Status.FAIL)
         self._held = frozenset((t.host, t.port) for t in made.settled.targets if t.name in made.settled.held)

@@ -58,8 +58,11 @@ def stretch(rate: float, wanted: float, other: float) -> float:
 
 
 def groups(rate: float, targets: int) -> int:
-    """In how many groups so many targets begin, at equal distances; 0, each by itself, where a rate has to be kept."""
-    return 0 if rate else -(-targets // TOGETHER)
+    """In how many groups so many targets begin, at equal distances.
+
+    0, each by itself, where a rate has to be kept, and of a short list.
+    """
+    return 0 if rate or targets <= 2 * TOGETHER else -(-targets // TOGETHER)
 
 
 def ways_of(judged: Judged | None, host: str) -> list[Way]:

@@ -66,14 +66,26 @@ class Schedule:
         return iter(self._entries.values())
 
     def put(
-        self, key: Hashable, kind: Kind, interval: float, now: float, within: float | None = None
+        self,
+        key: Hashable,
+        kind: Kind,
+        interval: float,
+        now: float,
+        within: float | None = None,
+        groups: int = 0,
     ) -> None:
         """Let `key` be due every `interval`, the first time at its own offset within `within` (default: the interval).
+
+        With `groups` its offset is the same moment of one of so many equal parts, which it shares with others: a
+        processor that wakes for several has the way of each still in its caches.
 
         One that is there keeps its place unless that is further away than its interval: a list's remaining life changes
         all the time, and must not make it due all the time.
         """
-        due = now + fraction(self._identity, key) * (interval if within is None else within)
+        offset = fraction(self._identity, key)
+        if groups:  # the host's own offset within a part, so that a fleet does not beat in time
+            offset = (int(offset * groups) + fraction(self._identity, kind)) / groups
+        due = now + offset * (interval if within is None else within)
         old = self._entries.get(key)
         if old is not None and old.kind == kind:
             if old.grid > now + interval:

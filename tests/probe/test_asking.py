@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from probe import asking
-from probe.asking import BURST, SECOND_OPINIONS, Way, kept, pace_of
+from probe.asking import BURST, SECOND_OPINIONS, TOGETHER, Way, groups, kept, pace_of
 from probe.pace import FAST, POLITE
 from probe.serve_config import Intervals
 from rules.failure import Code, Failure, Stage
@@ -42,6 +42,12 @@ def ways(name: str = RELAY) -> list[Way]:
         DnsQuestion(FIRST, name, "AAAA"),
         DnsQuestion(SECOND, name, "AAAA"),
     ]
+
+
+def test_targets_begin_together_only_where_they_are_many_and_no_rate_is_asked_for() -> None:
+    assert groups(0.5, 2000) == groups(100.0, 2000) == 0
+    assert groups(0.0, 1) == groups(0.0, 2 * TOGETHER) == 0
+    assert groups(0.0, 2000) == -(-2000 // TOGETHER)
 
 
 # --- the rate and the caps ----------------------------------------------------------------------------------------------

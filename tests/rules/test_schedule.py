@@ -52,6 +52,19 @@ def test_what_is_due_is_handed_out_once() -> None:
     assert [key for key, _ in schedule.take("service", 1e9)] == ["a"]
 
 
+def test_in_groups_several_begin_at_one_moment_and_stay_together() -> None:
+    schedule = Schedule("here")
+    for number in range(600):
+        schedule.put(f"t{number}", "service", MINUTE, 0.0, groups=100)
+    first = dict(schedule.take("service", MINUTE))
+    assert 95 < len(set(first.values())) <= 100 < len(first)
+    for turn in (1, 2):
+        for key in first:
+            schedule.done(key, turn * MINUTE - 0.1, ok=turn == 2 or key != "t7")
+        schedule.take("service", (turn + 1) * MINUTE)
+    assert {k: due_of(schedule, k) - 2 * MINUTE for k in first} == pytest.approx(first)
+
+
 def test_kinds_are_apart() -> None:
     schedule = of("a")
     schedule.put("b", "sign-in", 900.0, 0.0)
