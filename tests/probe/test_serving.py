@@ -1,0 +1,254 @@
+"""`wayclear serve` before it serves: what keeps it from beginning, in one message, quickly, and with nothing touched."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import logging
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from probe import serving
+from probe.cli import build_parser
+from probe.rulefiles import shipped_names
+from probe.serve_config import LISTEN
+from probe.trouble import Trouble
+from tests.probe.cell import Cell
+from tests.probe.internet import Internet
+from tests.probe.serve_process import FAULTS, QUICK, Served
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def options(*words: str) -> argparse.Namespace:
+    return build_parser().parse_args(["serve", *words])
+
+
+def started(directory: Path, *words: str, around: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+    """A service that is expected to end by itself."""
+    config = directory / "wayclear.toml"
+    command = [
+        sys.executable,
+        "-m",
+        "probe",
+        "serve",
+        "--config",
+        str(config),
+        "--state",
+        str(directory / "state"),
+    ]
+    return subprocess.run(
+        [*around, *command, *words], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False
+    )
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """A directory with the files of a small internet, and a configuration that is right."""
+    net = Internet(tmp_path)
+    net.write()
+    (tmp_path / "wayclear.toml").write_text(net.config(schedule=QUICK))
+    return tmp_path
+
+
+# --- a bad file at the start ------------------------------------------------------------------------------------------------
+
+
+#: The program with an eye on what it does: any socket, database or directory that it makes ends it.
+WATCHED = """
+import os, sys
+def seen(event, arguments):
+    if event.startswith(("socket.", "sqlite3.", "os.mkdir")):
+        os.write(2, f"it did {event}\\n".encode())
+        os._exit(99)
+sys.addaudithook(seen)
+from probe.cli import main
+code = main(sys.argv[1:])
+heavy = {"apscheduler", "prometheus_client", "sqlite3"} & {name.partition(".")[0] for name in sys.modules}
+assert not heavy, heavy
+sys.exit(code)
+"""
+
+
+@pytest.mark.parametrize("spoil", FAULTS)
+def test_c2_a_bad_file_is_one_message_and_nothing_is_touched(
+    files: Path, spoil: Callable[[Served], str]
+) -> None:
+    config, state = files / "wayclear.toml", files / "state"
+    expected = spoil(SimpleNamespace(config=config, directory=files))  # type: ignore[arg-type]  # what it looks at
+    words = ["serve", "--config", str(config), "--state", str(state), "--allow-root"]
+    begun = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", WATCHED, *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert time.monotonic() - begun < 2, "half a second on a machine that has nothing else to do"
+    assert done.returncode == 3, done.stderr
+    assert expected in done.stderr
+    assert done.stderr.startswith("wayclear: ")
+    assert done.stderr.count("wayclear: ") == 1
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert not state.exists()
+
+
+def test_a_check_says_so_and_does_no_more(files: Path) -> None:
+    done = started(files, "--check")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{files / 'wayclear.toml'}: ok\n"
+    assert not (files / "state").exists()
+    (files / "wayclear.toml").write_text("speling = 1")
+    done = started(files, "--check")
+    assert done.returncode == 3
+
+
+# --- who may run it, and where it listens -----------------------------------------------------------------------------------
+
+
+def as_root() -> list[str]:
+    return [] if os.geteuid() == 0 else ["unshare", "-Ur"]
+
+
+def test_v1_as_root_it_refuses(files: Path) -> None:
+    done = started(files, around=as_root())
+    assert done.returncode == 3
+    assert "as root it would run for months with rights that it does not need" in done.stderr
+    assert "--allow-root" in done.stderr
+    assert not (files / "state").exists()
+
+
+def test_v1_as_somebody_else_it_does_not_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    serving._refuse_root(False)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    serving._refuse_root(True)
+    with pytest.raises(Trouble, match="as root"):
+        serving._refuse_root(False)
+    monkeypatch.delattr(os, "geteuid")
+    serving._refuse_root(False)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--listen", "0.0.0.0:19115"], "0.0.0.0"),
+        (["--listen", "127.0.0.1:0", "--listen", "10.9.0.1:0"], "10.9.0.1"),
+        (["--listen", "20.51.0.1:19115"], "20.51.0.1"),
+        (["--listen", "nonsense"], "--listen: 'nonsense' is no address and port"),
+        (["--web.config.file", "/nowhere/web.yml"], "/nowhere/web.yml"),
+        (["--listen", "127.0.0.1:19115"], "19115"),
+    ],
+)
+def test_it_says_why_it_cannot_listen_and_touches_no_history(
+    files: Path, words: list[str], told: str
+) -> None:
+    """Elsewhere than on loopback without a web configuration; at an address that is not here; at a port that is taken."""
+    with Cell(files) as cell, cell.listen("127.0.0.1", 19115):
+        more = ["--allow-insecure"] if told == "20.51.0.1" else []
+        done = started(files, "--allow-root", *words, *more, around=cell.inside([]))
+    assert done.returncode == 3, done.stderr
+    assert told in done.stderr
+    assert done.stderr.count("wayclear: ") == 1
+    assert "Traceback" not in done.stderr
+    assert not (files / "state").exists()
+
+
+# --- the command line over the files ----------------------------------------------------------------------------------------
+
+
+def test_options_win_over_both_files(files: Path) -> None:
+    overlay = files / "overlay.toml"
+    overlay.write_text('connector = "one"\ntenant = "contoso.com"\n[web]\nlisten = ["127.0.0.1:1"]\n')
+    words = ["--config", str(files / "wayclear.toml"), "--overlay", str(overlay)]
+    config, rules = serving.load(options(*words))
+    assert (config.serve.connector, config.tenant, config.serve.web.listen) == (
+        "one",
+        "contoso.com",
+        ("127.0.0.1:1",),
+    )
+    assert [one.name for one in rules.rulesets] == ["small"]
+    more = ["--listen", "127.0.0.1:2", "--listen", "[::1]:2", "--tenant", "fabrikam.com", "--state", "/var/x"]
+    more += ["--textfile", "/var/t", "--web.config.file", "web.yml", "--rules", shipped_names()[0]]
+    config, rules = serving.load(options(*words, *more))
+    assert config.serve.web.listen == ("127.0.0.1:2", "[::1]:2")
+    assert config.serve.web.config_file == "web.yml"
+    assert (config.tenant, config.tenant_source) == ("fabrikam.com", "--tenant")
+    assert (config.serve.history_path, config.serve.textfile) == ("/var/x/history.sqlite", "/var/t")
+    assert config.serve.connector == "one"
+    assert serving.load(options("--config", str(files / "wayclear.toml")))[0].serve.web.listen == LISTEN
+
+
+def test_a_reload_looks_at_every_file_that_it_reads(files: Path) -> None:
+    overlay = files / "overlay.toml"
+    overlay.write_text("")
+    said = options("--config", str(files / "wayclear.toml"), "--overlay", str(overlay))
+    config, _ = serving.load(said)
+    found = {Path(name).name for name in serving._files(said, config)}
+    assert found == {"wayclear.toml", "overlay.toml", "rules.toml", "cas.toml", "roots.pem"}
+
+
+# --- the log ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    """What the service would write, with the loggers as they were afterwards."""
+    names = ("wayclear", "apscheduler", "asyncio")
+    before = [
+        (logging.getLogger(n), logging.getLogger(n).handlers, logging.getLogger(n).propagate) for n in names
+    ]
+    stream = io.StringIO()
+    serving._log_to(stream)
+    yield stream
+    for logger, handlers, propagate in before:
+        logger.handlers, logger.propagate = handlers, propagate
+        logger.setLevel(logging.NOTSET)
+
+
+HOSTILE = [
+    "two\nlines", "carriage\rreturn", "\x1b[2J\x1b]0;owned\x07", "a \"quoted\" word and a \\", "\x9b31m", "\u202egnp.exe",
+    "\ud800", "ts=2026-01-01T00:00:00 level=info msg=\"forged\"", "%s %d %(name)s {0}", "x" * 1_000_000, "\0", "\u2028",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=[ascii(text[:20]) for text in HOSTILE])
+def test_u5_an_event_is_one_harmless_line(log: io.StringIO, text: str) -> None:
+    serving.LOG.error("%s", text)
+    serving.LOG.error("%s: %s", text, 3)
+    logging.getLogger("wayclear.http").warning("%s", text)
+    lines = log.getvalue().splitlines()
+    assert len(lines) == 3
+    for line in lines:
+        assert re.fullmatch(r'ts=\S+ level=(error|warning) msg="(?:[^"\\]|\\.)*"', line), line
+        assert line.isprintable()
+        assert len(line.encode()) <= serving.MOST_LOGGED + 1024
+
+
+def test_u5_an_exception_is_on_the_line_of_its_event(log: io.StringIO) -> None:
+    try:
+        raise ValueError("a\nb\x1b[2J")
+    except ValueError:
+        serving.LOG.exception("it failed")
+    (line,) = log.getvalue().splitlines()
+    assert line.isprintable()
+    assert "it failed" in line
+    assert "ValueError" in line
+
+
+def test_other_libraries_log_in_the_same_form(log: io.StringIO) -> None:
+    logging.getLogger("apscheduler.scheduler").warning("chatter")
+    logging.getLogger("apscheduler.executors.default").error("a job failed\n")
+    logging.getLogger("asyncio").error("a task failed\n")
+    assert len(log.getvalue().splitlines()) == 2
