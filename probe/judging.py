@@ -33,8 +33,8 @@ from rules.targets import Target
 from rules.tracking import Key, Tracks
 from rules.verdict import Plan, Report
 
-#: Seconds between two looks at this host itself.
-HOST_EVERY = 300.0
+#: Seconds between two looks at this host itself, and while it has no way out: nothing else tells that it has one again.
+HOST_EVERY, HOST_SOON = 300.0, 15.0
 #: Seconds between two questions to each resolver that are asked whatever the TTLs say.
 HEARTBEAT = 30.0
 #: The least time between two fetches of a list whose life is nearly over.
@@ -224,7 +224,8 @@ def _wish(
         case TcpConnect() | TrustLookup():
             return Wish(("extra", step), "extra", intervals.extras, step)
         case LocalHost():
-            return Wish(("host",), "extra", HOST_EVERY, step)
+            lost = audit.stopped in ("no-route", "no-host-facts")
+            return Wish(("host",), "extra", HOST_SOON if lost else HOST_EVERY, step)
     return None
 
 

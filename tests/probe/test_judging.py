@@ -5,15 +5,41 @@ from __future__ import annotations
 import asyncio
 import datetime
 import time
+from collections.abc import Hashable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from probe import judging
+from probe.serve_config import Intervals
+from rules.confirm import Confirmation
+from rules.kinds.http_fetch import HttpExchange, HttpFetch
+from rules.kinds.revocation import digest_crl
 from rules.kinds.tls_handshake import TlsHandshake
+from rules.memory import Memory
+from rules.observation import Observation
+from rules.ruleset import Rules
+from rules.targets import targets
+from rules.tracking import Tracks
+from rules.verdict import Plan
+from tests import pki
 from tests.probe.internet import CRL_PATH, LISTS, RELAY, RESOLVERS, SIGN_IN, ZONE, Internet, Name
 from tests.probe.looped import KEEN, QUICK, STILL, entry, extras, going, house, looping, since, until
+from tests.rules import goldens
+from tests.rules.script import (
+    BOOTSTRAP,
+    CRL_HOST,
+    HOST,
+    ISSUING,
+    PLAN,
+    RELAYS,
+    RULES,
+    SILENCE,
+    START,
+    healthy,
+)
+from tests.rules.script import ZONE as SCRIPTED
 
 
 def chained(tmp_path: Path) -> Internet:
@@ -163,3 +189,83 @@ async def test_new_names_are_asked_for_at_once_and_one_address_of_theirs(tmp_pat
         assert wanted[0].address in fresh
         assert set(made.candidates[RELAY]) == set(fresh)
         assert made.seconds > 0
+
+
+# --- judgements by themselves, of scripted networks and of recordings -----------------------------------------------------
+
+
+def by_itself(memory: Memory, known: Rules = RULES, plan: Plan = PLAN, now: float = START) -> judging.Judged:
+    hosts = tuple(dict.fromkeys(t.host for t in targets(known, plan.tenant, plan.only) if t.host))
+    planned = memory.plan(plan, hosts)
+    return judging.judge(known, planned, memory, Tracks(), Confirmation(), Intervals(), now)
+
+
+def wishes(made: judging.Judged) -> dict[Hashable, judging.Wish]:
+    return {wish.key: wish for wish in made.wishes}
+
+
+@pytest.mark.parametrize("name", goldens.NAMES[::9])
+def test_a_recording_is_judged_and_leaves_nothing_urgent_but_second_looks(name: str) -> None:
+    report = goldens.recorded(name)
+    made = by_itself(goldens.memory_of(report.observations), goldens.rules(), report.plan, report.started)
+    assert made.report.answer is made.settled.answer
+    assert goldens.decided(made.report) == goldens.decided(goldens.usual(name))
+    assert not [step for step in made.urgent if step.attempt == 1], (
+        "an audit has asked for everything already"
+    )
+    assert all(wish.interval > 0 for wish in made.wishes)
+    assert len(wishes(made)) == len(made.wishes)
+
+
+def test_a_healthy_network_leaves_nothing_urgent() -> None:
+    made = by_itself(goldens.of_world(healthy()))
+    assert made.urgent == made.void == ()
+    assert {t.name for t in made.settled.targets} >= {f"{BOOTSTRAP}:443", f"{CRL_HOST}:80"}
+    assert made.candidates[BOOTSTRAP] == SCRIPTED[BOOTSTRAP]
+    assert {q.rtype for q in made.questions[BOOTSTRAP]} == {"A", "AAAA"}
+    assert made.host == HOST
+
+
+def test_a_doubtful_answer_makes_its_second_look_urgent_and_holds_the_target() -> None:
+    memory = goldens.of_world(healthy())
+    confirmation, tracks = Confirmation(), Tracks()
+    plan = memory.plan(PLAN, tuple(SCRIPTED))
+    judging.judge(RULES, plan, memory, tracks, confirmation, Intervals(), START)
+    step = next(s for s in memory.known if isinstance(s, TlsHandshake) and s.server_name == RELAYS[0])
+    memory.take(Observation(step, START + 60, 5.0, SILENCE))
+    made = judging.judge(RULES, plan, memory, tracks, confirmation, Intervals(), START + 61)
+    assert replace(step, attempt=2) in made.urgent
+    assert made.settled.held == {f"{RELAYS[0]}:443"}
+    assert made.settled.transitions == ()
+
+
+@pytest.mark.parametrize(("route", "every"), [(True, judging.HOST_EVERY), (False, judging.HOST_SOON)])
+def test_a_host_without_a_way_out_is_looked_at_more_often(route: bool, every: float) -> None:
+    """Row T13: nothing but the host itself tells that the route is back."""
+    made = by_itself(goldens.of_world(healthy(facts=replace(HOST, route_v4=route))))
+    assert wishes(made)[("host",)].interval == every
+    assert {t.host for t in made.settled.targets} >= {BOOTSTRAP}, "no target is forgotten for it"
+
+
+def test_every_resolver_has_a_heartbeat() -> None:
+    made = wishes(by_itself(goldens.of_world(healthy())))
+    beats = {
+        key[1]: wish.step for key, wish in made.items() if isinstance(key, tuple) and key[0] == "heartbeat"
+    }
+    assert set(beats) == {*HOST.resolvers, "os"}
+    assert all(wish.kind == "extra" for wish in made.values() if wish.key[0] == "heartbeat")
+
+
+def test_a_list_of_which_the_facts_do_not_suffice_is_fetched_again() -> None:
+    """Only facts of large lists are kept; a certificate that was not there then has a serial that they lack."""
+    memory = goldens.of_world(healthy())
+    lists = [s for s in memory.known if isinstance(s, HttpFetch) and s.purpose == "crl"]
+    for step in lists:
+        seen = memory.known[step]
+        assert isinstance(seen.evidence, HttpExchange)
+        assert seen.evidence.body is not None
+        digest = digest_crl(seen.evidence.body, (pki.der(ISSUING.certificate),), ())
+        memory.take(replace(seen, evidence=replace(seen.evidence, body=None, digest=digest)))
+    made = by_itself(memory)
+    assert set(made.void) == set(lists)
+    assert by_itself(goldens.of_world(healthy())).void == ()
