@@ -11,7 +11,10 @@ _KEPT = 1000
 
 
 class LagMeter:
-    """A timer that notes how much later than asked it runs. Times are the loop's, in seconds."""
+    """A timer that notes how much later than asked it runs, while anything is measured. Times are the loop's, in seconds.
+
+    While nothing is measured it lets the processor sleep: a service waits for most of its time.
+    """
 
     def __init__(self, interval: float = INTERVAL) -> None:
         self._interval = interval
@@ -19,12 +22,22 @@ class LagMeter:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
+        self._measured = 0
 
-    def start(self) -> None:
-        """Begin on the running loop; starting twice is fine."""
+    @property
+    def running(self) -> bool:
+        return self._timer is not None
+
+    def begin(self) -> None:
+        """A measurement begins on the running loop; several may be under way."""
+        self._measured += 1
         if self._timer is None:
             self._loop = asyncio.get_running_loop()
             self._arm()
+
+    def end(self) -> None:
+        """One has ended; its `worst` has been asked before."""
+        self._measured -= 1
 
     def worst(self, since: float) -> float:
         """The longest delay between `since` (loop time) and now, in seconds; also of a look that is overdue."""
@@ -34,7 +47,7 @@ class LagMeter:
         return max(overdue, *(lag for at, lag in self._late if at >= since), 0.0)
 
     def stop(self) -> None:
-        """End; stopping twice is fine."""
+        """End, whatever is under way; stopping twice is fine."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -49,4 +62,7 @@ class LagMeter:
         now = self._loop.time()
         if now - self._due > _WORTH_KEEPING:
             self._late.append((now, now - self._due))
-        self._arm()
+        if self._measured:
+            self._arm()
+        else:
+            self._timer = None

@@ -80,7 +80,13 @@ class Prober:
 
     async def measure(self, step: Step) -> Observation:
         """The observation of `step`. Never raises but for cancellation from outside."""
-        self._lag.start()
+        self._lag.begin()
+        try:
+            return await self._measured(step)
+        finally:
+            self._lag.end()
+
+    async def _measured(self, step: Step) -> Observation:
         started, begun = time.time(), asyncio.get_running_loop().time()
         deadline = asyncio.timeout(self._outer)
         try:

@@ -13,8 +13,8 @@ def test_a_loop_on_time_has_no_lag_and_a_blocked_one_has() -> None:
         loop = asyncio.get_running_loop()
         meter = LagMeter(0.01)
         assert meter.worst(0) == 0.0
-        meter.start()
-        meter.start()
+        meter.begin()
+        meter.begin()
         before = loop.time()
         time.sleep(0.3)  # noqa: ASYNC251 - the fault itself
         assert 0.2 < meter.worst(before) < 5  # seen although the look is overdue
@@ -31,9 +31,29 @@ def test_a_loop_on_time_has_no_lag_and_a_blocked_one_has() -> None:
 def test_it_leaves_no_task() -> None:
     async def body() -> None:
         meter = LagMeter(0.001)
-        meter.start()
+        meter.begin()
         await asyncio.sleep(0.005)
         meter.stop()
         assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(body())
+
+
+def test_it_lets_the_processor_sleep_while_nothing_is_measured() -> None:
+    async def body() -> None:
+        loop = asyncio.get_running_loop()
+        meter = LagMeter(0.01)
+        for _ in range(2):
+            meter.begin()
+            meter.begin()
+            meter.end()
+            await asyncio.sleep(0.05)
+            assert meter.running, "one is still measured"
+            time.sleep(0.1)  # noqa: ASYNC251 - the fault itself
+            assert meter.worst(loop.time() - 0.1) > 0.05
+            meter.end()
+            await asyncio.sleep(0.05)
+            assert not meter.running
+        meter.stop()
 
     asyncio.run(body())

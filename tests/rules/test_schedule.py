@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections import Counter
+from collections.abc import Hashable
 
 import pytest
 from hypothesis import given, settings
@@ -23,7 +24,7 @@ def of(*keys: str, interval: float = MINUTE, kind: Kind = "service", identity: s
     return schedule
 
 
-def due_of(schedule: Schedule, key: str) -> float:
+def due_of(schedule: Schedule, key: Hashable) -> float:
     return next(entry.due for entry in schedule.entries() if entry.key == key)
 
 
