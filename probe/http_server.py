@@ -28,7 +28,7 @@ from rules.hostname import shown
 
 __all__ = ["LOOPBACK", "Handler", "HttpLimits", "HttpServer", "Request", "Response"]
 
-_SWEEP = 0.25  # seconds between two looks at the deadlines, at most
+_SWEEP = 0.25  # seconds by which a deadline may be passed, at most
 _STALLED = 1.0  # seconds without progress after which a slow reader makes room for somebody else
 _AFTER_ABORT = 1.0  # seconds in which asyncio tells that aborted connections are gone
 _BUSY = (("Retry-After", "1"),)
@@ -67,6 +67,8 @@ class HttpServer:
         self._working: dict[Connection, None] = {}
         self._gone: asyncio.Event | None = None
         self._sweeper: asyncio.TimerHandle | None = None
+        shortest = min(self.limits.head, self.limits.idle, self.limits.write, self.limits.linger)
+        self._apart = min(_SWEEP, shortest / 4)
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -95,7 +97,6 @@ class HttpServer:
         self._gate = Gate(self._web_config, self._names())
         self._gone = asyncio.Event()
         self._door.open(open_sockets(wanted))
-        self._sweep()
 
     async def stop(self, timeout: float = 2.0) -> None:
         """Close the ports, let answers under way go out for `timeout` seconds, then end whatever is left."""
@@ -129,6 +130,18 @@ class HttpServer:
         self._connections.pop(connection, None)
         if not self._connections and self._gone is not None:
             self._gone.set()
+
+    def look_at(self, when: float) -> None:
+        """Let deadlines be looked at then (loop time) or before, but not more often than need be."""
+        loop = asyncio.get_running_loop()
+        when = max(when, loop.time() + self._apart)
+        if self._sweeper is not None and self._sweeper.when() <= when:
+            return
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            self._sweeper = None
+        if when < float("inf"):
+            self._sweeper = loop.call_at(when, self._sweep)
 
     def run(self, connection: Connection, head: Head) -> asyncio.Task[None]:
         task = asyncio.create_task(self._serve(connection, head))
@@ -204,12 +217,11 @@ class HttpServer:
         """End what is past its deadline."""
         loop = asyncio.get_running_loop()
         now = loop.time()
+        self._sweeper = None
         for connection in tuple(self._connections):
             if connection.deadline <= now:
                 connection.expire()
-        limits = self.limits
-        shortest = min(limits.head, limits.idle, limits.write, limits.linger)
-        self._sweeper = loop.call_later(min(_SWEEP, shortest / 4), self._sweep)
+        self.look_at(min((one.deadline for one in self._connections), default=float("inf")))
 
     async def _wait_until_gone(self, seconds: float) -> None:
         if self._gone is None or not self._connections:

@@ -56,6 +56,7 @@ class Owner(Protocol):
 
     def opened(self, connection: Connection) -> None: ...
     def closed(self, connection: Connection) -> None: ...
+    def look_at(self, when: float) -> None: ...
     def run(self, connection: Connection, head: Head) -> asyncio.Task[None]: ...
     def headers(self, response: Response) -> list[tuple[str, str]]: ...
 
@@ -78,10 +79,20 @@ class Connection(asyncio.BufferedProtocol):
         self._answering = False
         self._write_until = 0.0
         self.state = State.FRESH
-        self.deadline = _NEVER
+        self._deadline = _NEVER
         self.since = 0.0  #: of the connection, or of its last answer: the oldest idle one is closed first
         self.peer = ""
         self.sans: frozenset[str] | None = None
+
+    @property
+    def deadline(self) -> float:
+        """Loop time at which the present state has lasted too long."""
+        return self._deadline
+
+    @deadline.setter
+    def deadline(self, when: float) -> None:
+        self._deadline = when
+        self._owner.look_at(when)
 
     # --- what asyncio calls ----------------------------------------------------------------------------------------
 
