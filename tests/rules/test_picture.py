@@ -13,6 +13,7 @@ from rules.failure import Code, Failure, Stage
 from rules.kinds.dns_chain import DnsAnswer, DnsQuestion
 from rules.kinds.http_fetch import HttpFetch
 from rules.kinds.os_lookup import OsLookup
+from rules.kinds.revocation import expires
 from rules.kinds.tls_handshake import TlsHandshake
 from rules.ledger import entries
 from rules.report import make_report
@@ -228,7 +229,7 @@ def test_a_list_that_certificates_name(world: World, expected: tuple[bool, bool,
 
 
 def test_the_next_update_of_a_list() -> None:
-    assert source(of(healthy())).next_update == START + 6 * 86_400
+    assert source(of(healthy())).next_update == expires(crl())
     assert source(of(healthy().when(HttpFetch, SILENCE))).next_update is None
 
 
