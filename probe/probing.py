@@ -9,12 +9,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 
 from exporters.probe_text import Probed, render
 from probe.appliance import Appliance, Watched
+from probe.judging import life
 from rules.audit import step_for
 from rules.certificate import facts
-from rules.kinds.http_fetch import HttpExchange
+from rules.kinds.http_fetch import HttpExchange, HttpFetch, judge_reach
+from rules.kinds.revocation import judge_crl
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.kinds.trust_store import TrustLookup, TrustRoots
 from rules.observation import Observation
@@ -25,6 +28,8 @@ from rules.trust import judge_chain
 MODULES = ("", "tls", "http")
 #: Seconds: the limit without Prometheus' header, and what is left of it for the answer.
 LIMIT, OFFSET = 10.0, 0.5
+#: The longest limit: the web server gives an answer a minute.
+LONGEST = 55.0
 _HEADER = "x-prometheus-scrape-timeout-seconds"
 
 
@@ -40,6 +45,8 @@ async def probe(
     watched = _watched(appliance, name, module)
     if watched is None:
         return 403, "This is no target of the active rules; /targets lists them. Nothing was sent.\n"
+    if appliance.paused:
+        return 503, "A maintenance window is open in which nothing is asked.\n"
     limit = _limit(headers)
     begun = time.monotonic()
     try:
@@ -52,8 +59,8 @@ async def probe(
 
 def _watched(appliance: Appliance, name: str, module: str) -> Watched | None:
     """The target that is meant: its name and port exactly, or its name alone and the port that the module needs."""
-    host, _, port = name.partition(":")
-    wanted = port or ("80" if module == "http" else "443")
+    host, colon, port = name.partition(":")
+    wanted = port if colon else "80" if module == "http" else "443"
     found = next(
         (one for one in appliance.watched.values() if one.key[0] == host and str(one.key[1]) == wanted), None
     )
@@ -66,7 +73,7 @@ def _limit(headers: Mapping[str, str]) -> float:
         asked = float(headers.get(_HEADER, ""))
     except ValueError:
         return LIMIT
-    return min(max(asked - OFFSET, 0.5), 60.0) if asked == asked else LIMIT
+    return min(max(asked - OFFSET, 0.5), LONGEST) if asked == asked else LIMIT
 
 
 async def _probed(appliance: Appliance, watched: Watched, limit: float, begun: float) -> Probed:
@@ -77,21 +84,38 @@ async def _probed(appliance: Appliance, watched: Watched, limit: float, begun: f
     step = step_for(watched.targets[0], address)
     if not appliance.asker.allows(step):
         return Probed(False, time.monotonic() - begun, limit, address, lookup)
-    if isinstance(step, TlsHandshake):
-        seen = await appliance.asker.handshake(step, watched.key)
-    else:
-        seen, _ = await appliance.asker.ask(step, watched.key)
-    taken = time.monotonic() - begun
+    seen = await _seen(appliance, watched, step)
+    base = Probed(False, time.monotonic() - begun, limit, address, lookup)
     if isinstance(seen.evidence, TlsFacts) and isinstance(step, TlsHandshake):
-        return _tls(appliance, watched, seen, seen.evidence, Probed(False, taken, limit, address, lookup))
-    if isinstance(seen.evidence, HttpExchange):
+        return _tls(appliance, watched, seen, seen.evidence, base)
+    if isinstance(seen.evidence, HttpExchange) and isinstance(step, HttpFetch):
         exchange = seen.evidence
-        good = seen.failure is None and exchange.status is not None
-        return Probed(
-            good, taken, limit, address, lookup, exchange.connect_s,
-            first_byte=exchange.first_byte_s, status=exchange.status,
+        good = await asyncio.to_thread(_as_wanted, step, seen, exchange)
+        return replace(
+            base, success=good, connect=exchange.connect_s, first_byte=exchange.first_byte_s, status=exchange.status
         )  # fmt: skip
-    return Probed(False, taken, limit, address, lookup)
+    return base
+
+
+async def _seen(appliance: Appliance, watched: Watched, step: TlsHandshake | HttpFetch) -> Observation:
+    """An answer of now; a list of megabytes is fetched by its life, whoever asks."""
+    if isinstance(step, TlsHandshake):
+        return await appliance.asker.handshake(step, watched.key)
+    known, now = appliance.memory.get(step), time.time()
+    if step.purpose == "crl" and known is not None and known.failure is None:
+        lasts = life(known, appliance.config.serve.schedule.revocation, now)
+        if now - known.started < lasts:
+            return known
+    return (await appliance.asker.ask(step, watched.key))[0]
+
+
+def _as_wanted(step: HttpFetch, seen: Observation, exchange: HttpExchange) -> bool:
+    """Whether a host gives its list, or any answer of its own where no document is known."""
+    if step.purpose != "crl":
+        return judge_reach(exchange, seen.failure, step.host).cause == "ok"
+    found = judge_crl(exchange, seen.failure, (), (), time.time(), step.host)
+    # who signed it is the audit's business, which knows the certificates
+    return found.cause in ("ok", "crl.unverified")
 
 
 def _tls(appliance: Appliance, watched: Watched, seen: Observation, shown: TlsFacts, base: Probed) -> Probed:
@@ -106,14 +130,11 @@ def _tls(appliance: Appliance, watched: Watched, seen: Observation, shown: TlsFa
             "notice",
         )
     leaf = facts(shown.chain[0]) if shown.chain else None
-    return Probed(
-        good,
-        base.duration,
-        base.limit,
-        base.address,
-        base.lookup,
-        shown.connect_s,
-        shown.handshake_s,
+    return replace(
+        base,
+        success=good,
+        connect=shown.connect_s,
+        tls=shown.handshake_s,
         tls_version=shown.version or "",
         expiry=leaf.not_after if leaf is not None else None,
         status=shown.http_status,

@@ -1,0 +1,213 @@
+"""`/probe`: what no rule asks for is refused without a packet, and the rest is measured as a connector needs it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from probe.probing import LIMIT, LONGEST, _limit
+from tests.probe.internet import BOOT, LISTS, RELAY, RESOLVERS, SIGN_IN, ZONE, Internet, Name
+from tests.probe.serve_process import QUICK, STILL, Served, served
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One that measures nothing by itself after its first look."""
+    with served(tmp_path_factory.mktemp("probing"), schedule=STILL, web="probe = true") as found:
+        found.ready()
+        yield found
+
+
+def values(text: str) -> dict[str, float]:
+    """Samples by name, those with labels by their last one."""
+    families = text_string_to_metric_families(text)
+    return {":".join((s.name, *list(s.labels.values())[-1:])): s.value for f in families for s in f.samples}
+
+
+def asked(daemon: Served, target: str, more: str = "") -> dict[str, float]:
+    status, text, headers = daemon.client.ask(f"/probe?target={target}{more}")
+    assert status == 200, text
+    assert headers["content-type"].startswith("text/plain; version=0.0.4")
+    return values(text)
+
+
+def traffic(daemon: Served) -> tuple[int, int]:
+    return len(daemon.net.hits), len(daemon.net.asked)
+
+
+# --- M4: nothing leaves for what no rule asks for ---------------------------------------------------------------------------
+
+NEVER = [
+    "",
+    "169.254.169.254", "169.254.169.254:80", "http://169.254.169.254/latest/meta-data/",
+    "localhost", "localhost:443", "localhost:19115", "127.0.0.1:443", "[::1]", "[::1]:443", "::1",
+    "2130706433", "0x7f000001", "017700000001", "127.1:443", "0",
+    f"user@{RELAY}", f"{RELAY}@127.0.0.1", f"https://{RELAY}", f"{RELAY}/", f"{RELAY}#", f"{RELAY}?x",
+    f"{RELAY}\r\nHost: x", f"{RELAY}\r\n", f"{RELAY}\0", f" {RELAY}", f"{RELAY} ", f"{RELAY}\t",
+    "gopher://127.0.0.1:6379/_INFO", "file:///etc/passwd", "dict://127.0.0.1:11211/", "unix:/run/docker.sock",
+    f"{RELAY}:80", f"{RELAY}:22", f"{RELAY}:19115", f"{RELAY}:0443", f"{RELAY}:443 ", f"{RELAY}:٤٤٣", f"{RELAY}:",
+    f"{RELAY}:443:443", f"{RELAY}:-443", f"{LISTS}:443",
+    RELAY.upper(), RELAY.title(), f"{RELAY}.", f"{RELAY}.:443", f"x{RELAY}", f"{RELAY}.evil.example",
+    f"{RELAY}.127.0.0.1.nip.io", RELAY.replace("e", "е", 1), RELAY.replace(".", "。"), "*", "*.svc.example", "svc.example",
+    ZONE[RELAY][0], f"{ZONE[RELAY][0]}:443", RESOLVERS[0], "x" * 4000, "%00", "\u202e", "../../metrics", "a,b", f"{RELAY},{BOOT}",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("target", NEVER, ids=[ascii(t[:40]) for t in NEVER])
+def test_m4_it_is_refused_without_a_packet(daemon: Served, target: str) -> None:
+    before = traffic(daemon)
+    for module in ("", "&module=tls", "&module=http"):
+        status, text, _ = daemon.client.ask(f"/probe?target={quote(target, safe='')}{module}")
+        assert status in (400, 403), text
+        assert target not in text or len(target) < 2, "and not repeated"
+    assert traffic(daemon) == before
+
+
+@pytest.mark.parametrize(
+    "query",
+    [f"target={RELAY}&target=localhost", f"target={RELAY}&module=tls&module=http", "target", "module=tls"],
+)
+def test_m4_nor_is_it_by_a_second_parameter(daemon: Served, query: str) -> None:
+    before = traffic(daemon)
+    assert daemon.client.ask(f"/probe?{query}")[0] in (400, 403)
+    assert traffic(daemon) == before
+
+
+@pytest.mark.parametrize("module", ["icmp", "dns", "http_2xx", "TLS", "tls ", "x" * 1000, "../x"])
+def test_a_module_that_is_none_is_told(daemon: Served, module: str) -> None:
+    before = traffic(daemon)
+    status, text, _ = daemon.client.ask(f"/probe?target={RELAY}&module={quote(module, safe='')}")
+    assert (status, text) == (400, "There is no such module; there are tls, http.\n")
+    assert traffic(daemon) == before
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "169.254.169.254", "10.9.0.1", "0.0.0.0", "224.0.0.1"])
+def test_m4_a_name_of_the_rules_that_comes_to_resolve_to_us_gets_no_packet(
+    tmp_path: Path, address: str
+) -> None:
+    """DNS rebinding: the guard looks at the address once more, whatever the name is."""
+    net = Internet(tmp_path)
+    with served(tmp_path, net=net, schedule=QUICK, web="probe = true") as daemon:
+        daemon.ready()
+        assert asked(daemon, RELAY)["probe_success"] == 1
+        net.zone[RELAY] = Name((address,))
+        daemon.until(lambda: asked(daemon, RELAY)["probe_success"] == 0)
+        begun = time.monotonic()
+        assert asked(daemon, RELAY)["probe_success"] == 0
+        daemon.until(lambda: len([h for h in net.to(SIGN_IN) if h.at > begun]) >= 2)
+        elsewhere = {hit.address for hit in net.hits if hit.at > begun}
+        known = {a for name, found in ZONE.items() if name != RELAY for a in found}
+        assert elsewhere <= known
+
+
+# --- what is asked for ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("target", [RELAY, f"{RELAY}:443", f"{RELAY}&module=tls", SIGN_IN, BOOT])
+def test_a_good_target(daemon: Served, target: str) -> None:
+    before = traffic(daemon)[0]
+    found = asked(daemon, target)
+    assert found["probe_success"] == 1
+    assert found["probe_ip_protocol"] == 4
+    assert found["probe_tls_version_info:TLSv1.2"] == 1
+    assert found["probe_ssl_earliest_cert_expiry"] > time.time()
+    assert 0 < found["probe_http_duration_seconds:tls"] < found["probe_duration_seconds"] < 2
+    assert traffic(daemon)[0] == before + 1, "one connection"
+
+
+def test_http_inside_is_not_asked_more_often_because_somebody_probes(daemon: Served) -> None:
+    before = len([hit for hit in daemon.net.hits if hit.path == "/"])
+    for _ in range(4):
+        assert asked(daemon, BOOT)["probe_http_status_code"] == 403, "borrowed"
+    assert len([hit for hit in daemon.net.hits if hit.path == "/"]) == before
+
+
+@pytest.mark.parametrize("target", [f"{LISTS}:80", f"{LISTS}&module=http", f"{LISTS}:80&module=http"])
+def test_a_list_is_answered_from_memory_while_it_is_fresh(daemon: Served, target: str) -> None:
+    before = traffic(daemon)[0]
+    found = asked(daemon, target)
+    assert (found["probe_success"], found["probe_http_status_code"]) == (1, 200)
+    assert traffic(daemon)[0] == before
+
+
+def test_the_limit_is_prometheus(daemon: Served) -> None:
+    for target in ZONE[SIGN_IN]:
+        daemon.net.places[target] = "silent"
+    try:
+        begun = time.monotonic()
+        status, text, _ = daemon.client.ask(
+            f"/probe?target={SIGN_IN}", headers={"X-Prometheus-Scrape-Timeout-Seconds": "1.1"}
+        )
+        took = time.monotonic() - begun
+        found = values(text)
+        assert (status, found["probe_success"], found["probe_timeout_seconds"]) == (
+            200,
+            0,
+            pytest.approx(0.6),
+        )
+        assert 0.55 < took < 1.0
+    finally:
+        daemon.net.places.clear()
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [("10", 9.5), ("1e1", 9.5), ("", LIMIT), ("x", LIMIT), ("nan", LIMIT), ("inf", LONGEST), ("-5", 0.5), ("0", 0.5),
+     ("1e400", LONGEST), ("99999", LONGEST), ("0.7", 0.5)],
+)  # fmt: skip
+def test_whatever_the_limit_is_said_to_be(header: str, expected: float) -> None:
+    assert _limit({"x-prometheus-scrape-timeout-seconds": header}) == expected
+    assert _limit({}) == LIMIT
+
+
+@pytest.mark.parametrize("place", ["forged", "reset", "silent"])
+def test_what_a_connector_cannot_use_is_no_success(daemon: Served, place: str) -> None:
+    daemon.net.places |= dict.fromkeys(ZONE[RELAY], place)  # type: ignore[arg-type]  # one of the parameters
+    try:
+        found = asked(daemon, RELAY)
+        assert found["probe_success"] == 0
+        assert ("probe_ssl_earliest_cert_expiry" in found) is (place == "forged")
+    finally:
+        daemon.net.places.clear()
+
+
+def test_a_name_that_is_gone_is_no_success(tmp_path: Path) -> None:
+    net = Internet(tmp_path)
+    net.zone[RELAY].rcode = "NXDOMAIN"
+    with served(tmp_path, net=net, schedule=STILL, web="probe = true") as daemon:
+        daemon.ready()
+        found = asked(daemon, RELAY)
+        assert found["probe_success"] == 0
+        assert "probe_ip_protocol" not in found
+
+
+def test_before_the_first_look_and_in_a_window_it_says_so(tmp_path: Path) -> None:
+    net = Internet(tmp_path)
+    net.places |= {address: "silent" for found in ZONE.values() for address in found}
+    always = '[[maintenance]]\nname = "now"\nstart = 2020-01-01T00:00:00Z\nend = 2099-01-01T00:00:00Z\npause = true\n'
+    with served(tmp_path, net=net, schedule=STILL, web="probe = true", more=always) as daemon:
+        daemon.until(lambda: len(net.hits) >= 4)
+        status, text, _ = daemon.client.ask(f"/probe?target={RELAY}")
+        assert (status, text) == (503, "The first look has not ended.\n")
+        net.places.clear()
+        daemon.ready()
+        daemon.until(
+            lambda: daemon.client.ask(f"/probe?target={RELAY}")[1].startswith("A maintenance window is open")
+        )
+        before = len(net.hits)
+        assert daemon.client.ask(f"/probe?target={RELAY}")[0] == 503
+        assert len(net.hits) == before
+
+
+def test_it_is_off_unless_it_is_turned_on(tmp_path: Path) -> None:
+    with served(tmp_path, schedule=STILL) as daemon:
+        daemon.ready()
+        before = traffic(daemon)
+        status, text, _ = daemon.client.ask(f"/probe?target={RELAY}")
+        assert (status, text) == (404, "/probe is off; probe = true under [web] turns it on.\n")
+        assert traffic(daemon) == before
