@@ -8,13 +8,12 @@ two, and may come from any thread.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from itertools import product
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.metrics_core import Metric as Family
-from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 from exporters.catalogue import (
     ANY_GROUP,
@@ -25,7 +24,7 @@ from exporters.catalogue import (
     STAGE,
     TASK,
 )
-from exporters.metric_text import clean, constants
+from exporters.metric_text import clean, constants, labels
 from rules.failure import Stage
 from rules.state import Place, StageName
 
@@ -137,7 +136,7 @@ class Meters:
 
     def place(self, place: Place) -> None:
         """The constant labels from now on: a reload may have changed them."""
-        self._constant = dict(constants(place))
+        self._series = _Series(dict(constants(place)))
 
     def reload(self, ok: bool, at: float) -> None:
         """The configuration was read; the first time is at the start."""
@@ -165,8 +164,20 @@ class Meters:
         self._build.labels(clean(version), clean(python), clean(openssl)).set(1)
 
     def render(self) -> bytes:
-        """All of them as text of format 0.0.4, in the order of the catalogue, with the constant labels."""
-        return generate_latest(_Told(self._registry, self._constant))
+        """All of them as text of format 0.0.4, in the order of the catalogue, with the constant labels.
+
+        A line differs from the one before in its value alone, so the rest is kept: prometheus_client's own writer looks
+        at every label again, which takes three times
+        as long.
+        """
+        series, lines = self._series, []
+        for family in sorted(self._registry.collect(), key=lambda f: _ORDER.get(f.name, len(_ORDER))):
+            created = f"{family.name}_created"  # OpenMetrics': here it were a gauge for each series
+            samples = [s for s in family.samples if s.name != created and not math.isnan(s.value)]
+            if samples:
+                lines.append(_head(family))
+                lines += [series.line(s.name, s.labels, s.value) for s in samples]
+        return "".join(lines).encode()
 
     # --- making them -----------------------------------------------------------------------------------------------
 
@@ -201,22 +212,24 @@ class _Total:
         self._seen = total
 
 
-class _Told(Collector):
-    """A registry as it is told: with the constant labels, without `_created` and without what has no value yet."""
+class _Series:
+    """Lines of samples under some constant labels. What stands before the value is made once."""
 
-    def __init__(self, registry: CollectorRegistry, constant: dict[str, str]) -> None:
-        self._registry = registry
+    def __init__(self, constant: dict[str, str]) -> None:
         self._constant = constant
+        self._made: dict[tuple[str, ...], str] = {}
 
-    def collect(self) -> Iterable[Family]:
-        for family in sorted(self._registry.collect(), key=lambda f: _ORDER.get(f.name, len(_ORDER))):
-            created = (
-                f"{family.name}_created"  # when a counter began: OpenMetrics', here a gauge for each series
-            )
-            family.samples = [
-                sample._replace(labels=self._constant | sample.labels)
-                for sample in family.samples
-                if sample.name != created and not math.isnan(sample.value)
-            ]
-            if family.samples:
-                yield family
+    def line(self, name: str, own: dict[str, str], value: float) -> str:
+        key = (name, *own.values())  # a name always has the same labels in the same order
+        made = self._made.get(key)
+        if made is None:
+            shown = labels(sorted((self._constant | own).items()))
+            made = self._made[key] = f"{name}{{{shown}}}" if shown else name
+        return f"{made} {floatToGoString(value)}\n"  # type: ignore[no-untyped-call]
+
+
+def _head(family: Family) -> str:
+    """The two lines in front of a family's samples."""
+    name = f"{family.name}_total" if family.type == "counter" else family.name
+    told = family.documentation.replace("\\", r"\\").replace("\n", r"\n")
+    return f"# HELP {name} {told}\n# TYPE {name} {family.type}\n"

@@ -2,15 +2,20 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 from typing import get_args
 
 import pytest
+from prometheus_client import generate_latest
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 
 from exporters import catalogue
 from exporters.catalogue import BY_NAME, METERS, PROCESS_METRICS
 from exporters.meters import LOOP_BUCKETS, SCHEDULE_BUCKETS, STAGE_BUCKETS, Meters
+from exporters.metric_text import constants
 from rules.failure import Stage
 from rules.state import Place, StageName
 from tests.exporters.scrape import promtool, series, values
@@ -74,6 +79,28 @@ def test_help_and_type_are_those_of_the_catalogue_in_its_order() -> None:
     assert all(BY_NAME[name].help == told for name, told in heads)
     types = dict(line.split()[2:] for line in lines if line.startswith("# TYPE"))
     assert types == {metric.name: metric.type for metric in (*METERS, *PROCESS_METRICS)}
+
+
+class Labelled(Collector):
+    """What `Meters` keeps, for prometheus_client's own writer."""
+
+    def __init__(self, meters: Meters) -> None:
+        self.families = [f for f in meters._registry.collect() if f.name.startswith("wayclear")]
+
+    def collect(self) -> Iterator[Metric]:
+        for family in self.families:
+            shown = dict(constants(PLACE))
+            family.samples = [s._replace(labels=shown | s.labels) for s in family.samples]
+            yield family
+
+
+def test_lines_are_those_of_the_library_s_own_writer() -> None:
+    meters = busy()
+    theirs = [
+        line for line in generate_latest(Labelled(meters)).decode().splitlines() if "_created" not in line
+    ]
+    ours = [line for line in meters.render().decode().splitlines() if "process_" not in line]
+    assert sorted(ours) == sorted(theirs)
 
 
 def test_promtool_has_nothing_to_say() -> None:
