@@ -1,0 +1,228 @@
+"""What is published: the state, the snapshot, the textfile, the history; and what a fault in one of them costs."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import sqlite3
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from exporters.meters import Meters
+from probe import telling
+from probe.appliance import Appliance
+from probe.history import History
+from probe.judging import Judged, judge
+from probe.rounds import Closed
+from probe.serve_config import Intervals, ServeConfig
+from probe.telling import Teller
+from rules.confirm import Confirmation
+from rules.maintenance import Window
+from rules.memory import Memory
+from rules.state import Place
+from rules.targets import targets
+from rules.tracking import Tracks
+from rules.verdict import Answer, Plan
+from tests.probe.looped import looping
+from tests.rules import goldens
+
+PLACE = Place("c1")
+
+
+def judged(name: str, confirmation: Confirmation | None = None, now: float | None = None) -> Judged:
+    """The judgement of a recorded network."""
+    report = goldens.recorded(name)
+    memory = goldens.memory_of(report.observations)
+    hosts = tuple(dict.fromkeys(t.host for t in targets(goldens.rules(), report.plan.tenant) if t.host))
+    return judge(
+        goldens.rules(),
+        memory.plan(report.plan, hosts),
+        memory,
+        Tracks(),
+        confirmation or Confirmation(),
+        Intervals(),
+        report.started if now is None else now,
+    )
+
+
+def appliance(**serve: object) -> Appliance:
+    """As much of an appliance as telling asks for."""
+    config = SimpleNamespace(serve=ServeConfig(**serve))  # type: ignore[arg-type]  # a test's short hand
+    asker = SimpleNamespace(changed=set(), in_flight=0)
+    return cast("Appliance", SimpleNamespace(config=config, asker=asker, tracks=Tracks(), memory=Memory()))
+
+
+async def teller(tmp_path: Path) -> tuple[Teller, History]:
+    history = History(tmp_path / "history.sqlite")
+    await history.open()
+    made = Teller(PLACE, Meters(PLACE), history)
+    await made.begin()
+    return made, history
+
+
+async def end(made: Teller, history: History) -> None:
+    await made.close()
+    await history.close()
+
+
+@looping
+async def test_before_the_first_judgement_nothing_is_claimed(tmp_path: Path) -> None:
+    made, history = await teller(tmp_path)
+    await made.render(None)
+    state = made.state(appliance(), 100.0)
+    assert (state.report, state.targets) == (None, ())
+    assert b"wayclear_connector_can_live" not in made.snapshot.plain
+    assert b"wayclear_connections_opened_total" in made.snapshot.plain
+    await end(made, history)
+
+
+@looping
+async def test_a_judgement_is_told_everywhere(tmp_path: Path) -> None:
+    made, history = await teller(tmp_path)
+    here = appliance()
+    made.judged(judged("healthy"))
+    await made.render(here)
+    assert b'wayclear_connector_can_live{connector="c1"} 1' in made.snapshot.plain
+    assert gzip.decompress(made.snapshot.packed) == made.snapshot.plain
+    assert made.state(here, 0.0).headline.startswith("YES")
+    await made.close()
+    loaded = await history.load()
+    assert [(t.subject, t.before, t.after) for t in loaded.transitions] == [("connector", "", "yes")]
+    assert {entry.kind for entry in loaded.ledger} >= {"cname", "address", "issuer"}
+    await history.close()
+
+
+@looping
+async def test_after_a_restart_it_is_so_since_before(tmp_path: Path) -> None:
+    made, history = await teller(tmp_path)
+    made.judged(judged("healthy"))
+    await made.close()
+    (before,) = made.transitions
+    again = Teller(PLACE, Meters(PLACE), history)
+    await again.begin()
+    again.judged(judged("healthy"))
+    assert again.state(appliance(), 0.0).answer_since == before.at
+    await again.close()
+    assert len((await history.load()).transitions) == 1
+    await history.close()
+
+
+@looping
+async def test_an_answer_that_changed_while_nobody_looked_is_a_transition(tmp_path: Path) -> None:
+    made, history = await teller(tmp_path)
+    made.judged(judged("healthy"))
+    await made.close()
+    again = Teller(PLACE, Meters(PLACE), history)
+    await again.begin()
+    again.judged(judged("service-dropped"))
+    await again.close()
+    newest = (await history.load()).transitions[0]
+    assert (newest.before, newest.after, newest.cause) == ("yes", "no", "tcp.timeout")
+    await history.close()
+
+
+@looping
+async def test_a_held_answer_keeps_its_report(tmp_path: Path) -> None:
+    made, history = await teller(tmp_path)
+    confirmation = Confirmation()
+    now = goldens.recorded("healthy").started
+    made.judged(judged("healthy", confirmation, now))
+    made.judged(judged("service-dropped", confirmation, now + 5))  # seen once: not confirmed
+    state = made.state(appliance(), now)
+    assert state.answer is Answer.YES
+    assert state.report is not None
+    assert state.report.answer is Answer.YES
+    await end(made, history)
+
+
+@looping
+async def test_m10_a_rendering_that_fails_leaves_the_last_snapshot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    made, history = await teller(tmp_path)
+    here = appliance()
+    made.judged(judged("healthy"))
+    await made.render(here)
+    good = made.snapshot
+
+    def broken(*_: object) -> None:
+        raise ValueError("a bug")
+
+    with monkeypatch.context() as patch, caplog.at_level(logging.CRITICAL):
+        patch.setattr(made, "_render", broken)
+        await made.render(here)
+    assert made.snapshot is good
+    await made.render(here)
+    assert made.snapshot is not good
+    assert b'wayclear_metrics_render_errors_total{connector="c1"} 1' in made.snapshot.plain
+    await end(made, history)
+
+
+@looping
+async def test_the_textfile_is_written_and_a_fault_of_it_stops_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(telling, "TEXTFILE_EVERY", 0.0)
+    made, history = await teller(tmp_path)
+    made.judged(judged("healthy"))
+    await made.render(appliance(textfile=str(tmp_path)))
+    text = (tmp_path / "wayclear.prom").read_bytes()
+    assert text.endswith(b"\n")
+    assert b'wayclear_connector_can_live{connector="c1"} 1' in text
+    await made.close()
+    caplog.clear()
+    logging.getLogger("wayclear").propagate = True
+    with caplog.at_level(logging.ERROR):
+        for _ in range(3):
+            await made.render(appliance(textfile=str(tmp_path / "gone")))
+    assert [r.levelname for r in caplog.records] == ["ERROR"], "it is said once"
+    await end(made, history)
+
+
+@looping
+async def test_rounds_and_gaps_are_rows_of_the_history(tmp_path: Path) -> None:
+    made, history = await teller(tmp_path)
+    made.closed(Closed("service", 100.0, 60.0, 13, 2), 17)
+    made.note_gap("resumed after 28800 s")
+    await made.close()
+    await history.close()
+    with sqlite3.connect(tmp_path / "history.sqlite") as rows:
+        found = rows.execute("SELECT * FROM cycles ORDER BY id").fetchall()
+    rows.close()
+    assert len(found) == 2
+    assert "resumed after 28800 s" in str(found[1])
+
+
+@looping
+async def test_maintenance_inventory_and_notes_are_of_now(tmp_path: Path) -> None:
+    made, history = await teller(tmp_path)
+    here = appliance(maintenance=(Window("patches", 100.0, 200.0),), inventory=("c1", "c2"))
+    made.judged(judged("healthy"))
+    made.notes = ["something is odd"]
+    assert made.state(here, 150.0).maintenance == "patches"
+    assert made.state(here, 250.0).maintenance == ""
+    assert made.state(here, 150.0).inventory == ("c1", "c2")
+    assert "something is odd" in made.state(here, 150.0).notes
+    await end(made, history)
+
+
+@looping
+async def test_what_was_measured_since_is_in_the_next_state(tmp_path: Path) -> None:
+    made, history = await teller(tmp_path)
+    made.judged(judged("healthy"))
+    here = appliance()
+    target = made.state(here, 0.0).targets[0]
+    here.tracks.of((target.host, target.port)).measured = 12_345.0
+    assert made.state(here, 0.0).targets[0].measured != 12_345.0
+    here.asker.changed.add((target.host, target.port))
+    assert made.state(here, 0.0).targets[0].measured == 12_345.0
+    assert here.asker.changed == set()
+    await end(made, history)
+
+
+def test_a_plan_is_steady_in_every_judgement() -> None:
+    assert judged("healthy").report.plan.steady
+    assert not Plan("").steady
