@@ -31,6 +31,8 @@ ROUND = 120.0
 #: Addresses that are remembered for a name.
 MAX_LAST_GOOD = 16
 
+#: Answers of one name and port that are kept, whatever the number of its addresses.
+MOST = 256
 #: Seconds for which an address is remembered for the day on which its name does not resolve.
 REMEMBERED = 7 * TRACKED
 _Group = TypeVar("_Group", bound=Hashable)
@@ -131,9 +133,14 @@ class Memory:
             addresses.update({address: moved(when) for address, when in addresses.items()})
 
     def forget(self, now: float) -> int:
-        """Drop what was not met for a day (Unix time). Returns how many observations went."""
+        """Drop what was not met for a day (Unix time), and of names that rotate the oldest addresses.
+
+        Returns how many observations went.
+        """
         old = [s for s, seen in self.known.items() if seen.started < now - TRACKED and isinstance(s, _AGEING)]
         self.drop(old)
+        crowd = self._beyond()
+        self.drop(crowd)
         for host, addresses in list(self._last_good.items()):
             kept = {a: when for a, when in addresses.items() if when >= now - REMEMBERED}
             if kept and host in self._of_name:  # a name that nobody asks for any more needs no addresses
@@ -142,7 +149,18 @@ class Memory:
                 del self._last_good[host]
         live = {s.evidence.chain for s in self.known.values() if isinstance(s.evidence, TlsFacts)}
         self._chains = {chain: chain for chain in live}
-        return len(old)
+        return len(old) + len(crowd)
+
+    def _beyond(self) -> list[Step]:
+        """What was asked at the addresses of a name and port beyond `MOST`, the newest ones left out."""
+        by_key: dict[tuple[str, int], list[Step]] = defaultdict(list)
+        for step in self.known:
+            if isinstance(step, TlsHandshake):
+                by_key[step.server_name, step.port].append(step)
+            elif isinstance(step, HttpFetch) and step.purpose == "reach":
+                by_key[step.host, step.port].append(step)
+        crowds = (steps for steps in by_key.values() if len(steps) > MOST)
+        return [s for steps in crowds for s in sorted(steps, key=lambda s: -self.known[s].started)[MOST:]]
 
     def drop(self, steps: Iterable[Step]) -> None:
         """Forget answers, so that they are asked for again."""

@@ -16,7 +16,7 @@ from rules.kinds.dns_chain import DnsQuestion
 from rules.kinds.http_fetch import HttpExchange, HttpFetch
 from rules.kinds.os_lookup import OsLookup
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
-from rules.memory import TRACKED
+from rules.memory import MOST, TRACKED
 from rules.observation import Observation, Step
 from rules.state import AddressState, StageName
 from rules.targets import Target
@@ -130,9 +130,10 @@ class Tracks:
                 current=not candidate.stale,
                 stale=candidate.stale,
             )
-        for address, old in track.addresses.items():
-            if address not in fresh and old.tried is not None and old.tried > now - TRACKED:
-                fresh[address] = replace(old, current=False)
+        for old in sorted(track.addresses.values(), key=lambda known: -(known.tried or 0.0)):
+            met = old.tried is not None and old.tried > now - TRACKED
+            if met and old.address not in fresh and len(fresh) < MOST:
+                fresh[old.address] = replace(old, current=False)
         track.addresses = fresh
 
 

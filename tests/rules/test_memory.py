@@ -17,7 +17,7 @@ from rules.kinds.http_fetch import HttpFetch
 from rules.kinds.local_host import LocalHost
 from rules.kinds.os_lookup import OsAnswer, OsLookup
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
-from rules.memory import DEAD_STREAK, MAX_LAST_GOOD, REMEMBERED, ROUND, TRACKED, Memory, document
+from rules.memory import DEAD_STREAK, MAX_LAST_GOOD, MOST, REMEMBERED, ROUND, TRACKED, Memory, document
 from rules.observation import Observation, Step
 from tests.rules import goldens
 from tests.rules.goldens import NAMING, question, resolves, rotating, seen
@@ -303,7 +303,7 @@ def test_names_and_addresses_that_rotate_for_days_are_bounded_by_a_day() -> None
         if number % 180 == 0:
             memory.forget(START + number * every)
             highest = max(highest, len(memory))
-    assert rounds_a_day * 2 < highest < (rounds_a_day + 180) * 4
+    assert rounds_a_day < highest < rounds_a_day + MOST + 4 * 180
     memory.forget(START + 20_000 * every)
     found = goldens.sizes(memory)
     assert found["_of_name"] <= rounds_a_day + 2

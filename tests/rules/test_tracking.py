@@ -13,7 +13,7 @@ from rules.fetches import CRL_CAP
 from rules.kinds.dns_chain import DnsAnswer, DnsQuestion
 from rules.kinds.http_fetch import HttpFetch
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
-from rules.memory import TRACKED, Memory
+from rules.memory import MOST, TRACKED, Memory
 from rules.observation import Observation, Step
 from rules.picture import rows_of
 from rules.report import make_report
@@ -274,3 +274,21 @@ def test_targets_that_are_gone_are_forgotten() -> None:
     tracks.keep([LISTS])
     assert tracks.of(LISTS) is second
     assert tracks.of(KEY) == Track()
+
+
+def test_m3_a_name_whose_addresses_rotate_without_end_is_bounded() -> None:
+    memory = Memory()
+    for number in range(3 * MOST):
+        step = TlsHandshake(f"20.1.{number // 256}.{number % 256}", 443, BOOTSTRAP)
+        memory.take(Observation(step, START + number, 0.1, SILENCE))
+    assert memory.forget(START + 3 * MOST) == 2 * MOST
+    assert len(memory) == MOST
+    assert min(seen.started for seen in memory.known.values()) == START + 2 * MOST
+    watch = Watch(healthy())
+    track = watch.tracks.of(KEY)
+    for number in range(3 * MOST):
+        address = f"20.2.{number // 256}.{number % 256}"
+        track.addresses[address] = AddressState(address, "ipv4", True, "ok", watch.now - number, current=True)
+    watch.judge()
+    assert len(track.addresses) == MOST
+    assert {ONE, TWO} <= set(track.addresses)
