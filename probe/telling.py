@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections import deque
 from dataclasses import dataclass, replace
@@ -35,9 +36,9 @@ from rules.verdict import Answer
 LOG = logging.getLogger("wayclear")
 #: Transitions and drift events that the state shows.
 SHOWN = 50
-#: Share of the time that may be spent on rendering, and the bounds of the wait between two snapshots, in seconds.
-RENDERING_SHARE = 0.005
-SOONEST, LATEST = 1.0, 15.0
+#: Seconds between two snapshots while nothing is judged, unless targets are measured more often: as often as a usual
+#: scrape. More would be rendered for nobody.
+LATEST = 15.0
 TEXTFILE = "wayclear.prom"
 #: Seconds between two textfiles while nothing changes.
 TEXTFILE_EVERY = 15.0
@@ -71,7 +72,8 @@ class Teller:
         self._errors = self._dropped = 0
         self._wake = asyncio.Event()
         self._remembering = asyncio.Lock()
-        self._written_at = 0.0
+        self._written_at = -math.inf  # monotonic
+        self._textfile: asyncio.Task[None] | None = None
         self._textfile_fault = ""
         self._writable = True
         self._tasks: set[asyncio.Task[None]] = set()
@@ -167,7 +169,8 @@ class Teller:
         self._start(self._record(row))
 
     def happened(self, what: Happening, detail: str = "") -> None:
-        """Something about the service itself, for Windows' Event Log."""
+        """Something about the service itself, for Windows' Event Log; the metrics tell it soon."""
+        self._wake.set()
         self._start(self._write_event(event_of_happening(what, detail)))
 
     async def _write_event(self, event: Event) -> None:
@@ -180,34 +183,40 @@ class Teller:
     async def render_for_ever(self, appliance: Appliance) -> None:
         """Make a snapshot when a judgement was made, and now and then for what every answer brings."""
         while True:
-            took = await self.render(appliance)
+            await self.render(appliance)
             try:
-                async with asyncio.timeout(min(LATEST, max(SOONEST, took / RENDERING_SHARE))):
+                async with asyncio.timeout(min(LATEST, appliance.config.serve.schedule.service)):
                     await self._wake.wait()
             except TimeoutError:
                 pass
             self._wake.clear()
 
-    async def render(self, appliance: Appliance | None) -> float:
-        """One snapshot; seconds that it took. The last good one stays when rendering fails."""
+    async def render(self, appliance: Appliance | None) -> None:
+        """One snapshot. The last good one stays when rendering fails."""
         now = time.time()
         state = self.state(appliance, now)
         if appliance is not None:
             self._meters.in_flight(appliance.asker.in_flight)
         self._look_at_history()
         self._meters.history(self._history.writable, self._history.dropped, self._history.size_bytes)
-        begun = time.thread_time()
         try:
-            self.snapshot, took = await asyncio.to_thread(self._render, state, now)
+            self.snapshot = await asyncio.to_thread(self._render, state, now)
         except Exception:  # M10: whatever it was, the last snapshot is served on
             LOG.exception("the metrics could not be rendered; the last snapshot stays")
             self._errors += 1
-            return time.thread_time() - begun
+            return
         directory = appliance.config.serve.textfile if appliance is not None else None
-        if directory and state.report is not None and now - self._written_at >= TEXTFILE_EVERY:
-            self._written_at = now
+        due = time.monotonic() - self._written_at >= TEXTFILE_EVERY
+        if directory and due and state.report is not None and self._textfile is None:
+            self._written_at = time.monotonic()
+            self._textfile = asyncio.create_task(self._tell_file(directory, state))
+
+    async def _tell_file(self, directory: str, state: State) -> None:
+        """By itself: a directory that does not answer must not keep the next snapshot waiting."""
+        try:
             await asyncio.to_thread(self._write_textfile, directory, state)
-        return took
+        finally:
+            self._textfile = None
 
     def _look_at_history(self) -> None:
         """Say once when the history cannot be written, and once when it can be again."""
@@ -221,8 +230,7 @@ class Teller:
             Happening.HISTORY_RECOVERED if writable else Happening.HISTORY_FAILED, self._history.trouble
         )
 
-    def _render(self, state: State, now: float) -> tuple[Snapshot, float]:
-        begun = time.thread_time()
+    def _render(self, state: State, now: float) -> Snapshot:
         done = self._exposition.update(state)
         self._errors += done.errors
         self._dropped += done.dropped
@@ -231,7 +239,7 @@ class Teller:
         self._meters.rendered(self._errors, self._dropped)
         self._meters.snapshot(now)
         plain = self._exposition.body(self._meters.render())
-        return Snapshot(plain, gzipped(plain), now), time.thread_time() - begun
+        return Snapshot(plain, gzipped(plain), now)
 
     def _write_textfile(self, directory: str, state: State) -> None:
         fault = ""
@@ -301,5 +309,6 @@ class Teller:
 
     async def close(self) -> None:
         """Let what is being written come to its end."""
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        writing = [self._textfile] if self._textfile is not None else []
+        await asyncio.gather(*self._tasks, *writing, return_exceptions=True)
         self._events.close()
