@@ -230,12 +230,8 @@ class Memory:
         One that showed what the first look showed stands while the first look goes on showing it: where much fails and
         the rate is low, every judgement would else wait for some second look, and no change would ever be confirmed.
         """
-        repeats = self._repeats.get(seen.step, set())
-        void = [repeat for repeat in repeats if not same or not _agree(self.known.get(repeat), seen)]
-        repeats.difference_update(void)
-        if not repeats:
-            self._repeats.pop(seen.step, None)
-        return void
+        repeats = self._repeats.get(seen.step, ())
+        return [repeat for repeat in repeats if not same or not _agree(self.known[repeat], seen)]
 
     def _take_document(self, wanted: Hashable, seen: Observation) -> None:
         """What other addresses gave before this round of tries is void: it would hide what this round shows."""
@@ -270,9 +266,9 @@ def _discard(groups: dict[_Group, set[_Member]], group: _Group, member: _Member)
             del groups[group]
 
 
-def _agree(second: Observation | None, first: Observation) -> bool:
+def _agree(second: Observation, first: Observation) -> bool:
     """Whether a second look shows what the first look shows; the GET inside TLS, which is rare, is left out."""
-    return second is not None and essence(_without_get(second)) == essence(_without_get(first))
+    return essence(_without_get(second)) == essence(_without_get(first))
 
 
 def _without_get(seen: Observation) -> Observation:
