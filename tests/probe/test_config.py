@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from probe.config import BadFile, Config, default_path, load_config, parse_config, validate_file
+from probe.config import BadFile, Config, default_path, load_config, merged, parse_config, validate_file
 from probe.files import LARGEST
 from probe.limits import Limits
 
@@ -291,6 +291,53 @@ def test_the_example_of_the_documentation_is_right(tmp_path: Path) -> None:
         path = tmp_path / f"{('my-rules', 'my-cas', 'wayclear')[number]}.toml"
         path.write_text(example.split("```")[0], "utf-8")
         assert validate_file(str(path)) == []
+
+
+# --- one configuration for a fleet, and an overlay for each host --------------------------------------------------------
+
+
+def test_an_overlay_wins_and_the_command_line_over_it(tmp_path: Path) -> None:
+    fleet, host = tmp_path / "fleet.toml", tmp_path / "host.toml"
+    fleet.write_text(GOOD)
+    host.write_text(
+        'resolvers = ["192.0.2.99"]\nrules = ["mine.toml"]\n[timeouts]\ntls = 3\n[labels]\nrack = "B7"\n'
+    )
+    found = load_config(str(fleet), {"tenant": "contoso.com"}, overlay=str(host))
+    assert found.resolvers == ("192.0.2.99",), "arrays are taken whole"
+    assert found.rules == (str(tmp_path / "mine.toml"),)
+    assert (found.limits.tcp, found.limits.tls) == (2, 3), "tables key by key"
+    assert dict(found.labels) == {"site": "Dublin", "rack": "B7"}
+    assert (found.tenant, found.pace) == ("contoso.com", "fast")
+    assert found.source == f"{fleet} with {host}"
+
+
+def test_a_fault_names_both_files_and_one_that_is_not_there(tmp_path: Path) -> None:
+    fleet, host = tmp_path / "fleet.toml", tmp_path / "host.toml"
+    fleet.write_text(GOOD)
+    host.write_text("speling = 1\n")
+    with pytest.raises(BadFile, match=r"fleet\.toml with .*host\.toml: speling"):
+        load_config(str(fleet), overlay=str(host))
+    with pytest.raises(BadFile, match=r"gone\.toml: cannot be read"):
+        load_config(str(fleet), overlay=str(tmp_path / "gone.toml"))
+    with pytest.raises(BadFile, match=r"gone\.toml: cannot be read"):
+        load_config(environ={"HOME": str(tmp_path)}, root=False, overlay=str(tmp_path / "gone.toml"))
+
+
+def test_an_overlay_alone_is_a_configuration(tmp_path: Path) -> None:
+    host = tmp_path / "host.toml"
+    host.write_text('public_roots = "roots.pem"\n')
+    found = load_config(environ={"HOME": str(tmp_path)}, root=False, overlay=str(host))
+    assert found.public_roots == str(tmp_path / "roots.pem")
+
+
+def test_merging_changes_neither_side_and_a_table_takes_the_place_of_what_is_none() -> None:
+    below: dict[str, object] = {"a": 1, "t": {"x": 1, "y": [1], "deep": {"one": 1}}, "v": 3}
+    above: dict[str, object] = {"t": {"y": [2], "deep": {"two": 2}}, "b": 2, "v": {"now": "a table"}}
+    kept = (json.dumps(below), json.dumps(above))
+    assert merged(below, above) == {
+        "a": 1, "b": 2, "t": {"x": 1, "y": [2], "deep": {"one": 1, "two": 2}}, "v": {"now": "a table"},
+    }  # fmt: skip
+    assert (json.dumps(below), json.dumps(above)) == kept
 
 
 def test_the_import_is_light() -> None:

@@ -214,7 +214,9 @@ def test_several_faults_are_told_together() -> None:
     )
 
 
-@pytest.mark.parametrize("text", ["127.0.0.1:19115", "[::1]:19115", "0.0.0.0:0", "[2001:db8::1]:65535"])
+@pytest.mark.parametrize(
+    "text", ["127.0.0.1:19115", "[::1]:19115", "0.0.0.0:0", "[2001:db8::1]:65535", "[fe80::1%eth0]:80"]
+)
 def test_places_to_listen(text: str) -> None:
     assert bad_listen(text) == ""
 

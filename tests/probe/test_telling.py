@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import gzip
 import logging
+import math
 import sqlite3
+import threading
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -13,8 +20,8 @@ import pytest
 
 from exporters.meters import Meters
 from probe import telling
-from probe.appliance import Appliance
-from probe.history import History
+from probe.appliance import Appliance, Told
+from probe.history import Bounds, History
 from probe.judging import Judged, judge
 from probe.rounds import Closed
 from probe.serve_config import Intervals, ServeConfig
@@ -26,7 +33,8 @@ from rules.state import Place
 from rules.targets import targets
 from rules.tracking import Tracks
 from rules.verdict import Answer, Plan
-from tests.probe.looped import looping
+from tests.probe.internet import RELAY, ZONE, Internet
+from tests.probe.looped import KEEN, STILL, House, going, house, looping, until
 from tests.rules import goldens
 
 PLACE = Place("c1")
@@ -169,6 +177,7 @@ async def test_the_textfile_is_written_and_a_fault_of_it_stops_nothing(
     made, history = await teller(tmp_path)
     made.judged(judged("healthy"))
     await made.render(appliance(textfile=str(tmp_path)))
+    await until((tmp_path / "wayclear.prom").exists)
     text = (tmp_path / "wayclear.prom").read_bytes()
     assert text.endswith(b"\n")
     assert b'wayclear_connector_can_live{connector="c1"} 1' in text
@@ -178,6 +187,7 @@ async def test_the_textfile_is_written_and_a_fault_of_it_stops_nothing(
     with caplog.at_level(logging.ERROR):
         for _ in range(3):
             await made.render(appliance(textfile=str(tmp_path / "gone")))
+            await until(lambda: made._textfile is None)
     assert [r.levelname for r in caplog.records] == ["ERROR"], "it is said once"
     await end(made, history)
 
@@ -226,3 +236,151 @@ async def test_what_was_measured_since_is_in_the_next_state(tmp_path: Path) -> N
 def test_a_plan_is_steady_in_every_judgement() -> None:
     assert judged("healthy").report.plan.steady
     assert not Plan("").steady
+
+
+# --- beside an appliance with a network of its own ----------------------------------------------------------------------
+
+QUICK_DISK = Bounds(busy=0.1, retry=0.02, retry_most=0.1)
+
+
+@dataclass(slots=True)
+class Office:
+    """A teller beside an appliance."""
+
+    teller: Teller
+    house: House
+    history: History
+
+    def line(self, start: str) -> str:
+        """The line of the snapshot that starts so."""
+        return next((x for x in self.teller.snapshot.plain.decode().splitlines() if x.startswith(start)), "")
+
+
+@contextlib.asynccontextmanager
+async def office(tmp_path: Path, net: Internet | None = None, *, keen: bool = False, swept: bool = True,
+                 path: Path | None = None) -> AsyncIterator[Office]:  # fmt: skip
+    """An appliance whose judgements a teller takes; its history is in `tmp_path`."""
+    async with house(net or Internet(tmp_path), KEEN if keen else STILL, swept=False) as here:
+        history = History(path or tmp_path / "history.sqlite", bounds=QUICK_DISK)
+        await history.open()
+        teller = Teller(PLACE, here.meters, history)
+        await teller.begin()
+        here.appliance._told = Told(teller.judged, lambda ended: teller.closed(ended, 3))
+        if swept:
+            await here.appliance.sweep()
+        try:
+            yield Office(teller, here, history)
+        finally:
+            await here.appliance.close()
+            await teller.close()
+            await history.close()
+
+
+@looping
+async def test_a_judgement_is_in_the_next_snapshot_at_once(tmp_path: Path) -> None:
+    async with office(tmp_path) as here:
+        task = asyncio.create_task(here.teller.render_for_ever(here.house.appliance))
+        await until(lambda: here.teller.snapshot.at > 0)
+        before = here.teller.snapshot
+        await asyncio.sleep(0.1)
+        here.teller.judged(here.house.appliance.judged)  # type: ignore[arg-type]  # there is one
+        begun = time.monotonic()
+        await until(lambda: here.teller.snapshot is not before, 2)
+        assert time.monotonic() - begun < 1
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@looping
+async def test_a_change_is_told_everywhere_and_in_order(tmp_path: Path) -> None:
+    net = Internet(tmp_path)
+    async with office(tmp_path, net, keen=True) as here, going(here.house):
+        for address in ZONE[RELAY]:
+            net.places[address] = "forged"
+        await until(lambda: here.teller.state(here.house.appliance, time.time()).answer is Answer.NO)
+        net.places.clear()
+        await until(lambda: here.teller.state(here.house.appliance, time.time()).answer is Answer.YES)
+        await until(lambda: here.teller.transitions[0].after == "yes")
+        assert [(t.before, t.after) for t in here.teller.transitions if t.subject == "connector"][::-1] == [
+            ("", "yes"),
+            ("yes", "no"),
+            ("no", "yes"),
+        ]
+    history = History(tmp_path / "history.sqlite")
+    await history.open()
+    loaded = await history.load()
+    await history.close()
+    kept = [(t.before, t.after) for t in loaded.transitions if t.subject == "connector"]
+    assert kept[::-1] == [("", "yes"), ("yes", "no"), ("no", "yes")]
+
+
+@looping
+async def test_a_history_that_fails_is_told_once_and_once_when_it_is_back(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    directory = tmp_path / "state"
+    directory.write_text("no directory")
+    async with office(tmp_path, path=directory / "history.sqlite") as here:
+        for _ in range(4):
+            await here.teller.render(here.house.appliance)
+        assert here.line("wayclear_history_writable").split()[-1] in ("0", "0.0")
+        assert here.line("wayclear_connector_can_live")
+        told = [r for r in caplog.records if str(directory) in r.getMessage()]
+        assert len(told) == 1
+        directory.unlink()
+        await until(lambda: here.history.writable)
+        await here.teller.render(here.house.appliance)
+        assert here.line("wayclear_history_writable").split()[-1] in ("1", "1.0")
+        assert here.history.dropped == 0, "what waited is written"
+
+
+def with_textfile(here: Office, directory: Path) -> None:
+    appliance = here.house.appliance
+    appliance.config = replace(
+        appliance.config, serve=replace(appliance.config.serve, textfile=str(directory))
+    )
+
+
+@looping
+async def test_the_textfile_is_written_now_and_then_whatever_the_clock_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(telling, "TEXTFILE_EVERY", 0.2)
+    async with office(tmp_path) as here:
+        with_textfile(here, tmp_path)
+        path, true = tmp_path / "wayclear.prom", time.time
+        await here.teller.render(here.house.appliance)
+        await until(path.exists)
+        first = path.stat().st_ino
+        await here.teller.render(here.house.appliance)
+        await asyncio.sleep(0.05)
+        assert path.stat().st_ino == first, "not every time"
+        monkeypatch.setattr(time, "time", lambda: true() - 5 * 365 * 86_400)
+        await asyncio.sleep(0.2)
+        await here.teller.render(here.house.appliance)
+        await until(lambda: path.stat().st_ino != first)
+        assert b"wayclear_connector_can_live" in path.read_bytes()
+
+
+@looping
+async def test_a_directory_that_does_not_answer_keeps_no_snapshot_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(telling, "TEXTFILE_EVERY", -math.inf)
+    answer, calls = threading.Event(), list[str]()
+
+    def hangs(directory: str, *_: object) -> None:
+        calls.append(directory)
+        answer.wait(10)
+
+    monkeypatch.setattr("probe.textfile.write", hangs)
+    async with office(tmp_path) as here:
+        with_textfile(here, tmp_path)
+        times = set()
+        for _ in range(5):
+            async with asyncio.timeout(2):
+                await here.teller.render(here.house.appliance)
+            times.add(here.teller.snapshot.at)
+        assert len(times) == 5
+        assert len(calls) <= 1, "one thread hangs, not one for each snapshot"
+        answer.set()
