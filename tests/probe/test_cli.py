@@ -47,7 +47,7 @@ def wayclear(*words: str, **environment: str) -> subprocess.CompletedProcess[str
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ((), "name a command: audit, explain, replay, validate or rules"),
+        ((), "name a command: audit, serve, explain, history, replay, validate or rules"),
         (("bogus",), "invalid choice: 'bogus'"),
         (("bogus\x1b[2J",), "invalid choice: 'bogus\\x1b[2J'"),
         (("audit", "--pace", "brutal"), "argument --pace: invalid choice: 'brutal'"),
@@ -82,6 +82,25 @@ def wayclear(*words: str, **environment: str) -> subprocess.CompletedProcess[str
         (("replay", "pyproject.toml"), "is not JSON"),
         (("validate",), "FILE"),
         (("validate", "/no/such/file"), "/no/such/file: cannot be read"),
+        (("serve", "--listen", ""), "argument --listen: is empty: was a variable not set?"),
+        (("serve", "--listen", "localhost:19115"), "--listen: 'localhost:19115' is no address and port"),
+        (("serve", "--listen", "x\x1b[2J"), "is no address and port"),
+        (("serve", "--overlay", "/no/such"), "/no/such: cannot be read"),
+        (("serve", "--state", ""), "argument --state: is empty"),
+        (("serve", "--textfile", ""), "argument --textfile: is empty"),
+        (("serve", "--web.config.file", ""), "argument --web.config.file: is empty"),
+        (("serve", "--web.config.fil", "x"), "unrecognized arguments: --web.config.fil x"),
+        (("serve", "--budget", "5"), "unrecognized arguments: --budget 5"),
+        (("serve", "--only", "x"), "unrecognized arguments: --only x"),
+        (("serve", "extra"), "unrecognized arguments: extra"),
+        (
+            ("history", "--since", "yesterday", "--state", "/no"),
+            "--since yesterday is neither a span of time nor a date",
+        ),
+        (("history", "--state", "/no"), "there is no history at /no/history.sqlite"),
+        (("history", "a@b", "--state", "/no"), "'a@b' holds a user"),
+        (("history", "--format", "xml"), "argument --format: invalid choice: 'xml'"),
+        (("history", "", "--state", "/no"), "argument ENDPOINT: is empty"),
         (("rules",), "list|show"),
         (("rules", "show", "nope\x1b"), "no set is called 'nope\\x1b'"),
     ],
@@ -103,7 +122,9 @@ def test_version_names_the_python_and_on_request_the_libraries() -> None:
         assert "OpenSSL " in wayclear(*words).stdout
 
 
-@pytest.mark.parametrize("words", ["['--version']", "['--help']", "['audit', '--help']", "['bogus']"])
+@pytest.mark.parametrize(
+    "words", ["['--version']", "['--help']", "['audit', '--help']", "['serve', '--help']", "['bogus']"]
+)
 def test_what_needs_no_network_imports_no_library(words: str) -> None:
     script = (
         "import sys\nfrom probe.__main__ import main\n"
@@ -116,7 +137,16 @@ def test_what_needs_no_network_imports_no_library(words: str) -> None:
     assert done.stderr.splitlines()[-1] == "[]"
 
 
-@pytest.mark.parametrize("words", [("--help",), ("audit", "--help"), ("rules", "show", "--help")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--help",),
+        ("audit", "--help"),
+        ("serve", "--help"),
+        ("history", "--help"),
+        ("rules", "show", "--help"),
+    ],
+)
 def test_help_is_no_error(words: tuple[str, ...]) -> None:
     done = wayclear(*words)
     assert done.returncode == 0

@@ -198,3 +198,34 @@ def test_a_timeout_while_our_own_loop_stood_still_proves_nothing() -> None:
 
     assert asyncio.run(body(0.4)) is Code.STARVED
     assert asyncio.run(body(0.0)) is Code.TIMEOUT
+
+
+def test_connections_are_counted_whatever_becomes_of_them() -> None:
+    """What the appliance tells as opened: TCP connections that were begun, not questions over UDP."""
+
+    async def body() -> None:
+        async with (
+            serving(ok) as place,
+            hostile(lambda asked, send: send(asked.reply(a_record(), 1))) as server,
+        ):
+            prober = Prober(network=server.network)
+            assert prober.network is server.network
+            await prober.measure(DnsQuestion("127.0.0.1", "a.test", "A"))
+            assert prober.connections == 0
+            await prober.close()
+            direct = Prober(network=HostNetwork())
+            await direct.measure(TcpConnect(place.address, place.port))
+            await direct.measure(TcpConnect("127.0.0.1", 1))
+            assert direct.connections == 2
+            await direct.close()
+
+    asyncio.run(body())
+
+
+def test_t15_a_connection_that_is_refused_by_the_guard_is_none() -> None:
+    async def body() -> None:
+        prober = Prober()
+        await measured(prober, TcpConnect("127.0.0.1", 80))
+        assert prober.connections == 0
+
+    asyncio.run(body())
