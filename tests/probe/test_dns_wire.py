@@ -8,6 +8,7 @@ from ipaddress import IPv6Address
 
 import dns.flags
 import dns.message
+import dns.name
 import dns.rrset
 import pytest
 from dns.exception import DNSException
@@ -67,6 +68,43 @@ def test_an_answer_holds_what_dnspython_wrote(
         if rtype != "TXT"
     )
     assert (reply.rcode, reply.ad, reply.truncated, reply.ede) == ("NOERROR", ad, False, "")
+
+
+@given(st.one_of(NAMES, st.text(max_size=300), st.lists(LABEL, min_size=20, max_size=40).map(".".join)))
+def test_a_question_is_dnspython_s(name: str) -> None:
+    try:
+        theirs = dns.name.from_text(name or ".").to_wire()
+    except DNSException:
+        with pytest.raises(DNSException):
+            dns_wire.question(name, "A")
+    else:
+        assert theirs is not None
+        assert dns_wire.question(name, "A") == theirs + b"\0\1\0\1"
+
+
+PIECES = st.one_of(
+    LABEL.map(lambda label: bytes((len(label),)) + label.encode()),
+    st.binary(min_size=1, max_size=70).map(lambda label: bytes((len(label),)) + label),
+    st.integers(0, 400).map(lambda target: (0xC000 | target).to_bytes(2)),
+    st.sampled_from([b"\0", b"\x01", b"\xc0", b"\x3f" + b"a" * 63]),
+)
+
+
+@given(st.lists(PIECES, max_size=20).map(b"".join), st.integers(0, 400))
+def test_a_plain_name_is_what_dnspython_reads(wire: bytes, at: int) -> None:
+    plain = dns_wire._plain(wire, at)
+    if plain is not None:
+        name, used = dns.name.from_wire(wire, at)
+        assert plain == (name.to_text(omit_final_dot=True).lower(), used)
+
+
+def test_a_plain_name_is_read_without_dnspython(monkeypatch: pytest.MonkeyPatch) -> None:
+    wire = b"\1A\4Test\0\3www\xc0\0\3w-3\xc0\x12"
+    monkeypatch.setattr("dns.name.from_wire", None)
+    assert dns_wire._plain(wire, 0) == ("a.test", 8)
+    assert dns_wire._plain(wire, 8) == ("www.a.test", 6)
+    assert dns_wire._plain(wire, 14) is None, "a pointer to itself"
+    assert dns_wire._plain(wire[:14] + b"\3w-3\xc0\x08", 14) == ("w-3.www.a.test", 6)
 
 
 def test_a_question_that_is_no_name() -> None:
