@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import cast
 
 import jsonschema
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from probe import commands
 from probe.config import Config, load_rules
+from probe.history import History
 from probe.trouble import Trouble
+from rules.trend import Transition
 from rules.verdict import Endpoint, Status
 from rules.wire_schema import schema
 from tests.exporters import samples
@@ -339,3 +344,47 @@ def test_the_second_interrupt_ends_at_once() -> None:
     )
     assert done.returncode == 130
     assert done.stderr.strip() == "Interrupted: no report was written."
+
+
+# --- the service's own commands ---------------------------------------------------------------------------------------------
+
+
+def test_the_history_is_told_as_text_and_as_json_and_never_written(tmp_path: Path) -> None:
+    async def written() -> None:
+        history = History(tmp_path / "history.sqlite")
+        await history.open()
+        at = time.time()
+        changed = Transition(
+            at, "login.windows.net:443", "pass", "fail", "ok", "tcp.timeout", "no answer \x1b[2J"
+        )
+        await history.record([changed])
+        await history.close()
+
+    asyncio.run(written())
+    before = (tmp_path / "history.sqlite").read_bytes()
+    text = offline("history", "--state", str(tmp_path))
+    assert (text.returncode, text.stderr) == (0, "")
+    assert "login.windows.net:443" in text.stdout
+    assert "tcp.timeout" in text.stdout
+    assert "\x1b" not in text.stdout
+    told = json.loads(offline("history", "--state", str(tmp_path), "--format", "json").stdout)
+    assert "tcp.timeout" in json.dumps(told)
+    nobody = offline("history", "other.example", "--state", str(tmp_path))
+    assert "login.windows.net" not in nobody.stdout
+    assert (tmp_path / "history.sqlite").read_bytes() == before
+
+
+def test_metrics_of_one_audit_are_prometheus_text() -> None:
+    done = offline("audit", "--format", "prometheus", "--exit-zero")
+    assert done.returncode == 0, done.stderr
+    families = {f.name: f for f in text_string_to_metric_families(done.stdout)}
+    assert [s.value for s in families["wayclear_connector_can_live"].samples] == [0]
+    assert [s.value for s in families["wayclear_connector_host_fault"].samples] == [1], (
+        "a host without a route"
+    )
+    assert done.stdout.endswith("\n")
+
+
+def test_serve_can_be_asked_for_its_configuration_alone() -> None:
+    done = offline("serve", "--check")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "tests/probe/empty.toml: ok\n", "")
