@@ -7,7 +7,6 @@ import http.client
 import json
 import os
 import re
-import statistics
 import sys
 import threading
 import time
@@ -18,7 +17,6 @@ from pathlib import Path
 from probe.telling import LATEST
 from tests.bench.audits import SERVICE_EVERY, Servers
 from tests.bench.exporter import Exporter
-from tests.bench.figures import Chapter, Figure
 from tests.bench.namespace import LOCAL, BenchError, Service, cpu_seconds, run
 from tests.bench.population import endpoint_address, host_name, write_rules
 from tests.bench.serve_drive import DAEMON
@@ -211,7 +209,8 @@ def measured(directory: Path, size: Size, argv: Sequence[str] = ()) -> list[Grou
     grounds: list[Ground] = []
     try:
         for count in size.counts:
-            grounds.append(Ground(directory / f"serve-{count}", count, size, argv))
+            # one by one: those that were begun are ended although a later one cannot be
+            grounds.append(Ground(directory / f"serve-{count}", count, size, argv))  # noqa: PERF401
         time.sleep(size.settle)
         read = [ground.read() for ground in grounds]
         for number in range(size.windows):

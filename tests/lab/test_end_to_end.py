@@ -265,7 +265,8 @@ def test_the_right_alerts_fire_and_nothing_else(fleet: Fleet, case: Case) -> Non
         seen = (fleet.alerts("pending"), fleet.alerts("firing"), fleet.told())
         case.mends(fleet)
         until(f"all is well after {seen}", lambda: not fleet.alerts("pending", "firing"), RESOLVED)
-    settles_at("Alertmanager tells", {}, fleet.told, 15)
+    nobody: dict[str, bool] = {}
+    settles_at("Alertmanager tells", nobody, fleet.told, 15)
     assert fleet.fired(begun) == case.fires
 
 
