@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import datetime
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEvent
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -29,17 +30,15 @@ class Jobs:
     def __init__(self, jobs: Mapping[str, tuple[float, Job]], missed: Callable[[str], None]) -> None:
         self._jobs, self._missed = dict(jobs), missed
         self._scheduler: AsyncIOScheduler | None = None
-        self._started = Readings.now()
 
     def start(self) -> None:
         """Begin, or begin anew: every job is due now."""
         self.stop()
-        self._started = Readings.now()
         made = AsyncIOScheduler(
             timezone=datetime.UTC,
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": GRACE},
         )
-        made.add_listener(self._skipped, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
+        made.add_listener(partial(self._skipped, Readings.now()), EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
         now = datetime.datetime.now(datetime.UTC)
         for name, (seconds, job) in self._jobs.items():
             made.add_job(_quietly, _Every(seconds), args=[job], id=name, next_run_time=now)
@@ -52,9 +51,9 @@ class Jobs:
             self._scheduler.shutdown(wait=False)
             self._scheduler = None
 
-    def _skipped(self, event: JobEvent) -> None:
+    def _skipped(self, started: Readings, event: JobEvent) -> None:
         """A clock that was set lets jobs look late that are not: whoever watches the clocks starts them anew."""
-        if not change(self._started, Readings.now()):
+        if not change(started, Readings.now()):
             self._missed(event.job_id)
 
 

@@ -8,8 +8,10 @@ import logging
 import time
 
 import pytest
+from apscheduler.events import EVENT_JOB_MISSED, JobEvent
 
 from probe import jobs as module
+from probe.clocks import Readings
 from probe.jobs import Jobs, _Every
 from tests.probe.looped import looping, until
 
@@ -118,6 +120,25 @@ async def test_s7_a_job_that_fails_is_told_and_runs_again(caplog: pytest.LogCapt
     await until(lambda: len(runs) >= 3)
     jobs.stop()
     assert "ZeroDivisionError" in caplog.text
+
+
+@looping
+async def test_s1_a_clock_that_was_set_makes_no_job_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the jobs are begun anew before the events of the old ones have come."""
+    told: list[str] = []
+    jobs = Jobs({"job": (1.0, Counted())}, told.append)
+    jobs.start()
+    before = Readings.now()
+    true = time.time
+    monkeypatch.setattr(time, "time", lambda: true() + 3600)
+    event = JobEvent(EVENT_JOB_MISSED, "job", "default")
+    jobs._skipped(before, event)
+    jobs.start()
+    jobs._skipped(before, event)
+    assert told == []
+    jobs._skipped(Readings.now(), event)
+    assert told == ["job"]
+    jobs.stop()
 
 
 @pytest.mark.parametrize("late", [0.0, 4.9, 5.0, 7.0, 3600.0, 10 * 365 * 86_400.0])
