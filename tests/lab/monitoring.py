@@ -167,7 +167,7 @@ class Fleet:
 
     # --- asking --------------------------------------------------------------------------------------------------------
 
-    def api(self, path: str, **parameters: str) -> Any:  # noqa: ANN401
+    def api(self, path: str, **parameters: str) -> Any:
         """Prometheus' HTTP API: the data of its answer."""
         query = urllib.parse.urlencode(parameters)
         reply = fetch(self.lab, f"http://127.0.0.1:9090/api/v1/{path}?{query}", network=MONITORING)
@@ -190,8 +190,8 @@ class Fleet:
 
     def fired(self, since: float) -> set[str]:
         """Every alert that fired at any moment since then (monotonic time)."""
-        span = int(time.monotonic() - since) + 1
-        found = self.query(f'max_over_time(ALERTS{{alertstate="firing"}}[{span}s])')
+        span = int((time.monotonic() - since) * 1000)
+        found = self.query(f'max_over_time(ALERTS{{alertstate="firing"}}[{span}ms])')
         return {word(one["metric"]) for one in found}
 
     def told(self) -> dict[str, bool]:
