@@ -26,9 +26,9 @@ from tests.lab.plan import Interceptor, Plan
 from tests.lab.scenarios.names import RELAY
 
 #: A minute of the alerts is a second of the lab. What waits for longer than `LONGEST` then (sign-in an hour, CRLs six)
-#: waits for `CUT`, and what goes on firing does so for half as long: nobody's order changes by that.
+#: waits for `CUT`, and what goes on firing does so for a quarter of it: nobody's order changes by that.
 SCALE = 1 / 60
-LONGEST, CUT, KEEP = 30.0, "15s", 0.5
+LONGEST, CUT, KEEP = 30.0, "15s", 0.25
 #: Seconds after which a prober is stale, in place of five: a round of targets that are silent is as long as their
 #: timeouts, and those are not shortened.
 STALE = 10
