@@ -112,26 +112,26 @@ class Daemon:
         self._signals()
         await server.start()
         try:
-            await self._history.open()
-            await self._teller.begin()
-            if self._history.trouble:
-                LOG.error("%s", self._history.trouble)
-            await self._teller.render(None)
-            for address in server.addresses:
-                LOG.info("listening on %s", address)
-            self._notifier.ready()
-            self._teller.happened(Happening.STARTED)
             self._watch(self._watch_lag())
             self._watch(watch(CLOCKS_EVERY, self._clocks_changed))
-            self._watch(self._work())
+            self._watch(self._work(server.addresses))
             await self._stop.wait()
         finally:
             self._notifier.stopping()
             await self._close(server)
         return self._code
 
-    async def _work(self) -> None:
-        """The first sweep, then whatever is due."""
+    async def _work(self, addresses: tuple[str, ...]) -> None:
+        """What the history knows, the first sweep, then whatever is due."""
+        await self._history.open()
+        await self._teller.begin()
+        if self._history.trouble:
+            LOG.error("%s", self._history.trouble)
+        await self._teller.render(None)
+        for address in addresses:
+            LOG.info("listening on %s", address)
+        self._notifier.ready()
+        self._teller.happened(Happening.STARTED)
         plan, _ = await self._begin()
         appliance = self._appliance
         assert appliance is not None
@@ -349,8 +349,10 @@ class Daemon:
             self._teller.note_gap(f"resumed after {found.asleep:.0f} s")
             LOG.warning("this host slept for %.0f s", found.asleep)
         if self._appliance is not None and self._ready:
-            self._appliance.clock_was_set(found.stepped)
-            self._appliance.schedule.catch_up(time.monotonic(), found.asleep)
+            if found.stepped:
+                self._appliance.clock_was_set(found.stepped)
+            if found.asleep:
+                self._appliance.schedule.catch_up(time.monotonic(), found.asleep)
             self._appliance.look_again()
             self._jobs.start()
 

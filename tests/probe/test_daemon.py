@@ -99,6 +99,37 @@ def test_s8_what_is_asked_during_the_end_changes_nothing(tmp_path: Path) -> None
         assert daemon.process.returncode == 0
 
 
+#: What hangs, and how far the service comes with it. Put in before the program begins, as a disk would do it.
+HANGS = {
+    "the history": """
+async def hangs(self): await asyncio.Event().wait()
+probe.history.History.open = hangs
+""",
+    "a reload": """
+import threading
+def hangs(*_, **__): threading.Event().wait(60) if calls else calls.append(1); return load(*_, **__)
+import probe.serving
+calls, load, probe.serving.load_config = [], probe.serving.load_config, hangs
+""",
+}
+
+
+@pytest.mark.parametrize("what", HANGS)
+def test_s8_what_hangs_is_left_behind(tmp_path: Path, what: str) -> None:
+    patches = tmp_path / "patches"
+    patches.mkdir()
+    (patches / "sitecustomize.py").write_text(f"import asyncio, probe.history\n{HANGS[what]}")
+    with served(tmp_path, environment={"PYTHONPATH": str(patches)}) as daemon:
+        daemon.until(lambda: daemon.client.status("/-/healthy") == 200)
+        if what == "a reload":
+            daemon.ready()
+            by_signal(daemon)
+            time.sleep(0.3)  # the thread hangs, which nobody tells
+        code, took = daemon.end()
+        assert code == 0
+        assert took < 5
+
+
 def test_ctrl_c_is_an_end_as_well(tmp_path: Path) -> None:
     with served(tmp_path) as daemon:
         daemon.listening()
@@ -250,19 +281,23 @@ def dumped(directory: Path) -> str:
 def test_s1_steps_of_years_cost_at_most_one_extra_cycle_each(tmp_path: Path) -> None:
     clock = tmp_path / "clock"
     clock.write_text("+0")
-    preload = {"LD_PRELOAD": faketime(), "FAKETIME_TIMESTAMP_FILE": str(clock), "FAKETIME_NO_CACHE": "1"}
+    preload = {
+        "LD_PRELOAD": faketime(),
+        "FAKETIME_TIMESTAMP_FILE": str(clock),
+        "FAKETIME_CACHE_DURATION": "1",
+    }
     with served(tmp_path, environment=preload | {"FAKETIME_DONT_FAKE_MONOTONIC": "1"}) as daemon:
         daemon.ready()
         begun = time.monotonic()
         for number, days in enumerate((-1825, 1825), 1):
             clock.write_text(f"{days:+d}d")
-            daemon.until(lambda n=number: daemon.metric("wayclear_clock_steps_total") == n, 8)  # type: ignore[misc]
+            daemon.until(lambda n=number: daemon.metric("wayclear_clock_steps_total") == n, 60)  # type: ignore[misc]
         ran = time.monotonic() - begun
         hits = [hit.at for hit in daemon.net.to(SIGN_IN) if hit.at > begun]
-        assert ran * 0.6 - 1 <= len(hits) <= ran + 2 + 2, "one a second, and one for each step"
-        assert max(b - a for a, b in itertools.pairwise(hits)) < 2.5
+        assert ran * 0.5 - 1 <= len(hits) <= ran + 2 + 2, "one a second, and one for each step"
+        assert max(b - a for a, b in itertools.pairwise(hits)) < 4
         assert not daemon.metric("wayclear_jobs_missed_total")
-        daemon.until(lambda: "tls.expired" in daemon.client.get("/report.json"), 8)
+        daemon.until(lambda: "tls.expired" in daemon.client.get("/report.json"), 60)
         assert daemon.end()[0] == 0
         assert "the clock was set by -1576" in daemon.log()
         assert dumped(tmp_path).count("clock stepped") == 2
