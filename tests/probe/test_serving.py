@@ -219,7 +219,8 @@ def log() -> Iterator[io.StringIO]:
 
 def say(level: int, message: str, *values: object) -> None:
     """Log by the service's own handlers alone: pytest would keep a lone surrogate too, and cannot send it to its parent."""
-    for handler in serving.LOG.handlers:
+    own = [handler for handler in serving.LOG.handlers if isinstance(handler.formatter, serving._Lines)]
+    for handler in own:
         handler.handle(logging.LogRecord("wayclear", level, __file__, 1, message, values, None))
 
 
