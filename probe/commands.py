@@ -53,7 +53,7 @@ def audit(arguments: argparse.Namespace) -> int:
     """Measure, judge, tell."""
     _check_output(arguments)
     config, rules = _configured(arguments)
-    _check_only("only" if arguments.only is None else "--only", config, rules)
+    check_only("only" if arguments.only is None else "--only", config, rules)
     report = _measured(config, rules)
     _deliver(arguments, report, _rendered(arguments, report, config, rules))
     return _code(arguments, report, report.exit_code)
@@ -192,7 +192,7 @@ def _configured(arguments: argparse.Namespace) -> tuple[Config, Rules]:
     return config, load_rules(config.rules, config.ca_sets)
 
 
-def _check_only(said: str, config: Config, rules: Rules) -> None:
+def check_only(said: str, config: Config, rules: Rules) -> None:
     """Trouble where `only` matches no name of the rules: there is a slip in it, and nothing would be asked."""
     known = None if config.tenant_is_domain else config.tenant
     everything = targets(rules, known)

@@ -125,7 +125,7 @@ class Daemon:
         """What the history knows, the first sweep, then whatever is due."""
         await self._history.open()
         await self._teller.begin()
-        if self._history.trouble:
+        if self._history.trouble and self._history.writable:  # else it is told with the first snapshot
             LOG.error("%s", self._history.trouble)
         await self._teller.render(None)
         for address in addresses:

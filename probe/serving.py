@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import TextIO
 
 from probe import screen
@@ -31,6 +32,7 @@ def serve(arguments: argparse.Namespace) -> int:
     """Run until a signal ends it. Trouble for everything that keeps it from beginning."""
     config, rules = load(arguments)
     if arguments.check:
+        _check_places(config)
         screen.put(f"{display(config.source or 'the defaults', 1024)}: ok\n", "utf-8")
         return 0
     _refuse_root(arguments.allow_root)
@@ -76,7 +78,32 @@ def load(arguments: argparse.Namespace) -> tuple[Config, Rules]:
         serve_part = replace(serve_part, history_path=os.path.join(arguments.state, "history.sqlite"))  # noqa: PTH118  # text
     if arguments.textfile:
         serve_part = replace(serve_part, textfile=arguments.textfile)
-    return replace(config, serve=serve_part), load_rules(config.rules, config.ca_sets)
+    made, rules = replace(config, serve=serve_part), load_rules(config.rules, config.ca_sets)
+    _check(made, rules, arguments.allow_insecure)
+    return made, rules
+
+
+def _check(config: Config, rules: Rules, allow_insecure: bool) -> None:
+    """BadFile or Trouble for what would keep a service with this configuration from beginning."""
+    from probe.commands import check_only  # late: that one imports this
+    from probe.http_server_listen import check_exposure, places
+    from probe.web_config import WebConfigFile
+
+    check_only("only", config, rules)
+    web = config.serve.web
+    loaded = WebConfigFile(web.config_file).current() if web.config_file else None
+    check_exposure(places(web.listen), loaded.config if loaded is not None else None, allow_insecure)
+
+
+def _check_places(config: Config) -> None:
+    """Trouble for directories that are not there: the service would begin, and complain later."""
+    serve_part = config.serve
+    if serve_part.textfile and not Path(serve_part.textfile).is_dir():
+        raise Trouble(
+            f"the textfile's directory {serve_part.textfile} is none", "make it, or name another one"
+        )
+    if serve_part.history_path and Path(serve_part.history_path).is_dir():
+        raise Trouble(f"the history {serve_part.history_path} is a directory", "name a file in it")
 
 
 def _files(arguments: argparse.Namespace, config: Config) -> tuple[str, ...]:

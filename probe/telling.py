@@ -224,7 +224,9 @@ class Teller:
         if writable == self._writable:
             return
         self._writable = writable
-        if not writable:
+        if writable:
+            LOG.info("the history can be written again")
+        else:
             LOG.error("%s", self._history.trouble or "the history cannot be written")
         self.happened(
             Happening.HISTORY_RECOVERED if writable else Happening.HISTORY_FAILED, self._history.trouble
@@ -280,7 +282,8 @@ class Teller:
         for transition in transitions:
             self._meters.transition()
             self.transitions.appendleft(transition)
-            LOG.warning(
+            LOG.log(
+                logging.INFO if transition.after in ("yes", "pass") else logging.WARNING,
                 "%s: %s -> %s (%s): %s",
                 transition.subject,
                 transition.before or "first seen",

@@ -262,15 +262,15 @@ def test_only_some_names_is_said_at_the_head() -> None:
 def test_a_glob_that_matches_no_name_is_refused(only: str, tenant: str | None, matches: bool) -> None:
     config = Config(only=only, tenant=tenant)
     if matches:
-        commands._check_only("--only", config, load_rules())
+        commands.check_only("--only", config, load_rules())
         return
     with pytest.raises(Trouble, match="no name of entra-app-proxy matches") as caught:
-        commands._check_only("--only", config, load_rules())
+        commands.check_only("--only", config, load_rules())
     assert "autoupdate.msappproxy.net" in str(caught.value)
 
 
 def test_nothing_is_asked_of_rules_without_a_name() -> None:
-    commands._check_only("--only", Config(only="x"), load_rules(("entra-app-proxy-china",)))
+    commands.check_only("--only", Config(only="x"), load_rules(("entra-app-proxy-china",)))
     done = offline("audit", "--rules", "entra-app-proxy-china")
     head = " ".join(done.stdout.partition("Tested from")[0].split())
     assert "Microsoft publishes no list" in head

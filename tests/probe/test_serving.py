@@ -18,6 +18,7 @@ import pytest
 
 from probe import serving
 from probe.cli import build_parser
+from probe.config import BadFile
 from probe.rulefiles import shipped_names
 from probe.serve_config import LISTEN
 from probe.trouble import Trouble
@@ -180,10 +181,12 @@ def test_options_win_over_both_files(files: Path) -> None:
     )
     assert [one.name for one in rules.rulesets] == ["small"]
     more = ["--listen", "127.0.0.1:2", "--listen", "[::1]:2", "--tenant", "fabrikam.com", "--state", "/var/x"]
-    more += ["--textfile", "/var/t", "--web.config.file", "web.yml", "--rules", shipped_names()[0]]
+    web = files / "web.yml"
+    web.write_text("http_server_config:\n  http2: false\n")
+    more += ["--textfile", "/var/t", "--web.config.file", str(web), "--rules", shipped_names()[0]]
     config, rules = serving.load(options(*words, *more))
     assert config.serve.web.listen == ("127.0.0.1:2", "[::1]:2")
-    assert config.serve.web.config_file == "web.yml"
+    assert config.serve.web.config_file == str(web)
     assert (config.tenant, config.tenant_source) == ("fabrikam.com", "--tenant")
     assert (config.serve.history_path, config.serve.textfile) == ("/var/x/history.sqlite", "/var/t")
     assert config.serve.connector == "one"
@@ -259,3 +262,33 @@ def test_other_libraries_log_in_the_same_form(log: io.StringIO) -> None:
     logging.getLogger("apscheduler.executors.default").error("a job failed\n")
     logging.getLogger("asyncio").error("a task failed\n")
     assert len(log.getvalue().splitlines()) == 2
+
+
+# --- what a check and a reload look at beside the files' own rules ---------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        (["--listen", "0.0.0.0:19120"], "does not listen on 0.0.0.0:19120"),
+        (["--web.config.file", "/nowhere/web.yml"], "cannot be read"),
+    ],
+)
+def test_what_would_keep_it_from_beginning_is_no_good_configuration(extra: list[str], message: str) -> None:
+    with pytest.raises((Trouble, BadFile), match=message):
+        serving.load(build_parser().parse_args(["serve", *extra]))
+
+
+def test_a_glob_that_matches_nothing_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "wayclear.toml"
+    file.write_text('only = "*.nomatch.example"\n')
+    with pytest.raises(Trouble, match="no name of entra-app-proxy matches"):
+        serving.load(build_parser().parse_args(["serve", "--config", str(file)]))
+
+
+def test_a_check_looks_at_the_directories(tmp_path: Path) -> None:
+    asked = build_parser().parse_args(["serve", "--check", "--textfile", str(tmp_path / "gone")])
+    with pytest.raises(Trouble, match="is none"):
+        serving.serve(asked)
+    asked = build_parser().parse_args(["serve", "--check", "--textfile", str(tmp_path)])
+    assert serving.serve(asked) == 0
