@@ -219,7 +219,12 @@ def tls_server(settings: TlsSettings) -> TlsServer:
     if settings.ciphers:
         context.set_ciphers(":".join(settings.ciphers))
     if settings.curve:
-        context.set_ecdh_curve(settings.curve)
+        try:
+            context.set_ecdh_curve(settings.curve)
+        except ssl.SSLError as error:  # Debian 12's own Python cannot choose X25519
+            raise _bad(
+                settings.cert_file, f"this Python's OpenSSL cannot choose the curve {settings.curve} alone"
+            ) from error
     _load_pair(context, settings)
     _load_client_cas(context, settings)
     leaf = _leaf(chain, settings.cert_file)

@@ -22,6 +22,8 @@ from tests.lab.plan import CONNECTOR, UPSTREAM, Interceptor, Plan, Resolver
 from tests.lab.world import HOSTILE_AUTHORITATIVE
 
 ROOT = Path(__file__).parents[2]
+#: Seconds for which a SYN may be repeated: longer than any connection of ours is waited for.
+LONGEST_SYN = 30.0
 
 
 class LabError(Exception):
@@ -159,15 +161,21 @@ class Lab:
 
     def connections(self) -> list[Connection]:
         """The connector's TCP connections since `watch`, as the firewall saw them, in the order in which they began."""
-        found: dict[tuple[str, int, str, int], Connection] = {}
+        made: list[Connection] = []
+        newest: dict[tuple[str, int, str, int], Connection] = {}
         for line in self.log("connections").splitlines()[1:]:
             when, what, *ends = json.loads(line)
             key = (ends[0], ends[1], ends[2], ends[3])
-            if what == "syn":  # the same ends again: a SYN that was repeated
-                found.setdefault(key, Connection(when, ends[2], ends[3]))
-            elif key in found and found[key].ended is None:
-                found[key].ended = when
-        return list(found.values())
+            known = newest.get(key)
+            if (
+                what == "syn"
+            ):  # the same ends again: a SYN that was repeated, or much later a port that was used again
+                if known is None or known.ended is not None or when - known.began > LONGEST_SYN:
+                    newest[key] = Connection(when, ends[2], ends[3])
+                    made.append(newest[key])
+            elif known is not None and known.ended is None:
+                known.ended = when
+        return made
 
     # --- building ---------------------------------------------------------------------------------------------
 
