@@ -51,9 +51,9 @@ from rules.verdict import Plan
 
 LOG = logging.getLogger("wayclear")
 #: Seconds between two ticks, and how far ahead each looks: a tick that is late misses nothing.
-TICK, HORIZON = 5.0, 7.5
+TICK, HORIZON = 10.0, 15.0
 #: Seconds between two looks at the clocks, at the loop's lag, at the files; between two retentions.
-CLOCKS_EVERY, LAG_EVERY, FILES_EVERY, RETENTION_EVERY = 5.0, 1.0, 5.0, 3600.0
+CLOCKS_EVERY, LAG_EVERY, FILES_EVERY, RETENTION_EVERY = 5.0, 1.0, 10.0, 3600.0
 #: Seconds in which it ends.
 END = 4.0
 T = TypeVar("T")
@@ -91,9 +91,10 @@ class Daemon:
         self._ready = False
         self._connections = 0
         self._code = 0
-        self._retired: list[
-            Prober | None
-        ] = []  # of configurations before; what they began may still be under way
+        self._lag: asyncio.TimerHandle | None = None
+        self._fed = 0.0  # loop time
+        # of configurations before; what they began may still be under way
+        self._retired: list[Prober | None] = []
 
     # --- from start to end ---------------------------------------------------------------------------------------------
 
@@ -112,7 +113,7 @@ class Daemon:
         self._signals()
         await server.start()
         try:
-            self._watch(self._watch_lag())
+            self._look_at_lag(asyncio.get_running_loop().time())
             self._watch(watch(CLOCKS_EVERY, self._clocks_changed))
             self._watch(self._work(server.addresses))
             await self._stop.wait()
@@ -166,6 +167,8 @@ class Daemon:
     async def _close(self, server: HttpServer) -> None:
         """Everything ends within `END` seconds, what hangs is left behind."""
         self._jobs.stop()
+        if self._lag is not None:
+            self._lag.cancel()
         for task in self._tasks:
             task.cancel()
         try:
@@ -327,17 +330,15 @@ class Daemon:
             self._code = 1
             self._stop.set()  # whoever watches the service starts it anew
 
-    async def _watch_lag(self) -> None:
-        """How late the loop wakes up, and the watchdog's sign of life."""
-        loop, fed = asyncio.get_running_loop(), 0.0
-        while True:
-            due = loop.time() + LAG_EVERY
-            await asyncio.sleep(LAG_EVERY)
-            now = loop.time()
-            self._meters.loop_lag(max(0.0, now - due))
-            if self._notifier.interval is not None and now - fed >= self._notifier.interval:
-                fed = now
-                self._notifier.watchdog()
+    def _look_at_lag(self, due: float) -> None:
+        """How late the loop wakes up, and the watchdog's sign of life. A bare timer: as a task it would cost double."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        self._meters.loop_lag(max(0.0, now - due))
+        if self._notifier.interval is not None and now - self._fed >= self._notifier.interval:
+            self._fed = now
+            self._notifier.watchdog()
+        self._lag = loop.call_at(now + LAG_EVERY, self._look_at_lag, now + LAG_EVERY)
 
     def _clocks_changed(self, found: Change) -> None:
         """A step or a sleep costs one extra look, and is told."""
