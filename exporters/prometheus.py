@@ -7,6 +7,7 @@ leaves one immutable tuple behind, so that `body` may run in any thread meanwhil
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -76,14 +77,15 @@ class Exposition:
             faults[0] if faults else None,
         )
 
-    def body(self, meters: bytes = b"") -> bytes:
-        """The page: the latest state, then the prober's own metrics as `Meters.render` gives them."""
-        parts: list[bytes] = []
+    def parts(self, meters: bytes = b"") -> Iterator[bytes]:
+        """The page, a family at a time: the latest state, then the prober's own metrics as `Meters.render` gives them."""
         for head, samples in self._snapshot:
-            parts.append(head)
-            parts.extend(samples)
-        parts.append(meters)
-        return b"".join(parts)
+            yield b"".join((head, *samples))
+        yield meters
+
+    def body(self, meters: bytes = b"") -> bytes:
+        """The page as a whole."""
+        return b"".join(self.parts(meters))
 
     def _wanted(self, state: State, faults: list[Exception]) -> dict[Key, tuple[TargetState, ...]]:
         """The targets to show: none before there is a report."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from exporters import report_json, status_page
 from exporters.style import Style
 from probe.config import Config
-from probe.http_server_messages import Request, Response
+from probe.http_server_messages import Request, Response, takes_gzip
 from probe.probing import probe
 from rules.display import display
 from rules.maintenance import Window
@@ -67,9 +67,12 @@ class Pages:
             return _plain(405, "This page is only read.\n", (("Allow", "GET, HEAD"),))
         return await page(request)
 
-    async def _metrics(self, _: Request) -> Response:
+    async def _metrics(self, request: Request) -> Response:
         snapshot = self._daemon.teller.snapshot
-        return Response(200, snapshot.plain, METRICS, gzip_body=snapshot.packed)
+        if takes_gzip(request.headers.get("accept-encoding", "")):
+            return Response(200, b"", METRICS, gzip_body=snapshot.packed)
+        plain = await asyncio.to_thread(lambda: snapshot.plain)
+        return Response(200, plain, METRICS, gzip_body=snapshot.packed)
 
     async def _status(self, request: Request) -> Response:
         refresh, now = _refresh(request), time.time()

@@ -7,6 +7,7 @@ handed over whole.
 from __future__ import annotations
 
 import asyncio
+import gzip
 import logging
 import math
 import time
@@ -46,11 +47,15 @@ TEXTFILE_EVERY = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The text of a scrape, plain and compressed, and when its values were taken (Unix time)."""
+    """The text of a scrape, compressed as every Prometheus asks for it, and when its values were taken (Unix time)."""
 
-    plain: bytes
     packed: bytes
     at: float
+
+    @property
+    def plain(self) -> bytes:
+        """The text itself. With many targets it takes milliseconds: call it in a thread."""
+        return gzip.decompress(self.packed)
 
 
 class Teller:
@@ -58,7 +63,7 @@ class Teller:
 
     def __init__(self, place: Place, meters: Meters, history: History) -> None:
         self.place = place
-        self.snapshot = Snapshot(b"", gzipped(b""), 0.0)
+        self.snapshot = Snapshot(gzipped(()), 0.0)
         self.transitions: deque[Transition] = deque(maxlen=SHOWN)
         self.drifts: deque[Drift] = deque(maxlen=SHOWN)
         self.notes: list[str] = []
@@ -240,8 +245,7 @@ class Teller:
             LOG.error("a part of the metrics could not be written: %s", type(done.fault).__name__)
         self._meters.rendered(self._errors, self._dropped)
         self._meters.snapshot(now)
-        plain = self._exposition.body(self._meters.render())
-        return Snapshot(plain, gzipped(plain), now)
+        return Snapshot(gzipped(self._exposition.parts(self._meters.render())), now)
 
     def _write_textfile(self, directory: str, state: State) -> None:
         fault = ""

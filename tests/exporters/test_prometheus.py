@@ -305,7 +305,7 @@ def test_a_body_may_be_joined_while_states_come() -> None:
 
 def test_gzip_of_a_page_is_the_page() -> None:
     body = Exposition(PLACE).body(busy().render())
-    assert gzip.decompress(gzipped(body)) == body
+    assert gzip.decompress(gzipped([body])) == body
 
 
 # --- by itself ------------------------------------------------------------------------------------------------------
