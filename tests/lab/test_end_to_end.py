@@ -24,7 +24,7 @@ from dashboards import annotation_queries, queries, variable_queries
 from exporters.catalogue import SERIES_BESIDES, SERIES_OF_A_TARGET
 from tests.lab import configs, plan
 from tests.lab.appliance import settles_at, until
-from tests.lab.lab import Lab
+from tests.lab.lab import ROOT, Lab
 from tests.lab.monitoring import DUB1, DUB2, NEW_ADDRESS, SIN1, SYD1, Fleet
 from tests.lab.monitoring import plan as fleet_plan
 from tests.lab.scenarios.names import BOOTSTRAP, OTHER_RELAY, REGISTRATION, RELAY
@@ -291,6 +291,22 @@ def test_drift_pages_nobody_and_is_remembered(fleet: Fleet) -> None:
     assert "new suffix" in daemon.history(RELAY).stdout
     assert fleet.alerts("pending", "firing") == set()
     assert fleet.fired(begun) == set()
+
+
+def case_rows() -> list[str]:
+    """The cases as rows of the table in docs/lab.md; an alert in brackets is held back."""
+    rows = []
+    for case in CASES:
+        names = {
+            f"({alert.split()[0]})" if alert in case.held_back else alert.split()[0] for alert in case.fires
+        }
+        rows.append(f"| `{case.name}` | {', '.join(sorted(names))} |")
+    return rows
+
+
+def test_the_cases_are_described() -> None:
+    told = (ROOT / "docs" / "lab.md").read_text("utf-8")
+    assert [line for line in told.splitlines() if line in case_rows()] == case_rows()
 
 
 def _annotations_have_data(fleet: Fleet, *names: str) -> None:
