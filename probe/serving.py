@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
-from probe import screen
+from probe import heap, screen
 from probe.config import Config, default_path, load_config, load_rules
 from probe.rulefiles import is_file_name
 from probe.serve_config import LISTEN, bad_listen
@@ -37,6 +37,7 @@ def serve(arguments: argparse.Namespace) -> int:
         return 0
     _refuse_root(arguments.allow_root)
     _log_to(sys.stderr)
+    heap.settle()
     from probe.daemon import Daemon, Options  # late: brings the scheduler and the web server
 
     options = Options(

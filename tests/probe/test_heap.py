@@ -1,0 +1,65 @@
+"""The heap of a long life, in processes of their own: it cannot be set back."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from probe import heap
+
+# glibc's own count of blocks that are mappings: after a larger one was freed, and in a second thread.
+_LIFE = """\
+import ctypes, json, sys, threading
+from probe import heap
+
+class Told(ctypes.Structure):
+    names = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost"
+    _fields_ = [(name, ctypes.c_size_t) for name in names.split()]
+
+library = ctypes.CDLL(None)
+library.mallinfo2.restype = Told
+settled = heap.settle() if sys.argv[1] == "settled" else None
+large = bytes(8 << 20)
+del large
+before = library.mallinfo2().hblks
+kept = [bytes(1 << 20)]
+mapped = library.mallinfo2().hblks - before
+before = library.mallinfo2().uordblks
+thread = threading.Thread(target=lambda: kept.extend(bytes(2000) for _ in range(1000)))
+thread.start()
+thread.join()
+print(json.dumps([settled, mapped, library.mallinfo2().uordblks - before]))
+"""
+
+
+def lived(how: str) -> tuple[bool | None, int, int]:
+    """What `settle` said, large blocks that are mappings, bytes of the first arena that another thread took."""
+    run = subprocess.run([sys.executable, "-c", _LIFE, how], capture_output=True, text=True, check=True)
+    settled, mapped, taken = json.loads(run.stdout)
+    return settled, mapped, taken
+
+
+def test_large_blocks_are_by_themselves_and_threads_share_one_arena() -> None:
+    settled, mapped, taken = lived("settled")
+    assert (settled, mapped) == (True, 1)
+    assert taken > 2_000_000
+    assert lived("as it is")[:2] == (None, 0), "without it a block of 1 MB comes out of what was kept"
+
+
+@pytest.mark.parametrize("library", [OSError("no library"), object()])
+def test_another_c_library_has_no_such_call(monkeypatch: pytest.MonkeyPatch, library: object) -> None:
+    def load(_: object) -> object:
+        if isinstance(library, OSError):
+            raise library
+        return library
+
+    monkeypatch.setattr("ctypes.CDLL", load)
+    assert heap.settle() is False
+
+
+def test_another_system_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert heap.settle() is False
