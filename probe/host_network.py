@@ -162,7 +162,8 @@ class _HostStream:
         self._reading = False
         self._waiter: asyncio.Future[bytes] | None = None
         self.connect_s = connect_s
-        self.local: tuple[str, int] = sock.getsockname()[:2]
+        address, port = sock.getsockname()[:2]
+        self.local: tuple[str, int] = (sys.intern(address), port)  # it stays with the answer; few are ours
 
     async def send(self, data: bytes) -> None:
         """Hand all of `data` to the kernel."""

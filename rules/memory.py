@@ -58,7 +58,9 @@ class Memory:
 
     def __init__(self) -> None:
         self.known: dict[Step, Observation] = {}
-        self._essence: dict[Step, Hashable] = {}
+        self._essence: dict[
+            Step, int
+        ] = {}  # its hash: of thousands of answers the essences would be megabytes
         self._documents: dict[Hashable, Observation] = {}  # the newest good answer, whoever gave it
         self._of_document: dict[Hashable, set[Step]] = defaultdict(set)
         self._of_name: dict[str, set[DnsQuestion | OsLookup]] = defaultdict(set)
@@ -66,6 +68,7 @@ class Memory:
         self._last_good: dict[str, dict[str, float]] = defaultdict(dict)
         self._silent: dict[str, set[str]] = {}  # resolver -> names since its last answer
         self._chains: dict[tuple[bytes, ...], tuple[bytes, ...]] = {}
+        self._certificates: dict[bytes, bytes] = {}
 
     def __len__(self) -> int:
         return len(self.known)
@@ -82,7 +85,7 @@ class Memory:
     def take(self, seen: Observation) -> bool:
         """Keep an answer. True when it differs from the one before in anything that a verdict may rest on."""
         seen = self._shared(seen)
-        step, now = seen.step, essence(seen)
+        step, now = seen.step, hash(essence(seen))
         before = self._essence.get(step)
         if isinstance(step, LocalHost) and seen.evidence is None and before is not None:
             return False  # this host could not be looked at: that makes it no host without names to ask for
@@ -149,6 +152,7 @@ class Memory:
                 del self._last_good[host]
         live = {s.evidence.chain for s in self.known.values() if isinstance(s.evidence, TlsFacts)}
         self._chains = {chain: chain for chain in live}
+        self._certificates = {der: der for chain in live for der in chain}
         return len(old) + len(crowd)
 
     def _beyond(self) -> list[Step]:
@@ -217,11 +221,14 @@ class Memory:
     # ----------------------------------------------------------------------------------------------------------------
 
     def _shared(self, seen: Observation) -> Observation:
-        """The same chain is kept once, however many addresses show it."""
+        """The same chain is kept once, however many addresses show it, and so is each of its certificates."""
         facts = seen.evidence
         if not isinstance(facts, TlsFacts) or not facts.chain:
             return seen
-        chain = self._chains.setdefault(facts.chain, facts.chain)
+        chain = self._chains.get(facts.chain)
+        if chain is None:
+            chain = tuple(self._certificates.setdefault(der, der) for der in facts.chain)
+            self._chains[chain] = chain
         return seen if chain is facts.chain else replace(seen, evidence=replace(facts, chain=chain))
 
     def _void(self, seen: Observation, same: bool) -> list[Step]:
