@@ -53,7 +53,7 @@ LOG = logging.getLogger("wayclear")
 #: Seconds between two ticks, and how far ahead each looks: a tick that is late misses nothing.
 TICK, HORIZON = 10.0, 15.0
 #: Seconds between two looks at the clocks, at the loop's lag, at the files; between two retentions.
-CLOCKS_EVERY, LAG_EVERY, FILES_EVERY, RETENTION_EVERY = 5.0, 1.0, 10.0, 3600.0
+CLOCKS_EVERY, LAG_EVERY, FILES_EVERY, RETENTION_EVERY = 5.0, 5.0, 10.0, 3600.0
 #: Seconds in which it ends.
 END = 4.0
 T = TypeVar("T")
@@ -154,7 +154,7 @@ class Daemon:
         await appliance.judge_for_ever()
 
     async def _begin(self) -> tuple[Plan, int]:
-        self._prober = _prober(self._config)
+        self._prober = _prober(self._config, self._meters)
         plan, opened = await make_plan(self._config, self._rules, self._prober)
         told = Told(self._judged, self._closed)
         self._appliance = Appliance(self._config, self._rules, plan, self._prober, self._meters, told)
@@ -266,7 +266,7 @@ class Daemon:
             self._config.os_store,
         ):
             self._retired.append(self._prober)
-            self._prober = _prober(config)
+            self._prober = _prober(config, self._meters)
             self._appliance.use(self._prober)
         self._config, self._rules = config, rules
         self._place = place_of(config, platform.node())
@@ -331,14 +331,18 @@ class Daemon:
             self._stop.set()  # whoever watches the service starts it anew
 
     def _look_at_lag(self, due: float) -> None:
-        """How late the loop wakes up, and the watchdog's sign of life. A bare timer: as a task it would cost double."""
+        """How late the loop is (the prober looks more often while it measures), and the watchdog's sign of life.
+
+        A bare timer: what wakes an idle processor costs more than what it does.
+        """
         loop = asyncio.get_running_loop()
         now = loop.time()
         self._meters.loop_lag(max(0.0, now - due))
-        if self._notifier.interval is not None and now - self._fed >= self._notifier.interval:
+        if (feed := self._notifier.interval) is not None and now - self._fed >= feed:
             self._fed = now
             self._notifier.watchdog()
-        self._lag = loop.call_at(now + LAG_EVERY, self._look_at_lag, now + LAG_EVERY)
+        due = now + (LAG_EVERY if feed is None else feed / -(-feed // LAG_EVERY))
+        self._lag = loop.call_at(due, self._look_at_lag, due)
 
     def _clocks_changed(self, found: Change) -> None:
         """A step or a sleep costs one extra look, and is told."""
@@ -387,9 +391,9 @@ class Daemon:
                 signal.signal(number, signal.SIG_IGN)
 
 
-def _prober(config: Config) -> Prober:
+def _prober(config: Config, meters: Meters) -> Prober:
     stores = TrustStores(_path(config.public_roots), _path(config.os_store))
-    return Prober(limits=config.limits, stores=stores)
+    return Prober(limits=config.limits, stores=stores, late=meters.loop_lag)
 
 
 def _path(name: str | None) -> Path | None:

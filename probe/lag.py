@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 INTERVAL = 0.1  # seconds between two looks
 _WORTH_KEEPING = 0.05  # seconds; less is the noise of a busy machine
@@ -13,11 +14,12 @@ _KEPT = 1000
 class LagMeter:
     """A timer that notes how much later than asked it runs, while anything is measured. Times are the loop's, in seconds.
 
-    While nothing is measured it lets the processor sleep: a service waits for most of its time.
+    While nothing is measured it lets the processor sleep: a service waits for most of its time. `told` hears of every look.
     """
 
-    def __init__(self, interval: float = INTERVAL) -> None:
+    def __init__(self, interval: float = INTERVAL, told: Callable[[float], None] | None = None) -> None:
         self._interval = interval
+        self._told = told
         self._late: deque[tuple[float, float]] = deque(maxlen=_KEPT)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -60,6 +62,8 @@ class LagMeter:
     def _tick(self) -> None:
         assert self._loop is not None
         now = self._loop.time()
+        if self._told is not None:
+            self._told(now - self._due)
         if now - self._due > _WORTH_KEEPING:
             self._late.append((now, now - self._due))
         if self._measured:

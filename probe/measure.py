@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 from probe.failure import local
@@ -46,7 +47,8 @@ class Prober:
     """Measures steps one by one or many at a time on the running loop; `close()` must be awaited.
 
     Without a `network` of the caller's it goes direct and never connects to addresses that no service of the internet
-    has (loopback, link-local, metadata, multicast), nor, once `LocalHost` was measured, to this host's own.
+    has (loopback, link-local, metadata, multicast), nor, once `LocalHost` was measured, to this host's own. `late` is
+    told how late the loop is (seconds), again and again while something is measured.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Prober:
         stores: TrustStores | None = None,
         places: Places | None = None,
         outer: float = OUTER,
+        late: Callable[[float], None] | None = None,
     ) -> None:
         self._limits = limits or Limits()
         self._network = network or HostNetwork(self._forbidden)
@@ -66,7 +69,7 @@ class Prober:
         self._places = places
         self._outer = outer
         self._own: frozenset[Address] = frozenset()
-        self._lag = LagMeter()
+        self._lag = LagMeter(told=late)
 
     @property
     def network(self) -> Network:

@@ -42,7 +42,8 @@ def test_it_leaves_no_task() -> None:
 def test_it_lets_the_processor_sleep_while_nothing_is_measured() -> None:
     async def body() -> None:
         loop = asyncio.get_running_loop()
-        meter = LagMeter(0.01)
+        looks: list[float] = []
+        meter = LagMeter(0.01, looks.append)
         for _ in range(2):
             meter.begin()
             meter.begin()
@@ -55,5 +56,8 @@ def test_it_lets_the_processor_sleep_while_nothing_is_measured() -> None:
             await asyncio.sleep(0.05)
             assert not meter.running
         meter.stop()
+        assert 2 * 3 < len(looks) < 2 * 20
+        assert min(looks) >= 0
+        assert max(looks) > 0.05
 
     asyncio.run(body())
