@@ -299,6 +299,16 @@ METERS: tuple[Metric, ...] = (
         (), PROBER,
     ),
     Metric(
+        "wayclear_web_config_last_reload_successful", "gauge",
+        "1: the web configuration in use is the one on disk as last read. 0: that one is faulty, the old one is kept.",
+        (), PROBER,
+    ),
+    Metric(
+        "wayclear_web_config_last_reload_success_timestamp_seconds", "gauge",
+        "When the web configuration was last read without a fault, in seconds since 1970 (Unix time).",
+        (), PROBER,
+    ),
+    Metric(
         "wayclear_history_writable", "gauge",
         "1: the history takes rows. 0: it does not, and rows wait in memory.",
         (), PROBER,

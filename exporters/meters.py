@@ -70,6 +70,8 @@ class Meters:
 
         self._reloaded = self._gauge("wayclear_config_last_reload_successful")
         self._reloaded_at = self._gauge("wayclear_config_last_reload_success_timestamp_seconds")
+        self._web_reloaded = self._gauge("wayclear_web_config_last_reload_successful")
+        self._web_reloaded_at = self._gauge("wayclear_web_config_last_reload_success_timestamp_seconds")
         self._writable = self._gauge("wayclear_history_writable")
         self._rows_dropped = _Total(self._counter("wayclear_history_rows_dropped_total"))
         self._history_size = self._gauge("wayclear_history_size_bytes")
@@ -143,6 +145,11 @@ class Meters:
         self._reloaded.set(ok)
         if ok:
             self._reloaded_at.set(at)
+
+    def web_config(self, ok: bool, at: float) -> None:
+        """Whether the web configuration's newest version is in use; `at`: when one was last taken."""
+        self._web_reloaded.set(ok)
+        self._web_reloaded_at.set(at)
 
     def history(self, writable: bool, dropped: int, size: int) -> None:
         """Whether the history takes rows, how many it has lost since it was opened, and its size in bytes."""

@@ -39,7 +39,7 @@ from probe.reloading import Sources
 from probe.rounds import Closed
 from probe.run import make_plan
 from probe.telling import Teller
-from probe.trouble import Trouble
+from probe.trouble import Trouble, one_line
 from probe.version import VERSION
 from probe.web_config import WebConfigFile
 from rules.fields import BadFile
@@ -78,7 +78,9 @@ class Daemon:
         self._meters = Meters(self._place)
         path = config.serve.history_path or default_path(os.environ)
         self._history = History(path, config.serve.history_days, config.serve.history_mb * 1024 * 1024)
-        self._teller = Teller(self._place, self._meters, self._history)
+        file = config.serve.web.config_file
+        self._web = WebConfigFile(file) if file else None
+        self._teller = Teller(self._place, self._meters, self._history, self._web)
         self._notifier = Notifier(os.environ)
         self._appliance: Appliance | None = None
         self._prober: Prober | None = None
@@ -102,14 +104,8 @@ class Daemon:
         """Until a signal ends it; the exit code. Trouble where it cannot begin."""
         self._meters.build(VERSION, platform.python_version(), backend.openssl_version_text())
         self._meters.reload(True, time.time())
-        pages = Pages(self)
-        server = HttpServer(
-            pages.answer,
-            self._config.serve.web.listen,
-            web_config=WebConfigFile(file) if (file := self._config.serve.web.config_file) else None,
-            hosts=self._config.serve.web.hosts,
-            allow_insecure=self._options.allow_insecure,
-        )
+        web, insecure = self._config.serve.web, self._options.allow_insecure
+        server = HttpServer(Pages(self).answer, web.listen, self._web, web.hosts, insecure)
         self._signals()
         await server.start()
         try:
@@ -237,7 +233,7 @@ class Daemon:
             config, rules = await asyncio.to_thread(self._options.load)
             await self._change(config, rules)
         except (BadFile, Trouble) as error:
-            fault = str(error)
+            fault = one_line(str(error))
         except Exception as error:  # a reload must never end the service
             LOG.exception("the reload failed")
             fault = f"{type(error).__name__}: {error}"

@@ -17,7 +17,7 @@ from probe import heap, screen
 from probe.config import Config, default_path, load_config, load_rules
 from probe.rulefiles import is_file_name
 from probe.serve_config import LISTEN, bad_listen
-from probe.trouble import Trouble
+from probe.trouble import Trouble, one_line
 from rules.display import display
 from rules.ruleset import Rules
 
@@ -127,12 +127,17 @@ class _Lines(logging.Formatter):
     """One line for each event, in logfmt; text of peers harmless (rows G4 and U5 of the hostile inputs)."""
 
     def format(self, record: logging.LogRecord) -> str:
-        text = display(record.getMessage(), MOST_LOGGED)
+        text = display(one_line(record.getMessage()), MOST_LOGGED)
         if record.exc_info:
-            text += " | " + display(self.formatException(record.exc_info), MOST_LOGGED)
+            text += " | " + display(_calls(self.formatException(record.exc_info)), MOST_LOGGED)
         quoted = text.replace("\\", "\\\\").replace('"', '\\"')
         when = self.formatTime(record, "%Y-%m-%dT%H:%M:%S")
         return f'ts={when} level={record.levelname.lower()} msg="{quoted}"'
+
+
+def _calls(trace: str) -> str:
+    """A traceback as one line."""
+    return " | ".join(line.strip() for line in trace.split("\n") if line.strip())
 
 
 def _log_to(stream: TextIO) -> None:

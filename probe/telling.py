@@ -26,6 +26,7 @@ from probe.judging import Judged
 from probe.rounds import Closed
 from probe.trouble import Trouble
 from probe.version import VERSION
+from probe.web_config import WebConfigFile
 from rules.confirm import CONNECTOR, heaviest
 from rules.ledger import Ledger, Seen, entries
 from rules.maintenance import open_window
@@ -61,13 +62,15 @@ class Snapshot:
 class Teller:
     """What is published. Everything but `_render` runs on the loop."""
 
-    def __init__(self, place: Place, meters: Meters, history: History) -> None:
+    def __init__(
+        self, place: Place, meters: Meters, history: History, web: WebConfigFile | None = None
+    ) -> None:
         self.place = place
         self.snapshot = Snapshot(gzipped(()), 0.0)
         self.transitions: deque[Transition] = deque(maxlen=SHOWN)
         self.drifts: deque[Drift] = deque(maxlen=SHOWN)
         self.notes: list[str] = []
-        self._meters, self._history = meters, history
+        self._meters, self._history, self._web = meters, history, web
         self._exposition = Exposition(place)
         self._events = EventLog()
         self._ledger = Ledger()
@@ -107,7 +110,7 @@ class Teller:
             "",
             maintenance=window.name if window is not None else "",
             inventory=config.inventory if config is not None else (),
-            notes=tuple(self.notes),
+            notes=self._notes(),
             transitions=tuple(self.transitions),
             drifts=tuple(self.drifts),
         )
@@ -131,6 +134,13 @@ class Teller:
             transitions=base.transitions,
             drifts=base.drifts,
         )
+
+    def _notes(self) -> tuple[str, ...]:
+        """What the reload of either configuration has to say."""
+        if self._web is None or not self._web.problem:
+            return tuple(self.notes)
+        fault = f"The web configuration could not be reloaded, the old one is in force: {self._web.problem}"
+        return (*self.notes, fault)
 
     def judged(self, made: Judged) -> None:
         """A judgement has been made."""
@@ -204,6 +214,8 @@ class Teller:
             self._meters.in_flight(appliance.asker.in_flight)
         self._look_at_history()
         self._meters.history(self._history.writable, self._history.dropped, self._history.size_bytes)
+        if self._web is not None:
+            self._meters.web_config(not self._web.problem, self._web.read_at)
         try:
             self.snapshot = await asyncio.to_thread(self._render, state, now)
         except Exception:  # M10: whatever it was, the last snapshot is served on

@@ -12,3 +12,12 @@ class Trouble(Exception):  # noqa: N818 - what a person reads, not what a progra
         super().__init__(f"{what}\n  {advice}" if advice else what)
         self.what = what
         self.advice = advice
+
+
+def one_line(message: str) -> str:
+    """A message of several lines as one, for a log: the first line heads the others."""
+    first, *others = [line.strip() for line in message.split("\n") if line.strip()] or [""]
+    if not others:
+        return first
+    told = "; ".join(others)
+    return f"{first}{'' if first.endswith((':', '.', ';')) else ':'} {told}"

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from probe.files import read_file
+from probe.trouble import one_line
 from probe.web_auth import Users, hash_fault
 from probe.web_tls import ClientAuth, TlsServer, TlsSettings, loose_mode, read_settings, tls_server
 from probe.web_yaml import LARGEST, YamlFile, parse_yaml
@@ -194,7 +195,8 @@ class Loaded:
 class WebConfigFile:
     """The web configuration as it is now: `current()` looks at the files, at most once a second, and reads them anew.
 
-    `trouble` gets one text for each new version that cannot be used; `problem` is that text while it lasts.
+    `trouble` gets one text for each new version that cannot be used, `mended` one when the files can be used again;
+    `problem` is what is wrong while it lasts, `read_at` when a version was last taken (Unix time).
     """
 
     def __init__(
@@ -202,10 +204,12 @@ class WebConfigFile:
         path: str,
         trouble: Callable[[str], None] = _log.error,
         clock: Callable[[], float] = time.monotonic,
+        mended: Callable[[str], None] = _log.info,
     ) -> None:
         self.path = path
         self.problem = ""
-        self._trouble = trouble
+        self.read_at = 0.0
+        self._trouble, self._mended = trouble, mended
         self._clock = clock
         self._accept: Callable[[Loaded], str] = lambda loaded: ""
         self._loaded: Loaded | None = None
@@ -221,7 +225,7 @@ class WebConfigFile:
         now = self._clock()
         if self._loaded is None:
             self._loaded = self._read()
-            self._looked = now
+            self._looked, self.read_at = now, time.time()
         elif now - self._looked >= RECHECK:
             self._looked = now
             if any(_stamp(name) != stamp for name, stamp in self._seen.items()):
@@ -242,17 +246,19 @@ class WebConfigFile:
             new = self._read()
             problem = self._accept(new)
         except BadFile as error:
-            problem = str(error)
+            problem = one_line(str(error))
         else:
             if not problem:
-                self._loaded, self.problem = new, ""
+                if self.problem:
+                    self._mended(f"{self.path}: the web configuration can be used again and is in force")
+                self._loaded, self.problem, self.read_at = new, "", time.time()
                 for warning in set(new.warnings) - set(old.warnings):
                     self._trouble(warning)
                 return
             problem = f"{self.path}: {problem}"
         if problem != self.problem:
             self.problem = problem
-            self._trouble(f"{problem}\n  the web configuration stays as it was")
+            self._trouble(f"the web configuration stays as it was: {problem}")
 
 
 def _stamp(path: str) -> tuple[int, ...]:

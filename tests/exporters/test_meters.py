@@ -25,6 +25,7 @@ from tests.exporters.states import NOW, PLACE
 LATER = {
     "wayclear_last_cycle_timestamp_seconds", "wayclear_cycle_duration_seconds", "wayclear_probes_in_flight",
     "wayclear_config_last_reload_successful", "wayclear_config_last_reload_success_timestamp_seconds",
+    "wayclear_web_config_last_reload_successful", "wayclear_web_config_last_reload_success_timestamp_seconds",
     "wayclear_history_writable", "wayclear_history_size_bytes", "wayclear_snapshot_timestamp_seconds",
     "wayclear_build_info",
 }  # fmt: skip
@@ -48,6 +49,7 @@ def busy() -> Meters:
     meters.loop_lag(0.002)
     meters.in_flight(3)
     meters.reload(True, NOW)
+    meters.web_config(True, NOW)
     meters.history(True, 4, 8192)
     meters.snapshot(NOW)
     meters.rendered(1, 2)
@@ -215,6 +217,15 @@ def test_a_round_tells_when_it_ended_and_how_long_it_took() -> None:
     meters.cycle("service", NOW + 60, 1.5)
     assert value(meters, "last_cycle_timestamp_seconds", "kind") == {("service",): NOW + 60}
     assert value(meters, "cycle_duration_seconds", "kind") == {("service",): 1.5}
+
+
+def test_the_web_configuration_has_gauges_of_its_own() -> None:
+    meters = Meters(PLACE)
+    assert b"wayclear_web_config" not in meters.render(), "absent without one"
+    meters.web_config(False, NOW)
+    assert value(meters, "web_config_last_reload_successful") == {(): 0}
+    assert value(meters, "web_config_last_reload_success_timestamp_seconds") == {(): NOW}
+    assert value(meters, "config_last_reload_successful") == {}
 
 
 def test_a_bad_reload_keeps_the_time_of_the_good_one() -> None:

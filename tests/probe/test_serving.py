@@ -22,6 +22,7 @@ from probe.config import BadFile
 from probe.rulefiles import shipped_names
 from probe.serve_config import LISTEN
 from probe.trouble import Trouble
+from rules.fields import Fault
 from tests.probe.cell import Cell
 from tests.probe.internet import Internet
 from tests.probe.serve_process import FAULTS, QUICK, Served
@@ -255,6 +256,20 @@ def test_u5_an_exception_is_on_the_line_of_its_event(log: io.StringIO) -> None:
     assert line.isprintable()
     assert "it failed" in line
     assert "ValueError" in line
+
+
+def test_a_message_of_several_lines_reads_well_on_one(log: io.StringIO) -> None:
+    fault = BadFile("w.toml", [Fault("site", "is empty"), Fault("region", "is 3")])
+    say(logging.ERROR, "reload refused: %s", fault)
+    say(logging.ERROR, "%s", Trouble("the port is taken", "name another one"))
+    try:
+        raise fault
+    except BadFile:
+        serving.LOG.exception("it failed")
+    refused, taken, traced = log.getvalue().splitlines()
+    assert refused.endswith('msg="reload refused: w.toml: 2 things are wrong: site: is empty; region: is 3"')
+    assert taken.endswith('msg="the port is taken: name another one"')
+    assert "\\x0a" not in refused + taken + traced
 
 
 def test_other_libraries_log_in_the_same_form(log: io.StringIO) -> None:

@@ -269,7 +269,7 @@ class Clock:
 
 def live(path: Path, told: list[str]) -> tuple[WebConfigFile, Clock]:
     clock = Clock()
-    return WebConfigFile(str(path), told.append, clock), clock
+    return WebConfigFile(str(path), told.append, clock, told.append), clock
 
 
 def users(password: str) -> str:
@@ -316,7 +316,12 @@ def test_a_bad_new_version_keeps_the_old_one_and_is_told_once(tmp_path: Path) ->
     write(tmp_path, users("three"))
     clock.now = 6.0
     assert file.current() is not first
-    assert (file.problem, len(told)) == ("", 2)
+    assert (file.problem, len(told)) == ("", 3)
+    assert told[2] == f"{tmp_path / 'web.yml'}: the web configuration can be used again and is in force"
+    clock.now = 8.0
+    file.current()
+    assert len(told) == 3
+    assert all("\n" not in text for text in told)
 
 
 def test_a_certificate_is_read_anew_when_its_key_has_followed(tmp_path: Path) -> None:
@@ -338,7 +343,8 @@ def test_a_certificate_is_read_anew_when_its_key_has_followed(tmp_path: Path) ->
     second = file.current()
     assert second.tls is not None
     assert second.tls.names == {"new.example.test"}
-    assert len(told) == 1
+    assert len(told) == 2
+    assert "can be used again" in told[1]
 
 
 def test_a_version_that_the_server_cannot_take_is_refused(tmp_path: Path) -> None:
@@ -349,7 +355,7 @@ def test_a_version_that_the_server_cannot_take_is_refused(tmp_path: Path) -> Non
     write(tmp_path, "")
     clock.now = 1.0
     assert file.current() is first
-    assert told == [f"{tmp_path / 'web.yml'}: it asks nobody\n  the web configuration stays as it was"]
+    assert told == [f"the web configuration stays as it was: {tmp_path / 'web.yml'}: it asks nobody"]
 
 
 def test_a_new_warning_is_told(tmp_path: Path) -> None:
