@@ -95,7 +95,8 @@ class Pages:
         )
 
     async def _config(self, _: Request) -> Response:
-        return Response(200, _json(shown_config(self._daemon.config)), JSON)
+        place = self._daemon.teller.place
+        return Response(200, _json(shown_config(self._daemon.config, place.connector)), JSON)
 
     async def _targets(self, _: Request) -> Response:
         """For `http_sd_configs` of somebody who lets Prometheus drive `/probe`."""
@@ -135,8 +136,11 @@ class Pages:
             return made[1]
 
 
-def shown_config(config: Config) -> dict[str, object]:
-    """The configuration in force. It holds no secrets: users and keys are in the web configuration's own files."""
+def shown_config(config: Config, connector: str) -> dict[str, object]:
+    """The configuration in force, with the name under which this host reports, configured or not.
+
+    It holds no secrets: users and keys are in the web configuration's own files.
+    """
     shown = {f.name: getattr(config, f.name) for f in fields(Config) if f.name not in ("serve", "limits")}
     serve = {
         f.name: getattr(config.serve, f.name)
@@ -148,6 +152,7 @@ def shown_config(config: Config) -> dict[str, object]:
         "labels": dict(config.labels),
         "timeouts": asdict(config.limits),
         **serve,
+        "connector": connector,
         "schedule": asdict(config.serve.schedule),
         "web": asdict(config.serve.web),
         "maintenance": [_window(window) for window in config.serve.maintenance],

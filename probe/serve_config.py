@@ -6,7 +6,7 @@ import datetime
 import ipaddress
 import re
 import zoneinfo
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -18,6 +18,11 @@ from rules.maintenance import DAYS, Window
 LISTEN = ("127.0.0.1:19115",)
 KEEP_DAYS = 400
 KEEP_MB = 200
+_WINDOW = 'maintenance = [{ name = "patches", days = ["sat"], from = "22:00", to = "02:00" }]'
+_KEYS_OF_A_WINDOW = (
+    ("one time", {"start": "start = 2026-12-01T04:00:00Z", "end": "end = 2026-12-01T06:00:00Z"}),
+    ("every week", {"days": 'days = ["sat"]', "from": 'from = "22:00"', "to": 'to = "02:00"'}),
+)
 _LABEL = r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,62}"
 
 
@@ -97,13 +102,25 @@ def _label(top: Table, key: str, example: str) -> str:
 
 def _inventory(top: Table) -> tuple[str, ...]:
     example = 'inventory = ["conn-dublin-1", "conn-dublin-2"]'
-    found = top.texts("inventory", example)
-    for index, name in enumerate(found):
+    found = _texts(top, "inventory", example)
+    for place, name in found.items():
         if not re.fullmatch(_LABEL, name):
-            top.fault(f"inventory[{index}]", "is no name of a connector (letters, digits, . _ -)", example)
+            top.fault(
+                place, "is no name of a connector (letters, digits, spaces, . _ -; at most 63)", example
+            )
     if len(found) > 200:
         top.fault("inventory", f"has {len(found)} entries, at most 200 are exported", example)
-    return found[:200]
+    return tuple(found.values())[:200]
+
+
+def _texts(table: Table, key: str, example: str) -> dict[str, str]:
+    """The texts of an array, by where each stands in the file (`listen[2]`): what is no text has been told by then."""
+    found = dict.fromkeys(table.texts(key, example), 0)
+    there = table.data.get(key)
+    for place in range(len(there) - 1, -1, -1) if isinstance(there, list) else ():
+        if isinstance(text := there[place], str) and text in found:
+            found[text] = place
+    return {f"{key}[{place}]": text for text, place in found.items()}
 
 
 def _table(top: Table, key: str, example: str) -> Table | None:
@@ -137,18 +154,16 @@ def _web(top: Table, base: str) -> Web:
     table = _table(top, "web", example)
     if table is None:
         return Web()
-    listen = table.texts("listen", 'listen = ["127.0.0.1:19115"]')
-    for index, text in enumerate(listen):
+    listen = _texts(table, "listen", 'listen = ["127.0.0.1:19115"]')
+    for place, text in listen.items():
         if why := bad_listen(text):
-            table.fault(f"listen[{index}]", why, 'listen = ["127.0.0.1:19115"]')
+            table.fault(place, why, 'listen = ["127.0.0.1:19115"]')
     names = 'hosts = ["conn1.corp.example"]'
     web = Web(
-        listen or LISTEN,
+        tuple(listen.values()) or LISTEN,
         _path(table, "config_file", base),
         table.flag("probe", "probe = false"),
-        tuple(
-            table.as_host(f"hosts[{i}]", host, names) for i, host in enumerate(table.texts("hosts", names))
-        ),
+        tuple(table.as_host(place, host, names) for place, host in _texts(table, "hosts", names).items()),
     )
     table.finish()
     return web
@@ -181,8 +196,7 @@ def _history(top: Table, base: str) -> tuple[str | None, int, int]:
 
 def _windows(top: Table) -> list[Window]:
     found = []
-    example = '[[maintenance]]\nname = "patches"\ndays = ["sat"]\nfrom = "22:00"\nto = "02:00"'
-    for table in top.tables("maintenance", example):
+    for table in top.tables("maintenance", _WINDOW):
         window = _window(table)
         table.finish()
         if window is not None:
@@ -202,8 +216,26 @@ def _window(table: Table) -> Window | None:
         return Window(name, start, end, pause=pause)
     if days and begins is not None and ends is not None:
         return Window(name, days=days, begins=begins, ends=ends, zone=zone, pause=pause)
-    table.fault("name", "has neither start and end nor days, from and to", "start = 2026-12-01T04:00:00Z")
+    _tell_what_lacks(table)
     return None
+
+
+def _tell_what_lacks(table: Table) -> None:
+    """The keys without which it is no window. What is there and wrong has been told."""
+    for what, examples in _KEYS_OF_A_WINDOW:
+        if any(map(table.has, examples)):
+            for key, example in examples.items():
+                if not table.has(key):
+                    table.fault(key, f"is missing: a window of {what} has {_listed(examples)}", example)
+                elif table.data[key] == []:
+                    table.fault(key, "is empty", example)
+            return
+    table.faults.add(table.path, "has neither start and end nor days, from and to", _WINDOW)
+
+
+def _listed(words: Iterable[str]) -> str:
+    *first, last = words
+    return f"{', '.join(first)} and {last}"
 
 
 def _moment(table: Table, key: str) -> float | None:
@@ -220,9 +252,9 @@ def _moment(table: Table, key: str) -> float | None:
 def _days(table: Table) -> tuple[int, ...]:
     example = 'days = ["sat", "sun"]'
     found = []
-    for index, day in enumerate(table.texts("days", example)):
+    for place, day in _texts(table, "days", example).items():
         if day.lower()[:3] not in DAYS:
-            table.fault(f"days[{index}]", f"{day[:20]!a} is none of {', '.join(DAYS)}", example)
+            table.fault(place, f"{day[:20]!a} is none of {', '.join(DAYS)}", example)
         else:
             found.append(DAYS.index(day.lower()[:3]))
     return tuple(dict.fromkeys(found))

@@ -218,11 +218,46 @@ def test_p6_no_secret_of_the_web_configuration_or_the_environment_is_told(tmp_pa
             assert secret not in text, where
 
 
+def test_the_connector_s_name_is_shown_although_nobody_configured_it(daemon: Served) -> None:
+    shown = json.loads(daemon.client.get("/config"))["connector"]
+    assert shown
+    assert f'wayclear_maintenance{{connector="{shown}"' in daemon.client.get("/metrics")
+
+
+def test_a_web_configuration_that_breaks_is_told_until_it_is_mended(tmp_path: Path) -> None:
+    web, reloaded = tmp_path / "web.yml", "wayclear_web_config_last_reload_successful"
+    web.write_text("http_server_config: {}\n")
+    with served(tmp_path, web=f'config_file = "{web}"') as found:
+        found.ready()
+        assert found.metric(reloaded) == 1
+        read = found.metric("wayclear_web_config_last_reload_success_timestamp_seconds")
+        web.write_text("speling: 1\nother: 2\n")
+        found.until(lambda: found.metric(reloaded) == 0)
+        page = found.client.get("/")
+        assert "The web configuration could not be reloaded, the old one is in force: " in page
+        assert "speling: is not a key" in page
+        assert found.metric("wayclear_web_config_last_reload_success_timestamp_seconds") == read
+        assert found.metric("wayclear_config_last_reload_successful") == 1
+        web.write_text("http_server_config: {http2: false}\n")
+        found.until(lambda: found.metric(reloaded) == 1)
+        found.until(lambda: "could not be reloaded" not in found.client.get("/"), 4)
+        told = [line for line in found.log().splitlines() if "web configuration" in line]
+        assert len(told) == 2
+        assert "level=error" in told[0]
+        assert ": 2 things are wrong: line 1: speling: " in told[0]
+        assert "level=info" in told[1]
+        assert "\\x0a" not in told[0]
+
+
+def test_without_a_web_configuration_nothing_is_said_of_it(daemon: Served) -> None:
+    assert "wayclear_web_config" not in daemon.client.get("/metrics")
+
+
 def test_the_configuration_that_is_shown_is_whole() -> None:
     """Each key of the file has its place, so that nobody asks which value is in force."""
     window = Window("patches", days=(5,), begins=3600, ends=7200)
     config = Config(serve=replace(ServeConfig(), maintenance=(window,)))
-    shown = shown_config(config)
+    shown = shown_config(config, "c1")
     assert {one.name for one in fields(Config)} - {"serve", "limits"} <= set(shown)
     assert {one.name for one in fields(ServeConfig)} <= set(shown)
     assert json.loads(json.dumps(shown, default=str))["schedule"]["service"] == 60

@@ -150,8 +150,12 @@ WRONG = [
     ('textfile = "/var"', "textfile: is the text '/var', must be a table"),
     ("maintenance = {}", "maintenance: is a table, must be an array"),
     ("[[maintenance]]\nstart = 2026-12-01T04:00:00Z\nend = 2026-12-01T05:00:00Z", "maintenance[0].name: is missing"),
-    ('[[maintenance]]\nname = "x"', "maintenance[0].name: has neither start and end nor days, from and to"),
-    ('[[maintenance]]\nname = "x"\ndays = ["sat"]\nfrom = "22:00"', "maintenance[0].name: has neither"),
+    ('[[maintenance]]\nname = "x"', "maintenance[0]: has neither start and end nor days, from and to"),
+    ('[[maintenance]]\nname = "x"\ndays = ["sat"]\nfrom = "22:00"', "maintenance[0].to: is missing: a window of every week"),
+    ('[[maintenance]]\nname = "x"\nto = "22:00"\ndays = []\nfrom = "21:00"', "maintenance[0].days: is empty"),
+    ('[[maintenance]]\nname = "x"\nend = 2026-12-01T04:00:00Z', "maintenance[0].start: is missing: a window of one time"),
+    ('inventory = ["a", "", "b"]', "inventory[1]: "),
+    ('[web]\nlisten = ["127.0.0.1:1", "127.0.0.1:1", "x"]', "web.listen[2]: 'x' is no address and port"),
     ('[[maintenance]]\nname = "x"\ndays = ["caturday"]\nfrom = "22:00"\nto = "23:00"', "maintenance[0].days[0]: "),
     ('[[maintenance]]\nname = "x"\ndays = ["sat"]\nfrom = "24:00"\nto = "23:00"', "maintenance[0].from: "),
     (
@@ -203,6 +207,38 @@ def test_every_example_is_right(text: str, _: str) -> None:
             parse_config({"maintenance": [window]}, "")
         else:
             parsed(f"[{table}]\n{fault.example}")
+
+
+WINDOW = '[[maintenance]]\nname = "x"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ('inventory = [""]', "inventory[0]"),
+        ('inventory = ["", "a/b"]', "inventory[0] inventory[1]"),
+        (f'{WINDOW}days = ["sat"]\nfrom = "22:00"', "maintenance[0].to"),
+        (f'{WINDOW}days = ["sat"]\nto = "22:00"', "maintenance[0].from"),
+        (f'{WINDOW}from = "22:00"\nto = "23:00"', "maintenance[0].days"),
+        (f'{WINDOW}days = ["sat"]\nfrom = "25:00"\nto = "23:00"', "maintenance[0].from"),
+        (f'{WINDOW}days = ["caturday"]\nfrom = "22:00"\nto = "23:00"', "maintenance[0].days[0]"),
+        (f"{WINDOW}start = 2026-12-01T04:00:00Z", "maintenance[0].end"),
+        (f"{WINDOW}start = 2026-12-01T04:00:00\nend = 2026-12-01T05:00:00Z", "maintenance[0].start"),
+        (WINDOW, "maintenance[0]"),
+    ],
+)
+def test_one_fault_is_one_message(text: str, path: str) -> None:
+    with pytest.raises(BadFile) as caught:
+        parsed(text)
+    assert " ".join(fault.key_path for fault in caught.value.faults) == path
+    assert "\\x0a" not in str(caught.value)
+
+
+def test_no_example_has_an_escape_in_it() -> None:
+    for text, _ in WRONG:
+        with pytest.raises(BadFile) as caught:
+            parsed(text)
+        assert all(fault.example.isprintable() for fault in caught.value.faults), text
 
 
 def test_several_faults_are_told_together() -> None:

@@ -7,7 +7,6 @@ import contextlib
 import gzip
 import logging
 import math
-import re
 import sqlite3
 import threading
 import time
@@ -27,7 +26,6 @@ from probe.judging import Judged, judge
 from probe.rounds import Closed
 from probe.serve_config import Intervals, ServeConfig
 from probe.telling import Teller
-from probe.web_config import WebConfigFile
 from rules.confirm import Confirmation
 from rules.maintenance import Window
 from rules.memory import Memory
@@ -218,53 +216,6 @@ async def test_maintenance_inventory_and_notes_are_of_now(tmp_path: Path) -> Non
     assert made.state(here, 250.0).maintenance == ""
     assert made.state(here, 150.0).inventory == ("c1", "c2")
     assert "something is odd" in made.state(here, 150.0).notes
-    await end(made, history)
-
-
-@looping
-async def test_a_web_configuration_that_breaks_is_told_until_it_is_mended(tmp_path: Path) -> None:
-    path = tmp_path / "web.yml"
-    path.write_text("")
-    now, history = [0.0], History(tmp_path / "history.sqlite")
-    await history.open()
-    web = WebConfigFile(str(path), clock=lambda: now[0])
-    web.current()
-    begun = web.read_at
-    made, here = Teller(PLACE, Meters(PLACE), history, web), appliance()
-    await made.begin()
-
-    async def told() -> tuple[dict[str, float], tuple[str, ...]]:
-        now[0] += 2
-        web.current()
-        await made.render(here)
-        found = re.findall(
-            rb'wayclear_web_config_last_reload_(\w+)\{connector="c1"\} (\S+)', made.snapshot.plain
-        )
-        return {name.decode(): float(value) for name, value in found}, made.state(here, 0.0).notes
-
-    assert await told() == ({"successful": 1, "success_timestamp_seconds": begun}, ())
-    path.write_text("speling: 1\nother: 2\n")
-    values, notes = await told()
-    assert values == {"successful": 0, "success_timestamp_seconds": begun}
-    (note,) = notes
-    assert note.startswith("The web configuration could not be reloaded, the old one is in force: ")
-    assert "speling" in note
-    assert "\n" not in note
-    made.judged(judged("healthy"))
-    assert made.state(here, 0.0).notes[-1] == note
-    path.write_text("http_server_config: {}\n")
-    values, notes = await told()
-    assert values["successful"] == 1
-    assert values["success_timestamp_seconds"] >= begun
-    assert note not in notes
-    await end(made, history)
-
-
-@looping
-async def test_without_a_web_configuration_nothing_is_said_of_it(tmp_path: Path) -> None:
-    made, history = await teller(tmp_path)
-    await made.render(appliance())
-    assert b"wayclear_web_config" not in made.snapshot.plain
     await end(made, history)
 
 
