@@ -117,8 +117,8 @@ def _texts(table: Table, key: str, example: str) -> dict[str, str]:
     """The texts of an array, by where each stands in the file (`listen[2]`): what is no text has been told by then."""
     found = dict.fromkeys(table.texts(key, example), 0)
     there = table.data.get(key)
-    for place in range(len(there) - 1, -1, -1) if isinstance(there, list) else ():
-        if isinstance(text := there[place], str) and text in found:
+    for place, text in reversed(list(enumerate(there if isinstance(there, list) else ()))):
+        if isinstance(text, str) and text in found:
             found[text] = place
     return {f"{key}[{place}]": text for text, place in found.items()}
 
