@@ -11,6 +11,8 @@ import asyncio
 import contextlib
 import ipaddress
 import json
+import os
+import signal
 import socket
 import sys
 import time
@@ -125,7 +127,8 @@ class _Child:
     def __init__(self, command: tuple[str, ...]) -> None:
         self._command = command
         self._process: Process | None = None
-        self._starting = asyncio.Lock()
+        self._starting: asyncio.Task[None] | None = None
+        self._doomed = False
         self._reading: asyncio.Task[None] | None = None
         self._waiting: dict[int, asyncio.Future[Answer] | None] = {}  # by id; None: nobody waits any more
         self._asked = 0
@@ -137,13 +140,22 @@ class _Child:
         return self._process.pid if self._process is not None else None
 
     async def start(self) -> None:
-        """Start the process, unless that has been done. Raises OSError where none is to be had."""
-        async with self._starting:
-            if self._process is None:
-                self._process = await asyncio.create_subprocess_exec(
-                    *self._command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, limit=LINE_LIMIT
-                )
-                self._reading = asyncio.create_task(self._read(self._process))
+        """Start the process, unless that has been done. Raises OSError where none is to be had.
+
+        Once begun it comes to its end, whoever is cancelled meanwhile: a process that asyncio gives up half way is
+        reaped by nobody who could tell.
+        """
+        if self._starting is None:
+            self._starting = asyncio.create_task(self._start())
+        await asyncio.shield(self._starting)
+
+    async def _start(self) -> None:
+        self._process = await asyncio.create_subprocess_exec(
+            *self._command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, limit=LINE_LIMIT
+        )
+        self._reading = asyncio.create_task(self._read(self._process))
+        if self._doomed:
+            self.kill()
 
     async def ask(self, name: str) -> Answer:
         """The answer for `name`; EOFError where the process died or answers what nobody asked."""
@@ -191,12 +203,23 @@ class _Child:
             self._process.stdin.close()
 
     def kill(self) -> None:
+        """End it at once, or as soon as it has been started."""
+        self._doomed = True
+        if self._process is None or self._process.returncode is not None:
+            return
         with contextlib.suppress(ProcessLookupError):
-            if self._process is not None and self._process.returncode is None:
+            if sys.platform == "win32":
                 self._process.kill()
+            else:
+                # not Process.kill(): it looks first whether the process has ended, and so reaps it behind the back of
+                # the thread that waits for it, which then warns of an unknown child
+                os.kill(self._process.pid, signal.SIGKILL)
 
     async def ended(self) -> None:
         """Wait until it is gone; one that was never started is."""
+        if self._starting is not None:
+            with contextlib.suppress(OSError):
+                await asyncio.shield(self._starting)
         self.end()
         if self._process is not None and self._reading is not None:
             await self._process.wait()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import sys
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -246,3 +248,51 @@ def state(pid: int) -> str:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
         return "Z"
+
+
+# --- nobody is told of children that are unknown -----------------------------------------------------------------------
+
+
+def test_a_child_that_dies_before_it_is_killed_is_reaped_by_who_waits_for_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def body(resolver: OsResolver) -> None:
+        asked = asyncio.create_task(look_up(resolver, "localhost"))
+        await asyncio.sleep(0)
+        (one,) = resolver._all
+        await one.start()
+        assert one.pid is not None
+        os.kill(one.pid, signal.SIGKILL)  # as the end of a session does it: everybody gets the signal
+        one.kill()
+        assert (await asked).failure is not None
+
+    for _ in range(60):  # 1 in 10 was met
+        asyncio.run(closed_after(body))
+    assert "nknown child" not in caplog.text
+
+
+def test_one_that_is_given_up_while_it_starts_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
+    for moment in range(40):
+
+        async def body(resolver: OsResolver, moment: int = moment) -> None:
+            asked = asyncio.create_task(look_up(resolver, "localhost"))
+            await asyncio.sleep(moment * 0.0003)
+            asked.cancel()
+            await asyncio.sleep(0)
+            asked.cancel()
+
+        asyncio.run(closed_after(body))
+    for thread in threading.enumerate():
+        if thread.name.startswith("waitpid"):
+            thread.join(5)
+    assert "is closed" not in caplog.text
+    assert "nknown child" not in caplog.text
+
+
+async def closed_after(body: Callable[[OsResolver], Awaitable[None]]) -> None:
+    resolver = OsResolver()
+    try:
+        await body(resolver)
+    finally:
+        await resolver.close()
+    assert resolver.pids == ()
