@@ -26,7 +26,7 @@ audit: run-venv ## Audit the network from this machine (options: ARGS='--tenant 
 
 .PHONY: serve
 serve: run-venv ## The same as a service: http://127.0.0.1:19115/ (ends with Ctrl-C; history in .state)
-	@$(BIN)/wayclear serve --allow-root --state .state $(ARGS)
+	@packaging/serve.sh $(ARGS)
 
 .PHONY: demo
 demo: venv lab-packages ## The same audit inside the lab: a clean network and two broken ones, no internet needed

@@ -34,6 +34,14 @@ find_python() {
 
 is_current && exit 0
 
+for place in . .venv; do
+    if [ -e "$place" ] && ! [ -w "$place" ]; then
+        echo "wayclear: $(id -un) may not write in $root, where the environment .venv belongs. Run make as the owner of the" \
+            "clone ($(stat -c %U . 2>/dev/null || echo another user)), or take a copy of your own: cp -r $root ~/" >&2
+        exit 1
+    fi
+done
+
 # Two calls at once would install over each other; flock is part of every Debian, elsewhere we do without.
 if [ "${WAYCLEAR_VENV_LOCKED:-}" != 1 ] && command -v flock >/dev/null 2>&1; then
     WAYCLEAR_VENV_LOCKED=1 exec flock "$root/packaging/venv.sh" "$root/packaging/venv.sh" "$want"

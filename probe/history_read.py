@@ -45,7 +45,10 @@ _STEPS = 10_000  # instructions of SQLite's machine between two looks at the tim
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 _SPAN = re.compile(r"([0-9]{1,9})([smhdw])")
 _EXAMPLES = "for example: --since 7d, --since 12h, --since 2026-11-20, --since 2026-11-20T08:00:00Z"
-_ADVICE = "`wayclear serve` writes it; run this as its account or as an administrator, where it runs"
+_ADVICE = (
+    "`wayclear serve` writes it; run this as its account or as an administrator, where it runs. It may also lie elsewhere: "
+    "`--state DIR` names its directory, .state for the one of `make serve`"
+)
 
 
 def history_command(

@@ -132,6 +132,7 @@ def test_who_may_read_the_file_and_not_write_it_can_read_it(tmp_path: Path, daem
 def test_a_history_that_is_not_there(tmp_path: Path) -> None:
     path = tmp_path / "history.sqlite"
     assert trouble(path).startswith(f"there is no history at {path}\n  `wayclear serve` writes it")
+    assert "`--state DIR` names its directory, .state for the one of `make serve`" in trouble(path)
     assert not path.exists()
     assert "is not a regular file" in trouble(tmp_path)
 
