@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TypeAlias
 
 from exporters.catalogue import (
@@ -38,15 +39,39 @@ class Tally:
     disagree: bool | None
 
 
+FAMILIES = (
+    "wayclear_check_success",
+    "wayclear_check_measured",
+    "wayclear_target_info",
+    "wayclear_target_addresses",
+    "wayclear_tls_earliest_cert_expiry_timestamp_seconds",
+    "wayclear_interception_ratio",
+    "wayclear_last_stage_duration_seconds",
+)
+"""Of which a target has series."""
+_AT = {family: at for at, family in enumerate(FAMILIES)}
+_Tails: TypeAlias = tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class TargetText:
-    """A target's samples, by family, and what is counted of it."""
+    """A target's samples, and what is counted of it.
 
-    samples: tuple[tuple[str, bytes], ...]
+    Whole lines would be most of what the service holds of a target: its labels are kept once (`base`), and what stands
+    behind them by family (`tails`, in the order of `FAMILIES`), which is the same for nearly all targets.
+    """
+
+    base: str
+    tails: tuple[_Tails, ...]
     series: int
     dropped: int
     tally: Tally
     required: bool
+
+    def lines(self, family: str) -> str:
+        """The samples of one family, each with its end."""
+        at = _AT.get(family)
+        return "" if at is None else "".join([f"{family}{self.base}{tail}\n" for tail in self.tails[at]])
 
 
 def key_of(found: TargetState) -> Key:
@@ -59,17 +84,24 @@ def render(found: Sequence[TargetState], constant: str) -> TargetText:
     one = found[0] if len(found) == 1 else merged(found)
     host, port, group = key_of(one)
     shown = labels((("target", host), ("port", str(port)), ("rule_group", group), ("via", "direct")))
-    lines = list(_lines(one, f"{{{constant}{shown}"))
-    families: dict[str, list[str]] = {}
+    lines = list(_lines(one))
+    tails: list[list[str]] = [[] for _ in FAMILIES]
     for family, line in lines[:SERIES_OF_A_TARGET]:
-        families.setdefault(family, []).append(f"{family}{line}\n")
+        tails[_AT[family]].append(line)
     return TargetText(
-        tuple((family, "".join(part).encode()) for family, part in families.items()),
+        f"{{{constant}{shown}",
+        tuple(_same(tuple(part)) for part in tails),
         min(len(lines), SERIES_OF_A_TARGET),
         max(0, len(lines) - SERIES_OF_A_TARGET),
         _tally(one, host, group),
         one.required,
     )
+
+
+@lru_cache(maxsize=256)
+def _same(tails: _Tails) -> _Tails:
+    """One copy of what many targets have."""
+    return tails
 
 
 def merged(found: Iterable[TargetState]) -> TargetState:
@@ -92,31 +124,31 @@ def _badness(check: CheckState) -> int:
     return 1 if not check.measured else 0 if check.success else 2
 
 
-def _lines(found: TargetState, base: str) -> Iterator[tuple[str, str]]:
-    """Family and the rest of the line, the more important first: what is beyond the limit is left out."""
+def _lines(found: TargetState) -> Iterator[tuple[str, str]]:
+    """Family and what follows the labels of the target, the more important first: what is beyond the limit is left out."""
     checks = _worst(found.checks)
     for name in CHECK.values:
         check = checks.get(name)  # type: ignore[call-overload]  # the list of CheckName's values
         if check is not None:
             success = check.success and check.measured
-            yield "wayclear_check_success", f'{base},check="{name}"}} {success:d}'
-            yield "wayclear_check_measured", f'{base},check="{name}"}} {check.measured:d}'
-    yield "wayclear_target_info", f"{base},{_info(found)}}} 1"
+            yield "wayclear_check_success", f',check="{name}"}} {success:d}'
+            yield "wayclear_check_measured", f',check="{name}"}} {check.measured:d}'
+    yield "wayclear_target_info", f",{_info(found)}}} 1"
     good, bad = _counts(found)
-    yield "wayclear_target_addresses", f'{base},state="ok"}} {sum(good.values())}'
-    yield "wayclear_target_addresses", f'{base},state="failed"}} {sum(bad.values())}'
+    yield "wayclear_target_addresses", f',state="ok"}} {sum(good.values())}'
+    yield "wayclear_target_addresses", f',state="failed"}} {sum(bad.values())}'
     if finite(found.expiry):
-        yield "wayclear_tls_earliest_cert_expiry_timestamp_seconds", f"{base}}} {number(found.expiry)}"
+        yield "wayclear_tls_earliest_cert_expiry_timestamp_seconds", f"}} {number(found.expiry)}"
     if found.handshakes > 0:
         ratio = number(found.intercepted / found.handshakes)
-        yield "wayclear_interception_ratio", f"{base}}} {ratio}"
+        yield "wayclear_interception_ratio", f"}} {ratio}"
     stages = dict(found.stages)
     for stage in STAGE.values:
         seconds = stages.get(stage)  # type: ignore[call-overload]  # the list of StageName's values
         if finite(seconds) and not (
             stage == "http" and "tls" in stages
         ):  # inside TLS it belongs to the tls check
-            yield "wayclear_last_stage_duration_seconds", f'{base},stage="{stage}"}} {number(seconds)}'
+            yield "wayclear_last_stage_duration_seconds", f',stage="{stage}"}} {number(seconds)}'
 
 
 def _info(found: TargetState) -> str:

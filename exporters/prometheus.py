@@ -1,24 +1,20 @@
 """The state as Prometheus' text: what a scrape reads, the textfile, and an audit told as metrics.
 
 A scrape of 2,000 targets has some 20,000 series. Written anew for each scraper they would cost more than a round of
-probes; so every target keeps its text by family, and only a target whose state has changed is written again. `update`
-leaves one immutable tuple behind, so that `body` may run in any thread meanwhile.
+probes; so every target keeps its text, and only that of a target whose state has changed is made again. `update` leaves
+one immutable value behind, so that `body` may run in any thread meanwhile.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from exporters import metric_besides, metric_target
 from exporters.catalogue import ANY_GROUP, BY_NAME, SERIES, SERIES_BESIDES, STATE
-from exporters.metric_target import Key, TargetText
+from exporters.metric_target import FAMILIES, Key, TargetText
 from exporters.metric_text import constants, header, labels, sample
 from rules.state import Place, State, TargetState
-
-Snapshot: TypeAlias = tuple[tuple[bytes, tuple[bytes, ...]], ...]
-"""By family, in the catalogue's order: its header, its samples. Families without samples are left out."""
 
 _HEADERS = tuple((metric.name, header(metric)) for metric in STATE)
 _ENDED = BY_NAME["wayclear_last_cycle_timestamp_seconds"]
@@ -35,11 +31,19 @@ class Updated:
     fault: Exception | None = None  # the first of them
 
 
+@dataclass(frozen=True, slots=True)
+class _Snapshot:
+    """What is shown: targets, and samples that belong to none, by family."""
+
+    texts: tuple[TargetText, ...] = ()
+    besides: tuple[tuple[str, bytes], ...] = ()
+
+
 class Exposition:
     """The text of the latest state. One thread calls `update`; others may call `body` at the same time."""
 
     def __init__(self, place: Place) -> None:
-        self._snapshot: Snapshot = ()
+        self._snapshot = _Snapshot()
         self._begin(place)
 
     def _begin(self, place: Place) -> None:
@@ -47,7 +51,6 @@ class Exposition:
         self._constant = constants(place)
         self._states: dict[Key, tuple[TargetState, ...]] = {}
         self._texts: dict[Key, TargetText] = {}
-        self._families: dict[str, dict[Key, bytes]] = {name: {} for name, _ in _HEADERS}
         self._besides = metric_besides.Besides((), 0, 0)
 
     def update(self, state: State) -> Updated:
@@ -57,7 +60,7 @@ class Exposition:
         faults: list[Exception] = []
         wanted = self._wanted(state, faults)
         for key in self._texts.keys() - wanted.keys():
-            self._forget(key)
+            del self._states[key], self._texts[key]
         rendered = self._render(wanted, faults)
         try:
             tallies = [text.tally for text in self._texts.values()]
@@ -65,8 +68,8 @@ class Exposition:
         except Exception as error:  # noqa: BLE001 - M10: a bug of ours costs a part of the page, never the page
             faults.append(error)
         beyond = self._beyond()
-        self._snapshot = self._assemble(beyond)
-        kept = [text for key, text in self._texts.items() if key not in beyond]
+        kept = tuple(text for key, text in self._texts.items() if key not in beyond)
+        self._snapshot = _Snapshot(kept, self._besides.samples)
         return Updated(
             rendered,
             sum(text.series for text in kept) + self._besides.series,
@@ -78,9 +81,19 @@ class Exposition:
         )
 
     def parts(self, meters: bytes = b"") -> Iterator[bytes]:
-        """The page, a family at a time: the latest state, then the prober's own metrics as `Meters.render` gives them."""
-        for head, samples in self._snapshot:
-            yield b"".join((head, *samples))
+        """The page, a family at a time: the latest state, then the prober's own metrics as `Meters.render` gives them.
+
+        Families come in the catalogue's order; one without samples is left out.
+        """
+        shown = self._snapshot
+        besides = dict(shown.besides)
+        for name, head in _HEADERS:
+            of_targets = (
+                "".join([text.lines(name) for text in shown.texts]).encode() if name in FAMILIES else b""
+            )
+            samples = of_targets + besides.get(name, b"")
+            if samples:
+                yield head + samples
         yield meters
 
     def body(self, meters: bytes = b"") -> bytes:
@@ -112,19 +125,10 @@ class Exposition:
             except Exception as error:  # noqa: BLE001 - as above
                 faults.append(error)
                 continue
-            self._forget(key)
             self._states[key] = found
             self._texts[key] = text
-            for family, samples in text.samples:
-                self._families[family][key] = samples
             rendered += 1
         return rendered
-
-    def _forget(self, key: Key) -> None:
-        self._states.pop(key, None)
-        text = self._texts.pop(key, None)
-        for family, _ in text.samples if text else ():
-            del self._families[family][key]
 
     def _beyond(self) -> frozenset[Key]:
         """Targets that have no room: whole targets, those that a connector can best do without."""
@@ -140,22 +144,6 @@ class Exposition:
             if room < 0:
                 beyond.add(key)
         return frozenset(beyond)
-
-    def _assemble(self, beyond: frozenset[Key]) -> Snapshot:
-        besides = dict(self._besides.samples)
-        found = []
-        for name, head in _HEADERS:
-            family = self._families[name]
-            samples = (
-                tuple(text for key, text in family.items() if key not in beyond)
-                if beyond
-                else tuple(family.values())
-            )
-            if name in besides:
-                samples = (*samples, besides[name])
-            if samples:
-                found.append((head, samples))
-        return tuple(found)
 
 
 def from_state(state: State) -> str:

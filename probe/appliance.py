@@ -14,6 +14,7 @@ from collections.abc import Callable, Coroutine, Hashable, Iterable
 from dataclasses import dataclass, replace
 
 from exporters.meters import Meters
+from probe import heap
 from probe.asking import SECOND_OPINIONS, Asker, Way, groups, kept, pace_of, stretch, ways_of
 from probe.config import Config
 from probe.judging import Judged, Wish, judge, life
@@ -100,14 +101,8 @@ class Appliance:
 
     async def sweep(self) -> None:
         """The first look at everything, at the audit's own pace; ends with the first judgement."""
-        pace = pace_of(self.config.serve.schedule)
-        audit = Audit(self.rules, replace(self.plan, pace="polite" if pace.rate else "fast"))
-        await Runner(audit, self._prober, pace).run()
-        for seen in audit.seen.values():
-            if isinstance(seen.step, CONNECTIONS):
-                self._meters.connection()
-            if seen.failure is None or seen.failure.code is not Code.NOT_REACHED:
-                self.asker.take(kept(seen), None)
+        await self._look()
+        heap.trim()
         self._dirty.clear()
         await self._judge()
         about: dict[str, list[Key]] = {}
@@ -120,6 +115,16 @@ class Appliance:
                 if found in self.watched:
                     self.tracks.measured(found, seen, new=False)
                     self.asker.changed.add(found)
+
+    async def _look(self) -> None:
+        pace = pace_of(self.config.serve.schedule)
+        audit = Audit(self.rules, replace(self.plan, pace="polite" if pace.rate else "fast"))
+        await Runner(audit, self._prober, pace).run()
+        for seen in audit.seen.values():
+            if isinstance(seen.step, CONNECTIONS):
+                self._meters.connection()
+            if seen.failure is None or seen.failure.code is not Code.NOT_REACHED:
+                self.asker.take(kept(seen), None)
 
     async def judge_for_ever(self) -> None:
         """Judge whenever an answer differs, and now and then although none does."""

@@ -17,6 +17,7 @@ from probe.limits import Limits
 from probe.network import NetworkError, Stream
 from probe.tls_client import Seen, connection, on_info
 from probe.tls_records import FIRST_BYTES, RecordReader
+from rules.certificate import shared
 from rules.failure import Code, Failure, Stage
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
 
@@ -186,7 +187,7 @@ class Session:
             handshake_s=self.handshake_s,
             version=conn.get_protocol_version_name() if done else records.version,
             cipher=conn.get_cipher_name() if done else None,
-            chain=records.chain or self._decrypted_chain(),
+            chain=shared(records.chain or self._decrypted_chain()),
             staple=records.staple or seen.staple,
             client_certificate_asked=records.client_certificate_asked or seen.client_certificate_asked,
             bytes_received=records.size,

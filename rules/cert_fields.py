@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
@@ -52,6 +53,11 @@ def _strings(values: Iterable[str], limit: int) -> tuple[str, ...]:
     return tuple(v[:MAX_TEXT] for _, v in zip(range(limit), values, strict=False))
 
 
+def _urls(values: Iterable[str]) -> tuple[str, ...]:
+    """URLs, of which one copy is kept: a CA writes the same ones into every certificate."""
+    return tuple(map(sys.intern, _strings(values, MAX_URLS)))
+
+
 def extension_facts(extensions: x509.Extensions, reader: FieldReader) -> dict[str, Any]:
     """What the extensions say, under the names that `CertFacts` gives it; one that cannot be read is noted, by its OID."""
     found: dict[str, Any] = {"is_ca": False}
@@ -93,7 +99,7 @@ def _subject_key_identifier(value: x509.SubjectKeyIdentifier) -> dict[str, Any]:
 
 
 def _authority_key_identifier(value: x509.AuthorityKeyIdentifier) -> dict[str, Any]:
-    return {"aki": value.key_identifier.hex()[:MAX_TEXT] if value.key_identifier else None}
+    return {"aki": sys.intern(value.key_identifier.hex()[:MAX_TEXT]) if value.key_identifier else None}
 
 
 def _authority_information_access(value: x509.AuthorityInformationAccess) -> dict[str, Any]:
@@ -102,15 +108,15 @@ def _authority_information_access(value: x509.AuthorityInformationAccess) -> dic
         if isinstance(access.access_location, x509.UniformResourceIdentifier):
             urls.setdefault(access.access_method, []).append(access.access_location.value)
     return {
-        "ocsp_urls": _strings(urls.get(AuthorityInformationAccessOID.OCSP, ()), MAX_URLS),
-        "aia_urls": _strings(urls.get(AuthorityInformationAccessOID.CA_ISSUERS, ()), MAX_URLS),
+        "ocsp_urls": _urls(urls.get(AuthorityInformationAccessOID.OCSP, ())),
+        "aia_urls": _urls(urls.get(AuthorityInformationAccessOID.CA_ISSUERS, ())),
     }
 
 
 def _crl_distribution_points(value: x509.CRLDistributionPoints) -> dict[str, Any]:
     names = (name for point in value for name in point.full_name or ())
     urls = (name.value for name in names if isinstance(name, x509.UniformResourceIdentifier))
-    return {"crl_urls": _strings(urls, MAX_URLS)}
+    return {"crl_urls": _urls(urls)}
 
 
 _EXTENSIONS: dict[type[x509.ExtensionType], Callable[..., dict[str, Any]]] = {

@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import ipaddress
+import sys
 import warnings
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -106,6 +107,16 @@ class _Outline:
     spki: bytes
 
 
+def shared(chain: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """`chain` with one copy of each issuer's certificate, however many servers send it."""
+    return (*chain[:1], *map(_one, chain[1:]))
+
+
+@lru_cache(maxsize=256)
+def _one(der: bytes) -> bytes:
+    return der
+
+
 @lru_cache(maxsize=4096)
 def facts(der: bytes) -> CertFacts:
     """What the certificate `der` says; never raises, whatever the bytes are."""
@@ -140,7 +151,7 @@ def _facts(der: bytes) -> CertFacts:
         spki=outline.spki,
         spki_sha256=hashlib.sha256(outline.spki).hexdigest(),
         subject=outline.subject,
-        issuer=outline.issuer,
+        issuer=issuer.der or outline.issuer,
         subject_text=subject.text,
         issuer_text=issuer.text,
         subject_cn=subject.cn,
@@ -151,7 +162,7 @@ def _facts(der: bytes) -> CertFacts:
         not_before=before,
         not_after=after,
         signature_hash=algorithm.name if algorithm is not None else "",
-        key=key,
+        key=sys.intern(key),
         self_issued=outline.subject == outline.issuer,
         unreadable=tuple(reader.unreadable),
         **found,
@@ -301,6 +312,7 @@ def describe_key(spki: bytes) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _NameFacts:
+    der: bytes = b""
     text: str = ""
     cn: str = ""
     o: str = ""
@@ -315,6 +327,7 @@ def _name(der: bytes) -> _NameFacts:
     """The parts of a Name that are shown; kept, because a few CAs issue nearly everything."""
     name = x509.Name.from_bytes(der)
     return _NameFacts(
+        der,
         name.rfc4514_string()[:MAX_TEXT],
         _attribute(name, NameOID.COMMON_NAME),
         _attribute(name, NameOID.ORGANIZATION_NAME),

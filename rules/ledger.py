@@ -168,23 +168,24 @@ class Ledger:
     """Everything that was ever seen, by endpoint. `see()` costs in proportion to what is seen, not to what is known."""
 
     def __init__(self, known: Iterable[LedgerEntry] = ()) -> None:
-        self._known: dict[_Place, dict[str, LedgerEntry]] = {}
+        self._known: dict[Key, LedgerEntry] = {}
         self._written: dict[Key, float] = {}  # the last time that was given out for writing
+        self._of: dict[str, tuple[Key, ...]] = {}  # by endpoint, in the order of the first sight
         for entry in known:
             self._keep(entry, written=True)
 
     def __len__(self) -> int:
-        return len(self._written)
+        return len(self._known)
 
     def see(self, fresh: Iterable[LedgerEntry]) -> Seen:
         """Take note of what is seen now. What is known and was written within the hour need not be written again."""
         shown = tuple(fresh)
-        news = [e for e in shown if e.value not in self._known.get((e.endpoint, e.kind), {})]
+        news = [e for e in shown if (e.endpoint, e.kind, e.value) not in self._known]
         found = drifts(self._context(news), news)
         write = []
         for entry in shown:
             key = (entry.endpoint, entry.kind, entry.value)
-            old = self._known.get(key[:2], {}).get(entry.value)
+            old = self._known.get(key)
             # Also where the clock was set back: an entry that was "last seen" next year would else stay so until then.
             due = old is None or abs(entry.last - self._written[key]) >= REFRESH
             kept = entry if old is None else LedgerEntry(*key, old.first, entry.last, entry.mark)
@@ -195,19 +196,24 @@ class Ledger:
 
     def _context(self, news: Iterable[LedgerEntry]) -> Iterator[LedgerEntry]:
         """All that is known of the endpoints that have something new."""
-        kinds: tuple[LedgerKind, ...] = ("cname", "address", "issuer", "crl", "ocsp")
         for endpoint in dict.fromkeys(entry.endpoint for entry in news):
-            for kind in kinds:
-                yield from self._known.get((endpoint, kind), {}).values()
+            yield from (self._known[key] for key in self._of.get(endpoint, ()))
 
     def _keep(self, entry: LedgerEntry, *, written: bool) -> None:
         """Hold an entry as the one seen last; where there are too many, forget the one not seen longest."""
-        place = (entry.endpoint, entry.kind)
-        held = self._known.setdefault(place, {})
-        held.pop(entry.value, None)
-        held[entry.value] = entry
+        key = (entry.endpoint, entry.kind, entry.value)
+        new = key not in self._known
+        self._known[key] = entry
         if written:
-            self._written[*place, entry.value] = entry.last
-        if len(held) > MOST:
-            oldest = next(iter(held))
-            del held[oldest], self._written[*place, oldest]
+            self._written[key] = entry.last
+        if new:
+            held = self._of[entry.endpoint] = (*self._of.get(entry.endpoint, ()), key)
+            if len(held) > MOST:
+                self._forget_beyond(entry.endpoint, entry.kind)
+
+    def _forget_beyond(self, endpoint: str, kind: LedgerKind) -> None:
+        alike = [key for key in self._of[endpoint] if key[1] == kind]
+        if len(alike) > MOST:
+            oldest = min(alike, key=lambda key: self._known[key].last)
+            self._of[endpoint] = tuple(key for key in self._of[endpoint] if key != oldest)
+            del self._known[oldest], self._written[oldest]

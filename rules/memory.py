@@ -62,13 +62,13 @@ class Memory:
             Step, int
         ] = {}  # its hash: of thousands of answers the essences would be megabytes
         self._documents: dict[Hashable, Observation] = {}  # the newest good answer, whoever gave it
-        self._of_document: dict[Hashable, set[Step]] = defaultdict(set)
-        self._of_name: dict[str, set[DnsQuestion | OsLookup]] = defaultdict(set)
-        self._repeats: dict[Step, set[Step]] = {}  # first look -> second looks that are known
+        # tuples, because most have one member: thousands of sets would be megabytes
+        self._of_document: dict[Hashable, tuple[Step, ...]] = {}
+        self._of_name: dict[str, tuple[DnsQuestion | OsLookup, ...]] = {}
+        self._repeats: dict[Step, tuple[Step, ...]] = {}  # first look -> second looks that are known
         self._last_good: dict[str, dict[str, float]] = defaultdict(dict)
         self._silent: dict[str, set[str]] = {}  # resolver -> names since its last answer
         self._chains: dict[tuple[bytes, ...], tuple[bytes, ...]] = {}
-        self._certificates: dict[bytes, bytes] = {}
 
     def __len__(self) -> int:
         return len(self.known)
@@ -92,7 +92,7 @@ class Memory:
         if step.attempt == 1:
             self.drop(self._void(seen, before == now))
         else:
-            self._repeats.setdefault(replace(step, attempt=1), set()).add(step)
+            _add(self._repeats, replace(step, attempt=1), step)
         self.known[step] = seen
         wanted = document(step)
         if wanted is not None:
@@ -152,7 +152,6 @@ class Memory:
                 del self._last_good[host]
         live = {s.evidence.chain for s in self.known.values() if isinstance(s.evidence, TlsFacts)}
         self._chains = {chain: chain for chain in live}
-        self._certificates = {der: der for chain in live for der in chain}
         return len(old) + len(crowd)
 
     def _beyond(self) -> list[Step]:
@@ -221,14 +220,11 @@ class Memory:
     # ----------------------------------------------------------------------------------------------------------------
 
     def _shared(self, seen: Observation) -> Observation:
-        """The same chain is kept once, however many addresses show it, and so is each of its certificates."""
+        """The same chain is kept once, however many addresses show it."""
         facts = seen.evidence
         if not isinstance(facts, TlsFacts) or not facts.chain:
             return seen
-        chain = self._chains.get(facts.chain)
-        if chain is None:
-            chain = tuple(self._certificates.setdefault(der, der) for der in facts.chain)
-            self._chains[chain] = chain
+        chain = self._chains.setdefault(facts.chain, facts.chain)
         return seen if chain is facts.chain else replace(seen, evidence=replace(facts, chain=chain))
 
     def _void(self, seen: Observation, same: bool) -> list[Step]:
@@ -242,9 +238,9 @@ class Memory:
 
     def _take_document(self, wanted: Hashable, seen: Observation) -> None:
         """What other addresses gave before this round of tries is void: it would hide what this round shows."""
-        steps = self._of_document[wanted]
+        steps = self._of_document.get(wanted, ())
         void = [s for s in steps if s != seen.step and self.known[s].started < seen.started - ROUND]
-        steps.add(seen.step)
+        _add(self._of_document, wanted, seen.step)
         self.drop(void)
         if good(seen) if isinstance(seen.step, HttpFetch) else seen.failure is None:
             self._documents[wanted] = seen
@@ -252,7 +248,7 @@ class Memory:
             self._documents.pop(wanted, None)
 
     def _take_name(self, step: DnsQuestion | OsLookup, seen: Observation) -> None:
-        self._of_name[step.name].add(step)
+        _add(self._of_name, step.name, step)
         resolver = _resolver(step)
         if _unanswered(seen):
             self._silent.setdefault(resolver, set()).add(step.name)
@@ -264,13 +260,19 @@ class Memory:
             self._last_good[step.name] = dict(sorted(told.items(), key=lambda a: -a[1])[:MAX_LAST_GOOD])
 
 
-def _discard(groups: dict[_Group, set[_Member]], group: _Group, member: _Member) -> None:
+def _add(groups: dict[_Group, tuple[_Member, ...]], group: _Group, member: _Member) -> None:
+    members = groups.get(group, ())
+    if member not in members:
+        groups[group] = (*members, member)
+
+
+def _discard(groups: dict[_Group, tuple[_Member, ...]], group: _Group, member: _Member) -> None:
     """Take a member out of its group; an empty group goes too, or groups would pile up."""
-    members = groups.get(group)
-    if members is not None:
-        members.discard(member)
-        if not members:
-            del groups[group]
+    members = tuple(m for m in groups.get(group, ()) if m != member)
+    if members:
+        groups[group] = members
+    else:
+        groups.pop(group, None)
 
 
 def _agree(second: Observation, first: Observation) -> bool:

@@ -5,7 +5,6 @@ Mutable and pure: fed with observations as they come and with every judgement.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -41,13 +40,13 @@ class Track:
     """One target: the addresses of a day, the last handshakes, the last duration of each stage in seconds."""
 
     addresses: dict[str, AddressState] = field(default_factory=dict)
-    handshakes: deque[Shake] = field(default_factory=lambda: deque(maxlen=HANDSHAKES))
+    handshakes: tuple[Shake, ...] = ()
     stages: dict[StageName, float] = field(default_factory=dict)
     measured: float | None = None
 
     @property
     def intercepted(self) -> int:
-        return sum(1 for shake in list(self.handshakes) if shake.caught)
+        return sum(1 for shake in self.handshakes if shake.caught)
 
 
 class Tracks:
@@ -85,7 +84,7 @@ class Tracks:
             caught = None if new or before is None else before.cause == "tls.intercepted"
             if new and step.attempt == 1:
                 _close(track, step.address)
-            track.handshakes.append(Shake(step.address, caught))
+            track.handshakes = (*track.handshakes, Shake(step.address, caught))[-HANDSHAKES:]
         return stages
 
     def judged(self, audit: Audit, rows: Mapping[Key, list[Verdict]], now: float) -> None:
@@ -99,7 +98,7 @@ class Tracks:
             key = (target.host, target.port)
             track = self.of(key)
             self._addresses(track, audit, target, rows.get(key, []), now)
-            for shake in list(track.handshakes):
+            for shake in track.handshakes:
                 state = track.addresses.get(shake.address)
                 if shake.caught is None and state is not None:
                     caught = state.cause == "tls.intercepted"

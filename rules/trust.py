@@ -13,7 +13,7 @@ import hashlib
 from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, TypeAlias
 
@@ -98,20 +98,20 @@ def needs(
 
 @dataclass(eq=False, slots=True)
 class _Case:
-    """A chain with all its paths, and the judgement for each stretch of time in which no date changes it."""
+    """A chain with all its paths, and the last judgement, which stands for a stretch of time: no date changes it there."""
 
     leaf: bytes
     known: KnownKeys
     walked: Walked
     turns: tuple[float, ...]
-    _judged: dict[tuple[int, int], ChainJudgement] = field(default_factory=dict)
+    _judged: tuple[tuple[int, int], ChainJudgement] | None = None
 
     def at(self, now: float) -> ChainJudgement:
         stretch = (bisect_left(self.turns, now), bisect_right(self.turns, now))
-        judged = self._judged.get(stretch)
-        if judged is None:
-            judged = self._judged[stretch] = _judge(self, now)
-        return judged
+        judged = self._judged
+        if judged is None or judged[0] != stretch:
+            judged = self._judged = (stretch, _judge(self, now))
+        return judged[1]
 
 
 def _case(

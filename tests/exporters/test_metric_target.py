@@ -6,7 +6,7 @@ import math
 import pytest
 
 from exporters.catalogue import SERIES_OF_A_TARGET
-from exporters.metric_target import TargetText, key_of, merged, render
+from exporters.metric_target import FAMILIES, TargetText, key_of, merged, render
 from rules.state import CheckState, TargetState
 from rules.verdict import Status
 from tests.exporters.scrape import values
@@ -17,13 +17,16 @@ STAGES = (("dns", 0.1), ("tcp", 0.2), ("tls", 0.3), ("http", 0.4))
 
 def text(found: TargetText) -> str:
     """The samples as a page."""
-    return "".join(
-        f"# HELP {family} x\n# TYPE {family} gauge\n{lines.decode()}" for family, lines in found.samples
-    )
+    return "".join(f"# HELP {family} x\n# TYPE {family} gauge\n{lines}" for family, lines in parts(found))
+
+
+def parts(found: TargetText) -> list[tuple[str, str]]:
+    """Family and its samples; families without one are left out."""
+    return [(family, lines) for family in FAMILIES if (lines := found.lines(family))]
 
 
 def lines(found: TargetText) -> int:
-    return sum(part.count(b"\n") for _, part in found.samples)
+    return sum(part.count("\n") for _, part in parts(found))
 
 
 def told(one: TargetState, name: str, *shown: str) -> dict[tuple[str, ...], float]:
@@ -61,7 +64,7 @@ def test_more_than_twelve_are_left_out_and_counted_the_least_important_first() -
     found = render([target(checks=checks)], "")
     assert (found.series, found.dropped, lines(found)) == (12, 4, 12)
     assert len(values(text(found), "wayclear_check_success", "check")) == 4
-    assert [family for family, _ in found.samples if "duration" in family] == []
+    assert [family for family, _ in parts(found) if "duration" in family] == []
 
 
 def test_m3_addresses_make_no_series() -> None:
@@ -78,9 +81,9 @@ def test_m3_addresses_make_no_series() -> None:
 def test_every_series_has_the_labels_of_the_target_and_of_the_place() -> None:
     found = render([target("a.example")], 'connector="c1",')
     labels = '{connector="c1",target="a.example",port="443",rule_group="service",via="direct"'
-    parts = [line for _, part in found.samples for line in part.decode().splitlines()]
-    assert len(parts) == 12
-    assert all(labels in line for line in parts)
+    made = [line for _, part in parts(found) for line in part.splitlines()]
+    assert len(made) == 12
+    assert all(labels in line for line in made)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +127,7 @@ def test_the_ratio_is_over_handshakes_that_were_made(made: int, caught: int, rat
 
 def test_what_is_not_known_is_absent() -> None:
     nothing = target(expiry=None, stages=(), handshakes=0)
-    assert {family for family, _ in render([nothing], "").samples} == {
+    assert {family for family, _ in parts(render([nothing], ""))} == {
         "wayclear_check_success", "wayclear_check_measured", "wayclear_target_info", "wayclear_target_addresses",
     }  # fmt: skip
 

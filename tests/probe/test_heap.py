@@ -49,6 +49,29 @@ def test_large_blocks_are_by_themselves_and_threads_share_one_arena() -> None:
     assert lived("as it is")[:2] == (None, 0), "without it a block of 1 MB comes out of what was kept"
 
 
+_BURST = """\
+import re, sys
+from probe import heap
+
+def resident():
+    return int(re.search(r"VmRSS:\\s+(\\d+)", open("/proc/self/status").read())[1]) * 1024
+
+heap.settle()
+blocks = [bytes(5000) for _ in range(20_000)]
+kept = blocks[::100]
+del blocks
+before = resident()
+print(heap.trim(), before - resident())
+"""
+
+
+def test_after_a_burst_what_is_free_between_kept_blocks_goes_back() -> None:
+    run = subprocess.run([sys.executable, "-c", _BURST], capture_output=True, text=True, check=True)
+    some, freed = run.stdout.split()
+    assert some == "True"
+    assert int(freed) > 50_000_000  # of 100 MB
+
+
 @pytest.mark.parametrize("library", [OSError("no library"), object()])
 def test_another_c_library_has_no_such_call(monkeypatch: pytest.MonkeyPatch, library: object) -> None:
     def load(_: object) -> object:
@@ -58,8 +81,10 @@ def test_another_c_library_has_no_such_call(monkeypatch: pytest.MonkeyPatch, lib
 
     monkeypatch.setattr("ctypes.CDLL", load)
     assert heap.settle() is False
+    assert heap.trim() is False
 
 
 def test_another_system_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
     assert heap.settle() is False
+    assert heap.trim() is False
