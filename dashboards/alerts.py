@@ -204,12 +204,17 @@ min by ({CONNECTOR}, target) (last_over_time(wayclear_crl_next_update_timestamp_
     ),
     Alert(
         # By timestamp: a scrape that succeeds proves nothing about the rounds. A daemon that vanished is stale for an
-        # hour; from then on the inventory speaks (WayclearConnectorSilent). One in maintenance has the age 0 and not
-        # none, because in Grafana no data at all fires this alert.
+        # hour; from then on the inventory speaks (WayclearConnectorSilent). One that has ended no round yet has ten
+        # minutes more from the moment at which it read its configuration: a first look takes one. One in maintenance has
+        # the age 0 and not none, because in Grafana no data at all fires this alert.
         name="WayclearProberStale",
         severity="ticket",
         query=f"""
-time() - max by ({CONNECTOR}) (last_over_time(wayclear_last_cycle_timestamp_seconds{{{FRESH}}}[1h]) > 0)
+time() - (
+  max by ({CONNECTOR}) (last_over_time(wayclear_last_cycle_timestamp_seconds{{{FRESH}}}[1h]) > 0)
+  or
+  max by ({CONNECTOR}) (last_over_time(wayclear_config_last_reload_success_timestamp_seconds[1h])) + @10m@
+)
 {_UNMUTED}
 or 0 * {MUTED}
 """.strip(),
@@ -218,8 +223,8 @@ or 0 * {MUTED}
         pending="1m",
         keep="5m",
         summary=f"{_WHO}: the prober has not finished a round for five minutes",
-        description="What it shows is old. Its daemon hangs or does not run, or the clocks of its host and of Prometheus "
-        "differ.",
+        description="What it shows is old, or its first look does not end. Its daemon hangs or does not run, or the clocks "
+        "of its host and of Prometheus differ.",
         panel=(_PROBER, "Age of the last round"),
         silence_is_trouble=True,
         waits=True,

@@ -99,6 +99,21 @@ def test_a_daemon_that_has_ended_no_round_yet_is_not_old(tmp_path: Path) -> None
     expect(tmp_path, found, {30: []})
 
 
+def test_a_daemon_whose_first_look_never_ends_is_told_after_a_quarter_of_an_hour(tmp_path: Path) -> None:
+    """It has nothing yet but the prober's own metrics; ten minutes of patience, and the five of every prober."""
+    found = fleet(3)
+    found[0].series.clear()
+    found[0].put("wayclear_build_info", hold(1), version="0.1.0", python="3.11", openssl="3.5")
+    found[0].put("wayclear_config_last_reload_success_timestamp_seconds", hold(0))
+    expect(tmp_path, found, {15: [], 17: stale(1), 90: stale(1)})
+
+
+def test_an_old_configuration_makes_nobody_stale_who_ends_rounds(tmp_path: Path) -> None:
+    found = fleet(2)
+    found[0].put("wayclear_config_last_reload_success_timestamp_seconds", hold(0))
+    expect(tmp_path, found, {60: []})
+
+
 def test_rounds_of_another_kind_do_not_make_a_prober_fresh_or_stale(tmp_path: Path) -> None:
     found = fleet(2)
     found[0].put("wayclear_last_cycle_timestamp_seconds", clock(-3000), kind="sign-in")
