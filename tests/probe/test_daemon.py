@@ -66,7 +66,7 @@ def test_s8_sigterm_ends_it_in_every_state(tmp_path: Path, state: str) -> None:
         code, took = daemon.end()
         assert (code, took < 5) == (0, True), daemon.log()
         assert 'msg="ending"' in daemon.log()
-        assert "Traceback" not in daemon.log()
+        assert not re.search("Traceback|nknown child|that handles pid", daemon.log())
         assert not [p for p in (tmp_path / "state").iterdir() if p.name.endswith("-wal") and p.stat().st_size]
         if asked is not None:
             asked.close()

@@ -119,6 +119,7 @@ def test_the_report_can_be_replayed_and_says_the_same(daemon: Served, tmp_path: 
     text = daemon.client.get("/report.json")
     report = json.loads(text)
     jsonschema.Draft202012Validator(schema()).validate(report)
+    assert report["started"] == report["finished"] >= max(seen["started"] for seen in report["observations"])
     path = tmp_path / "report.json"
     path.write_text(text)
     files = ["--rules", f"{daemon.directory}/rules.toml", "--ca-set", f"{daemon.directory}/cas.toml"]
