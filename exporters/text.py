@@ -155,8 +155,11 @@ def _took(report: Report) -> str:
     connections = sum(
         1 for o in report.observations if o.local is not None and isinstance(o.step, CONNECTIONS)
     )
-    took = f"took {seconds(report.finished - report.started)}, {count(connections, 'connection')}"
-    return f"{took}, wayclear {display(report.version, 40)}"
+    took = f"took {seconds(report.finished - report.started)}"
+    if report.plan.steady:  # of the service: answers of different times, judged at one moment
+        oldest = min((o.started for o in report.observations), default=report.started)
+        took = f"from answers of the {seconds(max(0.0, report.started - oldest))} before"
+    return f"{took}, {count(connections, 'connection')}, wayclear {display(report.version, 40)}"
 
 
 def proxy_words(report: Report) -> str:

@@ -19,7 +19,7 @@ from probe.asking import SECOND_OPINIONS, Asker, Way, groups, kept, pace_of, str
 from probe.config import Config
 from probe.judging import Judged, Wish, judge, life
 from probe.measure import Prober
-from probe.rounds import Closed, Rounds
+from probe.rounds import Closed, Rounds, Watched
 from probe.run import Runner
 from rules.audit import Audit, step_for
 from rules.confirm import Confirmation
@@ -32,7 +32,6 @@ from rules.memory import Memory, document
 from rules.observation import CONNECTIONS, Step
 from rules.ruleset import Group, Rules
 from rules.schedule import KINDS, Kind, Schedule
-from rules.targets import Target
 from rules.tracking import Key, Tracks, key_of
 from rules.verdict import Plan, Status
 
@@ -46,16 +45,6 @@ _KINDS: dict[Group, Kind] = {
     Group.SIGN_IN: "sign-in",
     Group.VALIDATION: "sign-in",
 }
-
-
-@dataclass(slots=True)
-class Watched:
-    """A name and port that is measured, and the targets of the rules that mean it."""
-
-    key: Key
-    kind: Kind
-    group: str
-    targets: list[Target]
 
 
 @dataclass(frozen=True, slots=True)

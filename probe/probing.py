@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from exporters.probe_text import Probed, render
-from probe.appliance import Appliance, Watched
+from probe.appliance import Appliance
 from probe.judging import life
+from probe.rounds import Watched
 from rules.audit import step_for
 from rules.certificate import facts
 from rules.kinds.http_fetch import HttpExchange, HttpFetch, judge_reach

@@ -7,7 +7,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from rules.schedule import KINDS, Kind
+from rules.targets import Target
 from rules.tracking import Key
+
+
+@dataclass(slots=True)
+class Watched:
+    """A name and port that is measured, and the targets of the rules that mean it."""
+
+    key: Key
+    kind: Kind
+    group: str
+    targets: list[Target]
 
 
 @dataclass(frozen=True, slots=True)

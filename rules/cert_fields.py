@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from cryptography import x509
@@ -49,13 +49,19 @@ class FieldReader:
         self.unreadable.append((field, why))
 
 
+@lru_cache(maxsize=512)
+def one_copy(text: str) -> str:
+    """`text` as it was met before: what a CA writes into each of its certificates would else be kept as often."""
+    return text
+
+
 def _strings(values: Iterable[str], limit: int) -> tuple[str, ...]:
     return tuple(v[:MAX_TEXT] for _, v in zip(range(limit), values, strict=False))
 
 
 def _urls(values: Iterable[str]) -> tuple[str, ...]:
-    """URLs, of which one copy is kept: a CA writes the same ones into every certificate."""
-    return tuple(map(sys.intern, _strings(values, MAX_URLS)))
+    """URLs of the CA."""
+    return tuple(map(one_copy, _strings(values, MAX_URLS)))
 
 
 def extension_facts(extensions: x509.Extensions, reader: FieldReader) -> dict[str, Any]:
@@ -99,7 +105,7 @@ def _subject_key_identifier(value: x509.SubjectKeyIdentifier) -> dict[str, Any]:
 
 
 def _authority_key_identifier(value: x509.AuthorityKeyIdentifier) -> dict[str, Any]:
-    return {"aki": sys.intern(value.key_identifier.hex()[:MAX_TEXT]) if value.key_identifier else None}
+    return {"aki": one_copy(value.key_identifier.hex()[:MAX_TEXT]) if value.key_identifier else None}
 
 
 def _authority_information_access(value: x509.AuthorityInformationAccess) -> dict[str, Any]:

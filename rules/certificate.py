@@ -10,7 +10,6 @@ from __future__ import annotations
 import datetime
 import hashlib
 import ipaddress
-import sys
 import warnings
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -24,7 +23,7 @@ from cryptography.x509.oid import NameOID
 from service_identity import hazmat
 from service_identity.exceptions import CertificateError
 
-from rules.cert_fields import MAX_TEXT, FieldReader, attempt, extension_facts
+from rules.cert_fields import MAX_TEXT, FieldReader, attempt, extension_facts, one_copy
 
 WEAK_HASHES = frozenset(
     {"md5", "sha1"}
@@ -162,7 +161,7 @@ def _facts(der: bytes) -> CertFacts:
         not_before=before,
         not_after=after,
         signature_hash=algorithm.name if algorithm is not None else "",
-        key=sys.intern(key),
+        key=one_copy(key),
         self_issued=outline.subject == outline.issuer,
         unreadable=tuple(reader.unreadable),
         **found,

@@ -185,7 +185,9 @@ class Table:
             return ()
         wrong = [i for i, item in enumerate(value) if not isinstance(item, str) or not item.strip()]
         for index in wrong:
-            self.fault(f"{key}[{index}]", f"is {_kind(value[index])}, must be a text", example)
+            text = isinstance(value[index], str)
+            what = "is empty" if text else f"is {_kind(value[index])}, must be a text"
+            self.fault(f"{key}[{index}]", what, example)
         if required and not value:
             self.fault(key, "is empty", example)
         found = [item for item in value if isinstance(item, str) and item.strip()]

@@ -56,6 +56,18 @@ def test_the_first_screen_says_where_and_as_whom(fact: str) -> None:
     assert fact in first
 
 
+def test_a_report_of_the_service_tells_how_old_its_answers_are_instead_of_how_long_it_took() -> None:
+    report = samples.report()
+    at = report.started + 890.0
+    later = dataclasses.replace(
+        report, started=at, finished=at, plan=dataclasses.replace(report.plan, steady=True)
+    )
+    assert "took" in render(report, Style())
+    shown = render(later, Style())
+    assert "from answers of the 14 min 50 s before" in shown
+    assert "took 0" not in shown
+
+
 @pytest.mark.parametrize("answer", list(Answer))
 def test_each_answer_has_a_line_of_its_own(answer: Answer) -> None:
     head = render(samples.report(answer=answer), Style()).splitlines()[0]

@@ -154,7 +154,7 @@ WRONG = [
     ('[[maintenance]]\nname = "x"\ndays = ["sat"]\nfrom = "22:00"', "maintenance[0].to: is missing: a window of every week"),
     ('[[maintenance]]\nname = "x"\nto = "22:00"\ndays = []\nfrom = "21:00"', "maintenance[0].days: is empty"),
     ('[[maintenance]]\nname = "x"\nend = 2026-12-01T04:00:00Z', "maintenance[0].start: is missing: a window of one time"),
-    ('inventory = ["a", "", "b"]', "inventory[1]: "),
+    ('inventory = ["a", "", "b"]', "inventory[1]: is empty"),
     ('[web]\nlisten = ["127.0.0.1:1", "127.0.0.1:1", "x"]', "web.listen[2]: 'x' is no address and port"),
     ('[[maintenance]]\nname = "x"\ndays = ["caturday"]\nfrom = "22:00"\nto = "23:00"', "maintenance[0].days[0]: "),
     ('[[maintenance]]\nname = "x"\ndays = ["sat"]\nfrom = "24:00"\nto = "23:00"', "maintenance[0].from: "),
