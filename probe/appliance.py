@@ -136,6 +136,7 @@ class Appliance:
     def clock_was_set(self, by: float) -> None:
         """What is remembered was measured as long ago as before."""
         self.memory.shift(by, time.time())
+        self.tracks.shift(by, time.time())
 
     def look_again(self) -> None:
         """Let everything be judged soon."""

@@ -24,7 +24,7 @@ from probe.serve_config import Intervals
 from rules.kinds.dns_chain import DnsAnswer, DnsQuestion
 from rules.kinds.http_fetch import HttpExchange
 from rules.kinds.os_lookup import OsLookup
-from rules.kinds.tls_handshake import TlsHandshake
+from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.memory import Memory
 from rules.observation import CONNECTIONS, Observation, Step
 from rules.tracking import Key, Tracks
@@ -131,10 +131,17 @@ class Asker:
         return seen, self.take(seen, key)
 
     async def handshake(self, step: TlsHandshake, key: Key, addresses: int = 1) -> Observation:
-        """The judging handshake of a target that has so many addresses; the GET inside only as often as is configured."""
+        """The judging handshake of a target that has so many addresses; the GET inside only as often as is configured.
+
+        A GET that begins to fail is sent once more: what the handshakes of the next minutes borrow is no single mishap.
+        """
         now, interval = time.monotonic(), self._intervals.http
         if step.path is None or self._gets.due(step, addresses, interval, now):
-            return (await self.ask(step, key))[0]
+            seen = await self._measure(step)
+            if _get_failed(seen) and not _get_failed(self._memory.known.get(step)):
+                seen = await self._measure(step)
+            self.take(seen, key)
+            return seen
         seen = self._memory.as_judged(await self._measure(replace(step, path=None)), step)
         self.take(seen, key, borrowed=True)
         return seen
@@ -228,6 +235,11 @@ class Asker:
             if wait > 0:
                 await asyncio.sleep(wait)  # whoever comes later waits for the lock
             self._bucket.take(time.monotonic())
+
+
+def _get_failed(seen: Observation | None) -> bool:
+    facts = seen.evidence if seen is not None else None
+    return isinstance(facts, TlsFacts) and facts.http_failure in ("timeout", "reset")
 
 
 def _same_resolver(way: Way, first: Way) -> bool:

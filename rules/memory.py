@@ -53,6 +53,14 @@ def document(step: Step) -> tuple[object, ...] | None:
     return None
 
 
+def moved(when: float, by: float, now: float) -> float:
+    """A time of before the clock was set by `by` seconds, as the clock that says `now` would have told it.
+
+    What is of the last `SINCE` seconds by the new clock was measured by it already.
+    """
+    return when if now - SINCE <= when <= now else when + by
+
+
 class Memory:
     """Observations by step. `get` is what an audit asks: see `rules.audit.Known`."""
 
@@ -120,20 +128,13 @@ class Memory:
         return replace(seen, step=step, evidence=facts)
 
     def shift(self, by: float, now: float) -> None:
-        """The clock was set by `by` seconds and says `now`: what was measured was so as long ago as it was before.
-
-        What is of the last `SINCE` seconds by the new clock was measured by it already.
-        """
-
-        def moved(when: float) -> float:
-            return when if now - SINCE <= when <= now else when + by
-
+        """The clock was set by `by` seconds and says `now`: what was measured was so as long ago as it was before."""
         for step, seen in list(self.known.items()):
-            self.known[step] = replace(seen, started=moved(seen.started))
+            self.known[step] = replace(seen, started=moved(seen.started, by, now))
         for wanted, seen in list(self._documents.items()):
-            self._documents[wanted] = replace(seen, started=moved(seen.started))
+            self._documents[wanted] = replace(seen, started=moved(seen.started, by, now))
         for addresses in self._last_good.values():
-            addresses.update({address: moved(when) for address, when in addresses.items()})
+            addresses.update({address: moved(when, by, now) for address, when in addresses.items()})
 
     def forget(self, now: float) -> int:
         """Drop what was not met for a day (Unix time), and of names that rotate the oldest addresses.

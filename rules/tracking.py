@@ -15,7 +15,7 @@ from rules.kinds.dns_chain import DnsQuestion
 from rules.kinds.http_fetch import HttpExchange, HttpFetch
 from rules.kinds.os_lookup import OsLookup
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
-from rules.memory import MOST, TRACKED
+from rules.memory import MOST, TRACKED, moved
 from rules.observation import Observation, Step
 from rules.state import AddressState, StageName
 from rules.targets import Target
@@ -63,6 +63,18 @@ class Tracks:
         wanted = set(keys)
         for key in [k for k in self._by_key if k not in wanted]:
             del self._by_key[key]
+
+    def shift(self, by: float, now: float) -> None:
+        """The clock was set by `by` seconds and says `now`: see `Memory.shift`."""
+        for track in self._by_key.values():
+            if track.measured is not None:
+                track.measured = moved(track.measured, by, now)
+            track.addresses = {
+                address: replace(state, tried=moved(state.tried, by, now))
+                if state.tried is not None
+                else state
+                for address, state in track.addresses.items()
+            }
 
     def measured(self, key: Key, seen: Observation, *, new: bool) -> tuple[tuple[StageName, float], ...]:
         """An answer has come. `new`: it differs from the one before, so that its meaning waits for a judgement.

@@ -100,12 +100,14 @@ class Sockets:
 
 @dataclass(slots=True)
 class Internet:
-    """See the module. `asked` and `hits` tell what came; `dead`: resolvers that say nothing."""
+    """See the module. `asked` and `hits` tell what came; `dead`: resolvers that say nothing; `cut`: so many of the next
+    requests inside TLS meet a reset."""
 
     directory: Path
     zone: dict[str, Name] = field(default_factory=lambda: {name: Name(found) for name, found in ZONE.items()})
     places: dict[str, Place] = field(default_factory=dict)
     dead: set[str] = field(default_factory=set)
+    cut: int = 0
     asked: list[Asked] = field(default_factory=list)
     hits: list[Hit] = field(default_factory=list)
     life: datetime.timedelta = datetime.timedelta(days=7)
@@ -231,6 +233,10 @@ class Internet:
             await writer.start_tls(self._context(place, hit))
         request = await reader.readuntil(b"\r\n\r\n")
         hit.path = request.split()[1].decode()
+        if port == 443 and self.cut > 0:
+            self.cut -= 1
+            reset(writer)
+            return
         writer.write(self._answer(port, hit.path))
         await writer.drain()
 

@@ -7,6 +7,7 @@ import itertools
 import time
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -93,6 +94,27 @@ async def test_a_handshake_that_fails_and_comes_back_asks_for_no_get_before_its_
             net.places[ONE.address] = "genuine"
             assert (await here.asker.handshake(ONE, BOOT_KEY)).failure is None
         assert gets(net) == 1
+
+
+@looping
+@pytest.mark.parametrize(("cut", "sent", "shown"), [(1, 2, ""), (2, 2, "reset")])
+async def test_a_get_that_begins_to_fail_is_sent_once_more(
+    tmp_path: Path, cut: int, sent: int, shown: str
+) -> None:
+    """What it shows is borrowed for minutes: a single mishap must not stand so long."""
+    net = Internet(tmp_path)
+    async with desk(net, Intervals(rate=0, http=0.3)) as here:
+        await here.asker.handshake(ONE, BOOT_KEY)
+        net.cut, before = cut, gets(net)
+        await asyncio.sleep(0.3)
+        seen = await here.asker.handshake(ONE, BOOT_KEY)
+        assert isinstance(seen.evidence, TlsFacts)
+        assert (gets(net) - before, seen.evidence.http_failure) == (sent, shown)
+        assert here.memory.known[ONE] == seen
+        net.cut, before = 1 if shown else 0, gets(net)
+        await asyncio.sleep(0.3)
+        await here.asker.handshake(ONE, BOOT_KEY)
+        assert gets(net) - before == 1, "one that goes on failing is asked for as rarely as any"
 
 
 @looping

@@ -267,6 +267,22 @@ def test_a_stage_that_failed_has_no_duration(seen: Observation, stages: dict[str
     assert dict(durations(seen)) == stages
 
 
+@pytest.mark.parametrize("by", [10 * 365 * 86400.0, -10 * 365 * 86400.0, 3600.0])
+def test_s1_after_a_clock_step_everything_was_met_as_long_ago_as_before(by: float) -> None:
+    watch = Watch(healthy())
+    watch.shake(healthy())
+    gone = watch.of(TWO)
+    watch.tracks.shift(by, watch.now + by)
+    watch.memory.shift(by, watch.now + by)
+    watch.now += by
+    assert gone.tried is not None
+    assert watch.of(TWO).tried == gone.tried + by
+    assert watch.tracks.of(KEY).measured == pytest.approx(watch.now, abs=1.0)
+    watch.shake(renamed(ONE))
+    watch.meet(renamed(ONE), *asked(watch))
+    assert watch.of(TWO).current is False, "an address of an hour ago counts among those of the day"
+
+
 def test_targets_that_are_gone_are_forgotten() -> None:
     tracks = Tracks()
     first, second = tracks.of(KEY), tracks.of(LISTS)
