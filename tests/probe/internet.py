@@ -100,14 +100,13 @@ class Sockets:
 
 @dataclass(slots=True)
 class Internet:
-    """See the module. `asked` and `hits` tell what came; `dead`: resolvers that say nothing; `cut`: so many of the next
-    requests inside TLS meet a reset."""
+    """See the module. `asked` and `hits` tell what came; `dead`: resolvers that say nothing."""
 
     directory: Path
     zone: dict[str, Name] = field(default_factory=lambda: {name: Name(found) for name, found in ZONE.items()})
     places: dict[str, Place] = field(default_factory=dict)
     dead: set[str] = field(default_factory=set)
-    cut: int = 0
+    cut: int = 0  # so many of the next requests inside TLS meet a reset
     asked: list[Asked] = field(default_factory=list)
     hits: list[Hit] = field(default_factory=list)
     life: datetime.timedelta = datetime.timedelta(days=7)
@@ -225,20 +224,18 @@ class Internet:
         place = self.places.get(address, "genuine")
         if place == "silent":
             await silent(reader, writer)
-            return
-        if place == "reset":
+        elif place == "reset":
             reset(writer)
-            return
-        if port == 443:
-            await writer.start_tls(self._context(place, hit))
-        request = await reader.readuntil(b"\r\n\r\n")
-        hit.path = request.split()[1].decode()
-        if port == 443 and self.cut > 0:
-            self.cut -= 1
-            reset(writer)
-            return
-        writer.write(self._answer(port, hit.path))
-        await writer.drain()
+        else:
+            if port == 443:
+                await writer.start_tls(self._context(place, hit))
+            hit.path = (await reader.readuntil(b"\r\n\r\n")).split()[1].decode()
+            if port == 443 and self.cut:
+                self.cut -= 1
+                reset(writer)
+            else:
+                writer.write(self._answer(port, hit.path))
+                await writer.drain()
 
     def _answer(self, port: int, path: str) -> bytes:
         body, status = b"", "403 Forbidden"

@@ -89,7 +89,7 @@ def test_an_empty_file_is_the_defaults() -> None:
         ),
         ('rules = ["entra-app-prox"]', "rules[0]: 'entra-app-prox' is neither shipped nor a .toml file"),
         ("rules = []", "rules: is empty"),
-        ('ca_sets = [""]', "ca_sets[0]: is the text '', must be a text"),
+        ('ca_sets = [""]', "ca_sets[0]: is empty"),
         ('resolvers = ["dns.example.net"]', "resolvers[0]: 'dns.example.net' is no IP address"),
         (
             'public_networks = ["10.0.0.1/8"]',
