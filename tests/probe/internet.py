@@ -218,10 +218,9 @@ class Internet:
             sockets.close()
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
-        address = named(writer.get_extra_info("sockname")[0])
-        hit = Hit(time.monotonic(), address, port)
+        hit = Hit(time.monotonic(), named(writer.get_extra_info("sockname")[0]), port)
         self.hits.append(hit)
-        place = self.places.get(address, "genuine")
+        place = self.places.get(hit.address, "genuine")
         if place == "silent":
             await silent(reader, writer)
         elif place == "reset":
