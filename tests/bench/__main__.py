@@ -8,7 +8,8 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.bench import audits, cost
+from tests.bench import audits, cost, serve
+from tests.bench.appliance import Appliances, Scrapers
 from tests.bench.audits import Servers, growth_chapter, wire_chapter
 from tests.bench.cost import dns_chapter, tls_chapter
 from tests.bench.exporter import Exporter
@@ -16,7 +17,7 @@ from tests.bench.figures import Chapter, as_json, lines, page, surroundings
 from tests.bench.namespace import ROOT, BenchError, enter, settle
 from tests.bench.startup import startup_chapter
 
-PARTS = ("tls", "dns", "wire", "start", "growth")
+PARTS = ("tls", "dns", "wire", "start", "growth", "serve", "scrape")
 _QUICK_LIMITS = "[timeouts]\ntcp = 0.7\n"
 
 
@@ -45,6 +46,8 @@ def measure(
     here.mkdir()
     wire.mkdir()
     settle(here)
+    serve_size = serve.Size((3, 5), 4.0, 2, 4.0) if quick else serve.Size()
+    appliances = Appliances(directory, serve_size, Scrapers(3, 4.0) if quick else Scrapers())
     servers = Servers(here, max(audit_size.large, cost.DNS_NAMES), size.servers)
     ways: dict[str, Callable[[], Chapter]] = {
         "tls": lambda: tls_chapter(here, size),
@@ -52,6 +55,8 @@ def measure(
         "wire": lambda: wire_chapter(wire, audit_size),
         "start": lambda: startup_chapter(servers, 3 if quick else 20),
         "growth": lambda: growth_chapter(servers, audit_size),
+        "serve": appliances.serve,
+        "scrape": appliances.scrape,
     }
     chapters, missed = [], []
     try:
@@ -62,6 +67,7 @@ def measure(
             except BenchError as error:
                 missed.append(f"{part}: {error}")
     finally:
+        appliances.stop()
         servers.stop()
     return chapters, missed
 

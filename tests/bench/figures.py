@@ -29,7 +29,7 @@ class Figure:
     def shown(self, value: float | None) -> str:
         if value is None:
             return ""
-        digits = 0 if self.unit == "MB" else 2 if self.unit in ("", "s") else 3
+        digits = 0 if self.unit == "MB" else 1 if self.unit == "ms" else 2 if self.unit in ("", "s") else 3
         return f"{value:.{digits}f} {self.unit}".rstrip()
 
     @property

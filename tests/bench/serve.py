@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import http.client
 import json
+import math
 import os
 import re
 import sys
@@ -21,11 +22,6 @@ from tests.bench.namespace import LOCAL, BenchError, Service, cpu_seconds, run
 from tests.bench.population import endpoint_address, host_name, write_rules
 from tests.bench.serve_drive import DAEMON
 from tests.lab import namespaces
-
-RATIO_TARGET = 0.65
-GROWTH_TARGET = 1.1
-LAG_TARGET = 0.25
-MEMORY_TARGET = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +120,25 @@ def total(page: str, name: str, label: str = "") -> float:
     return sum(float(value) for labels, value in found if label in labels)
 
 
-def share_above(page: str, name: str, limit: float, before: str = "") -> tuple[float, int]:
-    """Of a histogram's observations since `before`: the share above `limit` (a bucket's bound), and how many there were."""
-    counted = [total(p, f"{name}_count") for p in (page, before)]
-    below = [total(p, f"{name}_bucket", f'le="{limit}"') for p in (page, before)]
-    number = counted[0] - counted[1]
-    return (1 - (below[0] - below[1]) / number if number else 0.0), int(number)
+def buckets(page: str, name: str, before: str = "") -> dict[float, float]:
+    """A histogram's observations since `before`: how many were at most so large, by the bounds of its buckets."""
+    found: dict[float, float] = {}
+    for text, sign in ((page, 1), (before, -1)):
+        for labels, value in re.findall(rf"^{name}_bucket{{(.*)}} (\S+)$", text, re.MULTILINE):
+            bound = float(re.findall(r'le="([^"]+)"', labels)[0])
+            found[bound] = found.get(bound, 0.0) + sign * float(value)
+    return dict(sorted(found.items()))
+
+
+def quantile(found: dict[float, float], part: float) -> float:
+    """The upper bound of the bucket in which the quantile lies: it is no larger. BenchError where none bounds it."""
+    number = max(found.values(), default=0.0)
+    if not number:
+        raise BenchError("a histogram of the daemon has no observations")
+    bound = next(bound for bound, below in found.items() if below >= part * number)
+    if math.isinf(bound):
+        raise BenchError(f"quantile {part} of a histogram of the daemon is beyond its last bound: {found}")
+    return bound
 
 
 def new_network() -> int:
@@ -197,6 +206,11 @@ class Ground:
             asked = sum(getattr(w, what) for w in self.windows)
             if asked < wanted:
                 raise BenchError(f"the daemon made {asked} {what} in windows that want {wanted:.0f}")
+
+    def alone(self) -> None:
+        """End the exporter and who drives it: the daemon goes on."""
+        while len(self._stops) > 2:
+            self._stops.pop()()
 
     def stop(self) -> None:
         for stop in reversed(self._stops):

@@ -14,7 +14,7 @@ from tests.bench.exporter import PROGRAM
 from tests.bench.figures import Chapter, Figure, Pair, as_json, lines, page
 from tests.bench.namespace import ROOT, TOOLS
 
-WHOLE = ("dns", "wire", "start", "growth")
+WHOLE = ("dns", "wire", "start", "growth", "serve", "scrape")
 
 
 @pytest.mark.lab
