@@ -141,7 +141,6 @@ def scrape_chapter(ground: Ground, scrapers: Scrapers) -> Chapter:
         raise BenchError(f"{len(told['bad'])} scrapes were no page of metrics: {told['bad'][0]}")
     after = _newer(ground, time.time())
     lag = buckets(after, "wayclear_event_loop_lag_seconds", before)
-    plain, packed = len(after.encode()) / 1e6, _packed(after) / 1e3
     series, plain = after.count("\nwayclear_"), len(after.encode()) / 1e6
     size = f"{series} series, {plain:.1f} MB, {told['largest'] / 1e3:.0f} kB with gzip"
     figures = (
