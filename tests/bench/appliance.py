@@ -83,11 +83,11 @@ def serve_chapter(grounds: Sequence[Ground], size: Size) -> Chapter:
         title = f"lag of the schedule at {ground.endpoints}, p99"
         figures.append(Figure(title, quantile(found, 0.99) * 1000, "ms", LAG_TARGET, _spread(found)))
     for ground in grounds:
-        pid = ground.daemon.pid
-        beside = ", ".join(f"{peak(child):.0f} MB" for child in children(pid))
-        detail = f"the two processes that ask the operating system beside it: {beside}; exporter {peak(ground.exporter.pid):.0f} MB"
-        title = f"peak memory of the daemon at {ground.endpoints}"
-        figures.append(Figure(title, peak(pid), "MB", MEMORY_TARGET, detail))
+        own, beside = peak(ground.daemon.pid), [peak(child) for child in children(ground.daemon.pid)]
+        asking = ", ".join(f"{p:.0f} MB" for p in beside) or "none"
+        detail = f"daemon {own:.0f} MB, those that ask the system {asking}; exporter {peak(ground.exporter.pid):.0f} MB"
+        title = f"peak memory of the daemon and its processes at {ground.endpoints}"
+        figures.append(Figure(title, own + sum(beside), "MB", MEMORY_TARGET, detail))
     text = (
         f"`wayclear serve` of names at one address each, every name once in {size.interval:.0f} s, its rate not limited; one "
         "in ten is of the service group, the others of sign-in. The TTL is shorter than the interval, so a cycle has one A "
@@ -96,8 +96,8 @@ def serve_chapter(grounds: Sequence[Ground], size: Size) -> Chapter:
         f"interval. Both sides and all sizes run at the same time, each size in a network of its own, for "
         f"{len(grounds[0].windows)} windows of a cycle after {size.settle:.0f} s. CPU is the kernel's count for the process and "
         "its children; the ratio is the median over the windows. A lag is how late a measurement begins; a quantile is the "
-        "upper bound of the histogram's bucket in which it lies. Memory is the peak since the start (VmHWM), the first look "
-        "included."
+        "upper bound of the histogram's bucket in which it lies. Memory is the sum of the peaks of the daemon and of its "
+        "processes since their start (VmHWM), the first look included: pages that they share count more than once."
     )
     return Chapter("The service, a cycle", text, tuple(figures))
 
@@ -158,7 +158,8 @@ def scrape_chapter(ground: Ground, scrapers: Scrapers) -> Chapter:
         f"{scrapers.number} scrapers on kept-alive connections, each once a second (a Prometheus asks every 15 to 60 s), for "
         f"{scrapers.seconds:.0f} s at places of their own within the second and then for as long all at the same moment, in "
         "one process on the same two cores, while the daemon measures its targets. A time is from the request to the last "
-        "byte. The lag is the daemon's own histogram; a quantile is the upper bound of its bucket."
+        "byte. The lag is the daemon's own histogram; a quantile is the upper bound of its bucket, and of fewer than 1,000 "
+        "observations p99.9 is the largest."
     )
     return Chapter("The service, scraped", text, figures)
 
