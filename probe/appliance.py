@@ -91,6 +91,7 @@ class Appliance:
     async def sweep(self) -> None:
         """The first look at everything, at the audit's own pace; ends with the first judgement."""
         await self._look()
+        await self._prober.rest()
         heap.trim()
         self._dirty.clear()
         await self._judge()

@@ -45,6 +45,7 @@ MOST_ASIDE = 5  #: damaged files that are kept; with more, something is wrong wi
 _BESIDE = ("-wal", "-shm")  # what SQLite puts beside the file
 _HORIZON_STEP = 7 * DAY
 _LOG_LIMIT = 4 * 1024 * 1024  # bytes to which the write-ahead log is cut back when it was larger
+_CACHE = 256  # KiB of pages in memory: rows are written once and seldom read
 _MARGIN = 0.9  # of the largest size: what remains when the oldest rows have gone
 #: How a file system without shared memory shows when a log is there or wanted.
 _NO_LOG = frozenset(
@@ -168,6 +169,7 @@ class Store:
             connection.execute("PRAGMA locking_mode = NORMAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute(f"PRAGMA journal_size_limit = {_LOG_LIMIT}")
+            connection.execute(f"PRAGMA cache_size = -{_CACHE}")
             connection.execute("BEGIN IMMEDIATE")  # proves that it can be written
             if is_new:
                 for statement in SCHEMA.split(";\n"):

@@ -103,6 +103,10 @@ class Prober:
             seen = Observation(step, started, asyncio.get_running_loop().time() - begun, failure)
         return self._believed(seen, begun)
 
+    async def rest(self) -> None:
+        """Give back what only a burst has need of."""
+        await self._resolver.rest()
+
     async def close(self) -> None:
         """End the lookup processes and the lag meter; running measurements must have been cancelled before."""
         self._lag.stop()

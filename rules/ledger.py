@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address, ip_network
 from typing import TypeAlias
 from urllib.parse import urlsplit
@@ -188,7 +188,7 @@ class Ledger:
             old = self._known.get(key)
             # Also where the clock was set back: an entry that was "last seen" next year would else stay so until then.
             due = old is None or abs(entry.last - self._written[key]) >= REFRESH
-            kept = entry if old is None else LedgerEntry(*key, old.first, entry.last, entry.mark)
+            kept = entry if old is None else replace(old, last=entry.last, mark=entry.mark)
             self._keep(kept, written=due)
             if due:
                 write.append(kept)

@@ -143,7 +143,13 @@ def _relevant(chain: tuple[bytes, ...], fetched: tuple[bytes, ...], roots: Roots
             continue
         found[name] = roots[name]
         queue.extend(facts(der).issuer for der in (*roots[name].public, *roots[name].system)[:MAX_POOL])
-    return tuple(found.items())
+    return _same(tuple(found.items()))
+
+
+@lru_cache(maxsize=256)
+def _same(relevant: _Relevant) -> _Relevant:
+    """One copy for all chains under one CA: it stands in the key of each of them."""
+    return relevant
 
 
 def _judge(case: _Case, now: float) -> ChainJudgement:

@@ -95,6 +95,13 @@ class OsResolver:
                 child.kill()
                 await asyncio.shield(self._bury(child))
 
+    async def rest(self) -> None:
+        """After a burst: end idle children as long as another one has room."""
+        for child in [child for child in self._open if not child.load][1:]:
+            self._open.remove(child)
+            child.kill()
+            await self._bury(child)
+
     async def close(self) -> None:
         """End all children: idle ones by the end of their input, busy ones at once. None is left as a zombie."""
         self._closed = True

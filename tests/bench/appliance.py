@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.bench.figures import Chapter, Figure
 from tests.bench.namespace import BenchError, Service
-from tests.bench.serve import Ground, Size, buckets, children, measured, peak, quantile, total
+from tests.bench.serve import Ground, Size, buckets, children, measured, own, peak, quantile, total
 
 RATIO_TARGET = 0.65
 GROWTH_TARGET = 1.1
@@ -83,11 +83,11 @@ def serve_chapter(grounds: Sequence[Ground], size: Size) -> Chapter:
         title = f"lag of the schedule at {ground.endpoints}, p99"
         figures.append(Figure(title, quantile(found, 0.99) * 1000, "ms", LAG_TARGET, _spread(found)))
     for ground in grounds:
-        own, beside = peak(ground.daemon.pid), [peak(child) for child in children(ground.daemon.pid)]
-        asking = ", ".join(f"{p:.0f} MB" for p in beside) or "none"
-        detail = f"daemon {own:.0f} MB, those that ask the system {asking}; exporter {peak(ground.exporter.pid):.0f} MB"
-        title = f"peak memory of the daemon and its processes at {ground.endpoints}"
-        figures.append(Figure(title, own + sum(beside), "MB", MEMORY_TARGET, detail))
+        daemon, beside = peak(ground.daemon.pid), children(ground.daemon.pid)
+        asking = ", ".join(f"{own(child):.0f} MB of its own (resident {peak(child):.0f})" for child in beside)
+        detail = f"daemon {daemon:.0f} MB, beside it {asking or 'none'}; exporter {peak(ground.exporter.pid):.0f} MB"
+        title = f"peak memory of the daemon and its lookup process at {ground.endpoints}"
+        figures.append(Figure(title, daemon + sum(map(own, beside)), "MB", MEMORY_TARGET, detail))
     text = (
         f"`wayclear serve` of names at one address each, every name once in {size.interval:.0f} s, its rate not limited; one "
         "in ten is of the service group, the others of sign-in. The TTL is shorter than the interval, so a cycle has one A "
@@ -96,8 +96,9 @@ def serve_chapter(grounds: Sequence[Ground], size: Size) -> Chapter:
         f"interval. Both sides and all sizes run at the same time, each size in a network of its own, for "
         f"{len(grounds[0].windows)} windows of a cycle after {size.settle:.0f} s. CPU is the kernel's count for the process and "
         "its children; the ratio is the median over the windows. A lag is how late a measurement begins; a quantile is the "
-        "upper bound of the histogram's bucket in which it lies. Memory is the sum of the peaks of the daemon and of its "
-        "processes since their start (VmHWM), the first look included: pages that they share count more than once."
+        "upper bound of the histogram's bucket in which it lies. Memory is the daemon's peak since its start "
+        "(VmHWM), the first look included, and what the process that asks the operating system has for itself at the end: "
+        "the interpreter's code, which they share, counts once."
     )
     return Chapter("The service, a cycle", text, tuple(figures))
 

@@ -70,6 +70,15 @@ def peak(pid: int) -> float:
     return int(found[1]) / 1024 if found else 0.0
 
 
+def own(pid: int) -> float:
+    """Memory that a process shares with no other, in MB (smaps_rollup): two interpreters have their code in common."""
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return (
+        sum(int(kb) for kb in re.findall(r"^Private_(?:Clean|Dirty):\s+(\d+) kB", rollup, re.MULTILINE))
+        / 1024
+    )
+
+
 class Daemon:
     """`wayclear serve` of so many endpoints, ready when the first look has ended."""
 

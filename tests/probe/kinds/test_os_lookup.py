@@ -175,6 +175,23 @@ def test_a_cancelled_lookup_takes_its_child_with_it() -> None:
     run(body, OsResolver(command=child(SILENT)))
 
 
+def test_after_a_burst_one_idle_child_remains_and_busy_ones_are_left_alone() -> None:
+    async def body(resolver: OsResolver) -> None:
+        await asyncio.gather(*(look_up(resolver, f"a{n}.test") for n in range(3)))
+        before = resolver.pids
+        assert len(before) == 3
+        await resolver.rest()
+        assert len(resolver.pids) == 1
+        assert sum(gone(pid) for pid in before) == 2
+        assert (await look_up(resolver, "b.test")).failure is None
+        busy = [asyncio.create_task(look_up(resolver, f"c{n}.test")) for n in range(2)]
+        await asyncio.sleep(0)
+        await resolver.rest()
+        assert all(seen.failure is None for seen in await asyncio.gather(*busy))
+
+    run(body, OsResolver(command=child(f"time.sleep(0.2); {FINE}")))
+
+
 def test_close_ends_idle_and_busy_children() -> None:
     mixed = "time.sleep(1000 if q['name'] == 'slow.test' else 0); " + FINE
 
