@@ -34,10 +34,17 @@ LONGEST = 55.0
 _HEADER = "x-prometheus-scrape-timeout-seconds"
 
 
+class NotAskedError(Exception):
+    """No packet left for the target, so nothing can be told of it; the text says why."""
+
+
 async def probe(
     appliance: Appliance | None, query: Mapping[str, str], headers: Mapping[str, str]
 ) -> tuple[int, str]:
-    """(HTTP status, text). 403 without a packet for everything that no rule asks for."""
+    """(HTTP status, text). 403 without a packet for everything that no rule asks for, 503 where nothing is asked now.
+
+    What was not asked is neither a success nor a failure.
+    """
     module, name = query.get("module", ""), query.get("target", "")
     if module not in MODULES:
         return 400, f"There is no such module; there are {', '.join(m for m in MODULES if m)}.\n"
@@ -55,6 +62,8 @@ async def probe(
             found = await _probed(appliance, watched, limit, begun)
     except TimeoutError:
         found = Probed(False, time.monotonic() - begun, limit)
+    except NotAskedError as why:
+        return 503, f"{why}\n"
     return 200, render(found)
 
 
@@ -84,7 +93,9 @@ async def _probed(appliance: Appliance, watched: Watched, limit: float, begun: f
         return Probed(False, time.monotonic() - begun, limit, lookup=lookup)
     step = step_for(watched.targets[0], address)
     if not appliance.asker.allows(step):
-        return Probed(False, time.monotonic() - begun, limit, address, lookup)
+        raise NotAskedError(
+            "Many addresses are silent, and asking a new one would look like a scan. It was not asked."
+        )
     seen = await _seen(appliance, watched, step)
     base = Probed(False, time.monotonic() - begun, limit, address, lookup)
     if isinstance(seen.evidence, TlsFacts) and isinstance(step, TlsHandshake):
@@ -138,7 +149,8 @@ def _tls(appliance: Appliance, watched: Watched, seen: Observation, shown: TlsFa
         tls=shown.handshake_s,
         tls_version=shown.version or "",
         expiry=leaf.not_after if leaf is not None else None,
-        status=shown.http_status,
+        # one that was borrowed from an earlier GET has no headers: see Memory.as_judged
+        status=shown.http_status if shown.http_headers else None,
     )
 
 

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from probe.probing import LIMIT, LONGEST, _limit
+from probe.probing import LIMIT, LONGEST, _limit, probe
+from rules.failure import Code, Failure, Stage
+from rules.kinds.tls_handshake import TlsHandshake
+from rules.observation import Observation
 from tests.probe.internet import BOOT, LISTS, RELAY, RESOLVERS, SIGN_IN, ZONE, Internet, Name
+from tests.probe.looped import STILL as RARELY
+from tests.probe.looped import house, looping
 from tests.probe.serve_process import QUICK, STILL, Served, served
 
 
@@ -123,7 +129,9 @@ def test_a_good_target(daemon: Served, target: str) -> None:
 def test_http_inside_is_not_asked_more_often_because_somebody_probes(daemon: Served) -> None:
     before = len([hit for hit in daemon.net.hits if hit.path == "/"])
     for _ in range(4):
-        assert asked(daemon, BOOT)["probe_http_status_code"] == 403, "borrowed"
+        found = asked(daemon, BOOT)
+        assert found["probe_success"] == 1
+        assert "probe_http_status_code" not in found, "the last GET's is none of this probe"
     assert len([hit for hit in daemon.net.hits if hit.path == "/"]) == before
 
 
@@ -208,3 +216,30 @@ def test_it_is_off_unless_it_is_turned_on(tmp_path: Path) -> None:
         status, text, _ = daemon.client.ask(f"/probe?target={RELAY}")
         assert (status, text) == (404, "/probe is off; probe = true under [web] turns it on.\n")
         assert traffic(daemon) == before
+
+
+# --- what was not asked ------------------------------------------------------------------------------------------------------
+
+
+@looping
+async def test_where_restraint_asks_nothing_it_says_so_and_tells_no_failure(tmp_path: Path) -> None:
+    net = Internet(tmp_path)
+    async with house(net, RARELY) as here:
+        here.appliance.asker.limit(replace(RARELY, rate=100.0), here.plan)
+        assert (await probe(here.appliance, {"target": RELAY}, {}))[0] == 200
+        failure = Failure(Stage.TCP, Code.TIMEOUT)
+        for number in range(here.plan.sweep_limit):
+            step = TlsHandshake(f"20.50.9.{number}", 443, RELAY)
+            here.appliance.asker.take(Observation(step, 0.0, 5.0, failure), None)
+        before = len(net.hits)
+        status, text = await probe(here.appliance, {"target": RELAY}, {})
+        assert (status, "would look like a scan" in text) == (503, True), text
+        assert "probe_success" not in text
+        assert len(net.hits) == before
+
+
+@looping
+async def test_the_status_is_told_where_this_probe_has_asked_for_it(tmp_path: Path) -> None:
+    async with house(Internet(tmp_path), replace(RARELY, http=0.001)) as here:
+        text = (await probe(here.appliance, {"target": BOOT}, {}))[1]
+        assert values(text)["probe_http_status_code"] == 403
