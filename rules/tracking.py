@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from rules.answer import passes
 from rules.audit import Audit
+from rules.failure import Stage
 from rules.guard import is_v6
 from rules.kinds.dns_chain import DnsQuestion
 from rules.kinds.http_fetch import HttpExchange, HttpFetch
@@ -23,6 +24,12 @@ from rules.verdict import Status, Verdict
 
 #: Handshakes of a target over which the share of intercepted ones is told.
 HANDSHAKES = 3
+#: After so many handshakes in a row without a certificate, and so many seconds, the last ones are no news any more: what
+#: drops packets now intercepts nothing. Both: a handshake now and then that times out must not end what is intercepted.
+WITHOUT, OUTDATED = 3, 600.0
+#: Seconds for which an address that failed is kept when resolution gives it no longer. It is not tried again, so nobody
+#: would see that it works; but names that rotate give it again within this time.
+FAILED = 1800.0
 
 Key = tuple[str, int]  # host and port
 
@@ -33,6 +40,7 @@ class Shake:
 
     address: str
     caught: bool | None
+    at: float = field(default=0.0, compare=False)  # Unix time
 
 
 @dataclass(slots=True)
@@ -41,6 +49,7 @@ class Track:
 
     addresses: dict[str, AddressState] = field(default_factory=dict)
     handshakes: tuple[Shake, ...] = ()
+    without: int = 0  # handshakes since then that showed no certificate
     stages: dict[StageName, float] = field(default_factory=dict)
     measured: float | None = None
 
@@ -69,6 +78,8 @@ class Tracks:
         for track in self._by_key.values():
             if track.measured is not None:
                 track.measured = moved(track.measured, by, now)
+            for shake in track.handshakes:
+                shake.at = moved(shake.at, by, now)
             track.addresses = {
                 address: replace(state, tried=moved(state.tried, by, now))
                 if state.tried is not None
@@ -91,16 +102,12 @@ class Tracks:
         before = track.addresses.get(step.address)
         if before is not None:
             track.addresses[step.address] = replace(before, tried=seen.started, current=True)
-        judges = isinstance(step, TlsHandshake) and step.hello == "connector"
-        if judges and isinstance(seen.evidence, TlsFacts) and seen.evidence.chain:
-            caught = None if new or before is None else before.cause == "tls.intercepted"
-            if new and step.attempt == 1:
-                _close(track, step.address)
-            track.handshakes = (*track.handshakes, Shake(step.address, caught))[-HANDSHAKES:]
+        if isinstance(step, TlsHandshake) and step.hello == "connector":
+            _shake(track, step, seen, new=new)
         return stages
 
     def judged(self, audit: Audit, rows: Mapping[Key, list[Verdict]], now: float) -> None:
-        """Take the verdicts on addresses; drop those that were not met for a day.
+        """Take the verdicts on addresses; drop those that were not met for a day, failed ones sooner (`FAILED`).
 
         May run in another thread than `measured`: what it replaces, it replaces whole.
         """
@@ -142,10 +149,26 @@ class Tracks:
                 stale=candidate.stale,
             )
         for old in sorted(track.addresses.values(), key=lambda known: -(known.tried or 0.0)):
-            met = old.tried is not None and old.tried > now - TRACKED
+            met = old.tried is not None and old.tried > now - (FAILED if old.ok is False else TRACKED)
             if met and old.address not in fresh and len(fresh) < MOST:
                 fresh[old.address] = replace(old, current=False)
         track.addresses = fresh
+
+
+def _shake(track: Track, step: TlsHandshake, seen: Observation, *, new: bool) -> None:
+    """One handshake that judges has ended."""
+    if isinstance(seen.evidence, TlsFacts) and seen.evidence.chain:
+        known = track.addresses.get(step.address)
+        caught = None if new or known is None else known.cause == "tls.intercepted"
+        if new and step.attempt == 1:
+            _close(track, step.address)
+        track.handshakes = (*track.handshakes, Shake(step.address, caught, seen.started))[-HANDSHAKES:]
+        track.without = 0
+    elif seen.failure is not None and seen.failure.stage is not Stage.LOCAL:  # else it was not asked
+        track.without += 1
+        last = max((shake.at for shake in track.handshakes), default=seen.started)
+        if track.without >= WITHOUT and seen.started - last >= OUTDATED:
+            track.handshakes = ()
 
 
 def _close(track: Track, address: str) -> None:

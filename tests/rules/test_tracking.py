@@ -18,7 +18,7 @@ from rules.observation import Observation, Step
 from rules.picture import rows_of
 from rules.report import make_report
 from rules.state import AddressState
-from rules.tracking import HANDSHAKES, Shake, Track, Tracks, durations, key_of
+from rules.tracking import FAILED, HANDSHAKES, OUTDATED, Shake, Track, Tracks, durations, key_of
 from tests.rules import goldens
 from tests.rules.script import (
     BLOCKED,
@@ -144,6 +144,30 @@ def test_an_address_that_resolution_no_longer_gives_counts_for_a_day() -> None:
     assert ONE not in watch.tracks.of(KEY).addresses
 
 
+def test_addresses_that_failed_and_are_no_longer_given_end_with_the_repair() -> None:
+    """Addresses that rotate are not tried again: none of those that failed may count for the rest of the day."""
+    watch = Watch(healthy())
+    for turn in range(6):
+        address = f"203.0.113.{turn}"
+        broken = renamed(address).when(TlsHandshake, SILENCE)
+        watch.meet(broken, *asked(watch), after=240.0)
+        watch.shake(broken, address)
+    states = watch.tracks.of(KEY).addresses
+    assert [states[f"203.0.113.{turn}"].ok for turn in range(6)] == [False] * 6, "while it lasts, each counts"
+    for turn in range(6, 13):
+        address = f"203.0.113.{turn}"
+        watch.meet(renamed(address), *asked(watch), after=240.0)
+        watch.shake(renamed(address), address)
+    assert {a.ok for a in watch.tracks.of(KEY).addresses.values()} == {True}
+    assert {ONE, TWO} < set(watch.tracks.of(KEY).addresses), "those that were good count for the day"
+
+
+def test_an_address_that_fails_counts_as_long_as_resolution_gives_it() -> None:
+    watch = Watch(healthy().when(TlsHandshake, SILENCE, address=ONE))
+    watch.meet(healthy(), *asked(watch), after=3 * FAILED)
+    assert watch.of(ONE).ok is False
+
+
 def test_an_address_that_was_never_tried_is_gone_with_its_answer() -> None:
     """Row M3: a name with a thousand addresses, others each time."""
     watch = Watch(healthy())
@@ -234,6 +258,39 @@ def test_a_handshake_that_showed_no_certificate_counts_for_nothing() -> None:
     for failure in (SILENCE, CUT):
         watch.shake(healthy().when(TlsHandshake, failure))
     assert watch.caught() == (0, 2)
+
+
+def test_what_is_dropped_now_is_intercepted_no_longer() -> None:
+    """The interceptor is replaced by something that drops all: the ratio must not tell of it for ever."""
+    watch, dropped = Watch(INSPECTED), healthy().when(TlsHandshake, SILENCE)
+    watch.shake(INSPECTED)
+    assert watch.caught() == (3, 3)
+    for _ in range(4):
+        watch.shake(dropped)
+    assert watch.caught() == (3, 3), "some minutes of trouble are no proof that it has gone"
+    for _ in range(16):
+        watch.shake(dropped)
+    assert watch.caught() == (0, 0), "and so the series goes away"
+    watch.shake(INSPECTED)
+    assert watch.caught() != (0, 0)
+
+
+def test_a_timeout_now_and_then_ends_no_interception() -> None:
+    watch, dropped = Watch(INSPECTED), healthy().when(TlsHandshake, SILENCE)
+    for turn in range(30):
+        watch.shake(dropped if turn % 3 == 2 else INSPECTED)
+        assert watch.caught() == (3, 3) or turn == 0
+    watch.shake(INSPECTED)
+    watch.meet(dropped, TlsHandshake(ONE, 443, BOOTSTRAP, path="/"), after=2 * OUTDATED)
+    assert watch.caught() == (3, 3), "one with its second look proves nothing, however late"
+
+
+def test_a_fault_of_this_host_ends_no_interception() -> None:
+    watch = Watch(INSPECTED)
+    watch.shake(INSPECTED)
+    for _ in range(30):
+        watch.shake(healthy().when(TlsHandshake, Failure(Stage.LOCAL, Code.NO_DESCRIPTORS)))
+    assert watch.caught() == (3, 3)
 
 
 # --- times -------------------------------------------------------------------------------------------------------------------
