@@ -32,6 +32,8 @@ POOL = 4  # children at most
 WIDTH = 32  # names at once that one child has to answer
 LINE_LIMIT = 65536  # bytes of one answer
 ADDRESSES = 256
+STRIKES = 3  # children that die one after the other before none is started for a while
+PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds of that while; twice as long after each further death
 _GRACE = 0.5  # seconds that idle children have for ending by themselves
 
 Answer: TypeAlias = "tuple[tuple[str, ...], int]"  # addresses, and getaddrinfo's error number
@@ -52,11 +54,14 @@ class OsResolver:
         self._open: list[_Child] = []  # that take further names
         self._all: set[_Child] = set()
         self._closed = False
+        self._deaths = 0  # since a child answered
+        self._paused_until = 0.0  # monotonic
 
     async def lookup(self, name: str, timeout: float) -> Answer:
         """Addresses and getaddrinfo's error number. Raises TimeoutError, EOFError where the child died, OSError.
 
-        The wait for a free child does not count against `timeout`.
+        The wait for a free child does not count against `timeout`. Where children die one after the other, EOFError comes
+        at once for a while: each question would cost a process and find nothing.
         """
         async with self._free:
             child = self._pick()
@@ -73,6 +78,10 @@ class OsResolver:
         room = [child for child in self._open if child.load < self._width]
         if room:
             return max(room, key=lambda child: child.load)
+        if time.monotonic() < self._paused_until:
+            raise EOFError(
+                f"{self._deaths} lookup processes died one after the other; none is started for a while"
+            )
         child = _Child(self._command)
         self._open.append(child)
         self._all.add(child)
@@ -86,7 +95,12 @@ class OsResolver:
             async with asyncio.timeout(timeout):
                 answer = await child.ask(name)
             answered = True
+            self._deaths = 0
             return answer
+        except EOFError:
+            if child in self._open:  # the first of its names that meets its death
+                self._died()
+            raise
         finally:
             child.load -= 1
             if not answered and child in self._open:  # late, dead or cancelled: nobody relies on it any more
@@ -94,6 +108,12 @@ class OsResolver:
             if child.load == 0 and (self._closed or child not in self._open):
                 child.kill()
                 await asyncio.shield(self._bury(child))
+
+    def _died(self) -> None:
+        self._deaths += 1
+        if self._deaths >= STRIKES:
+            pause = min(LONGEST_PAUSE, PAUSE * 2 ** min(self._deaths - STRIKES, 10))
+            self._paused_until = time.monotonic() + pause
 
     async def rest(self) -> None:
         """After a burst: end idle children as long as another one has room."""

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from probe.kinds.os_lookup import OsResolver, measure
+from probe.kinds import os_lookup
+from probe.kinds.os_lookup import STRIKES, OsResolver, measure
 from probe.limits import Limits
 from rules.failure import Code, Stage
 from rules.kinds.os_lookup import OsAnswer, OsLookup
@@ -149,6 +150,31 @@ def test_s6_a_child_that_dies_or_babbles_is_a_failure_and_the_next_name_gets_ano
         assert good.evidence == OsAnswer(("192.0.2.1",))
 
     run(body, OsResolver(command=child(broken)))
+
+
+def test_s6_children_that_die_one_after_the_other_are_not_started_at_each_question(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os_lookup, "PAUSE", 0.2)
+    starts, well = tmp_path / "starts", tmp_path / "well"
+    started = f"open({str(starts)!r}, 'a').write('x')"
+    dies = f"__import__('os').path.exists({str(well)!r}) or sys.exit(3); {FINE}"
+
+    async def body(resolver: OsResolver) -> None:
+        seen = [await look_up(resolver, f"{n}.test") for n in range(40)]
+        assert all(one.failure is not None and one.failure.code is Code.LOOKUP for one in seen)
+        assert len(starts.read_text("utf-8")) == STRIKES, "of 40 questions"
+        assert seen[-1].failure is not None
+        assert "none is started for a while" in seen[-1].failure.detail
+        well.touch()
+        async with asyncio.timeout(10):
+            while (again := await look_up(resolver, "well.test")).failure is not None:  # noqa: ASYNC110 - until the pause is over
+                await asyncio.sleep(0.01)
+        assert again.evidence == OsAnswer(("192.0.2.1",))
+        assert len(starts.read_text("utf-8")) == STRIKES + 1
+
+    command = (sys.executable, "-I", "-S", "-c", f"{started}\n{CHILD.format(then=dies)}")
+    run(body, OsResolver(command=command))
 
 
 def test_no_process_to_be_had_is_of_this_host() -> None:
