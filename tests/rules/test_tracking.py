@@ -148,14 +148,16 @@ def test_addresses_that_failed_and_are_no_longer_given_end_with_the_repair() -> 
     """Addresses that rotate are not tried again: none of those that failed may count for the rest of the day."""
     watch = Watch(healthy())
     for turn in range(6):
-        address = f"203.0.113.{turn}"
+        address = f"203.0.113.{100 + turn}"
         broken = renamed(address).when(TlsHandshake, SILENCE)
         watch.meet(broken, *asked(watch), after=240.0)
         watch.shake(broken, address)
     states = watch.tracks.of(KEY).addresses
-    assert [states[f"203.0.113.{turn}"].ok for turn in range(6)] == [False] * 6, "while it lasts, each counts"
+    assert [states[f"203.0.113.{100 + turn}"].ok for turn in range(6)] == [False] * 6, (
+        "while it lasts, each counts"
+    )
     for turn in range(6, 13):
-        address = f"203.0.113.{turn}"
+        address = f"203.0.113.{100 + turn}"
         watch.meet(renamed(address), *asked(watch), after=240.0)
         watch.shake(renamed(address), address)
     assert {a.ok for a in watch.tracks.of(KEY).addresses.values()} == {True}
