@@ -146,11 +146,19 @@ class Exposition:
         return frozenset(beyond)
 
 
-def from_state(state: State) -> str:
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """When the measurements that a state rests on came to an end (Unix time): a round of `kind`, or one audit."""
+
+    kind: str
+    at: float
+
+
+def from_state(state: State, ended: Ended | None = None) -> str:
     """A state by itself, without the prober's own metrics: for a textfile collector, or a single audit.
 
-    Its age is told by `wayclear_last_cycle_timestamp_seconds{kind="audit"}`, the moment of the state. An error in
-    writing a part is raised: a file that lacks a failing target would look healthy.
+    Its age is told by `wayclear_last_cycle_timestamp_seconds`: of `ended`, without it of an audit that ended at the
+    moment of the state. An error in writing a part is raised: a file that lacks a failing target would look healthy.
     """
     exposition = Exposition(state.place)
     done = exposition.update(state)
@@ -158,6 +166,7 @@ def from_state(state: State) -> str:
         raise done.fault
     lines = b""
     if state.report is not None:
-        ended = sample(_ENDED.name, (*constants(state.place), ("kind", "audit")), state.now)
-        lines = header(_ENDED) + ended.encode()
+        last = ended or Ended("audit", state.now)
+        line = sample(_ENDED.name, (*constants(state.place), ("kind", last.kind)), last.at)
+        lines = header(_ENDED) + line.encode()
     return exposition.body(lines).decode()

@@ -11,7 +11,7 @@ import platform
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Hashable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from exporters.meters import Meters
 from probe import heap
@@ -49,10 +49,11 @@ _KINDS: dict[Group, Kind] = {
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """Whom the appliance tells, on the loop: of every judgement, and of every round that has ended."""
+    """Whom the appliance tells, on the loop: of every judgement and every round that has ended; what was told before."""
 
     judged: Callable[[Judged], None]
     closed: Callable[[Closed], None]
+    confirmation: Confirmation = field(default_factory=Confirmation)
 
 
 class Appliance:
@@ -74,7 +75,7 @@ class Appliance:
         self.asker.limit(config.serve.schedule, plan)
         self.watched: dict[Key, Watched] = {}
         self._prober, self._meters, self._told = prober, meters, told
-        self._confirmation = Confirmation()
+        self._confirmation = told.confirmation
         self._rounds = Rounds()
         self._wishes: dict[Hashable, Wish] = {}
         self._extras: dict[str, list[Wish]] = {}  # by the name that they are about

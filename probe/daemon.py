@@ -152,7 +152,7 @@ class Daemon:
     async def _begin(self) -> tuple[Plan, int]:
         self._prober = _prober(self._config, self._meters)
         plan, opened = await make_plan(self._config, self._rules, self._prober)
-        told = Told(self._judged, self._closed)
+        told = Told(self._judged, self._closed, self._teller.confirmation())
         self._appliance = Appliance(self._config, self._rules, plan, self._prober, self._meters, told)
         return plan, opened
 

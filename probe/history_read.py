@@ -19,6 +19,7 @@ from exporters.style import Style
 from probe.history_ring import Table
 from probe.history_tables import (
     APPLICATION,
+    EVENTS,
     SELECT,
     VERSION,
     code_of,
@@ -155,6 +156,8 @@ def _events(
         under, names = _under(column, endpoint)
         wanted.append(under)
         values += names
+    elif table == "transitions":  # of one endpoint also what it was at first
+        wanted.append(EVENTS)
     if since is not None:
         wanted.append("at >= ?")
         values.append(since)

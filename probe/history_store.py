@@ -22,6 +22,7 @@ from probe.history_ring import Row, Table, Value
 from probe.history_tables import (
     APPLICATION,
     BATCH,
+    EVENTS,
     INSERT,
     LATEST,
     OLDEST,
@@ -320,7 +321,9 @@ class Store:
     def load(self) -> Loaded:
         """What a daemon needs when it starts."""
         with self._told():
-            transitions = self._execute(f"{SELECT['transitions']} ORDER BY id DESC LIMIT ?", LOADED)
+            transitions = self._execute(
+                f"{SELECT['transitions']} WHERE {EVENTS} ORDER BY id DESC LIMIT ?", LOADED
+            )
             drifts = self._execute(f"{SELECT['drifts']} ORDER BY id DESC LIMIT ?", LOADED)
             ledger = self._execute(f"{SELECT['ledger']} ORDER BY last DESC LIMIT ?", LOADED_LEDGER)
             return Loaded(

@@ -47,6 +47,8 @@ INSERT: dict[Table, str] = {
     for table, names in COLUMNS.items()
 }
 SELECT: dict[Table, str] = {table: f"SELECT {names} FROM {table}" for table, names in COLUMNS.items()}  # noqa: S608
+#: What a target was at first is kept and no event; the answer's first one is.
+EVENTS = "(before <> '' OR subject = 'connector')"
 LATEST = f"SELECT {COLUMNS['transitions']}, max(id) FROM transitions GROUP BY subject"  # noqa: S608
 INSERT["ledger"] += " ON CONFLICT DO UPDATE SET last = excluded.last, mark = excluded.mark"
 #: What goes when it is too old, or when there is too much: what is missed least first. A subject's last transition

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import gzip
 import logging
-import math
 import time
 from collections import deque
 from dataclasses import dataclass, replace
@@ -17,17 +16,16 @@ from dataclasses import dataclass, replace
 from exporters.headline import headline
 from exporters.meters import Meters
 from exporters.metric_text import gzipped
-from exporters.prometheus import Exposition, from_state
-from probe import textfile
+from exporters.prometheus import Exposition
 from probe.appliance import Appliance
 from probe.event_log import Event, EventLog, Happening, event_of, event_of_happening
 from probe.history import History
 from probe.judging import Judged
 from probe.rounds import Closed
-from probe.trouble import Trouble
+from probe.telling_textfile import TextfileTeller
 from probe.version import VERSION
 from probe.web_config import WebConfigFile
-from rules.confirm import CONNECTOR, heaviest
+from rules.confirm import CONNECTOR, Confirmation, heaviest
 from rules.ledger import Ledger, Seen, entries
 from rules.maintenance import open_window
 from rules.picture import host_faults, live
@@ -41,9 +39,6 @@ SHOWN = 50
 #: Seconds between two snapshots while nothing is judged, unless targets are measured more often: as often as a usual
 #: scrape. More would be rendered for nobody.
 LATEST = 15.0
-TEXTFILE = "wayclear.prom"
-#: Seconds between two textfiles while nothing changes.
-TEXTFILE_EVERY = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +72,11 @@ class Teller:
         self._started = time.time()
         self._state: State | None = None
         self._last_answer: Transition | None = None
+        self._known: dict[str, Transition] = {}  # the last transition of each target before this process
         self._errors = self._dropped = 0
         self._wake = asyncio.Event()
         self._remembering = asyncio.Lock()
-        self._written_at = -math.inf  # monotonic
-        self._textfile: asyncio.Task[None] | None = None
-        self._textfile_fault = ""
+        self._textfile = TextfileTeller()
         self._writable = True
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -92,7 +86,12 @@ class Teller:
         self.transitions.extend(loaded.transitions)
         self.drifts.extend(loaded.drifts)
         self._ledger = Ledger(loaded.ledger)
-        self._last_answer = loaded.latest.get(CONNECTOR)
+        self._last_answer = loaded.latest.pop(CONNECTOR, None)
+        self._known = loaded.latest
+
+    def confirmation(self) -> Confirmation:
+        """What confirms changes, also those since the history was written last."""
+        return Confirmation(self._known)
 
     def state(self, appliance: Appliance | None, now: float) -> State:
         """Everything at this moment (Unix time)."""
@@ -147,6 +146,7 @@ class Teller:
         settled, before, now = made.settled, self._state, time.time()
         report = made.report if settled.report_holds or before is None else before.report
         assert report is not None
+        self._textfile.judged(now)
         since = settled.answer_since
         if (
             before is None
@@ -172,11 +172,13 @@ class Teller:
             resolvers=made.resolvers,
             notes=report.notes,
         )
-        self._start(self._remember(self._first(made, before) + settled.transitions, self._state))
+        changes = self._first(made, before) + settled.transitions
+        self._start(self._remember(settled.first, changes, self._state))
         self._wake.set()
 
     def closed(self, ended: Closed, connections: int) -> None:
         """A round has ended."""
+        self._textfile.closed(ended.kind, time.time())
         answer = self._state.answer.value if self._state is not None else ""
         row = CycleRow(
             ended.kind, ended.started, ended.duration, ended.targets, ended.failed, 0, connections, answer
@@ -223,17 +225,8 @@ class Teller:
             self._errors += 1
             return
         directory = appliance.config.serve.textfile if appliance is not None else None
-        due = time.monotonic() - self._written_at >= TEXTFILE_EVERY
-        if directory and due and state.report is not None and self._textfile is None:
-            self._written_at = time.monotonic()
-            self._textfile = asyncio.create_task(self._tell_file(directory, state))
-
-    async def _tell_file(self, directory: str, state: State) -> None:
-        """By itself: a directory that does not answer must not keep the next snapshot waiting."""
-        try:
-            await asyncio.to_thread(self._write_textfile, directory, state)
-        finally:
-            self._textfile = None
+        if directory:
+            self._textfile.tell(directory, state)
 
     def _look_at_history(self) -> None:
         """Say once when the history cannot be written, and once when it can be again."""
@@ -259,18 +252,6 @@ class Teller:
         self._meters.snapshot(now)
         return Snapshot(gzipped(self._exposition.parts(self._meters.render())), now)
 
-    def _write_textfile(self, directory: str, state: State) -> None:
-        fault = ""
-        try:
-            textfile.write(directory, TEXTFILE, from_state(state))
-        except Trouble as error:
-            fault = str(error)
-        except Exception as error:  # noqa: BLE001 - M10: whatever it was, the file that is there stays
-            fault = f"the textfile could not be written: {type(error).__name__}: {error}"
-        if fault and fault != self._textfile_fault:
-            LOG.error("%s", fault)
-        self._textfile_fault = fault
-
     def _first(self, made: Judged, before: State | None) -> tuple[Transition, ...]:
         """What changed while nobody was looking: the answer of the first judgement beside the history's last one."""
         last, now = self._last_answer, made.settled.answer.value
@@ -289,12 +270,17 @@ class Teller:
             ),
         )
 
-    async def _remember(self, transitions: tuple[Transition, ...], state: State) -> None:
+    async def _remember(
+        self, first: tuple[Transition, ...], transitions: tuple[Transition, ...], state: State
+    ) -> None:
         async with self._remembering:  # in the order of the judgements
             seen = self._ledger.see(await asyncio.to_thread(entries, state))
-            await self._told(transitions, seen)
+            await self._told(first, transitions, seen)
 
-    async def _told(self, transitions: tuple[Transition, ...], seen: Seen) -> None:
+    async def _told(
+        self, first: tuple[Transition, ...], transitions: tuple[Transition, ...], seen: Seen
+    ) -> None:
+        """Tell of changes and of drift, and keep them; `first` is only kept."""
         for transition in transitions:
             self._meters.transition()
             self.transitions.appendleft(transition)
@@ -311,8 +297,8 @@ class Teller:
             self._meters.drift()
             self.drifts.appendleft(drift)
             LOG.info("drift: %s", drift.text)
-        if transitions or seen.drifts or seen.write:
-            await self._history.record(transitions, seen.write, seen.drifts)
+        if first or transitions or seen.drifts or seen.write:
+            await self._history.record(first + transitions, seen.write, seen.drifts)
         for transition in transitions:
             await asyncio.to_thread(self._events.write, event_of(transition))
         if transitions:
@@ -328,6 +314,6 @@ class Teller:
 
     async def close(self) -> None:
         """Let what is being written come to its end."""
-        writing = [self._textfile] if self._textfile is not None else []
-        await asyncio.gather(*self._tasks, *writing, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._textfile.close()
         self._events.close()

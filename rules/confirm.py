@@ -3,11 +3,14 @@
 A target's new status counts when the judgement wants no second look at it any more and two measurements of different
 times showed it. Until then the target stays as it was. The answer follows when nothing of it waits. Neither waits longer
 than `PATIENCE` seconds.
+
+What a history knows of the time before goes on: a target that is as it was is so since then, one that is not has changed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from rules.state import TargetState
@@ -25,12 +28,17 @@ _WORDS = {
     Status.FAIL: "fail",
     Status.BROKEN: "inconclusive",
 }
+_STATUSES = {w: Status(w) for w in ("pass", "warn", "inconclusive", "fail")}
 CONNECTOR = "connector"  #: the subject of transitions of the answer
 
 
 def word(status: Status) -> str:
     """What a status is in the history: notices pass."""
     return _WORDS[status]
+
+
+def _key(target: TargetState) -> str:
+    return f"{target.rule} {target.name}"
 
 
 def heaviest(report: Report) -> str:
@@ -41,20 +49,33 @@ def heaviest(report: Report) -> str:
 
 @dataclass(slots=True)
 class _Standing:
-    """What is published of a subject. `waiting`: a word that was seen and not confirmed, with the time of its measurement."""
+    """What is published of a subject. `waiting`: a word that was seen and not confirmed, with the time of its measurement.
+
+    `state` is None for what only the history knows; `summary` is its sentence.
+    """
 
     word: str
     cause: str
     since: float
+    summary: str = ""
     state: TargetState | None = None
     waiting: str = ""
     waiting_at: float | None = None
     waiting_since: float = 0.0
 
 
+def _remembered(target: TargetState, old: _Standing) -> TargetState:
+    """A target as the history has it, until what is seen now is confirmed."""
+    return replace(target, status=_STATUSES[old.word], cause=old.cause, summary=old.summary, since=old.since)
+
+
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What may be told. `held`: names of targets whose change waits for confirmation."""
+    """What may be told. `held`: names of targets whose change waits for confirmation.
+
+    `first`: what was seen for the first time and no history knew. No change, and so nothing to tell anybody; kept, it
+    lets the next process know what was.
+    """
 
     targets: tuple[TargetState, ...]
     answer: Answer
@@ -62,12 +83,18 @@ class Settled:
     transitions: tuple[Transition, ...]
     held: frozenset[str]
     report_holds: bool  # whether the report of this judgement is the one to tell
+    first: tuple[Transition, ...] = ()
 
 
 class Confirmation:
-    """Published words by subject. Times are Unix time."""
+    """Published words by subject. Times are Unix time.
 
-    def __init__(self) -> None:
+    `known`: the last transition of each target by its name, out of the history. It counts for the first judgement:
+    what comes later was not there when this process began, and is seen for the first time.
+    """
+
+    def __init__(self, known: Mapping[str, Transition] | None = None) -> None:
+        self._known = dict(known or {})
         self._standing: dict[str, _Standing] = {}
         self._answer: _Standing | None = None
         self._waits_since: float | None = None
@@ -77,18 +104,43 @@ class Confirmation:
     ) -> Settled:
         """Take a judgement. `pending` holds hosts at which a second look is still wanted."""
         told: list[TargetState] = []
+        targets = tuple(targets)
+        first = self._first(targets, now)
         transitions: list[Transition] = []
         held: set[str] = set()
         seen: set[str] = set()
         for target in targets:
-            key = f"{target.rule} {target.name}"
+            key = _key(target)
             seen.add(key)
             told.append(self._target(key, target, target.host in pending, now, transitions, held))
         for gone in [key for key in self._standing if key not in seen]:
             del self._standing[gone]
         waits = bool(held or pending)  # a list that no target is has its second try as well
         answer, since, holds = self._settle_answer(report, waits, now, transitions)
-        return Settled(tuple(told), answer, since, tuple(transitions), frozenset(held), holds)
+        return Settled(tuple(told), answer, since, tuple(transitions), frozenset(held), holds, first)
+
+    def _first(self, targets: tuple[TargetState, ...], now: float) -> tuple[Transition, ...]:
+        """Take over what is known of targets that are seen for the first time; the others as transitions from ""."""
+        known, self._known = self._known, {}
+        fresh: dict[str, list[TargetState]] = defaultdict(list)
+        for target in targets:
+            if _key(target) not in self._standing:
+                fresh[target.name].append(target)
+        met = {target.name for target in targets if _key(target) in self._standing}
+        for name in fresh.keys() & known.keys():
+            last = known[name]
+            if last.after not in _STATUSES:  # of a newer version
+                continue
+            # The history has names and not rules. Of several targets with one name those that are as it says have
+            # been so since then; where none is, one of them has changed.
+            alike = [t for t in fresh[name] if word(t.status) == last.after] or fresh[name][:1]
+            for target in alike:
+                self._standing[_key(target)] = _Standing(last.after, last.cause, last.at, last.summary)
+        return tuple(
+            Transition(now, name, "", word(found[0].status), "", found[0].cause, found[0].summary)
+            for name, found in fresh.items()
+            if name not in known and name not in met
+        )
 
     def _target(
         self,
@@ -105,7 +157,7 @@ class Confirmation:
             old = self._standing[key] = _Standing(new, target.cause, now)
         elif new != old.word and not self._confirmed(old, new, target.measured, pending, now):
             held.add(target.name)
-            before = old.state or target
+            before = old.state or _remembered(target, old)
             return replace(
                 before,
                 addresses=target.addresses,

@@ -9,7 +9,7 @@ import pytest
 from exporters.catalogue import SERIES, SERIES_BESIDES, SERIES_OF_A_TARGET, STATE
 from exporters.meters import Meters
 from exporters.metric_text import gzipped
-from exporters.prometheus import Exposition, Updated, from_state
+from exporters.prometheus import Ended, Exposition, Updated, from_state
 from rules.state import Place, State
 from rules.verdict import Answer, RulesUsed
 from tests.exporters.samples import report
@@ -320,6 +320,11 @@ def test_one_state_by_itself_tells_its_age_and_nothing_of_the_prober() -> None:
     assert text.startswith("# HELP ")
     assert text.endswith("\n")
     assert "\r" not in text
+
+
+def test_one_state_is_as_old_as_its_round() -> None:
+    text = from_state(broken(), Ended("service", NOW - 500))
+    assert values(text, "wayclear_last_cycle_timestamp_seconds", "kind") == {("service",): NOW - 500}
 
 
 def test_one_state_without_a_report_has_no_age() -> None:

@@ -6,12 +6,10 @@ import asyncio
 import contextlib
 import gzip
 import logging
-import math
 import sqlite3
-import threading
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -19,20 +17,20 @@ from typing import cast
 import pytest
 
 from exporters.meters import Meters
-from probe import telling
 from probe.appliance import Appliance, Told
 from probe.history import Bounds, History
+from probe.history_read import read
 from probe.judging import Judged, judge
 from probe.rounds import Closed
 from probe.serve_config import Intervals, ServeConfig
 from probe.telling import Teller
-from rules.confirm import Confirmation
+from rules.confirm import CONNECTOR, PATIENCE, Confirmation
 from rules.maintenance import Window
 from rules.memory import Memory
 from rules.state import Place
 from rules.targets import targets
 from rules.tracking import Tracks
-from rules.verdict import Answer, Plan
+from rules.verdict import Answer, Plan, Status
 from tests.probe.internet import RELAY, ZONE, Internet
 from tests.probe.looped import KEEN, STILL, House, going, house, looping, until
 from tests.rules import goldens
@@ -133,6 +131,39 @@ async def test_an_answer_that_changed_while_nobody_looked_is_a_transition(tmp_pa
 
 
 @looping
+async def test_targets_go_on_where_the_process_before_ended(tmp_path: Path) -> None:
+    made, history = await teller(tmp_path)
+    now = goldens.recorded("healthy").started
+    made.judged(judged("healthy", made.confirmation(), now))
+    await made.close()
+    assert [t.subject for t in (await history.load()).transitions] == ["connector"], "no event of each target"
+    again = Teller(PLACE, Meters(PLACE), history)
+    await again.begin()
+    confirmation = again.confirmation()
+    later = now + 86_400
+    again.judged(judged("service-dropped", confirmation, later))
+    state = again.state(appliance(), later)
+    assert {t.since for t in state.targets} == {now}
+    again.judged(judged("service-dropped", confirmation, later + PATIENCE))
+    await again.close()
+    changed = {t.subject: t for t in again.transitions if t.subject != CONNECTOR}
+    assert changed
+    assert {(t.before, t.after, t.at) for t in changed.values()} == {("pass", "fail", later + PATIENCE)}
+    failing = {t.name for t in again.state(appliance(), later).targets if t.status is Status.FAIL}
+    assert failing == changed.keys()
+    once_more = Teller(PLACE, Meters(PLACE), history)
+    await once_more.begin()
+    once_more.judged(judged("service-dropped", once_more.confirmation(), later + 1000))
+    for target in once_more.state(appliance(), later).targets:
+        assert target.since == (later + PATIENCE if target.name in changed else now)
+    await end(once_more, history)
+    seen = read(tmp_path / "history.sqlite")
+    assert {t.subject for t in seen.transitions if not t.before} == {CONNECTOR}
+    one = read(tmp_path / "history.sqlite", next(iter(changed)))
+    assert [(t.before, t.after) for t in one.transitions] == [("pass", "fail"), ("", "pass")]
+
+
+@looping
 async def test_a_held_answer_keeps_its_report(tmp_path: Path) -> None:
     made, history = await teller(tmp_path)
     confirmation = Confirmation()
@@ -166,29 +197,6 @@ async def test_m10_a_rendering_that_fails_leaves_the_last_snapshot(
     await made.render(here)
     assert made.snapshot is not good
     assert b'wayclear_metrics_render_errors_total{connector="c1"} 1' in made.snapshot.plain
-    await end(made, history)
-
-
-@looping
-async def test_the_textfile_is_written_and_a_fault_of_it_stops_nothing(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(telling, "TEXTFILE_EVERY", 0.0)
-    made, history = await teller(tmp_path)
-    made.judged(judged("healthy"))
-    await made.render(appliance(textfile=str(tmp_path)))
-    await until((tmp_path / "wayclear.prom").exists)
-    text = (tmp_path / "wayclear.prom").read_bytes()
-    assert text.endswith(b"\n")
-    assert b'wayclear_connector_can_live{connector="c1"} 1' in text
-    await made.close()
-    caplog.clear()
-    logging.getLogger("wayclear").propagate = True
-    with caplog.at_level(logging.ERROR):
-        for _ in range(3):
-            await made.render(appliance(textfile=str(tmp_path / "gone")))
-            await until(lambda: made._textfile is None)
-    assert [r.levelname for r in caplog.records] == ["ERROR"], "it is said once"
     await end(made, history)
 
 
@@ -332,55 +340,3 @@ async def test_a_history_that_fails_is_told_once_and_once_when_it_is_back(
         await here.teller.render(here.house.appliance)
         assert here.line("wayclear_history_writable").split()[-1] in ("1", "1.0")
         assert here.history.dropped == 0, "what waited is written"
-
-
-def with_textfile(here: Office, directory: Path) -> None:
-    appliance = here.house.appliance
-    appliance.config = replace(
-        appliance.config, serve=replace(appliance.config.serve, textfile=str(directory))
-    )
-
-
-@looping
-async def test_the_textfile_is_written_now_and_then_whatever_the_clock_says(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(telling, "TEXTFILE_EVERY", 0.2)
-    async with office(tmp_path) as here:
-        with_textfile(here, tmp_path)
-        path, true = tmp_path / "wayclear.prom", time.time
-        await here.teller.render(here.house.appliance)
-        await until(path.exists)
-        first = path.stat().st_ino
-        await here.teller.render(here.house.appliance)
-        await asyncio.sleep(0.05)
-        assert path.stat().st_ino == first, "not every time"
-        monkeypatch.setattr(time, "time", lambda: true() - 5 * 365 * 86_400)
-        await asyncio.sleep(0.2)
-        await here.teller.render(here.house.appliance)
-        await until(lambda: path.stat().st_ino != first)
-        assert b"wayclear_connector_can_live" in path.read_bytes()
-
-
-@looping
-async def test_a_directory_that_does_not_answer_keeps_no_snapshot_waiting(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(telling, "TEXTFILE_EVERY", -math.inf)
-    answer, calls = threading.Event(), list[str]()
-
-    def hangs(directory: str, *_: object) -> None:
-        calls.append(directory)
-        answer.wait(10)
-
-    monkeypatch.setattr("probe.textfile.write", hangs)
-    async with office(tmp_path) as here:
-        with_textfile(here, tmp_path)
-        times = set()
-        for _ in range(5):
-            async with asyncio.timeout(2):
-                await here.teller.render(here.house.appliance)
-            times.add(here.teller.snapshot.at)
-        assert len(times) == 5
-        assert len(calls) <= 1, "one thread hangs, not one for each snapshot"
-        answer.set()

@@ -1,0 +1,85 @@
+"""The service's textfile: written beside the snapshots, and as old as what was measured.
+
+Its age must not be that of its writing: while the loop lives and nothing is measured, the file has to grow stale.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+
+from exporters.prometheus import Ended, from_state
+from probe import textfile
+from probe.trouble import Trouble
+from rules.state import State
+
+LOG = logging.getLogger("wayclear")
+TEXTFILE = "wayclear.prom"
+#: Seconds between two textfiles while nothing changes.
+TEXTFILE_EVERY = 15.0
+
+
+class TextfileTeller:
+    """Writes now and then, one at a time, in a thread. Everything but `_write` runs on the loop."""
+
+    def __init__(self) -> None:
+        self._looked = 0.0  # Unix time of the first judgement
+        self._rounds: dict[str, float] = {}  # Unix time at which the last one of each kind ended
+        self._written_at = -math.inf  # monotonic
+        self._writing: asyncio.Task[None] | None = None
+        self._fault = ""
+
+    @property
+    def writing(self) -> bool:
+        """Whether one is being written."""
+        return self._writing is not None
+
+    def judged(self, now: float) -> None:
+        """A judgement was made at `now` (Unix time); the first one is that of the first look."""
+        self._looked = self._looked or now
+
+    def closed(self, kind: str, now: float) -> None:
+        """A round of `kind` has ended at `now` (Unix time)."""
+        self._rounds[kind] = now
+
+    def ended(self, state: State) -> Ended:
+        """What tells the age of `state`: the last round of service names, or of any kind where there are none.
+
+        Until one has ended it is the first look, which is an audit.
+        """
+        if any(target.group == "service" for target in state.targets):
+            at = self._rounds.get("service")
+            return Ended("audit", self._looked) if at is None else Ended("service", at)
+        return Ended("audit", max(self._rounds.values(), default=self._looked))
+
+    def tell(self, directory: str, state: State) -> None:
+        """Begin to write where that is due. A directory that does not answer keeps nobody waiting."""
+        due = time.monotonic() - self._written_at >= TEXTFILE_EVERY
+        if due and state.report is not None and self._writing is None:
+            self._written_at = time.monotonic()
+            self._writing = asyncio.create_task(self._tell(directory, state, self.ended(state)))
+
+    async def _tell(self, directory: str, state: State, ended: Ended) -> None:
+        try:
+            await asyncio.to_thread(self._write, directory, state, ended)
+        finally:
+            self._writing = None
+
+    def _write(self, directory: str, state: State, ended: Ended) -> None:
+        fault = ""
+        try:
+            textfile.write(directory, TEXTFILE, from_state(state, ended))
+        except Trouble as error:
+            fault = str(error)
+        except Exception as error:  # noqa: BLE001 - M10: whatever it was, the file that is there stays
+            fault = f"the textfile could not be written: {type(error).__name__}: {error}"
+        if fault and fault != self._fault:
+            LOG.error("%s", fault)
+        self._fault = fault
+
+    async def close(self) -> None:
+        """Let what is being written come to its end."""
+        if self._writing is not None:
+            await asyncio.gather(self._writing, return_exceptions=True)
