@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from dashboards.blocks import ABLE, CONNECTOR, FRESH, MUTED, SHARED, TARGET, sites_where_failing
+from dashboards.blocks import ABLE, CONNECTOR, MUTED, OVERDUE, SHARED, TARGET, sites_where_failing
 
 Severity: TypeAlias = Literal["page", "ticket", "none"]
 Comparison: TypeAlias = Literal["<", ">"]
@@ -203,17 +203,18 @@ min by ({CONNECTOR}, target) (last_over_time(wayclear_crl_next_update_timestamp_
         panel=(_TLS, "CRLs: time to the next update"),
     ),
     Alert(
-        # By timestamp: a scrape that succeeds proves nothing about the rounds. A daemon that vanished is stale for an
+        # By timestamp: a scrape that succeeds proves nothing about the rounds. What is within three intervals has the age
+        # 0 here. A daemon that vanished is stale for an
         # hour; from then on the inventory speaks (WayclearConnectorSilent). One that has ended no round yet has ten
         # minutes more from the moment at which it read its configuration: a first look takes one. One in maintenance has
         # the age 0 and not none, because in Grafana no data at all fires this alert.
         name="WayclearProberStale",
         severity="ticket",
         query=f"""
-time() - (
-  max by ({CONNECTOR}) (last_over_time(wayclear_last_cycle_timestamp_seconds{{{FRESH}}}[1h]) > 0)
+(
+  {OVERDUE}
   or
-  max by ({CONNECTOR}) (last_over_time(wayclear_config_last_reload_success_timestamp_seconds[1h])) + @10m@
+  time() - max by ({CONNECTOR}) (last_over_time(wayclear_config_last_reload_success_timestamp_seconds[1h])) - @10m@
 )
 {_UNMUTED}
 or 0 * {MUTED}
@@ -222,9 +223,9 @@ or 0 * {MUTED}
         threshold=300,
         pending="1m",
         keep="5m",
-        summary=f"{_WHO}: the prober has not finished a round for five minutes",
-        description="What it shows is old, or its first look does not end. Its daemon hangs or does not run, or the clocks "
-        "of its host and of Prometheus differ.",
+        summary=f"{_WHO}: the prober's last round is overdue",
+        description="None has ended for five minutes and three intervals. What it shows is old, or its first look does not "
+        "end. Its daemon hangs or does not run, or the clocks of its host and of Prometheus differ.",
         panel=(_PROBER, "Age of the last round"),
         silence_is_trouble=True,
         waits=True,

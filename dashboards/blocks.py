@@ -7,26 +7,55 @@ told apart by `connector` alone: it is unique in a fleet.
 
 from __future__ import annotations
 
-#: Whose time tells how old a connector's word is: a round of service names at a scrape, the state in a textfile, which
-#: lacks the prober's own metrics. For the same reason "reports" is asked of `wayclear_connector_can_live` and never of
-#: `wayclear_build_info`.
-FRESH = 'kind=~"service|audit"'
-
 #: Labels of a connector, and of a target as a connector sees it.
 CONNECTOR = "connector, connector_group, site, region"
 TARGET = f"{CONNECTOR}, target, port, rule_group"
 
+AGE = "connector:wayclear_round_age:seconds"
+OVERDUE = "connector:wayclear_round_overdue:seconds"
 ABLE = "connector:wayclear_able:bool"
 MUTED = "connector:wayclear_muted:bool"
 SHARED = "connector:wayclear_shared_failure:bool"
+
+# Whose time tells how old a connector's word is: a round of service names at a scrape, the state in a textfile, which
+# lacks the prober's own metrics. For the same reason "reports" is asked of `wayclear_connector_can_live` and never of
+# `wayclear_build_info`. Where a daemon has no service names, which the intervals tell, its rounds of sign-in names count.
+#
+# In a window with `pause` no round ends, so the last moment of a window counts as a round: after it a whole round has to
+# be waited for. An hour of memory is enough for every interval up to an hour.
+_AGE = f"""
+time() - max by ({CONNECTOR}) (
+  last_over_time(wayclear_last_cycle_timestamp_seconds{{kind=~"service|audit"}}[1h]) > 0
+  or
+  last_over_time(wayclear_last_cycle_timestamp_seconds{{kind="sign-in"}}[1h]) > 0
+    and on (connector) last_over_time(wayclear_cycle_interval_seconds{{kind="sign-in"}}[5m])
+    unless on (connector) last_over_time(wayclear_cycle_interval_seconds{{kind="service"}}[5m])
+  or
+  max_over_time((wayclear_maintenance * time())[1h:30s]) > 0
+)
+""".strip()
+
+# Limits of minutes are for the usual interval of a minute; configured longer, or stretched because the list is long for
+# the rate, three intervals are no delay. Without an interval (a textfile, a daemon that is gone) the age stands as it is.
+_OVERDUE = f"""
+{AGE}
+unless on (connector) (
+  {AGE} <= on (connector) group_left ()
+    3 * (
+      max by (connector) (last_over_time(wayclear_cycle_interval_seconds{{kind="service"}}[5m]))
+      or max by (connector) (last_over_time(wayclear_cycle_interval_seconds{{kind="sign-in"}}[5m]))
+    )
+)
+or 0 * {AGE}
+""".strip()
 
 # Not proven counts as able. A connector whose tenant is not configured is not-proven for ever, although everything that
 # could be tested passes: were it not able, its group would page from the first day on, and nobody would read the page
 # on the day that matters. "No" beats "not proven" in the answer, so a block that was seen is never hidden by this. The
 # exception is a fault of the host itself: it measures nothing, so nothing speaks for it.
 #
-# An answer that is older than 15 minutes is none: a textfile collector shows the last file of a dead daemon for ever.
-# A daemon that has just started has ended no round yet and is not old.
+# An answer that is older than 15 minutes and three intervals is none: a textfile collector shows the last file of a dead
+# daemon for ever. A daemon that has just started has ended no round yet and is not old.
 _ABLE = f"""
 clamp_max(
     max by ({CONNECTOR}) (wayclear_connector_can_live)
@@ -34,8 +63,7 @@ clamp_max(
   * (1 - max by ({CONNECTOR}) (wayclear_connector_host_fault)),
   1
 )
-unless on (connector)
-  (time() - (max by (connector) (wayclear_last_cycle_timestamp_seconds{{{FRESH}}}) > 0) > @15m@)
+unless on (connector) ({OVERDUE} > @15m@)
 """.strip()
 
 # A host that is switched off for its maintenance says nothing any more; its last word stands for two hours.
@@ -88,9 +116,13 @@ and on (target, port) (
 )
 """.strip()
 
-BLOCKS: dict[str, str] = {ABLE: _ABLE, MUTED: _MUTED, SHARED: _SHARED}
+#: In the order in which they are evaluated: each stands behind those that it uses.
+BLOCKS: dict[str, str] = {AGE: _AGE, OVERDUE: _OVERDUE, ABLE: _ABLE, MUTED: _MUTED, SHARED: _SHARED}
 #: What each of them says; recorded rules have no help text of their own.
 MEANINGS: dict[str, str] = {
+    AGE: "Seconds since the last round of service names ended (of sign-in names where there are no others), or since the end "
+    "of a maintenance window.",
+    OVERDUE: "The same where it is more than three intervals, else 0.",
     ABLE: "1: the connector can live, or nothing that was measured says otherwise. 0: it cannot. Absent: no recent word.",
     MUTED: "1: a maintenance window of the connector is open, or was when it was last heard within two hours.",
     SHARED: "1: the connector cannot live, and this service name fails here and from three sites or more.",

@@ -80,7 +80,10 @@ MEMBER = Label("member", source="a connector of the configured inventory")
 RULESET = Label("ruleset", source="the name of an active rule or CA set")
 RULESET_KIND = Label("kind", ("rules", "cas"))
 CYCLE_KIND = Label("kind", ("service", "sign-in", "revocation", "extra"))
-ENDED_KIND = Label("kind", (*CYCLE_KIND.values, "audit"))
+ROUND_KIND = Label(
+    "kind", ("service", "sign-in")
+)  #: what has rounds that end; the others have an interval each
+ENDED_KIND = Label("kind", (*ROUND_KIND.values, "audit"))
 #: "job" belongs to Prometheus, which would rename ours
 TASK = Label("task", ("service", "sign-in", "revocation", "extra", "retention", "reload"))
 VERSION = Label("version", source="wayclear's")
@@ -235,11 +238,17 @@ METERS: tuple[Metric, ...] = (
     Metric(
         "wayclear_cycle_duration_seconds", "gauge",
         "How long the last round of that kind took, in seconds.",
-        (CYCLE_KIND,), ROUNDS,
+        (ROUND_KIND,), ROUNDS,
+    ),
+    Metric(
+        "wayclear_cycle_interval_seconds", "gauge",
+        "How long a round of that kind is meant to take, in seconds: as configured, or longer where the list is long for "
+        "the rate.",
+        (ROUND_KIND,), ROUNDS,
     ),
     Metric(
         "wayclear_cycles_missed_total", "counter",
-        "Number of rounds that were late and therefore skipped.",
+        "Number of times that something was due, late, and therefore skipped.",
         (CYCLE_KIND,), ROUNDS,
     ),
     Metric(

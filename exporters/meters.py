@@ -8,6 +8,7 @@ two, and may come from any thread.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from itertools import product
 from typing import Final
 
@@ -21,6 +22,7 @@ from exporters.catalogue import (
     CATALOGUE,
     CYCLE_KIND,
     FAILED_STAGE,
+    ROUND_KIND,
     STAGE,
     TASK,
 )
@@ -58,6 +60,7 @@ class Meters:
 
         self._ended = self._gauge("wayclear_last_cycle_timestamp_seconds")
         self._took = self._gauge("wayclear_cycle_duration_seconds")
+        self._intervals = self._gauge("wayclear_cycle_interval_seconds")
         self._late = self._counter("wayclear_cycles_missed_total")
         self._misfires = self._counter("wayclear_jobs_missed_total")
         self._lag = self._histogram("wayclear_schedule_lag_seconds", SCHEDULE_BUCKETS)
@@ -118,9 +121,17 @@ class Meters:
 
     def cycle(self, kind: str, at: float, duration: float) -> None:
         """A round of `kind` ended at `at` and took `duration`."""
-        kind = CYCLE_KIND.closed(kind)
+        kind = ROUND_KIND.closed(kind)
         self._ended.labels(kind).set(at)
         self._took.labels(kind).set(duration)
+
+    def intervals(self, planned: Mapping[str, float]) -> None:
+        """Seconds that a round of each kind is meant to take; a kind that is missing has no targets from now on."""
+        for kind in ROUND_KIND.values:
+            if kind in planned:
+                self._intervals.labels(kind).set(planned[kind])
+            else:
+                self._intervals.remove(kind)
 
     def cycle_missed(self, kind: str, number: int = 1) -> None:
         """So many rounds of `kind` were late and skipped."""

@@ -217,10 +217,11 @@ class Appliance:
         wanted = sum(1.0 / self._interval(one.kind) for one in found.values())
         self.stretch = stretch(self.config.serve.schedule.rate, wanted, other)
         now, kinds = time.monotonic(), Counter(one.kind for one in found.values())
+        planned: dict[str, float] = {kind: self._interval(kind) * self.stretch for kind in kinds}
+        self._meters.intervals(planned)
         for key, one in found.items():
-            interval = self._interval(one.kind) * self.stretch
             apart = groups(self.config.serve.schedule.rate, kinds[one.kind])
-            self.schedule.put(key, one.kind, interval, now, groups=apart)
+            self.schedule.put(key, one.kind, planned[one.kind], now, groups=apart)
         self._rounds.plan((one.key, one.kind) for one in found.values())
         self._failing = frozenset((t.host, t.port) for t in made.settled.targets if t.status is Status.FAIL)
         self._held = frozenset((t.host, t.port) for t in made.settled.targets if t.name in made.settled.held)

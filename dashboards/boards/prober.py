@@ -46,6 +46,11 @@ def _health() -> list[Panel]:
                words={"0": ("last reload failed", "red"), "1": ("loaded", "green")}),
         number("Oldest configuration", "When a configuration was last read without a fault.",
                "1000 * min(wayclear_config_last_reload_success_timestamp_seconds{<S>})", unit="dateTimeFromNow"),
+        number("Web configuration", "1: the web configuration in use is the one on disk. Nothing without one.",
+               "min(wayclear_web_config_last_reload_successful{<S>})", thresholds=GOOD_AT_ONE,
+               words={"0": ("last reload failed", "red"), "1": ("loaded", "green")}),
+        number("Oldest web configuration", "When a web configuration was last taken.",
+               "1000 * min(wayclear_web_config_last_reload_success_timestamp_seconds{<S>})", unit="dateTimeFromNow"),
         number("History", "1: the history takes rows. 0: rows wait in memory.",
                "min(wayclear_history_writable{<S>})", thresholds=GOOD_AT_ONE, words=YES_NO),
         number("Lost rows", "History rows of the last day that could not be written.",
@@ -60,11 +65,14 @@ def _health() -> list[Panel]:
 def _rounds() -> list[Panel]:
     return [
         lines("Age of the last round", "Since a round of that kind ended. A ticket is made when service names are older "
-              "than five minutes.",
+              "than five minutes and than three intervals.",
               Query("time() - max by (connector, kind) (wayclear_last_cycle_timestamp_seconds{<S>})",
                     f"{_WHO} {{{{kind}}}}"), unit="s"),
-        lines("Duration of a round", "Of the last one of each kind.",
-              Query("max by (connector, kind) (wayclear_cycle_duration_seconds{<S>})", f"{_WHO} {{{{kind}}}}"), unit="s"),
+        lines("Duration of a round", "Of the last one of each kind, and its interval: what it is meant to take, stretched "
+              "where the list is long for the rate.",
+              Query("max by (connector, kind) (wayclear_cycle_duration_seconds{<S>})", f"{_WHO} {{{{kind}}}}"),
+              Query("max by (connector, kind) (wayclear_cycle_interval_seconds{<S>})", f"{_WHO} {{{{kind}}}} interval"),
+              unit="s"),
         rate("Skipped rounds", "Rounds that were late and were left out, by kind. They never stack.",
              "wayclear_cycles_missed_total", "kind"),
         rate("Missed jobs", "Runs that the scheduler missed.", "wayclear_jobs_missed_total", "job"),

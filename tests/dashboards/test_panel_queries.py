@@ -27,7 +27,7 @@ WORDS = frozenset(
     {
         "max", "min", "sum", "count", "group", "rate", "increase", "changes", "time", "vector", "clamp_max",
         "last_over_time", "max_over_time", "histogram_quantile", "label_join",
-        "by", "on", "and", "or", "unless",
+        "by", "on", "group_left", "and", "or", "unless",
     }
 )  # fmt: skip
 

@@ -23,7 +23,8 @@ from tests.exporters.states import NOW, PLACE
 
 #: Exist only when something has set them.
 LATER = {
-    "wayclear_last_cycle_timestamp_seconds", "wayclear_cycle_duration_seconds", "wayclear_probes_in_flight",
+    "wayclear_last_cycle_timestamp_seconds", "wayclear_cycle_duration_seconds", "wayclear_cycle_interval_seconds",
+    "wayclear_probes_in_flight",
     "wayclear_config_last_reload_successful", "wayclear_config_last_reload_success_timestamp_seconds",
     "wayclear_web_config_last_reload_successful", "wayclear_web_config_last_reload_success_timestamp_seconds",
     "wayclear_history_writable", "wayclear_history_size_bytes", "wayclear_snapshot_timestamp_seconds",
@@ -34,8 +35,10 @@ LATER = {
 def busy() -> Meters:
     """Everything has happened once."""
     meters = Meters(PLACE)
-    for kind in catalogue.CYCLE_KIND.values:
+    for kind in catalogue.ROUND_KIND.values:
         meters.cycle(kind, NOW, 1.5)
+    meters.intervals(dict.fromkeys(catalogue.ROUND_KIND.values, 60.0))
+    for kind in catalogue.CYCLE_KIND.values:
         meters.cycle_missed(kind, 2)
     for task in catalogue.TASK.values:
         meters.job_missed(task)
@@ -217,6 +220,17 @@ def test_a_round_tells_when_it_ended_and_how_long_it_took() -> None:
     meters.cycle("service", NOW + 60, 1.5)
     assert value(meters, "last_cycle_timestamp_seconds", "kind") == {("service",): NOW + 60}
     assert value(meters, "cycle_duration_seconds", "kind") == {("service",): 1.5}
+
+
+def test_a_kind_without_targets_has_no_interval() -> None:
+    meters = Meters(PLACE)
+    meters.intervals({"service": 60.0, "sign-in": 900.0, "no kind": 1.0})
+    assert value(meters, "cycle_interval_seconds", "kind") == {("service",): 60.0, ("sign-in",): 900.0}
+    meters.intervals({"sign-in": 1800.0})
+    assert value(meters, "cycle_interval_seconds", "kind") == {("sign-in",): 1800.0}
+    assert "wayclear_cycle_duration_seconds" not in meters.render().decode(), (
+        "what has no rounds has no duration"
+    )
 
 
 def test_the_web_configuration_has_gauges_of_its_own() -> None:

@@ -19,6 +19,7 @@ from rules.kinds.tls_handshake import TlsHandshake
 from rules.observation import CONNECTIONS, Observation
 from rules.tracking import Key
 from rules.verdict import Answer
+from tests.exporters.scrape import values
 from tests.probe.internet import BOOT, LISTS, RELAY, RESOLVERS, SIGN_IN, ZONE, Internet, Name
 from tests.probe.looped import (
     KEEN,
@@ -235,7 +236,9 @@ async def test_a_list_too_long_for_the_rate_is_asked_less_often(tmp_path: Path) 
         async with going(here):
             await until(lambda: here.appliance.stretch > 1)
         found, lists = here.appliance, {(LISTS, 80)}
-        assert entry(here, (RELAY, 443)).interval == pytest.approx(0.5 * found.stretch)
+        assert (interval := entry(here, (RELAY, 443)).interval) == pytest.approx(0.5 * found.stretch)
+        told = values(here.meters.render(), "wayclear_cycle_interval_seconds", "kind")
+        assert told == {("service",): interval, ("sign-in",): interval}, "alerts are relative to it"
         wanted = sum(
             1 / e.interval for e in found.schedule.entries() if e.key in found.watched.keys() - lists
         )
