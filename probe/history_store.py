@@ -44,7 +44,9 @@ LOADED_LEDGER = 100_000
 DAY = 86_400.0
 MOST_ASIDE = 5  #: damaged files that are kept; with more, something is wrong with the disk
 _BESIDE = ("-wal", "-shm")  # what SQLite puts beside the file
-_HORIZON_STEP = 7 * DAY
+_HORIZON_STEP = 7 * DAY  # at once
+_HORIZON_PACE = 7.0  # seconds for each one since the last time
+_EARLIEST = 1_735_689_600.0  # 2025-01-01: a host whose clock says less has not been told the time yet
 _LOG_LIMIT = 4 * 1024 * 1024  # bytes to which the write-ahead log is cut back when it was larger
 _CACHE = 256  # KiB of pages in memory: rows are written once and seldom read
 _MARGIN = 0.9  # of the largest size: what remains when the oldest rows have gone
@@ -291,11 +293,19 @@ class Store:
             yield 0
 
     def _horizon(self, now: float) -> float:
-        """`now`, but at most a week after that of the last time: a clock that jumps by years deletes nothing of worth."""
+        """`now`, but that of the last time may be left only so fast: a clock that is years ahead deletes little in days.
+
+        A week at once, and a week a day. The time of the last look is kept, so that a restart gives no other week.
+        """
+        if now < _EARLIEST:
+            return now
         with self._told(), self._transaction() as connection:
-            found = connection.execute("SELECT value FROM meta WHERE name = 'horizon'").fetchone()
-            horizon = now if found is None else min(now, float(found[0]) + _HORIZON_STEP)
-            connection.execute("INSERT OR REPLACE INTO meta VALUES ('horizon', ?)", (horizon,))
+            known = dict(connection.execute("SELECT name, value FROM meta").fetchall())
+            since = max(0.0, now - float(known.get("retained", 0.0)))
+            step = min(_HORIZON_STEP, since * _HORIZON_PACE)
+            horizon = min(now, float(known.get("horizon", now)) + step)
+            marks = (("horizon", horizon), ("retained", now))
+            connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", marks)
         return horizon
 
     def _delete(self, statement: str, before: float) -> int:

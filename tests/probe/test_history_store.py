@@ -313,6 +313,36 @@ def test_s1_a_clock_that_jumps_by_years_deletes_a_week_s_worth_at_most(tmp_path:
     one.close()
 
 
+def test_s1_a_clock_that_is_years_ahead_for_a_weekend_deletes_four_weeks_at_most(tmp_path: Path) -> None:
+    """Retention runs each hour, and again whenever the process starts."""
+    path = tmp_path / "history.sqlite"
+    one = store(path, keep=400 * DAY)
+    one.write([row for day in range(400) for row in cycles(1, NOW - (day + 0.5) * DAY)])
+    assert spend(one, NOW) == 0
+    wrong = NOW + 5 * 365 * DAY
+    gone = spend(one, wrong)
+    assert gone == 7
+    for hour in range(3 * 24):
+        gone += spend(one, wrong + hour * 3600)
+        if hour % 8 == 0:
+            one.close()
+            one.open()
+            gone += spend(one, wrong + hour * 3600)
+    assert 7 < gone <= 4 * 7
+    assert spend(one, NOW + 3 * DAY) == 0, "the clock is right again"
+    assert spend(one, NOW + 3 * DAY + 60) == 0
+    one.close()
+
+
+def test_what_grew_too_old_while_nothing_ran_goes_within_days(tmp_path: Path) -> None:
+    one = store(tmp_path / "history.sqlite", keep=10 * DAY)
+    one.write([row for day in range(10) for row in cycles(1, NOW - (day + 0.5) * DAY)])
+    spend(one, NOW)
+    later = NOW + 60 * DAY
+    assert sum(spend(one, later + hour * 3600) for hour in range(24)) == 10
+    one.close()
+
+
 def test_b8_what_is_too_much_goes_oldest_first_in_small_batches_and_the_file_shrinks(tmp_path: Path) -> None:
     path = tmp_path / "history.sqlite"
     one = store(path, max_bytes=MIB)
