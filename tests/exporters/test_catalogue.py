@@ -13,6 +13,7 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry, ProcessCollector
 
+from dashboards.alerts import BY_NAME as BY_ALERT
 from exporters import catalogue
 from exporters.catalogue import BY_NAME, CATALOGUE, PROCESS_METRICS, Label, Metric
 from exporters.metric_besides import MOST_MEMBERS
@@ -177,6 +178,12 @@ def test_every_query_of_the_page_is_one_and_names_metrics_that_exist(tmp_path: P
     assert {name for query in queries() for name in re.findall(r"wayclear_\w+", query)} <= known
     rules = [{"record": f"page:query:{n}", "expr": query} for n, query in enumerate(queries())]
     promtool(tmp_path, {"groups": [{"name": "page", "rules": rules}]}, "check")
+
+
+def test_interception_is_asked_for_as_the_alert_does() -> None:
+    alert = BY_ALERT["WayclearServiceIntercepted"]
+    (query,) = [query for query in queries() if "interception_ratio" in query]
+    assert query.strip().endswith(f"{alert.comparison} {alert.threshold_text}")
 
 
 def test_the_join_of_the_page_gives_the_cause(tmp_path: Path) -> None:

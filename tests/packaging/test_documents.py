@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from dashboards.promql import seconds
 from exporters.catalogue import BY_NAME
 from probe.cli import build_parser
 from probe.config import Config, validate_file
@@ -159,6 +160,21 @@ def test_the_arithmetic_of_series_is_right() -> None:
         connectors, series, samples = (int(cell.replace(",", "")) for cell in row)
         assert series == connectors * (12 * count + 500)
         assert samples == round(series / 30)
+
+
+def test_the_recipe_for_driving_probe_leaves_the_schedule_its_rate() -> None:
+    (text,) = [text for text in CONFIGURATIONS if "metrics_path: /probe" in text]
+    (job,) = yaml.safe_load(text)["scrape_configs"]
+    keeps = {"source_labels": ["__meta_wayclear_kind"], "regex": "service", "action": "keep"}
+    assert keeps in job["relabel_configs"]
+    names = [target.rule.group.value for target in targets(load_rules(), None)]
+    usual, driven = Intervals(), seconds(job["scrape_interval"])
+    service = names.count("service")
+    alone = service / usual.service + (len(names) - service) / usual.sign_in + 0.05  # lists and extras
+    assert alone == pytest.approx(0.3, abs=0.03), "about what the page says"
+    assert alone + service / driven <= 0.9 * usual.rate
+    assert alone + len(names) / driven > usual.rate, "all targets would be too much, as the page says"
+    assert seconds(job["scrape_timeout"]) * usual.rate >= service, "all that come at once have their turn"
 
 
 @pytest.mark.parametrize("page", PAGES)
