@@ -25,7 +25,7 @@ from probe.rounds import Closed
 from probe.telling_textfile import TextfileTeller
 from probe.version import VERSION
 from probe.web_config import WebConfigFile
-from rules.confirm import CONNECTOR, Confirmation, heaviest
+from rules.confirm import CONNECTOR, Confirmation, heaviest, word
 from rules.ledger import Ledger, Seen, entries
 from rules.maintenance import open_window
 from rules.picture import host_faults, live
@@ -177,11 +177,20 @@ class Teller:
         self._wake.set()
 
     def closed(self, ended: Closed, connections: int) -> None:
-        """A round has ended."""
+        """A round has ended; `connections` were opened since the one before, of whichever kind."""
         self._textfile.closed(ended.kind, time.time())
-        answer = self._state.answer.value if self._state is not None else ""
+        targets = self._state.targets if self._state is not None else ()
+        service = {(t.host, t.port) for t in targets if t.group == "service"}  # whatever else means them
+        unclear = {(t.host, t.port) for t in targets if word(t.status) == "inconclusive"}
         row = CycleRow(
-            ended.kind, ended.started, ended.duration, ended.targets, ended.failed, 0, connections, answer
+            ended.kind,
+            ended.started,
+            ended.duration,
+            ended.targets,
+            ended.failed,
+            len(unclear & service if ended.kind == "service" else unclear - service),
+            max(0, connections),
+            self._state.answer.value if self._state is not None else "",
         )
         self._start(self._record(row))
 

@@ -55,7 +55,11 @@ class Drift:
 
 @dataclass(frozen=True, slots=True)
 class CycleRow:
-    """One round of one kind of check: when it began (Unix time), how long it took, what it found."""
+    """One round of one kind of check: when it began (Unix time), how long it took, what it found.
+
+    `failed`: targets that did not answer as they should in this round; `inconclusive`: those of this kind that the last
+    judgement could not tell. `connections`: of the whole service since the row before, whatever its kind.
+    """
 
     kind: str  # "service", "sign-in", "revocation", "extra"
     started: float

@@ -9,7 +9,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -212,6 +212,30 @@ async def test_rounds_and_gaps_are_rows_of_the_history(tmp_path: Path) -> None:
     rows.close()
     assert len(found) == 2
     assert "resumed after 28800 s" in str(found[1])
+
+
+@looping
+async def test_a_row_counts_what_could_not_be_told_of_its_own_kind(tmp_path: Path) -> None:
+    made, history = await teller(tmp_path)
+    made.closed(
+        Closed("service", 100.0, 60.0, 13, 2), -5
+    )  # before any judgement, and a prober that began anew
+    made.judged(judged("healthy"))
+    assert made._state is not None
+    targets = made._state.targets
+    service = next(t for t in targets if t.group == "service")
+    sign_in = [t for t in targets if t.group == "sign-in" and t.name != service.name][:2]
+    unknown = [replace(t, status=Status.INCONCLUSIVE) for t in (service, *sign_in)]
+    twice = replace(
+        unknown[0], group="sign-in", rule="another/rule"
+    )  # the same name is one target, and a service's
+    made._state = replace(made._state, targets=(*unknown, twice))
+    made.closed(Closed("service", 160.0, 60.0, 13, 0), 17)
+    made.closed(Closed("sign-in", 160.0, 60.0, 9, 0), 3)
+    await end(made, history)
+    with contextlib.closing(sqlite3.connect(tmp_path / "history.sqlite")) as rows:
+        found = rows.execute("SELECT kind, inconclusive, connections FROM cycles ORDER BY id").fetchall()
+    assert found == [("service", 0, 0), ("service", 1, 17), ("sign-in", 2, 3)]
 
 
 @looping
