@@ -1,9 +1,10 @@
 """Root certificates of this host by subject: the public list (certifi) and the operating system's store. No network.
 
-The files are read on the first question and only cut up, not parsed: the subject alone is taken out of each
-certificate, so that a store holds what it likes and costs a few milliseconds. Linux and other Unix: the usual bundle
-files, before the ones that OpenSSL's environment variables name. Windows: the ROOT store, as SChannel uses it (never
-run there by this project). macOS: the keychain is not read, only a bundle file; `system_source` says which one.
+The files are read on the first question, and again when they have changed. They are only cut up, not parsed: the
+subject alone is taken out of each certificate, so that a store holds what it likes and costs a few milliseconds.
+Linux and other Unix: the usual bundle files, before the ones that OpenSSL's environment variables name. Windows: the
+ROOT store, as SChannel uses it (never run there by this project). macOS: the keychain is not read, only a bundle file;
+`system_source` says which one.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 
 import certifi
@@ -35,6 +35,8 @@ BUNDLES = (
     "/etc/ssl/cert.pem",
     "/usr/local/etc/ssl/cert.pem",
 )
+#: Seconds for which Windows' store is remembered.
+WINDOWS_EVERY = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,36 +52,70 @@ class Store:
 class TrustStores:
     """Both stores of this host; `public_pem` and `system_pem` are files (or directories of files) that play them.
 
-    Nothing is read before the first question. A file that cannot be read is an empty store whose source says why.
+    Nothing is read before the first question, and it is read again when a file looks different (time, size, inode). A
+    file that cannot be read is an empty store whose source says why.
     """
 
     def __init__(self, public_pem: Path | None = None, system_pem: Path | None = None) -> None:
         self._public_pem = public_pem
         self._system_pem = system_pem
+        self._public: tuple[object, Store] | None = None
+        self._system: tuple[object, Store] | None = None
 
-    @cached_property
+    @property
     def public(self) -> Store:
         """The public list: certifi, dated by its version, because its file's date is that of the installation."""
+        mark = _mark(self._public_pem or Path(certifi.where()))
+        if self._public is None or self._public[0] != mark:
+            self._public = mark, self._read_public()
+        return self._public[1]
+
+    @property
+    def system(self) -> Store:
+        """The operating system's store."""
+        mark = _mark(self._system_pem) if self._system_pem is not None else _system_mark()
+        if self._system is None or self._system[0] != mark:
+            self._system = mark, _system() if self._system_pem is None else _from_file(self._system_pem)
+        return self._system[1]
+
+    def _read_public(self) -> Store:
         if self._public_pem is not None:
             return _from_file(self._public_pem)
         store = _from_file(Path(certifi.where()))
         return Store(f"certifi {certifi.__version__}", _certifi_date(), store.roots, store.skipped)
 
-    @cached_property
-    def system(self) -> Store:
-        """The operating system's store."""
-        if self._system_pem is not None:
-            return _from_file(self._system_pem)
-        if sys.platform == "win32":
-            listed = ssl.enum_certificates("ROOT")
-            return _store(
-                "Windows ROOT store", None, (der for der, kind, _trust in listed if kind == "x509_asn")
-            )
-        paths = ssl.get_default_verify_paths()
-        for name in (*BUNDLES, paths.cafile):
-            if name and Path(name).is_file():
-                return _from_file(Path(name))
-        return _from_file(Path(paths.capath)) if paths.capath else Store("no store found")
+
+def _system() -> Store:
+    if sys.platform == "win32":
+        listed = ssl.enum_certificates("ROOT")
+        return _store("Windows ROOT store", None, (der for der, kind, _trust in listed if kind == "x509_asn"))
+    path = _system_path()
+    return _from_file(path) if path is not None else Store("no store found")
+
+
+def _system_path() -> Path | None:
+    paths = ssl.get_default_verify_paths()
+    for name in (*BUNDLES, paths.cafile):
+        if name and Path(name).is_file():
+            return Path(name)
+    return Path(paths.capath) if paths.capath else None
+
+
+def _system_mark() -> object:
+    """What differs when the operating system's store may; Windows' has no file, and is read once in a while."""
+    if sys.platform == "win32":
+        return time.monotonic() // WINDOWS_EVERY
+    path = _system_path()
+    return _mark(path) if path is not None else None
+
+
+def _mark(path: Path) -> object:
+    """How a file looks from outside, or every file of a directory; why it cannot be looked at."""
+    try:
+        files = [path, *(_files_of(path) if path.is_dir() else ())]
+        return path, [(s.st_mtime_ns, s.st_size, s.st_ino) for s in (file.stat() for file in files)]
+    except (OSError, ValueError) as error:
+        return path, str(error)
 
 
 async def measure(step: TrustLookup, stores: TrustStores) -> Observation:
@@ -156,9 +192,15 @@ def _from_file(path: Path) -> Store:
         return Store(f"{path} (not readable: {error.strerror})")
 
 
+def _files_of(directory: Path) -> list[Path]:
+    return [
+        file for file in sorted(directory.iterdir()) if file.suffix in (".pem", ".crt") and file.is_file()
+    ]
+
+
 def _from_directory(path: Path) -> Store:
     """A directory of one certificate per file, where nobody builds a bundle."""
-    files = [file for file in sorted(path.iterdir()) if file.suffix in (".pem", ".crt") and file.is_file()]
+    files = _files_of(path)
     date = max((file.stat().st_mtime for file in files), default=None)
     return _store(str(path), date, (der for file in files for der in _ders(file.read_bytes())))
 

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
+from probe.kinds import trust_store
 from probe.kinds.trust_store import TrustStores, measure, subject_of
 from rules.kinds.trust_store import TrustLookup, TrustRoots
 from tests.pki import authority, der
@@ -131,3 +132,40 @@ def test_a_damaged_certificate_never_does_more_than_that(at: int, value: int) ->
     for data in (bytes(whole), bytes(whole[:at])):
         with contextlib.suppress(ValueError):
             assert subject_of(data)[0] == 0x30
+
+
+@pytest.mark.parametrize("shape", ["file", "directory"])
+def test_a_store_that_has_changed_is_read_again_and_only_then(tmp_path: Path, shape: str) -> None:
+    first, second = authority("First").certificate, authority("Second").certificate
+    place = tmp_path if shape == "directory" else tmp_path / "store.pem"
+    file = tmp_path / "store.pem"
+    file.write_bytes(pem(first))
+    stores = TrustStores(place, place)
+    asked = second.subject.public_bytes()
+    assert ask(asked, stores).public == ()
+    before = stores.public, stores.system
+    assert (stores.public, stores.system) == before
+    assert stores.public is before[0], "it is kept"
+    fresh = tmp_path / "fresh.new"
+    fresh.write_bytes(pem(first, second))
+    fresh.replace(file)
+    facts = ask(asked, stores)
+    assert facts.public == facts.system == (der(second),)
+    file.unlink()
+    assert ask(asked, stores).public == ()
+    file.write_bytes(pem(second))
+    assert ask(asked, stores).system == (der(second),)
+
+
+def test_the_bundle_of_the_system_is_read_again_when_another_takes_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = authority("First").certificate, authority("Second").certificate
+    one, two = tmp_path / "one.pem", tmp_path / "two.pem"
+    monkeypatch.setattr(trust_store, "BUNDLES", (str(one), str(two)))
+    two.write_bytes(pem(second))
+    stores = TrustStores()
+    assert ask(second.subject.public_bytes(), stores).system == (der(second),)
+    one.write_bytes(pem(first))
+    assert ask(first.subject.public_bytes(), stores).system == (der(first),)
+    assert ask(b"", stores).system_source == str(one)
