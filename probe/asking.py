@@ -100,6 +100,8 @@ class Asker:
         self._differs = differs
         self._silent = silent
         self._gets = Gets()
+        self._rate: float | None = None
+        self._bounds: tuple[int, float] | None = None  # of the restraint
         self._admission = asyncio.Lock()
 
     def use(self, prober: Prober) -> None:
@@ -110,7 +112,8 @@ class Asker:
         """Rates and intervals from now on."""
         pace = pace_of(intervals)
         self._intervals = intervals
-        self._bucket = TokenBucket(intervals.rate, BURST)
+        if intervals.rate != self._rate:  # else what was spent stays spent
+            self._rate, self._bucket = intervals.rate, TokenBucket(intervals.rate, BURST)
         self._connections = asyncio.Semaphore(pace.connections)
         # each resolver has its own: one that says nothing must not keep the questions to another waiting
         self._questions: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(pace.questions))
@@ -118,7 +121,9 @@ class Asker:
         self._sockets = asyncio.Semaphore(
             max(1, limit - RESERVED_DESCRIPTORS) if limit is not None else 1 << 20
         )
-        self._restraint = Restraint(plan.sweep_limit if intervals.rate else 1 << 30, plan.sweep_window)
+        bounds = plan.sweep_limit if intervals.rate else 1 << 30, plan.sweep_window
+        if bounds != self._bounds:  # else what has met silence is remembered
+            self._bounds, self._restraint = bounds, Restraint(*bounds)
 
     def allows(self, step: Step) -> bool:
         """Whether asking this now would not look like a scan."""

@@ -368,3 +368,25 @@ async def test_a_cancelled_measurement_leaves_nothing_behind(tmp_path: Path) -> 
             await task
         assert here.asker.in_flight == 0
         assert len(here.memory) == 0
+
+
+@looping
+async def test_a_reload_that_changes_no_limit_forgets_neither_the_rate_nor_who_is_silent(
+    tmp_path: Path,
+) -> None:
+    intervals, plan = Intervals(rate=1.0), Plan("q7x2")
+    async with desk(Internet(tmp_path), intervals, plan) as here:
+        failure = Failure(Stage.TCP, Code.TIMEOUT)
+        for number in range(plan.sweep_limit):
+            here.asker.take(Observation(shake(f"20.50.9.{number}"), 0.0, 5.0, failure), None)
+        await asyncio.gather(*(here.asker.ask(shake(), KEY) for _ in range(BURST)))
+        here.asker.limit(replace(intervals, service=120.0), replace(plan, nonce="other"))
+        assert not here.asker.allows(shake("20.50.10.1"))
+        begun = time.monotonic()
+        await here.asker.ask(shake(), KEY)
+        assert time.monotonic() - begun > 0.5, "the burst was spent"
+        here.asker.limit(replace(intervals, rate=2.0), replace(plan, sweep_limit=plan.sweep_limit + 1))
+        assert here.asker.allows(shake("20.50.10.1"))
+        begun = time.monotonic()
+        await here.asker.ask(shake(), KEY)
+        assert time.monotonic() - begun < 0.4, "another rate begins anew"
