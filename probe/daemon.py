@@ -10,40 +10,38 @@ import asyncio
 import logging
 import os
 import platform
-import signal
-import sys
 import time
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, replace
+from collections.abc import Coroutine
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any, TypeVar
 
 from cryptography.hazmat.backends.openssl import backend
 
 from exporters.meters import Meters
+from probe import signals
 from probe.appliance import Appliance, Told
 from probe.clocks import Change, watch
 from probe.config import Config
 from probe.event_log import Happening
+from probe.first_look import look_first, pausing
 from probe.history import History, default_path
 from probe.http_server import HttpServer
 from probe.jobs import Job, Jobs
 from probe.judging import Judged
-from probe.kinds.trust_store import TrustStores
-from probe.measure import Prober
 from probe.notify import Notifier
 from probe.one_shot import place_of
 from probe.pages import Pages
-from probe.reloading import Sources
+from probe.planning import Planner, lacks_tenant, search
+from probe.probers import Probers
+from probe.reloading import Options, Sources, needs_restart
 from probe.rounds import Closed
-from probe.run import make_plan
 from probe.telling import Teller
 from probe.trouble import Trouble, one_line
 from probe.version import VERSION
 from probe.web_config import WebConfigFile
 from rules.fields import BadFile
-from rules.maintenance import open_window
+from rules.maintenance import Window
 from rules.ruleset import Rules
 from rules.schedule import KINDS, Kind
 from rules.state import State
@@ -59,31 +57,24 @@ END = 4.0
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What the command line says; `load` reads the configuration anew, and raises BadFile or Trouble."""
-
-    load: Callable[[], tuple[Config, Rules]]
-    files: Callable[[Config], tuple[str, ...]]  # what a reload reads
-    allow_insecure: bool = False
-
-
 class Daemon:
     """One appliance with its web server, history and jobs."""
 
     def __init__(self, options: Options, config: Config, rules: Rules) -> None:
         self._options = options
         self._config, self._rules = config, rules
-        self._place = place_of(config, platform.node())
-        self._meters = Meters(self._place)
+        self._begun = config.serve  # what takes a restart is as it says
+        place = place_of(config, platform.node())
+        self._meters = Meters(place)
         path = config.serve.history_path or default_path(os.environ)
         self._history = History(path, config.serve.history_days, config.serve.history_mb * 1024 * 1024)
         file = config.serve.web.config_file
         self._web = WebConfigFile(file) if file else None
-        self._teller = Teller(self._place, self._meters, self._history, self._web)
+        self._teller = Teller(place, self._meters, self._history, self._web)
         self._notifier = Notifier(os.environ)
         self._appliance: Appliance | None = None
-        self._prober: Prober | None = None
+        self._planner, self._probers = Planner(self._meters), Probers(self._meters)
+        self._search: asyncio.Task[None] | None = None  # for a tenant that could not be looked up
         self._stop = asyncio.Event()
         self._reload_wanted = asyncio.Event()
         self._reloading = asyncio.Lock()
@@ -91,12 +82,11 @@ class Daemon:
         self._jobs = self._made_jobs()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._ready = False
+        self._fault = self._waits = ""  # what the status page notes
         self._connections = 0
         self._code = 0
         self._lag: asyncio.TimerHandle | None = None
         self._fed = 0.0  # loop time
-        # of configurations before; what they began may still be under way
-        self._retired: list[Prober | None] = []
 
     # --- from start to end ---------------------------------------------------------------------------------------------
 
@@ -106,7 +96,7 @@ class Daemon:
         self._meters.reload(True, time.time())
         web, insecure = self._config.serve.web, self._options.allow_insecure
         server = HttpServer(Pages(self).answer, web.listen, self._web, web.hosts, insecure)
-        self._signals()
+        signals.hear(self.stop, self._reload_wanted.set)
         await server.start()
         try:
             self._look_at_lag(asyncio.get_running_loop().time())
@@ -129,36 +119,77 @@ class Daemon:
             LOG.info("listening on %s", address)
         self._notifier.ready()
         self._teller.happened(Happening.STARTED)
-        plan, _ = await self._begin()
-        appliance = self._appliance
-        assert appliance is not None
-        LOG.info("first look at %s", ", ".join(r.name for r in self._rules.rulesets))
-        self._notifier.status("first look at everything")
-        self._plan_told(plan)
+        appliance = await self._begin()
         self._watch(self._reload_for_ever())
         self._watch(self._teller.render_for_ever(appliance))
-        await appliance.sweep()
+        await look_first(appliance, lambda: pausing(self._config), self._look_waits, self._look_begins)
         self._ready = True
+        self._probers.settled.set()
         LOG.info("first look done: %s", self._teller.state(appliance, time.time()).headline)
         if appliance.stretch > 1:
-            LOG.warning(
-                "the list is long for %g connections a second: intervals are %.1f times as long as configured",
-                self._config.serve.schedule.rate,
-                appliance.stretch,
+            said = (
+                "the list is long for %g connections a second: intervals are %.1f times as long as configured"
             )
+            LOG.warning(said, self._config.serve.schedule.rate, appliance.stretch)
         self._jobs.start()
         await appliance.judge_for_ever()
 
-    async def _begin(self) -> tuple[Plan, int]:
-        self._prober = _prober(self._config, self._meters)
-        plan, opened = await make_plan(self._config, self._rules, self._prober)
-        told = Told(self._judged, self._closed, self._teller.confirmation())
-        self._appliance = Appliance(self._config, self._rules, plan, self._prober, self._meters, told)
-        return plan, opened
+    async def _begin(self) -> Appliance:
+        async with self._reloading:  # one that comes meanwhile is for what is made here
+            config, rules = self._config, self._rules
+            prober = self._probers.fitting(config)
+            self._probers.use(config, prober)
+            plan = await self._planner.plan(config, rules, prober, quiet=pausing(config) is not None)
+            told = Told(self._judged, self._closed, self._teller.confirmation())
+            self._appliance = Appliance(config, rules, plan, prober, self._meters, told)
+            self._planned(plan)
+            return self._appliance
 
-    def _plan_told(self, plan: Plan) -> None:
+    async def _look_begins(self) -> None:
+        waited, self._waits = self._waits, ""
+        self._note()
+        if waited:
+            await self._look_up_tenant()
+        LOG.info("first look at %s", ", ".join(r.name for r in self._rules.rulesets))
+        self._notifier.status("first look at everything")
+
+    async def _look_waits(self, window: Window) -> None:
+        said = f"The maintenance window {window.name} is open: the first look begins when it has ended."
+        if said != self._waits:
+            LOG.info("%s", said)
+            self._notifier.status(said)
+            self._waits = said
+            self._note()
+        await self._look_at_files()  # its job has not begun
+
+    def _note(self) -> None:
+        """What the status page says of the service itself."""
+        old = "The configuration could not be reloaded, the old one is in force: "
+        notes = (self._fault and old + self._fault, self._waits)
+        self._teller.notes = [note for note in notes if note]
+
+    def _planned(self, plan: Plan) -> None:
+        """A plan is in force: its notes are told, and a tenant that it lacks is searched for."""
         for note in plan.notes:
             LOG.warning("%s", note)
+        if self._search is not None:
+            self._search.cancel()
+        self._search = None
+        if lacks_tenant(self._config, plan):
+            self._search = self._watch(search(self._look_up_tenant, lambda: pausing(self._config)))
+
+    async def _look_up_tenant(self) -> bool:
+        """Look for a tenant that is lacking; whether none is lacking any more."""
+        async with self._reloading:
+            config, rules, appliance = self._config, self._rules, self._appliance
+            if appliance is None or not lacks_tenant(config, appliance.plan):
+                return True
+            plan = await self._planner.plan(config, rules, self._probers.fitting(config))
+            if lacks_tenant(config, plan):
+                return False
+            LOG.info("%s is the tenant %s", config.tenant, plan.tenant)
+            appliance.reconfigure(config, rules, replace(plan, nonce=appliance.plan.nonce))
+            return True
 
     async def _close(self, server: HttpServer) -> None:
         """Everything ends within `END` seconds, what hangs is left behind."""
@@ -173,15 +204,13 @@ class Daemon:
                 await asyncio.gather(*self._tasks, return_exceptions=True)
                 if self._appliance is not None:
                     await self._appliance.close()
-                for prober in (*self._retired, self._prober):
-                    if prober is not None:
-                        await prober.close()
+                await self._probers.close()
                 await self._teller.close()
                 await self._history.close()
         except TimeoutError:
             LOG.error("not everything came to its end within %g s", END)
         self._notifier.close()
-        self._hear_nothing_more()
+        signals.hear_nothing_more()
 
     def stop(self) -> None:
         """End soon; a second call ends at once."""
@@ -227,7 +256,7 @@ class Daemon:
 
     async def _reload_now(self) -> str:
         self._notifier.reloading()
-        self._sources = Sources(self._options.files(self._config))  # what is written from now on is a change
+        self._sources = Sources(await self._files())  # what is written from now on is a change
         fault = ""
         try:
             config, rules = await asyncio.to_thread(self._options.load)
@@ -237,11 +266,10 @@ class Daemon:
         except Exception as error:  # a reload must never end the service
             LOG.exception("the reload failed")
             fault = f"{type(error).__name__}: {error}"
-        self._sources.renew(self._options.files(self._config))
+        self._sources.renew(await self._files())
         self._meters.reload(not fault, time.time())
-        self._teller.notes = (
-            [f"The configuration could not be reloaded, the old one is in force: {fault}"] if fault else []
-        )
+        self._fault = fault
+        self._note()
         self._teller.happened(Happening.RELOAD_FAILED if fault else Happening.RELOADED, fault)
         if fault:
             LOG.error("reload refused, the old configuration stays: %s", fault)
@@ -250,27 +278,31 @@ class Daemon:
         self._notifier.ready()
         return fault
 
+    async def _files(self) -> tuple[str, ...]:
+        """Those of the configuration in force and of what stands in its place: it may be refused for one of them."""
+        files, config = self._options.files, self._config
+        return await asyncio.to_thread(lambda: (*files(config), *files(None)))
+
     async def _change(self, config: Config, rules: Rules) -> None:
-        old = self._config.serve
-        fixed = {"history": old.history_path != config.serve.history_path, "web": old.web != config.serve.web}
-        for word in [word for word, changed in fixed.items() if changed]:
-            LOG.warning("[%s] has changed: that takes a restart", word)
-        measuring = (config.limits, config.public_roots, config.os_store)
-        if self._appliance is not None and measuring != (
-            self._config.limits,
-            self._config.public_roots,
-            self._config.os_store,
-        ):
-            self._retired.append(self._prober)
-            self._prober = _prober(config, self._meters)
-            self._appliance.use(self._prober)
-        self._config, self._rules = config, rules
-        self._place = place_of(config, platform.node())
-        self._teller.place = self._place
-        self._meters.place(self._place)
-        if self._appliance is not None and self._prober is not None:
-            plan, _ = await make_plan(config, rules, self._prober)
-            self._appliance.reconfigure(config, rules, replace(plan, nonce=self._appliance.plan.nonce))
+        """Put these in force. Everything that can fail comes first: then the old ones are what they were."""
+        place, appliance, plan = place_of(config, platform.node()), self._appliance, None
+        if appliance is not None:
+            prober = self._probers.fitting(config)
+            try:
+                plan = await self._planner.plan(config, rules, prober, quiet=pausing(config) is not None)
+            except BaseException:
+                await self._probers.refuse(prober)
+                raise
+            if (old := self._probers.use(config, prober)) is not None:
+                self._watch(self._probers.bury(old))
+            appliance.use(prober)
+            appliance.reconfigure(config, rules, replace(plan, nonce=appliance.plan.nonce))
+        self._config, self._rules, self._teller.place = config, rules, place
+        self._meters.place(place)
+        for table in needs_restart(self._begun, config.serve):
+            LOG.warning("[%s] is another than at the start: that takes a restart", table)
+        if plan is not None:
+            self._planned(plan)
 
     # --- jobs ----------------------------------------------------------------------------------------------------------
 
@@ -290,8 +322,7 @@ class Daemon:
         appliance = self._appliance
         if appliance is None:
             return
-        window = open_window(self._config.serve.maintenance, time.time())
-        appliance.paused = window is not None and window.pause
+        appliance.paused = pausing(self._config) is not None
         appliance.arm(kind, HORIZON)
 
     async def _retain(self) -> None:
@@ -363,34 +394,6 @@ class Daemon:
         self._notifier.status(f"{answer}: {len(made.settled.targets)} targets")
 
     def _closed(self, ended: Closed) -> None:
-        assert self._prober is not None
-        made = self._prober.connections
+        made = self._probers.connections
         self._teller.closed(ended, made - self._connections)
         self._connections = made
-
-    def _signals(self) -> None:
-        loop = asyncio.get_running_loop()
-        if sys.platform == "win32":
-            for number in (signal.SIGINT, signal.SIGBREAK):
-                signal.signal(number, lambda *_: loop.call_soon_threadsafe(self.stop))
-            return
-        loop.add_signal_handler(signal.SIGTERM, self.stop)
-        loop.add_signal_handler(signal.SIGINT, self.stop)
-        loop.add_signal_handler(signal.SIGHUP, self._reload_wanted.set)
-
-    @staticmethod
-    def _hear_nothing_more() -> None:
-        """What comes now must not kill a process that is about to end well: closing the loop would let it."""
-        if sys.platform != "win32":
-            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-                asyncio.get_running_loop().remove_signal_handler(number)
-                signal.signal(number, signal.SIG_IGN)
-
-
-def _prober(config: Config, meters: Meters) -> Prober:
-    stores = TrustStores(_path(config.public_roots), _path(config.os_store))
-    return Prober(limits=config.limits, stores=stores, late=meters.loop_lag)
-
-
-def _path(name: str | None) -> Path | None:
-    return Path(name) if name else None

@@ -1,12 +1,28 @@
-"""Which files a reload reads, and whether one of them has changed."""
+"""Which files a reload reads, whether one of them has changed, and what of a change a reload cannot do."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from probe.config import Config
+from probe.serve_config import ServeConfig
+from rules.ruleset import Rules
+
 Mark = tuple[int, int, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says; `load` reads the configuration anew, and raises BadFile or Trouble."""
+
+    load: Callable[[], tuple[Config, Rules]]
+    files: Callable[
+        [Config | None], tuple[str, ...]
+    ]  # what a reload reads; None: by what stands in the files now
+    allow_insecure: bool = False
 
 
 class Sources:
@@ -36,3 +52,17 @@ def _mark(path: str) -> Mark:
         seen = Path(path).stat()
         return seen.st_mtime_ns, seen.st_size, seen.st_ino
     return None
+
+
+def needs_restart(begun: ServeConfig, wanted: ServeConfig) -> list[str]:
+    """Tables of `wanted` that differ from those with which the service began, as far as a reload cannot change them."""
+    found = []
+    if replace(wanted.web, probe=begun.web.probe) != begun.web:  # which is looked at for each request
+        found.append("web")
+    if _history(wanted) != _history(begun):
+        found.append("history")
+    return found
+
+
+def _history(config: ServeConfig) -> tuple[str | None, int, int]:
+    return config.history_path, config.history_days, config.history_mb

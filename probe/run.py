@@ -10,7 +10,7 @@ import math
 import secrets
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -66,6 +66,7 @@ class Progress:
 
 
 Tell = Callable[[Progress], None]
+Lookup = Callable[[Config, Rules, Prober], Awaitable[Found]]
 
 
 class Runner:
@@ -346,27 +347,33 @@ def _path(name: str | None) -> Path | None:
     return Path(name) if name else None
 
 
-async def make_plan(config: Config, rules: Rules, prober: Prober) -> tuple[Plan, int]:
+async def find_tenant(config: Config, rules: Rules, prober: Prober) -> Found:
+    """The configured tenant; one given as a domain is looked up."""
+    if config.tenant is None or not config.tenant_is_domain:
+        return Found(config.tenant)
+    return await find(
+        config.tenant,
+        prober,
+        rules,
+        resolvers=config.resolvers,
+        public_networks=config.public_networks,
+        limits=config.limits,
+    )
+
+
+async def make_plan(
+    config: Config, rules: Rules, prober: Prober, lookup: Lookup = find_tenant
+) -> tuple[Plan, int]:
     """The parameters of this audit, and how many connections were opened to know them.
 
     A tenant given as a domain is looked up first; where that fails the audit runs without one, and its notes say why.
     """
-    found = Found(config.tenant)
+    found = await lookup(config, rules, prober)
     source = config.tenant_source
-    if config.tenant is not None and config.tenant_is_domain:
-        found = await find(
-            config.tenant,
-            prober,
-            rules,
-            resolvers=config.resolvers,
-            public_networks=config.public_networks,
-            limits=config.limits,
-        )
-        source = f"{source} {config.tenant}"
     plan = Plan(
         nonce=secrets.token_hex(6),
         tenant=found.tenant,
-        tenant_source=source,
+        tenant_source=f"{source} {config.tenant}" if config.tenant_is_domain else source,
         resolvers=config.resolvers,
         only=config.only,
         pace="fast" if config.pace == "fast" else "polite",

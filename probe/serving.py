@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import os
 import sys
@@ -15,10 +16,13 @@ from typing import TextIO
 
 from probe import heap, screen
 from probe.config import Config, default_path, load_config, load_rules
+from probe.files import read_toml
+from probe.reloading import Options
 from probe.rulefiles import is_file_name
 from probe.serve_config import LISTEN, bad_listen
 from probe.trouble import Trouble, one_line
 from rules.display import display
+from rules.fields import BadFile
 from rules.ruleset import Rules
 
 LOG = logging.getLogger("wayclear")
@@ -38,7 +42,7 @@ def serve(arguments: argparse.Namespace) -> int:
     _refuse_root(arguments.allow_root)
     _log_to(sys.stderr)
     heap.settle()
-    from probe.daemon import Daemon, Options  # late: brings the scheduler and the web server
+    from probe.daemon import Daemon  # late: brings the scheduler and the web server
 
     options = Options(
         lambda: load(arguments), lambda c: _files(arguments, c), allow_insecure=arguments.allow_insecure
@@ -57,14 +61,7 @@ def serve(arguments: argparse.Namespace) -> int:
 
 def load(arguments: argparse.Namespace) -> tuple[Config, Rules]:
     """Configuration and rules, from the files and then from the command line. BadFile or Trouble for what is wrong."""
-    said = {
-        "tenant": arguments.tenant,
-        "rules": arguments.rules,
-        "ca_sets": arguments.ca_set,
-        "resolvers": arguments.resolver,
-        "pace": arguments.pace,
-    }
-    config = load_config(arguments.config, said, overlay=arguments.overlay)
+    config = _config(arguments)
     serve_part = config.serve
     web = serve_part.web
     if arguments.listen:
@@ -82,6 +79,17 @@ def load(arguments: argparse.Namespace) -> tuple[Config, Rules]:
     made, rules = replace(config, serve=serve_part), load_rules(config.rules, config.ca_sets)
     _check(made, rules, arguments.allow_insecure)
     return made, rules
+
+
+def _config(arguments: argparse.Namespace) -> Config:
+    said = {
+        "tenant": arguments.tenant,
+        "rules": arguments.rules,
+        "ca_sets": arguments.ca_set,
+        "resolvers": arguments.resolver,
+        "pace": arguments.pace,
+    }
+    return load_config(arguments.config, said, overlay=arguments.overlay)
 
 
 def _check(config: Config, rules: Rules, allow_insecure: bool) -> None:
@@ -107,12 +115,31 @@ def _check_places(config: Config) -> None:
         raise Trouble(f"the history {serve_part.history_path} is a directory", "name a file in it")
 
 
-def _files(arguments: argparse.Namespace, config: Config) -> tuple[str, ...]:
-    """Everything that a reload reads."""
-    first = arguments.config or default_path(os.environ)
-    named = (name for name in (*config.rules, *config.ca_sets) if is_file_name(name))
-    more = (arguments.overlay, config.public_roots, config.os_store)
-    return (first, *(path for path in more if path), *named)
+def _files(arguments: argparse.Namespace, config: Config | None) -> tuple[str, ...]:
+    """Everything that a reload reads by `config`, or by what stands in the files now. Waits for the disk."""
+    found = [
+        arguments.config or default_path(os.environ),
+        *([arguments.overlay] if arguments.overlay else ()),
+    ]
+    with contextlib.suppress(Exception):  # whatever is wrong with it, the reload says
+        found += _named(config or _config(arguments))
+    return tuple(dict.fromkeys(found))
+
+
+def _named(config: Config) -> list[str]:
+    stores = [path for path in (config.public_roots, config.os_store) if path]
+    return stores + [path for name in (*config.rules, *config.ca_sets) for path in _with_bases(name)]
+
+
+def _with_bases(name: str) -> list[str]:
+    """A rule set's or CA set's file and those that it extends; none of one that is shipped."""
+    found: list[str] = []
+    with contextlib.suppress(BadFile):
+        while is_file_name(name) and name not in found:  # a circle is told by whoever loads them
+            found.append(name)
+            base = read_toml(name).data.get("extends")
+            name = str(Path(name).parent / base) if isinstance(base, str) and is_file_name(base) else ""
+    return found
 
 
 def _refuse_root(allowed: bool) -> None:
