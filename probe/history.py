@@ -140,6 +140,11 @@ class History:
         return self._store.size
 
     @property
+    def border(self) -> float:
+        """Unix time; what was seen last before is kept no more. 0 before the first retention."""
+        return self._store.border
+
+    @property
     def trouble(self) -> str:
         """A sentence about what is wrong, or what was found at the start; "" when there is nothing to say."""
         return self._fault or self._store.note

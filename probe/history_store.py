@@ -86,6 +86,7 @@ class Store:
         self.note = ""  # a sentence about what was found when it was opened
         self.size = 0  # bytes of the file and its log, when last written
         self.too_large = False  # when last written
+        self.border = 0.0  # Unix time; what is older was deleted by the last retention
         self._keep = keep
         self._max_bytes = max_bytes
         self._busy = busy
@@ -279,7 +280,7 @@ class Store:
         Yields the number of rows that went after each short transaction, so that writing has its turn in between.
         """
         if now is not None:
-            before = self._horizon(now) - self._keep
+            self.border = before = self._horizon(now) - self._keep
             for statement in OLDEST:
                 while (deleted := self._delete(statement, before)) > 0:
                     yield deleted

@@ -69,6 +69,7 @@ class Teller:
         self._exposition = Exposition(place)
         self._events = EventLog()
         self._ledger = Ledger()
+        self._forgotten = 0.0  # the history's border to which the ledger was cut
         self._started = time.time()
         self._state: State | None = None
         self._last_answer: Transition | None = None
@@ -283,6 +284,9 @@ class Teller:
         self, first: tuple[Transition, ...], transitions: tuple[Transition, ...], state: State
     ) -> None:
         async with self._remembering:  # in the order of the judgements
+            if self._forgotten != (border := self._history.border):
+                self._forgotten = border
+                await asyncio.to_thread(self._ledger.forget, border)
             seen = self._ledger.see(await asyncio.to_thread(entries, state))
             await self._told(first, transitions, seen)
 

@@ -194,6 +194,19 @@ class Ledger:
                 write.append(kept)
         return Seen(tuple(write), found)
 
+    def forget(self, before: float) -> int:
+        """Drop what was seen last before this Unix time, as the history does; how many entries that were."""
+        old = {key for key, entry in self._known.items() if entry.last < before}
+        for key in old:
+            del self._known[key], self._written[key]
+        for endpoint in {key[0] for key in old}:
+            left = tuple(key for key in self._of[endpoint] if key not in old)
+            if left:
+                self._of[endpoint] = left
+            else:
+                del self._of[endpoint]
+        return len(old)
+
     def _context(self, news: Iterable[LedgerEntry]) -> Iterator[LedgerEntry]:
         """All that is known of the endpoints that have something new."""
         for endpoint in dict.fromkeys(entry.endpoint for entry in news):

@@ -30,6 +30,7 @@ from rules.memory import Memory
 from rules.state import Place
 from rules.targets import targets
 from rules.tracking import Tracks
+from rules.trend import LedgerEntry
 from rules.verdict import Answer, Plan, Status
 from tests.probe.internet import RELAY, ZONE, Internet
 from tests.probe.looped import KEEN, STILL, House, going, house, looping, until
@@ -236,6 +237,22 @@ async def test_a_row_counts_what_could_not_be_told_of_its_own_kind(tmp_path: Pat
     with contextlib.closing(sqlite3.connect(tmp_path / "history.sqlite")) as rows:
         found = rows.execute("SELECT kind, inconclusive, connections FROM cycles ORDER BY id").fetchall()
     assert found == [("service", 0, 0), ("service", 1, 17), ("sign-in", 2, 3)]
+
+
+@looping
+async def test_what_the_history_keeps_no_more_the_ledger_forgets(tmp_path: Path) -> None:
+    made, history = await teller(tmp_path)
+    gone = LedgerEntry("removed.test", "address", "203.0.113.1", 1_700_000_000.0, 1_700_000_000.0)
+    made._ledger.see([gone])
+    made.judged(judged("healthy"))
+    await made.close()
+    many = len(made._ledger)
+    await history.retain(time.time())
+    made.judged(judged("healthy"))
+    await made.close()
+    assert len(made._ledger) == many - 1
+    assert made._ledger.forget(1_700_000_001.0) == 0, "it is that one"
+    await end(made, history)
 
 
 @looping

@@ -185,3 +185,18 @@ def test_m3_rotating_addresses_are_bounded() -> None:
     last = entry(f"10.{(5 * MOST - 1) >> 8}.{(5 * MOST - 1) & 255}.1", "address")
     assert ledger.see([last]).write == ()
     assert ledger.see([entry("10.0.0.1", "address")]).write != ()  # forgotten, and so new
+
+
+def test_what_was_not_seen_for_long_is_forgotten_and_then_seen_for_the_first_time() -> None:
+    old = entry("20.1.2.3", "address", at=NOW - 500)
+    kept = entry("a.akadns.example", at=NOW - 500)
+    removed = entry("b.example", endpoint="removed.example", at=NOW - 500)
+    ledger = Ledger([old, kept, removed])
+    ledger.see([entry("a.akadns.example", at=NOW)])
+    assert ledger.forget(NOW - 500) == 0, "what is as old as that stays"
+    assert ledger.forget(NOW - 100) == 2
+    assert len(ledger) == 1
+    seen = ledger.see([entry("20.9.9.9", "address", at=NOW), removed])
+    assert (len(seen.write), seen.drifts) == (2, ())
+    assert ledger.forget(NOW + 1) == 3
+    assert len(ledger) == 0
