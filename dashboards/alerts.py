@@ -203,22 +203,12 @@ min by ({CONNECTOR}, target) (last_over_time(wayclear_crl_next_update_timestamp_
         panel=(_TLS, "CRLs: time to the next update"),
     ),
     Alert(
-        # By timestamp: a scrape that succeeds proves nothing about the rounds. What is within three intervals has the age
-        # 0 here. A daemon that vanished is stale for an
-        # hour; from then on the inventory speaks (WayclearConnectorSilent). One that has ended no round yet has ten
-        # minutes more from the moment at which it read its configuration: a first look takes one. One in maintenance has
-        # the age 0 and not none, because in Grafana no data at all fires this alert.
+        # By timestamp: a scrape that succeeds proves nothing about the rounds. A daemon that vanished is stale for an hour;
+        # from then on the inventory speaks (WayclearConnectorSilent). What is within three intervals, and who is in
+        # maintenance, has the age 0 and not none, because in Grafana no data at all fires this alert.
         name="WayclearProberStale",
         severity="ticket",
-        query=f"""
-(
-  {OVERDUE}
-  or
-  time() - max by ({CONNECTOR}) (last_over_time(wayclear_config_last_reload_success_timestamp_seconds[1h])) - @10m@
-)
-{_UNMUTED}
-or 0 * {MUTED}
-""".strip(),
+        query=f"{OVERDUE}\n{_UNMUTED}\nor 0 * {MUTED}",
         comparison=">",
         threshold=300,
         pending="1m",

@@ -22,7 +22,8 @@ SHARED = "connector:wayclear_shared_failure:bool"
 # `wayclear_build_info`. Where a daemon has no service names, which the intervals tell, its rounds of sign-in names count.
 #
 # In a window with `pause` no round ends, so the last moment of a window counts as a round: after it a whole round has to
-# be waited for. An hour of memory is enough for every interval up to an hour.
+# be waited for. An hour of memory is enough for every interval up to an hour. So does the end of the ten minutes that a
+# first look may take, from the moment at which the daemon read its configuration.
 _AGE = f"""
 time() - max by ({CONNECTOR}) (
   last_over_time(wayclear_last_cycle_timestamp_seconds{{kind=~"service|audit"}}[1h]) > 0
@@ -32,6 +33,8 @@ time() - max by ({CONNECTOR}) (
     unless on (connector) last_over_time(wayclear_cycle_interval_seconds{{kind="service"}}[5m])
   or
   max_over_time((wayclear_maintenance * time())[1h:30s]) > 0
+  or
+  last_over_time(wayclear_config_last_reload_success_timestamp_seconds[1h]) + @10m@
 )
 """.strip()
 
@@ -55,7 +58,7 @@ or 0 * {AGE}
 # exception is a fault of the host itself: it measures nothing, so nothing speaks for it.
 #
 # An answer that is older than 15 minutes and three intervals is none: a textfile collector shows the last file of a dead
-# daemon for ever. A daemon that has just started has ended no round yet and is not old.
+# daemon for ever. Who has ended no round and tells no other moment is not old.
 _ABLE = f"""
 clamp_max(
     max by ({CONNECTOR}) (wayclear_connector_can_live)
@@ -121,7 +124,7 @@ BLOCKS: dict[str, str] = {AGE: _AGE, OVERDUE: _OVERDUE, ABLE: _ABLE, MUTED: _MUT
 #: What each of them says; recorded rules have no help text of their own.
 MEANINGS: dict[str, str] = {
     AGE: "Seconds since the last round of service names ended (of sign-in names where there are no others), or since the end "
-    "of a maintenance window.",
+    "of a maintenance window, or of the ten minutes for a first look.",
     OVERDUE: "The same where it is more than three intervals, else 0.",
     ABLE: "1: the connector can live, or nothing that was measured says otherwise. 0: it cannot. Absent: no recent word.",
     MUTED: "1: a maintenance window of the connector is open, or was when it was last heard within two hours.",

@@ -108,6 +108,28 @@ def test_sign_in_names_do_not_speak_for_service_names_that_are_late(tmp_path: Pa
     expect(tmp_path, found, {7: [], 10: [STALE]})
 
 
+# --- a start ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_restart_has_time_for_its_first_look(tmp_path: Path) -> None:
+    """The last round of the process before was half an hour ago, and the interval is not known until the look has ended."""
+    found = seldom()
+    for connector in found:
+        connector.put(
+            ENDED, lambda m: "stale" if 28 <= m < 40 else str(1 if m < 40 else 2400), kind="service"
+        )
+        connector.put(INTERVAL, lambda m: "stale" if 28 <= m < 38 else "1800", kind="service")
+        connector.put("wayclear_config_last_reload_success_timestamp_seconds", change(28, 0, 28 * 60))
+    expect(tmp_path, found, {27: [], 34: [], 37: [], 41: [], 60: []})
+
+
+def test_one_that_ends_no_round_after_its_start_does_not_count_for_ever(tmp_path: Path) -> None:
+    found = fleet(2)
+    found[0].without(ENDED)
+    found[0].put("wayclear_config_last_reload_success_timestamp_seconds", hold(0))
+    expect(tmp_path, found, {15: [], 17: [STALE], 24: [STALE], 32: [GROUP, STALE]})
+
+
 # --- a window in which nothing is asked ---------------------------------------------------------------------------------
 
 
