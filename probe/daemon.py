@@ -297,6 +297,7 @@ class Daemon:
                 self._watch(self._probers.bury(old))
             appliance.use(prober)
             appliance.reconfigure(config, rules, replace(plan, nonce=appliance.plan.nonce))
+            appliance.paused = pausing(config) is not None
         self._config, self._rules, self._teller.place = config, rules, place
         self._meters.place(place)
         for table in needs_restart(self._begun, config.serve):

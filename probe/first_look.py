@@ -11,7 +11,7 @@ from probe.config import Config
 from rules.maintenance import Window, open_window
 
 #: Seconds between two looks at the windows.
-EVERY = 5.0
+EVERY = 2.0
 
 
 def pausing(config: Config) -> Window | None:

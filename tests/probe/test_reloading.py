@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from probe.reloading import Sources
+from probe.reloading import Sources, needs_restart
+from probe.serve_config import ServeConfig
+from tests.probe.serve_process import STILL, served
 
 
 def rewritten(path: Path) -> None:
@@ -85,3 +88,79 @@ def test_what_was_written_while_it_was_read_is_a_change(tmp_path: Path) -> None:
     sources.renew([str(config)])
     rules.write_text("three, which nobody reads any more")
     assert not sources.changed()
+
+
+# --- the service ------------------------------------------------------------------------------------------------------------
+
+
+def test_what_takes_a_restart_is_compared_with_the_start() -> None:
+    begun = ServeConfig()
+    web = begun.web
+    assert needs_restart(begun, ServeConfig()) == []
+    assert needs_restart(begun, replace(begun, site="x", web=replace(web, probe=True))) == []
+    for changed in (
+        replace(web, listen=("[::1]:1",)),
+        replace(web, hosts=("x",)),
+        replace(web, config_file="x"),
+    ):
+        assert needs_restart(begun, replace(begun, web=changed)) == ["web"]
+    for history in ({"history_path": "x"}, {"history_days": 1}, {"history_mb": 1}):
+        assert needs_restart(begun, replace(begun, **history)) == ["history"]  # type: ignore[arg-type]
+
+
+def test_it_says_that_a_restart_is_needed_as_long_as_one_is_and_that_probe_is_none(tmp_path: Path) -> None:
+    said = "[history] is another than at the start: that takes a restart"
+    with served(tmp_path, schedule=STILL) as daemon:
+        daemon.ready()
+        good = daemon.config.read_text()
+        for count, more in enumerate(("[history]\nkeep_days = 7\n",) * 2, 1):
+            daemon.config.write_text(f"{good}{more}")
+            assert daemon.client.ask("/-/reload", "POST")[0] == 200
+            assert daemon.log().count(said) == count
+        daemon.config.write_text(f"{good}[web]\nprobe = true\n")
+        assert daemon.client.ask("/-/reload", "POST")[0] == 200
+        assert daemon.log().count("takes a restart") == 2
+        assert daemon.client.status("/probe?target=nobody") == 403
+
+
+def test_a_rule_file_of_a_configuration_that_was_refused_is_looked_at_until_it_is_mended(
+    tmp_path: Path,
+) -> None:
+    with served(tmp_path, schedule=STILL) as daemon:
+        daemon.ready()
+        good, rules = daemon.config.read_text(), (tmp_path / "rules.toml").read_text()
+        other = tmp_path / "other.toml"
+        other.write_text("= =\n")
+        daemon.config.write_text('site = "new"\n' + good.replace("rules.toml", "other.toml"))
+        assert daemon.client.ask("/-/reload", "POST")[0] == 500
+        other.write_text(rules)
+        daemon.until(lambda: '"site": "new"' in daemon.client.get("/config"))
+
+
+#: What a plan is made of raises where the configuration has that site.
+BROKEN_PLAN = """
+import probe.planning
+plain = probe.planning.make_plan
+async def make_plan(config, *rest):
+    if config.serve.site == "broken":
+        raise RuntimeError("a bug of ours")
+    return await plain(config, *rest)
+probe.planning.make_plan = make_plan
+"""
+
+
+def test_a_reload_that_fails_in_the_middle_leaves_everything_as_it_was(tmp_path: Path) -> None:
+    patches = tmp_path / "patches"
+    patches.mkdir()
+    (patches / "sitecustomize.py").write_text(BROKEN_PLAN)
+    with served(tmp_path, schedule=STILL, environment={"PYTHONPATH": str(patches)}) as daemon:
+        daemon.ready()
+        before, good = daemon.client.get("/config"), daemon.config.read_text()
+        daemon.config.write_text('site = "broken"\n' + good.replace("tcp = 1.0", "tcp = 2.0"))
+        status, said, _ = daemon.client.ask("/-/reload", "POST")
+        assert (status, "a bug of ours" in said) == (500, True)
+        assert daemon.client.get("/config") == before
+        assert daemon.metric("wayclear_build_info", site="broken") is None
+        daemon.config.write_text('site = "good"\n' + good)
+        assert daemon.client.ask("/-/reload", "POST")[0] == 200
+        assert '"site": "good"' in daemon.client.get("/config")

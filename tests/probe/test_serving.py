@@ -202,6 +202,26 @@ def test_a_reload_looks_at_every_file_that_it_reads(files: Path) -> None:
     found = {Path(name).name for name in serving._files(said, config)}
     assert found == {"wayclear.toml", "overlay.toml", "rules.toml", "cas.toml", "roots.pem"}
 
+    (files / "wayclear.toml").write_text("schedule = {\n")
+    assert {Path(name).name for name in serving._files(said, None)} == {"wayclear.toml", "overlay.toml"}
+
+
+def test_a_reload_looks_at_the_files_that_a_rule_set_extends_however_broken_they_are(files: Path) -> None:
+    config, below = files / "wayclear.toml", files / "below"
+    below.mkdir()
+    (files / "mine.toml").write_text('extends = "below/base.toml"\n')
+    (below / "base.toml").write_text('extends = "circle.toml"\n')
+    (below / "circle.toml").write_text('extends = "../mine.toml"\n')
+    (files / "broken.toml").write_text("= =\n")
+    (files / "shipped.toml").write_text('extends = "entra-app-proxy"\n')
+    names = ("mine", "broken", "gone", "shipped")
+    config.write_text("rules = [" + ", ".join(f'"{name}.toml"' for name in names) + "]\n")
+    said = options("--config", str(config))
+    found = {os.path.relpath(name, files) for name in serving._files(said, None)}
+    assert found == {
+        "wayclear.toml", "mine.toml", "below/base.toml", "below/circle.toml", "broken.toml", "gone.toml", "shipped.toml",
+    } | ({"below/../mine.toml"} & found)  # fmt: skip
+
 
 # --- the log ----------------------------------------------------------------------------------------------------------------
 
