@@ -46,11 +46,13 @@ def _health() -> list[Panel]:
                words={"0": ("last reload failed", "red"), "1": ("loaded", "green")}),
         number("Oldest configuration", "When a configuration was last read without a fault.",
                "1000 * min(wayclear_config_last_reload_success_timestamp_seconds{<S>})", unit="dateTimeFromNow"),
-        number("Web configuration", "1: the web configuration in use is the one on disk. Nothing without one.",
-               "min(wayclear_web_config_last_reload_successful{<S>})", thresholds=GOOD_AT_ONE,
+        number("Web configuration", "1: the web configuration in use is the one on disk, or nobody has one.",
+               "min(wayclear_web_config_last_reload_successful{<S>}) or vector(1)", thresholds=GOOD_AT_ONE,
                words={"0": ("last reload failed", "red"), "1": ("loaded", "green")}),
-        number("Oldest web configuration", "When a web configuration was last taken.",
-               "1000 * min(wayclear_web_config_last_reload_success_timestamp_seconds{<S>})", unit="dateTimeFromNow"),
+        number("Oldest web configuration", "When a web configuration was last taken; where nobody has one, when a "
+               "configuration was read.",
+               "1000 * (min(wayclear_web_config_last_reload_success_timestamp_seconds{<S>}) "
+               "or min(wayclear_config_last_reload_success_timestamp_seconds{<S>}))", unit="dateTimeFromNow"),
         number("History", "1: the history takes rows. 0: rows wait in memory.",
                "min(wayclear_history_writable{<S>})", thresholds=GOOD_AT_ONE, words=YES_NO),
         number("Lost rows", "History rows of the last day that could not be written.",
