@@ -139,6 +139,7 @@ class Appliance:
         """What is remembered was measured as long ago as before."""
         self.memory.shift(by, time.time())
         self.tracks.shift(by, time.time())
+        self._confirmation.shift(by, time.time())
 
     def look_again(self) -> None:
         """Let everything be judged soon."""

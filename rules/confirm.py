@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from rules.memory import moved
 from rules.state import TargetState
 from rules.trend import Transition
 from rules.verdict import Answer, Report, Status
@@ -64,6 +65,15 @@ class _Standing:
     waiting_since: float = 0.0
 
 
+def _looked(target: TargetState) -> float | None:
+    """When what a status rests on was measured last (Unix time).
+
+    An answer about the name alone proves nothing of how its addresses answer.
+    """
+    tried = [address.tried for address in target.addresses if address.tried is not None]
+    return max(tried) if tried and not target.cause.startswith("dns.") else target.measured
+
+
 def _remembered(target: TargetState, old: _Standing) -> TargetState:
     """A target as the history has it, until what is seen now is confirmed."""
     return replace(target, status=_STATUSES[old.word], cause=old.cause, summary=old.summary, since=old.since)
@@ -98,6 +108,18 @@ class Confirmation:
         self._standing: dict[str, _Standing] = {}
         self._answer: _Standing | None = None
         self._waits_since: float | None = None
+
+    def shift(self, by: float, now: float) -> None:
+        """The clock was set by `by` seconds and says `now`: what waits has waited as long as before.
+
+        Since when things are as they are stays as it was told.
+        """
+        for standing in list(self._standing.values()):
+            standing.waiting_since = moved(standing.waiting_since, by, now)
+            if standing.waiting_at is not None:
+                standing.waiting_at = moved(standing.waiting_at, by, now)
+        if self._waits_since is not None:
+            self._waits_since = moved(self._waits_since, by, now)
 
     def settle(
         self, report: Report, targets: Iterable[TargetState], pending: frozenset[str], now: float
@@ -155,7 +177,7 @@ class Confirmation:
         old = self._standing.get(key)
         if old is None:
             old = self._standing[key] = _Standing(new, target.cause, now)
-        elif new != old.word and not self._confirmed(old, new, target.measured, pending, now):
+        elif new != old.word and not self._confirmed(old, new, _looked(target), pending, now):
             held.add(target.name)
             before = old.state or _remembered(target, old)
             return replace(
@@ -178,10 +200,14 @@ class Confirmation:
     def _confirmed(self, old: _Standing, new: str, measured: float | None, pending: bool, now: float) -> bool:
         if not old.waiting:
             old.waiting_since = now
+        again = old.waiting == new and old.waiting_at is not None and measured != old.waiting_at
         if old.waiting != new:
-            old.waiting, old.waiting_at = new, measured
+            # Beside what only the history knows stands a first look, whose times are not yet those of its answers.
+            old.waiting, old.waiting_at = new, measured if old.state is not None else None
+        elif old.waiting_at is None:
+            old.waiting_at = measured
         late = abs(now - old.waiting_since) >= PATIENCE  # nothing can be measured: it is so all the same
-        return late or (not pending and measured != old.waiting_at)
+        return late or (again and not pending)
 
     def _settle_answer(
         self, report: Report, waits: bool, now: float, transitions: list[Transition]

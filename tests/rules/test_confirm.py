@@ -95,6 +95,38 @@ def test_the_same_measurement_judged_twice_is_one_measurement(told: Told) -> Non
     assert shown(told(Status.FAIL)) == "fail"
 
 
+def seen_at(tried: float, answered: float, cause: str = "tcp.timeout") -> TargetState:
+    """A target that fails, its address tried then, an answer about it come then."""
+    ok = cause == "ok"
+    address = AddressState("203.0.113.1", "ipv4", ok, cause, tried, True)
+    status = Status.PASS if ok else Status.FAIL
+    return replace(TARGET, status=status, cause=cause, addresses=(address,), measured=answered)
+
+
+@pytest.mark.parametrize(("cause", "after"), [("tcp.timeout", "pass"), ("dns.nxdomain", "fail")])
+def test_an_answer_about_the_name_alone_is_no_second_handshake(told: Told, cause: str, after: str) -> None:
+    now = told.now
+    told.confirmation.settle(HEALTHY, [seen_at(now, now, cause)], NONE, now)
+    settled = told.confirmation.settle(HEALTHY, [seen_at(now, now + 15, cause)], NONE, now + 15)
+    assert shown(settled) == after
+    settled = told.confirmation.settle(HEALTHY, [seen_at(now + 30, now + 30, cause)], NONE, now + 30)
+    assert shown(settled) == "fail"
+
+
+@pytest.mark.parametrize("by", [-86_400.0, 3600.0, 5 * 365 * 86_400.0])
+def test_s1_a_clock_that_was_set_confirms_nothing(told: Told, by: float) -> None:
+    """One measurement, judged again after the step with its time moved as everything else."""
+    now = told.now
+    told.confirmation.settle(DOWN, [seen_at(now, now)], NONE, now)
+    told.confirmation.shift(by, now + by + 5)
+    then = now + by
+    settled = told.confirmation.settle(DOWN, [seen_at(then, then)], NONE, then + 5)
+    assert (shown(settled), settled.answer, settled.transitions) == ("pass", Answer.YES, ())
+    late = then + PATIENCE
+    settled = told.confirmation.settle(DOWN, [seen_at(then, then)], NONE, late)
+    assert (shown(settled), settled.answer) == ("fail", Answer.NO)
+
+
 def test_while_a_second_look_is_wanted_nothing_changes(told: Told) -> None:
     for _ in range(4):
         assert shown(told(Status.FAIL, pending=True)) == "pass"
@@ -218,6 +250,7 @@ def test_what_changed_while_nobody_looked_is_a_transition_when_confirmed() -> No
     assert (shown(held), held.held) == ("pass", frozenset({"a.test:443"}))
     (target,) = held.targets
     assert (target.cause, target.summary, target.since) == ("ok", "it was pass", BEFORE)
+    assert shown(told(Status.FAIL)) == "pass", "the first look is none of the two measurements"
     settled = told(Status.FAIL)
     (change,) = settled.transitions
     assert (change.before, change.after, change.cause_before, change.cause) == (
