@@ -19,7 +19,9 @@ from probe.history_store import DAY, Store
 from probe.trouble import Trouble
 from rules.trend import Drift, LedgerEntry
 from tests.probe.history_disk import NOW, X, changed, rows, using
+from tests.probe.internet import RELAY, ZONE, Internet
 from tests.probe.isolated import ROOT
+from tests.probe.serve_process import served
 
 HOST = X.partition(":")[0]
 #: A reader that is root in name only: of the file's owner it has what the mode gives, as a member of its group has.
@@ -234,3 +236,20 @@ def test_the_command_prints_text_or_json(tmp_path: Path) -> None:
 def test_the_command_refuses_what_is_no_endpoint(tmp_path: Path) -> None:
     with pytest.raises(Trouble, match="example: wayclear history login"):
         history_command(str(filled(tmp_path / "history.sqlite")), "http://x/", None, False, NOW)
+
+
+def test_what_changed_between_two_processes_is_told_and_the_rest_is_so_since_before(tmp_path: Path) -> None:
+    """The first service sees everything well; before the second one starts a name begins to fail."""
+    path, name = tmp_path / "state" / "history.sqlite", f"{RELAY}:443"
+    with served(tmp_path) as daemon:
+        daemon.ready()
+        assert daemon.end()[0] == 0
+    assert [(t.before, t.after) for t in read(path, name).transitions] == [("", "pass")]
+    net = Internet(tmp_path)
+    net.places = dict.fromkeys(ZONE[RELAY], "forged")
+    with served(tmp_path, net=net) as daemon:
+        daemon.ready()
+        daemon.until(lambda: len(read(path, name).transitions) > 1)
+        assert daemon.end()[0] == 0
+    assert [(t.before, t.after) for t in read(path, name).transitions] == [("pass", "fail"), ("", "pass")]
+    assert {t.subject for t in read(path).transitions} == {name, "connector"}, "nothing else has changed"
