@@ -130,24 +130,31 @@ class Asker:
         address = getattr(step, "address", None)
         return address is None or self._restraint.allows(address, time.monotonic())
 
-    async def ask(self, step: Step, key: Key | None) -> tuple[Observation, bool]:
-        """Measure `step` when its turn has come, and remember the answer; whether it differs from the one before."""
-        seen = await self._measure(step)
+    async def ask(
+        self, step: Step, key: Key | None, begins: Callable[[], None] | None = None
+    ) -> tuple[Observation, bool]:
+        """Measure `step` when its turn has come, and remember the answer; whether it differs from the one before.
+
+        `begins` is called when the turn has come, before the first packet.
+        """
+        seen = await self._measure(step, begins)
         return seen, self.take(seen, key)
 
-    async def handshake(self, step: TlsHandshake, key: Key, addresses: int = 1) -> Observation:
+    async def handshake(
+        self, step: TlsHandshake, key: Key, addresses: int = 1, begins: Callable[[], None] | None = None
+    ) -> Observation:
         """The judging handshake of a target that has so many addresses; the GET inside only as often as is configured.
 
         A GET that begins to fail is sent once more: what the handshakes of the next minutes borrow is no single mishap.
         """
         now, interval = time.monotonic(), self._intervals.http
         if step.path is None or self._gets.due(step, addresses, interval, now):
-            seen = await self._measure(step)
+            seen = await self._measure(step, begins)
             if _get_failed(seen) and not _get_failed(self._memory.known.get(step)):
                 seen = await self._measure(step)
             self.take(seen, key)
             return seen
-        seen = self._memory.as_judged(await self._measure(replace(step, path=None)), step)
+        seen = self._memory.as_judged(await self._measure(replace(step, path=None), begins), step)
         self.take(seen, key, borrowed=True)
         return seen
 
@@ -214,17 +221,21 @@ class Asker:
             return 0.0
         return min(LONGEST_TTL, *(float(record.ttl) for record in answer.records))
 
-    async def _measure(self, step: Step) -> Observation:
+    async def _measure(self, step: Step, begins: Callable[[], None] | None = None) -> Observation:
         if isinstance(step, CONNECTIONS):
             await self._admit()
             self._meters.connection()
-            return await self._within(self._connections, step)
+            return await self._within(self._connections, step, begins)
         if isinstance(step, DnsQuestion):
             return await self._within(self._questions[step.resolver], step)
         return await self._prober.measure(step)
 
-    async def _within(self, cap: asyncio.Semaphore, step: Step) -> Observation:
+    async def _within(
+        self, cap: asyncio.Semaphore, step: Step, begins: Callable[[], None] | None = None
+    ) -> Observation:
         async with cap, self._sockets:
+            if begins is not None:
+                begins()
             self.in_flight += 1
             try:
                 return kept(await self._prober.measure(step))

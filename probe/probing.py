@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from exporters.probe_text import Probed, render
 from probe.appliance import Appliance
@@ -38,6 +38,16 @@ class NotAskedError(Exception):
     """No packet left for the target, so nothing can be told of it; the text says why."""
 
 
+@dataclass(slots=True)
+class Turn:
+    """Whether a probe waits for the rate and the caps of the service, so that nothing of it has left."""
+
+    waiting: bool = False
+
+    def come(self) -> None:
+        self.waiting = False
+
+
 async def probe(
     appliance: Appliance | None, query: Mapping[str, str], headers: Mapping[str, str]
 ) -> tuple[int, str]:
@@ -56,11 +66,16 @@ async def probe(
     if appliance.paused:
         return 503, "A maintenance window is open in which nothing is asked.\n"
     limit = _limit(headers)
-    begun = time.monotonic()
+    begun, turn = time.monotonic(), Turn()
     try:
         async with asyncio.timeout(limit):
-            found = await _probed(appliance, watched, limit, begun)
+            found = await _probed(appliance, watched, limit, begun, turn)
     except TimeoutError:
+        if turn.waiting:
+            return (
+                503,
+                f"Its turn did not come within {limit:g} s: so few connections may be opened. It was not asked.\n",
+            )
         found = Probed(False, time.monotonic() - begun, limit)
     except NotAskedError as why:
         return 503, f"{why}\n"
@@ -86,7 +101,7 @@ def _limit(headers: Mapping[str, str]) -> float:
     return min(max(asked - OFFSET, 0.5), LONGEST) if asked == asked else LIMIT
 
 
-async def _probed(appliance: Appliance, watched: Watched, limit: float, begun: float) -> Probed:
+async def _probed(appliance: Appliance, watched: Watched, limit: float, begun: float, turn: Turn) -> Probed:
     address = await appliance.prepare(watched)
     lookup = dict(appliance.tracks.of(watched.key).stages).get("dns")
     if address is None:
@@ -96,7 +111,8 @@ async def _probed(appliance: Appliance, watched: Watched, limit: float, begun: f
         raise NotAskedError(
             "Many addresses are silent, and asking a new one would look like a scan. It was not asked."
         )
-    seen = await _seen(appliance, watched, step)
+    turn.waiting = True
+    seen = await _seen(appliance, watched, step, turn)
     base = Probed(False, time.monotonic() - begun, limit, address, lookup)
     if isinstance(seen.evidence, TlsFacts) and isinstance(step, TlsHandshake):
         return _tls(appliance, watched, seen, seen.evidence, base)
@@ -109,16 +125,18 @@ async def _probed(appliance: Appliance, watched: Watched, limit: float, begun: f
     return base
 
 
-async def _seen(appliance: Appliance, watched: Watched, step: TlsHandshake | HttpFetch) -> Observation:
+async def _seen(
+    appliance: Appliance, watched: Watched, step: TlsHandshake | HttpFetch, turn: Turn
+) -> Observation:
     """An answer of now; a list of megabytes is fetched by its life, whoever asks."""
     if isinstance(step, TlsHandshake):
-        return await appliance.asker.handshake(step, watched.key)
+        return await appliance.asker.handshake(step, watched.key, begins=turn.come)
     known, now = appliance.memory.get(step), time.time()
     if step.purpose == "crl" and known is not None and known.failure is None:
         lasts = life(known, appliance.config.serve.schedule.revocation, now)
         if now - known.started < lasts:
             return known
-    return (await appliance.asker.ask(step, watched.key))[0]
+    return (await appliance.asker.ask(step, watched.key, turn.come))[0]
 
 
 def _as_wanted(step: HttpFetch, seen: Observation, exchange: HttpExchange) -> bool:

@@ -42,6 +42,7 @@ def serve(arguments: argparse.Namespace) -> int:
     _refuse_root(arguments.allow_root)
     _log_to(sys.stderr)
     heap.settle()
+    heap.settle_collector()
     from probe.daemon import Daemon  # late: brings the scheduler and the web server
 
     options = Options(

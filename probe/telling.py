@@ -36,9 +36,9 @@ from rules.verdict import Answer
 LOG = logging.getLogger("wayclear")
 #: Transitions and drift events that the state shows.
 SHOWN = 50
-#: Seconds between two snapshots while nothing is judged, unless targets are measured more often: as often as a usual
-#: scrape. More would be rendered for nobody.
-LATEST = 15.0
+#: Seconds between two snapshots while nothing is judged, unless targets are measured more often: a service name is
+#: measured once a minute, and whatever changes a verdict makes one at once.
+LATEST = 30.0
 
 
 @dataclass(frozen=True, slots=True)

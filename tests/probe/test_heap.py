@@ -72,6 +72,43 @@ def test_after_a_burst_what_is_free_between_kept_blocks_goes_back() -> None:
     assert int(freed) > 50_000_000  # of 100 MB
 
 
+_CYCLES = """\
+import gc
+from probe import heap
+
+class Node:
+    pass
+
+def ring():
+    node = Node()
+    node.me = node
+
+heap.settle_collector()
+kept = [[n] for n in range(400_000)]
+for _ in range(100_000):
+    ring()
+looks = [generation["collections"] for generation in gc.get_stats()]
+old = Node()
+old.me = old
+for _ in range(3):
+    gc.collect(1)
+del old
+before = [type(o) for o in gc.get_objects()].count(Node)
+heap.collect()
+after = [type(o) for o in gc.get_objects()].count(Node)
+print(looks[0] > 0, looks[2], before, after)
+"""
+
+
+def test_all_objects_are_looked_at_when_it_is_asked_for_and_young_ones_always() -> None:
+    """A look at everything stops the loop; cycles of a moment are found without."""
+    run = subprocess.run([sys.executable, "-c", _CYCLES], capture_output=True, text=True, check=True)
+    young, all_of_them, before, after = run.stdout.split()
+    assert (young, all_of_them) == ("True", "0")
+    assert int(before) < 1000
+    assert after == "0"
+
+
 @pytest.mark.parametrize("library", [OSError("no library"), object()])
 def test_another_c_library_has_no_such_call(monkeypatch: pytest.MonkeyPatch, library: object) -> None:
     def load(_: object) -> object:

@@ -11,6 +11,7 @@ from urllib.parse import quote
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from probe.asking import BURST
 from probe.probing import LIMIT, LONGEST, _limit, probe
 from rules.failure import Code, Failure, Stage
 from rules.kinds.tls_handshake import TlsHandshake
@@ -238,6 +239,25 @@ async def test_where_restraint_asks_nothing_it_says_so_and_tells_no_failure(tmp_
         assert (status, "would look like a scan" in text) == (503, True), text
         assert "probe_success" not in text
         assert len(net.hits) == before
+
+
+@looping
+async def test_whose_turn_does_not_come_has_not_failed(tmp_path: Path) -> None:
+    """The service's own rate keeps it waiting; a target that is asked and silent until the limit has failed."""
+    net, short = Internet(tmp_path), {"x-prometheus-scrape-timeout-seconds": "0.8"}
+    async with house(net, RARELY) as here:
+        here.appliance.asker.limit(replace(RARELY, rate=0.1), here.plan)
+        for _ in range(BURST):
+            assert (await probe(here.appliance, {"target": RELAY}, short))[0] == 200
+        before = len(net.hits)
+        status, text = await probe(here.appliance, {"target": RELAY}, short)
+        assert (status, text.startswith("Its turn did not come within 0.5 s")) == (503, True), text
+        assert len(net.hits) == before
+        here.appliance.asker.limit(RARELY, here.plan)
+        net.places |= dict.fromkeys(ZONE[RELAY], "silent")
+        status, text = await probe(here.appliance, {"target": RELAY}, short)
+        assert (status, values(text)["probe_success"]) == (200, 0)
+        assert len(net.hits) > before
 
 
 @looping
