@@ -105,7 +105,7 @@ def test_what_takes_a_restart_is_compared_with_the_start() -> None:
     ):
         assert needs_restart(begun, replace(begun, web=changed)) == ["web"]
     for history in ({"history_path": "x"}, {"history_days": 1}, {"history_mb": 1}):
-        assert needs_restart(begun, replace(begun, **history)) == ["history"]  # type: ignore[arg-type]
+        assert needs_restart(begun, replace(begun, **history)) == ["history"]
 
 
 def test_it_says_that_a_restart_is_needed_as_long_as_one_is_and_that_probe_is_none(tmp_path: Path) -> None:
