@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sqlite3
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +20,7 @@ from rules.kinds.os_lookup import OsLookup
 from rules.observation import Observation, Step
 from rules.state import Place
 from tests.probe.looped import looping
-from tests.probe.serve_process import QUICK, TIMEOUTS, Served, served
+from tests.probe.serve_process import QUICK, Served, served
 
 ONE = Config()
 OTHER = replace(ONE, limits=Limits(tcp=1.0))
@@ -127,19 +130,22 @@ def children(daemon: Served) -> int:
     return found
 
 
-def test_reloads_of_timeouts_leave_no_process_behind_and_cycles_count_no_negative_connections(
-    tmp_path: Path,
-) -> None:
-    with served(tmp_path, schedule=QUICK) as daemon:
+def test_reloads_of_timeouts_leave_no_process_behind_and_cycles_lose_no_connections(tmp_path: Path) -> None:
+    ended = "wayclear_last_cycle_timestamp_seconds"
+    with served(tmp_path, schedule=QUICK.replace("rotation = 10", "rotation = 1")) as daemon:
         daemon.ready()
-        daemon.until(lambda: children(daemon) >= 1)
         text = daemon.config.read_text()
-        for number in range(4):
-            daemon.config.write_text(
-                text.replace(TIMEOUTS, TIMEOUTS.replace("tcp = 1.0", f"tcp = 1.{number + 1}"))
-            )
+        for number in range(1, 5):
+            daemon.config.write_text(text.replace("tcp = 1.0", f"tcp = 1.{number}"))
             assert daemon.client.ask("/-/reload", "POST")[0] == 200
-            daemon.until(lambda n=number: f'"tcp": 1.{n + 1}' in daemon.client.get("/config"))  # type: ignore[misc]
-        daemon.until(lambda: children(daemon) <= 2, 10)
+            assert f'"tcp": 1.{number}' in daemon.client.get("/config")
+            opened = daemon.metric("wayclear_connections_opened_total") or 0
+            last = time.time() + 1.2
+            daemon.until(lambda then=last: (daemon.metric(ended, kind="service") or 0) > then)
+            assert children(daemon) <= 2
         assert daemon.end()[0] == 0
         assert "Traceback" not in daemon.log()
+    with contextlib.closing(sqlite3.connect(tmp_path / "state" / "history.sqlite")) as connection:
+        counts = [row[0] for row in connection.execute("SELECT connections FROM cycles")]
+    assert len(counts) > 4
+    assert sum(counts) >= opened > 8
