@@ -65,15 +65,6 @@ class _Standing:
     waiting_since: float = 0.0
 
 
-def _looked(target: TargetState) -> float | None:
-    """When what a status rests on was measured last (Unix time).
-
-    An answer about the name alone proves nothing of how its addresses answer.
-    """
-    tried = [address.tried for address in target.addresses if address.tried is not None]
-    return max(tried) if tried and not target.cause.startswith("dns.") else target.measured
-
-
 def _remembered(target: TargetState, old: _Standing) -> TargetState:
     """A target as the history has it, until what is seen now is confirmed."""
     return replace(target, status=_STATUSES[old.word], cause=old.cause, summary=old.summary, since=old.since)
@@ -177,7 +168,7 @@ class Confirmation:
         old = self._standing.get(key)
         if old is None:
             old = self._standing[key] = _Standing(new, target.cause, now)
-        elif new != old.word and not self._confirmed(old, new, _looked(target), pending, now):
+        elif new != old.word and not self._confirmed(old, new, target.measured, pending, now):
             held.add(target.name)
             before = old.state or _remembered(target, old)
             return replace(

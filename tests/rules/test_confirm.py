@@ -103,16 +103,6 @@ def seen_at(tried: float, answered: float, cause: str = "tcp.timeout") -> Target
     return replace(TARGET, status=status, cause=cause, addresses=(address,), measured=answered)
 
 
-@pytest.mark.parametrize(("cause", "after"), [("tcp.timeout", "pass"), ("dns.nxdomain", "fail")])
-def test_an_answer_about_the_name_alone_is_no_second_handshake(told: Told, cause: str, after: str) -> None:
-    now = told.now
-    told.confirmation.settle(HEALTHY, [seen_at(now, now, cause)], NONE, now)
-    settled = told.confirmation.settle(HEALTHY, [seen_at(now, now + 15, cause)], NONE, now + 15)
-    assert shown(settled) == after
-    settled = told.confirmation.settle(HEALTHY, [seen_at(now + 30, now + 30, cause)], NONE, now + 30)
-    assert shown(settled) == "fail"
-
-
 @pytest.mark.parametrize("by", [-86_400.0, 3600.0, 5 * 365 * 86_400.0])
 def test_s1_a_clock_that_was_set_confirms_nothing(told: Told, by: float) -> None:
     """One measurement, judged again after the step with its time moved as everything else."""
