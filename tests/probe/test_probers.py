@@ -134,14 +134,14 @@ def test_reloads_of_timeouts_leave_no_process_behind_and_cycles_lose_no_connecti
     ended = "wayclear_last_cycle_timestamp_seconds"
     with served(tmp_path, schedule=QUICK.replace("rotation = 10", "rotation = 1")) as daemon:
         daemon.ready()
-        text = daemon.config.read_text()
+        text, opened = daemon.config.read_text(), 0.0
         for number in range(1, 5):
             daemon.config.write_text(text.replace("tcp = 1.0", f"tcp = 1.{number}"))
             assert daemon.client.ask("/-/reload", "POST")[0] == 200
             assert f'"tcp": 1.{number}' in daemon.client.get("/config")
             opened = daemon.metric("wayclear_connections_opened_total") or 0
             last = time.time() + 1.2
-            daemon.until(lambda then=last: (daemon.metric(ended, kind="service") or 0) > then)
+            daemon.until(lambda then=last: (daemon.metric(ended, kind="service") or 0) > then)  # type: ignore[misc]
             assert children(daemon) <= 2
         assert daemon.end()[0] == 0
         assert "Traceback" not in daemon.log()
