@@ -39,7 +39,7 @@ time() - max by ({CONNECTOR}) (
 """.strip()
 
 # Limits of minutes are for the usual interval of a minute; configured longer, or stretched because the list is long for
-# the rate, three intervals are no delay. Without an interval (a textfile, a daemon that is gone) the age stands as it is.
+# the rate, three intervals are no delay. Without an interval (an audit, a daemon that is gone) the age stands as it is.
 _OVERDUE = f"""
 {AGE}
 unless on (connector) (

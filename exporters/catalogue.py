@@ -173,7 +173,8 @@ STATE: tuple[Metric, ...] = (
     ),
     Metric(
         "wayclear_interception_ratio", "gauge",
-        "Share of the last three handshakes that was intercepted, 0 to 1. 1: all of them were.",
+        "Share of the last three handshakes that was intercepted, 0 to 1. 1: all of them were. Away when no handshake has "
+        "shown a certificate for ten minutes.",
         TARGET_LABELS, TARGETS,
     ),
     Metric(
@@ -232,7 +233,8 @@ STATE: tuple[Metric, ...] = (
 METERS: tuple[Metric, ...] = (
     Metric(
         "wayclear_last_cycle_timestamp_seconds", "gauge",
-        "When the last round of that kind ended, in seconds since 1970 (Unix time); kind audit: a single audit.",
+        "When the last round of that kind ended, in seconds since 1970 (Unix time); kind audit: a single audit, or "
+        "a textfile of the service before its first round or without service names.",
         (ENDED_KIND,), ROUNDS,
     ),
     Metric(

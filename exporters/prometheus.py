@@ -7,8 +7,8 @@ one immutable value behind, so that `body` may run in any thread meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from exporters import metric_besides, metric_target
 from exporters.catalogue import ANY_GROUP, BY_NAME, SERIES, SERIES_BESIDES, STATE
@@ -18,6 +18,7 @@ from rules.state import Place, State, TargetState
 
 _HEADERS = tuple((metric.name, header(metric)) for metric in STATE)
 _ENDED = BY_NAME["wayclear_last_cycle_timestamp_seconds"]
+_INTERVAL = BY_NAME["wayclear_cycle_interval_seconds"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +149,14 @@ class Exposition:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """When the measurements that a state rests on came to an end (Unix time): a round of `kind`, or one audit."""
+    """When the measurements that a state rests on came to an end (Unix time): a round of `kind`, or one audit.
+
+    `intervals`: seconds that a round is meant to take, by kind; none where there will be none.
+    """
 
     kind: str
     at: float
+    intervals: Mapping[str, float] = field(default_factory=dict)
 
 
 def from_state(state: State, ended: Ended | None = None) -> str:
@@ -167,6 +172,10 @@ def from_state(state: State, ended: Ended | None = None) -> str:
     lines = b""
     if state.report is not None:
         last = ended or Ended("audit", state.now)
-        line = sample(_ENDED.name, (*constants(state.place), ("kind", last.kind)), last.at)
-        lines = header(_ENDED) + line.encode()
+        place = constants(state.place)
+        lines = header(_ENDED) + sample(_ENDED.name, (*place, ("kind", last.kind)), last.at).encode()
+        if last.intervals:
+            lines += header(_INTERVAL)
+        for kind, seconds in sorted(last.intervals.items()):
+            lines += sample(_INTERVAL.name, (*place, ("kind", kind)), seconds).encode()
     return exposition.body(lines).decode()

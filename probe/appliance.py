@@ -71,6 +71,7 @@ class Appliance:
         self.judged: Judged | None = None
         self.paused = False
         self.stretch = 1.0  # by how much intervals are longer than configured, to keep the rate
+        self.planned: dict[str, float] = {}  # seconds between two rounds, stretched
         self.asker = Asker(prober, self.memory, self.tracks, meters, self._differs, self._second_opinion)
         self.asker.limit(config.serve.schedule, plan)
         self.watched: dict[Key, Watched] = {}
@@ -218,11 +219,11 @@ class Appliance:
         wanted = sum(1.0 / self._interval(one.kind) for one in found.values())
         self.stretch = stretch(self.config.serve.schedule.rate, wanted, other)
         now, kinds = time.monotonic(), Counter(one.kind for one in found.values())
-        planned: dict[str, float] = {kind: self._interval(kind) * self.stretch for kind in kinds}
-        self._meters.intervals(planned)
+        self.planned = {str(kind): self._interval(kind) * self.stretch for kind in kinds}
+        self._meters.intervals(self.planned)
         for key, one in found.items():
             apart = groups(self.config.serve.schedule.rate, kinds[one.kind])
-            self.schedule.put(key, one.kind, planned[one.kind], now, groups=apart)
+            self.schedule.put(key, one.kind, self.planned[one.kind], now, groups=apart)
         self._rounds.plan((one.key, one.kind) for one in found.values())
         self._failing = frozenset((t.host, t.port) for t in made.settled.targets if t.status is Status.FAIL)
         self._held = frozenset((t.host, t.port) for t in made.settled.targets if t.name in made.settled.held)

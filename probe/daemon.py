@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from cryptography.hazmat.backends.openssl import backend
 
 from exporters.meters import Meters
-from probe import signals
+from probe import heap, signals
 from probe.appliance import Appliance, Told
 from probe.clocks import Change, watch
 from probe.config import Config
@@ -49,7 +49,7 @@ from rules.verdict import Plan
 
 LOG = logging.getLogger("wayclear")
 #: Seconds between two ticks, and how far ahead each looks: a tick that is late misses nothing.
-TICK, HORIZON = 10.0, 15.0
+TICK, HORIZON = 20.0, 25.0
 #: Seconds between two looks at the clocks, at the loop's lag, at the files; between two retentions.
 CLOCKS_EVERY, LAG_EVERY, FILES_EVERY, RETENTION_EVERY = 5.0, 5.0, 10.0, 3600.0
 #: Seconds in which it ends.
@@ -331,6 +331,7 @@ class Daemon:
         await self._history.retain(now)
         if self._appliance is not None:
             self._appliance.memory.forget(now)
+        heap.collect()
 
     async def _look_at_files(self) -> None:
         if await asyncio.to_thread(self._sources.changed):
@@ -391,8 +392,7 @@ class Daemon:
 
     def _judged(self, made: Judged) -> None:
         self._teller.judged(made)
-        answer = made.settled.answer.value
-        self._notifier.status(f"{answer}: {len(made.settled.targets)} targets")
+        self._notifier.status(f"{made.settled.answer.value}: {len(made.settled.targets)} targets")
 
     def _closed(self, ended: Closed) -> None:
         made = self._probers.connections

@@ -234,9 +234,8 @@ class Teller:
             LOG.exception("the metrics could not be rendered; the last snapshot stays")
             self._errors += 1
             return
-        directory = appliance.config.serve.textfile if appliance is not None else None
-        if directory:
-            self._textfile.tell(directory, state)
+        if appliance is not None and (directory := appliance.config.serve.textfile):
+            self._textfile.tell(directory, state, appliance.planned)
 
     def _look_at_history(self) -> None:
         """Say once when the history cannot be written, and once when it can be again."""

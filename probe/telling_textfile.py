@@ -9,6 +9,7 @@ import asyncio
 import logging
 import math
 import time
+from collections.abc import Mapping
 
 from exporters.prometheus import Ended, from_state
 from probe import textfile
@@ -44,22 +45,25 @@ class TextfileTeller:
         """A round of `kind` has ended at `now` (Unix time)."""
         self._rounds[kind] = now
 
-    def ended(self, state: State) -> Ended:
+    def ended(self, state: State, intervals: Mapping[str, float]) -> Ended:
         """What tells the age of `state`: the last round of service names, or of any kind where there are none.
 
         Until one has ended it is the first look, which is an audit.
         """
         if any(target.group == "service" for target in state.targets):
             at = self._rounds.get("service")
-            return Ended("audit", self._looked) if at is None else Ended("service", at)
-        return Ended("audit", max(self._rounds.values(), default=self._looked))
+            return Ended("audit", self._looked, intervals) if at is None else Ended("service", at, intervals)
+        return Ended("audit", max(self._rounds.values(), default=self._looked), intervals)
 
-    def tell(self, directory: str, state: State) -> None:
-        """Begin to write where that is due. A directory that does not answer keeps nobody waiting."""
+    def tell(self, directory: str, state: State, intervals: Mapping[str, float]) -> None:
+        """Begin to write where that is due. A directory that does not answer keeps nobody waiting.
+
+        `intervals`: the intended length of a round in seconds, by kind.
+        """
         due = time.monotonic() - self._written_at >= TEXTFILE_EVERY
         if due and state.report is not None and self._writing is None:
             self._written_at = time.monotonic()
-            self._writing = asyncio.create_task(self._tell(directory, state, self.ended(state)))
+            self._writing = asyncio.create_task(self._tell(directory, state, self.ended(state, intervals)))
 
     async def _tell(self, directory: str, state: State, ended: Ended) -> None:
         try:

@@ -323,8 +323,10 @@ def test_one_state_by_itself_tells_its_age_and_nothing_of_the_prober() -> None:
 
 
 def test_one_state_is_as_old_as_its_round() -> None:
-    text = from_state(broken(), Ended("service", NOW - 500))
+    text = from_state(broken(), Ended("service", NOW - 500, {"service": 1800.0, "sign-in": 3600.0}))
     assert values(text, "wayclear_last_cycle_timestamp_seconds", "kind") == {("service",): NOW - 500}
+    told = values(text, "wayclear_cycle_interval_seconds", "kind")
+    assert told == {("service",): 1800, ("sign-in",): 3600}, "what the age is held against"
 
 
 def test_one_state_without_a_report_has_no_age() -> None:

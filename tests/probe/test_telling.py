@@ -59,7 +59,8 @@ def appliance(**serve: object) -> Appliance:
     """As much of an appliance as telling asks for."""
     config = SimpleNamespace(serve=ServeConfig(**serve))  # type: ignore[arg-type]  # a test's short hand
     asker = SimpleNamespace(changed=set(), in_flight=0)
-    return cast("Appliance", SimpleNamespace(config=config, asker=asker, tracks=Tracks(), memory=Memory()))
+    made = SimpleNamespace(config=config, asker=asker, tracks=Tracks(), memory=Memory(), planned={})
+    return cast("Appliance", made)
 
 
 async def teller(tmp_path: Path) -> tuple[Teller, History]:

@@ -135,9 +135,9 @@ def test_without_service_names_any_round_tells_the_age() -> None:
     made.judged(NOW + 900)
     there, none = state(target(), failing()), state(failing())
     assert {t.group for t in none.targets} == {"sign-in"}
-    assert made.ended(there) == made.ended(none) == Ended("audit", NOW)
+    assert made.ended(there, {}) == made.ended(none, {}) == Ended("audit", NOW)
     made.closed("sign-in", NOW + 60)
-    assert made.ended(none) == Ended("audit", NOW + 60)
-    assert made.ended(there) == Ended("audit", NOW), "the service names were not measured since"
+    assert made.ended(none, {}) == Ended("audit", NOW + 60)
+    assert made.ended(there, {}) == Ended("audit", NOW), "the service names were not measured since"
     made.closed("service", NOW + 70)
-    assert made.ended(there) == Ended("service", NOW + 70)
+    assert made.ended(there, {}) == Ended("service", NOW + 70)
