@@ -7,6 +7,7 @@ sees it; what TLS 1.3 encrypts comes from OpenSSL's callbacks and getters.
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 
 from OpenSSL import SSL, crypto
@@ -185,8 +186,8 @@ class Session:
         return TlsFacts(
             connect_s=self.stream.connect_s,
             handshake_s=self.handshake_s,
-            version=conn.get_protocol_version_name() if done else records.version,
-            cipher=conn.get_cipher_name() if done else None,
+            version=sys.intern(conn.get_protocol_version_name()) if done else records.version,
+            cipher=sys.intern(conn.get_cipher_name() or "") or None if done else None,
             chain=shared(records.chain or self._decrypted_chain()),
             staple=records.staple or seen.staple,
             client_certificate_asked=records.client_certificate_asked or seen.client_certificate_asked,

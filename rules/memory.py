@@ -221,8 +221,10 @@ class Memory:
     # ----------------------------------------------------------------------------------------------------------------
 
     def _shared(self, seen: Observation) -> Observation:
-        """The same chain is kept once, however many addresses show it."""
-        facts = seen.evidence
+        """What was shown before is kept once: by the same question, and a chain by whoever shows it."""
+        facts, before = seen.evidence, self.known.get(seen.step)
+        if before is not None and facts is not None and before.evidence == facts:
+            return replace(seen, evidence=before.evidence)
         if not isinstance(facts, TlsFacts) or not facts.chain:
             return seen
         chain = self._chains.setdefault(facts.chain, facts.chain)

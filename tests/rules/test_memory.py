@@ -123,16 +123,17 @@ def test_what_was_dropped_is_asked_again_and_is_news() -> None:
     assert memory.take(seen(SHAKE, None, CUT, at=1))
 
 
-def test_the_same_chain_is_kept_once() -> None:
+def test_what_was_shown_before_is_kept_once() -> None:
     other = replace(SHAKE, address="203.0.113.2")
     memory = told(
         seen(SHAKE, shown(tuple(bytes(der) for der in leaf(BOOTSTRAP).chain))),
         seen(other, shown(tuple(bytes(bytearray(der)) for der in leaf(BOOTSTRAP).chain))),
     )
-    first, second = memory.known[SHAKE].evidence, memory.known[other].evidence
-    assert isinstance(first, TlsFacts)
-    assert isinstance(second, TlsFacts)
-    assert first.chain is second.chain
+    chains = [facts.chain for s in (SHAKE, other) if isinstance(facts := memory.known[s].evidence, TlsFacts)]
+    assert chains[0] is chains[1]
+    first, again = resolves("a.test", "192.0.2.1"), resolves("a.test", "192.0.2.1", at=60.0)
+    assert (held := told(first, again).known[first.step]) == again
+    assert held.evidence is first.evidence
 
 
 def test_a_handshake_without_the_get_keeps_what_the_last_get_said() -> None:
