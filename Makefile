@@ -38,7 +38,7 @@ test: venv lab-packages check ## Linters, types, import contracts, then every te
 
 .PHONY: proof
 proof: venv lab-packages ## The long counts (healthy audits in a row, ...); run before a release
-	$(BIN)/pytest -m proof $(PYTEST_ARGS)
+	$(BIN)/pytest -n $(JOBS) --dist worksteal -m proof $(PYTEST_ARGS)
 
 .PHONY: bench
 bench: venv bench-packages ## The benchmark: each figure with its target (never a timed test)

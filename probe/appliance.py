@@ -86,7 +86,7 @@ class Appliance:
         self._judged_at = 0.0
         self._armed: dict[Kind, float] = {}  # monotonic; until when timers are set
         self._tasks: set[asyncio.Task[None]] = set()
-        self._timers: set[asyncio.TimerHandle] = set()
+        self._timers: dict[Hashable, asyncio.TimerHandle] = {}
 
     # --- what the daemon calls -----------------------------------------------------------------------------------------
 
@@ -167,7 +167,7 @@ class Appliance:
         """End every measurement: what was begun is given up, and judged by nobody."""
         self.paused = True
         self._armed.clear()
-        for timer in self._timers:
+        for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
         tasks = list(self._tasks)
@@ -267,14 +267,12 @@ class Appliance:
 
     def _begin_at(self, key: Hashable, due: float, now: float) -> None:
         loop = asyncio.get_running_loop()
+        self._timers[key, due] = loop.call_at(loop.time() + max(0.0, due - now), self._begin, key, due)
 
-        def begin() -> None:
-            self._timers.discard(timer)
-            self._meters.lag(max(0.0, time.monotonic() - due))
-            self._start(self._tick(key))
-
-        timer = loop.call_at(loop.time() + max(0.0, due - now), begin)
-        self._timers.add(timer)
+    def _begin(self, key: Hashable, due: float) -> None:
+        self._timers.pop((key, due), None)
+        self._meters.lag(max(0.0, time.monotonic() - due))
+        self._start(self._tick(key))
 
     def _start(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)

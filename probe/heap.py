@@ -13,7 +13,7 @@ import gc
 import sys
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # malloc.h of glibc
-_NEVER = 1_000_000  # looks at the middle generation until all are looked at
+_SELDOM = 200  # looks at the middle generation until all are looked at: with 2,000 targets a third of an hour
 _LARGE = 128 * 1024  # bytes: from here on a block is a mapping of its own, as at the start of every process
 
 
@@ -29,13 +29,13 @@ def settle() -> bool:
 
 
 def settle_collector() -> None:
-    """Let Python look for cycles among young objects only; among all of them when `collect` is called.
+    """Let Python look for cycles among young objects as always, and among all of them seldom or when `collect` is called.
 
     A look at everything that thousands of targets have left stops the process for a fifth of a second, several times a
     minute, and finds nothing: what is thrown away here refers to nothing that refers to it.
     """
     young, middle, _ = gc.get_threshold()
-    gc.set_threshold(young, middle, _NEVER)
+    gc.set_threshold(young, middle, _SELDOM)
 
 
 def collect() -> int:
@@ -44,10 +44,11 @@ def collect() -> int:
 
 
 def trim() -> bool:
-    """Give back what is free between blocks that are in use (malloc_trim(3)); whether there was any.
+    """After a burst: collect, and give back what is free between blocks in use (malloc_trim(3)); whether there was any.
 
-    Worth a call after a burst, such as the first look at everything: later ones are small beside it.
+    The first look at everything is one; later ones are small beside it.
     """
+    collect()
     if sys.platform != "linux":
         return False
     with contextlib.suppress(OSError, AttributeError):
