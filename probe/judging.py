@@ -30,7 +30,7 @@ from rules.ruleset import Rules
 from rules.schedule import Kind
 from rules.state import SourceState
 from rules.targets import Target
-from rules.tracking import Key, Tracks
+from rules.tracking import Tracks
 from rules.verdict import Plan, Report
 
 #: Seconds between two looks at this host itself, and while it has no way out: nothing else tells that it has one again.
@@ -119,7 +119,7 @@ def _questions(audit: Audit, host: str) -> tuple[DnsQuestion, ...]:
 
 
 def _urgent(audit: Audit, ready: list[Ready]) -> tuple[Step, ...]:
-    """What is asked at once. A further address of a target that is met waits for its turn in the rotation."""
+    """What is asked at once. A further address of a target or a list that is met waits for its turn in the rotation."""
     met, found = set(_met(audit)), []
     for item in ready:
         key = _key(item.step) if _rotates(item.step) else None
@@ -129,7 +129,7 @@ def _urgent(audit: Audit, ready: list[Ready]) -> tuple[Step, ...]:
     return tuple(found)
 
 
-def _met(audit: Audit) -> frozenset[Key]:
+def _met(audit: Audit) -> frozenset[Hashable]:
     return frozenset(key for step in audit.seen if (key := _key(step)) is not None)
 
 
@@ -138,12 +138,13 @@ def _rotates(step: Step) -> bool:
     return (judged or isinstance(step, HttpFetch)) and step.attempt == 1
 
 
-def _key(step: Step) -> Key | None:
+def _key(step: Step) -> Hashable:
+    """What is met when it was asked at one address: a name and port, or a list (a host serves many)."""
     if isinstance(step, TlsHandshake):
         return step.server_name, step.port
-    if isinstance(step, HttpFetch) and step.purpose in ("reach", "crl"):
+    if isinstance(step, HttpFetch) and step.purpose == "reach":
         return step.host, step.port
-    return None
+    return document(step) if isinstance(step, HttpFetch) and step.purpose == "crl" else None
 
 
 def _host(step: Step) -> str | None:

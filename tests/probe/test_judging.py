@@ -28,8 +28,10 @@ from tests.probe.internet import CRL_PATH, LISTS, RELAY, RESOLVERS, SIGN_IN, ZON
 from tests.probe.looped import KEEN, QUICK, STILL, entry, extras, going, house, looping, since, until
 from tests.rules import goldens
 from tests.rules.script import (
+    ALL,
     BOOTSTRAP,
     CRL_HOST,
+    CRL_RULE,
     HOST,
     ISSUING,
     PLAN,
@@ -38,6 +40,7 @@ from tests.rules.script import (
     SILENCE,
     START,
     healthy,
+    rules_of,
 )
 from tests.rules.script import ZONE as SCRIPTED
 
@@ -224,6 +227,17 @@ def test_a_healthy_network_leaves_nothing_urgent() -> None:
     assert made.candidates[BOOTSTRAP] == SCRIPTED[BOOTSTRAP]
     assert {q.rtype for q in made.questions[BOOTSTRAP]} == {"A", "AAAA"}
     assert made.host == HOST
+
+
+def test_a_list_that_comes_to_be_known_is_fetched_although_its_host_serves_others() -> None:
+    """A service that is closed at the start shows its certificates, and so its lists, when it is opened."""
+    memory = goldens.of_world(healthy())
+    other = replace(CRL_RULE.documents[0], path="/other.crl")
+    known = rules_of(*ALL, replace(CRL_RULE, id="other", documents=(other,)))
+    assert by_itself(memory).urgent == ()
+    (step,) = by_itself(memory, known).urgent
+    assert isinstance(step, HttpFetch)
+    assert (step.host, step.target, step.address) == (CRL_HOST, "/other.crl", SCRIPTED[CRL_HOST][0])
 
 
 def test_a_doubtful_answer_makes_its_second_look_urgent_and_holds_the_target() -> None:
