@@ -93,6 +93,24 @@ def test_what_it_settles_on_is_what_the_audit_says(name: str) -> None:
         assert told == [("connector", scenario.answer)], "the first answer is told, and nothing changed since"
 
 
+@pytest.mark.parametrize("closed", ["the service", "name resolution"])
+def test_what_was_closed_at_the_start_is_known_whole_after_its_repair(closed: str) -> None:
+    """Installed before the firewall is opened, or booted before the resolver: afterwards nothing remains untested."""
+    audited = essence(json.loads(gzip.decompress((GOLDENS / "healthy" / "report.json.gz").read_bytes())))
+    with Lab() as lab:
+        world = lab.plan.world
+        hosts = world.matching(".msappproxy.net") + world.matching(".servicebus.windows.net")
+        chain, shut = "passing", drop(to=[a for h in hosts for a in h.v4], port=443)
+        if closed == "name resolution":
+            chain, shut = "own", "iifname inside meta l4proto { tcp, udp } th dport 53 drop"
+        lab.nft(f"add rule inet lab {chain} {shut}")
+        daemon = serve(lab, schedule=QUICKER)
+        daemon.ready(120)
+        assert daemon.value("wayclear_connector_can_live") == 0
+        lab.nft(f"flush chain inet lab {chain}")
+        settles_at("the report", audited, lambda: essence(daemon.report()), 90)
+
+
 # --- changes -------------------------------------------------------------------------------------------------------------
 
 
