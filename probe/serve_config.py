@@ -23,6 +23,8 @@ _KEYS_OF_A_WINDOW = (
     ("one time", {"start": "start = 2026-12-01T04:00:00Z", "end": "end = 2026-12-01T06:00:00Z"}),
     ("every week", {"days": 'days = ["sat"]', "from": 'from = "22:00"', "to": 'to = "02:00"'}),
 )
+_ONE_TIME = ("start", "end")
+_EVERY_WEEK = ("days", "from", "to", "timezone")
 _LABEL = r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,62}"
 
 
@@ -210,6 +212,14 @@ def _window(table: Table) -> Window | None:
     start, end = _moment(table, "start"), _moment(table, "end")
     days, zone = _days(table), _zone(table)
     begins, ends = _clock(table, "from"), _clock(table, "to")
+    if any(map(table.has, _ONE_TIME)) and any(map(table.has, _EVERY_WEEK)):
+        # either part would be dropped in silence, and alerts come in a night that was thought to be muted
+        said = (
+            "mixes two kinds of window: one time has start and end; every week has days, from, to and, where it "
+            "is not UTC, timezone. Make two windows of it, or leave one kind's keys out"
+        )
+        table.faults.add(table.path, said, _WINDOW)
+        return None
     if start is not None and end is not None:
         if end <= start:
             table.fault("end", "is not after start", "end = 2026-12-01T06:00:00Z")
@@ -262,6 +272,10 @@ def _days(table: Table) -> tuple[int, ...]:
 
 def _clock(table: Table, key: str) -> int | None:
     """A time of day as seconds after midnight."""
+    if table.data.get(key) == "24:00":
+        table.text(key, "")  # it is asked for
+        table.fault(key, "'24:00' is not a time of day: midnight is 00:00", f'{key} = "00:00"')
+        return None
     value = table.matched(key, r"([01][0-9]|2[0-3]):[0-5][0-9]", "a time of day", f'{key} = "22:00"')
     if not value:
         return None

@@ -198,8 +198,10 @@ def test_every_example_is_right(text: str, _: str) -> None:
         elif not table:
             parsed(fault.example)
         elif table.startswith("maintenance"):
-            window = tomllib.loads('name = "x"\ndays = ["sat"]\nfrom = "22:00"\nto = "02:00"\n')
-            window |= tomllib.loads(fault.example)
+            example = tomllib.loads(fault.example)
+            window = {"name": "x"} | example
+            if not example.keys() & {"start", "end"}:
+                window = tomllib.loads('days = ["sat"]\nfrom = "22:00"\nto = "02:00"\n') | window
             if "start" in window:
                 window["end"] = window["start"] + datetime.timedelta(hours=1)
             if "end" in window and "start" not in window:
@@ -225,6 +227,12 @@ WINDOW = '[[maintenance]]\nname = "x"\n'
         (f"{WINDOW}start = 2026-12-01T04:00:00Z", "maintenance[0].end"),
         (f"{WINDOW}start = 2026-12-01T04:00:00\nend = 2026-12-01T05:00:00Z", "maintenance[0].start"),
         (WINDOW, "maintenance[0]"),
+        (f'{WINDOW}days = ["sat"]\nto = "24:00"\nfrom = "23:00"', "maintenance[0].to"),
+        (f'{WINDOW}days = ["sat"]\nstart = 2026-12-01T04:00:00Z', "maintenance[0]"),
+        (
+            f'{WINDOW}timezone = "UTC"\nstart = 2026-12-01T04:00:00Z\nend = 2026-12-01T05:00:00Z',
+            "maintenance[0]",
+        ),
     ],
 )
 def test_one_fault_is_one_message(text: str, path: str) -> None:
@@ -232,6 +240,19 @@ def test_one_fault_is_one_message(text: str, path: str) -> None:
         parsed(text)
     assert " ".join(fault.key_path for fault in caught.value.faults) == path
     assert "\\x0a" not in str(caught.value)
+
+
+def test_a_window_of_two_kinds_is_refused_and_the_keys_of_each_are_told() -> None:
+    whole = 'days = ["sat"]\nfrom = "22:00"\nto = "02:00"\n'
+    (told,) = faults(f"{WINDOW}{whole}start = 2026-12-01T04:00:00Z\nend = 2026-12-01T05:00:00Z").splitlines()
+    assert "one time has start and end; every week has days, from, to" in told
+
+
+def test_midnight_is_told_to_who_writes_24() -> None:
+    told = faults(f'{WINDOW}days = ["sat"]\nfrom = "22:00"\nto = "24:00"')
+    assert 'midnight is 00:00. For example: to = "00:00"' in told
+    (window,) = parsed(f'{WINDOW}days = ["sat"]\nfrom = "22:00"\nto = "00:00"').maintenance
+    assert (window.begins, window.ends) == (79_200, 0)
 
 
 def test_no_example_has_an_escape_in_it() -> None:
