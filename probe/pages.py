@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import json
 import time
+import zoneinfo
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING
@@ -15,7 +17,7 @@ from probe.config import Config
 from probe.http_server_messages import Request, Response, takes_gzip
 from probe.probing import probe
 from rules.display import display
-from rules.maintenance import Window
+from rules.maintenance import DAYS, Window
 from rules.state import State
 
 if TYPE_CHECKING:
@@ -160,7 +162,27 @@ def shown_config(config: Config, connector: str) -> dict[str, object]:
 
 
 def _window(window: Window) -> dict[str, object]:
-    return {f.name: str(getattr(window, f.name)) for f in fields(window)}
+    """As the file has it, in JSON's own types: what is shown can be written into a file again."""
+    shown: dict[str, object] = {"name": window.name}
+    if window.start is not None and window.end is not None:
+        shown |= {"start": _moment(window.start), "end": _moment(window.end)}
+    else:
+        shown |= {"days": [DAYS[day] for day in window.days]}
+        shown |= {"from": _clock(window.begins), "to": _clock(window.ends), "timezone": _zone(window.zone)}
+    return {**shown, "pause": window.pause}
+
+
+def _moment(at: float) -> str:
+    """Unix time in RFC 3339."""
+    return datetime.datetime.fromtimestamp(at, datetime.UTC).isoformat().replace("+00:00", "Z")
+
+
+def _clock(seconds: int) -> str:
+    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}"
+
+
+def _zone(zone: datetime.tzinfo) -> str:
+    return (zone.key if isinstance(zone, zoneinfo.ZoneInfo) else "") or "UTC"
 
 
 def _refresh(request: Request) -> int | None:

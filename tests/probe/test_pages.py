@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import datetime
 import json
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
@@ -18,7 +20,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporters.status_page import CONTENT_SECURITY_POLICY
-from probe.config import Config
+from probe.config import Config, parse_config
 from probe.pages import shown_config
 from probe.serve_config import ServeConfig
 from rules.maintenance import Window
@@ -264,3 +266,31 @@ def test_the_configuration_that_is_shown_is_whole() -> None:
     assert {one.name for one in fields(ServeConfig)} <= set(shown)
     assert json.loads(json.dumps(shown, default=str))["schedule"]["service"] == 60
     assert "patches" in json.dumps(shown, default=str)
+
+
+def test_a_window_is_shown_as_the_file_has_it() -> None:
+    written = """
+[[maintenance]]
+name = "patches"
+days = ["wed", "thu"]
+from = "22:00"
+to = "02:30"
+timezone = "Europe/Dublin"
+[[maintenance]]
+name = "move"
+start = 2027-11-24T01:00:00+01:00
+end = 2027-11-24T04:00:00.5Z
+pause = true
+"""
+    config = parse_config(tomllib.loads(written), "")
+    weekly, once = json.loads(json.dumps(shown_config(config, "c1"), default=str))["maintenance"]
+    assert weekly == {
+        "name": "patches", "days": ["wed", "thu"], "from": "22:00", "to": "02:30", "timezone": "Europe/Dublin",
+        "pause": False,
+    }  # fmt: skip
+    assert once["start"] == "2027-11-24T00:00:00Z"
+    assert datetime.datetime.fromisoformat(once["end"]).timestamp() == config.serve.maintenance[1].end
+    assert once.keys() == {"name", "start", "end", "pause"}
+    assert once["pause"] is True
+    again = [weekly, once | {key: datetime.datetime.fromisoformat(once[key]) for key in ("start", "end")}]
+    assert parse_config({"maintenance": again}, "").serve.maintenance == config.serve.maintenance
