@@ -1,6 +1,8 @@
 """The service's textfile: written beside the snapshots, and as old as what was measured.
 
-Its age must not be that of its writing: while the loop lives and nothing is measured, the file has to grow stale.
+Its age must not be that of its writing: while the loop lives and nothing is measured, the file has to grow stale. Before
+the first look has ended it tells maintenance and inventory, and the last round that the file of before told: without that
+moment a service that never ends its first look would not be overdue, and with a new one it would not be either.
 """
 
 from __future__ import annotations
@@ -8,18 +10,26 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import re
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
+from exporters.catalogue import BY_NAME
+from exporters.metric_text import constants, header, labels
 from exporters.prometheus import Ended, from_state
 from probe import textfile
 from probe.trouble import Trouble
-from rules.state import State
+from rules.state import Place, State
 
 LOG = logging.getLogger("wayclear")
 TEXTFILE = "wayclear.prom"
 #: Seconds between two textfiles while nothing changes.
 TEXTFILE_EVERY = 15.0
+_KEPT = tuple(
+    BY_NAME[name] for name in ("wayclear_last_cycle_timestamp_seconds", "wayclear_cycle_interval_seconds")
+)
+_SAMPLE = re.compile(r'kind="(?:audit|service|sign-in)"\} [0-9]{1,12}(?:\.[0-9]{1,6})?')
 
 
 class TextfileTeller:
@@ -29,6 +39,7 @@ class TextfileTeller:
         self._looked = 0.0  # Unix time of the first judgement
         self._rounds: dict[str, float] = {}  # Unix time at which the last one of each kind ended
         self._written_at = -math.inf  # monotonic
+        self._told: tuple[bool, str] | None = None  # whether with a report, and the window
         self._writing: asyncio.Task[None] | None = None
         self._fault = ""
 
@@ -60,21 +71,24 @@ class TextfileTeller:
 
         `intervals`: the intended length of a round in seconds, by kind.
         """
-        due = time.monotonic() - self._written_at >= TEXTFILE_EVERY
-        if due and state.report is not None and self._writing is None:
-            self._written_at = time.monotonic()
-            self._writing = asyncio.create_task(self._tell(directory, state, self.ended(state, intervals)))
+        told = (state.report is not None, state.maintenance)  # an alert waits for neither
+        due = told != self._told or time.monotonic() - self._written_at >= TEXTFILE_EVERY
+        if due and self._writing is None:
+            self._written_at, self._told = time.monotonic(), told
+            ended = self.ended(state, intervals) if state.report is not None else None
+            self._writing = asyncio.create_task(self._tell(directory, state, ended))
 
-    async def _tell(self, directory: str, state: State, ended: Ended) -> None:
+    async def _tell(self, directory: str, state: State, ended: Ended | None) -> None:
         try:
             await asyncio.to_thread(self._write, directory, state, ended)
         finally:
             self._writing = None
 
-    def _write(self, directory: str, state: State, ended: Ended) -> None:
+    def _write(self, directory: str, state: State, ended: Ended | None) -> None:
         fault = ""
         try:
-            textfile.write(directory, TEXTFILE, from_state(state, ended))
+            kept = last_round(directory, state.place) if ended is None else ""
+            textfile.write(directory, TEXTFILE, from_state(state, ended) + kept)
         except Trouble as error:
             fault = str(error)
         except Exception as error:  # noqa: BLE001 - M10: whatever it was, the file that is there stays
@@ -87,3 +101,23 @@ class TextfileTeller:
         """Let what is being written come to its end."""
         if self._writing is not None:
             await asyncio.gather(self._writing, return_exceptions=True)
+
+
+def last_round(directory: str, place: Place) -> str:
+    """The lines of the textfile in `directory` that tell the last round and the intervals; "" where it has none of
+    `place`, or cannot be read."""
+    path = Path(directory) / TEXTFILE
+    try:
+        lines = path.read_text("utf-8", "replace").split("\n") if path.is_file() else []
+    except (OSError, ValueError):  # what is wrong with the place is said when it is written
+        return ""
+    known = labels(constants(place))
+    kept = ""
+    for metric in _KEPT:
+        begin = f"{metric.name}{{{known}," if known else f"{metric.name}{{"
+        found = [x for x in lines if x.startswith(begin) and _SAMPLE.fullmatch(x.removeprefix(begin))]
+        if found:
+            kept += (
+                header(metric).decode() + "\n".join({x.partition("} ")[0]: x for x in found}.values()) + "\n"
+            )
+    return kept

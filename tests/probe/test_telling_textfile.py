@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from exporters.prometheus import Ended
+from exporters.prometheus import Ended, from_state
 from probe import telling_textfile
 from probe.rounds import Closed
-from probe.telling_textfile import TextfileTeller
+from probe.telling_textfile import TextfileTeller, last_round
+from rules.maintenance import Window
+from rules.state import Place
 from tests.exporters.states import NOW, failing, state, target
 from tests.probe.looped import looping, until
 from tests.probe.test_telling import Office, appliance, end, judged, office, teller
@@ -141,3 +143,58 @@ def test_without_service_names_any_round_tells_the_age() -> None:
     assert made.ended(there, {}) == Ended("audit", NOW), "the service names were not measured since"
     made.closed("service", NOW + 70)
     assert made.ended(there, {}) == Ended("service", NOW + 70)
+
+
+@looping
+async def test_before_the_first_look_it_tells_maintenance_and_keeps_the_last_round(tmp_path: Path) -> None:
+    """A restart in a window that pauses: an alert that reads the file must see the window, and no round that was none."""
+    path = tmp_path / "wayclear.prom"
+    path.write_text(
+        from_state(
+            state(target(), place=Place("c1")), Ended("service", NOW, {"service": 60.0, "sign-in": 900.0})
+        )
+    )
+    before = path.read_text()
+    assert 'wayclear_maintenance{connector="c1"} 0' in before
+    made, history = await teller(tmp_path)
+    window = Window("patches", 0.0, time.time() + 999, pause=True)
+    for _ in range(2):  # what it wrote itself is kept again
+        made._textfile._written_at = -math.inf
+        await made.render(appliance(textfile=str(tmp_path), maintenance=(window,), inventory=("c1", "c2")))
+        await until(lambda: not made._textfile.writing)
+        text = path.read_text()
+        assert 'wayclear_maintenance{connector="c1"} 1' in text
+        assert text.count("wayclear_inventory_member{") == 2
+        assert age(text) == ("service", NOW)
+        kept = [x for x in before.splitlines() if "wayclear_cycle_interval_seconds" in x]
+        assert [x for x in text.splitlines() if "wayclear_cycle_interval_seconds" in x] == kept
+        assert "wayclear_connector_can_live" not in text, "nothing is known yet"
+    await end(made, history)
+
+
+@looping
+async def test_a_window_that_opens_or_closes_is_in_the_file_at_once(tmp_path: Path) -> None:
+    made, history = await teller(tmp_path)
+    made.judged(judged("healthy"))
+    window = Window("patches", 0.0, time.time() + 999)
+    for windows, told in (((), "0"), ((window,), "1"), ((), "0")):
+        await made.render(appliance(textfile=str(tmp_path), maintenance=windows))
+        await until(lambda: not made._textfile.writing)
+        assert f'wayclear_maintenance{{connector="c1"}} {told}\n' in (tmp_path / "wayclear.prom").read_text()
+    await end(made, history)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "\0\xff",
+        'wayclear_last_cycle_timestamp_seconds{connector="other",kind="service"} 1764000000\n',
+        'wayclear_last_cycle_timestamp_seconds{connector="c1",kind="service"} nonsense\n',
+        'wayclear_last_cycle_timestamp_seconds{connector="c1",kind="x"} 1764000000\n',
+    ],
+)
+def test_of_a_file_that_tells_no_round_of_this_place_nothing_is_kept(tmp_path: Path, text: str) -> None:
+    assert last_round(str(tmp_path), Place("c1")) == ""
+    (tmp_path / "wayclear.prom").write_text(text, "latin-1")
+    assert last_round(str(tmp_path), Place("c1")) == ""
