@@ -25,7 +25,7 @@ audit: run-venv ## Audit the network from this machine (options: ARGS='--tenant 
 	@$(BIN)/wayclear audit --exit-zero $(ARGS)
 
 .PHONY: serve
-serve: run-venv ## The same as a service: http://127.0.0.1:19115/ (ends with Ctrl-C; history in .state)
+serve: run-venv ## The same as a service: http://127.0.0.1:19115/ (ends with Ctrl-C or the terminal; history in .state)
 	@packaging/serve.sh $(ARGS)
 
 .PHONY: demo

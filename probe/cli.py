@@ -58,6 +58,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    if arguments.command != "serve" or arguments.check:
+        return _command(arguments)
+    from probe import signals
+
+    with signals.early():  # before the imports, which take long enough to be hit by one
+        return _command(arguments)
+
+
+def _command(arguments: argparse.Namespace) -> int:
     from probe import commands  # late: brings the exporters, the rules and the configuration
 
     return commands.run(arguments)

@@ -213,7 +213,7 @@ class Daemon:
         signals.hear_nothing_more()
 
     def stop(self) -> None:
-        """End soon; a second call ends at once."""
+        """End soon; a second call ends at once. `signals.hear` tells which second signal is a second call."""
         if self._stop.is_set():
             os._exit(1)
         LOG.info("ending")

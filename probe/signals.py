@@ -1,28 +1,115 @@
-"""Signals that end the service or let it read its files anew."""
+"""Signals that end the service or let it read its files anew.
+
+Imports little: `early` has to come before everything that takes its time, asyncio too.
+"""
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
+import os
 import signal
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+#: Seconds within which a second signal is the same request: `make` and the terminal's process group both tell of one Ctrl-C.
+SAME = 1.0
+
+
+class _Start:
+    """What was there, and what was asked for, before `hear`."""
+
+    reload = False
+    terminal = False  # whether the end of the terminal is the end of the service
+
+
+@contextlib.contextmanager
+def early() -> Iterator[None]:
+    """From the start until `hear`: a reload is remembered, and an end is an end without fault, nothing being open yet.
+
+    Afterwards what is still heard here is heard as before.
+    """
+    before = {number: signal.signal(number, _end_early) for number in _ends()}
+    if sys.platform != "win32":
+        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, _hang_up_early)
+        # who started it with nohup wants it to outlive the terminal
+        _Start.terminal = before[signal.SIGHUP] is not signal.SIG_IGN and _has_terminal()
+    try:
+        yield
+    finally:
+        _Start.reload = _Start.terminal = False
+        for number, handler in before.items():
+            if signal.getsignal(number) in (_end_early, _hang_up_early):
+                signal.signal(number, handler)
+
+
+def _ends() -> tuple[signal.Signals, ...]:
+    if sys.platform == "win32":
+        return signal.SIGINT, signal.SIGBREAK
+    return signal.SIGTERM, signal.SIGINT
+
+
+def _end_early(_number: int, _frame: FrameType | None) -> None:
+    line = f'ts={time.strftime("%Y-%m-%dT%H:%M:%S")} level=info msg="ended before it began"\n'
+    with contextlib.suppress(OSError):
+        os.write(2, line.encode())
+    os._exit(0)  # an exception could be swallowed by whatever is being imported
+
+
+def _hang_up_early(number: int, frame: FrameType | None) -> None:
+    if _terminal_gone():
+        _end_early(number, frame)
+    _Start.reload = True
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY))
+    except OSError:
+        return False
+    return True
+
+
+def _terminal_gone() -> bool:
+    return _Start.terminal and not _has_terminal()
 
 
 def hear(stop: Callable[[], None], reload: Callable[[], None]) -> None:
-    """Let SIGTERM and Ctrl-C call `stop`, and SIGHUP `reload`, on the running loop."""
+    """Let SIGTERM and Ctrl-C call `stop`, and SIGHUP `reload`, on the running loop.
+
+    A SIGHUP that says that the terminal is gone, in which the service was started, calls `stop`: nobody would see that it
+    lives on. `stop` is called again only by what comes more than `SAME` seconds after the first.
+    """
+    import asyncio
+
     loop = asyncio.get_running_loop()
+    begun: list[float] = []
+
+    def end() -> None:
+        begun.append(loop.time())
+        if len(begun) == 1 or begun[-1] - begun[0] >= SAME:
+            stop()
+
     if sys.platform == "win32":
-        for number in (signal.SIGINT, signal.SIGBREAK):
-            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop))
+        for number in _ends():
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(end))
         return
-    loop.add_signal_handler(signal.SIGTERM, stop)
-    loop.add_signal_handler(signal.SIGINT, stop)
-    loop.add_signal_handler(signal.SIGHUP, reload)
+    for number in _ends():
+        loop.add_signal_handler(number, end)
+    loop.add_signal_handler(signal.SIGHUP, lambda: end() if _terminal_gone() else reload())
+    if _Start.reload:
+        reload()
 
 
 def hear_nothing_more() -> None:
     """What comes now must not kill a process that is about to end well: closing the loop would let it."""
     if sys.platform != "win32":
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        import asyncio
+
+        numbers = (*_ends(), signal.SIGHUP)
+        signal.pthread_sigmask(signal.SIG_BLOCK, numbers)  # in between each of them would kill
+        for number in numbers:
             asyncio.get_running_loop().remove_signal_handler(number)
             signal.signal(number, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
