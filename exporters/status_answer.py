@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from exporters.headline import ANSWERS, beside
 from exporters.status_markup import Markup, ago, day, escaped, joined, link, moment, span, tag, time_of_day
+from rules.display import display
 from rules.state import State
 
 STALE_AFTER = 300.0  #: seconds without a measurement after which the page tells nothing about now
@@ -41,7 +42,12 @@ def stale(state: State, now: float) -> str:
     if measured is None:
         return "No target was measured: the answer says nothing about now."
     if now - measured > STALE_AFTER:
-        return f"Nothing was measured for {span(now - measured)}: this is how it was then, not how it is now."
+        why = (
+            f", because the maintenance window {display(state.maintenance, 60)} is open"
+            if state.paused
+            else ""
+        )
+        return f"Nothing was measured for {span(now - measured)}{why}: this is how it was then, not how it is now."
     if measured - now > STALE_AFTER:
         return "The newest measurement lies in the future: the clock of this host was set back."
     return ""
@@ -57,9 +63,12 @@ def banners(state: State) -> Markup:
     found = []
     if state.maintenance:
         window = (tag("b", "Maintenance: "), "the window ", tag("b", escaped(state.maintenance)), " is open.")
-        found.append(
-            tag("p", *window, " Alerts are muted; what fails now may be meant to fail.", class_="banner note")
+        means = (
+            " Nothing is asked until it has ended, and alerts are muted."
+            if state.paused
+            else " Alerts are muted; what fails now may be meant to fail."
         )
+        found.append(tag("p", *window, means, class_="banner note"))
     if state.host_faults:
         causes = joined((tag("code", escaped(cause, 60)) for cause in state.host_faults[:FAULTS]), ", ")
         told = ". What could not be tested because of it says nothing about the network."

@@ -22,6 +22,7 @@ from probe.event_log import Event, EventLog, Happening, event_of, event_of_happe
 from probe.history import History
 from probe.judging import Judged
 from probe.rounds import Closed
+from probe.telling_notes import Notes
 from probe.telling_textfile import TextfileTeller
 from probe.version import VERSION
 from probe.web_config import WebConfigFile
@@ -61,7 +62,7 @@ class Teller:
         self, place: Place, meters: Meters, history: History, web: WebConfigFile | None = None
     ) -> None:
         self.place = place
-        self.snapshot = Snapshot(gzipped(()), 0.0)
+        self._snapshot = Snapshot(gzipped(()), 0.0)
         self.transitions: deque[Transition] = deque(maxlen=SHOWN)
         self.drifts: deque[Drift] = deque(maxlen=SHOWN)
         self.notes: list[str] = []
@@ -78,8 +79,15 @@ class Teller:
         self._wake = asyncio.Event()
         self._remembering = asyncio.Lock()
         self._textfile = TextfileTeller()
-        self._writable = True
+        self._notes = Notes(history, web, self._textfile, self.happened)
         self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The last one. Where the web configuration is another since, one is made for whoever asks next."""
+        if self._notes.web_changed():
+            self._wake.set()
+        return self._snapshot
 
     async def begin(self) -> None:
         """Take over what the history knows."""
@@ -109,8 +117,9 @@ class Teller:
             "",
             "",
             maintenance=window.name if window is not None else "",
+            paused=window is not None and window.pause,
             inventory=config.inventory if config is not None else (),
-            notes=self._notes(),
+            notes=(*self.notes, *self._notes.shown()),
             transitions=tuple(self.transitions),
             drifts=tuple(self.drifts),
         )
@@ -129,18 +138,12 @@ class Teller:
             place=base.place,
             now=now,
             maintenance=base.maintenance,
+            paused=base.paused,
             inventory=base.inventory,
             notes=(*self._state.notes, *base.notes),
             transitions=base.transitions,
             drifts=base.drifts,
         )
-
-    def _notes(self) -> tuple[str, ...]:
-        """What the reload of either configuration has to say."""
-        if self._web is None or not self._web.problem:
-            return tuple(self.notes)
-        fault = f"The web configuration could not be reloaded, the old one is in force: {self._web.problem}"
-        return (*self.notes, fault)
 
     def judged(self, made: Judged) -> None:
         """A judgement has been made."""
@@ -224,32 +227,19 @@ class Teller:
         state = self.state(appliance, now)
         if appliance is not None:
             self._meters.in_flight(appliance.asker.in_flight)
-        self._look_at_history()
+        self._notes.look(state if appliance is not None else None)
         self._meters.history(self._history.writable, self._history.dropped, self._history.size_bytes)
         if self._web is not None:
+            self._notes.web_told()
             self._meters.web_config(not self._web.problem, self._web.read_at)
         try:
-            self.snapshot = await asyncio.to_thread(self._render, state, now)
+            self._snapshot = await asyncio.to_thread(self._render, state, now)
         except Exception:  # M10: whatever it was, the last snapshot is served on
             LOG.exception("the metrics could not be rendered; the last snapshot stays")
             self._errors += 1
             return
-        if appliance is not None and (directory := appliance.config.serve.textfile):
-            self._textfile.tell(directory, state, appliance.planned)
-
-    def _look_at_history(self) -> None:
-        """Say once when the history cannot be written, and once when it can be again."""
-        writable = self._history.writable
-        if writable == self._writable:
-            return
-        self._writable = writable
-        if writable:
-            LOG.info("the history can be written again")
-        else:
-            LOG.error("%s", self._history.trouble or "the history cannot be written")
-        self.happened(
-            Happening.HISTORY_RECOVERED if writable else Happening.HISTORY_FAILED, self._history.trouble
-        )
+        if appliance is not None:
+            self._textfile.tell(appliance.config.serve.textfile, state, appliance.planned)
 
     def _render(self, state: State, now: float) -> Snapshot:
         done = self._exposition.update(state)

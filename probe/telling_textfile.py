@@ -41,7 +41,7 @@ class TextfileTeller:
         self._written_at = -math.inf  # monotonic
         self._told: tuple[bool, str] | None = None  # whether with a report, and the window
         self._writing: asyncio.Task[None] | None = None
-        self._fault = ""
+        self.fault = ""  #: why it was not written the last time
 
     @property
     def writing(self) -> bool:
@@ -66,11 +66,14 @@ class TextfileTeller:
             return Ended("audit", self._looked, intervals) if at is None else Ended("service", at, intervals)
         return Ended("audit", max(self._rounds.values(), default=self._looked), intervals)
 
-    def tell(self, directory: str, state: State, intervals: Mapping[str, float]) -> None:
-        """Begin to write where that is due. A directory that does not answer keeps nobody waiting.
+    def tell(self, directory: str | None, state: State, intervals: Mapping[str, float]) -> None:
+        """Begin to write into `directory`, "" for none, where that is due. A directory that does not answer keeps nobody waiting.
 
         `intervals`: the intended length of a round in seconds, by kind.
         """
+        if not directory:  # a reload has taken it away
+            self.fault = ""
+            return
         told = (state.report is not None, state.maintenance)  # an alert waits for neither
         due = told != self._told or time.monotonic() - self._written_at >= TEXTFILE_EVERY
         if due and self._writing is None:
@@ -93,9 +96,11 @@ class TextfileTeller:
             fault = str(error)
         except Exception as error:  # noqa: BLE001 - M10: whatever it was, the file that is there stays
             fault = f"the textfile could not be written: {type(error).__name__}: {error}"
-        if fault and fault != self._fault:
+        if fault and fault != self.fault:
             LOG.error("%s", fault)
-        self._fault = fault
+        elif self.fault and not fault:
+            LOG.info("the textfile can be written again")
+        self.fault = fault
 
     async def close(self) -> None:
         """Let what is being written come to its end."""

@@ -130,3 +130,4 @@ class State:
     maintenance: str = ""  # name of the window that is open, "" for none
     inventory: tuple[str, ...] = ()  # connectors that ought to report
     notes: tuple[str, ...] = field(default=())
+    paused: bool = False  # nothing is asked while that window is open

@@ -105,4 +105,14 @@ def test_an_open_window_and_faults_of_the_host_stand_beside_the_answer() -> None
     window, host = read(banners(state)).all("p")
     assert "the window patch day is open" in window.text
     assert "A fault of this host itself: local.no-route, local.starved" in host.text
+    assert "what fails now may be meant to fail" in window.text
     assert banners(states.state()) == ""
+
+
+def test_a_window_that_pauses_says_that_nothing_is_asked_and_why_the_answer_is_old() -> None:
+    paused = states.state(states.target(measured=NOW - 420), maintenance="patch <b>day", paused=True)
+    (window,) = read(banners(paused)).all("p")
+    assert "the window patch <b>day is open. Nothing is asked until it has ended" in window.text
+    old = "Nothing was measured for 7 min, because the maintenance window patch <b>day is open: this is"
+    assert shown(paused).one("p", class_="banner").text.startswith(old)
+    assert "because" not in stale(replace(paused, paused=False), NOW)

@@ -266,6 +266,8 @@ async def test_maintenance_inventory_and_notes_are_of_now(tmp_path: Path) -> Non
     assert made.state(here, 250.0).maintenance == ""
     assert made.state(here, 150.0).inventory == ("c1", "c2")
     assert "something is odd" in made.state(here, 150.0).notes
+    here = appliance(maintenance=(Window("patches", 100.0, 200.0, pause=True),))
+    assert (made.state(here, 150.0).paused, made.state(here, 250.0).paused) == (True, False)
     await end(made, history)
 
 
@@ -362,23 +364,3 @@ async def test_a_change_is_told_everywhere_and_in_order(tmp_path: Path) -> None:
     await history.close()
     kept = [(t.before, t.after) for t in loaded.transitions if t.subject == "connector"]
     assert kept[::-1] == [("", "yes"), ("yes", "no"), ("no", "yes")]
-
-
-@looping
-async def test_a_history_that_fails_is_told_once_and_once_when_it_is_back(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    directory = tmp_path / "state"
-    directory.write_text("no directory")
-    async with office(tmp_path, path=directory / "history.sqlite") as here:
-        for _ in range(4):
-            await here.teller.render(here.house.appliance)
-        assert here.line("wayclear_history_writable").split()[-1] in ("0", "0.0")
-        assert here.line("wayclear_connector_can_live")
-        told = [r for r in caplog.records if str(directory) in r.getMessage()]
-        assert len(told) == 1
-        directory.unlink()
-        await until(lambda: here.history.writable)
-        await here.teller.render(here.house.appliance)
-        assert here.line("wayclear_history_writable").split()[-1] in ("1", "1.0")
-        assert here.history.dropped == 0, "what waited is written"
