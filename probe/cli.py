@@ -272,7 +272,7 @@ def _serve(commands: argparse._SubParsersAction[_Parser], common: _Parser) -> No
     add("--allow-root", action="store_true", help="run as root")
     add("--state", metavar="DIR", type=_filled, help="where the history is kept")
     add("--textfile", metavar="DIR", type=_filled, help="also write wayclear.prom for a textfile collector")
-    add("--check", action="store_true", help="only check the configuration and the rules")
+    add("--check", action="store_true", help="only check configuration, rules and directories")
 
 
 def _history(commands: argparse._SubParsersAction[_Parser]) -> None:

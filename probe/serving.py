@@ -35,11 +35,12 @@ LAST = 0.5
 def serve(arguments: argparse.Namespace) -> int:
     """Run until a signal ends it. Trouble for everything that keeps it from beginning."""
     config, rules = load(arguments)
+    _refuse_root(arguments.allow_root)
+    _refuse_file(config.serve.textfile)
     if arguments.check:
         _check_places(config)
         screen.put(f"{display(config.source or 'the defaults', 1024)}: ok\n", "utf-8")
         return 0
-    _refuse_root(arguments.allow_root)
     _log_to(sys.stderr)
     heap.settle()
     heap.settle_collector()
@@ -105,15 +106,45 @@ def _check(config: Config, rules: Rules, allow_insecure: bool) -> None:
     check_exposure(places(web.listen), loaded.config if loaded is not None else None, allow_insecure)
 
 
-def _check_places(config: Config) -> None:
-    """Trouble for directories that are not there: the service would begin, and complain later."""
-    serve_part = config.serve
-    if serve_part.textfile and not Path(serve_part.textfile).is_dir():
+def _refuse_file(textfile: str | None) -> None:
+    """Trouble where the textfile's directory is something else. One that is not there yet may come."""
+    if textfile and os.path.exists(textfile) and not os.path.isdir(textfile):  # noqa: PTH110, PTH112  # never raise
         raise Trouble(
-            f"the textfile's directory {serve_part.textfile} is none", "make it, or name another one"
+            f"the textfile's directory {textfile} is a file", "name the directory, wayclear.prom is put in it"
         )
-    if serve_part.history_path and Path(serve_part.history_path).is_dir():
-        raise Trouble(f"the history {serve_part.history_path} is a directory", "name a file in it")
+
+
+def _check_places(config: Config) -> None:
+    """Trouble for directories that cannot be used: the service would begin, and complain later."""
+    from probe.history import default_path as history_path
+
+    if textfile := config.serve.textfile:
+        if not os.path.isdir(textfile):  # noqa: PTH112  # never raises, whoever may not look
+            raise Trouble(
+                f"the textfile's directory {textfile} is none that is seen", "make it, or name another one"
+            )
+        _try_to_write("the textfile's directory", Path(textfile))
+    history = Path(config.serve.history_path or history_path(os.environ)).absolute()
+    if os.path.isdir(history):  # noqa: PTH112
+        raise Trouble(f"the history {history} is a directory", "name a file in it")
+    if os.path.exists(history) and not os.access(history, os.R_OK | os.W_OK):  # noqa: PTH110
+        raise Trouble(f"the history {history} may not be written", "give it to this account, or name another")
+    # what is not there is made at the start
+    _try_to_write("the state directory", next(one for one in history.parents if os.path.exists(one)))  # noqa: PTH110
+
+
+def _try_to_write(what: str, directory: Path) -> None:
+    """Make a file and remove it: rights, read-only file systems and what else there is all speak by that."""
+    probe = directory / f".wayclear-check-{os.getpid()}"
+    try:
+        with probe.open("x"):
+            pass
+        probe.unlink()
+    except OSError as error:
+        raise Trouble(
+            f"{what}: in {directory} no file can be made: {error.strerror or error}",
+            "give it to this account, or name another one",
+        ) from error
 
 
 def _files(arguments: argparse.Namespace, config: Config | None) -> tuple[str, ...]:

@@ -107,12 +107,14 @@ def test_c2_a_bad_file_is_one_message_and_nothing_is_touched(
 
 
 def test_a_check_says_so_and_does_no_more(files: Path) -> None:
-    done = started(files, "--check")
+    before = sorted(files.rglob("*"))
+    done = started(files, "--check", "--allow-root")
+    assert sorted(files.rglob("*")) == before
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"{files / 'wayclear.toml'}: ok\n"
     assert not (files / "state").exists()
     (files / "wayclear.toml").write_text("speling = 1")
-    done = started(files, "--check")
+    done = started(files, "--check", "--allow-root")
     assert done.returncode == 3
 
 
@@ -123,8 +125,9 @@ def as_root() -> list[str]:
     return [] if os.geteuid() == 0 else ["unshare", "-Ur"]
 
 
-def test_v1_as_root_it_refuses(files: Path) -> None:
-    done = started(files, around=as_root())
+@pytest.mark.parametrize("words", [(), ("--check",)], ids=["start", "check"])
+def test_v1_as_root_it_refuses(files: Path, words: tuple[str, ...]) -> None:
+    done = started(files, *words, around=as_root())
     assert done.returncode == 3
     assert "as root it would run for months with rights that it does not need" in done.stderr
     assert "--allow-root" in done.stderr
@@ -321,9 +324,60 @@ def test_a_glob_that_matches_nothing_is_refused(tmp_path: Path) -> None:
         serving.load(build_parser().parse_args(["serve", "--config", str(file)]))
 
 
+def checked(*words: str) -> int:
+    return serving.serve(options("--check", "--allow-root", *words))
+
+
 def test_a_check_looks_at_the_directories(tmp_path: Path) -> None:
-    asked = build_parser().parse_args(["serve", "--check", "--textfile", str(tmp_path / "gone")])
-    with pytest.raises(Trouble, match="is none"):
-        serving.serve(asked)
-    asked = build_parser().parse_args(["serve", "--check", "--textfile", str(tmp_path)])
-    assert serving.serve(asked) == 0
+    file, state = tmp_path / "file", str(tmp_path / "state")
+    file.write_text("")
+    with pytest.raises(Trouble, match="is none that is seen"):
+        checked("--state", state, "--textfile", str(tmp_path / "gone"))
+    assert checked("--state", state, "--textfile", str(tmp_path)) == 0
+    with pytest.raises(Trouble, match=r"the state directory: in .*file no file can be made: Not a directory"):
+        checked("--state", str(file))
+    assert list(tmp_path.iterdir()) == [file], "nothing is left behind"
+
+
+def test_a_check_tries_whether_the_directories_may_be_written() -> None:
+    """/proc takes no file from anybody, root or not, and is there everywhere."""
+    with pytest.raises(Trouble, match=r"the textfile's directory: in /proc no file can be made: "):
+        checked("--textfile", "/proc")
+    with pytest.raises(Trouble, match=r"the state directory: in /proc no file can be made: "):
+        checked("--state", "/proc/wayclear/below")
+
+
+#: An account that owns its files and has no other rights, not even root's.
+UNPRIVILEGED = ["unshare", "-Ur", "setpriv", "--bounding-set=-all", "--inh-caps=-all"]
+
+
+@pytest.mark.parametrize("mode", [0o500, 0])
+@pytest.mark.parametrize("what", ["--state", "--textfile"])
+def test_a_check_refuses_what_this_account_may_not_write(files: Path, what: str, mode: int) -> None:
+    closed = files / "closed"
+    closed.mkdir()
+    closed.chmod(mode)
+    named = closed if what == "--textfile" else closed / "below"
+    done = started(files, "--check", "--allow-root", what, str(named), around=UNPRIVILEGED)
+    closed.chmod(0o700)
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert f"in {closed} no file can be made: Permission denied" in done.stderr
+    assert list(closed.iterdir()) == []
+
+
+def test_a_check_refuses_a_history_that_this_account_may_not_write(files: Path) -> None:
+    history = files / "state" / "history.sqlite"
+    history.parent.mkdir()
+    history.write_bytes(b"")
+    history.chmod(0o400)
+    done = started(files, "--check", "--allow-root", around=UNPRIVILEGED)
+    assert done.returncode == 3
+    assert f"the history {history} may not be written" in done.stderr
+
+
+def test_a_textfile_that_is_no_directory_is_refused_at_the_start(files: Path) -> None:
+    (files / "metrics.prom").write_text("")
+    done = started(files, "--allow-root", "--textfile", str(files / "metrics.prom"))
+    assert done.returncode == 3
+    assert "metrics.prom is a file" in done.stderr
+    assert not (files / "state").exists()
