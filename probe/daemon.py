@@ -36,6 +36,7 @@ from probe.planning import Planner, lacks_tenant, search
 from probe.probers import Probers
 from probe.reloading import Options, Sources, needs_restart
 from probe.rounds import Closed
+from probe.serve_config import stretched
 from probe.telling import Teller
 from probe.trouble import Trouble, one_line
 from probe.version import VERSION
@@ -127,10 +128,8 @@ class Daemon:
         self._probers.settled.set()
         LOG.info("first look done: %s", self._teller.state(appliance, time.time()).headline)
         if appliance.stretch > 1:
-            said = (
-                "the list is long for %g connections a second: intervals are %.1f times as long as configured"
-            )
-            LOG.warning(said, self._config.serve.schedule.rate, appliance.stretch)
+            intervals = self._config.serve.schedule
+            LOG.warning("%s", stretched(intervals, appliance.stretch, appliance.schedule.entries()))
         self._jobs.start()
         await appliance.judge_for_ever()
 

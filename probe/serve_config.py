@@ -13,6 +13,8 @@ from typing import cast
 
 from rules.fields import Table
 from rules.maintenance import DAYS, Window
+from rules.observation import CONNECTIONS
+from rules.schedule import Entry
 
 #: The prober's own port. The range of the exporters (9100 to 9999) has been full since 2023; docs/serve.md.
 LISTEN = ("127.0.0.1:19115",)
@@ -42,6 +44,32 @@ class Intervals:
     retry: float = 15.0
     rotation: float = 600.0  # within which every way of asking for a name is used once
     rate: float = 0.5
+
+
+def stretched(intervals: Intervals, factor: float, entries: Iterable[Entry]) -> str:
+    """Why intervals are `factor` times as long as configured: which of them asks for most connections, and what to do."""
+    wanted = dict.fromkeys(("service", "sign_in", "revocation", "extras"), 0.0)
+    for entry in entries:
+        if key := _connecting(entry):
+            wanted[key] += 1.0 / (entry.interval if key == "revocation" else getattr(intervals, key))
+    most = max(wanted, key=lambda key: wanted[key])
+    return (
+        f"the list is long for {intervals.rate:g} connections a second: intervals are {factor:.1f} times as long as "
+        f"configured. {most} = {getattr(intervals, most):g} in [schedule] asks for {wanted[most]:.2g} of "
+        f"{sum(wanted.values()):.2g} connections a second: make it longer, or raise rate"
+    )
+
+
+def _connecting(entry: Entry) -> str:
+    """The key of the interval by which this opens connections, "" where it opens none: questions to resolvers."""
+    key = entry.key
+    if entry.kind in ("service", "revocation"):
+        return entry.kind
+    if not isinstance(key, tuple):
+        return ""
+    if entry.kind == "sign-in":
+        return "sign_in" if isinstance(key[-1], int) else ""  # a port: it is no name that is only resolved
+    return "extras" if key[0] == "extra" and isinstance(key[-1], (tuple, *CONNECTIONS)) else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,17 @@ import datetime
 import json
 import tomllib
 import zoneinfo
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 
 from probe.config import BadFile, load_config, parse_config
-from probe.serve_config import KEEP_DAYS, KEEP_MB, LISTEN, Intervals, ServeConfig, Web, bad_listen
+from probe.serve_config import KEEP_DAYS, KEEP_MB, LISTEN, Intervals, ServeConfig, Web, bad_listen, stretched
+from rules.kinds.dns_chain import DnsQuestion
+from rules.kinds.tcp_connect import TcpConnect
 from rules.maintenance import Window
+from rules.schedule import Entry, Kind
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = """
@@ -316,3 +319,31 @@ def test_the_shipped_example_has_every_key() -> None:
     assert found.serve.schedule == Intervals()
     assert found.serve.web.listen == LISTEN
     assert len(found.serve.maintenance) == 2
+
+
+def entries(kind: Kind, interval: float, *keys: tuple[object, ...]) -> list[Entry]:
+    return [Entry(key, kind, interval, 0.0, 0.0) for key in keys]
+
+
+def test_what_takes_the_rate_is_named() -> None:
+    """Extras of one second beside sign-in of five and service names of hours: who reads it knows which key to change."""
+    asked = Intervals(service=7200, sign_in=5, http=1, extras=1, rotation=1)
+    found = entries("service", 90_000, *((f"s{n}.example", 443) for n in range(20)))
+    found += entries("sign-in", 60, ("a.example", 443), ("b.example", 443), ("name", "c.example"))
+    found += entries(
+        "extra", 1, ("extra", ("tls13", "a.example", 443)), ("extra", TcpConnect("192.0.2.1", 443))
+    )
+    found += entries(
+        "extra", 1, *(("extra", DnsQuestion("192.0.2.53", f"q{n}.example", "A")) for n in range(9))
+    )
+    found += entries("extra", 1, ("host",), ("heartbeat", "192.0.2.53"))
+    found += entries("revocation", 3600, ("document", ("crl", "l.example", 80, "/", None)))
+    told = stretched(asked, 12.4, found)
+    assert "0.5 connections a second: intervals are 12.4 times as long as configured. " in told
+    assert told.endswith(
+        "extras = 1 in [schedule] asks for 2 of 2.4 connections a second: make it longer, or raise rate"
+    )
+    assert "sign_in = 5 in [schedule] asks for 0.4 of 0.4 " in stretched(
+        replace(asked, extras=3600), 2, found
+    )
+    assert "service = 1 in [schedule] asks for 20 of " in stretched(replace(asked, service=1), 2, found)

@@ -25,7 +25,7 @@ from probe.trouble import Trouble
 from rules.fields import Fault
 from tests.probe.cell import Cell
 from tests.probe.internet import Internet
-from tests.probe.serve_process import FAULTS, QUICK, Served
+from tests.probe.serve_process import FAULTS, QUICK, Served, served
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -381,3 +381,11 @@ def test_a_textfile_that_is_no_directory_is_refused_at_the_start(files: Path) ->
     assert done.returncode == 3
     assert "metrics.prom is a file" in done.stderr
     assert not (files / "state").exists()
+
+
+def test_the_log_names_the_interval_that_stretches_the_others(tmp_path: Path) -> None:
+    schedule = "service = 7200\nsign_in = 5\nhttp = 1\nextras = 1\nrotation = 1\nrate = 4\n"
+    with served(tmp_path, schedule=schedule) as daemon:
+        daemon.ready()
+        daemon.until(lambda: "times as long as configured" in daemon.log())
+    assert "configured. extras = 1 in [schedule] asks for " in daemon.log()
