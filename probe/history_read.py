@@ -12,6 +12,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 
 from exporters import history_text
@@ -45,7 +46,10 @@ _BUSY = 5.0  # seconds to wait for a writer; only where there is no write-ahead 
 _STEPS = 10_000  # instructions of SQLite's machine between two looks at the time
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 _SPAN = re.compile(r"([0-9]{1,9})([smhdw])")
-_EXAMPLES = "for example: --since 7d, --since 12h, --since 2026-11-20, --since 2026-11-20T08:00:00Z"
+_EXAMPLES = (
+    "for example: --since 7d, --since 12h, --since 2026-11-20, --since 2026-11-20T08:00:00Z. A span of time is one number "
+    "with one unit: s, m (minutes), h, d or w"
+)
 _ADVICE = (
     "`wayclear serve` writes it; run this as its account or as an administrator, where it runs. It may also lie elsewhere: "
     "`--state DIR` names its directory, .state for the one of `make serve`"
@@ -57,8 +61,32 @@ def history_command(
 ) -> str:
     """What `wayclear history [ENDPOINT] [--since SINCE]` prints; Trouble where it cannot. `now` is Unix time."""
     begin = None if since is None else parse_since(since, now)
-    found = read(path, None if endpoint is None else _endpoint(endpoint), begin)
+    asked = None if endpoint is None else _endpoint(endpoint)
+    found = read(path, asked, begin)
+    if asked is not None and asked not in (CONNECTOR, REVOCATION) and not found.events() and not found.ledger:
+        _must_know(path, asked)
     return history_text.to_json(found) if as_json else history_text.render(found, style or Style())
+
+
+def _must_know(path: str, endpoint: str) -> None:
+    """Trouble where the history has never seen `endpoint`: "no change" would sound as if it were watched."""
+    place = Path(path)
+    with _told(place), _opened(place) as connection:
+        rows = connection.execute(
+            "SELECT subject FROM transitions UNION SELECT endpoint FROM drifts UNION SELECT endpoint FROM ledger"
+        )
+        names = {str(name) for (name,) in rows}
+    host, colon, _ = endpoint.partition(":")
+    if names & {endpoint, host} or (not colon and any(name.startswith(f"{host}:") for name in names)):
+        return
+    hosts = {name.partition(":")[0] for name in names} - {CONNECTOR, REVOCATION}
+    alike = [other for other in get_close_matches(host, sorted(hosts), 1) if other != host]
+    advice = (
+        f"did you mean {display(alike[0])}?"
+        if alike
+        else "`wayclear history` shows every name that changed, /targets of the service what is watched"
+    )
+    raise Trouble(f"history: {display(endpoint)} is not known: it was never seen", advice)
 
 
 def parse_since(text: str, now: float) -> float:
@@ -180,6 +208,9 @@ def _under(column: str, endpoint: str) -> tuple[str, list[str]]:
 @contextmanager
 def _opened(path: Path) -> Iterator[sqlite3.Connection]:
     """A connection that cannot write, and that ends itself after `READ_LIMIT`."""
+    if path.parent.is_file():
+        what = f"there is no history at {display(str(path))}: {display(str(path.parent))} is a file"
+        raise Trouble(what, "`--state DIR` names the directory in which the history lies")
     if not path.exists():
         raise Trouble(f"there is no history at {display(str(path))}", _ADVICE)
     if not path.is_file():
@@ -236,7 +267,8 @@ def _told(path: Path) -> Iterator[None]:
             what = f"reading the history {shown} took more than {READ_LIMIT:.0f} s"
             raise Trouble(what, "ask for less: --since 7d, or one endpoint") from error
         if is_damage(error) or isinstance(error, ValueError | TypeError):
-            what = f"the history {shown} is damaged: {display(reason(error))}"
+            name = getattr(error, "sqlite_errorname", "")  # the words for it would say "damaged" once more
+            what = f"the history {shown} is damaged: {name or display(reason(error))}"
             raise Trouble(
                 what, "`wayclear serve` puts it aside and begins a new one when it starts"
             ) from error

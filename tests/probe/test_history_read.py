@@ -144,7 +144,8 @@ def test_what_is_no_history(tmp_path: Path) -> None:
     garbage.write_bytes(b"garbage" * 1000)
     rows(other, "CREATE TABLE t(x)")
     rows(filled(newer), "PRAGMA user_version = 9")
-    assert "is damaged: it is damaged (SQLITE_NOTADB)" in trouble(garbage)
+    assert "garbage is damaged: SQLITE_NOTADB\n" in trouble(garbage)
+    assert f"{other} is a file\n  `--state DIR` names the directory" in trouble(other / "history.sqlite")
     assert "is not a history of wayclear" in trouble(other)
     assert "was written by a newer wayclear" in trouble(newer)
 
@@ -205,6 +206,8 @@ def test_times_that_can_be_named(text: str, begin: float) -> None:
         ("7", "is neither a span of time nor a date"),
         ("-7d", "is neither a span of time nor a date"),
         ("7 d", "is neither a span of time nor a date"),
+        ("1h30m", "is neither a span of time nor a date"),
+        ("7D", "is neither a span of time nor a date"),
         ("٧d", "is neither a span of time nor a date"),
         ("9999999999d", "is neither a span of time nor a date"),
         ("2026-02-30", "is no date that exists"),
@@ -220,6 +223,32 @@ def test_times_that_cannot(text: str, what: str) -> None:
     assert what in caught.value.what
     assert caught.value.what.isprintable()
     assert caught.value.advice.startswith("for example: --since 7d")
+    assert "one number with one unit: s, m (minutes), h, d or w" in caught.value.advice
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "advice"),
+    [
+        ("login.windws.net", f"did you mean {HOST}?"),
+        (f"{HOST}x:443", f"did you mean {HOST}?"),
+        ("q.test", "`wayclear"),
+    ],
+)
+def test_an_endpoint_that_was_never_seen_is_not_known(tmp_path: Path, endpoint: str, advice: str) -> None:
+    path = str(filled(tmp_path / "history.sqlite"))
+    with pytest.raises(Trouble, match="is not known: it was never seen") as caught:
+        history_command(path, endpoint, "1d", False, NOW + 99)
+    assert caught.value.advice.startswith(advice)
+
+
+@pytest.mark.parametrize("endpoint", [f"{HOST}:80", HOST, "connector", "revocation"])
+def test_what_is_known_and_did_not_change_lately_is_no_trouble(tmp_path: Path, endpoint: str) -> None:
+    path = filled(tmp_path / "history.sqlite")
+    connection = sqlite3.connect(path)
+    connection.executescript("DELETE FROM ledger; DELETE FROM drifts")
+    connection.close()
+    said = history_command(str(path), endpoint, "1s", False, NOW + 9999)
+    assert said.startswith(f"The history has no change about {endpoint}")
 
 
 def test_the_command_prints_text_or_json(tmp_path: Path) -> None:
