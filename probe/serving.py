@@ -44,6 +44,7 @@ def serve(arguments: argparse.Namespace) -> int:
     _log_to(sys.stderr)
     heap.settle()
     heap.settle_collector()
+    heap.settle_threads()
     from probe.daemon import Daemon  # late: brings the scheduler and the web server
 
     options = Options(

@@ -109,6 +109,12 @@ def test_all_objects_are_looked_at_when_it_is_asked_for_and_young_ones_always() 
     assert after == "0"
 
 
+def test_a_thread_that_computes_gives_way_within_a_millisecond() -> None:
+    told = "import sys; from probe import heap; heap.settle_threads(); print(sys.getswitchinterval())"
+    run = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
+    assert float(run.stdout) == pytest.approx(0.001)
+
+
 @pytest.mark.parametrize("library", [OSError("no library"), object()])
 def test_another_c_library_has_no_such_call(monkeypatch: pytest.MonkeyPatch, library: object) -> None:
     def load(_: object) -> object:
