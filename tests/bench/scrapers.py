@@ -45,7 +45,7 @@ async def scrape(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 
 def fault(head: bytes, body: bytes) -> str:
-    """Why it is no whole page of metrics, "" where it is one. Called after the clock has stopped."""
+    """Why it is no whole page of metrics, "" where it is one. Called when all have ended: it would make others wait."""
     if not head.startswith(b"HTTP/1.1 200 "):
         return head[:100].decode(errors="replace")
     if body[:2] != b"\x1f\x8b":
@@ -58,8 +58,11 @@ def fault(head: bytes, body: bytes) -> str:
     )
 
 
-async def one(number: int, scrapers: int, seconds: float, ready: asyncio.Barrier, told: Scraped) -> None:
-    """A scraper for both halves. Of its pages the first and the last are read: unpacking all would be the bench's load."""
+async def one(
+    number: int, scrapers: int, seconds: float, ready: asyncio.Barrier, told: Scraped
+) -> list[tuple[bytes, bytes]]:
+    """A scraper for both halves. Gives its first page and its last: unpacking all would be the bench's load."""
+    kept: list[tuple[bytes, bytes]] = []
     reader, writer = await asyncio.open_connection(*DAEMON, limit=1 << 24)
     await ready.wait()  # all are connected: from here on they share one clock
     begun = time.perf_counter()
@@ -70,17 +73,20 @@ async def one(number: int, scrapers: int, seconds: float, ready: asyncio.Barrier
         took, head, body = await scrape(reader, writer)
         half.append(took)
         told.largest = max(told.largest, len(body))
-        wrong = fault(head, body) if turn in (0, 2 * turns - 1) else ""
-        if wrong or not head.startswith(b"HTTP/1.1 200 "):
-            told.bad.append(wrong or repr(head[:60]))
+        if turn in (0, 2 * turns - 1):
+            kept.append((head, body))
+        elif not head.startswith(b"HTTP/1.1 200 "):
+            told.bad.append(repr(head[:60]))
     writer.close()
     await writer.wait_closed()
+    return kept
 
 
 async def main(directory: Path, scrapers: int, seconds: float) -> None:
     """Scrape for so many seconds in each half."""
     told, ready = Scraped(), asyncio.Barrier(scrapers)
-    await asyncio.gather(*(one(number, scrapers, seconds, ready, told) for number in range(scrapers)))
+    pages = await asyncio.gather(*(one(n, scrapers, seconds, ready, told) for n in range(scrapers)))
+    told.bad += [wrong for kept in pages for head, body in kept if (wrong := fault(head, body))]
     (directory / "scraped.new").write_text(json.dumps(asdict(told)))
     (directory / "scraped.new").rename(directory / "scraped.json")
 
