@@ -94,7 +94,7 @@ class Appliance:
         """The first look at everything, at the audit's own pace; ends with the first judgement."""
         await self._look()
         await self._prober.rest()
-        heap.trim()
+        heap.relax(asyncio.get_running_loop())
         self._dirty.clear()
         await self._judge()
         about: dict[str, list[Key]] = {}

@@ -8,6 +8,7 @@ handful of threads and a page of metrics every few seconds, a fifth of the proce
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ctypes
 import gc
@@ -16,6 +17,7 @@ import sys
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # malloc.h of glibc
 _SELDOM = 200  # looks at the middle generation until all are looked at: with 2,000 targets a third of an hour
 _TURN = 0.001  # seconds
+_TOLD = 30.0  # seconds after a burst
 _LARGE = 128 * 1024  # bytes: from here on a block is a mapping of its own, as at the start of every process
 
 
@@ -52,6 +54,12 @@ def settle_threads() -> None:
 def collect() -> int:
     """Look for cycles among all objects; how many objects were given back. For a moment of the service's own choice."""
     return gc.collect()
+
+
+def relax(loop: asyncio.AbstractEventLoop) -> None:
+    """`trim` now, and once more when what a burst has brought is judged, rendered and written."""
+    trim()
+    loop.call_later(_TOLD, trim)
 
 
 def trim() -> bool:

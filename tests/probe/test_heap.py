@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -70,6 +71,22 @@ def test_after_a_burst_what_is_free_between_kept_blocks_goes_back() -> None:
     some, freed = run.stdout.split()
     assert some == "True"
     assert int(freed) > 50_000_000  # of 100 MB
+
+
+def test_it_is_trimmed_once_more_when_what_a_burst_brought_is_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    trimmed: list[str] = []
+    monkeypatch.setattr(heap, "trim", lambda: trimmed.append("trimmed"))
+    monkeypatch.setattr(heap, "_TOLD", 0.05)
+
+    async def burst() -> None:
+        heap.relax(asyncio.get_running_loop())
+        assert len(trimmed) == 1
+        await asyncio.sleep(0.2)
+
+    asyncio.run(burst())
+    assert len(trimmed) == 2
 
 
 _CYCLES = """\
