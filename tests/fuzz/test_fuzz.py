@@ -5,6 +5,7 @@ The short run is of every day; the long one (`make proof`) goes on for as many i
 
 from __future__ import annotations
 
+import math
 import time
 
 import pytest
@@ -38,7 +39,7 @@ def fuzz(target: Target, seed: int, count: int, seconds: float) -> int:
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda t: t.name.replace(" ", "-"))
 def test_spoiled_input_is_refused_or_read_and_never_believed(target: Target) -> None:
-    assert fuzz(target, 1, SHORT, SECONDS) == SHORT
+    assert fuzz(target, 1, SHORT, math.inf) == SHORT  # a busy machine must not make it fewer
 
 
 @pytest.mark.proof
