@@ -385,6 +385,6 @@ def test_metrics_of_one_audit_are_prometheus_text() -> None:
     assert done.stdout.endswith("\n")
 
 
-def test_serve_can_be_asked_for_its_configuration_alone() -> None:
-    done = offline("serve", "--check")
+def test_serve_can_be_asked_for_its_configuration_alone(tmp_path: Path) -> None:
+    done = offline("serve", "--check", "--allow-root", "--state", str(tmp_path))
     assert (done.returncode, done.stdout, done.stderr) == (0, "tests/probe/empty.toml: ok\n", "")
