@@ -75,7 +75,8 @@ class Looks:
         count.unlink(missing_ok=True)
         pid = lab.signal(name, signal.SIGUSR1 if sys.platform == "linux" else 0)
         for path in ("/", "/report.json"):
-            assert self._daemon.get(path).status == 200, path
+            reply = self._daemon.get(path)
+            assert reply.status == 200, (path, reply.status, reply.text[-1000:], self._daemon.log()[-3000:])
         found = self._daemon.samples()
         status = lab.run(["sh", "-c", f"cat /proc/{pid}/status; ls /proc/{pid}/fd | wc -l"]).stdout
         told = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
