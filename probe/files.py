@@ -17,6 +17,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from rules.fields import BadFile, Fault
 
@@ -127,6 +128,19 @@ def parse_toml(content: bytes, source: str) -> TomlFile:
     if _deeper(data, DEEPEST):
         raise _bad(source, f"is nested deeper than {DEEPEST}")
     return TomlFile(source, data, hashlib.sha256(content).hexdigest())
+
+
+Mark: TypeAlias = tuple[int, int, int] | None
+"""How a file looks from outside: time, size and inode; None where it cannot be looked at."""
+
+
+def mark(path: Path) -> Mark:
+    """What differs when the file may be another. Waits for the disk, never raises."""
+    try:
+        seen = path.stat()
+    except (OSError, ValueError):
+        return None
+    return seen.st_mtime_ns, seen.st_size, seen.st_ino
 
 
 def exists(path: str) -> bool:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from probe.config import Config
+from probe.files import Mark, mark
 from probe.serve_config import ServeConfig
 from rules.ruleset import Rules
-
-Mark = tuple[int, int, int] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,29 +27,22 @@ class Sources:
     """Files with what they looked like when this was made."""
 
     def __init__(self, paths: Iterable[str]) -> None:
-        self._marks: dict[str, Mark] = {path: _mark(path) for path in dict.fromkeys(paths) if path}
+        self._marks: dict[str, Mark] = {path: mark(Path(path)) for path in dict.fromkeys(paths) if path}
 
     def renew(self, paths: Iterable[str]) -> None:
         """These are read from now on; those that were read before keep their marks: a change since then is one."""
         self._marks = {
-            path: self._marks[path] if path in self._marks else _mark(path)
+            path: self._marks[path] if path in self._marks else mark(Path(path))
             for path in dict.fromkeys(paths)
             if path
         }
 
     def changed(self) -> bool:
         """Whether a file is another than before, is gone or is there at last. Waits for the disk: call it in a thread."""
-        found = {path: _mark(path) for path in self._marks}
+        found = {path: mark(Path(path)) for path in self._marks}
         differs = found != self._marks
         self._marks = found
         return differs
-
-
-def _mark(path: str) -> Mark:
-    with contextlib.suppress(OSError, ValueError):
-        seen = Path(path).stat()
-        return seen.st_mtime_ns, seen.st_size, seen.st_ino
-    return None
 
 
 def needs_restart(begun: ServeConfig, wanted: ServeConfig) -> list[str]:

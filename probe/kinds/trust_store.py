@@ -22,6 +22,7 @@ from pathlib import Path
 
 import certifi
 
+from probe.files import mark
 from rules.kinds.trust_store import TrustLookup, TrustRoots
 from rules.observation import Observation
 
@@ -113,9 +114,9 @@ def _mark(path: Path) -> object:
     """How a file looks from outside, or every file of a directory; why it cannot be looked at."""
     try:
         files = [path, *(_files_of(path) if path.is_dir() else ())]
-        return path, [(s.st_mtime_ns, s.st_size, s.st_ino) for s in (file.stat() for file in files)]
     except (OSError, ValueError) as error:
         return path, str(error)
+    return path, [mark(file) for file in files]
 
 
 async def measure(step: TrustLookup, stores: TrustStores) -> Observation:
