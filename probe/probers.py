@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 from exporters.meters import Meters
 from probe.config import Config
-from probe.kinds.trust_store import TrustStores
 from probe.measure import Prober
+from probe.run import stores_of
 from rules.observation import Observation, Step
 
 
@@ -16,8 +15,7 @@ class CountedProber(Prober):
     """A prober that knows when it measures nothing: `idle` is set then."""
 
     def __init__(self, config: Config, meters: Meters) -> None:
-        stores = TrustStores(_path(config.public_roots), _path(config.os_store))
-        super().__init__(limits=config.limits, stores=stores, late=meters.loop_lag)
+        super().__init__(limits=config.limits, stores=stores_of(config), late=meters.loop_lag)
         self.idle = asyncio.Event()
         self.idle.set()
         self._running = 0
@@ -93,7 +91,3 @@ class Probers:
 
 def _measures_alike(one: Config, other: Config) -> bool:
     return (one.limits, one.public_roots, one.os_store) == (other.limits, other.public_roots, other.os_store)
-
-
-def _path(name: str | None) -> Path | None:
-    return Path(name) if name else None

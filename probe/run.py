@@ -326,8 +326,7 @@ async def run_audit(config: Config, rules: Rules, tell: Tell | None = None) -> R
     was seen, `stopped` being "interrupted".
     """
     started = time.time()
-    stores = TrustStores(_path(config.public_roots), _path(config.os_store))
-    prober = Prober(limits=config.limits, stores=stores)
+    prober = Prober(limits=config.limits, stores=stores_of(config))
     try:
         plan, opened = await make_plan(config, rules, prober)
         audit = Audit(rules, plan)
@@ -343,8 +342,10 @@ async def run_audit(config: Config, rules: Rules, tell: Tell | None = None) -> R
     return make_report(audit, started, finished, VERSION)
 
 
-def _path(name: str | None) -> Path | None:
-    return Path(name) if name else None
+def stores_of(config: Config) -> TrustStores:
+    """This host's trust stores, or the files that the configuration names in their place."""
+    named = (Path(name) if name else None for name in (config.public_roots, config.os_store))
+    return TrustStores(*named)
 
 
 async def find_tenant(config: Config, rules: Rules, prober: Prober) -> Found:
