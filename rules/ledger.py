@@ -227,6 +227,7 @@ class Ledger:
     def _forget_beyond(self, endpoint: str, kind: LedgerKind) -> None:
         alike = [key for key in self._of[endpoint] if key[1] == kind]
         if len(alike) > MOST:
-            oldest = min(alike, key=lambda key: self._known[key].last)
+            # never the one that has just come: where the clock was set back, it would be news at every look
+            oldest = min(alike[:-1], key=lambda key: self._known[key].last)
             self._of[endpoint] = tuple(key for key in self._of[endpoint] if key != oldest)
             del self._known[oldest], self._written[oldest]

@@ -200,3 +200,10 @@ def test_what_was_not_seen_for_long_is_forgotten_and_then_seen_for_the_first_tim
     assert (len(seen.write), seen.drifts) == (2, ())
     assert ledger.forget(NOW + 1) == 3
     assert len(ledger) == 0
+
+
+def test_s1_what_comes_after_the_clock_was_set_back_is_news_once_although_the_ledger_is_full() -> None:
+    full = Ledger(entry(f"n{n}.akadns.example") for n in range(MOST))
+    late = entry("n.other.example", at=NOW - 1e6)
+    assert [len(full.see([late]).drifts) for _ in range(3)] == [1, 0, 0]
+    assert len(full) == MOST
