@@ -67,7 +67,7 @@ class TextfileTeller:
         return Ended("audit", max(self._rounds.values(), default=self._looked), intervals)
 
     def tell(self, directory: str | None, state: State, intervals: Mapping[str, float]) -> None:
-        """Begin to write into `directory`, "" for none, where that is due. A directory that does not answer keeps nobody waiting.
+        """Begin to write into `directory`, None for nowhere, where that is due; one that does not answer keeps nobody waiting.
 
         `intervals`: the intended length of a round in seconds, by kind.
         """

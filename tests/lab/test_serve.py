@@ -61,6 +61,7 @@ def rounds(daemon: Daemon, number: int) -> None:
     """Wait until so many rounds of the service's names have ended that began after now."""
     for _ in range(number + 1):  # one may be in its middle
         before = _ended(daemon)
+        # the default binds this turn's value, and a lambda with one has no type that could be inferred
         settles_at("another round has ended", True, lambda before=before: _ended(daemon) > before, 20)  # type: ignore[misc]
 
 
@@ -211,7 +212,7 @@ def row(number: int, **changes: float) -> soak.Row:
     made = soak.Row(
         number * 10.0, 80_000_000, 15, 8, 10, 60_000, number * 450, 0, 0.001, number * 1.5, 0, number, 10**6
     )
-    return replace(made, **changes)  # type: ignore[arg-type]
+    return replace(made, **changes)  # type: ignore[arg-type]  # a test's short hand: counts are given as floats too
 
 
 @pytest.mark.parametrize(

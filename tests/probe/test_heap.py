@@ -122,7 +122,9 @@ def test_all_objects_are_looked_at_when_it_is_asked_for_and_young_ones_always() 
     run = subprocess.run([sys.executable, "-c", _CYCLES], capture_output=True, text=True, check=True)
     young, all_of_them, before, after = run.stdout.split()
     assert (young, all_of_them) == ("True", "0")
-    assert int(before) < 1000
+    assert (
+        1 <= int(before) < 1000
+    )  # the old one is left to the look at all of them, most of the rings are gone
     assert after == "0"
 
 

@@ -141,6 +141,7 @@ def test_reloads_of_timeouts_leave_no_process_behind_and_cycles_lose_no_connecti
             assert f'"tcp": 1.{number}' in daemon.client.get("/config")
             opened = daemon.metric("wayclear_connections_opened_total") or 0
             last = time.time() + 1.2
+            # the default binds this turn's value, and a lambda with one has no type that could be inferred
             daemon.until(lambda then=last: (daemon.metric(ended, kind="service") or 0) > then)  # type: ignore[misc]
             assert children(daemon) <= 2
         assert daemon.end()[0] == 0
