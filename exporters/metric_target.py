@@ -104,6 +104,11 @@ def _same(tails: _Tails) -> _Tails:
     return tails
 
 
+@lru_cache(maxsize=256)
+def _same_counts(counts: tuple[int, ...]) -> tuple[int, ...]:
+    return counts
+
+
 def merged(found: Iterable[TargetState]) -> TargetState:
     """The heaviest of several states of one name and port, with the worst result of each check."""
     heaviest = max(found, key=lambda t: t.status.weight)
@@ -178,5 +183,10 @@ def _tally(found: TargetState, host: str, group: str) -> Tally:
     chain = sum(1 for name in found.chain if name != found.host) if answered else None
     ttl = found.ttl if finite(found.ttl) else None
     return Tally(
-        group, host, counts, chain, ttl, None if found.resolvers_agree is None else not found.resolvers_agree
+        group,
+        host,
+        _same_counts(counts),
+        chain,
+        ttl,
+        None if found.resolvers_agree is None else not found.resolvers_agree,
     )

@@ -19,6 +19,7 @@ from rules.state import Place, State, TargetState
 _HEADERS = tuple((metric.name, header(metric)) for metric in STATE)
 _ENDED = BY_NAME["wayclear_last_cycle_timestamp_seconds"]
 _INTERVAL = BY_NAME["wayclear_cycle_interval_seconds"]
+_PIECE = 250  # targets
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,19 +83,22 @@ class Exposition:
         )
 
     def parts(self, meters: bytes = b"") -> Iterator[bytes]:
-        """The page, a family at a time: the latest state, then the prober's own metrics as `Meters.render` gives them.
+        """The page in pieces: the latest state, then the prober's own metrics as `Meters.render` gives them.
 
-        Families come in the catalogue's order; one without samples is left out.
+        Families come in the catalogue's order; one without samples is left out. A piece is some targets' part of a
+        family, because a whole one of thousands, in all its forms at once, would be megabytes.
         """
         shown = self._snapshot
         besides = dict(shown.besides)
         for name, head in _HEADERS:
-            of_targets = (
-                "".join([text.lines(name) for text in shown.texts]).encode() if name in FAMILIES else b""
-            )
-            samples = of_targets + besides.get(name, b"")
-            if samples:
-                yield head + samples
+            texts = shown.texts if name in FAMILIES else ()
+            for start in range(0, len(texts), _PIECE):
+                piece = "".join([text.lines(name) for text in texts[start : start + _PIECE]])
+                if piece:
+                    yield head + piece.encode()
+                    head = b""
+            if name in besides:
+                yield head + besides[name]
         yield meters
 
     def body(self, meters: bytes = b"") -> bytes:

@@ -17,7 +17,7 @@ from exporters.meters import Meters
 from probe import heap
 from probe.asking import SECOND_OPINIONS, Asker, Way, groups, kept, pace_of, stretch, ways_of
 from probe.config import Config
-from probe.judging import Judged, Wish, judge, life
+from probe.judging import Judged, Ways, Wish, judge, life
 from probe.measure import Prober
 from probe.rounds import Closed, Rounds, Watched
 from probe.run import Runner
@@ -68,7 +68,7 @@ class Appliance:
         self.tracks = Tracks()
         # without a name of its own in the configuration: two hosts must not ask in time
         self.schedule = Schedule(config.serve.connector or platform.node(), config.serve.schedule.retry)
-        self.judged: Judged | None = None
+        self.ways: Ways | None = None  # None until the first judgement
         self.paused = False
         self.stretch = 1.0  # by how much intervals are longer than configured, to keep the rate
         self.planned: dict[str, float] = {}  # seconds between two rounds, stretched
@@ -126,7 +126,7 @@ class Appliance:
                     await self._dirty.wait()
             except TimeoutError:
                 pass
-            took = self.judged.seconds if self.judged is not None else 0.0
+            took = self.ways.seconds if self.ways is not None else 0.0
             await asyncio.sleep(min(LONGEST_WAIT, max(0.25, took / JUDGING_SHARE)))
             self._dirty.clear()
             await self._judge()
@@ -160,7 +160,7 @@ class Appliance:
 
     async def prepare(self, watched: Watched) -> str | None:
         """Resolve a target as far as that is due; the address that is asked next."""
-        await self.asker.resolve(watched.key, ways_of(self.judged, watched.key[0]))
+        await self.asker.resolve(watched.key, ways_of(self.ways, watched.key[0]))
         return self._next_address(watched)
 
     async def close(self) -> None:
@@ -191,7 +191,7 @@ class Appliance:
             time.time(),
         )
         self._judged_at = time.monotonic()
-        self.judged = made
+        self.ways = made.ways
         self._plan_targets(made)
         self._plan_wishes(made.wishes)
         self.memory.drop(made.void)
@@ -313,7 +313,7 @@ class Appliance:
 
     async def _target(self, watched: Watched) -> bool:
         """Resolve as far as that is due, then one address in rotation; whether all went well."""
-        ok = await self.asker.resolve(watched.key, ways_of(self.judged, watched.key[0]))
+        ok = await self.asker.resolve(watched.key, ways_of(self.ways, watched.key[0]))
         addresses = self._addresses(watched)
         address = self._next_address(watched)
         if address is None:
@@ -344,7 +344,7 @@ class Appliance:
         return min(addresses, key=asked, default=None)
 
     def _addresses(self, watched: Watched) -> tuple[str, ...]:
-        return self.judged.candidates.get(watched.key[0], ()) if self.judged is not None else ()
+        return self.ways.candidates.get(watched.key[0], ()) if self.ways is not None else ()
 
     def _differs(self, step: Step) -> None:
         """An answer differs: all is judged anew, and what is observed besides of that name is observed again."""
@@ -375,7 +375,7 @@ class Appliance:
             seen, _ = await self.asker.ask(replace(step, name=self._oldest(step)), None)
             return seen.failure is None, None
         if isinstance(step, OsLookup):
-            return await self.asker.resolve(None, ways_of(self.judged, step.name)), None
+            return await self.asker.resolve(None, ways_of(self.ways, step.name)), None
         seen, _ = await self.asker.ask(step, key_of(step) if isinstance(step, HttpFetch) else None)
         if wish.kind != "revocation":
             return True, None
@@ -392,7 +392,7 @@ class Appliance:
 
     def _turn(self, step: Step) -> Step:
         """A document is fetched where its host is now, at each of its addresses in turn."""
-        if isinstance(step, HttpFetch) and self.judged is not None:
-            address = self._longest_ago(step, self.judged.candidates.get(step.host, ()))
+        if isinstance(step, HttpFetch) and self.ways is not None:
+            address = self._longest_ago(step, self.ways.candidates.get(step.host, ()))
             return replace(step, address=address or step.address)
         return step

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from exporters.meters import Meters
 from probe.gets import Gets
-from probe.judging import Judged
+from probe.judging import Ways
 from probe.kinds.local_host import descriptors
 from probe.measure import Prober
 from probe.pace import FAST, POLITE, Pace, TokenBucket
@@ -65,15 +65,15 @@ def groups(rate: float, targets: int) -> int:
     return 0 if rate or targets <= 2 * TOGETHER else -(-targets // TOGETHER)
 
 
-def ways_of(judged: Judged | None, host: str) -> list[Way]:
+def ways_of(known: Ways | None, host: str) -> list[Way]:
     """Every way of asking for a name, the first living resolver's A record first."""
-    if judged is None:
+    if known is None:
         return []
-    resolvers = [r for r, _ in sorted(judged.resolvers, key=lambda pair: not pair[1])]
+    resolvers = [r for r, _ in sorted(known.resolvers, key=lambda pair: not pair[1])]
     ways: dict[Way, None] = {DnsQuestion(r, host, "A"): None for r in resolvers}
     ways[OsLookup(host)] = None
     ways |= {DnsQuestion(r, host, "AAAA"): None for r in resolvers}
-    ways |= dict.fromkeys(judged.questions.get(host, ()))
+    ways |= dict.fromkeys(known.questions.get(host, ()))
     return list(ways)
 
 

@@ -50,9 +50,9 @@ from rules.verdict import Plan
 
 LOG = logging.getLogger("wayclear")
 #: Seconds between two ticks, and how far ahead each looks: a tick that is late misses nothing.
-TICK, HORIZON = 20.0, 25.0
+TICK, HORIZON = 30.0, 35.0
 #: Seconds between two looks at the clocks, at the loop's lag, at the files; between two retentions.
-CLOCKS_EVERY, LAG_EVERY, FILES_EVERY, RETENTION_EVERY = 5.0, 5.0, 10.0, 3600.0
+CLOCKS_EVERY, LAG_EVERY, FILES_EVERY, RETENTION_EVERY = 5.0, 5.0, 15.0, 3600.0
 #: Seconds in which it ends.
 END = 4.0
 T = TypeVar("T")

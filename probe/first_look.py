@@ -28,7 +28,7 @@ async def look_first(
 ) -> None:
     """Until the first judgement. `window` says which one pauses now; `waits` is called again and again while one does,
     `begins` before each sweep. A sweep in whose middle a window opens is given up."""
-    while appliance.judged is None:
+    while appliance.ways is None:
         while (found := window()) is not None:
             appliance.paused = True
             await waits(found)

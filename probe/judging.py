@@ -56,21 +56,28 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
+class Ways:
+    """What measuring goes by until the next judgement: addresses and questions by name, resolvers and whether they live."""
+
+    candidates: dict[str, tuple[str, ...]]
+    questions: dict[str, tuple[DnsQuestion, ...]]
+    resolvers: tuple[tuple[str, bool], ...]
+    seconds: float  # that the judgement took
+
+
+@dataclass(frozen=True, slots=True)
 class Judged:
-    """What a judgement tells the loop. `candidates` and `questions` by name; `seconds` is what it took."""
+    """What a judgement tells the loop. Of a long list it is megabytes: only `ways` is held until the next one."""
 
     report: Report
     settled: Settled
     sources: tuple[SourceState, ...]
     targets: tuple[Target, ...]
-    candidates: dict[str, tuple[str, ...]]
-    questions: dict[str, tuple[DnsQuestion, ...]]
-    resolvers: tuple[tuple[str, bool], ...]
+    ways: Ways
     urgent: tuple[Step, ...]  # asked at once: second looks, what was never asked
     wishes: tuple[Wish, ...]
     void: tuple[Step, ...]  # answers that do not suffice any more, to be asked for again
     host: HostFacts | None
-    seconds: float
 
 
 def judge(
@@ -85,26 +92,45 @@ def judge(
     """Judge `memory` at `now` (Unix time). Called by one thread at a time: it moves `tracks` and `confirmation` on."""
     begun = time.perf_counter()
     audit = Audit(rules, plan, memory)
-    report = make_report(audit, now, now, VERSION)
-    rows = rows_of(report)
-    tracks.judged(audit, rows, now)
     ready = [item for item in audit.ready() if audit.wanted(item.step)]
     urgent = _urgent(audit, ready)
-    settled = confirmation.settle(
-        report, target_states(audit, tracks, rows, now), frozenset(filter(None, map(_host, urgent))), now
-    )
+    wishes = tuple(
+        _wishes(audit, ready, intervals, now)
+    )  # before the report: the most memory is in use at the end
+    report = make_report(audit, now, now, VERSION)
+    settled = _settled(audit, report, tracks, confirmation, frozenset(filter(None, map(_host, urgent))), now)
     return Judged(
         report,
         settled,
         source_states(report, audit),
         audit.targets,
+        _ways(audit, begun),
+        urgent,
+        wishes,
+        _void(audit, report),
+        audit.host,
+    )
+
+
+def _settled(
+    audit: Audit,
+    report: Report,
+    tracks: Tracks,
+    confirmation: Confirmation,
+    waits: frozenset[str],
+    now: float,
+) -> Settled:
+    """What may be told of the targets; `waits`: hosts at which a second look is wanted."""
+    rows = rows_of(report)
+    tracks.judged(audit, rows, now)
+    return confirmation.settle(report, target_states(audit, tracks, rows, now), waits, now)
+
+
+def _ways(audit: Audit, begun: float) -> Ways:
+    return Ways(
         {host: _tried(audit, host) for host in audit.names.hosts},
         {host: _questions(audit, host) for host in audit.names.hosts},
         tuple((r, not audit.names.health[r].dead) for r in audit.names.resolvers),
-        urgent,
-        tuple(_wishes(audit, ready, intervals, now)),
-        _void(audit, report),
-        audit.host,
         time.perf_counter() - begun,
     )
 

@@ -58,7 +58,7 @@ async def probe(
     module, name = query.get("module", ""), query.get("target", "")
     if module not in MODULES:
         return 400, f"There is no such module; there are {', '.join(m for m in MODULES if m)}.\n"
-    if appliance is None or appliance.judged is None:
+    if appliance is None or appliance.ways is None:
         return 503, "The first look has not ended.\n"
     watched = _watched(appliance, name, module)
     if watched is None:

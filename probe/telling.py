@@ -40,6 +40,8 @@ SHOWN = 50
 #: Seconds between two snapshots while nothing is judged, unless targets are measured more often: a service name is
 #: measured once a minute, and whatever changes a verdict makes one at once.
 LATEST = 30.0
+#: Ledger entries that wait for the disk at one time: as rows they are several times as large.
+AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +175,7 @@ class Teller:
             settled.targets,
             made.sources,
             host_faults=host_faults(made.report),
-            resolvers=made.resolvers,
+            resolvers=made.ways.resolvers,
             notes=report.notes,
         )
         changes = self._first(made, before) + settled.transitions
@@ -299,8 +301,10 @@ class Teller:
             self._meters.drift()
             self.drifts.appendleft(drift)
             LOG.info("drift: %s", drift.text)
-        if first or transitions or seen.drifts or seen.write:
-            await self._history.record(first + transitions, seen.write, seen.drifts)
+        if first or transitions or seen.drifts:
+            await self._history.record(first + transitions, (), seen.drifts)
+        for start in range(0, len(seen.write), AT_ONCE):  # the first look's are thousands
+            await self._history.record(ledger=seen.write[start : start + AT_ONCE])
         for transition in transitions:
             await asyncio.to_thread(self._events.write, event_of(transition))
         if transitions:

@@ -137,8 +137,8 @@ class Audit:
     def _emit(self, phase: Phase, step: Step) -> None:
         if step in self._asked:
             return
-        self._asked.add(step)
         known = self._known.get(step)
+        self._asked.add(step if known is None else known.step)  # the same question, kept once
         if known is not None:
             heapq.heappush(self._backlog, (known.started + known.elapsed, len(self._asked), known))
         else:

@@ -283,7 +283,7 @@ def _seconds(moment: datetime.datetime) -> float:
     return moment.timestamp()
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def _load(der: bytes) -> x509.Certificate:
     return x509.load_der_x509_certificate(der)
 
@@ -321,7 +321,7 @@ class _NameFacts:
 _NAMELESS = _NameFacts()
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def _name(der: bytes) -> _NameFacts:
     """The parts of a Name that are shown; kept, because a few CAs issue nearly everything."""
     name = x509.Name.from_bytes(der)
@@ -358,7 +358,7 @@ def tlv(data: bytes, at: int) -> tuple[int, int, int]:
     return tag, start, start + length
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=64)
 def _outline(der: bytes) -> _Outline:
     """The parts of `der`. Raises ValueError or IndexError where it is no certificate."""
     _, start, _ = tlv(der, 0)

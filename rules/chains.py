@@ -22,8 +22,9 @@ class ChainState:
 
     chain: tuple[bytes, ...]
     urls: dict[str, bytes | None] = field(default_factory=dict)
-    open_urls: set[str] = field(default_factory=set)
-    open_lookups: set[bytes] = field(default_factory=set)
+    # frozen, because nearly all are empty: thousands of sets would be megabytes
+    open_urls: frozenset[str] = frozenset()
+    open_lookups: frozenset[bytes] = frozenset()
     settled: bool = False
 
     @property
@@ -61,14 +62,14 @@ class Chains:
         self.roots[subject] = roots or TrustRoots()
         waiting = [s for s in self._states.values() if subject in s.open_lookups]
         for state in waiting:
-            state.open_lookups.discard(subject)
+            state.open_lookups -= {subject}
         return self._advance(waiting)
 
     def fetched(self, url: str, der: bytes | None) -> Wants:
         """An AIA address gave a certificate, or did not (None)."""
         waiting = [s for s in self._states.values() if url in s.open_urls]
         for state in waiting:
-            state.open_urls.discard(url)
+            state.open_urls -= {url}
             state.urls[url] = der
         return self._advance(waiting)
 
@@ -95,13 +96,12 @@ class Chains:
             missing = [s for s in subjects if s not in self.roots]
             fresh = [u for u in sources if u not in state.urls][: MAX_AIA - len(state.urls)]
             if missing:
-                state.open_lookups.update(missing)
+                state.open_lookups |= frozenset(missing)
                 lookups.update(dict.fromkeys(s for s in missing if s not in self._asked))
                 self._asked.update(missing)
             elif fresh:
-                state.open_urls.add(
-                    fresh[0]
-                )  # one after the other: the second only if the first gives nothing
+                # one after the other: the second only if the first gives nothing
+                state.open_urls |= {fresh[0]}
                 state.urls[fresh[0]] = None
                 urls[fresh[0]] = None
             else:

@@ -221,10 +221,13 @@ class Memory:
     # ----------------------------------------------------------------------------------------------------------------
 
     def _shared(self, seen: Observation) -> Observation:
-        """What was shown before is kept once: by the same question, and a chain by whoever shows it."""
+        """What was there before is kept once: a question and what it showed, and a chain by whoever shows it."""
         facts, before = seen.evidence, self.known.get(seen.step)
-        if before is not None and facts is not None and before.evidence == facts:
-            return replace(seen, evidence=before.evidence)
+        if before is not None:
+            same = facts is not None and before.evidence == facts
+            seen = replace(seen, step=before.step, evidence=before.evidence if same else facts)
+            if same:
+                return seen
         if not isinstance(facts, TlsFacts) or not facts.chain:
             return seen
         chain = self._chains.setdefault(facts.chain, facts.chain)

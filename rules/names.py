@@ -200,8 +200,13 @@ class Names:
             return
         if chain.ask is not None:
             chain = replace(chain, ask=None, outcome=Outcome.TIMEOUT, detail="resolver is dead")
-        self._chains[key] = chain
+        # the questions that were asked themselves: of thousands of names their equals would be megabytes
+        self._chains[key] = replace(chain, questions=tuple(map(self._asked, chain.questions)))
         self._close(host, done)
+
+    def _asked(self, question: DnsQuestion) -> DnsQuestion:
+        seen = self._seen.get(question)
+        return seen.step if seen is not None and isinstance(seen.step, DnsQuestion) else question
 
     def _lookup(self, question: DnsQuestion) -> tuple[DnsAnswer | None, Failure | None] | None:
         seen = self.seen(question)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 
 from rules.answer import passes
 from rules.audit import Audit
@@ -78,7 +79,7 @@ def _target(audit: Audit, target: Target, rows: list[Verdict], track: Track, now
         worst.cause if worst else "audit.not-reached",
         "dns" if worst is None or worst.check == "dns" else name,
         worst.summary if worst else f"{target.host} was not asked for yet",
-        (_dns_check(dns), _way_check(name, way)),
+        _checks(_dns_check(dns), _way_check(name, way)),
         chain=tuple(display(link.value, SHOWN) for link in chain.links) if chain else (),
         ttl=float(min(r.ttl for r in (*chain.links, *chain.addresses)))
         if chain and chain.addresses
@@ -98,7 +99,7 @@ def live(state: TargetState, track: Track) -> TargetState:
     return replace(
         state,
         addresses=tuple(track.addresses.values()),
-        stages=tuple(track.stages.items()),
+        stages=track.stages,
         handshakes=len(track.handshakes),
         intercepted=track.intercepted,
         measured=track.measured,
@@ -109,6 +110,12 @@ def _path_check(target: Target) -> CheckName:
     if target.port != 80:
         return "tls"
     return "crl" if target.document is not None and target.document.kind == "crl" else "http"
+
+
+@lru_cache(maxsize=1024)
+def _checks(*checks: CheckState) -> tuple[CheckState, ...]:
+    """One copy of each: thousands of targets have few."""
+    return checks
 
 
 def _dns_check(rows: list[Verdict]) -> CheckState:
@@ -197,6 +204,7 @@ def source_states(report: Report, audit: Audit) -> tuple[SourceState, ...]:
     """Every CRL and OCSP source that was judged: those that certificates name, and the lists that rules name."""
     found: dict[tuple[str, str], SourceState] = {}
     on_rule = {target.host for target in audit.targets if target.port == 80}
+    shown = {name: f"{name}:443" for names in audit.revocations.named_by.values() for name in names}
     for verdict in report.verdicts:
         url = dict(verdict.details).get("source", "")
         if not url or verdict.check not in ("crl", "ocsp"):
@@ -205,7 +213,7 @@ def source_states(report: Report, audit: Audit) -> tuple[SourceState, ...]:
         host = (split_url(url) or ("",))[0]
         named = audit.revocations.named_by.get(url, ())
         state = _source(kind, host if host in on_rule else "off-list", url, verdict, _until(audit, kind, url))
-        found[(kind, url)] = replace(state, endpoints=tuple(f"{name}:443" for name in sorted(named)))
+        found[(kind, url)] = replace(state, endpoints=tuple(shown[name] for name in sorted(named)))
     for target in audit.targets:
         document = target.document
         if document is None or document.kind != "crl" or target.host is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from rules.ruleset import Document, Group, Match, Probe, Rule, Rules, Severity
@@ -23,10 +23,11 @@ class Target:
     host: str | None
     probe: Probe | None = None
     why: str = ""
+    # one text for the thousands of verdicts that bear it
+    id: str = field(init=False, compare=False, repr=False)
 
-    @property
-    def id(self) -> str:
-        return f"{self.ruleset}/{self.rule.id}"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "id", f"{self.ruleset}/{self.rule.id}")
 
     @property
     def required(self) -> bool:

@@ -50,7 +50,7 @@ class Track:
     addresses: dict[str, AddressState] = field(default_factory=dict)
     handshakes: tuple[Shake, ...] = ()
     without: int = 0  # handshakes since then that showed no certificate
-    stages: dict[StageName, float] = field(default_factory=dict)
+    stages: tuple[tuple[StageName, float], ...] = ()  # as they are told, so that they are kept once
     measured: float | None = None
 
     @property
@@ -94,7 +94,7 @@ class Tracks:
         """
         track = self.of(key)
         stages = tuple(durations(seen))
-        track.stages.update(stages)
+        track.stages = tuple((dict(track.stages) | dict(stages)).items())
         track.measured = seen.started + seen.elapsed
         step = seen.step
         if not isinstance(step, TlsHandshake | HttpFetch):

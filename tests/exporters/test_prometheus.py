@@ -79,6 +79,21 @@ def test_families_come_in_the_order_of_the_catalogue_with_help_and_type() -> Non
     assert as_openmetrics(page(broken())) == len(series(page(broken())))
 
 
+def test_a_family_of_many_targets_has_one_head_and_all_its_samples_below_it() -> None:
+    """The page is made in pieces of some hundred targets."""
+    exposition = Exposition(PLACE)
+    done = exposition.update(many(1_001))
+    meters = busy().render()
+    pieces = list(exposition.parts(meters))
+    assert max(map(len, pieces)) < 250_000
+    body = b"".join(pieces)
+    assert promtool(body) == "", "which complains of a family that is in two places"
+    assert body == exposition.body(meters)
+    found = series(body)
+    assert len({dict(labels)["target"] for name, labels in found if name == "wayclear_target_info"}) == 1_001
+    assert done.dropped == 0
+
+
 def test_everything_besides_targets_is_at_most_500() -> None:
     one = everything()
     exposition = Exposition(one.place)

@@ -149,7 +149,7 @@ def serve(
     """Start a daemon; it listens when this returns, its first look may go on.
 
     `top`: further keys of the configuration, texts and lists of texts. `counted`: on SIGUSR1 it writes
-    how many tasks and objects it holds.
+    how many tasks and blocks it holds.
     """
     labels = {"connector": name, **(top or {})}
     intervals = "".join(f"{key} = {value:g}\n" for key, value in schedule.items())

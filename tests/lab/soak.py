@@ -3,7 +3,7 @@
 Everything is measured once a second, without a limit of the rate, so an hour does the work of more than two days. Every
 minute one address of the service is dropped for twenty seconds, so that judging, transitions and the history work as
 well. Every ten seconds the page, the report and the metrics are asked for, and a row is written: what the kernel says of
-the process (memory, descriptors, threads), how many tasks and objects it holds, connections, lag of its loop.
+the process (memory, descriptors, threads), how many tasks and blocks it holds, connections, lag of its loop.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Row:
     descriptors: int
     threads: int
     tasks: int
-    objects: int
+    blocks: int
     connections: int
     in_flight: int
     lag: float  # mean of the seconds since the row before
@@ -81,7 +81,7 @@ class Looks:
         status = lab.run(["sh", "-c", f"cat /proc/{pid}/status; ls /proc/{pid}/fd | wc -l"]).stdout
         told = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
         until("the counts of tasks", count.exists, 10.0, every=0.05)
-        tasks, objects = count.read_text(encoding="ascii").split()
+        tasks, blocks = count.read_text(encoding="ascii").split()
         lag = tuple(total(found, f"wayclear_event_loop_lag_seconds_{part}") for part in ("sum", "count"))
         late, woken = lag[0] - self._lag[0], lag[1] - self._lag[1]
         self._lag = (lag[0], lag[1])
@@ -91,7 +91,7 @@ class Looks:
             int(status.splitlines()[-1]),
             int(told["Threads"]),
             int(tasks),
-            int(objects),
+            int(blocks),
             int(total(found, "wayclear_connections_opened_total")),
             int(total(found, "wayclear_probes_in_flight")),
             round(late / woken if woken else 0.0, 5),
@@ -178,7 +178,7 @@ def verdict(rows: list[Row]) -> str:
         f"memory {counted[0].rss / 1e6:.1f} -> {last.rss / 1e6:.1f} MB, most {max(r.rss for r in rows) / 1e6:.1f} MB, "
         f"{slope(counted) / 1e6:+.2f} MB an hour",
         f"descriptors {counted[0].descriptors} -> {last.descriptors}, threads {counted[0].threads} -> {last.threads}, "
-        f"tasks {counted[0].tasks} -> {last.tasks}, objects {counted[0].objects} -> {last.objects}",
+        f"tasks {counted[0].tasks} -> {last.tasks}, blocks {counted[0].blocks} -> {last.blocks}",
         f"{last.connections} connections ({last.connections / last.seconds:.1f} a second), {last.transitions} "
         f"transitions, {last.missed} rounds missed, {last.cpu:.0f} s of CPU, history {last.history / 1e6:.1f} MB",
         *(f"FAULT: {fault}" for fault in wrong),

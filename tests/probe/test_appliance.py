@@ -60,7 +60,7 @@ async def test_the_first_look_asks_for_everything_once_and_is_judged_once(tmp_pa
         assert float(counted[0].split()[-1]) == connections == len(net.hits)
         track = here.appliance.tracks.of((RELAY, 443))
         assert set(track.addresses) == set(ZONE[RELAY])
-        assert {"dns", "tcp", "tls"} <= set(track.stages)
+        assert {"dns", "tcp", "tls"} <= set(dict(track.stages))
 
 
 @looping
@@ -265,7 +265,7 @@ async def test_after_twenty_silent_addresses_nothing_new_is_tried(tmp_path: Path
                 Observation(step, time.time(), 5.0, Failure(Stage.TCP, Code.TIMEOUT)), None
             )
         net.zone[BOOT] = Name(("20.50.1.77",))
-        await until(lambda: "20.50.1.77" in here.judged[-1].candidates[BOOT])
+        await until(lambda: "20.50.1.77" in here.judged[-1].ways.candidates[BOOT])
         begun = time.monotonic()
         await until(lambda: len(turns(here, begun)) >= 3)
         assert turns(here, begun, BOOT) == [], "a new address"

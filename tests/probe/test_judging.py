@@ -145,13 +145,13 @@ async def test_a_resolver_that_dies_is_noticed_by_its_heartbeat_and_by_second_op
     async with house(net, replace(STILL, retry=0.2)) as here, going(here):
         net.dead.add(RESOLVERS[0])
         died = time.monotonic()
-        await until(lambda: (RESOLVERS[0], False) in here.judged[-1].resolvers, 15)
+        await until(lambda: (RESOLVERS[0], False) in here.judged[-1].ways.resolvers, 15)
         asked = {q.name for q in net.asked if q.at > died and q.resolver == RESOLVERS[0]}
         assert len(asked) >= 4, "one name's fault would not be the resolver's"
         assert not since(net, died, RELAY), "the path was not asked for it"
-        assert here.judged[-1].resolvers[1] == (RESOLVERS[1], True)
+        assert here.judged[-1].ways.resolvers[1] == (RESOLVERS[1], True)
         net.dead.clear()
-        await until(lambda: (RESOLVERS[0], True) in here.judged[-1].resolvers, 15)
+        await until(lambda: (RESOLVERS[0], True) in here.judged[-1].ways.resolvers, 15)
         await until(lambda: not [v for v in here.judged[-1].report.verdicts if v.cause == "dns.timeout"], 15)
 
 
@@ -164,7 +164,7 @@ async def test_when_every_resolver_is_down_the_addresses_of_before_are_asked_on(
     net = Internet(tmp_path)
     async with house(net, replace(QUICK, retry=0.2)) as here, going(here):
         net.dead |= set(RESOLVERS)
-        await until(lambda: not any(alive for _, alive in here.judged[-1].resolvers), 15)
+        await until(lambda: not any(alive for _, alive in here.judged[-1].ways.resolvers), 15)
         begun = time.monotonic()
         await until(lambda: since(net, begun, RELAY))
         states = {a.address: a for a in here.appliance.tracks.of((RELAY, 443)).addresses.values()}
@@ -190,8 +190,8 @@ async def test_new_names_are_asked_for_at_once_and_one_address_of_theirs(tmp_pat
         wanted = [s for s in made.urgent if isinstance(s, TlsHandshake) and s.server_name == RELAY]
         assert len(wanted) == 1
         assert wanted[0].address in fresh
-        assert set(made.candidates[RELAY]) == set(fresh)
-        assert made.seconds > 0
+        assert set(made.ways.candidates[RELAY]) == set(fresh)
+        assert made.ways.seconds > 0
 
 
 # --- judgements by themselves, of scripted networks and of recordings -----------------------------------------------------
@@ -224,8 +224,8 @@ def test_a_healthy_network_leaves_nothing_urgent() -> None:
     made = by_itself(goldens.of_world(healthy()))
     assert made.urgent == made.void == ()
     assert {t.name for t in made.settled.targets} >= {f"{BOOTSTRAP}:443", f"{CRL_HOST}:80"}
-    assert made.candidates[BOOTSTRAP] == SCRIPTED[BOOTSTRAP]
-    assert {q.rtype for q in made.questions[BOOTSTRAP]} == {"A", "AAAA"}
+    assert made.ways.candidates[BOOTSTRAP] == SCRIPTED[BOOTSTRAP]
+    assert {q.rtype for q in made.ways.questions[BOOTSTRAP]} == {"A", "AAAA"}
     assert made.host == HOST
 
 

@@ -17,6 +17,7 @@ from typing import cast
 import pytest
 
 from exporters.meters import Meters
+from probe import telling
 from probe.appliance import Appliance, Told
 from probe.history import Bounds, History
 from probe.history_read import read
@@ -335,12 +336,24 @@ async def test_a_judgement_is_in_the_next_snapshot_at_once(tmp_path: Path) -> No
         await until(lambda: here.teller.snapshot.at > 0)
         before = here.teller.snapshot
         await asyncio.sleep(0.1)
-        here.teller.judged(here.house.appliance.judged)  # type: ignore[arg-type]  # there is one
+        await here.house.appliance._judge()
         begun = time.monotonic()
         await until(lambda: here.teller.snapshot is not before, 2)
         assert time.monotonic() - begun < 1
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+@looping
+async def test_a_long_ledger_is_kept_whole_however_few_of_it_wait_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(telling, "AT_ONCE", 3)
+    async with office(tmp_path) as here:
+        await until(lambda: not here.teller._tasks)
+        known = len(here.teller._ledger)
+        kept = (await here.history.load()).ledger
+        assert len(kept) == known > 3 * 3
 
 
 @looping

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import replace
 from email.utils import formatdate
 
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.audit import Audit
-from rules.context import CLOCK_NOTICE, CLOCK_SPREAD, MIN_CLOCKS, Context
+from rules.context import CLOCK_NOTICE, CLOCK_SPREAD, MIN_CLOCKS, Context, _median
 from rules.kinds.dns_chain import DnsAnswer, DnsQuestion, Record
 from rules.kinds.http_fetch import HttpFetch
 from rules.kinds.tls_handshake import TlsHandshake
@@ -80,6 +81,11 @@ def test_too_few_or_quarrelling_clocks_prove_nothing(behind: tuple[float, ...]) 
 def test_one_liar_among_many_is_outvoted() -> None:
     assert clocks(0, 0, 0, 90_000).skew == 0
     assert clocks(600, 600, 600, 90_000).skew == 600
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=9))
+def test_the_middle_is_the_librarys(values: list[float]) -> None:
+    assert _median(values) == statistics.median(values)
 
 
 def test_two_answers_of_one_host_are_one_clock() -> None:

@@ -133,7 +133,7 @@ def test_what_was_shown_before_is_kept_once() -> None:
     assert chains[0] is chains[1]
     first, again = resolves("a.test", "192.0.2.1"), resolves("a.test", "192.0.2.1", at=60.0)
     assert (held := told(first, again).known[first.step]) == again
-    assert held.evidence is first.evidence
+    assert [held.evidence is first.evidence, held.step is first.step] == [True, True]
 
 
 def test_a_handshake_without_the_get_keeps_what_the_last_get_said() -> None:

@@ -51,6 +51,15 @@ def drive(
     return done, asked
 
 
+def test_a_chain_holds_the_questions_that_were_asked_and_no_copies() -> None:
+    """Of thousands of names the copies would be megabytes."""
+    names = Names(("10.0.0.53", "10.0.0.54"))
+    _, asked = drive(names, ["a.example", "b.example"], resolved)
+    held = [q for host in names.hosts for chain in names.chains(host) for q in chain.questions]
+    assert len(held) == 8
+    assert {id(q) for q in held} <= {id(q) for q in asked}
+
+
 def test_a_name_is_resolved_when_every_resolver_and_the_system_have_spoken() -> None:
     names = Names(("10.0.0.53", "10.0.0.54"))
     done, asked = drive(names, ["a.example"], resolved)

@@ -303,10 +303,10 @@ def test_the_time_of_the_newest_answer() -> None:
     ask = DnsQuestion(RESOLVERS[0], BOOTSTRAP, "A")
     tracks.measured(KEY, Observation(ask, START, 0.5, None, DnsAnswer("NOERROR")), new=True)
     assert tracks.of(KEY).measured == START + 0.5
-    assert tracks.of(KEY).stages == {"dns": 0.5}
+    assert tracks.of(KEY).stages == (("dns", 0.5),)
     tracks.measured(KEY, Observation(ask, START + 9, 2.0, NO_ANSWER), new=True)
     assert tracks.of(KEY).measured == START + 11
-    assert tracks.of(KEY).stages == {"dns": 0.5}, "the last that there was"
+    assert tracks.of(KEY).stages == (("dns", 0.5),), "the last that there was"
 
 
 @pytest.mark.parametrize(
