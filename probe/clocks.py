@@ -6,10 +6,8 @@ long it slept. Where there is no such clock, a sleep looks like a step forward.
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 #: Differences below this, in seconds, are the work of whoever disciplines the clock.
@@ -55,13 +53,13 @@ def change(before: Readings, after: Readings) -> Change:
     return Change(stepped if abs(stepped) > TOLERANCE else 0.0, asleep)
 
 
-async def watch(every: float, tell: Callable[[Change], None]) -> None:
-    """Look at the clocks every so many seconds, for ever, and tell what happened to them."""
-    before = Readings.now()
-    while True:
-        await asyncio.sleep(every)
-        after = Readings.now()
-        found = change(before, after)
-        before = after
-        if found:
-            tell(found)
+class Clocks:
+    """Both clocks, looked at again and again."""
+
+    def __init__(self) -> None:
+        self._before = Readings.now()
+
+    def look(self) -> Change:
+        """What happened to them since the last look."""
+        before, self._before = self._before, Readings.now()
+        return change(before, self._before)

@@ -21,7 +21,7 @@ from cryptography.hazmat.backends.openssl import backend
 from exporters.meters import Meters
 from probe import heap, signals
 from probe.appliance import Appliance, Told
-from probe.clocks import Change, watch
+from probe.clocks import Change, Clocks
 from probe.config import Config
 from probe.event_log import Happening
 from probe.first_look import look_first, pausing
@@ -51,8 +51,8 @@ from rules.verdict import Plan
 LOG = logging.getLogger("wayclear")
 #: Seconds between two ticks, and how far ahead each looks: a tick that is late misses nothing.
 TICK, HORIZON = 30.0, 35.0
-#: Seconds between two looks at the clocks, at the loop's lag, at the files; between two retentions.
-CLOCKS_EVERY, LAG_EVERY, FILES_EVERY, RETENTION_EVERY = 5.0, 5.0, 15.0, 3600.0
+#: Seconds between two looks at clocks, loop and windows, and at the files; between two retentions.
+LOOK_EVERY, FILES_EVERY, RETENTION_EVERY = 5.0, 15.0, 3600.0
 #: Seconds in which it ends.
 END = 4.0
 T = TypeVar("T")
@@ -86,7 +86,8 @@ class Daemon:
         self._fault = self._waits = ""  # what the status page notes
         self._connections = 0
         self._code = 0
-        self._lag: asyncio.TimerHandle | None = None
+        self._clocks = Clocks()
+        self._timer: asyncio.TimerHandle | None = None  # of the next look at them
         self._fed = 0.0  # loop time
 
     # --- from start to end ---------------------------------------------------------------------------------------------
@@ -100,8 +101,7 @@ class Daemon:
         signals.hear(self.stop, self._reload_wanted.set)
         await server.start()
         try:
-            self._look_at_lag(asyncio.get_running_loop().time())
-            self._watch(watch(CLOCKS_EVERY, self._clocks_changed))
+            self._look(asyncio.get_running_loop().time())
             self._watch(self._work(server.addresses))
             await self._stop.wait()
         finally:
@@ -193,8 +193,8 @@ class Daemon:
     async def _close(self, server: HttpServer) -> None:
         """Everything ends within `END` seconds, what hangs is left behind."""
         self._jobs.stop()
-        if self._lag is not None:
-            self._lag.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
         for task in self._tasks:
             task.cancel()
         try:
@@ -243,11 +243,8 @@ class Daemon:
         return self._teller.state(self._appliance, now)
 
     async def reload(self) -> str:
-        """Read the files anew; "" when they are in force now, else what is wrong (the old ones stay).
-
-        It comes to its end although whoever asked for it goes, and one comes after the other.
-        """
-        return await asyncio.shield(self._watch(self._reload()))
+        """Read the files anew, one after the other; "" when they are in force, else what is wrong (the old ones stay)."""
+        return await asyncio.shield(self._watch(self._reload()))  # to its end although whoever asked goes
 
     async def _reload(self) -> str:
         async with self._reloading:
@@ -317,13 +314,13 @@ class Daemon:
     def _missed(self, job: str) -> None:
         LOG.warning("the job %s was missed", job)
         self._meters.job_missed(job)
+        for kind in KINDS:
+            if kind == job:  # its next turn may be later than the last one has looked ahead
+                self._watch(self._tick(kind))
 
     async def _tick(self, kind: Kind) -> None:
-        appliance = self._appliance
-        if appliance is None:
-            return
-        appliance.paused = pausing(self._config) is not None
-        appliance.arm(kind, HORIZON)
+        if self._appliance is not None:
+            self._appliance.arm(kind, HORIZON)
 
     async def _retain(self) -> None:
         now = time.time()
@@ -358,10 +355,10 @@ class Daemon:
             self._code = 1
             self._stop.set()  # whoever watches the service starts it anew
 
-    def _look_at_lag(self, due: float) -> None:
-        """How late the loop is (the prober looks more often while it measures), and the watchdog's sign of life.
+    def _look(self, due: float) -> None:
+        """How late the loop is (the prober looks more often), the watchdog's sign of life, the clocks, a pausing window.
 
-        A bare timer: what wakes an idle processor costs more than what it does.
+        One bare timer for all: what wakes an idle processor costs more than what it does.
         """
         loop = asyncio.get_running_loop()
         now = loop.time()
@@ -369,8 +366,12 @@ class Daemon:
         if (feed := self._notifier.interval) is not None and now - self._fed >= feed:
             self._fed = now
             self._notifier.watchdog()
-        due = now + (LAG_EVERY if feed is None else feed / -(-feed // LAG_EVERY))
-        self._lag = loop.call_at(due, self._look_at_lag, due)
+        due = now + (LOOK_EVERY if feed is None else feed / -(-feed // LOOK_EVERY))
+        self._timer = loop.call_at(due, self._look, due)
+        if found := self._clocks.look():
+            self._clocks_changed(found)
+        if self._appliance is not None and self._ready:
+            self._appliance.paused = pausing(self._config) is not None
 
     def _clocks_changed(self, found: Change) -> None:
         """A step or a sleep costs one extra look, and is told."""

@@ -62,12 +62,15 @@ class Ways:
     candidates: dict[str, tuple[str, ...]]
     questions: dict[str, tuple[DnsQuestion, ...]]
     resolvers: tuple[tuple[str, bool], ...]
-    seconds: float  # that the judgement took
+    seconds: float  # that the judgement took up to here
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What a judgement tells the loop. Of a long list it is megabytes: only `ways` is held until the next one."""
+    """What a judgement tells. Of a long list it is megabytes: everybody keeps what he needs until the next one.
+
+    Measuring keeps `ways`, what is due keeps `targets` and `wishes`, the page keeps the report and what is settled.
+    """
 
     report: Report
     settled: Settled

@@ -40,7 +40,7 @@ SHOWN = 50
 #: Seconds between two snapshots while nothing is judged, unless targets are measured more often: a service name is
 #: measured once a minute, and whatever changes a verdict makes one at once.
 LATEST = 30.0
-#: Ledger entries that wait for the disk at one time: as rows they are several times as large.
+#: Ledger entries that wait for the disk at one time while it works: as rows they are several times as large.
 AT_ONCE = 500
 
 
@@ -301,9 +301,9 @@ class Teller:
             self._meters.drift()
             self.drifts.appendleft(drift)
             LOG.info("drift: %s", drift.text)
-        if first or transitions or seen.drifts:
-            await self._history.record(first + transitions, (), seen.drifts)
-        for start in range(0, len(seen.write), AT_ONCE):  # the first look's are thousands
+        if first or transitions or seen.drifts or seen.write:  # as a rule this is all, in one transaction
+            await self._history.record(first + transitions, seen.write[:AT_ONCE], seen.drifts)
+        for start in range(AT_ONCE, len(seen.write), AT_ONCE):  # the first look's are thousands
             await self._history.record(ledger=seen.write[start : start + AT_ONCE])
         for transition in transitions:
             await asyncio.to_thread(self._events.write, event_of(transition))

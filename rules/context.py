@@ -31,9 +31,10 @@ _texts: list[tuple[str, ...]] = [()]  # of ids, "o1" first: one for each number,
 
 def _ids(number: int) -> tuple[str, ...]:
     """Ids of so many observations, or of more."""
-    if len(_texts[0]) < number:
-        _texts[0] = (*_texts[0], *(f"o{n}" for n in range(len(_texts[0]) + 1, number + 1)))
-    return _texts[0]
+    known = _texts[0]
+    if len(known) < number:
+        known = _texts[0] = (*known, *(f"o{n}" for n in range(len(known) + 1, number + 1)))
+    return known
 
 
 @dataclass

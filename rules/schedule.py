@@ -97,10 +97,8 @@ class Schedule:
         if old is not None:
             entry.failures, entry.out, entry.again = old.failures, old.out, old.again
             old.version = -1
-            if (
-                entry.out
-            ):  # the round under way is of its old times: the first of the new ones is still to come
-                entry.due = entry.grid = due - interval
+            if entry.out:  # for its old turn: the first of the new ones is still to come
+                entry.due = old.due
         self._entries[key] = entry
         if not entry.out:
             self._push(entry)

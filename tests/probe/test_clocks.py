@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.clocks import TOLERANCE, Change, Readings, change, watch
-from tests.probe.looped import looping, until
+from probe.clocks import TOLERANCE, Clocks, Readings, change
 
 YEAR = 365 * 86_400.0
 BEFORE = Readings(1.8e9, 5000.0, 6000.0)
@@ -80,23 +78,18 @@ def test_a_leap_second_is_no_step() -> None:
     assert not change(BEFORE, after(wall=-1.0))
 
 
-@looping
-async def test_it_is_told_of_each_change_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    wall, boot, told = time.time, time.clock_gettime, list[Change]()
+def test_each_change_is_seen_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    wall, boot = time.time, time.clock_gettime
     ahead = {"wall": 0.0, "boot": 0.0}
     monkeypatch.setattr(time, "time", lambda: wall() + ahead["wall"])
     monkeypatch.setattr(time, "clock_gettime", lambda clock: boot(clock) + ahead["boot"])
-    watching = asyncio.create_task(watch(0.02, told.append))
-    await asyncio.sleep(0.1)
-    assert told == []
+    clocks = Clocks()
+    assert not clocks.look()
     ahead |= {"wall": 8 * 3600.0, "boot": 8 * 3600.0}  # a night's sleep
-    await until(lambda: told)
+    found = clocks.look()
+    assert (round(found.stepped), round(found.asleep)) == (0, 28_800)
+    assert not clocks.look()
     ahead["wall"] -= 5 * YEAR
-    await until(lambda: len(told) == 2)
-    await asyncio.sleep(0.1)
-    watching.cancel()
-    await asyncio.gather(watching, return_exceptions=True)
-    assert [(round(found.stepped), round(found.asleep)) for found in told] == [
-        (0, 28_800),
-        (-round(5 * YEAR), 0),
-    ]
+    found = clocks.look()
+    assert (round(found.stepped), round(found.asleep)) == (-round(5 * YEAR), 0)
+    assert not clocks.look()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import time
 import tomllib
 from pathlib import Path
 
@@ -83,3 +85,26 @@ def test_an_end_in_a_window_is_an_end(tmp_path: Path) -> None:
         code, took = daemon.end()
         assert (code, took < 5) == (0, True)
         assert "Traceback" not in daemon.log()
+
+
+def test_a_window_that_opens_by_itself_later_is_heard_within_seconds_and_so_is_its_end(
+    tmp_path: Path,
+) -> None:
+    """Not only at a tick, which comes every half minute: the page says at once that nothing is asked."""
+    opens = time.time() + 8.0
+    window = f'[[maintenance]]\nname = "later"\nstart = {_shown(opens)}\nend = {_shown(opens + 16.0)}\npause = true\n'
+    net = Internet(tmp_path)
+    with served(tmp_path, net=net, more=window) as daemon:
+        daemon.ready()
+        assert time.time() < opens
+        time.sleep(opens + 7.0 - time.time())
+        quiet = time.monotonic()
+        time.sleep(opens + 16.0 - time.time())
+        assert [hit for hit in net.hits if hit.at > quiet] == []
+        ended = time.monotonic()
+        daemon.until(lambda: [hit for hit in net.hits if hit.at > ended], 8)
+        assert daemon.end()[0] == 0
+
+
+def _shown(at: float) -> str:
+    return datetime.datetime.fromtimestamp(round(at), datetime.UTC).isoformat()

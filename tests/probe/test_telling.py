@@ -8,7 +8,7 @@ import gzip
 import logging
 import sqlite3
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,6 +21,7 @@ from probe import telling
 from probe.appliance import Appliance, Told
 from probe.history import Bounds, History
 from probe.history_read import read
+from probe.history_ring import Ring, Row
 from probe.judging import Judged, judge
 from probe.rounds import Closed
 from probe.serve_config import Intervals, ServeConfig
@@ -349,8 +350,18 @@ async def test_a_long_ledger_is_kept_whole_however_few_of_it_wait_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(telling, "AT_ONCE", 3)
+    waited: list[int] = []
+    add = Ring.add
+
+    def counted(ring: Ring, rows: Iterable[Row]) -> int:
+        found = list(rows)
+        waited.append(sum(row.table == "ledger" for row in found))
+        return add(ring, found)
+
+    monkeypatch.setattr(Ring, "add", counted)
     async with office(tmp_path) as here:
         await until(lambda: not here.teller._tasks)
+        assert max(waited) == 3, "not all at once"
         known = len(here.teller._ledger)
         kept = (await here.history.load()).ledger
         assert len(kept) == known > 3 * 3
