@@ -106,6 +106,7 @@ def _same(tails: _Tails) -> _Tails:
 
 @lru_cache(maxsize=256)
 def _same_counts(counts: tuple[int, ...]) -> tuple[int, ...]:
+    """The same for the counts of a `Tally`."""
     return counts
 
 

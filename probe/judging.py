@@ -57,7 +57,10 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Ways:
-    """What measuring goes by until the next judgement: addresses and questions by name, resolvers and whether they live."""
+    """What measuring goes by until the next judgement: the ways to each target.
+
+    Addresses that are tried and questions that its chains stand on, by name; each resolver and whether it lives.
+    """
 
     candidates: dict[str, tuple[str, ...]]
     questions: dict[str, tuple[DnsQuestion, ...]]
@@ -97,9 +100,7 @@ def judge(
     audit = Audit(rules, plan, memory)
     ready = [item for item in audit.ready() if audit.wanted(item.step)]
     urgent = _urgent(audit, ready)
-    wishes = tuple(
-        _wishes(audit, ready, intervals, now)
-    )  # before the report: the most memory is in use at the end
+    wishes = tuple(_wishes(audit, ready, intervals, now))
     report = make_report(audit, now, now, VERSION)
     settled = _settled(audit, report, tracks, confirmation, frozenset(filter(None, map(_host, urgent))), now)
     return Judged(
@@ -130,6 +131,7 @@ def _settled(
 
 
 def _ways(audit: Audit, begun: float) -> Ways:
+    """`begun`: when the judgement did, by `time.perf_counter`."""
     return Ways(
         {host: _tried(audit, host) for host in audit.names.hosts},
         {host: _questions(audit, host) for host in audit.names.hosts},
