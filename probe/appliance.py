@@ -81,7 +81,7 @@ class Appliance:
         self._wishes: dict[Hashable, Wish] = {}
         self._extras: dict[str, list[Wish]] = {}  # by the name that they are about
         self._failing: frozenset[Key] = frozenset()
-        self._held: frozenset[Key] = frozenset()
+        self._awaited: frozenset[Key] = frozenset()
         self._asking: set[Step] = set()
         self._judged_at = 0.0
         self._armed: dict[Kind, float] = {}  # monotonic; until when timers are set
@@ -196,7 +196,7 @@ class Appliance:
         self._plan_wishes(made.wishes)
         self.memory.drop(made.void)
         self._want((*made.urgent, *made.void))
-        for key in self._held:
+        for key in self._awaited:
             self.schedule.sooner(key, time.monotonic() + self.schedule.retry)
         for kind in KINDS:
             self._arm(kind)
@@ -226,7 +226,9 @@ class Appliance:
             self.schedule.put(key, one.kind, self.planned[one.kind], now, groups=apart)
         self._rounds.plan((one.key, one.kind) for one in found.values())
         self._failing = frozenset((t.host, t.port) for t in made.settled.targets if t.status is Status.FAIL)
-        self._held = frozenset((t.host, t.port) for t in made.settled.targets if t.name in made.settled.held)
+        self._awaited = frozenset(
+            (t.host, t.port) for t in made.settled.targets if t.name in made.settled.awaited
+        )
 
     def _interval(self, kind: Kind) -> float:
         intervals = self.config.serve.schedule
@@ -302,7 +304,7 @@ class Appliance:
             self._arm(kind)
             if watched is not None and not self.paused:
                 self._close(watched, ok)
-            if key in self._held:
+            if key in self._awaited:
                 self._dirty.set()
 
     def _close(self, watched: Watched, ok: bool) -> None:
@@ -319,7 +321,7 @@ class Appliance:
         if address is None:
             return False
         for step in dict.fromkeys(step_for(target, address) for target in watched.targets):
-            if ("document", document(step)) in self._wishes:
+            if ("document", document(step)) in self._wishes and watched.key not in self._awaited:
                 continue  # a list is fetched by its own life
             if not self.asker.allows(step):
                 return False

@@ -1,8 +1,10 @@
 """A change is confirmed before it becomes a transition, and remembered since when things are as they are.
 
-A target's new status counts when the judgement wants no second look at it any more and two measurements of different
-times showed it. Until then the target stays as it was. The answer follows when nothing of it waits. Neither waits longer
-than `PATIENCE` seconds.
+A target's new status counts when the judgement wants no second look at it any more, two measurements of different times
+showed it, and it does not rest on addresses of before and after the change at once: a name of which one address works again
+while the others were not tried since is not half broken. Until then the target stays as it was. The answer follows when
+nothing of it waits; one that gets better waits as well for what failed before that and was not tried since. Nobody waits
+longer than `PATIENCE` seconds.
 
 What a history knows of the time before goes on: a target that is as it was is so since then, one that is not has changed.
 """
@@ -13,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from rules.freshness import looked, outlived
 from rules.memory import moved
 from rules.state import TargetState
 from rules.trend import Transition
@@ -31,6 +34,7 @@ _WORDS = {
 }
 _STATUSES = {w: Status(w) for w in ("pass", "warn", "inconclusive", "fail")}
 CONNECTOR = "connector"  #: the subject of transitions of the answer
+_ORDER = (Answer.NO, Answer.NOT_PROVEN, Answer.DEGRADED, Answer.YES)  # the better the later
 
 
 def word(status: Status) -> str:
@@ -52,7 +56,8 @@ def heaviest(report: Report) -> str:
 class _Standing:
     """What is published of a subject. `waiting`: a word that was seen and not confirmed, with the time of its measurement.
 
-    `state` is None for what only the history knows; `summary` is its sentence.
+    `changing` is the measurement with which that began. `state` is None for what only the history knows; `summary` is its
+    sentence.
     """
 
     word: str
@@ -63,6 +68,7 @@ class _Standing:
     waiting: str = ""
     waiting_at: float | None = None
     waiting_since: float = 0.0
+    changing: float = 0.0
 
 
 def _remembered(target: TargetState, old: _Standing) -> TargetState:
@@ -72,7 +78,8 @@ def _remembered(target: TargetState, old: _Standing) -> TargetState:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What may be told. `held`: names of targets whose change waits for confirmation.
+    """What may be told. `held`: names of targets whose change waits for confirmation; `awaited`: these, and those for
+    which the answer waits. To measure them soon is to know soon.
 
     `first`: what was seen for the first time and no history knew. No change, and so nothing to tell anybody; kept, it
     lets the next process know what was.
@@ -83,6 +90,7 @@ class Settled:
     answer_since: float
     transitions: tuple[Transition, ...]
     held: frozenset[str]
+    awaited: frozenset[str]
     report_holds: bool  # whether the report of this judgement is the one to tell
     first: tuple[Transition, ...] = ()
 
@@ -107,6 +115,7 @@ class Confirmation:
         """
         for standing in list(self._standing.values()):
             standing.waiting_since = moved(standing.waiting_since, by, now)
+            standing.changing = moved(standing.changing, by, now)
             if standing.waiting_at is not None:
                 standing.waiting_at = moved(standing.waiting_at, by, now)
         if self._waits_since is not None:
@@ -128,9 +137,11 @@ class Confirmation:
             told.append(self._target(key, target, target.host in pending, now, transitions, held))
         for gone in [key for key in self._standing if key not in seen]:
             del self._standing[gone]
-        waits = bool(held or pending)  # a list that no target is has its second try as well
+        unsure = self._unsure(report, told, now)
+        waits = bool(held or pending or unsure)  # a list that no target is has its second try as well
         answer, since, holds = self._settle_answer(report, waits, now, transitions)
-        return Settled(tuple(told), answer, since, tuple(transitions), frozenset(held), holds, first)
+        awaited = frozenset(held) | unsure
+        return Settled(tuple(told), answer, since, tuple(transitions), frozenset(held), awaited, holds, first)
 
     def _first(self, targets: tuple[TargetState, ...], now: float) -> tuple[Transition, ...]:
         """Take over what is known of targets that are seen for the first time; the others as transitions from ""."""
@@ -168,7 +179,7 @@ class Confirmation:
         old = self._standing.get(key)
         if old is None:
             old = self._standing[key] = _Standing(new, target.cause, now)
-        elif new != old.word and not self._confirmed(old, new, target.measured, pending, now):
+        elif new != old.word and not self._confirmed(old, new, target, pending, now):
             held.add(target.name)
             before = old.state or _remembered(target, old)
             return replace(
@@ -188,9 +199,12 @@ class Confirmation:
         old.state = replace(target, since=old.since)
         return old.state
 
-    def _confirmed(self, old: _Standing, new: str, measured: float | None, pending: bool, now: float) -> bool:
+    def _confirmed(self, old: _Standing, new: str, target: TargetState, pending: bool, now: float) -> bool:
+        measured = looked(target)
         if not old.waiting:
             old.waiting_since = now
+            # a first look has tried everything since whatever the history knows
+            old.changing = measured or 0.0 if old.state is not None else 0.0
         again = old.waiting == new and old.waiting_at is not None and measured != old.waiting_at
         if old.waiting != new:
             # Beside what only the history knows stands a first look, whose times are not yet those of its answers.
@@ -198,7 +212,19 @@ class Confirmation:
         elif old.waiting_at is None:
             old.waiting_at = measured
         late = abs(now - old.waiting_since) >= PATIENCE  # nothing can be measured: it is so all the same
-        return late or (again and not pending)
+        return late or (again and not pending and not outlived(target, old.changing))
+
+    def _unsure(self, report: Report, targets: Iterable[TargetState], now: float) -> frozenset[str]:
+        """Targets that failed when the answer began to get better, and were not measured since."""
+        old = self._answer
+        if old is None or _ORDER.index(report.answer) <= _ORDER.index(Answer(old.word)):
+            return frozenset()
+        began = now if self._waits_since is None else self._waits_since
+        return frozenset(
+            target.name
+            for target in targets
+            if word(target.status) != "pass" and (when := looked(target)) is not None and when < began
+        )
 
     def _settle_answer(
         self, report: Report, waits: bool, now: float, transitions: list[Transition]

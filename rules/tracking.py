@@ -135,16 +135,17 @@ class Tracks:
             before = track.addresses.get(candidate.address)
             ok, cause = _outcome(by_address.get(candidate.address, []))
             seen = audit.seen.get(audit.step_for(target, candidate.address))
+            tried = before.tried if before is not None else None
             if seen is not None and seen.stale:  # another address answered for this one
                 ok, cause = (before.ok, before.cause) if before is not None else (None, "ok")
+            elif seen is not None:  # and no later answer that came while this was judged
+                tried = seen.started
             fresh[candidate.address] = AddressState(
                 candidate.address,
                 "ipv6" if is_v6(candidate.address) else "ipv4",
                 ok,
                 cause,
-                before.tried
-                if before is not None and before.tried is not None
-                else (now if ok is not None else None),
+                now if tried is None and ok is not None else tried,
                 current=not candidate.stale,
                 stale=candidate.stale,
             )

@@ -13,7 +13,7 @@ import pytest
 
 from probe import judging
 from probe.serve_config import Intervals
-from rules.confirm import Confirmation
+from rules.confirm import Confirmation, word
 from rules.kinds.http_fetch import HttpExchange, HttpFetch
 from rules.kinds.revocation import digest_crl
 from rules.kinds.tls_handshake import TlsHandshake
@@ -25,7 +25,19 @@ from rules.tracking import Tracks
 from rules.verdict import Plan
 from tests import pki
 from tests.probe.internet import CRL_PATH, LISTS, RELAY, RESOLVERS, SIGN_IN, ZONE, Internet, Name
-from tests.probe.looped import KEEN, QUICK, STILL, entry, extras, going, house, looping, since, until
+from tests.probe.looped import (
+    KEEN,
+    QUICK,
+    STILL,
+    House,
+    entry,
+    extras,
+    going,
+    house,
+    looping,
+    since,
+    until,
+)
 from tests.rules import goldens
 from tests.rules.script import (
     ALL,
@@ -122,6 +134,27 @@ async def test_a_list_that_cannot_be_had_is_tried_again_sooner_and_at_another_ad
         net.places["20.50.4.1"] = net.places["20.50.4.2"] = "reset"
         here.appliance.schedule.sooner(("document", ("crl", LISTS, 80, CRL_PATH, None)), begun)
         await until(lambda: {hit.address for hit in since(net, begun, LISTS)} == {"20.50.4.1", "20.50.4.2"})
+
+
+@looping
+async def test_a_list_whose_change_waits_is_fetched_again_before_its_life_is_over(tmp_path: Path) -> None:
+    """That its host's name still resolves confirms nothing, and its next regular turn is hours away."""
+    key = ("document", ("crl", LISTS, 80, CRL_PATH, None))
+    net = Internet(tmp_path)
+    async with house(net, replace(STILL, retry=0.2)) as here, going(here):
+        (address,) = ZONE[LISTS]
+        for place, after in (("reset", "fail"), ("genuine", "pass")):
+            net.places[address] = place  # type: ignore[assignment]  # one of its ways
+            here.appliance.schedule.sooner(key, time.monotonic())
+            await until(lambda after=after: told_of(here, LISTS) == after, 5)  # type: ignore[misc]  # binds this turn's
+        begun = time.monotonic()
+        await asyncio.sleep(1.0)
+        assert not since(net, begun, LISTS), "and then it has its life again"
+
+
+def told_of(here: House, host: str) -> str:
+    (target,) = [t for t in here.judged[-1].settled.targets if t.host == host]
+    return word(target.status)
 
 
 # --- resolvers ------------------------------------------------------------------------------------------------------------

@@ -116,6 +116,19 @@ def test_addresses_that_fail_and_those_of_which_nothing_is_known(
     assert watch.of(TWO).ok
 
 
+def test_an_answer_that_comes_while_others_are_judged_is_no_part_of_that_judgement() -> None:
+    """Else what is known of its address would pass for as new as the answer is."""
+    watch = Watch(healthy())
+    step = TlsHandshake(ONE, 443, BOOTSTRAP, path="/")
+    late = replace(healthy().when(TlsHandshake, SILENCE).answer(step), started=START + 60.0)
+    watch.tracks.measured(KEY, late, new=True)
+    watch.judge()
+    assert (watch.of(ONE).ok, watch.of(ONE).tried) == (True, START)
+    watch.memory.take(late)
+    watch.judge()
+    assert (watch.of(ONE).ok, watch.of(ONE).tried) == (False, START + 60.0)
+
+
 def test_an_address_past_the_limit_is_known_and_not_tried() -> None:
     many = tuple(f"203.0.113.{n}" for n in range(100, 110))
     watch = Watch(healthy(zone={**ZONE, BOOTSTRAP: many}))

@@ -1,0 +1,234 @@
+"""A target whose addresses are tried one after the other: what is older than a change is no part of what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rules.confirm import CONNECTOR, PATIENCE, Confirmation, Settled, word
+from rules.freshness import looked, outlived
+from rules.state import AddressState, Family, TargetState
+from rules.verdict import Answer, Report, Status
+from tests.rules.script import START, healthy, judged
+
+YES = judged(healthy())
+NO, DEGRADED = replace(YES, answer=Answer.NO), replace(YES, answer=Answer.DEGRADED)
+NAME = TargetState("a.test", 443, "app/a", "service", True, Status.PASS, "ok", "tls", "fine", ())
+NONE: frozenset[str] = frozenset()
+ALL_WORK: frozenset[int] = frozenset()
+A, B = frozenset({"a.test:443"}), frozenset({"b.test:443"})
+EVERY = 15.0
+
+
+def at(number: int, ok: bool | None, tried: float | None, family: Family = "ipv4") -> AddressState:
+    return AddressState(f"{family} {number}", family, ok, "ok" if ok else "tcp.timeout", tried, current=True)
+
+
+def of(*addresses: AddressState, check: str = "tls", measured: float | None = None) -> TargetState:
+    """A target as it is judged by its addresses."""
+    good = [a.ok for a in addresses if a.ok is not None]
+    status = Status.PASS if all(good) else Status.WARN if any(good) else Status.FAIL
+    newest = max((a.tried for a in addresses if a.tried is not None), default=None)
+    made = replace(NAME, status=status, cause="ok" if all(good) else "tcp.timeout", addresses=addresses)
+    return replace(made, check=check, measured=measured or newest)  # type: ignore[arg-type]  # a check's name
+
+
+# --- when it was looked at -------------------------------------------------------------------------------------------------
+
+
+def test_an_answer_about_the_name_is_no_look_at_its_addresses() -> None:
+    assert looked(of(at(1, False, 10.0), at(2, False, 25.0), measured=90.0)) == 25.0
+    assert looked(of(at(1, True, 10.0), at(2, True, 25.0), measured=90.0)) == 25.0
+
+
+def test_where_the_name_is_at_fault_its_answer_is_the_look() -> None:
+    assert looked(of(at(1, False, 10.0), check="dns", measured=90.0)) == 90.0
+    recovered = of(at(1, True, 10.0), check="dns", measured=90.0)
+    assert looked(recovered) == 10.0, "whether it works again is seen at an address"
+
+
+def test_addresses_that_nobody_asks_any_more_do_not_count() -> None:
+    gone = replace(at(1, False, 50.0), current=False)
+    assert looked(of(gone, at(2, False, 25.0))) == 25.0
+    assert looked(of(replace(gone, stale=True), at(2, False, 25.0))) == 50.0, "the last good ones are asked"
+    assert looked(of(at(1, None, 50.0), at(2, False, 25.0))) == 25.0, "nothing came of it"
+    assert looked(of(gone, measured=60.0)) == 60.0
+    assert looked(NAME) is None
+
+
+@pytest.mark.parametrize(
+    ("addresses", "expected"),
+    [
+        ((), False),
+        ((at(1, True, 20.0), at(2, False, 5.0)), True),  # works again; the other was not tried since
+        ((at(1, True, 20.0), at(2, False, 10.0)), False),  # tried with it, and still broken
+        ((at(1, True, 20.0), at(2, True, 5.0)), False),  # nothing of it was ever otherwise
+        ((at(1, False, 20.0), at(2, True, 5.0)), True),  # fails now; the other may do so as well
+        ((at(1, False, 15.0), at(2, True, 20.0), at(3, True, 5.0)), False),  # one of three is broken
+        ((at(1, True, 20.0), at(2, None, 5.0)), False),
+        ((at(1, True, 20.0), at(2, False, None)), False),
+        ((at(1, True, 20.0), at(2, False, 5.0, "ipv6")), False),  # IPv6 has a fault of its own
+        ((at(1, True, 20.0), at(2, False, 5.0, "ipv6"), at(3, True, 8.0, "ipv6")), True),
+        ((at(1, True, 20.0), replace(at(2, False, 5.0), current=False)), False),
+    ],
+)
+def test_what_is_older_than_a_change_and_says_otherwise(
+    addresses: tuple[AddressState, ...], expected: bool
+) -> None:
+    assert outlived(of(*addresses), 10.0) is expected
+
+
+# --- in rotation -------------------------------------------------------------------------------------------------------------
+
+
+class Rotation:
+    """A target with so many addresses, of which one after the other is tried; each try is judged."""
+
+    def __init__(self, addresses: int) -> None:
+        self.confirmation, self.now = Confirmation(), START
+        self.known = [at(n, True, START + n) for n in range(addresses)]
+        self.changes: list[tuple[str, str]] = []
+        self.judge()
+
+    def judge(self, report: Report = YES, answered: float | None = None) -> Settled:
+        target = of(*self.known, measured=answered or max(a.tried or 0.0 for a in self.known))
+        settled = self.confirmation.settle(report, [target], NONE, self.now)
+        self.changes += [(t.before, t.after) for t in settled.transitions if t.subject != CONNECTOR]
+        return settled
+
+    def turn(self, broken: Set[int]) -> Settled:
+        """The address that was tried longest ago, while the `broken` ones are."""
+        self.now += EVERY
+        number = min(range(len(self.known)), key=lambda n: self.known[n].tried or 0.0)
+        self.known[number] = at(number, number not in broken, self.now)
+        return self.judge()
+
+
+def test_a_name_that_works_again_is_not_half_broken_on_its_way() -> None:
+    three = Rotation(3)
+    for _ in range(4):
+        three.turn({0, 1, 2})
+    assert three.changes == [("pass", "fail")]
+    for left in (2, 1):
+        settled = three.turn(ALL_WORK)
+        assert (word(settled.targets[0].status), settled.held) == ("fail", A), left
+    three.turn(ALL_WORK)
+    three.turn(ALL_WORK)
+    assert three.changes == [("pass", "fail"), ("fail", "pass")]
+
+
+def test_one_address_of_four_that_fails_is_told_as_soon_as_another_one_works() -> None:
+    four = Rotation(4)
+    four.turn({0})
+    settled = four.turn({0})
+    assert four.changes == [("pass", "warn")]
+    assert word(settled.targets[0].status) == "warn"
+
+
+def test_an_answer_about_the_name_confirms_no_change_of_its_addresses() -> None:
+    one = Rotation(1)
+    one.turn({0})
+    for _ in range(3):
+        one.now += EVERY
+        assert word(one.judge(answered=one.now).targets[0].status) == "pass"
+    one.turn({0})
+    assert one.changes == [("pass", "fail")]
+
+
+@given(
+    addresses=st.integers(1, 4), before=st.integers(0, 9), down=st.integers(6, 20), after=st.integers(6, 9)
+)
+def test_what_breaks_whole_and_is_mended_whole_is_told_so(
+    addresses: int, before: int, down: int, after: int
+) -> None:
+    whole = Rotation(addresses)
+    for turns, broken in ((before, ALL_WORK), (down, frozenset(range(addresses))), (after, ALL_WORK)):
+        for _ in range(turns):
+            whole.turn(broken)
+    assert whole.changes == [("pass", "fail"), ("fail", "pass")]
+
+
+@given(st.lists(st.frozensets(st.integers(0, 3)), max_size=30), st.frozensets(st.integers(0, 3)))
+def test_whatever_happened_it_ends_at_what_is_so(script: list[frozenset[int]], last: frozenset[int]) -> None:
+    """Nothing waits for ever: once nothing changes any more, what is told is what is seen."""
+    four = Rotation(4)
+    for broken in script:
+        four.turn(broken)
+    for _ in range(4 + int(PATIENCE / EVERY)):
+        four.turn(last)
+    settled = four.turn(last)
+    assert settled.held == NONE
+    assert word(settled.targets[0].status) == ("pass" if not last else "fail" if len(last) == 4 else "warn")
+
+
+# --- the answer --------------------------------------------------------------------------------------------------------------
+
+
+class Two:
+    """Two names with an address each, and the answer that comes of them. B may fail: then it is degraded."""
+
+    def __init__(self) -> None:
+        self.confirmation, self.now = Confirmation(), START
+        self.known = {name: at(0, True, START) for name in ("a.test", "b.test")}
+        self.answers: list[str] = []
+        self.judge()
+
+    def judge(self) -> Settled:
+        a, b = (replace(of(address), host=name) for name, address in self.known.items())
+        report = NO if a.status is Status.FAIL else DEGRADED if b.status is Status.FAIL else YES
+        settled = self.confirmation.settle(report, [a, b], NONE, self.now)
+        self.answers += [t.after for t in settled.transitions if t.subject == CONNECTOR]
+        return settled
+
+    def turn(self, after: float = EVERY, **tried: bool) -> Settled:
+        self.now += after
+        for name, ok in tried.items():
+            self.known[f"{name}.test"] = at(0, ok, self.now)
+        return self.judge()
+
+
+@pytest.fixture
+def down() -> Two:
+    two = Two()
+    two.turn(a=False, b=False)
+    two.turn(a=False, b=False)
+    assert two.answers == ["no"]
+    return two
+
+
+def test_an_answer_that_gets_better_waits_for_what_was_not_tried_since(down: Two) -> None:
+    down.turn(a=True)
+    settled = down.turn(a=True)
+    assert settled.answer is Answer.NO
+    assert (settled.held, settled.awaited) == (NONE, B), "to be asked soon"
+    settled = down.turn(b=True)
+    assert (settled.held, settled.awaited) == (B, B)
+    settled = down.turn(b=True)
+    assert (settled.answer, settled.awaited) == (Answer.YES, NONE)
+    assert down.answers == ["no", "yes"]
+
+
+def test_what_is_still_broken_then_is_part_of_the_answer(down: Two) -> None:
+    down.turn(a=True)
+    down.turn(a=True)
+    settled = down.turn(b=False)
+    assert (settled.answer, settled.awaited) == (Answer.DEGRADED, NONE)
+    assert down.answers == ["no", "degraded"]
+
+
+def test_an_answer_waits_for_nothing_that_is_never_tried(down: Two) -> None:
+    down.turn(a=True)
+    down.turn(a=True)
+    assert down.turn(PATIENCE - EVERY - 1).answer is Answer.NO
+    assert down.turn(1).answer is Answer.DEGRADED
+
+
+def test_bad_news_does_not_wait_for_what_worked_before() -> None:
+    two = Two()
+    two.turn(b=False)
+    settled = two.turn(b=False)
+    assert (settled.answer, settled.awaited) == (Answer.DEGRADED, NONE)
