@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from exporters.meters import Meters
 from probe import heap
-from probe.asking import SECOND_OPINIONS, Asker, Way, groups, kept, pace_of, stretch, ways_of
+from probe.asking import SECOND_OPINIONS, Asker, groups, kept, pace_of, stretch, ways_of
 from probe.config import Config
 from probe.judging import Judged, Ways, Wish, judge, life
 from probe.measure import Prober
@@ -40,6 +40,8 @@ JUDGED_EVERY = 900.0
 #: Share of the time that may be spent on judging when answers differ all the time, and the longest wait for it.
 JUDGING_SHARE = 0.1
 LONGEST_WAIT = 15.0
+#: Targets at a time that are asked sooner because the answer waits for them: the others must not stand behind a hundred.
+AWAITED = 8
 _KINDS: dict[Group, Kind] = {
     Group.SERVICE: "service",
     Group.SIGN_IN: "sign-in",
@@ -81,7 +83,10 @@ class Appliance:
         self._wishes: dict[Hashable, Wish] = {}
         self._extras: dict[str, list[Wish]] = {}  # by the name that they are about
         self._failing: frozenset[Key] = frozenset()
-        self._awaited: frozenset[Key] = frozenset()
+        # what is not told yet because it waits for a measurement, these and those that the answer waits for, faults of names
+        self._held: frozenset[Key] = frozenset()
+        self._soon: frozenset[Key] = frozenset()
+        self._named: frozenset[Key] = frozenset()
         self._asking: set[Step] = set()
         self._judged_at = 0.0
         self._armed: dict[Kind, float] = {}  # monotonic; until when timers are set
@@ -196,8 +201,11 @@ class Appliance:
         self._plan_wishes(made.wishes)
         self.memory.drop(made.void)
         self._want((*made.urgent, *made.void))
-        for key in self._awaited:
-            self.schedule.sooner(key, time.monotonic() + self.schedule.retry)
+        soon = time.monotonic() + self.schedule.retry
+        for key in self._held:
+            self.schedule.sooner(key, soon)
+        for key in sorted(self._soon - self._held)[:AWAITED]:
+            self.schedule.sooner(key, soon, again=False)
         for kind in KINDS:
             self._arm(kind)
         self._told.judged(made)
@@ -226,9 +234,8 @@ class Appliance:
             self.schedule.put(key, one.kind, self.planned[one.kind], now, groups=apart)
         self._rounds.plan((one.key, one.kind) for one in found.values())
         self._failing = frozenset((t.host, t.port) for t in made.settled.targets if t.status is Status.FAIL)
-        self._awaited = frozenset(
-            (t.host, t.port) for t in made.settled.targets if t.name in made.settled.awaited
-        )
+        self._held, self._named = made.keys(made.settled.held), made.keys(made.settled.named)
+        self._soon = self._held | made.keys(made.settled.awaited)
 
     def _interval(self, kind: Kind) -> float:
         intervals = self.config.serve.schedule
@@ -304,7 +311,7 @@ class Appliance:
             self._arm(kind)
             if watched is not None and not self.paused:
                 self._close(watched, ok)
-            if key in self._awaited:
+            if key in self._soon:
                 self._dirty.set()
 
     def _close(self, watched: Watched, ok: bool) -> None:
@@ -315,35 +322,30 @@ class Appliance:
 
     async def _target(self, watched: Watched) -> bool:
         """Resolve as far as that is due, then one address in rotation; whether all went well."""
-        ok = await self.asker.resolve(watched.key, ways_of(self.ways, watched.key[0]))
+        key, named = watched.key, watched.key in self._named
+        ok = await self.asker.resolve(key, ways_of(self.ways, key[0]), whole=named)
+        again = key in self._soon and not named
         addresses = self._addresses(watched)
         address = self._next_address(watched)
         if address is None:
             return False
         for step in dict.fromkeys(step_for(target, address) for target in watched.targets):
-            if ("document", document(step)) in self._wishes and watched.key not in self._awaited:
+            if ("document", document(step)) in self._wishes and not again:
                 continue  # a list is fetched by its own life
             if not self.asker.allows(step):
                 return False
             if isinstance(step, TlsHandshake):
-                seen = await self.asker.handshake(step, watched.key, len(addresses))
+                seen = await self.asker.handshake(step, key, len(addresses))
             else:
-                seen, _ = await self.asker.ask(step, watched.key)
+                seen, _ = await self.asker.ask(step, key)
             ok = ok and seen.failure is None
-        return ok and watched.key not in self._failing
+        return ok and key not in self._failing
 
     def _next_address(self, watched: Watched) -> str | None:
         """The address whose turn it is."""
-        return self._longest_ago(step_for(watched.targets[0], ""), self._addresses(watched))
-
-    def _longest_ago(self, step: TlsHandshake | HttpFetch, addresses: tuple[str, ...]) -> str | None:
-        """The address at which `step` was asked longest ago, one where it never was before all."""
-
-        def asked(address: str) -> float:
-            seen = self.memory.known.get(replace(step, address=address))
-            return seen.started if seen is not None else 0.0
-
-        return min(addresses, key=asked, default=None)
+        step = step_for(watched.targets[0], "")
+        turn = self.asker.longest_ago(replace(step, address=a) for a in self._addresses(watched))
+        return turn.address if turn is not None else None
 
     def _addresses(self, watched: Watched) -> tuple[str, ...]:
         return self.ways.candidates.get(watched.key[0], ()) if self.ways is not None else ()
@@ -374,27 +376,20 @@ class Appliance:
         """A document, an extra observation, this host; whether it went well, and its interval from now on."""
         step = self._turn(wish.step)
         if wish.key[0] == "heartbeat" and isinstance(step, DnsQuestion | OsLookup):
-            seen, _ = await self.asker.ask(replace(step, name=self._oldest(step)), None)
+            names = (replace(step, name=host) for host, _ in self.watched)
+            seen, _ = await self.asker.ask(self.asker.longest_ago(names) or step, None)
             return seen.failure is None, None
         if isinstance(step, OsLookup):
             return await self.asker.resolve(None, ways_of(self.ways, step.name)), None
         seen, _ = await self.asker.ask(step, key_of(step) if isinstance(step, HttpFetch) else None)
         if wish.kind != "revocation":
             return True, None
-        return seen.failure is None, life(seen, self.config.serve.schedule.revocation, time.time())
-
-    def _oldest(self, way: Way) -> str:
-        """The target's name that was asked for longest ago in this way."""
-
-        def asked(host: str) -> float:
-            seen = self.memory.known.get(replace(way, name=host))
-            return seen.started if seen is not None else 0.0
-
-        return min((host for host, _ in self.watched), key=asked, default=way.name)
+        own = life(seen, self.config.serve.schedule.revocation, time.time())
+        return seen.failure is None, max(own, wish.interval)
 
     def _turn(self, step: Step) -> Step:
         """A document is fetched where its host is now, at each of its addresses in turn."""
-        if isinstance(step, HttpFetch) and self.ways is not None:
-            address = self._longest_ago(step, self.ways.candidates.get(step.host, ()))
-            return replace(step, address=address or step.address)
-        return step
+        if not isinstance(step, HttpFetch) or self.ways is None:
+            return step
+        candidates = self.ways.candidates.get(step.host, ())
+        return self.asker.longest_ago(replace(step, address=address) for address in candidates) or step

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from typing import TypeVar
 
 from exporters.meters import Meters
 from probe.gets import Gets
@@ -42,6 +43,7 @@ SECOND_OPINIONS = 4
 TOGETHER = 6
 
 Way = DnsQuestion | OsLookup
+Asked = TypeVar("Asked", bound=Step)
 
 
 def pace_of(intervals: Intervals) -> Pace:
@@ -130,6 +132,15 @@ class Asker:
         address = getattr(step, "address", None)
         return address is None or self._restraint.allows(address, time.monotonic())
 
+    def longest_ago(self, steps: Iterable[Asked]) -> Asked | None:
+        """The one of `steps` that was asked longest ago, one that never was before all; None of none."""
+
+        def asked(step: Asked) -> float:
+            seen = self._memory.known.get(step)
+            return seen.started if seen is not None else 0.0
+
+        return min(steps, key=asked, default=None)
+
     async def ask(
         self, step: Step, key: Key | None, begins: Callable[[], None] | None = None
     ) -> tuple[Observation, bool]:
@@ -179,12 +190,12 @@ class Asker:
             self._silent(step.resolver, step.name)
         return new
 
-    async def resolve(self, key: Key | None, ways: list[Way]) -> bool:
-        """Ask for a name as far as that is due, and in every way when an answer differs or does not come.
+    async def resolve(self, key: Key | None, ways: list[Way], *, whole: bool = False) -> bool:
+        """Ask for a name as far as that is due, and in every way when an answer differs or does not come, or if `whole`.
 
         Returns whether every answer came. `ways`: all ways, the first resolver's A record first.
         """
-        due = self._due(ways)
+        due = ways if whole else self._due(ways)
         good, differs = await self._ask_all(due, key)
         if differs or not good:
             await self._ask_all([way for way in ways if way not in due], key)

@@ -30,7 +30,7 @@ from rules.ruleset import Rules
 from rules.schedule import Kind
 from rules.state import SourceState
 from rules.targets import Target
-from rules.tracking import Tracks
+from rules.tracking import Key, Tracks
 from rules.verdict import Plan, Report
 
 #: Seconds between two looks at this host itself, and while it has no way out: nothing else tells that it has one again.
@@ -84,6 +84,10 @@ class Judged:
     wishes: tuple[Wish, ...]
     void: tuple[Step, ...]  # answers that do not suffice any more, to be asked for again
     host: HostFacts | None
+
+    def keys(self, names: frozenset[str]) -> frozenset[Key]:
+        """Host and port of the targets with these names."""
+        return frozenset((t.host, t.port) for t in self.settled.targets if t.name in names)
 
 
 def judge(
@@ -196,8 +200,11 @@ def _wishes(audit: Audit, ready: list[Ready], intervals: Intervals, now: float) 
     links = _links(audit)
     for step, seen in audit.seen.items():
         wish = _wish(audit, step, seen, needed, targets, intervals, now)
-        if wish is not None:
-            found.setdefault(wish.key, wish)
+        if wish is None:
+            continue
+        other = found.setdefault(wish.key, wish)
+        if wish.kind == "revocation" and wish.interval > other.interval:
+            found[wish.key] = wish  # that one address serves an old list makes the new one no older
     for item in ready:
         if item.phase is Phase.EXTRA:
             key = ("extra", document(item.step) or item.step)

@@ -1,10 +1,10 @@
 """A change is confirmed before it becomes a transition, and remembered since when things are as they are.
 
-A target's new status counts when the judgement wants no second look at it any more, two measurements of different times
-showed it, and it does not rest on addresses of before and after the change at once: a name of which one address works again
-while the others were not tried since is not half broken. Until then the target stays as it was. The answer follows when
-nothing of it waits; one that gets better waits as well for what failed before that and was not tried since. Nobody waits
-longer than `PATIENCE` seconds.
+A target's new status counts when the judgement wants no second look at it any more and it was measured again since it was
+first seen, and when it rests on no failure of before the change beside what works since: a name of which one address works
+again while the others were not tried yet is not half broken. Until then the target stays as it was. The answer follows
+when nothing of it waits; one that gets better waits as well for what broke with it and was not tried since. What is worse waits
+no longer than `PATIENCE` seconds, what is better no longer than `LONGER`.
 
 What a history knows of the time before goes on: a target that is as it was is so since then, one that is not has changed.
 """
@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from rules.freshness import looked, outlived
+from rules.freshness import began, looked, misnamed, outlived
 from rules.memory import moved
 from rules.state import TargetState
 from rules.trend import Transition
@@ -23,6 +23,8 @@ from rules.verdict import Answer, Report, Status
 
 #: Seconds after which what keeps waiting for confirmation is taken as it is.
 PATIENCE = 120.0
+#: The same for what is better than what is told: at the shipped rate the addresses of a long list take their turns in minutes.
+LONGER = 300.0
 _WORDS = {
     Status.PASS: "pass",
     Status.NOTICE: "pass",
@@ -34,7 +36,8 @@ _WORDS = {
 }
 _STATUSES = {w: Status(w) for w in ("pass", "warn", "inconclusive", "fail")}
 CONNECTOR = "connector"  #: the subject of transitions of the answer
-_ORDER = (Answer.NO, Answer.NOT_PROVEN, Answer.DEGRADED, Answer.YES)  # the better the later
+_ANSWERS = ("no", "not-proven", "degraded", "yes")  # the later the better, as are the words of targets
+_TARGETS = ("fail", "inconclusive", "warn", "pass")
 
 
 def word(status: Status) -> str:
@@ -44,6 +47,10 @@ def word(status: Status) -> str:
 
 def _key(target: TargetState) -> str:
     return f"{target.rule} {target.name}"
+
+
+def _better(order: tuple[str, ...], old: str, new: str) -> bool:
+    return order.index(new) > order.index(old)
 
 
 def heaviest(report: Report) -> str:
@@ -78,8 +85,8 @@ def _remembered(target: TargetState, old: _Standing) -> TargetState:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What may be told. `held`: names of targets whose change waits for confirmation; `awaited`: these, and those for
-    which the answer waits. To measure them soon is to know soon.
+    """What may be told. `held`: names of targets whose change waits for confirmation; `awaited`: those for which the answer
+    waits besides. To measure them soon is to know soon. `named`: those whose fault is in their name, told or not.
 
     `first`: what was seen for the first time and no history knew. No change, and so nothing to tell anybody; kept, it
     lets the next process know what was.
@@ -91,6 +98,7 @@ class Settled:
     transitions: tuple[Transition, ...]
     held: frozenset[str]
     awaited: frozenset[str]
+    named: frozenset[str]
     report_holds: bool  # whether the report of this judgement is the one to tell
     first: tuple[Transition, ...] = ()
 
@@ -140,8 +148,10 @@ class Confirmation:
         unsure = self._unsure(report, told, now)
         waits = bool(held or pending or unsure)  # a list that no target is has its second try as well
         answer, since, holds = self._settle_answer(report, waits, now, transitions)
-        awaited = frozenset(held) | unsure
-        return Settled(tuple(told), answer, since, tuple(transitions), frozenset(held), awaited, holds, first)
+        named = frozenset(target.name for target in (*targets, *told) if misnamed(target))
+        return Settled(
+            tuple(told), answer, since, tuple(transitions), frozenset(held), unsure, named, holds, first
+        )
 
     def _first(self, targets: tuple[TargetState, ...], now: float) -> tuple[Transition, ...]:
         """Take over what is known of targets that are seen for the first time; the others as transitions from ""."""
@@ -189,6 +199,7 @@ class Confirmation:
                 handshakes=target.handshakes,
                 intercepted=target.intercepted,
                 measured=target.measured,
+                resolved=target.resolved,
             )
         elif new != old.word:
             transitions.append(
@@ -204,26 +215,36 @@ class Confirmation:
         if not old.waiting:
             old.waiting_since = now
             # a first look has tried everything since whatever the history knows
-            old.changing = measured or 0.0 if old.state is not None else 0.0
-        again = old.waiting == new and old.waiting_at is not None and measured != old.waiting_at
+            old.changing = began(old.state, target, now) if old.state is not None else 0.0
+        again = (
+            old.waiting == new
+            and old.waiting_at is not None
+            and measured is not None
+            and measured > max(old.waiting_at, old.waiting_since)  # another address may have an older failure
+        )
         if old.waiting != new:
             # Beside what only the history knows stands a first look, whose times are not yet those of its answers.
             old.waiting, old.waiting_at = new, measured if old.state is not None else None
         elif old.waiting_at is None:
             old.waiting_at = measured
-        late = abs(now - old.waiting_since) >= PATIENCE  # nothing can be measured: it is so all the same
+        better = _better(_TARGETS, old.word, new)
+        # nothing can be measured: it is so all the same
+        late = abs(now - old.waiting_since) >= (LONGER if better and not pending else PATIENCE)
         return late or (again and not pending and not outlived(target, old.changing))
 
     def _unsure(self, report: Report, targets: Iterable[TargetState], now: float) -> frozenset[str]:
-        """Targets that failed when the answer began to get better, and were not measured since."""
+        """Targets that broke with the answer, and were not measured since it began to get better."""
         old = self._answer
-        if old is None or _ORDER.index(report.answer) <= _ORDER.index(Answer(old.word)):
+        if old is None or not _better(_ANSWERS, old.word, report.answer.value):
             return frozenset()
-        began = now if self._waits_since is None else self._waits_since
+        turned = now if self._waits_since is None else self._waits_since
         return frozenset(
             target.name
             for target in targets
-            if word(target.status) != "pass" and (when := looked(target)) is not None and when < began
+            if word(target.status) != "pass"
+            and (target.since or 0.0) >= old.since - PATIENCE  # what fails for days is no news of today
+            and (when := looked(target)) is not None
+            and when < turned
         )
 
     def _settle_answer(
@@ -240,9 +261,8 @@ class Confirmation:
             return report.answer, old.since, True
         if waits:
             self._waits_since = now if self._waits_since is None else self._waits_since
-            if (
-                abs(now - self._waits_since) < PATIENCE
-            ):  # a clock that was set back must not make it wait for years
+            patience = LONGER if _better(_ANSWERS, old.word, report.answer.value) else PATIENCE
+            if abs(now - self._waits_since) < patience:  # a clock set back must not make it wait for years
                 return Answer(old.word), old.since, False
         self._waits_since = None
         transitions.append(

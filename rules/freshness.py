@@ -16,21 +16,39 @@ def looked(target: TargetState) -> float | None:
 
     A name that is resolved again says nothing about a connection that failed. None: nothing was measured yet.
     """
-    tried = [when for when, _ in _tried(target)]
-    named = target.check == "dns" and target.status not in _WELL
-    return max(tried) if tried and not named else target.measured
+    if misnamed(target):
+        return target.resolved
+    return max((when for when, _ in _tried(target)), default=target.measured)
+
+
+def misnamed(target: TargetState) -> bool:
+    """Whether what is at fault is its name."""
+    return target.check == "dns" and target.status not in _WELL
+
+
+def began(before: TargetState, target: TargetState, now: float) -> float:
+    """When a change that is seen now began (Unix time): with the newest of its addresses, if that is what has changed.
+
+    Otherwise nothing of its own has: a name that was one of many to fail is weighed anew when another one of them works.
+    """
+    newest = max(_tried(target), key=lambda one: one[0], default=None)
+    if newest is None:
+        return now
+    tried, address = newest
+    same = any(a.address == address.address and a.ok is address.ok for a in before.addresses)
+    return now if same else tried
 
 
 def outlived(target: TargetState, since: float) -> bool:
-    """Whether an address that was not tried since then (Unix time) says otherwise than the newest of its family.
+    """Whether an address failed that was not tried since then (Unix time), while the newest of its family works.
 
-    Where all say the same, what is old is no less true. The other family may have its own fault, and always has.
+    Where the newest fails as well, what is old is no less true. The other family may have a fault of its own.
     """
     for family in ("ipv4", "ipv6"):
         tried = [(when, address.ok) for when, address in _tried(target) if address.family == family]
         if tried:
             _, newest = max(tried)
-            if any(when < since and ok is not newest for when, ok in tried):
+            if newest and any(when < since and not ok for when, ok in tried):
                 return True
     return False
 

@@ -245,7 +245,12 @@ class Memory:
     def _take_document(self, wanted: Hashable, seen: Observation) -> None:
         """What other addresses gave before this round of tries is void: it would hide what this round shows."""
         steps = self._of_document.get(wanted, ())
-        void = [s for s in steps if s != seen.step and self.known[s].started < seen.started - ROUND]
+        here = getattr(seen.step, "address", None)  # whose first look a second one must not make void
+        void = [
+            s
+            for s in steps
+            if getattr(s, "address", None) != here and self.known[s].started < seen.started - ROUND
+        ]
         _add(self._of_document, wanted, seen.step)
         self.drop(void)
         if good(seen) if isinstance(seen.step, HttpFetch) else seen.failure is None:

@@ -103,6 +103,7 @@ def live(state: TargetState, track: Track) -> TargetState:
         handshakes=len(track.handshakes),
         intercepted=track.intercepted,
         measured=track.measured,
+        resolved=track.resolved,
     )
 
 

@@ -19,6 +19,8 @@ KINDS: tuple[Kind, ...] = ("service", "sign-in", "revocation", "extra")
 
 #: Factor by which a target that fails waits longer each time, up to its usual interval.
 GROWTH = 2.0
+#: The longest wait of a list that cannot be had, in seconds: its usual interval is hours, and a repair would be seen so late.
+LONGEST_RETRY = 900.0
 
 
 def fraction(identity: str, key: Hashable) -> float:
@@ -146,17 +148,23 @@ class Schedule:
         following = entry.grid
         if not ok:
             wait = self.retry * GROWTH ** min(entry.failures - 1, 32)
-            following = min(following, now + min(wait, entry.interval))
+            ceiling = LONGEST_RETRY if entry.kind == "revocation" else entry.interval
+            following = min(following, now + min(wait, ceiling))
         if entry.again is not None:
             following, entry.again = max(now, min(following, entry.again)), None
         entry.due = following
         self._push(entry)
         return skipped
 
-    def sooner(self, key: Hashable, at: float) -> None:
-        """Let `key` be due at `at` if it would be later; nothing happens when it is not there."""
+    def sooner(self, key: Hashable, at: float, *, again: bool = True) -> None:
+        """Let `key` be due at `at` if it would be later; nothing happens when it is not there.
+
+        One that is out comes once more after that, if `again`.
+        """
         entry = self._entries.get(key)
         if entry is None:
+            return
+        if entry.out and not again:
             return
         if entry.out:
             entry.again = at if entry.again is None else min(entry.again, at)

@@ -75,6 +75,7 @@ class TargetState:
     handshakes: int = 0  # of the last three: how many were made
     intercepted: int = 0  # and how many of these were intercepted
     measured: float | None = None  # newest answer of the network about it
+    resolved: float | None = None  # newest answer about its name
     since: float | None = None  # status and cause are so since then
 
     @property

@@ -52,6 +52,7 @@ class Track:
     without: int = 0  # handshakes since then that showed no certificate
     stages: tuple[tuple[StageName, float], ...] = ()  # as they are told, so that they are kept once
     measured: float | None = None
+    resolved: float | None = None  # the newest answer about its name
 
     @property
     def intercepted(self) -> int:
@@ -78,6 +79,8 @@ class Tracks:
         for track in self._by_key.values():
             if track.measured is not None:
                 track.measured = moved(track.measured, by, now)
+            if track.resolved is not None:
+                track.resolved = moved(track.resolved, by, now)
             for shake in track.handshakes:
                 shake.at = moved(shake.at, by, now)
             track.addresses = {
@@ -97,10 +100,12 @@ class Tracks:
         track.stages = tuple((dict(track.stages) | dict(stages)).items())
         track.measured = seen.started + seen.elapsed
         step = seen.step
+        if isinstance(step, DnsQuestion | OsLookup):
+            track.resolved = track.measured
         if not isinstance(step, TlsHandshake | HttpFetch):
             return stages
         before = track.addresses.get(step.address)
-        if before is not None:
+        if before is not None and not new:  # else its time comes with its meaning
             track.addresses[step.address] = replace(before, tried=seen.started, current=True)
         if isinstance(step, TlsHandshake) and step.hello == "connector":
             _shake(track, step, seen, new=new)

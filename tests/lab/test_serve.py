@@ -143,7 +143,12 @@ def test_a_break_and_its_repair_are_told_once_each_and_in_order() -> None:
     measured = {h.name for h in hosts} & words.keys()
     assert {BOOTSTRAP, RELAY} <= measured
     assert words.keys() == measured, "nothing else changed"
-    assert set(map(tuple, words.values())) == {("fail", "pass")}, "no name is half broken on its way"
+    for (
+        name,
+        seen,
+    ) in words.items():  # some of its addresses may fail first; none is half broken on its way back
+        several = len(lab.plan.world.hosts[name].v4) > 1
+        assert seen == ["fail", "pass"] or (several and seen == ["warn", "fail", "pass"]), (name, seen)
     order = [(one["subject"] == "connector", one["after"]) for one in told]
     assert order.index((False, "fail")) < order.index((True, "no")) < order.index((False, "pass"))
     assert order[-1][1] in ("yes", "pass")

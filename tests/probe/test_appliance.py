@@ -342,11 +342,11 @@ async def test_a_bug_in_one_measurement_costs_one_round_of_one_target(tmp_path: 
         asyncio.get_running_loop().set_exception_handler(lambda _, told: caught.append(told))
         true, broken = here.appliance.asker.resolve, asyncio.Event()
 
-        async def resolve(key: Key | None, ways: list[Way]) -> bool:
+        async def resolve(key: Key | None, ways: list[Way], *, whole: bool = False) -> bool:
             if key == (RELAY, 443) and not broken.is_set():
                 broken.set()
                 raise ZeroDivisionError
-            return await true(key, ways)
+            return await true(key, ways, whole=whole)
 
         here.appliance.asker.resolve = resolve  # type: ignore[method-assign]  # a bug is put in
         await broken.wait()

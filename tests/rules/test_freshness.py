@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.confirm import CONNECTOR, PATIENCE, Confirmation, Settled, word
-from rules.freshness import looked, outlived
-from rules.state import AddressState, Family, TargetState
+from rules.confirm import CONNECTOR, LONGER, PATIENCE, Confirmation, Settled, word
+from rules.freshness import began, looked, misnamed, outlived
+from rules.state import AddressState, CheckName, Family, TargetState
 from rules.verdict import Answer, Report, Status
 from tests.rules.script import START, healthy, judged
 
@@ -28,13 +28,15 @@ def at(number: int, ok: bool | None, tried: float | None, family: Family = "ipv4
     return AddressState(f"{family} {number}", family, ok, "ok" if ok else "tcp.timeout", tried, current=True)
 
 
-def of(*addresses: AddressState, check: str = "tls", measured: float | None = None) -> TargetState:
+def of(
+    *addresses: AddressState, check: CheckName = "tls", measured: float | None = None, resolved: float = 0.0
+) -> TargetState:
     """A target as it is judged by its addresses."""
     good = [a.ok for a in addresses if a.ok is not None]
     status = Status.PASS if all(good) else Status.WARN if any(good) else Status.FAIL
     newest = max((a.tried for a in addresses if a.tried is not None), default=None)
     made = replace(NAME, status=status, cause="ok" if all(good) else "tcp.timeout", addresses=addresses)
-    return replace(made, check=check, measured=measured or newest)  # type: ignore[arg-type]  # a check's name
+    return replace(made, check=check, measured=measured or newest, resolved=resolved)
 
 
 # --- when it was looked at -------------------------------------------------------------------------------------------------
@@ -46,9 +48,10 @@ def test_an_answer_about_the_name_is_no_look_at_its_addresses() -> None:
 
 
 def test_where_the_name_is_at_fault_its_answer_is_the_look() -> None:
-    assert looked(of(at(1, False, 10.0), check="dns", measured=90.0)) == 90.0
-    recovered = of(at(1, True, 10.0), check="dns", measured=90.0)
-    assert looked(recovered) == 10.0, "whether it works again is seen at an address"
+    wrong = of(at(1, False, 10.0), check="dns", measured=90.0, resolved=80.0)
+    assert (misnamed(wrong), looked(wrong)) == (True, 80.0), "and a handshake is none"
+    recovered = of(at(1, True, 10.0), check="dns", measured=90.0, resolved=80.0)
+    assert (misnamed(recovered), looked(recovered)) == (False, 10.0), "it works again when an address does"
 
 
 def test_addresses_that_nobody_asks_any_more_do_not_count() -> None:
@@ -67,7 +70,8 @@ def test_addresses_that_nobody_asks_any_more_do_not_count() -> None:
         ((at(1, True, 20.0), at(2, False, 5.0)), True),  # works again; the other was not tried since
         ((at(1, True, 20.0), at(2, False, 10.0)), False),  # tried with it, and still broken
         ((at(1, True, 20.0), at(2, True, 5.0)), False),  # nothing of it was ever otherwise
-        ((at(1, False, 20.0), at(2, True, 5.0)), True),  # fails now; the other may do so as well
+        ((at(1, False, 20.0), at(2, True, 5.0)), False),  # bad news does not wait for what may break as well
+        ((at(1, False, 20.0), at(2, False, 5.0), at(3, True, 15.0)), False),  # the newest fails as it did
         ((at(1, False, 15.0), at(2, True, 20.0), at(3, True, 5.0)), False),  # one of three is broken
         ((at(1, True, 20.0), at(2, None, 5.0)), False),
         ((at(1, True, 20.0), at(2, False, None)), False),
@@ -76,10 +80,29 @@ def test_addresses_that_nobody_asks_any_more_do_not_count() -> None:
         ((at(1, True, 20.0), replace(at(2, False, 5.0), current=False)), False),
     ],
 )
-def test_what_is_older_than_a_change_and_says_otherwise(
+def test_what_failed_before_a_change_and_was_not_tried_since(
     addresses: tuple[AddressState, ...], expected: bool
 ) -> None:
     assert outlived(of(*addresses), 10.0) is expected
+
+
+@pytest.mark.parametrize(
+    ("before", "seen", "expected"),
+    [
+        ((at(1, False, 5.0),), (at(1, True, 20.0),), 20.0),  # with the address that changed
+        (
+            (at(1, True, 5.0),),
+            (at(1, True, 20.0), at(2, False, 9.0)),
+            30.0,
+        ),  # nothing of its own: weighed anew
+        ((), (at(1, True, 20.0),), 20.0),  # an address that is new
+        ((at(1, True, 5.0),), (), 30.0),
+    ],
+)
+def test_a_change_began_with_what_changed(
+    before: tuple[AddressState, ...], seen: tuple[AddressState, ...], expected: float
+) -> None:
+    assert began(of(*before), of(*seen), 30.0) == expected
 
 
 # --- in rotation -------------------------------------------------------------------------------------------------------------
@@ -110,15 +133,16 @@ class Rotation:
 
 def test_a_name_that_works_again_is_not_half_broken_on_its_way() -> None:
     three = Rotation(3)
-    for _ in range(4):
+    for _ in range(5):
         three.turn({0, 1, 2})
-    assert three.changes == [("pass", "fail")]
+    assert three.changes == [("pass", "warn"), ("warn", "fail")], "bad news waits for no address"
+    three.changes.clear()
     for left in (2, 1):
         settled = three.turn(ALL_WORK)
         assert (word(settled.targets[0].status), settled.held) == ("fail", A), left
     three.turn(ALL_WORK)
     three.turn(ALL_WORK)
-    assert three.changes == [("pass", "fail"), ("fail", "pass")]
+    assert three.changes == [("fail", "pass")]
 
 
 def test_one_address_of_four_that_fails_is_told_as_soon_as_another_one_works() -> None:
@@ -149,7 +173,8 @@ def test_what_breaks_whole_and_is_mended_whole_is_told_so(
     for turns, broken in ((before, ALL_WORK), (down, frozenset(range(addresses))), (after, ALL_WORK)):
         for _ in range(turns):
             whole.turn(broken)
-    assert whole.changes == [("pass", "fail"), ("fail", "pass")]
+    down_it_went = [("pass", "fail")] if addresses < 3 else [("pass", "warn"), ("warn", "fail")]
+    assert whole.changes == [*down_it_went, ("fail", "pass")]
 
 
 @given(st.lists(st.frozensets(st.integers(0, 3)), max_size=30), st.frozensets(st.integers(0, 3)))
@@ -158,7 +183,7 @@ def test_whatever_happened_it_ends_at_what_is_so(script: list[frozenset[int]], l
     four = Rotation(4)
     for broken in script:
         four.turn(broken)
-    for _ in range(4 + int(PATIENCE / EVERY)):
+    for _ in range(4 + int(LONGER / EVERY)):
         four.turn(last)
     settled = four.turn(last)
     assert settled.held == NONE
@@ -206,7 +231,7 @@ def test_an_answer_that_gets_better_waits_for_what_was_not_tried_since(down: Two
     assert settled.answer is Answer.NO
     assert (settled.held, settled.awaited) == (NONE, B), "to be asked soon"
     settled = down.turn(b=True)
-    assert (settled.held, settled.awaited) == (B, B)
+    assert (settled.held, settled.awaited) == (B, NONE)
     settled = down.turn(b=True)
     assert (settled.answer, settled.awaited) == (Answer.YES, NONE)
     assert down.answers == ["no", "yes"]
@@ -223,8 +248,29 @@ def test_what_is_still_broken_then_is_part_of_the_answer(down: Two) -> None:
 def test_an_answer_waits_for_nothing_that_is_never_tried(down: Two) -> None:
     down.turn(a=True)
     down.turn(a=True)
-    assert down.turn(PATIENCE - EVERY - 1).answer is Answer.NO
+    assert down.turn(LONGER - EVERY - 1).answer is Answer.NO
     assert down.turn(1).answer is Answer.DEGRADED
+
+
+def test_what_fails_for_days_is_not_waited_for() -> None:
+    two = Two()
+    for _ in range(2):
+        two.turn(b=False)
+    for ok in (False, False, True):
+        two.turn(4 * PATIENCE, a=ok)
+    settled = two.turn(4 * PATIENCE, a=True)
+    assert (settled.answer, settled.awaited) == (Answer.DEGRADED, NONE)
+
+
+def test_whose_fault_is_in_its_name_is_told() -> None:
+    """Told or not: so that it is asked for in every way."""
+    confirmation, wrong = Confirmation(), of(at(1, False, START), check="dns", resolved=START)
+    well = of(at(1, True, START))
+    assert confirmation.settle(YES, [well], NONE, START).named == NONE
+    assert confirmation.settle(YES, [wrong], NONE, START + 1).named == A, "not told yet"
+    later = replace(wrong, resolved=START + 15)
+    assert confirmation.settle(YES, [later], NONE, START + 16).named == A
+    assert confirmation.settle(YES, [well], NONE, START + 31).named == A, "still told"
 
 
 def test_bad_news_does_not_wait_for_what_worked_before() -> None:

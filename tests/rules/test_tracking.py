@@ -122,6 +122,7 @@ def test_an_answer_that_comes_while_others_are_judged_is_no_part_of_that_judgeme
     step = TlsHandshake(ONE, 443, BOOTSTRAP, path="/")
     late = replace(healthy().when(TlsHandshake, SILENCE).answer(step), started=START + 60.0)
     watch.tracks.measured(KEY, late, new=True)
+    assert (watch.of(ONE).ok, watch.of(ONE).tried) == (True, START)
     watch.judge()
     assert (watch.of(ONE).ok, watch.of(ONE).tried) == (True, START)
     watch.memory.take(late)

@@ -1,0 +1,1 @@
+"""The appliance in virtual time: hours of its shipped schedule in seconds."""
