@@ -251,6 +251,11 @@ class _Child:
         if self._process is not None and self._reading is not None:
             await self._process.wait()
             await self._reading
+            if (
+                self._process.stdin is not None
+            ):  # else Python before 3.11.5 tells of its broken pipe with a traceback
+                with contextlib.suppress(ConnectionError):
+                    await asyncio.shield(self._process.stdin.wait_closed())
 
 
 def _parsed(line: bytes) -> tuple[int, Answer]:

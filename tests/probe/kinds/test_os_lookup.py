@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import json
+import logging
 import os
 import signal
 import sys
@@ -248,6 +251,24 @@ def test_an_idle_child_that_died_is_replaced_unseen() -> None:
         assert resolver.pids != (pid,)
 
     run(body, OsResolver())
+
+
+def test_s8_a_question_to_a_child_that_has_just_died_leaves_no_traceback(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Ctrl-C reaches the children as well, and the next question finds the other end of its pipe closed."""
+
+    async def body(resolver: OsResolver) -> None:
+        await look_up(resolver, "localhost")
+        (pid,) = resolver.pids
+        os.kill(pid, 9)
+        with contextlib.suppress(ChildProcessError):  # the loop's thread was here before
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # dead, and the loop has not heard of it
+        assert (await look_up(resolver, "localhost")).failure is None
+
+    run(body, OsResolver())
+    gc.collect()
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 def test_children_outlive_no_parent_and_take_its_environment(tmp_path: Path) -> None:
