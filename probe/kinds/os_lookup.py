@@ -251,9 +251,8 @@ class _Child:
         if self._process is not None and self._reading is not None:
             await self._process.wait()
             await self._reading
-            if (
-                self._process.stdin is not None
-            ):  # else Python before 3.11.5 tells of its broken pipe with a traceback
+            if self._process.stdin is not None:
+                # else Python 3.11.2 (Debian 12) prints its broken pipe as a traceback
                 with contextlib.suppress(ConnectionError):
                     await asyncio.shield(self._process.stdin.wait_closed())
 
