@@ -83,10 +83,9 @@ class Appliance:
         self._wishes: dict[Hashable, Wish] = {}
         self._extras: dict[str, list[Wish]] = {}  # by the name that they are about
         self._failing: frozenset[Key] = frozenset()
-        # what is not told yet because it waits for a measurement, these and those that the answer waits for, faults of names
-        self._held: frozenset[Key] = frozenset()
-        self._soon: frozenset[Key] = frozenset()
-        self._named: frozenset[Key] = frozenset()
+        self._held: frozenset[Key] = frozenset()  # whose change waits for a measurement
+        self._soon: frozenset[Key] = frozenset()  # these, and those that the answer waits for
+        self._named: frozenset[Key] = frozenset()  # whose fault is in their name
         self._asking: set[Step] = set()
         self._judged_at = 0.0
         self._armed: dict[Kind, float] = {}  # monotonic; until when timers are set

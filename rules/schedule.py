@@ -164,10 +164,9 @@ class Schedule:
         entry = self._entries.get(key)
         if entry is None:
             return
-        if entry.out and not again:
-            return
         if entry.out:
-            entry.again = at if entry.again is None else min(entry.again, at)
+            if again:
+                entry.again = at if entry.again is None else min(entry.again, at)
         elif at < entry.due:
             entry.due = at
             self._push(entry)
