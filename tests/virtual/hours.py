@@ -100,7 +100,7 @@ class Hours:
         self.judged.append(made)
         self.told += [(self.clock.mono, t.subject, t.before, t.after) for t in made.settled.transitions]
 
-    async def until_nothing_was_told(self) -> None:
+    async def settle(self) -> None:
         """Half an hour after the first look, and forget what was told in it."""
         await asyncio.sleep(1800)
         self.told.clear()
