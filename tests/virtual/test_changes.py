@@ -165,6 +165,31 @@ def test_what_fails_for_days_holds_up_neither_the_service_nor_its_repair() -> No
     run(story)
 
 
+def test_what_the_answer_waits_for_does_not_stand_before_the_service() -> None:
+    """After an outage of everything, sixty names stay broken: asked all at once they would keep it waiting for minutes."""
+
+    async def story(clock: Clock) -> None:
+        world, rules = listed(1, sign_in=60)
+        async with going(clock, world, rules) as here:
+            await here.settle()
+            world.when((TlsHandshake, HttpFetch), SILENCE)
+            await asyncio.sleep(2 * HOUR)
+            world.script.clear()
+            for name in world.zone:
+                if name.endswith("microsoftonline.com"):
+                    world.when(TlsHandshake, REFUSED, server_name=name)
+            here.told.clear()
+            repaired = clock.mono
+            await asyncio.sleep(HOUR / 2)
+            assert here.answers() == [("no", "degraded")]
+            turns = [0.0, *here.asked(repaired, is_bootstrap)]
+            assert (
+                max(b - a for a, b in itertools.pairwise(turns)) < 110
+            )  # 90 with eight at a time, 136 with all
+
+    run(story)
+
+
 # --- names ---------------------------------------------------------------------------------------------------------------------
 
 
