@@ -17,6 +17,7 @@ from exporters.meters import Meters
 from probe import heap
 from probe.asking import SECOND_OPINIONS, Asker, groups, kept, pace_of, stretch, ways_of
 from probe.config import Config
+from probe.hurry import hurry
 from probe.judging import Judged, Ways, Wish, judge, life
 from probe.measure import Prober
 from probe.rounds import Closed, Rounds, Watched
@@ -24,6 +25,7 @@ from probe.run import Runner
 from rules.audit import Audit, step_for
 from rules.confirm import Confirmation
 from rules.failure import Code
+from rules.freshness import well
 from rules.kinds.dns_chain import DnsQuestion
 from rules.kinds.http_fetch import HttpFetch
 from rules.kinds.os_lookup import OsLookup
@@ -31,7 +33,7 @@ from rules.kinds.tls_handshake import TlsHandshake
 from rules.memory import Memory, document
 from rules.observation import CONNECTIONS, Step
 from rules.ruleset import Group, Rules
-from rules.schedule import KINDS, Kind, Schedule
+from rules.schedule import KINDS, OVERDUE, Kind, Schedule
 from rules.tracking import Key, Tracks, key_of
 from rules.verdict import Plan, Status
 
@@ -40,8 +42,6 @@ JUDGED_EVERY = 900.0
 #: Share of the time that may be spent on judging when answers differ all the time, and the longest wait for it.
 JUDGING_SHARE = 0.1
 LONGEST_WAIT = 15.0
-#: Targets at a time that are asked sooner because the answer waits for them: the others must not stand behind a hundred.
-AWAITED = 8
 _KINDS: dict[Group, Kind] = {
     Group.SERVICE: "service",
     Group.SIGN_IN: "sign-in",
@@ -81,7 +81,7 @@ class Appliance:
         self._confirmation = told.confirmation
         self._rounds = Rounds()
         self._wishes: dict[Hashable, Wish] = {}
-        self._extras: dict[str, list[Wish]] = {}  # by the name that they are about
+        self._extras: dict[str, list[Wish]] = {}  # lists too, by the name that they are about
         self._failing: frozenset[Key] = frozenset()
         self._held: frozenset[Key] = frozenset()  # whose change waits for a measurement
         self._soon: frozenset[Key] = frozenset()  # these, and those that the answer waits for
@@ -200,11 +200,8 @@ class Appliance:
         self._plan_wishes(made.wishes)
         self.memory.drop(made.void)
         self._want((*made.urgent, *made.void))
-        soon = time.monotonic() + self.schedule.retry
-        for key in self._held:
-            self.schedule.sooner(key, soon)
-        for key in sorted(self._soon - self._held)[:AWAITED]:
-            self.schedule.sooner(key, soon, again=False)
+        at = time.monotonic() + self.schedule.retry
+        hurry(self.schedule, made.settled, self._held, self._soon, self._extras, self.memory, at)
         for kind in KINDS:
             self._arm(kind)
         self._told.judged(made)
@@ -241,13 +238,14 @@ class Appliance:
         return intervals.service if kind == "service" else intervals.sign_in
 
     def _plan_wishes(self, wishes: tuple[Wish, ...]) -> None:
-        now = time.monotonic()
+        now, wall = time.monotonic(), time.time()
         self._wishes, self._extras = {wish.key: wish for wish in wishes}, {}
         for wish in wishes:
             if wish.host is not None:
                 self._extras.setdefault(wish.host, []).append(wish)
-            first = None if wish.step in self.memory.known else 60.0
-            self.schedule.put(wish.key, wish.kind, wish.interval, now, first)
+            seen = self.memory.get(wish.step)
+            age = max(0.0, wall - seen.started) if seen is not None and well(seen) else None
+            self.schedule.put(wish.key, wish.kind, wish.interval, now, OVERDUE, age=age)
         wanted = self._wishes.keys() | self.watched.keys()
         for entry in [entry for entry in self.schedule.entries() if entry.key not in wanted]:
             self.schedule.remove(entry.key)

@@ -131,7 +131,8 @@ def _settled(
     """What may be told of the targets; `waits`: hosts at which a second look is wanted."""
     rows = rows_of(report)
     tracks.judged(audit, rows, now)
-    return confirmation.settle(report, target_states(audit, tracks, rows, now), waits, now)
+    states = target_states(audit, tracks, rows, now, report.observations)
+    return confirmation.settle(report, states, waits, now)
 
 
 def _ways(audit: Audit, begun: float) -> Ways:
@@ -209,7 +210,8 @@ def _wishes(audit: Audit, ready: list[Ready], intervals: Intervals, now: float) 
         if item.phase is Phase.EXTRA:
             key = ("extra", document(item.step) or item.step)
             found.setdefault(key, Wish(key, "extra", intervals.extras, item.step))
-    return [replace(w, host=_owner(w.step, links)) if w.key[0] == "extra" else w for w in found.values()]
+    owned = ("extra", "document")
+    return [replace(w, host=_owner(w.step, links)) if w.key[0] in owned else w for w in found.values()]
 
 
 def _links(audit: Audit) -> dict[DnsQuestion, str]:
@@ -223,9 +225,7 @@ def _links(audit: Audit) -> dict[DnsQuestion, str]:
 
 
 def _owner(step: Step, links: dict[DnsQuestion, str]) -> str | None:
-    if isinstance(step, TlsHandshake):
-        return step.server_name
-    return links.get(step) if isinstance(step, DnsQuestion) else None
+    return links.get(step) if isinstance(step, DnsQuestion) else _host(step)
 
 
 def _heartbeats(audit: Audit) -> list[Wish]:

@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from rules.freshness import began, looked, misnamed, outlived
+from rules.freshness import began, looked, loose, misnamed, outlived
 from rules.memory import moved
 from rules.state import TargetState
 from rules.trend import Transition
@@ -86,7 +86,8 @@ def _remembered(target: TargetState, old: _Standing) -> TargetState:
 @dataclass(frozen=True, slots=True)
 class Settled:
     """What may be told. `held`: names of targets whose change waits for confirmation; `awaited`: those for which the answer
-    waits besides. To measure them soon is to know soon. `named`: those whose fault is in their name, told or not.
+    waits besides, `lists`: documents of no target for which it does. To ask them soon is to know soon. `named`: those whose
+    fault is in their name, told or not.
 
     `first`: what was seen for the first time and no history knew. No change, and so nothing to tell anybody; kept, it
     lets the next process know what was.
@@ -99,6 +100,7 @@ class Settled:
     held: frozenset[str]
     awaited: frozenset[str]
     named: frozenset[str]
+    lists: frozenset[tuple[object, ...]]
     report_holds: bool  # whether the report of this judgement is the one to tell
     first: tuple[Transition, ...] = ()
 
@@ -145,12 +147,21 @@ class Confirmation:
             told.append(self._target(key, target, target.host in pending, now, transitions, held))
         for gone in [key for key in self._standing if key not in seen]:
             del self._standing[gone]
-        unsure = self._unsure(report, told, now)
-        waits = bool(held or pending or unsure)  # a list that no target is has its second try as well
+        unsure, lists = self._unsure(report, told, now)
+        waits = bool(held or pending or unsure or lists)
         answer, since, holds = self._settle_answer(report, waits, now, transitions)
         named = frozenset(target.name for target in (*targets, *told) if misnamed(target))
         return Settled(
-            tuple(told), answer, since, tuple(transitions), frozenset(held), unsure, named, holds, first
+            tuple(told),
+            answer,
+            since,
+            tuple(transitions),
+            frozenset(held),
+            unsure,
+            named,
+            lists,
+            holds,
+            first,
         )
 
     def _first(self, targets: tuple[TargetState, ...], now: float) -> tuple[Transition, ...]:
@@ -200,6 +211,7 @@ class Confirmation:
                 intercepted=target.intercepted,
                 measured=target.measured,
                 resolved=target.resolved,
+                lagging=target.lagging,
             )
         elif new != old.word:
             transitions.append(
@@ -211,7 +223,7 @@ class Confirmation:
         return old.state
 
     def _confirmed(self, old: _Standing, new: str, target: TargetState, pending: bool, now: float) -> bool:
-        measured = looked(target)
+        measured = looked(target, old.state)
         if not old.waiting:
             old.waiting_since = now
             # a first look has tried everything since whatever the history knows
@@ -232,13 +244,16 @@ class Confirmation:
         late = abs(now - old.waiting_since) >= (LONGER if better and not pending else PATIENCE)
         return late or (again and not pending and not outlived(target, old.changing))
 
-    def _unsure(self, report: Report, targets: Iterable[TargetState], now: float) -> frozenset[str]:
-        """Targets that broke with the answer, and were not measured since it began to get better."""
+    def _unsure(
+        self, report: Report, targets: list[TargetState], now: float
+    ) -> tuple[frozenset[str], frozenset[tuple[object, ...]]]:
+        """Targets that broke with the answer, and were not measured since it began to get better; documents likewise."""
         old = self._answer
         if old is None or not _better(_ANSWERS, old.word, report.answer.value):
-            return frozenset()
+            return frozenset(), frozenset()
         turned = now if self._waits_since is None else self._waits_since
-        return frozenset(
+        lists = frozenset(wanted for wanted, when in loose(report, targets).items() if when < turned)
+        names = frozenset(
             target.name
             for target in targets
             if word(target.status) != "pass"
@@ -246,6 +261,7 @@ class Confirmation:
             and (when := looked(target)) is not None
             and when < turned
         )
+        return names, lists
 
     def _settle_answer(
         self, report: Report, waits: bool, now: float, transitions: list[Transition]

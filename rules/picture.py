@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -11,10 +11,12 @@ from rules.audit import Audit
 from rules.certificate import facts
 from rules.display import display
 from rules.fetches import Wanted
+from rules.freshness import lagging
 from rules.kinds.dns_chain import Chain
 from rules.kinds.http_fetch import HttpExchange, HttpFetch
 from rules.kinds.revocation import expires, split_url
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
+from rules.observation import Observation
 from rules.state import CheckName, CheckState, IssuerClass, SourceState, TargetState
 from rules.targets import Target
 from rules.tracking import Key, Track, Tracks
@@ -45,9 +47,16 @@ def rows_of(report: Report) -> dict[Key, list[Verdict]]:
 
 
 def target_states(
-    audit: Audit, tracks: Tracks, rows: Mapping[Key, list[Verdict]], now: float
+    audit: Audit,
+    tracks: Tracks,
+    rows: Mapping[Key, list[Verdict]],
+    now: float,
+    observations: Sequence[Observation] = (),
 ) -> tuple[TargetState, ...]:
-    """Every target that has a name, in the order of the rules. `since` is left open: see `rules/confirm.py`."""
+    """Every target that has a name, in the order of the rules. `since` is left open: see `rules/confirm.py`.
+
+    `observations`: those of the report that `rows` are from, where it matters from when they are.
+    """
     seen: set[tuple[str, Key]] = set()
     found = []
     for target in audit.targets:
@@ -56,11 +65,18 @@ def target_states(
         key = (target.host, target.port)
         seen.add((target.id, key))
         mine = [row for row in rows.get(key, ()) if row.rule == target.id]
-        found.append(_target(audit, target, mine, tracks.of(key), now))
+        found.append(_target(audit, target, mine, tracks.of(key), now, observations))
     return tuple(found)
 
 
-def _target(audit: Audit, target: Target, rows: list[Verdict], track: Track, now: float) -> TargetState:
+def _target(
+    audit: Audit,
+    target: Target,
+    rows: list[Verdict],
+    track: Track,
+    now: float,
+    observations: Sequence[Observation],
+) -> TargetState:
     assert target.host is not None
     known = [row for row in rows if row.cause not in ("audit.not-recorded",)] or rows
     worst = max(known, key=lambda row: row.status.weight, default=None)
@@ -90,6 +106,7 @@ def _target(audit: Audit, target: Target, rows: list[Verdict], track: Track, now
         root=_root(audit, served, now),
         tls_version=_version(served),
         expiry=min((e for f in served if (e := facts(f.chain[0]).not_after) is not None), default=None),
+        lagging=lagging(known, observations) if observations else None,
     )
     return live(state, track)
 

@@ -21,6 +21,8 @@ KINDS: tuple[Kind, ...] = ("service", "sign-in", "revocation", "extra")
 GROWTH = 2.0
 #: The longest wait of a list that cannot be had, in seconds: its usual interval is hours, and a repair would be seen so late.
 LONGEST_RETRY = 900.0
+#: Seconds within which something begins that should have been measured already.
+OVERDUE = 60.0
 
 
 def fraction(identity: str, key: Hashable) -> float:
@@ -75,11 +77,15 @@ class Schedule:
         now: float,
         within: float | None = None,
         groups: int = 0,
+        age: float | None = None,
     ) -> None:
         """Let `key` be due every `interval`, the first time at its own offset within `within` (default: the interval).
 
         With `groups` its offset is the same moment of one of so many equal parts, which it shares with others: a
         processor that wakes for several has the way of each still in its caches.
+
+        `age`: it was measured so many seconds ago, and its first time counts from then: in the second half of the
+        interval. What comes and goes, as a list does whose host does not always resolve, is due as if it had stayed.
 
         One that is there keeps its place unless that is further away than its interval: a list's remaining life changes
         all the time, and must not make it due all the time.
@@ -88,6 +94,9 @@ class Schedule:
         if groups:  # the host's own offset within a part, so that a fleet does not beat in time
             offset = (int(offset * groups) + fraction(self._identity, kind)) / groups
         due = now + offset * (interval if within is None else within)
+        if age is not None:
+            left = interval * (1.0 + offset) / 2.0 - age
+            due = now + (left if left > 0.0 else offset * min(interval, OVERDUE))
         old = self._entries.get(key)
         if old is not None and old.kind == kind:
             if old.grid > now + interval:

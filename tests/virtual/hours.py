@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import selectors
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -124,11 +125,19 @@ class Hours:
 
 @contextlib.asynccontextmanager
 async def going(
-    clock: Clock, world: World, rules: Rules = script.RULES, rate: float = 0.5, plan: Plan = script.PLAN
+    clock: Clock,
+    world: World,
+    rules: Rules = script.RULES,
+    rate: float = 0.5,
+    plan: Plan = script.PLAN,
+    connector: str = "c",
 ) -> AsyncIterator[Hours]:
-    """The appliance at the shipped schedule but for `rate`; nothing is left behind it."""
+    """The appliance at the shipped schedule but for `rate`; nothing is left behind it.
+
+    `connector`: the name that its offsets come from. Without one they would be those of the machine that runs this.
+    """
     config = parse_config({}, "wayclear.toml")
-    config = replace(config, serve=replace(config.serve, schedule=Intervals(rate=rate)))
+    config = replace(config, serve=replace(config.serve, connector=connector, schedule=Intervals(rate=rate)))
     prober = ScriptedProber(world, clock)
     made = Hours(cast(Appliance, None), world, clock, prober)
     made.appliance = Appliance(
@@ -153,17 +162,22 @@ async def going(
         await made.appliance.close()
 
 
-async def _inline(work: Callable[P, R], *args: P.args, **more: P.kwargs) -> R:
-    return work(*args, **more)
+def run(test: Callable[[Clock], Coroutine[None, None, None]], judging: float = 0.0) -> None:
+    """Run `test` on a loop of virtual time, in which a judgement takes `judging` seconds.
 
+    No real clock is read, so that a slow machine sees what a fast one does.
+    """
+    clock, looks = Clock(), itertools.count()
 
-def run(test: Callable[[Clock], Coroutine[None, None, None]]) -> None:
-    """Run `test` on a loop of virtual time; judgements are made in this thread, and take none of it."""
-    clock = Clock()
+    async def to_thread(work: Callable[P, R], *args: P.args, **more: P.kwargs) -> R:
+        await asyncio.sleep(judging)  # answers come meanwhile
+        return work(*args, **more)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(time, "monotonic", lambda: clock.mono)
         patch.setattr(time, "time", lambda: clock.wall)
-        patch.setattr(asyncio, "to_thread", _inline)
+        patch.setattr(time, "perf_counter", lambda: next(looks) * judging)
+        patch.setattr(asyncio, "to_thread", to_thread)
         loop = asyncio.SelectorEventLoop(_Selector(clock))
         try:
             loop.run_until_complete(cast(Awaitable[None], test(clock)))
