@@ -27,14 +27,18 @@ def hurry(
     """Let all that is waited for be due at `at` (the schedule's clock), if it would be later.
 
     `held`: targets whose own change waits; `soon`: these, and those that the answer waits for. `extras`: what is asked besides
-    about a name; of that only what failed, so that no good list is fetched again.
+    about a name; of that only what failed and what is at fault itself, so that no good list is fetched again.
     """
-    lagging = {(target.host, target.port) for target in settled.targets if target.lagging is not None}
+    lagging: dict[Key, float] = {
+        (t.host, t.port): t.lagging for t in settled.targets if t.lagging is not None
+    }
     for key in (*sorted(held), *sorted(soon - held)[:AWAITED]):
         schedule.sooner(key, at, again=key in held)
         for wish in extras.get(key[0], ()) if key in lagging else ():
             seen = memory.get(wish.step)
-            if seen is not None and key_of(wish.step) == key and not well(seen):
+            if seen is None or key_of(wish.step) != key:
+                continue
+            if not well(seen) or seen.started == lagging[key]:
                 schedule.sooner(wish.key, at, again=False)
     for wanted in sorted(settled.lists, key=repr)[:AWAITED]:
         schedule.sooner(("document", wanted), at, again=False)
