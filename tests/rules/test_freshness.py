@@ -10,10 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.confirm import CONNECTOR, LONGER, PATIENCE, Confirmation, Settled, word
-from rules.freshness import began, looked, misnamed, outlived
+from rules.freshness import began, lagging, looked, loose, misnamed, outlived
+from rules.kinds.http_fetch import HttpFetch
+from rules.kinds.tls_handshake import TlsHandshake
+from rules.memory import document
+from rules.observation import Observation, Step
 from rules.state import AddressState, CheckName, Family, TargetState
-from rules.verdict import Answer, Report, Status
-from tests.rules.script import START, healthy, judged
+from rules.verdict import Answer, Check, Endpoint, Report, Status, Verdict
+from tests.rules.script import SILENCE, START, crl, healthy, judged
 
 YES = judged(healthy())
 NO, DEGRADED = replace(YES, answer=Answer.NO), replace(YES, answer=Answer.DEGRADED)
@@ -52,6 +56,24 @@ def test_where_the_name_is_at_fault_its_answer_is_the_look() -> None:
     assert (misnamed(wrong), looked(wrong)) == (True, 80.0), "and a handshake is none"
     recovered = of(at(1, True, 10.0), check="dns", measured=90.0, resolved=80.0)
     assert (misnamed(recovered), looked(recovered)) == (False, 10.0), "it works again when an address does"
+
+
+def test_a_name_that_only_some_ways_of_asking_did_not_resolve_is_well_again_by_its_answer() -> None:
+    """No list need be fetched for that: its host was reached all the time."""
+    recovered = of(at(1, True, 10.0), measured=90.0, resolved=80.0)
+    before = replace(recovered, check="dns", status=Status.WARN)
+    assert looked(recovered, before) == 80.0
+    assert looked(recovered, replace(before, status=Status.FAIL)) == 10.0, (
+        "nothing was reached: an address tells"
+    )
+    assert looked(recovered, replace(before, check="tls")) == 10.0
+    assert looked(of(at(1, False, 10.0), resolved=80.0), before) == 10.0, "it is not well"
+
+
+def test_where_documents_alone_are_at_fault_they_are_the_look() -> None:
+    target = replace(of(at(1, True, 90.0)), status=Status.WARN, lagging=50.0)
+    assert looked(target) == 50.0
+    assert (outlived(target, 60.0), outlived(target, 40.0)) == (True, False)
 
 
 def test_addresses_that_nobody_asks_any_more_do_not_count() -> None:
@@ -103,6 +125,69 @@ def test_a_change_began_with_what_changed(
     before: tuple[AddressState, ...], seen: tuple[AddressState, ...], expected: float
 ) -> None:
     assert began(of(*before), of(*seen), 30.0) == expected
+
+
+# --- what is asked for by times of its own ------------------------------------------------------------------------------------
+
+
+HANDSHAKE = TlsHandshake("203.0.113.1", 443, "a.test", path=None)
+
+
+def seen(*results: tuple[Step, bool, float]) -> tuple[Observation, ...]:
+    return tuple(
+        Observation(step, when, 0.1, None if good else SILENCE, crl() if good else None)
+        for step, good, when in results
+    )
+
+
+def fetch(path: str) -> HttpFetch:
+    return HttpFetch("203.0.113.1", 80, "a.test", path, purpose="crl")
+
+
+def row(status: Status, *evidence: str, check: Check = "crl", address: str | None = None) -> Verdict:
+    return Verdict("app/a", "", Endpoint("a.test", 80, address), check, status, "x", "", evidence=evidence)
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ((), None),
+        ((row(Status.NOTICE, "o1"),), None),  # well
+        ((row(Status.WARN, "o1", "o2"),), 10.0),  # one of two works
+        ((row(Status.WARN, "o1"), row(Status.WARN, "o3")), 5.0),  # the oldest of all
+        ((row(Status.FAIL, "o1"), row(Status.WARN, "o3")), 10.0),  # of what weighs most
+        ((row(Status.FAIL, "o2"),), 20.0),  # it came, and is at fault itself
+        ((row(Status.FAIL, "o1"), row(Status.FAIL, "o4", check="tls")), None),  # an address has its turns
+        ((row(Status.WARN, "o1", "o5", check="tls"),), 10.0),  # a handshake stands by that works
+        ((row(Status.FAIL, "o1", address="203.0.113.1"),), None),
+        ((row(Status.WARN, "o1", check="dns"),), None),
+        ((row(Status.FAIL),), None),
+    ],
+)
+def test_the_oldest_document_that_failed_and_that_a_status_rests_on(
+    rows: tuple[Verdict, ...], expected: float | None
+) -> None:
+    known = seen(
+        (fetch("/a"), False, 10.0),
+        (fetch("/b"), True, 20.0),
+        (fetch("/c"), False, 5.0),
+        (HANDSHAKE, False, 30.0),
+        (replace(HANDSHAKE, address="203.0.113.2"), True, 1.0),
+    )
+    assert lagging(rows, known) == expected
+
+
+def test_documents_that_no_target_rests_on_and_that_make_the_answer_worse() -> None:
+    rows = (row(Status.FAIL, "o1", "o2"), row(Status.WARN, "o3"), row(Status.FAIL, "o4", check="tls"))
+    known = seen(
+        (fetch("/a"), False, 10.0),
+        (fetch("/b"), True, 20.0),
+        (fetch("/c"), False, 5.0),
+        (HANDSHAKE, False, 9.0),
+    )
+    report = replace(YES, verdicts=rows, observations=known)
+    assert loose(report, ()) == {document(fetch("/a")): 10.0}
+    assert loose(report, (replace(NAME, port=80),)) == {}, "its target tells it"
 
 
 # --- in rotation -------------------------------------------------------------------------------------------------------------
