@@ -26,8 +26,9 @@ from rules.verdict import Plan
 TRACKED = 86_400.0
 #: Different names that must have met no answer, one after the other, before a resolver is dead.
 DEAD_STREAK = 5
-#: Seconds within which the tries of one document belong together.
-ROUND = 120.0
+#: Seconds within which the tries of one document belong together. Longer than the least time between two fetches of a list
+#: (`probe/judging.py`): an old copy at one address, which is soon fetched again, would else make the new one void.
+ROUND = 330.0
 #: Addresses that are remembered for a name.
 MAX_LAST_GOOD = 16
 

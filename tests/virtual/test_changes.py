@@ -290,14 +290,15 @@ async def fetched(here: Hours, hours: float) -> list[float]:
     return here.asked(begun, is_list)
 
 
-def test_an_old_list_at_one_of_two_addresses_is_not_fetched_all_day() -> None:
+@pytest.mark.parametrize("connector", ["c", "x0"])
+def test_an_old_list_at_one_of_two_addresses_is_not_fetched_all_day(connector: str) -> None:
     """A list is megabytes."""
 
     async def story(clock: Clock) -> None:
         world = lists_at(2)
         world.when(HttpFetch, lambda step: crl(ISSUING, (), 30) if is_list(step) else world._normal(step),
                    address=world.zone[CRL_HOST][1])  # fmt: skip
-        async with going(clock, world, rules_of(*ALL)) as here:
+        async with going(clock, world, rules_of(*ALL), connector=connector) as here:
             await here.settle()
             assert 4 <= len(await fetched(here, 24)) <= 24
 
