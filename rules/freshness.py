@@ -55,8 +55,8 @@ def began(before: TargetState, target: TargetState, now: float) -> float:
 def outlived(target: TargetState, since: float) -> bool:
     """Whether an address failed that was not tried since then (Unix time), while the newest of its family works.
 
-    Where the newest fails as well, what is old is no less true. The other family may have a fault of its own. The same is
-    said of what lags.
+    Where the newest fails as well, what is old is no less true. The other family may have a fault of its own. Or
+    whether its status rests on a list or an extra observation alone that was not asked for since then.
     """
     if target.lagging is not None and target.lagging < since:
         return True

@@ -76,9 +76,7 @@ class TargetState:
     intercepted: int = 0  # and how many of these were intercepted
     measured: float | None = None  # newest answer of the network about it
     resolved: float | None = None  # newest answer about its name
-    lagging: float | None = (
-        None  # its status rests on lists and extra observations alone: the oldest that failed
-    )
+    lagging: float | None = None  # the oldest failure, where only lists and extra observations are at fault
     since: float | None = None  # status and cause are so since then
 
     @property
