@@ -17,7 +17,7 @@ from rules.confirm import Confirmation, word
 from rules.kinds.http_fetch import HttpExchange, HttpFetch
 from rules.kinds.revocation import digest_crl
 from rules.kinds.tls_handshake import TlsHandshake
-from rules.memory import Memory
+from rules.memory import ROUND, Memory
 from rules.observation import Observation
 from rules.ruleset import Rules
 from rules.targets import targets
@@ -316,3 +316,7 @@ def test_a_list_of_which_the_facts_do_not_suffice_is_fetched_again() -> None:
     made = by_itself(memory)
     assert set(made.void) == set(lists)
     assert by_itself(goldens.of_world(healthy())).void == ()
+
+
+def test_an_old_list_is_fetched_again_before_the_new_one_of_another_address_is_void() -> None:
+    assert judging.SHORTEST_LIFE < ROUND
