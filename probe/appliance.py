@@ -243,9 +243,11 @@ class Appliance:
         for wish in wishes:
             if wish.host is not None:
                 self._extras.setdefault(wish.host, []).append(wish)
-            seen = self.memory.get(wish.step)
-            age = max(0.0, wall - seen.started) if seen is not None and well(seen) else None
-            self.schedule.put(wish.key, wish.kind, wish.interval, now, OVERDUE, age=age)
+            within, age = None if wish.step in self.memory.known else OVERDUE, None
+            if wish.kind == "revocation":  # may come and go with what names it, and is large
+                seen, within = self.memory.get(wish.step), OVERDUE
+                age = max(0.0, wall - seen.started) if seen is not None and well(seen) else None
+            self.schedule.put(wish.key, wish.kind, wish.interval, now, within, age=age)
         wanted = self._wishes.keys() | self.watched.keys()
         for entry in [entry for entry in self.schedule.entries() if entry.key not in wanted]:
             self.schedule.remove(entry.key)
