@@ -15,6 +15,7 @@ from rules.kinds.dns_chain import DnsAnswer
 from rules.kinds.http_fetch import HttpExchange, HttpFetch, is_html
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.observation import Observation, Step
+from rules.portals import Portal, Visit, judge_portals, visit
 from rules.trust import ChainJudgement
 
 #: Hosts whose Date header must agree before the local clock is doubted.
@@ -130,6 +131,20 @@ class Context:
                 leaf=seen.evidence.chain[0],
                 control=control,
             )
+
+    @cached_property
+    def portals(self) -> dict[str, Portal]:
+        """By address: where another server answers for unrelated names."""
+        return judge_portals(self._visits())
+
+    def _visits(self) -> Iterable[Visit]:
+        for seen in self.observations:
+            step = seen.step
+            if isinstance(step, TlsHandshake) and step.server_name == self.audit.plan.control_name:
+                continue  # asked at an address that no resolver gave for it
+            met = visit(seen, self.ids[step], self.judgement(seen))
+            if met is not None:
+                yield met
 
     @cached_property
     def responders(self) -> dict[bytes, list[tuple[Wanted, bytes, str]]]:

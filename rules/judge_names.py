@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rules.address import AddressClass, classify, embedded, never_connect, parse
 from rules.context import Context
@@ -11,6 +11,7 @@ from rules.failure import LOCAL_CODES
 from rules.kinds.dns_chain import OS, Chain, DnsAnswer, DnsQuestion, Outcome
 from rules.kinds.os_lookup import OsAnswer
 from rules.observation import Observation
+from rules.portals import Portal
 from rules.targets import Target
 from rules.verdict import Check, Endpoint, Status, Verdict
 
@@ -266,6 +267,33 @@ def _failed(context: Context, target: Target, view: View, found: tuple[View, ...
     return _verdict(
         context, target, Status.FAIL, f"dns.{view.word}", f"{_is(view)}{where}{detail}", found, remedy
     )
+
+
+#: The cause of a name that a filter answers for.
+SINKHOLED = "dns.sinkholed"
+
+
+def sinkholed(context: Context, target: Target, name: Verdict, portals: tuple[Portal, ...]) -> Verdict:
+    """The verdict on a name (`name`: without that knowledge) that leads to addresses where another server answers."""
+    addresses = ", ".join(portal.address for portal in portals[:3])
+    summary = f"{target.shown} is answered with the address of another server ({addresses}), where unrelated names lead too"
+    signs = frozenset(id_ for portal in portals for id_ in portal.signs)
+    seen = (s for s in context.observations if context.ids[s.step] in signs)
+    return replace(
+        name,
+        status=Status.FAIL,
+        cause=SINKHOLED,
+        summary=summary,
+        remedy=_PORTAL,
+        evidence=tuple(dict.fromkeys((*name.evidence, *context.evidence(*seen)))),
+        details=(*name.details, *(pair for portal in portals for pair in portal.details)),
+    )
+
+
+_PORTAL = (
+    "Exempt this name at the DNS filter, or ask the people who run the resolver why it gives this address: no "
+    "certificate for it came from there."
+)
 
 
 def _os_differs(

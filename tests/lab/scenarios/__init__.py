@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from tests.lab.scenario import Scenario
-from tests.lab.scenarios import healthy, host, http_revocation, resolution, tcp, tls, tls_devices
+from tests.lab.scenarios import healthy, host, http_revocation, portals, resolution, tcp, tls, tls_devices
 
 SCENARIOS: tuple[Scenario, ...] = (
     *healthy.SCENARIOS,
     *resolution.SCENARIOS,
+    *portals.SCENARIOS,
     *tcp.SCENARIOS,
     *tls.SCENARIOS,
     *tls_devices.SCENARIOS,
