@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from email.utils import parsedate_to_datetime
 from functools import cached_property
 
 from rules.audit import Audit
@@ -14,6 +13,7 @@ from rules.interception import Handshake, InterceptionFinding, judge_handshakes,
 from rules.kinds.dns_chain import DnsAnswer
 from rules.kinds.http_fetch import HttpExchange, HttpFetch, is_html
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
+from rules.moments import http_date
 from rules.observation import Observation, Step
 from rules.portals import Portal, Visit, judge_portals, visit
 from rules.trust import ChainJudgement
@@ -200,9 +200,4 @@ def _date_header(seen: Observation) -> tuple[str, float | None]:
     else:
         return "", None
     value = next((text for name, text in headers if name == "date"), None)
-    if value is None:
-        return host, None
-    try:
-        return host, parsedate_to_datetime(value).timestamp()
-    except (ValueError, OverflowError, TypeError):
-        return host, None
+    return host, None if value is None else http_date(value, seen.started)

@@ -14,6 +14,7 @@ from rules.judge_revocation import covered, judge_revocation, known_issuers
 from rules.judge_target import judge_target, untested
 from rules.kinds.http_fetch import HttpExchange
 from rules.kinds.revocation import digest_crl
+from rules.moments import utc
 from rules.observation import Observation
 from rules.targets import Target
 from rules.verdict import Answer, Report, RulesUsed, Vantage, Verdict
@@ -131,7 +132,7 @@ def _used(audit: Audit, started: float) -> tuple[RulesUsed, ...]:
 
 
 def _age(reviewed: datetime.date, started: float) -> str:
-    days = (datetime.datetime.fromtimestamp(started, datetime.UTC).date() - reviewed).days
+    days = (utc(started).date() - reviewed).days
     return f"not reviewed for {days} days" if days > STALE_AFTER else ""
 
 

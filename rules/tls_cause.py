@@ -6,13 +6,13 @@ certificate has also run out. Facts that are certain weigh more than a chain tha
 
 from __future__ import annotations
 
-import datetime
 from dataclasses import dataclass
 from functools import lru_cache
 
 from rules.certificate import CertFacts, covers_name, facts
 from rules.display import display
 from rules.interception import claims
+from rules.moments import utc
 from rules.ruleset import Expect, Group
 from rules.trust import ChainJudgement
 from rules.verdict import Status
@@ -71,10 +71,8 @@ def _names(leaf: CertFacts) -> str:
 
 
 def _date(moment: float) -> str:
-    """A date for people (UTC). Certificates hold years 1 to 9999 only, so this cannot overflow."""
-    return (datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC) + datetime.timedelta(seconds=moment)).strftime(
-        "%Y-%m-%d %H:%M:%S UTC"
-    )
+    """A date for people (UTC)."""
+    return utc(moment).isoformat(" ", "seconds").removesuffix("+00:00") + " UTC"
 
 
 def _span(seconds: float) -> str:
