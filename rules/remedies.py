@@ -95,7 +95,7 @@ _DNS: dict[tuple[str, str], Advice] = {
     ("dns.chain-loop", ""): Advice("Look for an internal zone that points this name back at itself."),
     ("dns.chain-too-long", ""): Advice("Look for an internal zone that adds names to this chain."),
     ("dns.malformed", ""): Advice(
-        "A device on the way to the resolver spoils its answers: look for a DNS proxy or inspection."
+        "The answers break the protocol: look at the resolver, and at a DNS proxy or inspection on the way to it."
     ),
     ("dns.tcp-blocked", ""): Advice(
         "Allow TCP port 53 from this host to its resolvers: long answers need it."
@@ -105,7 +105,9 @@ _DNS: dict[tuple[str, str], Advice] = {
     ("dns.private-address", ""): Advice(
         "An internal zone or a filter answers for this public name: remove the override."
     ),
-    ("dns.synthetic", ""): Advice("An agent or a proxy on this host answers DNS: exempt this name there."),
+    ("dns.synthetic", ""): Advice(
+        "An agent or a proxy answers for this name with an address of its own making: exempt the name there."
+    ),
     ("dns.wildcarded", ""): Advice(
         "This resolver answers every name (captive portal or search page): use another resolver."
     ),
@@ -128,7 +130,8 @@ _TCP: dict[tuple[str, str], Advice] = {
         "Allow TCP port {port} to this name at the firewall that drops it; its log shows our address and ports."
     ),
     ("tcp.reset", ""): Advice(
-        "Look in the firewall's log for a rule that rejects TCP port {port} to this name, and allow it."
+        "Allow TCP port {port} to this name where a firewall's log shows that it rejects it; a server whose service is down "
+        "answers in the same way."
     ),
     ("tcp.unreachable", ""): Advice(
         "Look at the device that sent the ICMP message, or at the route; allow TCP port {port} to this name there."
@@ -180,7 +183,7 @@ _TLS: dict[tuple[str, str], Advice] = {
         "Look at the device or server that sent the alert: a policy may refuse this server name."
     ),
     ("tls.not-tls", ""): Advice(
-        "Something else than TLS answers: a captive portal or a block page on port 443."
+        "Find out what answers there without TLS: captive portals and block pages do so on port 443."
     ),
     ("tls.large-hello-blocked", ""): Advice(
         "Not a connector's problem today; browsers behind this firewall suffer. Update the inspecting device."
