@@ -16,6 +16,7 @@ from rules.judge_rows import judge_address
 from rules.kinds.dns_chain import OS
 from rules.portals import Portal
 from rules.remedies import remedy
+from rules.some_addresses import beside
 from rules.targets import Target
 from rules.verdict import Endpoint, Status, Verdict
 
@@ -60,7 +61,7 @@ def judge_target(context: Context, target: Target) -> Iterable[Verdict]:
         if elsewhere or (name.cause == SINKHOLED and row.endpoint and row.endpoint.address in portals):
             row = _override(row, tried, name, frozenset(portals))
         if row.status is Status.FAIL and passing and row.cause != "tls.intercepted":
-            row = replace(row, status=Status.WARN)
+            row = beside(replace(row, status=Status.WARN), tried, passing)
         yield row
     if not tried and name.status in _GOOD:
         yield _nothing_tried(context, target)
