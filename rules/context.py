@@ -16,7 +16,7 @@ from rules.kinds.http_fetch import HttpExchange, HttpFetch, is_html
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.moments import http_date
 from rules.observation import Observation, Step
-from rules.portals import Portal, Visit, judge_portals, visit
+from rules.portals import Portal, Visit, everywhere, judge_portals, visit
 from rules.trust import ChainJudgement, in_date
 
 #: Hosts whose Date header must agree before the local clock is doubted.
@@ -194,16 +194,22 @@ class Context:
     @cached_property
     def portals(self) -> dict[str, Portal]:
         """By address: where another server answers for unrelated names."""
-        return judge_portals(self._visits())
+        return judge_portals(self._visits)
 
-    def _visits(self) -> Iterable[Visit]:
-        for seen in self.observations:
-            step = seen.step
-            if isinstance(step, TlsHandshake) and step.server_name == self.audit.plan.control_name:
-                continue  # asked at an address that no resolver gave for it
-            met = visit(seen, self.ids[step], self.judgement(seen))
-            if met is not None:
-                yield met
+    @cached_property
+    def everywhere(self) -> frozenset[str]:
+        """Certificates (`portals.whose`) that one server shows in place of several names, wherever they lead."""
+        return everywhere(self._visits)
+
+    @cached_property
+    def _visits(self) -> tuple[Visit, ...]:
+        control = self.audit.plan.control_name  # asked at addresses that no resolver gave for it
+        met = (
+            visit(seen, self.ids[seen.step], self.judgement(seen))
+            for seen in self.observations
+            if not isinstance(seen.step, TlsHandshake) or seen.step.server_name != control
+        )
+        return tuple(found for found in met if found is not None)
 
     @cached_property
     def responders(self) -> dict[bytes, list[tuple[Wanted, bytes, str]]]:

@@ -26,12 +26,12 @@ Once an address is a portal by two zones, it is one for every name that leads th
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from rules.address import same_network
-from rules.certificate import facts
+from rules.certificate import CertFacts, facts
 from rules.display import display
 from rules.interception import claims, zone
 from rules.kinds.http_fetch import (
@@ -53,6 +53,9 @@ that claims the name on an unknown key; "other": a certificate for other names; 
 
 #: Names that are listed in the evidence, and characters of each.
 LISTED, SHOWN = 4, 80
+NETWORKS = (
+    3  #: networks (and names) from which one server's certificate comes where it is no resolver's doing
+)
 EVIDENCE = 8  #: answers that stand for all
 _SIGNS: tuple[Came, ...] = ("other", "page")
 
@@ -61,7 +64,7 @@ _SIGNS: tuple[Came, ...] = ("other", "page")
 class Visit:
     """What one question about `host` met at `address`. `id` is the observation's.
 
-    `mark` tells one certificate or page from another (a digest); `told` says in harmless words what it was.
+    `mark` tells one server's certificates and pages from another's; `told` says in harmless words what it was.
     """
 
     id: str
@@ -119,6 +122,24 @@ def judge_portals(visits: Iterable[Visit]) -> dict[str, Portal]:
     return portals
 
 
+def everywhere(visits: Iterable[Visit]) -> frozenset[str]:
+    """Marks of certificates that one server shows in place of several names, at addresses in at least three networks: no
+    resolver leads there, a device on the way takes the connections."""
+    places: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for one in visits:
+        if one.came == "other":
+            places[one.mark][one.address].add(one.host)
+    return frozenset(mark for mark, found in places.items() if _scattered(found))
+
+
+def _scattered(hosts: Mapping[str, set[str]]) -> bool:
+    apart: list[str] = []
+    for address in hosts:
+        if not any(same_network(address, other) for other in apart):
+            apart.append(address)
+    return len(apart) >= NETWORKS and len(frozenset.union(*map(frozenset, hosts.values()))) >= NETWORKS
+
+
 def _unrelated(visits: Iterable[Visit]) -> bool:
     return len({zone(v.host) for v in visits}) > 1
 
@@ -159,13 +180,19 @@ def _shown(met: Visit, leaf: bytes | None, judgement: ChainJudgement | None) -> 
     cert = facts(leaf)
     if claims(cert, met.host):
         return replace(met, came="own" if judgement.proven else "claimed")
+    told = whose(cert)
+    return replace(met, came="other", mark=told, told=told) if told else met
+
+
+def whose(cert: CertFacts) -> str:
+    """Which server a certificate is of, in harmless words: the same for each one that is made anew for the same names by
+    the same issuer; "" where its names cannot be read."""
     names = cert.dns_names or ((cert.subject_cn,) if cert.subject_cn else ())
     if not names:
-        return met
+        return ""
     shown = ", ".join(display(name, SHOWN) for name in names[:LISTED])
     issuer = display(cert.issuer_cn or cert.issuer_o or cert.issuer_text or "an unnamed issuer", SHOWN)
-    told = f"a certificate for {shown}, issued by {issuer}"
-    return replace(met, came="other", mark=cert.sha256, told=told)
+    return f"a certificate for {shown}, issued by {issuer}"
 
 
 def _answered(met: Visit, step: HttpFetch, exchange: HttpExchange) -> Visit:

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from tests.lab.scenario import Scenario
-from tests.lab.scenarios import healthy, host, http_revocation, portals, resolution, tcp, tls, tls_devices
+from tests.lab.scenarios import (
+    healthy,
+    host,
+    http_revocation,
+    portals,
+    resolution,
+    some_addresses,
+    tcp,
+    tls,
+    tls_devices,
+)
 
 SCENARIOS: tuple[Scenario, ...] = (
     *healthy.SCENARIOS,
     *resolution.SCENARIOS,
     *portals.SCENARIOS,
     *tcp.SCENARIOS,
+    *some_addresses.SCENARIOS,
     *tls.SCENARIOS,
     *tls_devices.SCENARIOS,
     *http_revocation.SCENARIOS,

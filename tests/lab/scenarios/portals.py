@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.lab import pki
-from tests.lab.plan import Plan, Resolver
+from tests.lab import plan as plans
+from tests.lab.plan import Interceptor, Plan, Resolver
 from tests.lab.scenario import Scenario, Want
-from tests.lab.scenarios.names import APP_PROXY, BOOTSTRAP, REGISTRATION, RELAY, SERVICE_BUS
+from tests.lab.scenarios.names import APP_PROXY, BOOTSTRAP, LOGIN, REGISTRATION, RELAY, SERVICE_BUS
 from tests.lab.world import Host
 
 PAGE = "block.filter.example"
@@ -37,6 +38,15 @@ def _front_end(plan: Plan) -> None:
     for host in plan.world.hosts.values():
         if host.name.endswith((*SERVICE, "login.windows.net", "aadcdn.msauth.net")):
             host.v4, host.v6 = ["13.107.250.90"], []
+
+
+def _forging_page(plan: Plan) -> None:
+    _filter(*SERVICE)(plan)
+    plan.interceptors = [Interceptor("forge", plans.match(to=[PUBLIC], port=443))]
+
+
+def _portal_on_the_way(plan: Plan) -> None:
+    plan.interceptors = [Interceptor("static", plans.match(port=443))]
 
 
 def _sinkholed(name: str, title: str, spoil: Callable[[Plan], None]) -> Scenario:
@@ -79,6 +89,28 @@ SCENARIOS = (
             Want("tls.name-mismatch", (SERVICE_BUS,), only=True),
         ),
         never=("tls.intercepted", "tls.untrusted", "tcp.*", "dns.*"),
+    ),
+    Scenario(
+        "dns-filter-page-that-forges",
+        "a DNS filter leads both zones of the service to a device that makes a certificate for each name",
+        "no",
+        2,
+        _forging_page,
+        (
+            Want("tls.intercepted", (BOOTSTRAP, RELAY), "fail"),
+            Want("tls.intercepted", (APP_PROXY, SERVICE_BUS), only=True),
+        ),
+        never=("dns.*", "tls.name-mismatch", "tls.untrusted"),
+    ),
+    Scenario(
+        "portal-on-443",
+        "a device on the way answers every HTTPS connection with the one certificate of its page",
+        "no",
+        2,
+        _portal_on_the_way,
+        (Want("tls.name-mismatch", (BOOTSTRAP, RELAY, LOGIN), "fail"),),
+        ("tcp.accept-all",),
+        ("dns.*", "tls.intercepted", "tls.untrusted"),
     ),
     Scenario(
         "shared-front-end",
