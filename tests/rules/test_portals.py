@@ -12,19 +12,19 @@ from rules.kinds.http_fetch import HttpExchange, HttpFetch
 from rules.kinds.os_lookup import OsAnswer, OsLookup
 from rules.kinds.tls_handshake import TlsHandshake
 from rules.observation import Observation
-from rules.portals import Came, Visit, judge_portals, visit
+from rules.portals import Came, Visit, everywhere, judge_portals, visit
 from rules.trust import ChainJudgement
 from rules.verdict import Answer, Report, Status
 from tests import pki
 from tests.rules.script import (
     BLOCKED,
     BOOTSTRAP,
-    CONTROL,
     CORPORATE,
     CRL_HOST,
     ISSUING,
     NOBODY,
     OCSP_HOST,
+    PLAN,
     PUBLIC,
     RELAYS,
     SIGN_IN,
@@ -34,7 +34,6 @@ from tests.rules.script import (
     crl,
     healthy,
     judged,
-    leaf,
     only,
     page,
     rows,
@@ -90,6 +89,22 @@ def test_every_name_that_is_stranded_at_a_portal_belongs_to_it() -> None:
     (portal,) = judge_portals((*TWO, silent, reached, came("own", CRL_HOST, OTHER))).values()
     assert portal.hosts == {RELAY, SIGN_IN, BOOTSTRAP}
     assert dict(portal.details)["lead there"] == f"{BOOTSTRAP}, {RELAY}, {SIGN_IN}"
+
+
+@pytest.mark.parametrize(
+    ("addresses", "names", "scattered"),
+    [
+        (("203.0.113.1", "203.0.114.1", "203.0.115.1"), 3, True),
+        (("203.0.113.1", "203.0.114.1"), 3, False),
+        (("203.0.113.1", "203.0.113.2", "203.0.113.3"), 3, False),
+        (("203.0.113.1", "203.0.114.1", "2001:db8::1"), 3, True),
+        (("203.0.113.1", "203.0.114.1", "203.0.115.1"), 1, False),
+        ((), 3, False),
+    ],
+)
+def test_one_server_wherever_names_lead(addresses: tuple[str, ...], names: int, scattered: bool) -> None:
+    seen = [came("other", f"n{n % names}.example", address) for n in range(3) for address in addresses]
+    assert everywhere(seen) == (frozenset({"m"}) if scattered else frozenset())
 
 
 visits = st.builds(
@@ -281,4 +296,18 @@ def test_a_device_that_answers_443_for_everybody_is_nothing_of_the_resolvers() -
     assert not rows(report, cause="dns.sinkholed")
     assert not rows(report, cause="tls.intercepted")
     assert report.answer is Answer.NO
-    assert leaf(CONTROL).chain != chain
+
+
+def test_a_device_that_answers_443_in_several_networks_is_the_firewall_teams() -> None:
+    chain = NOBODY.leaf(["portal.hotel.example"]).chain
+    world = healthy().when(TlsHandshake, shown(chain))
+    world.zone |= {BOOTSTRAP: ("203.0.113.1",), SIGN_IN: ("203.0.114.1",), RELAYS[0]: ("203.0.115.1",)}
+    plan = replace(PLAN, public_networks=("203.0.0.0/16",))
+    report = judged(world, plan=plan)
+    (cause,) = [c for c in report.causes if c.status is Status.FAIL]
+    assert (cause.cause, cause.owner) == ("tls.name-mismatch", "firewall")
+    assert "device on the way" in cause.remedy
+    one = judged(healthy().when(TlsHandshake, shown(chain), server_name=BOOTSTRAP))
+    (cause,) = [c for c in one.causes if c.status is Status.FAIL]
+    assert (cause.cause, cause.owner) == ("tls.name-mismatch", "dns")
+    assert "If it is the service's own" in cause.remedy
