@@ -106,7 +106,7 @@ def rule(id_: str, host: str, group: Group = Group.SERVICE, port: int = 443, **m
 
 
 BOOTSTRAP_RULE = rule(
-    "bootstrap", "*.msappproxy.net", probes=(Probe("{tenant}.bootstrap.msappproxy.net", True, CITED, path="/"),)
+    "bootstrap", "*.msappproxy.net", probes=(Probe("{tenant}.bootstrap.msappproxy.net", True, CITED, "A", "/", True),)
 )  # fmt: skip
 RELAY_RULE = rule(
     "relay", "*.servicebus.windows.net", probes=tuple(Probe(name, False, CITED) for name in RELAYS)
