@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import ssl
 from dataclasses import replace
 from pathlib import Path
@@ -70,10 +71,9 @@ def ending(context: SSL.Context, how: Ending, last: int = 14, at_once: bool = Fa
         conn = SSL.Connection(context, None)
         conn.set_accept_state()
         conn.bio_write(await reader.read(65_536))
-        try:
+        with contextlib.suppress(SSL.WantReadError):
             conn.do_handshake()
-        except SSL.WantReadError:
-            flight = conn.bio_read(65_536)
+        flight = conn.bio_read(65_536)
         at, kind = 0, 0
         while kind != last:
             kind, end = flight[at + 5], at + 5 + int.from_bytes(flight[at + 3 : at + 5])

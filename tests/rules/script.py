@@ -178,6 +178,18 @@ def shown(chain: tuple[bytes, ...], **more: object) -> TlsFacts:
     return TlsFacts(0.01, chain=chain, bytes_received=4000, hello_size=230, **(values | more))  # type: ignore[arg-type]
 
 
+def wanting(chain: tuple[bytes, ...], alert: int = 40, **more: object) -> tuple[Failure, TlsFacts]:
+    """A server of TLS 1.2 that proved its key and ends the handshake for want of a client certificate; 0: a close."""
+    values: dict[str, object] = {
+        "handshake_s": None,
+        "client_certificate_asked": True,
+        "key_proven": True,
+        "certificate_sent": True,
+    }
+    end = Failure(Stage.TLS, Code.ALERT, alert=alert) if alert else Failure(Stage.TLS, Code.EOF)
+    return end, shown(chain, **(values | more))
+
+
 def by(authority: pki.Authority, *, path: bool = True) -> Callable[[Step], Answer]:
     """Every handshake meets a certificate of `authority` for the name that was asked for."""
 

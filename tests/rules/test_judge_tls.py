@@ -35,6 +35,7 @@ from tests.rules.script import (
     rows,
     run,
     shown,
+    wanting,
 )
 
 FORGER = pki.authority(
@@ -264,19 +265,6 @@ def test_every_end_of_a_handshake_with_a_genuine_server(end: str, hello: str | N
         else:
             assert decided(verdict) == (OTHERWISE.get(end, "tls.alert"), Status.FAIL)
             assert verdict.remedy
-
-
-def wanting(chain: tuple[bytes, ...], **more: object) -> Scripted:
-    """A server of TLS 1.2 that ends the handshake for want of a client certificate."""
-    facts = shown(
-        chain,
-        handshake_s=None,
-        client_certificate_asked=True,
-        key_proven=True,
-        certificate_sent=True,
-        **more,
-    )
-    return ENDS["alert 40"], facts
 
 
 def test_a_request_that_the_rule_set_does_not_expect_is_a_notice() -> None:
