@@ -25,7 +25,9 @@ from tests.lab import pki
 from tests.lab.servers.tls_engine import CHUNK, send_reset
 
 _BY_HAND = re.compile(r"asks, (then )?(alert [0-9]+|close_notify|fin|rst)( too early)?")
-_DONE = bytes.fromhex("16 03 03 0004 0e 000000")  # ServerHelloDone in a record of its own: TLS 1.2 alone has it
+_DONE = bytes.fromhex(
+    "16 03 03 0004 0e 000000"
+)  # ServerHelloDone in a record of its own: TLS 1.2 alone has it
 _KEY = b"\x04\x20"  # RFC 5915 section 3: the private key of a P-256 key is an OCTET STRING of 32 bytes
 
 
