@@ -343,9 +343,8 @@ def test_indexes_hold_what_is_known_and_nothing_else(script: list[tuple[int, int
             memory.drop(list(memory.known)[:2])
     known = set(memory.known)
     assert memory._essence.keys() == known
-    assert {s for steps in memory._of_name.values() for s in steps} == {
-        s for s in known if isinstance(s, NAMING)
-    }
+    named = {s for steps in memory._of_name.values() for s in steps}
+    assert named == {s for s in known if isinstance(s, NAMING)}
     assert {s for steps in memory._of_document.values() for s in steps} == {s for s in known if document(s)}
     assert {s for steps in memory._repeats.values() for s in steps} == {s for s in known if s.attempt > 1}
 
