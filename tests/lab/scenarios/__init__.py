@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.lab.scenario import Scenario
 from tests.lab.scenarios import (
+    client_certificates,
     healthy,
     host,
     http_revocation,
@@ -22,6 +23,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     *tcp.SCENARIOS,
     *some_addresses.SCENARIOS,
     *tls.SCENARIOS,
+    *client_certificates.SCENARIOS,
     *tls_devices.SCENARIOS,
     *http_revocation.SCENARIOS,
     *host.SCENARIOS,
