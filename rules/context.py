@@ -79,8 +79,10 @@ class Context:
     @cached_property
     def _contradicted(self) -> bool:
         """Whether more of the genuine certificates are in date by this host's own clock than by the dates told."""
+        if self._told == 0.0:
+            return False
         other = sum(self._valid(chain, self.started - self._told) for _, chain, _ in self._genuine)
-        return self._told != 0.0 and sum(own for _, _, own in self._genuine) > other
+        return sum(own for _, _, own in self._genuine) > other
 
     def _dated_inside(self, skew: float) -> bool:
         sessions = (seen for seen in self._agreeing(skew) if isinstance(seen.evidence, TlsFacts))

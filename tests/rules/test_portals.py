@@ -23,7 +23,6 @@ from tests.rules.script import (
     CRL_HOST,
     ISSUING,
     NOBODY,
-    OCSP_HOST,
     PLAN,
     PUBLIC,
     RELAYS,
@@ -248,9 +247,10 @@ def test_a_portal_whose_certificate_covers_one_of_the_names_is_no_dns_finding() 
 
 
 def test_a_portal_that_is_silent_on_443_and_shows_its_page_on_80() -> None:
-    world = filtered(*SERVICE, CRL_HOST, OCSP_HOST).when(TlsHandshake, SILENCE, address=PORTAL)
-    world.zone[OCSP_HOST] = ("203.0.113.42",)
-    assert not sinkholed(judged(world)), "one page of one zone"
+    silent = filtered(*SERVICE).when(TlsHandshake, SILENCE, address=PORTAL)
+    assert sinkholed(judged(silent)) == set(SERVICE), "the page is asked for"
+    closed = filtered(*SERVICE).when((TlsHandshake, HttpFetch), SILENCE, address=PORTAL)
+    assert not sinkholed(judged(closed)), "nothing tells it from a firewall that drops"
     world = filtered(*SERVICE, CRL_HOST, SIGN_IN).when(
         TlsHandshake, SILENCE, address=PORTAL, server_name=BOOTSTRAP
     )

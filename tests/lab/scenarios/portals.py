@@ -13,6 +13,7 @@ from tests.lab.scenarios.names import APP_PROXY, BOOTSTRAP, LOGIN, REGISTRATION,
 from tests.lab.world import Host
 
 PAGE = "block.filter.example"
+FRONT_END = "13.107.250.90"
 PUBLIC, PRIVATE = "13.107.250.80", "10.20.9.80"
 SERVICE = (".msappproxy.net", ".servicebus.windows.net")
 NEVER = ("tls.*", "tcp.*", "http.*")
@@ -37,7 +38,17 @@ def _front_end(plan: Plan) -> None:
     """A load balancer before both zones of the service and sign-in: one address, and each name's own certificate."""
     for host in plan.world.hosts.values():
         if host.name.endswith((*SERVICE, "login.windows.net", "aadcdn.msauth.net")):
-            host.v4, host.v6 = ["13.107.250.90"], []
+            host.v4, host.v6 = [FRONT_END], []
+
+
+def _page_on_80(plan: Plan) -> None:
+    _filter(*SERVICE)(plan)
+    plan.forward = [plans.drop(to=[PUBLIC], port=443)]
+
+
+def _front_end_dropped(plan: Plan) -> None:
+    _front_end(plan)
+    plan.forward = [plans.drop(to=[FRONT_END])]
 
 
 def _forging_page(plan: Plan) -> None:
@@ -78,6 +89,11 @@ SCENARIOS = (
         "the same with a page at a private address",
         _filter(*SERVICE, address=PRIVATE),
     ),
+    _sinkholed(
+        "dns-filter-page-on-port-80",
+        "the same with a page on port 80 alone: port 443 is silent",
+        _page_on_80,
+    ),
     Scenario(
         "dns-filter-page-for-one-zone",
         "a DNS filter leads the relay's zone alone to its page",
@@ -111,6 +127,15 @@ SCENARIOS = (
         (Want("tls.name-mismatch", (BOOTSTRAP, RELAY, LOGIN), "fail"),),
         ("tcp.accept-all",),
         ("dns.*", "tls.intercepted", "tls.untrusted"),
+    ),
+    Scenario(
+        "shared-front-end-dropped",
+        "the address before names of four zones is dropped: a firewall, and no DNS filter",
+        "no",
+        2,
+        _front_end_dropped,
+        (Want("tcp.timeout", (BOOTSTRAP, REGISTRATION, RELAY), "fail"),),
+        never=("dns.*", "tls.*"),
     ),
     Scenario(
         "shared-front-end",
