@@ -33,6 +33,7 @@ _CLASSES: Mapping[str, IssuerClass] = {
     "self-signed": "self-signed",
     "incomplete-chain": "incomplete",
     "malformed": "incomplete",
+    "unverified": "incomplete",
 }
 _UNREACHED = ("unreachable", "timeout", "reset")
 

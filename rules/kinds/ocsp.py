@@ -24,9 +24,9 @@ from rules.certificate import (
     facts,
     public_key,
     signature,
-    tlv,
     verify,
 )
+from rules.der import tlv
 from rules.display import display
 from rules.failure import LOCAL_CODES, Failure
 from rules.kinds.http_fetch import (
