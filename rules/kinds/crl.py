@@ -79,7 +79,7 @@ def digest_crl(body: bytes, issuers: tuple[bytes, ...], serials: tuple[str, ...]
 def _digest(body: bytes, issuers: tuple[bytes, ...], serials: tuple[str, ...]) -> CrlDigest:
     crl, name = read_crl(body)
     until = crl.next_update_utc
-    scope = read_scope(crl)
+    scope = _scope(body)
     signer = barred = None
     unchecked = ""
     for ca in _of_name(issuers, name):
@@ -91,24 +91,33 @@ def _digest(body: bytes, issuers: tuple[bytes, ...], serials: tuple[str, ...]) -
             barred = barred or ca.spki_sha256
     listed: tuple[str, ...] = ()
     if signer is not None:  # nobody else's entries count, and a forger's are not worth the time
-        scope, listed = _listed(body, crl, name, scope, serials)
+        scope, listed = _listed(body, scope, serials)
     return CrlDigest(
         name, crl.last_update_utc.timestamp(), until.timestamp() if until else None, signer, listed, serials,
         scope, barred, "" if signer or barred else unchecked,
     )  # fmt: skip
 
 
-def _listed(
-    body: bytes,
-    crl: x509.CertificateRevocationList,
-    name: bytes,
-    scope: CrlScope,
-    serials: tuple[str, ...],
-) -> tuple[CrlScope, tuple[str, ...]]:
-    if not odd_entries(body):
+def _listed(body: bytes, scope: CrlScope, serials: tuple[str, ...]) -> tuple[CrlScope, tuple[str, ...]]:
+    if not _odd(body):
         return scope, tuple(s for s in serials if _lists(body, s))
-    unknown, listed = read_entries(crl, name, serials)
+    unknown, listed = _entries(body, serials)
     return replace(scope, unknown=(*scope.unknown, *unknown)), listed
+
+
+@lru_cache(maxsize=32)
+def _scope(body: bytes) -> CrlScope:
+    return read_scope(read_crl(body)[0])
+
+
+@lru_cache(maxsize=32)
+def _odd(body: bytes) -> bool:
+    return odd_entries(body)
+
+
+@lru_cache(maxsize=64)
+def _entries(body: bytes, serials: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return read_entries(*read_crl(body), serials)
 
 
 @lru_cache(maxsize=32)
@@ -130,6 +139,17 @@ def _lists(body: bytes, serial: str) -> bool:
 
 def _of_name(issuers: tuple[bytes, ...], name: bytes) -> tuple[CertFacts, ...]:
     return tuple(c for c in map(facts, issuers) if c.is_ca and same_name(c.subject, name))
+
+
+def issuer_name(exchange: HttpExchange) -> bytes | None:
+    """The Name (DER) of the CA that a list names as its issuer; None where no list came. Never raises."""
+    if exchange.digest is not None:
+        return exchange.digest.issuer
+    body = exchange.body
+    if body is None or exchange.status != 200:
+        return None
+    found, _ = attempt(lambda: read_crl(body)[1])
+    return found
 
 
 def _may_sign(ca: CertFacts) -> bool:
@@ -242,11 +262,7 @@ def _proven(
 ) -> _Found:
     """A list with its issuer's signature that lists none of the serials: what it is worth for these certificates."""
     why = _out_of_scope(digest.scope, serials, held)
-    if why == "partition-unknown":
-        point = _shown_point(digest.scope)
-        text = f"a list of {name} for the distribution point {point}: whether the certificates name that is not known"
-        return "crl.unverified", Status.INCONCLUSIVE, text, None, why
-    if why:
+    if why and why != "partition-unknown":
         text = (
             f"{_SCOPES[why].format(name=name, what=_what(digest.scope, why))}: it does not tell whether these "
             + ("certificates are revoked")
@@ -258,6 +274,10 @@ def _proven(
         return "crl.stale", Status.FAIL, text, False, by
     if _early(digest, now):
         return "crl.stale", Status.WARN, f"the CRL of {name} begins in the future", False, "early"
+    if why:
+        point = _shown_point(digest.scope)
+        text = f"a list of {name} for the distribution point {point}: whether the certificates name that is not known"
+        return "crl.unverified", Status.INCONCLUSIVE, text, None, why
     if not set(serials) <= set(digest.asked):
         text = "the recording does not tell whether these certificates are revoked"
         return "audit.not-recorded", Status.INCONCLUSIVE, text, True, ""

@@ -128,6 +128,7 @@ def _limited(bare: CrlScope, point: x509.IssuingDistributionPoint) -> CrlScope:
     )
 
 
+@lru_cache(maxsize=1024)
 def uri(url: str) -> str:
     """A URL in the form in which names of distribution points are compared: percent-encoding apart, as written."""
     parts, _ = attempt(lambda: urlsplit(url))

@@ -50,7 +50,9 @@ def signer_fault(response: ocsp.OCSPResponse, algorithm: bytes, issuer: bytes, n
     if named:
         text = "the answer is not signed by the key of the one that it names as its signer"
         return "ocsp.bad-signature", Status.FAIL, text, ""
-    text = "the answer is not signed by the certificate's issuer, and no certificate of another signer came with it"
+    text = (
+        "the answer is not signed by the certificate's issuer, and no certificate of its signer came with it"
+    )
     return "ocsp.responder", Status.FAIL, text, "no-certificate"
 
 
@@ -67,9 +69,7 @@ def _appointed(der: bytes, responder: CertFacts, issuer: bytes, now: float) -> F
     name = display(responder.subject_text, 100)
     made = signature(der, issuer)
     if made is Signature.BAD:
-        text = (
-            f"the answer is signed by {name}, whose certificate another CA than the certificate's issuer made"
-        )
+        text = f"the answer is signed by {name}, whose certificate the issuer of the certificate asked about did not sign"
         return "ocsp.responder", Status.FAIL, text, "other-ca"
     if made is not Signature.GOOD:
         return _unchecked(made, "the signature on the responder's certificate")
