@@ -310,7 +310,7 @@ _REVOCATION: dict[tuple[str, str], Advice] = {
         "answers on port 80."
     ),
     ("ocsp.responder", ""): Advice(
-        "Report it to the operator of the CA's responder: Windows accepts an answer only from the issuer or from a responder that "
+        "Report it to the operator of the CA's responder: an answer counts only from the issuer or from a responder that "
         "the issuer appointed (RFC 6960 section 4.2.2.2).",
         owner="pki",
     ),
