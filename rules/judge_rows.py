@@ -116,7 +116,7 @@ def _unreached(context: Context, target: Target, candidate: Candidate) -> Verdic
         "budget": "the time ran out first",
         "sweep": "too many hosts had met silence or a reset",
     }
-    cause = "audit.not-reached" if audit.stopped else "audit.not-recorded"
+    cause = audit.unasked
     return row(
         context,
         target,
@@ -312,12 +312,19 @@ def _over_http(
     if cause == "ok" and twins:
         cause = "http.block-page"
         summary = f"the same web page comes as from {twins[0]}: somebody on the way answers for both"
+    if cause == "ok" and not _proved(context, target.host or ""):
+        summary = f"{summary}: reachable, no document of it is known to verify"
     status = Status.PASS if cause == "ok" else Status.FAIL
     if cause in _LOCAL_HTTP:
         status = Status.INCONCLUSIVE
     page = (("page", found.page.title), ("product", found.page.vendor)) if found.page else ()
     details = (*(pair for pair in page if pair[1]), *_flow((best,)))
     return row(context, target, candidate.address, "http", status, cause, summary, usable, details=details)
+
+
+def _proved(context: Context, host: str) -> bool:
+    """Whether a list or an answer that certificates name was asked of the host: their own rows say what it was worth."""
+    return any(wanted.host == host for wanted in context.audit.fetches.tries)
 
 
 _LOCAL_HTTP = frozenset({"local.starved", "audit.not-reached", "audit.not-recorded", "local.no-descriptors"})
