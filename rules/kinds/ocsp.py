@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal, TypeAlias
 from urllib.parse import quote
@@ -28,15 +28,13 @@ from rules.certificate import (
     verify,
 )
 from rules.display import display
-from rules.failure import LOCAL_CODES, Failure
+from rules.failure import Failure
+from rules.kinds.document import Fault, answered
 from rules.kinds.http_fetch import (
     BlockPage,
     HttpExchange,
-    failure_text,
     header,
-    looks_like_block_page,
-    page_cause,
-    page_text,
+    oddities,
 )
 from rules.verdict import Status
 
@@ -80,6 +78,7 @@ class OcspJudgement:
     this_update: float | None = None
     next_update: float | None = None
     revoked_at: float | None = None
+    circumstance: str = ""
 
     @property
     def revoked(self) -> bool:
@@ -114,39 +113,27 @@ def judge_ocsp(
     host: str = "",
 ) -> OcspJudgement:
     """Judge the answer to a request about `leaf`, issued by `issuer` (DER). The content type is noted, never trusted."""
-    if exchange is None or exchange.status is None:
-        if (
-            failure is not None and failure.code in LOCAL_CODES
-        ):  # a fault of this host or of ours blocks nothing
-            cause, why = LOCAL_CODES[failure.code]
-            return OcspJudgement(cause, Status.INCONCLUSIVE, f"no answer: {why}", reachable=False)
+    found = answered(exchange, failure, host, "ocsp", "OCSP answer")
+    if isinstance(found, Fault):
         return OcspJudgement(
-            "ocsp.unreachable", Status.FAIL, f"no answer: {failure_text(failure)}", reachable=False
+            found.cause,
+            found.status,
+            found.summary,
+            found.reachable,
+            page=found.page,
+            circumstance=found.circumstance,
         )
-    page = looks_like_block_page(exchange, host)
-    if page is not None:
-        cause = "ocsp.not-ocsp" if page.kind == "page" else page_cause(page)
-        return OcspJudgement(cause, Status.FAIL, page_text(page, exchange.status), True, page=page)
-    if exchange.status != 200:
-        location = display(header(exchange, "location"), 200)
-        if location:
-            text = f"the request is sent elsewhere, to {location} (not followed)"
-            return OcspJudgement("http.redirected", Status.FAIL, text, True)
-        return OcspJudgement(
-            "http.status", Status.FAIL, f"the responder answers HTTP {exchange.status}", True
-        )
-    encoding = header(exchange, "content-encoding").strip().lower()
-    if encoding not in ("", "identity"):
-        text = f"unexpected encoding {display(encoding, 40)}: somebody rewrites answers"
-        return OcspJudgement("ocsp.not-ocsp", Status.FAIL, text, True)
-    if failure is not None:
-        text = f"the answer did not come whole ({exchange.size} bytes): {failure_text(failure)}"
-        return OcspJudgement("ocsp.unreachable", Status.FAIL, text, True)
+    exchange = found
     if exchange.body is None:
         text = "the recording does not hold the answer"
         return OcspJudgement("audit.not-recorded", Status.INCONCLUSIVE, text, True)
     kind = header(exchange, "content-type")
-    return judge_staple(exchange.body, leaf, issuer, now, f", called {display(kind, 60)}" if kind else "")
+    judged = judge_staple(exchange.body, leaf, issuer, now, f", called {display(kind, 60)}" if kind else "")
+    odd = oddities(exchange)
+    if odd and judged.status is Status.PASS:  # only lenient readers take its header: said, and no failure
+        text = f"{judged.summary}; {odd}"
+        return replace(judged, cause="http.odd-header", status=Status.NOTICE, summary=text)
+    return judged
 
 
 @lru_cache(maxsize=1024)
