@@ -10,12 +10,13 @@ from functools import cached_property
 from rules.audit import Audit
 from rules.fetches import Wanted
 from rules.guard import RECHECK
-from rules.interception import Handshake, InterceptionFinding, judge_handshakes, zone
+from rules.interception import Handshake, InterceptionFinding, judge_handshakes
 from rules.kinds.dns_chain import DnsAnswer
 from rules.kinds.http_fetch import HttpExchange, HttpFetch, is_html
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.observation import Observation, Step
 from rules.trust import ChainJudgement
+from rules.zones import zone
 
 #: Hosts whose Date header must agree before the local clock is doubted.
 MIN_CLOCKS = 3

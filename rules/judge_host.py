@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from rules.context import CLOCK_BREAKS, CLOCK_NOTICE, Context
 from rules.failure import Code, Stage
-from rules.interception import zone
 from rules.kinds.tcp_connect import TcpConnect
 from rules.kinds.tls_handshake import TlsHandshake
 from rules.observation import Observation
 from rules.remedies import remedy
 from rules.verdict import Check, Endpoint, Status, Verdict
+from rules.zones import zone
 
 #: Unrelated zones that must all be unknown before a resolver is said to know no public name.
 MIN_ZONES = 3

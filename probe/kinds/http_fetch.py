@@ -109,4 +109,5 @@ def _evidence(connect_s: float, clock: _Clock, reader: ResponseReader) -> HttpEx
         body=body if reader.status is not None or body else None,
         size=size,
         sha256=reader.sha256,
+        repaired=reader.repaired,
     )
