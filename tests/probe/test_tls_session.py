@@ -174,7 +174,7 @@ def test_l13_required_in_tls_1_2_is_an_alert_inside_the_handshake_and_the_chain_
     )
     assert (seen.chain, seen.client_certificate_asked, seen.version) == (LEAF.chain, True, "TLSv1.2")
     assert (seen.handshake_s, seen.http_status, seen.http_failure) == (None, None, "")
-    assert (seen.key_proven, seen.certificate_sent) == (True, True)
+    assert (seen.key_proven, seen.key_refuted, seen.certificate_sent) == (True, False, True)
     assert wants_certificate(seen, observation.failure)
 
 
@@ -239,6 +239,7 @@ def test_a_chain_that_was_copied_without_its_key_proves_nothing(hello: Hello, tm
     assert observation.failure is not None
     assert (observation.failure.code, seen.chain) == (Code.MALFORMED, LEAF.chain)
     assert (seen.client_certificate_asked, seen.key_proven, seen.certificate_sent) == (True, False, False)
+    assert seen.key_refuted is (hello == "connector")  # what OpenSSL answers in TLS 1.3 is encrypted
 
 
 @pytest.mark.parametrize("end", [40, "fin"])
