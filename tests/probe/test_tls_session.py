@@ -199,15 +199,12 @@ def test_a_server_that_asks_for_no_certificate_gets_none_and_has_proved_its_key(
 
 
 @pytest.mark.parametrize("hello", ["connector", "large"])
-@pytest.mark.parametrize(
-    "end", [*sorted(CERTIFICATE_ALERTS), "fin", "close_notify", 80, 48, 112, "rst", "silence"]
-)
+@pytest.mark.parametrize("end", [*sorted(CERTIFICATE_ALERTS), "fin", "close_notify", 80, 48, 112, "rst"])
 def test_how_a_server_of_tls_1_2_may_end_after_our_empty_certificate(
     end: Ending, hello: Hello, tmp_path: Path
 ) -> None:
     context = asking(openssl_context(LEAF, tmp_path, SSL.TLS1_2_VERSION), required=False)
-    limits = replace(LIMITS, tls=0.3) if end == "silence" else LIMITS
-    observation = handshake(ending(context, end), replace(STEP, hello=hello), limits)
+    observation = handshake(ending(context, end), replace(STEP, hello=hello))
     seen = facts(observation)
     assert (seen.client_certificate_asked, seen.key_proven, seen.certificate_sent) == (True, True, True)
     assert (seen.version, seen.handshake_s) == ("TLSv1.2", None)
