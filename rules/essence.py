@@ -70,6 +70,7 @@ def _tls(facts: TlsFacts) -> Hashable:
         facts.version,
         facts.client_certificate_asked,
         facts.key_proven,
+        facts.key_refuted,
         facts.certificate_sent,
         facts.http_status,
         facts.http_failure,

@@ -283,6 +283,17 @@ def _inside(
             usable,
             "session-cut",
         )
+    elif facts.http_failure and not facts.client_certificate_asked:
+        yield row(
+            context,
+            target,
+            address,
+            "http",
+            Status.NOTICE,
+            "ok",
+            f"the TLS session opened, and GET {target.path} got no answer in it ({facts.http_failure})",
+            usable,
+        )
     elif facts.http_failure:
         yield row(
             context,

@@ -173,14 +173,43 @@ _TLS: dict[tuple[str, str], Advice] = {
         "Find out who answers there: Microsoft's servers offer TLS 1.2; an old inspecting device may not."
     ),
     ("tls.malformed", ""): Advice("Repeat with --verbose and attach the output to a report."),
+    ("tls.malformed", "key-refuted"): Advice(
+        "Find what answers in the server's place: it shows a copy of the server's certificate and cannot sign with its key. "
+        "Compare the addresses that the name resolves to from another network, and look for a device that redirects them.",
+        confidence="proven",
+    ),
     ("tls.reset", ""): Advice(
         "Look in the firewall's log for a rule that cuts TLS by server name (SNI) or by category, and exempt this name."
+    ),
+    ("tls.reset", "tls13-passes"): Advice(
+        "Look in the firewall's log for a rule that cuts TLS 1.2 and lets TLS 1.3 pass to this name; where there is none, the "
+        "server offers no TLS 1.2, which a connector needs."
+    ),
+    ("tls.reset", "certificate-shown"): Advice(
+        "Look in the firewall's log for a rule that cuts a connection once it has seen the server's certificate (by category "
+        "or issuer), and exempt this name."
+    ),
+    ("tls.reset", "certificate-asked"): Advice(
+        "Look in the firewall's log for a rule that cuts connections in which a client certificate is asked for, and exempt "
+        "this name; where there is none, the server itself resets who has no certificate, and nothing is blocked."
+    ),
+    (ANY, "key-not-proved"): Advice(
+        "Find out who answers there: the end is that of a server that wants a client certificate, but it came before the "
+        "server had proved its key, which RSA key exchange does last."
     ),
     ("tls.timeout", ""): Advice(
         "Look for a device that swallows the ClientHello: inspection by server name, or a path MTU fault."
     ),
     ("tls.alert", ""): Advice(
         "Look at the device or server that sent the alert: a policy may refuse this server name."
+    ),
+    ("tls.alert", "certificate-shown"): Advice(
+        "Look at the device or server that sent the alert: it came after the server's certificate, before anything of ours "
+        "could displease the server."
+    ),
+    ("tls.alert", "certificate-asked"): Advice(
+        "Look at the log of the device or server that sent the alert: it came after a request for a client certificate, and is "
+        "none of those that answer a missing one."
     ),
     ("tls.not-tls", ""): Advice(
         "Find out what answers there without TLS: captive portals and block pages do so on port 443."

@@ -119,6 +119,13 @@ def test_a_server_that_ends_the_session_without_a_client_certificate_is_reached(
     assert "asked for the client certificate" in verdict.summary
 
 
+@pytest.mark.parametrize("how", ["eof", "alert 80", "malformed"])
+def test_a_session_that_ends_although_no_certificate_was_asked_for_is_not_explained_by_one(how: str) -> None:
+    verdict = only(with_(shown(leaf(BOOTSTRAP).chain, http_failure=how)), BOOTSTRAP, "http", FIRST)
+    assert (verdict.status, verdict.cause) == (Status.NOTICE, "ok")
+    assert "certificate" not in verdict.summary
+
+
 @pytest.mark.parametrize("alert", [40, 116, 0])
 def test_nothing_is_asked_inside_where_the_handshake_ends_for_want_of_a_client_certificate(
     alert: int,
