@@ -34,6 +34,7 @@ _OWNER_OF: dict[str, Owner] = {
     "audit.no-tenant": "host",
     "audit.bug": "wayclear",
     "tls.incomplete-chain": "pki",
+    "tls.unverified": "pki",
     "ocsp.unauthorized": "pki",
     "tls.name-mismatch": "dns",
 }
@@ -101,6 +102,7 @@ _PLURAL = {
     "tls.alert": "TLS is refused with an alert at {n} endpoints",
     "tls.not-tls": "What answers at {n} endpoints is not TLS",
     "tls.malformed": "The answers of {n} endpoints break TLS",
+    "tls.unverified": "The certificates of {n} endpoints cannot be checked: part of them cannot be read or proves nothing",
     "http.timeout": "Port 80 opens at {n} endpoints, and then nothing answers",
     "http.reset": "Port 80 opens at {n} endpoints, and then the connection is reset",
     "http.redirected": "{n} endpoints are redirected elsewhere on port 80",

@@ -172,7 +172,13 @@ _TLS: dict[tuple[str, str], Advice] = {
     ("tls.version", ""): Advice(
         "Find out who answers there: Microsoft's servers offer TLS 1.2; an old inspecting device may not."
     ),
-    ("tls.malformed", ""): Advice("Repeat with --verbose and attach the output to a report."),
+    ("tls.malformed", ""): Advice(
+        "Find out what answers at this address: what came breaks TLS. The JSON report (--format json) holds the bytes."
+    ),
+    ("tls.unverified", ""): Advice(
+        "Find out who made this certificate, by the issuer that it names: what cannot be read or checked is named above. "
+        "When it is your own inspection, exempt this name."
+    ),
     ("tls.reset", ""): Advice(
         "Look in the firewall's log for a rule that cuts TLS by server name (SNI) or by category, and exempt this name."
     ),
