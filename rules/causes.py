@@ -191,6 +191,8 @@ def _summary(cause: str, heaviest: Verdict, found: list[Verdict], names: int) ->
             f"TLS is intercepted at {names} endpoints: their certificates bear the names of {len(keys)} known CAs, each "
             "on a key that is not that CA's"
         )
+    if heaviest.circumstance == "ca-set-missing":
+        return heaviest.summary  # it speaks of all of them
     if names > 1 and cause in _PLURAL and not (cause in _HOST_WIDE and not heaviest.rule):
         return _PLURAL[cause].format(n=names)
     if names > 1 and heaviest.rule:

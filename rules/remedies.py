@@ -57,6 +57,9 @@ _HOST: dict[tuple[str, str], Advice] = {
     ("audit.not-reached", "restrained"): Advice(
         "Mend what is reported, then run the audit again; in an agreed change window --pace fast goes on to the end."
     ),
+    ("audit.not-recorded", "ca-set-missing"): Advice(
+        "Give --ca-set the file of {sets}, as the recording had it, and replay again.", owner="host"
+    ),
     ("audit.no-tenant", ""): Advice("Give --tenant with the tenant's id or domain."),
     ("audit.no-probe-name", ""): Advice("Allow the wildcard; nothing here shows whether it is open."),
     ("audit.not-on-list", ""): Advice(

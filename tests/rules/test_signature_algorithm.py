@@ -37,7 +37,7 @@ def test_every_scheme_is_read_and_verifies(kind: str, algorithm: hashes.HashAlgo
     pad: object = None
     if kind.startswith("PSS"):
         salt = padding.PSS.DIGEST_LENGTH if kind == "PSS" else 5
-        pad = padding.PSS(padding.MGF1(algorithm), salt)  # type: ignore[arg-type]
+        pad = padding.PSS(padding.MGF1(algorithm), salt)
     elif kind == "EC":
         key = ec.generate_private_key(ec.SECP384R1())
     elif kind == "DSA":
