@@ -153,7 +153,8 @@ def commands(directory: Path) -> dict[str, list[str]]:
 def _s_server(directory: Path, file: str, port: int) -> list[str]:
     return [
         "openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-cert", f"{directory}/{file}.pem",
-        "-key", f"{directory}/{file}.key", "-cert_chain", f"{directory}/chains/{file}.pem", "-CAfile", f"{directory}/clients.pem", "-no-CApath", "-no-CAstore",
+        "-key", f"{directory}/{file}.key", "-cert_chain", f"{directory}/chains/{file}.pem",
+        "-CAfile", f"{directory}/clients.pem", "-no-CApath", "-no-CAstore",
         "-Verify", "3", "-verify_return_error", "-www", "-quiet",
     ]  # fmt: skip
 
