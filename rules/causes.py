@@ -33,6 +33,7 @@ _OWNER_OF: dict[str, Owner] = {
     "audit.no-tenant": "host",
     "audit.bug": "wayclear",
     "tls.incomplete-chain": "pki",
+    "tls.unverified": "pki",
     "ocsp.unauthorized": "pki",
     "tls.name-mismatch": "dns",
 }
@@ -100,6 +101,7 @@ _PLURAL = {
     "tls.alert": "TLS is refused with an alert at {n} endpoints",
     "tls.not-tls": "What answers at {n} endpoints is not TLS",
     "tls.malformed": "The answers of {n} endpoints break TLS",
+    "tls.unverified": "The certificates of {n} endpoints cannot be checked: part of them cannot be read or proves nothing",
     "http.timeout": "Port 80 opens at {n} endpoints, and then nothing answers",
     "http.reset": "Port 80 opens at {n} endpoints, and then the connection is reset",
     "http.redirected": "{n} endpoints are redirected elsewhere on port 80",
@@ -193,6 +195,8 @@ def _summary(cause: str, heaviest: Verdict, found: list[Verdict], names: int) ->
             f"TLS is intercepted at {names} endpoints: their certificates bear the names of {len(keys)} known CAs, each "
             "on a key that is not that CA's"
         )
+    if heaviest.circumstance == "ca-set-missing":
+        return heaviest.summary  # it speaks of all of them
     if names > 1 and cause in _PLURAL and not (cause in _HOST_WIDE and not heaviest.rule):
         return _PLURAL[cause].format(n=names)
     if names > 1 and heaviest.rule:

@@ -57,6 +57,9 @@ _HOST: dict[tuple[str, str], Advice] = {
     ("audit.not-reached", "restrained"): Advice(
         "Mend what is reported, then run the audit again; in an agreed change window --pace fast goes on to the end."
     ),
+    ("audit.not-recorded", "ca-set-missing"): Advice(
+        "Give --ca-set the file of {sets}, as the recording had it, and replay again.", owner="host"
+    ),
     ("audit.no-tenant", ""): Advice("Give --tenant with the tenant's id or domain."),
     ("audit.no-probe-name", ""): Advice("Allow the wildcard; nothing here shows whether it is open."),
     ("audit.not-on-list", ""): Advice(
@@ -172,11 +175,17 @@ _TLS: dict[tuple[str, str], Advice] = {
     ("tls.version", ""): Advice(
         "Find out who answers there: Microsoft's servers offer TLS 1.2; an old inspecting device may not."
     ),
-    ("tls.malformed", ""): Advice("Repeat with --verbose and attach the output to a report."),
+    ("tls.malformed", ""): Advice(
+        "Find out what answers at this address: what came breaks TLS. The JSON report (--format json) holds the bytes."
+    ),
     ("tls.malformed", "key-refuted"): Advice(
         "Find what answers in the server's place: it shows a copy of the server's certificate and cannot sign with its key. "
         "Compare the addresses that the name resolves to from another network, and look for a device that redirects them.",
         confidence="proven",
+    ),
+    ("tls.unverified", ""): Advice(
+        "Find out who made this certificate, by the issuer that it names: what cannot be read or checked is named above. "
+        "When it is your own inspection, exempt this name."
     ),
     ("tls.reset", ""): Advice(
         "Look in the firewall's log for a rule that cuts TLS by server name (SNI) or by category, and exempt this name."
