@@ -7,7 +7,7 @@ from dataclasses import replace
 from rules.context import Context
 from rules.failure import Code, Failure
 from rules.interception import InterceptionFinding
-from rules.judge_revocation import revoked_by
+from rules.judge_revocation import revoked_by, stapled
 from rules.kinds.dns_chain import OS
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.observation import Observation
@@ -15,6 +15,7 @@ from rules.remedies import remedy
 from rules.ruleset import Group
 from rules.targets import Target
 from rules.tls_cause import TlsCause, judge_leaf, tls_cause
+from rules.trust import ChainJudgement
 from rules.verdict import Endpoint, Status, Verdict
 
 _OLD = ("SSLv3", "TLSv1", "TLSv1.1")
@@ -58,8 +59,16 @@ def _cause(context: Context, target: Target, seen: Observation) -> TlsCause:
         target.rule.expect,
         target.rule.group,
         intercepted=_sentence(finding),
-        revoked=revoked_by(context, judgement),
+        revoked=_revoked(context, judgement, seen),
     )
+
+
+def _revoked(context: Context, judgement: ChainJudgement, seen: Observation) -> str:
+    staple = seen.evidence.staple if isinstance(seen.evidence, TlsFacts) else None
+    found = stapled(context, judgement, staple)
+    if found is not None and found.revoked:
+        return "the certificate is revoked (by the OCSP answer that the server itself sent)"
+    return revoked_by(context, judgement)
 
 
 def _partly(cause: TlsCause, genuine: int) -> TlsCause:
@@ -180,6 +189,11 @@ def _served(context: Context, seen: Observation) -> tuple[tuple[str, str], ...]:
         found.append(("handshake", f"{evidence.version} {evidence.cipher or ''}{took}"))
     if evidence.client_certificate_asked:
         found.append(("client certificate", "asked for, as the service does"))
+    judgement = context.judgement(seen)
+    staple = stapled(context, judgement, evidence.staple) if judgement is not None else None
+    if staple is not None:
+        word = "good" if staple.certificate == "good" else f"{staple.cause}: {staple.summary}"
+        found.append(("stapled OCSP answer", word))
     if evidence.chain and len(evidence.chain) > 10:
         found.append(("chain", f"{len(evidence.chain)} certificates"))
     return tuple(found)

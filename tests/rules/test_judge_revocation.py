@@ -31,6 +31,7 @@ from tests.rules.script import (
     OCSP_RULE,
     PUBLIC_ROOT,
     QUIET,
+    RELAYS,
     ROOT,
     SIGN_IN,
     SILENCE,
@@ -165,9 +166,9 @@ def test_an_old_list_is_for_the_team_that_the_headers_name() -> None:
     for answer, circumstance, owner in ((old, "late", "pki"), (named, "cached", "proxy")):
         report = listed(answer)
         assert source(report).circumstance == circumstance
+        assert ("gw.corp.example" in source(report).summary) is (circumstance == "cached")
         (group,) = [c for c in report.causes if c.cause == "crl.stale" and c.status is Status.FAIL]
         assert group.owner == owner
-    assert "gw.corp.example" in source(report).summary
 
 
 # --- OCSP --------------------------------------------------------------------------------------------------------
@@ -221,6 +222,23 @@ def test_a_forged_answer_revokes_nothing() -> None:
 def test_a_certificate_without_ocsp_is_no_finding() -> None:
     report = judged(healthy().when(TlsHandshake, by(pki.authority("x", ISSUING))), plan=QUIET)
     assert rows(report, check="ocsp") == []
+
+
+@pytest.mark.parametrize("status", [ocsp.OCSPCertStatus.GOOD, ocsp.OCSPCertStatus.REVOKED])
+def test_an_answer_that_the_server_staples_is_judged_and_told(status: ocsp.OCSPCertStatus) -> None:
+    """RFC 6066 section 8: under the issuer's signature it is worth as much as the responder's own."""
+    body = ISSUING.ocsp(leaf(BOOTSTRAP), status).public_bytes(Encoding.DER)
+    forged = ISSUING.ocsp(leaf(RELAYS[0]), ocsp.OCSPCertStatus.REVOKED).public_bytes(Encoding.DER)
+    for staple, cause in (
+        (body, "ok" if status is ocsp.OCSPCertStatus.GOOD else "tls.revoked"),
+        (forged, "ok"),
+    ):
+        facts = shown(leaf(BOOTSTRAP).chain, staple=staple, http_status=403)
+        report = judged(healthy().when(TlsHandshake, facts, server_name=BOOTSTRAP), plan=QUIET)
+        found = rows(report, BOOTSTRAP, "tls")
+        assert {v.cause for v in found} == {cause}
+        told = "".join({dict(v.details)["stapled OCSP answer"] for v in found})
+        assert ("another certificate" in told) is (staple is forged)
 
 
 def test_every_responder_that_a_chain_names_is_asked_once() -> None:

@@ -94,7 +94,7 @@ def test_a_delta_indicator_that_is_not_critical_is_a_delta_all_the_same() -> Non
 
 def test_a_list_for_servers_says_nothing_of_a_ca_and_the_other_way_round() -> None:
     between = Held((ca(OCSP02),), "")
-    servers, cas = ((point(**{f"only_contains_{kind}_certs": True}), True) for kind in ("user", "ca"))
+    servers, cas = (point(only_contains_user_certs=True), True), (point(only_contains_ca_certs=True), True)
     assert judge(made(servers)).cause == "ok"
     assert judge(made(servers), between).circumstance == "only-user"
     assert judge(made(cas), between).cause == "ok"
