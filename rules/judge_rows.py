@@ -11,7 +11,7 @@ from rules.guard import is_v6
 from rules.judge_tls import judge_tls
 from rules.kinds.http_fetch import HttpExchange, HttpFetch, judge_reach
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
-from rules.observation import Observation
+from rules.observation import Observation, got_through
 from rules.remedies import remedy
 from rules.targets import Target
 from rules.verdict import Check, Endpoint, Status, Verdict
@@ -250,8 +250,13 @@ def _inside(
     context: Context, target: Target, address: str, usable: tuple[Observation, ...], tls: Verdict
 ) -> Iterator[Verdict]:
     """HTTP inside the TLS session: any status proves the way, when the session is genuine."""
+    if target.path is None or tls.status not in (Status.PASS, Status.NOTICE, Status.WARN):
+        return
     facts = next((s.evidence for s in usable if isinstance(s.evidence, TlsFacts) and s.failure is None), None)
-    if facts is None or target.path is None or tls.status not in (Status.PASS, Status.NOTICE, Status.WARN):
+    if facts is None:
+        if any(got_through(s) for s in usable):
+            text = f"GET {target.path} was not sent: the server wants a client certificate before any request"
+            yield row(context, target, address, "http", Status.NOT_APPLICABLE, "ok", text, usable)
         return
     asked = "; it asked for the client certificate" if facts.client_certificate_asked else ""
     if facts.http_status is not None:
