@@ -13,7 +13,15 @@ from rules.fetches import Wanted
 from rules.judge_sources import off_list, page, source, unfetched
 from rules.kinds.crl_scope import uri
 from rules.kinds.http_fetch import HttpExchange, HttpFetch
-from rules.kinds.revocation import CrlJudgement, Held, OcspJudgement, judge_crl, judge_ocsp, split_url
+from rules.kinds.revocation import (
+    CrlJudgement,
+    Held,
+    OcspJudgement,
+    judge_crl,
+    judge_ocsp,
+    judge_staple,
+    split_url,
+)
 from rules.observation import Observation
 from rules.remedies import BY_CAUSE, remedy
 from rules.targets import Target
@@ -82,6 +90,14 @@ def revoked_by(context: Context, judgement: ChainJudgement) -> str:
                 which = f" of {facts(der).subject_cn or 'an issuer'}" if place else ""
                 return f"the certificate{display(which, 100)} is revoked (by {url})"
     return ""
+
+
+def stapled(context: Context, judgement: ChainJudgement, staple: bytes | None) -> OcspJudgement | None:
+    """The OCSP answer that a server sent in its handshake (RFC 6066 section 8), held against the issuer of its
+    certificate; None where it sent none, or where the issuer is not known."""
+    if staple is None or not judgement.proven or len(judgement.path) < 2:
+        return None
+    return judge_staple(staple, judgement.path[0], judgement.path[1], context.now)
 
 
 def _host(seen: Observation) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from rules.context import Context
 from rules.failure import Code, Failure
 from rules.interception import InterceptionFinding
-from rules.judge_revocation import revoked_by
+from rules.judge_revocation import revoked_by, stapled
 from rules.kinds.dns_chain import OS
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.observation import Observation, got_through
@@ -16,6 +16,7 @@ from rules.ruleset import Group
 from rules.suspicion import PROTOCOL_VERSION
 from rules.targets import Target
 from rules.tls_cause import TlsCause, judge_leaf, tls_cause
+from rules.trust import ChainJudgement
 from rules.verdict import Endpoint, Status, Verdict
 
 _OLD = ("SSLv3", "TLSv1", "TLSv1.1")
@@ -62,8 +63,16 @@ def _cause(context: Context, target: Target, seen: Observation) -> TlsCause:
         target.rule.expect,
         target.rule.group,
         intercepted=_sentence(finding),
-        revoked=revoked_by(context, judgement),
+        revoked=_revoked(context, judgement, seen),
     )
+
+
+def _revoked(context: Context, judgement: ChainJudgement, seen: Observation) -> str:
+    staple = seen.evidence.staple if isinstance(seen.evidence, TlsFacts) else None
+    found = stapled(context, judgement, staple)
+    if found is not None and found.revoked:
+        return "the certificate is revoked (by the OCSP answer that the server itself sent)"
+    return revoked_by(context, judgement)
 
 
 def _without_certificate(target: Target, seen: Observation, cause: TlsCause) -> TlsCause:
@@ -203,6 +212,7 @@ def _verdict(
     details = (
         *cause.details,
         *_served(target, seen),
+        *_stapled(context, seen),
         *_found(finding),
         *_told_by(context, target.host, address),
     )
@@ -253,6 +263,17 @@ def _served(target: Target, seen: Observation) -> tuple[tuple[str, str], ...]:
     if evidence.chain and len(evidence.chain) > 10:
         found.append(("chain", f"{len(evidence.chain)} certificates"))
     return tuple(found)
+
+
+def _stapled(context: Context, seen: Observation) -> tuple[tuple[str, str], ...]:
+    """What the OCSP answer says that came with the handshake."""
+    judgement = context.judgement(seen)
+    staple = seen.evidence.staple if isinstance(seen.evidence, TlsFacts) else None
+    found = stapled(context, judgement, staple) if judgement is not None else None
+    if found is None:
+        return ()
+    word = "good" if found.certificate == "good" else f"{found.cause}: {found.summary}"
+    return (("stapled OCSP answer", word),)
 
 
 def _found(finding: InterceptionFinding | None) -> tuple[tuple[str, str], ...]:

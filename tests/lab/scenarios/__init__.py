@@ -9,6 +9,7 @@ from tests.lab.scenarios import (
     host,
     http_revocation,
     resolution,
+    revocation,
     tcp,
     tls,
     tls_devices,
@@ -22,5 +23,6 @@ SCENARIOS: tuple[Scenario, ...] = (
     *client_certificates.SCENARIOS,
     *tls_devices.SCENARIOS,
     *http_revocation.SCENARIOS,
+    *revocation.SCENARIOS,
     *host.SCENARIOS,
 )

@@ -127,7 +127,7 @@ SCENARIOS = (
     ),
     _degraded(
         "stale-crl",
-        "DigiCert's CRL ran out yesterday: a cache on the way is old",
+        "DigiCert's CRL ran out yesterday, and no header shows a cache",
         _flaws(Flaws(stale=(pki.G2,))),
         Want("crl.stale", ("crl3.digicert.com", "crl4.digicert.com"), "fail", only=True),
     ),

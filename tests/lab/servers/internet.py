@@ -20,6 +20,7 @@ from pathlib import Path
 
 from tests.lab.pki import Pki
 from tests.lab.revocation import Library, Responder
+from tests.lab.revocation_forms import forged_list
 from tests.lab.servers import client_hello
 from tests.lab.servers.client_certificate import ended_by_hand
 from tests.lab.servers.tls_behaviour import RAW_ANSWERS, Contexts
@@ -67,6 +68,8 @@ def plain_answer(behaviour: str) -> bytes | None:
             return response(
                 "200 OK", b"<html><title>" + title + b"</html>", "text/html", "Server: \x1b[31mFabrikam"
             )
+        case "forged-list":
+            return response("200 OK", forged_list(), "application/pkix-crl")
         case "malformed":
             return b"\x00\x01\x02 this is no HTTP\r\n\r\n"
     return None
@@ -201,12 +204,12 @@ class Internet:
         if host in OCSP_HOSTS:
             if method == "POST":
                 made = self.responder.answer(body)
-                return response("200 OK", made.body, made.media_type)
+                return response("200 OK", made.body, made.media_type, *made.headers)
             if len(target) > len("/ocsp/") + 40:
                 made = self.responder.from_target(target)
-                return response("200 OK", made.body, made.media_type)
+                return response("200 OK", made.body, made.media_type, *made.headers)
         found = self.documents.get(host, target)
-        return response("200 OK", found.body, found.media_type) if found else None
+        return response("200 OK", found.body, found.media_type, *found.headers) if found else None
 
 
 def bounded(handler: Handler) -> Handler:
