@@ -160,12 +160,15 @@ class Audit:
             case TlsHandshake():
                 self._handshake(seen, seen.step)
             case HttpFetch():
-                self._exchange(seen, seen.step)
+                if seen.step != self.canary_page():
+                    self._exchange(seen, seen.step)
             case TrustLookup(subject=subject):
                 roots = seen.evidence if isinstance(seen.evidence, TrustRoots) else None
                 self._chains_want(self.chains.looked_up(subject, roots))
             case TcpConnect():
-                pass
+                page = self.canary_page()
+                if seen.failure is None and page is not None:
+                    self._emit(Phase.EXTRA, page)
 
     def _begin(self, seen: Observation) -> None:
         facts = seen.evidence
@@ -195,6 +198,14 @@ class Audit:
     def canary(self, resolver: str) -> DnsQuestion:
         """A name that nobody has: a resolver that answers it answers anything."""
         return DnsQuestion(resolver, f"wayclear-{self.plan.nonce}.example.com", "A")
+
+    def canary_page(self) -> HttpFetch | None:
+        """A page from the address where nothing is, once it opened: who answers there answers for others as well. The name
+        is one that nobody has, so that a proxy which goes by the name has no host to ask."""
+        if not self.plan.canary_address:
+            return None
+        address, _ = _canary_address(self.plan)
+        return HttpFetch(address, 80, f"wayclear-{self.plan.nonce}.example.com", "/")
 
     def _progress(self, progress: NameProgress) -> None:
         for question in progress.ask:
@@ -266,10 +277,8 @@ class Audit:
         if again is not None:
             self._emit(Phase.FIRST, again)
         if self.guard.opened and self.plan.canary_address and self.plan.extras:
-            address, _, port = self.plan.canary_address.rpartition(":")
-            self._emit(
-                Phase.EXTRA, TcpConnect(address.strip("[]"), int(port))
-            )  # once: a step is never asked twice
+            address, port = _canary_address(self.plan)
+            self._emit(Phase.EXTRA, TcpConnect(address, port))  # once: a step is never asked twice
         if self.guard.exhausted(seen.started + seen.elapsed):
             self.stop("sweep")
 
@@ -350,6 +359,11 @@ def _phase(target: Target, index: int) -> Phase:
     if index:
         return Phase.REST
     return Phase.FIRST if target.rule.group is Group.SERVICE else Phase.OTHERS
+
+
+def _canary_address(plan: Plan) -> tuple[str, int]:
+    address, _, port = plan.canary_address.rpartition(":")
+    return address.strip("[]"), int(port)
 
 
 def _extra(step: TlsHandshake | HttpFetch) -> bool:

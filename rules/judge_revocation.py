@@ -18,6 +18,8 @@ from rules.verdict import Check, Endpoint, Status, Verdict
 
 #: What is said of a cause where nothing more is known of it.
 _REMEDIES = BY_CAUSE
+#: Causes of a responder that says nothing of its own: no connection, or one on which HTTP fails.
+UNHEARD = frozenset({"ocsp.unreachable", "http.timeout", "http.reset", "http.malformed"})
 
 
 def judge_revocation(context: Context) -> Iterator[Verdict]:
@@ -35,7 +37,7 @@ def judge_document(
     """A CRL that a host on a rule is known to serve: proof that the real document comes through port 80."""
     best = next((s for s in attempts if s.failure is None), attempts[-1])
     found = _judge(context, best, known_issuers(context), ())
-    status = found.status
+    status, circumstance = found.status, found.circumstance
     if found.cause == "crl.unverified":  # its CA stands above no certificate that was met: nothing to verify
         status, found = Status.PASS, replace(found, cause="ok")
     return Verdict(
@@ -46,12 +48,13 @@ def judge_document(
         status,
         found.cause,
         found.summary,
-        remedy(found.cause) if status is not Status.PASS else "",
+        remedy(found.cause, circumstance) if status in (Status.FAIL, Status.WARN) else "",
         target.rule.severity.value,
         target.rule.citation.id,
         context.evidence(*attempts),
         target.rule.group.value,
         _page(found.page),
+        circumstance,
     )
 
 
@@ -79,7 +82,11 @@ def _host(seen: Observation) -> str:
 
 def _page(page: BlockPage | None) -> tuple[tuple[str, str], ...]:
     """What stood in the document's place."""
-    pairs = (("page", page.title), ("product", page.vendor), ("sent to", page.location)) if page else ()
+    pairs = (
+        (("page", page.title or page.sentence), ("product", page.vendor), ("sent to", page.location))
+        if page
+        else ()
+    )
     return tuple(pair for pair in pairs if pair[1])
 
 
@@ -156,7 +163,17 @@ def _crl(context: Context, url: str, good: frozenset[str]) -> Iterator[Verdict]:
     if status in (Status.FAIL, Status.WARN) and not found.revoked and _alternatives(context, url) & good:
         status = Status.NOTICE
         found = replace(found, summary=f"{found.summary}; the same list was had from another address")
-    yield _source(context, url, "crl", status, found.cause, found.summary, results, _page(found.page))
+    yield _source(
+        context,
+        url,
+        "crl",
+        status,
+        found.cause,
+        found.summary,
+        results,
+        _page(found.page),
+        found.circumstance,
+    )
 
 
 def _ocsp_sources(context: Context) -> Iterator[Verdict]:
@@ -186,9 +203,10 @@ def _responder(context: Context, url: str, made: list[tuple[str, Observation, Oc
     good = [m for m in made if m[2].status in (Status.PASS, Status.NOTICE)]
     if good and worst[2].status is Status.FAIL and not worst[2].revoked:
         summary = f"{worst[0]} fails ({worst[2].summary}), {good[0][0]} works"
-        return _source(context, url, "ocsp", Status.WARN, worst[2].cause, summary, seen, _page(worst[2].page))
+        page, circumstance = _page(worst[2].page), worst[2].circumstance
+        return _source(context, url, "ocsp", Status.WARN, worst[2].cause, summary, seen, page, circumstance)
     status = worst[2].status
-    if status is Status.FAIL and worst[2].cause == "ocsp.unreachable":
+    if status is Status.FAIL and worst[2].cause in UNHEARD:
         status = (
             Status.WARN
         )  # lists come first; a silent responder costs time, a forged answer is another matter
@@ -206,6 +224,7 @@ def _responder(context: Context, url: str, made: list[tuple[str, Observation, Oc
         f"{worst[2].summary} ({methods})",
         seen,
         _page(worst[2].page),
+        worst[2].circumstance,
     )
 
 
@@ -256,6 +275,7 @@ def _source(
     summary: str,
     seen: tuple[Observation, ...],
     details: tuple[tuple[str, str], ...] = (),
+    circumstance: str = "",
 ) -> Verdict:
     parts = split_url(url)
     host = parts[0] if parts else url
@@ -279,10 +299,11 @@ def _source(
         status,
         cause,
         f"{url}: {summary}",
-        remedy(cause) if status in (Status.FAIL, Status.WARN) else "",
+        remedy(cause, circumstance) if status in (Status.FAIL, Status.WARN) else "",
         "required",
         citation,
         context.evidence(*seen),
         "cert-validation",
         (("source", url), *named, *details),
+        circumstance,
     )

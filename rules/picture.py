@@ -34,7 +34,7 @@ _CLASSES: Mapping[str, IssuerClass] = {
     "incomplete-chain": "incomplete",
     "malformed": "incomplete",
 }
-_UNREACHED = ("unreachable", "timeout", "reset")
+_UNREACHED = ("unreachable", "timeout", "reset", "http.malformed")
 
 
 def rows_of(report: Report) -> dict[Key, list[Verdict]]:

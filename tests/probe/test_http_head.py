@@ -49,7 +49,10 @@ def through(*pieces: bytes, most: int = 16_384) -> tuple[bytes, tuple[str, ...]]
 )
 def test_what_is_read_of_a_head(head: bytes, plain: bytes, odd: tuple[str, ...]) -> None:
     assert plain_head(head) == (plain, odd)
-    assert through(*(head[i : i + 1] for i in range(len(head))), b" body: x\n") == (plain + b" body: x\n", odd)
+    assert through(*(head[i : i + 1] for i in range(len(head))), b" body: x\n") == (
+        plain + b" body: x\n",
+        odd,
+    )
 
 
 def test_lengths_that_differ_are_left_for_h11_to_refuse() -> None:
@@ -85,7 +88,9 @@ def test_only_a_few_oddities_are_named() -> None:
 
 
 @given(st.lists(st.binary(max_size=40), max_size=8), st.booleans(), st.integers(1, 200))
-def test_no_bytes_raise_and_how_they_are_cut_does_not_matter(pieces: list[bytes], http: bool, most: int) -> None:
+def test_no_bytes_raise_and_how_they_are_cut_does_not_matter(
+    pieces: list[bytes], http: bool, most: int
+) -> None:
     whole = (OK if http else b"") + b"".join(pieces)
     assert through(*(p for p in ([OK] if http else []) + pieces if p), most=10_000) == through(
         *([whole] if whole else []), most=10_000
@@ -93,10 +98,16 @@ def test_no_bytes_raise_and_how_they_are_cut_does_not_matter(pieces: list[bytes]
     through(whole, most=most)
 
 
-FIELD = st.tuples(st.from_regex(rb"[A-Za-z-]{1,8}", fullmatch=True), st.from_regex(rb"[!-~]{0,8}", fullmatch=True))
+FIELD = st.tuples(
+    st.from_regex(rb"[A-Za-z-]{1,8}", fullmatch=True), st.from_regex(rb"[!-~]{0,8}", fullmatch=True)
+)
 
 
-@given(st.lists(FIELD.filter(lambda f: f[0].lower() not in (b"content-length", b"transfer-encoding")), max_size=6))
+@given(
+    st.lists(
+        FIELD.filter(lambda f: f[0].lower() not in (b"content-length", b"transfer-encoding")), max_size=6
+    )
+)
 def test_a_head_that_h11_reads_means_the_same_afterwards(fields: list[tuple[bytes, bytes]]) -> None:
     head = OK + b"".join(name + b": " + value + b"\r\n" for name, value in fields) + b"\r\n"
     plain, odd = plain_head(head)
