@@ -22,7 +22,7 @@ from rules.failure import Code
 from rules.fetches import CRL_CAP, Fetches, Wanted
 from rules.guard import RECHECK, Guard, is_v6
 from rules.kinds.dns_chain import DnsQuestion
-from rules.kinds.http_fetch import HttpExchange, HttpFetch
+from rules.kinds.http_fetch import HttpExchange, HttpFetch, is_html
 from rules.kinds.local_host import HostFacts, LocalHost
 from rules.kinds.os_lookup import OsLookup
 from rules.kinds.tcp_connect import TcpConnect
@@ -166,9 +166,8 @@ class Audit:
                 roots = seen.evidence if isinstance(seen.evidence, TrustRoots) else None
                 self._chains_want(self.chains.looked_up(subject, roots))
             case TcpConnect():
-                page = self.canary_page()
-                if seen.failure is None and page is not None:
-                    self._emit(Phase.EXTRA, page)
+                if seen.failure is None:
+                    self._compare()
 
     def _begin(self, seen: Observation) -> None:
         facts = seen.evidence
@@ -199,9 +198,15 @@ class Audit:
         """A name that nobody has: a resolver that answers it answers anything."""
         return DnsQuestion(resolver, f"wayclear-{self.plan.nonce}.example.com", "A")
 
+    def _compare(self) -> None:
+        """Ask the address where nothing is for a page: once, and only where there is something to compare."""
+        page = self.canary_page()
+        if page is not None and self.plan.extras:
+            self._emit(Phase.EXTRA, page)
+
     def canary_page(self) -> HttpFetch | None:
-        """A page from the address where nothing is, once it opened: who answers there answers for others as well. The name
-        is one that nobody has, so that a proxy which goes by the name has no host to ask."""
+        """A page from the address where nothing is: a device that answers there answers for others as well. The name is
+        one that nobody has, so that a proxy which goes by the name has no host to ask."""
         if not self.plan.canary_address:
             return None
         address, _ = _canary_address(self.plan)
@@ -353,6 +358,8 @@ class Audit:
         self._fetch_progress(seen)
         if step.host in self._by_host and self.suspicions.page(seen):
             self._doubt(seen, step)
+        if step.purpose == "reach" and isinstance(seen.evidence, HttpExchange) and is_html(seen.evidence):
+            self._compare()  # whose page is it? a device on port 80 alone lets the canary's other port be
 
 
 def _phase(target: Target, index: int) -> Phase:

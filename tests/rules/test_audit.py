@@ -35,6 +35,7 @@ from tests.rules.script import (
     CUT,
     HOST,
     NO_ANSWER,
+    OCSP_HOST,
     PLAN,
     QUIET,
     RELAYS,
@@ -288,7 +289,7 @@ def test_the_address_canary_goes_only_after_something_succeeded_and_once() -> No
     assert asked(run(blocked, plan=plan), TcpConnect) == []
 
 
-def test_a_page_is_asked_of_the_address_canary_once_it_opened() -> None:
+def test_a_page_is_asked_of_the_address_canary_once_it_opened_or_a_page_was_met() -> None:
     plan = replace(PLAN, canary_address="[2001:db8::77]:443")
     page = HttpFetch("2001:db8::77", 80, f"wayclear-{PLAN.nonce}.example.com", "/")
     opened = healthy().when(TcpConnect, TcpFacts(0.01))
@@ -297,6 +298,9 @@ def test_a_page_is_asked_of_the_address_canary_once_it_opened() -> None:
         assert asked(audit, HttpFetch, address=page.address) == [page]
         assert page.address not in audit.guard.silent
     assert asked(run(healthy().when(TcpConnect, SILENCE), plan=plan), HttpFetch, address=page.address) == []
+    welcome = healthy().when(HttpFetch, page_of(200, b"<html>"), host=OCSP_HOST, purpose="reach")
+    assert asked(run(welcome, plan=plan), HttpFetch, address=page.address) == [page]
+    assert asked(run(welcome, plan=replace(plan, extras=False)), HttpFetch, address=page.address) == []
     assert run(healthy()).canary_page() is None
 
 

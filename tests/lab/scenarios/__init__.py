@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.lab.scenario import Scenario
-from tests.lab.scenarios import healthy, host, http_revocation, resolution, tcp, tls, tls_devices
+from tests.lab.scenarios import healthy, host, http_revocation, port_80, resolution, tcp, tls, tls_devices
 
 SCENARIOS: tuple[Scenario, ...] = (
     *healthy.SCENARIOS,
@@ -12,5 +12,6 @@ SCENARIOS: tuple[Scenario, ...] = (
     *tls.SCENARIOS,
     *tls_devices.SCENARIOS,
     *http_revocation.SCENARIOS,
+    *port_80.SCENARIOS,
     *host.SCENARIOS,
 )
