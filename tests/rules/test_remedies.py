@@ -70,6 +70,8 @@ SCENES: dict[Row, tuple[str, str]] = {
     ("tls.large-hello-blocked", ""): ("large-hello-dropped", "silent-by-name"),
     ("http.block-page", ""): ("block-page-200", "redirected-on-80"),
     ("http.redirected", "other-zone"): ("redirected-on-80", "block-page-200"),
+    ("http.redirected", "host-redirects"): ("crl-host-redirects-itself", "redirected-on-80"),
+    ("http.compressed", ""): ("crl-compressed", "html-instead-of-crl"),
     ("http.timeout", ""): ("crl-host-silent", "port-80-dropped"),
     ("http.reset", ""): ("crl-host-resets", "port-80-dropped"),
     ("http.malformed", ""): ("not-http", "html-instead-of-crl"),
