@@ -48,7 +48,7 @@ class HeadReader:
             return self._rest()
         self._held += data
         given = bytearray()
-        while self._held is not None and (found := _END.search(self._held, self._searched)):
+        while found := _END.search(self._held, self._searched):
             head = bytes(self._held[: found.end()])
             del self._held[: found.end()]
             self._searched = 0
@@ -56,11 +56,10 @@ class HeadReader:
             self.oddities = tuple(dict.fromkeys((*self.oddities, *odd)))[:MOST]
             given += plain
             if not _interim(plain):
-                given += self._rest()
-        if self._held is not None:
-            self._searched = max(0, len(self._held) - 2)
-            if len(self._held) > self._most:
-                given += self._rest()
+                return bytes(given) + self._rest()
+        self._searched = max(0, len(self._held) - 2)
+        if len(self._held) > self._most:
+            given += self._rest()
         return bytes(given)
 
     def _rest(self) -> bytes:

@@ -260,6 +260,8 @@ def _wish(
             return Wish(("extra", step), "extra", intervals.extras, step)
         case OsLookup(attempt=1) if step.name not in targets:
             return Wish(("name", step.name), "sign-in", intervals.sign_in, step)
+        case HttpFetch() if step == audit.canary_page():
+            return Wish(("extra", step), "extra", intervals.extras, step)
         case TcpConnect() | TrustLookup():
             return Wish(("extra", step), "extra", intervals.extras, step)
         case LocalHost():

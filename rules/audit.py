@@ -23,7 +23,7 @@ from rules.fetches import CRL_CAP, Fetches, Wanted
 from rules.guard import RECHECK, Guard, is_v6
 from rules.kinds.crl import issuer_name
 from rules.kinds.dns_chain import DnsQuestion
-from rules.kinds.http_fetch import HttpExchange, HttpFetch
+from rules.kinds.http_fetch import HttpExchange, HttpFetch, is_html
 from rules.kinds.local_host import HostFacts, LocalHost
 from rules.kinds.os_lookup import OsLookup
 from rules.kinds.tcp_connect import TcpConnect
@@ -167,12 +167,14 @@ class Audit:
             case TlsHandshake():
                 self._handshake(seen, seen.step)
             case HttpFetch():
-                self._exchange(seen, seen.step)
+                if seen.step != self.canary_page():
+                    self._exchange(seen, seen.step)
             case TrustLookup(subject=subject):
                 roots = seen.evidence if isinstance(seen.evidence, TrustRoots) else None
                 self._chains_want(self.chains.looked_up(subject, roots))
             case TcpConnect():
-                pass
+                if seen.failure is None:
+                    self._compare()
 
     def _begin(self, seen: Observation) -> None:
         facts = seen.evidence
@@ -203,6 +205,20 @@ class Audit:
     def canary(self, resolver: str) -> DnsQuestion:
         """A name that nobody has: a resolver that answers it answers anything."""
         return DnsQuestion(resolver, f"wayclear-{self.plan.nonce}.example.com", "A")
+
+    def _compare(self) -> None:
+        """Ask the address where nothing is for a page: once, and only where there is something to compare."""
+        page = self.canary_page()
+        if page is not None and self.plan.extras:
+            self._emit(Phase.EXTRA, page)
+
+    def canary_page(self) -> HttpFetch | None:
+        """A page from the address where nothing is: a device that answers there answers for others as well. The name is
+        one that nobody has, so that a proxy which goes by the name has no host to ask."""
+        if not self.plan.canary_address:
+            return None
+        address, _ = _canary_address(self.plan)
+        return HttpFetch(address, 80, f"wayclear-{self.plan.nonce}.example.com", "/")
 
     def _progress(self, progress: NameProgress) -> None:
         for question in progress.ask:
@@ -274,10 +290,8 @@ class Audit:
         if again is not None:
             self._emit(Phase.FIRST, again)
         if self.guard.opened and self.plan.canary_address and self.plan.extras:
-            address, _, port = self.plan.canary_address.rpartition(":")
-            self._emit(
-                Phase.EXTRA, TcpConnect(address.strip("[]"), int(port))
-            )  # once: a step is never asked twice
+            address, port = _canary_address(self.plan)
+            self._emit(Phase.EXTRA, TcpConnect(address, port))  # once: a step is never asked twice
         if self.guard.exhausted(seen.started + seen.elapsed):
             self.stop("sweep")
 
@@ -355,12 +369,19 @@ class Audit:
                 self._emit(Phase.LOCAL, TrustLookup(name))
         if step.host in self._by_host and self.suspicions.page(seen):
             self._doubt(seen, step)
+        if step.purpose == "reach" and isinstance(seen.evidence, HttpExchange) and is_html(seen.evidence):
+            self._compare()  # whose page is it? a device on port 80 alone lets the canary's other port be
 
 
 def _phase(target: Target, index: int) -> Phase:
     if index:
         return Phase.REST
     return Phase.FIRST if target.rule.group is Group.SERVICE else Phase.OTHERS
+
+
+def _canary_address(plan: Plan) -> tuple[str, int]:
+    address, _, port = plan.canary_address.rpartition(":")
+    return address.strip("[]"), int(port)
 
 
 def _extra(step: TlsHandshake | HttpFetch) -> bool:

@@ -39,6 +39,8 @@ _OWNER_OF: dict[str, Owner] = {
     "tls.unverified": "pki",
     "ocsp.unauthorized": "pki",
     "tls.name-mismatch": "dns",
+    "http.same-page": "nobody",
+    "http.odd-header": "nobody",
 }
 _POSSIBLE = frozenset({"dns.nxdomain", "tls.untrusted", "tls.self-signed", "tls.reset", "tls.timeout"})
 _PROVEN = (
@@ -110,6 +112,9 @@ _PLURAL = {
     "http.redirected": "{n} endpoints are redirected elsewhere on port 80",
     "http.status": "{n} endpoints answer with an HTTP error on port 80",
     "http.malformed": "What answers at {n} endpoints on port 80 is not HTTP",
+    "http.compressed": "The documents of {n} hosts come compressed, although they are asked for as they are",
+    "http.same-page": "{n} endpoints give the same web page on port 80 as hosts that have nothing to do with them",
+    "http.odd-header": "The answers of {n} endpoints on port 80 have odd header lines, and are read all the same",
     "crl.unreachable": "No CRL is to be had from {n} hosts",
     "crl.not-a-crl": "Something else comes in place of the CRLs of {n} hosts",
     "crl.stale": "The CRLs of {n} hosts are out of date",

@@ -30,6 +30,8 @@ from rules.verdict import Endpoint, Status, Verdict
 
 #: What is said of a cause where nothing more is known of it.
 _REMEDIES = BY_CAUSE
+#: Causes of a responder that says nothing of its own: no connection, or one on which HTTP fails.
+UNHEARD = frozenset({"ocsp.unreachable", "http.timeout", "http.reset", "http.malformed"})
 
 
 def judge_revocation(context: Context) -> Iterator[Verdict]:
@@ -58,7 +60,7 @@ def judge_document(
         found.status,
         found.cause,
         found.summary,
-        remedy(found.cause, found.circumstance) if found.status is not Status.PASS else "",
+        remedy(found.cause, found.circumstance) if found.status in (Status.FAIL, Status.WARN) else "",
         target.rule.severity.value,
         target.rule.citation.id,
         context.evidence(*attempts),
@@ -246,4 +248,4 @@ def _responder(context: Context, url: str, made: list[tuple[str, Observation, Oc
 
 
 #: Lists come first: a responder that is silent or badly set up costs time. A forged answer is another matter.
-_COSTS_TIME = frozenset({"ocsp.unreachable", "ocsp.responder"})
+_COSTS_TIME = UNHEARD | {"ocsp.responder"}

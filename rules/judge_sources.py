@@ -98,7 +98,13 @@ _WORDS = {
 
 def page(found: BlockPage | None) -> tuple[tuple[str, str], ...]:
     """What stood in the document's place."""
-    pairs = (("page", found.title), ("product", found.vendor), ("sent to", found.location)) if found else ()
+    if found is None:
+        return ()
+    pairs = (
+        ("page", found.title or found.sentence),
+        ("product", found.vendor),
+        ("sent to", found.location),
+    )
     return tuple(pair for pair in pairs if pair[1])
 
 

@@ -232,24 +232,51 @@ _HTTP: dict[tuple[str, str], Advice] = {
     ("http.block-page", ""): Advice(
         "Exempt this host from web filtering on port 80: a page comes in place of the real answer."
     ),
-    ("http.redirected", ""): Advice("Exempt this host from the portal or proxy that redirects port 80."),
+    ("http.redirected", ""): Advice(
+        "Find out whose address the request is sent to: this network's, or the publisher's."
+    ),
+    ("http.redirected", "other-zone"): Advice(
+        "Find out whose address the request is sent to; when it is a portal or proxy of this network, exempt this host there."
+    ),
+    ("http.redirected", "host-redirects"): Advice(
+        "Ask the publisher to answer at this very address over plain HTTP, without a redirect: what stands behind https needs "
+        "a certificate check of its own (RFC 5280 section 8), and whether Windows follows is not known.",
+        owner="pki",
+    ),
     ("http.status", ""): Advice(
-        "Find out who answers with this status on port 80: the real host has the document."
+        "Ask for the same address from another network: where it is answered well, look for a device on port 80 here; where not, "
+        "report it to the publisher."
+    ),
+    ("http.compressed", ""): Advice(
+        "Find out whether the server or a device on port 80 compresses this document, and have it sent as it is: the request "
+        "asks for that, and Windows is not known to unpack it.",
+        confidence="possible",
     ),
     ("http.timeout", ""): Advice(
-        "Look for a device on port 80 that opens connections and lets nothing through."
+        "Port 80 is open and nothing answers: look in the web filter or proxy on port 80 for this host, then at the host."
+    ),
+    ("http.timeout", "cut"): Advice(
+        "The answer begins and does not end in time: look for a device on port 80 that scans or slows downloads; a slow line "
+        "does the same."
     ),
     ("http.timeout", "session-cut"): Advice(
         "Look for a device that cuts established sessions to this address."
     ),
     ("http.reset", ""): Advice(
-        "Look for a device on port 80 that opens connections and lets nothing through."
+        "Port 80 is open and the request is cut off: look in the web filter or proxy on port 80 for this host, then at the host."
+    ),
+    ("http.reset", "cut"): Advice(
+        "The answer begins and is cut off: look for a device on port 80 that scans or limits downloads, then at the host."
     ),
     ("http.reset", "session-cut"): Advice(
         "Look for a device that cuts established sessions to this address."
     ),
     ("http.malformed", ""): Advice(
-        "Look for a device on port 80 that opens connections and lets nothing through."
+        "Port 80 is open and what answers is not HTTP: look in the web filter or proxy on port 80 for this host, then at the "
+        "host."
+    ),
+    ("http.malformed", "cut"): Advice(
+        "The answer begins well and its rest breaks HTTP: look for a device on port 80 that changes answers, then at the host."
     ),
 }
 
@@ -261,7 +288,11 @@ _REVOCATION: dict[tuple[str, str], Advice] = {
         "Find out who serves so large a list on port 80: it is not Microsoft's or DigiCert's."
     ),
     ("crl.not-a-crl", ""): Advice(
-        "Something else answers in place of the list: look for a captive portal, a block page or a proxy on port 80."
+        "Fetch the list from another network: where it comes there, something here answers on port 80 in its place; where not, "
+        "report it to the publisher."
+    ),
+    ("crl.not-a-crl", "page"): Advice(
+        "A web page comes in place of the list: look for a captive portal, a block page or a proxy on port 80."
     ),
     ("crl.stale", ""): Advice(
         "Fetch the list from another network: an old one there as well is the publisher's, a new one means that this network "
@@ -318,7 +349,11 @@ _REVOCATION: dict[tuple[str, str], Advice] = {
         "The responder answers with an error: try later; when it lasts, look for a proxy on port 80."
     ),
     ("ocsp.not-ocsp", ""): Advice(
-        "Something else answers in place of the responder: look for a captive portal or a proxy on port 80."
+        "Ask the responder from another network: where it answers well there, something here answers on port 80 in its place; "
+        "where not, report it to the CA."
+    ),
+    ("ocsp.not-ocsp", "page"): Advice(
+        "A web page comes in place of the responder's answer: look for a captive portal, a block page or a proxy on port 80."
     ),
     ("ocsp.stale", ""): Advice(
         "Ask the responder from another network: an old answer there as well is the responder's, a new one means that this "

@@ -26,8 +26,8 @@ from rules.verdict import Status
 @dataclass(frozen=True, slots=True)
 class Fault:
     """What came instead of the document. `reachable`: HTTP answered. `circumstance`: what the evidence tells besides the
-    cause, "" for nothing: "cut" (the answer began), "host-redirects" (it stays within its zone), "proof" (something shows
-    that a device on the way wrote a page)."""
+    cause, "" for nothing: "cut" (the answer began), "host-redirects" (within its own zone), "other-zone" (the redirect
+    leads out of it), "page" (a web page came)."""
 
     cause: str
     status: Status
@@ -56,7 +56,8 @@ def answered(
             else page_cause(page)
         )
         text = page_text(page, exchange.status)
-        return Fault(cause, Status.FAIL, text, page=page, circumstance="proof" if page.evidence else "")
+        circumstance = {"redirect": "other-zone", "page": "page"}.get(page.kind, "")
+        return Fault(cause, Status.FAIL, text, page=page, circumstance=circumstance)
     if exchange.status != 200:
         return _status(exchange, host)
     coding = packed(exchange)

@@ -122,7 +122,7 @@ class BlockPage:
 class ReachJudgement:
     """Whether a host answers over HTTP. `cause` is "ok" or of the vocabulary; `reachable`: an HTTP answer came.
 
-    `circumstance`: "proof" where `summary` says what shows that a device wrote the answer.
+    `circumstance`: "other-zone" for a redirect.
     """
 
     cause: str
@@ -188,11 +188,7 @@ def looks_like_block_page(exchange: HttpExchange, host: str = "") -> BlockPage |
         kind, evidence = "page", page_evidence(exchange.headers, exchange.body)
     elif status is not None and status >= 400:
         evidence = refusal_evidence(status, exchange.headers, exchange.body)
-        if (
-            evidence
-            or status == 451
-            or (status == 403 and is_html(exchange) and not of_cdn(exchange.headers))
-        ):
+        if evidence or status == 451 or (status == 403 and is_html(exchange) and not _own_refusal(exchange)):
             kind = "refused"
     if kind is None:
         return None
@@ -204,6 +200,11 @@ def looks_like_block_page(exchange: HttpExchange, host: str = "") -> BlockPage |
         kind = "portal"
     said = "" if named else sentence(exchange.body)
     return BlockPage(kind, vendor, display(named, 120), display(location, 200), marks, evidence, said)
+
+
+def _own_refusal(exchange: HttpExchange) -> bool:
+    """A page that CDNs and web servers give with 403 by themselves: "403 Forbidden" is what Apache, nginx and IIS call it."""
+    return of_cdn(exchange.headers) or title(exchange.body).startswith("403")
 
 
 def judge_reach(exchange: HttpExchange | None, failure: Failure | None, host: str) -> ReachJudgement:
@@ -224,7 +225,7 @@ def judge_reach(exchange: HttpExchange | None, failure: Failure | None, host: st
         True,
         f"{host}: {page_text(page, exchange.status)}",
         page,
-        "proof" if page.evidence else "",
+        "other-zone" if page.kind == "redirect" else "",
     )
 
 

@@ -74,7 +74,10 @@ def decided(verdict: Verdict) -> tuple[str, Status]:
     ("answer", "cause"),
     [
         (SILENCE, "crl.unreachable"),
-        (Failure(Stage.HTTP, Code.TIMEOUT), "crl.unreachable"),
+        (Failure(Stage.HTTP, Code.TIMEOUT), "http.timeout"),
+        (Failure(Stage.HTTP, Code.RESET), "http.reset"),
+        (page(302, location="http://crl3.digicert.com/elsewhere"), "http.redirected"),
+        (page(200, b"\x1f\x8b\x08"), "http.compressed"),
         (crl(ISSUING, age=30), "crl.stale"),
         (crl(IMPOSTOR), "crl.bad-signature"),
         (BLOCKED, "crl.not-a-crl"),
@@ -197,6 +200,9 @@ def test_get_and_post_are_both_asked_and_told_apart() -> None:
 
 def test_a_silent_responder_costs_time_only() -> None:
     assert decided(source(asked(SILENCE), "ocsp")) == ("ocsp.unreachable", Status.WARN)
+    silent = source(asked(Failure(Stage.HTTP, Code.TIMEOUT)), "ocsp")
+    assert decided(silent) == ("http.timeout", Status.WARN)
+    assert "Allow port 80" not in silent.remedy
 
 
 def test_a_responder_that_does_not_know_the_certificate_is_a_notice() -> None:

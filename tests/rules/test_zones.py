@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rules import judge_names, ledger
+from rules.kinds.http_fetch import _redirect_kind
 from rules.zones import related, zone
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -79,6 +81,18 @@ def test_names_of_two_owners_are_not(one: str, other: str) -> None:
 @given(st.text(max_size=400) | st.binary(max_size=300).map(lambda raw: raw.decode("latin-1")))
 def test_no_name_of_a_peer_raises_and_its_case_does_not_matter(name: str) -> None:
     assert related(name, name.upper()) or not name.isascii()
+
+
+def test_two_relays_stay_one_zone_wherever_zones_are_compared() -> None:
+    """And `co.uk` is none: the four places at which the last two labels stood once."""
+    for same, first, second in (
+        (True, "a.servicebus.windows.net", "b.servicebus.windows.net"),
+        (False, "crl.contoso.co.uk", "portal.isp.co.uk"),
+    ):
+        assert (_redirect_kind(f"http://{second}/", first) is None) is same
+        assert (ledger._suffix(first) == ledger._suffix(second)) is same
+        assert (judge_names._zone(first) == judge_names._zone(second)) is same
+        assert related(first, second) is same  # what interception compares by
 
 
 def test_x4_a_name_without_end_costs_no_more_than_its_last_labels() -> None:

@@ -8,6 +8,7 @@ from tests.lab.scenarios import (
     healthy,
     host,
     http_revocation,
+    port_80,
     resolution,
     revocation,
     tcp,
@@ -24,5 +25,6 @@ SCENARIOS: tuple[Scenario, ...] = (
     *tls_devices.SCENARIOS,
     *http_revocation.SCENARIOS,
     *revocation.SCENARIOS,
+    *port_80.SCENARIOS,
     *host.SCENARIOS,
 )

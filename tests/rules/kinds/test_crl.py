@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from rules.certificate import facts, tlv
+from rules.certificate import facts
+from rules.der import tlv
 from rules.kinds.crl import Held, digest_crl, issuer_name
 from rules.kinds.http_fetch import HttpExchange
 from rules.kinds.revocation import CrlJudgement, judge_crl

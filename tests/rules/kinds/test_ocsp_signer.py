@@ -9,7 +9,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
-from rules.certificate import facts, tlv
+from rules.certificate import facts
+from rules.der import tlv
 from rules.kinds.ocsp import OcspJudgement, judge_staple
 from rules.kinds.ocsp_signer import key_bits
 from rules.verdict import Status
