@@ -3,13 +3,18 @@
 What a stub resolver does, with the evidence kept: two or three datagrams, EDNS given up where it goes unanswered,
 TCP where the answer did not fit (RFC 1035 section 4.2, RFC 6891 section 7, RFC 7766 section 5). Whatever arrives that
 is no answer to our question is dropped and counted, and never ends the wait.
+
+After silence two sights more, as evidence and never as an answer: responses with our id that repeat no question, and
+responses to one last question from a socket that is not connected, which come from an address that was not asked.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import time
+from dataclasses import replace
 
 from dns.exception import DNSException
 
@@ -18,12 +23,14 @@ from probe.dns_wire import MalformedError, Reply
 from probe.failure import classify
 from probe.host_network import DNS_PORT
 from probe.limits import Limits
-from probe.network import Datagrams, Network, NetworkError
+from probe.network import Datagrams, Network, NetworkError, Unconnected
 from rules.failure import Code, Failure, Stage
 from rules.kinds.dns_chain import DnsAnswer, DnsQuestion
 from rules.observation import Observation
 
 TRIES = 3
+WALK = Limits(dns_try=0.5, dns_name=1.0)  # of a walk along a chain: two seconds are all that a name gets
+STRAY_SOURCES = 4  # addresses named that answered without being asked
 JUNK_TURN = 32  # datagrams dropped before others get a turn
 JUNK_FLOOD = 1000  # from here on the turns are pauses: a flood must not take the processor
 FLOOD_PAUSE = 0.002  # seconds for each JUNK_TURN datagrams
@@ -34,7 +41,7 @@ _WORDS = {Code.TIMEOUT: "timeout", Code.REFUSED: "refused", Code.RESET: "reset",
 async def measure(step: DnsQuestion, network: Network, limits: Limits) -> Observation:
     """Ask, and return the answer whatever its rcode; a failure where no acceptable answer came in time."""
     started, begun = time.time(), time.monotonic()
-    asking = _Asking(step, network, limits)
+    asking = _Asking(step, network, _shorter(limits) if step.walk else limits)
     failure: Failure | None = None
     evidence: DnsAnswer | None = None
     try:
@@ -60,6 +67,8 @@ class _Asking:
         self._end = asyncio.get_running_loop().time() + limits.dns_name
         self._asked = b""
         self._socket: Datagrams | None = None
+        self._strays: Unconnected | None = None
+        self._stray_id = -1
         self._open: dict[int, bool] = {}
         self._doubt = ""  # of a response with our id and question that cannot be read
         self._tries = 0
@@ -86,6 +95,8 @@ class _Asking:
         """Send until something acceptable comes: later tries go without EDNS, earlier ids stay good."""
         loop = asyncio.get_running_loop()
         while self._tries < TRIES:
+            if self._tries == TRIES - 1:
+                await self._look_elsewhere()
             try:
                 async with asyncio.timeout_at(min(self._end, loop.time() + self._limits.dns_try)):
                     await self._send(edns)
@@ -103,12 +114,21 @@ class _Asking:
         self._tries += 1
         await self._socket.send(dns_wire.query(self._asked, number, edns=edns))
 
+    async def _look_elsewhere(self) -> None:
+        """All was silence so far: ask once more from a socket that shows answers from elsewhere, and wait on as before."""
+        with contextlib.suppress(NetworkError):
+            self._strays = await self._network.unconnected(self._step.resolver, DNS_PORT)
+            self._stray_id = secrets.randbelow(65536)
+            self._strays.send(dns_wire.query(self._asked, self._stray_id, edns=False))
+
     async def _receive(self) -> tuple[Reply, bool]:
         assert self._socket is not None
         while True:
             wire = await self._socket.receive()
             number = dns_wire.answers(wire, self._asked)
-            if number is not None and number in self._open:
+            if dns_wire.without_question(wire) in self._open:
+                self._doubt = f"a response ({dns_wire.rcode(wire)}) with our id that does not repeat the question"
+            elif number is not None and number in self._open:
                 try:
                     return dns_wire.read(wire, self._asked, self._step.name), self._open[number]
                 except MalformedError as error:
@@ -166,19 +186,43 @@ class _Asking:
             junk=self._junk,
             ede=reply.ede,
             tcp_failure=tcp_failure,
+            soa=reply.soa,
+            ede_codes=reply.ede_codes,
         )
 
     def silence(self) -> Failure:
-        """Nothing acceptable came in time: the doubtful answer, or how much was sent and dropped."""
+        """Nothing acceptable came in time: the doubtful answer, who answered unasked, or how much was sent and dropped."""
         if self._doubt:
             return Failure(Stage.DNS, Code.MALFORMED, self._doubt)
+        if sources := self._elsewhere():
+            return Failure(Stage.DNS, Code.WRONG_SOURCE, f"answered from {', '.join(sources)}")
         sent = f"{self._tries} datagram{'s' if self._tries != 1 else ''} sent"
         dropped = f", {self._junk} dropped that were no answer" if self._junk else ""
         return Failure(Stage.DNS, Code.TIMEOUT, sent + dropped)
 
+    def _elsewhere(self) -> list[str]:
+        """Who answered the question of the unconnected socket without being the one that was asked."""
+        found: dict[str, None] = {}
+        for wire, address, port in self._strays.arrived() if self._strays is not None else ():
+            ours = self._stray_id in (dns_wire.answers(wire, self._asked), dns_wire.without_question(wire))
+            if not ours:
+                self._junk += 1
+            else:
+                found[address if port == DNS_PORT else f"{address} port {port}"] = None
+        named = list(found)
+        more = len(named) - STRAY_SOURCES
+        return named if more <= 0 else [*named[:STRAY_SOURCES], f"{more} more"]
+
     def close(self) -> None:
-        if self._socket is not None:
-            self._socket.close()
+        for opened in (self._socket, self._strays):
+            if opened is not None:
+                opened.close()
+
+
+def _shorter(limits: Limits) -> Limits:
+    return replace(
+        limits, dns_try=min(limits.dns_try, WALK.dns_try), dns_name=min(limits.dns_name, WALK.dns_name)
+    )
 
 
 def _word(error: NetworkError | MalformedError | TimeoutError) -> str:
