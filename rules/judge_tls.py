@@ -11,31 +11,13 @@ from rules.judge_revocation import revoked_by
 from rules.kinds.dns_chain import OS
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.observation import Observation
+from rules.remedies import remedy
 from rules.ruleset import Group
 from rules.targets import Target
 from rules.tls_cause import TlsCause, judge_leaf, tls_cause
 from rules.verdict import Endpoint, Status, Verdict
 
 _OLD = ("SSLv3", "TLSv1", "TLSv1.1")
-_REMEDIES = {
-    "tls.intercepted": "Exempt this name from TLS inspection at the device that re-signs it: Microsoft forbids inspection for "
-    "the connector, whose client certificate cannot pass.",
-    "tls.untrusted": "Find out who issued this certificate; when it is your own inspection, exempt this name.",
-    "tls.self-signed": "Find out who answers at this address; when it is a block page or an appliance, allow the real host.",
-    "tls.issuer-unexpected": "Ask Microsoft's documentation whether the service has moved to this CA; otherwise treat it as "
-    "interception.",
-    "tls.expired": "Check this host's clock; when it is right, the server's certificate is out of date.",
-    "tls.not-yet-valid": "Check this host's clock.",
-    "tls.name-mismatch": "The address is another's: mend the name where it is overridden (DNS, hosts file), then look at the way.",
-    "tls.incomplete-chain": "Allow the issuer's certificate to be fetched (port 80) from the address that the certificate names.",
-    "tls.revoked": "Do not trust this server; report it.",
-    "tls.version": "Find out who answers there: Microsoft's servers offer TLS 1.2; an old inspecting device may not.",
-    "tls.malformed": "Repeat with --verbose and attach the output to a report.",
-    "tls.reset": "Look in the firewall's log for a rule that cuts TLS by server name (SNI) or by category, and exempt this name.",
-    "tls.timeout": "Look for a device that swallows the ClientHello: inspection by server name, or a path MTU fault.",
-    "tls.alert": "Look at the device or server that sent the alert: a policy may refuse this server name.",
-    "tls.not-tls": "Something else than TLS answers: a captive portal or a block page on port 443.",
-}
 
 
 def judge_tls(context: Context, target: Target, address: str, attempts: tuple[Observation, ...]) -> Verdict:
@@ -148,10 +130,8 @@ def _verdict(
     seen: Observation,
 ) -> Verdict:
     assert target.host is not None
-    remedy = "" if cause.status is Status.PASS else _REMEDIES.get(cause.cause, "")
     finding = context.intercepted.get(context.ids[seen.step])
-    if cause.cause == "tls.expired" and context.clock_agrees:
-        remedy = "This host's clock agrees with several servers': the certificate that is served there is out of date."
+    circumstance = "clock-agrees" if cause.cause == "tls.expired" and context.clock_agrees else ""
     details = (
         *cause.details,
         *_served(context, seen),
@@ -169,12 +149,13 @@ def _verdict(
         cause.status,
         cause.cause,
         cause.summary,
-        remedy,
+        "" if cause.status is Status.PASS else remedy(cause.cause, circumstance),
         target.rule.severity.value,
         target.rule.citation.id,
         context.evidence(*attempts),
         target.rule.group.value,
         tuple(dict.fromkeys(details)),
+        circumstance,
     )
 
 
