@@ -22,11 +22,15 @@ resolved or not: so a replay walks what the live run walked, and what the first 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from rules.extended_errors import own_word
 from rules.kinds.dns_chain import Chain, DnsAnswer, DnsQuestion, Outcome, Record, outcome_of
+from rules.names import Names
 from rules.observation import Observation
+from rules.ruleset import Severity
+from rules.targets import Target
 
 #: Links of one walk. BIND and Unbound give up after 11.
 MAX_LINKS = 12
@@ -36,7 +40,7 @@ NO_MORE = 1.0
 PATIENCE = 30.0
 #: What a resolver says of a zone rather than of a name: other names of the zone are not walked to find it once more.
 _OF_THE_ZONE = (Outcome.SERVFAIL, Outcome.REFUSED, Outcome.TIMEOUT)
-_WALKED = (*_OF_THE_ZONE, Outcome.NXDOMAIN, Outcome.NO_ADDRESS)
+_NOTHING = (Outcome.NXDOMAIN, Outcome.NO_ADDRESS)
 
 Seen = Callable[[DnsQuestion], Observation | None]
 
@@ -65,16 +69,16 @@ class Walked:
         return bool(self.links) and self.ask is None and self.outcome is not Outcome.NOT_MEASURED
 
 
-def walk_links(chain: Chain, first: DnsAnswer | None, seen: Seen, broken: dict[str, tuple[str, Outcome]]) -> Walked:
+def walk_links(chain: Chain, first: DnsAnswer | None, seen: Seen, broken: Mapping[str, Walked]) -> Walked:
     """Walk on from the end of `chain`, whose answer there was `first`, as far as the answers at hand go.
 
-    `broken`: zones of which a name is known to fail, with that name and how.
+    `broken`: zones of which a name is known to fail, with the walk that found it.
     """
     met = {chain.name, *(link.value for link in chain.links)}
     walked = Walked(chain.resolver, chain.name, chain.end, chain.links)
     while True:
         if walked.links and (known := broken.get(parent(walked.at))) is not None:
-            return replace(walked, outcome=known[1], like=known[0] if known[0] != walked.at else "")
+            return _as_known(walked, known)
         asked = seen(_question(walked, "CNAME"))
         if asked is None:
             return _asking(walked, "CNAME")
@@ -95,6 +99,14 @@ def walk_links(chain: Chain, first: DnsAnswer | None, seen: Seen, broken: dict[s
             if len(walked.links) >= MAX_LINKS:
                 return replace(walked, outcome=Outcome.TOO_LONG)
             met.add(link.value)
+
+
+def _as_known(walked: Walked, known: Walked) -> Walked:
+    """The name at hand is the one that another walk ended at, or one of the same zone."""
+    like = known.at if known.at != walked.at else ""
+    questions = (*walked.questions, *known.questions[-2:])
+    answer = None if like else known.answer
+    return replace(walked, outcome=known.outcome, answer=answer, like=like, questions=questions)
 
 
 def _by_address(walked: Walked, chain: Chain, first: DnsAnswer | None, seen: Seen) -> Walked:
@@ -166,7 +178,7 @@ class Walks:
         self._waiting: dict[str, list[tuple[Chain, DnsAnswer | None]]] = {}
         self._walked: dict[tuple[str, str], Walked] = {}
         self._whole: set[tuple[str, str, Outcome]] = set()  # resolver, zone, what each of its names gets
-        self._broken: dict[str, dict[str, tuple[str, Outcome]]] = {}
+        self._broken: dict[str, dict[str, Walked]] = {}
         self._spent: dict[str, float] = {}
 
     def begin(self, chains: Iterable[tuple[Chain, DnsAnswer | None]]) -> tuple[DnsQuestion, ...]:
@@ -195,7 +207,7 @@ class Walks:
         """Every question of a walk, with the name whose chain it is of (the first, where several share it)."""
         found: dict[DnsQuestion, str] = {}
         for walked in self._walked.values():
-            for question in walked.questions:
+            for question in (*walked.questions, *((walked.ask,) if walked.ask else ())):
                 found.setdefault(question, walked.name)
         return found
 
@@ -221,7 +233,7 @@ class Walks:
         if not walked.links:
             self._whole.add(group)
         elif walked.outcome in _OF_THE_ZONE and not walked.like:
-            self._broken[walked.resolver].setdefault(parent(walked.at), (walked.at, walked.outcome))
+            self._broken[walked.resolver].setdefault(parent(walked.at), walked)
 
 
 def fault_of(chain: Chain, last: DnsAnswer | None) -> Outcome:
@@ -231,14 +243,45 @@ def fault_of(chain: Chain, last: DnsAnswer | None) -> Outcome:
     return _RCODES.get(last.rcode, Outcome.SERVFAIL) if last is not None else Outcome.TIMEOUT
 
 
-def walkable(chain: Chain, last: DnsAnswer | None, answered: bool) -> bool:
+def failing(names: Names, targets: Sequence[Target]) -> Iterator[tuple[Chain, DnsAnswer | None]]:
+    """Chains that are worth a walk, in the order of the rules, each with its last answer.
+
+    None where every name resolves, but for samples that went stale (their siblings resolve) and rows that weigh nothing.
+    """
+    by_host: dict[str, list[Target]] = {}
+    for target in targets:
+        if target.host is not None:
+            by_host.setdefault(target.host, []).append(target)
+    for resolver in names.resolvers:
+        health = names.health[resolver]
+        if health.dead:
+            continue
+        found = {host: [c for c in names.chains(host) if c.resolver == resolver] for host in by_host}
+        good = {host for host, chains in found.items() if any(c.addresses for c in chains)}
+        alive = {(t.id, t.port) for host in good for t in by_host[host] if t.sample}
+        for host, chains in found.items():
+            chain = next((c for c in chains if c.rtype == "A" and c.questions), None)
+            if host in good or chain is None:
+                continue
+            seen = names.seen(chain.questions[-1])
+            last = seen.evidence if seen is not None and isinstance(seen.evidence, DnsAnswer) else None
+            stale = all(
+                t.rule.severity is not Severity.REQUIRED or (t.sample and (t.id, t.port) in alive)
+                for t in by_host[host]
+            )
+            if walkable(chain, last, bool(health.answered), stale):
+                yield chain, last
+
+
+def walkable(chain: Chain, last: DnsAnswer | None, answered: bool, stale: bool = False) -> bool:
     """Whether a walk may show more than the chain does. `answered`: the resolver answers other names.
 
-    Below an alias NXDOMAIN and "no address" speak of the alias's own end (RFC 6604 section 3): nothing is left to find.
+    `stale`: the name may just not be there any more. Below an alias NXDOMAIN and "no address" speak of the alias's own end
+    (RFC 6604 section 3), and a resolver that says why it does not answer has said what a walk would look for.
     """
     fault = fault_of(chain, last)
-    if chain.rtype != "A" or fault not in _WALKED or chain.outcome is Outcome.RESOLVED:
-        return False
-    if fault is Outcome.TIMEOUT and not answered:
-        return False
-    return not (chain.links and fault in (Outcome.NXDOMAIN, Outcome.NO_ADDRESS))
+    if fault in _NOTHING:
+        return not chain.links and not stale and own_word(last, resolved=False) is None
+    if fault is Outcome.TIMEOUT:
+        return answered
+    return fault in _OF_THE_ZONE and own_word(last, resolved=False) is None

@@ -127,7 +127,9 @@ class _Asking:
             wire = await self._socket.receive()
             number = dns_wire.answers(wire, self._asked)
             if dns_wire.without_question(wire) in self._open:
-                self._doubt = f"a response ({dns_wire.rcode(wire)}) with our id that does not repeat the question"
+                self._doubt = (
+                    f"a response ({dns_wire.rcode(wire)}) with our id that does not repeat the question"
+                )
             elif number is not None and number in self._open:
                 try:
                     return dns_wire.read(wire, self._asked, self._step.name), self._open[number]

@@ -52,7 +52,9 @@ class DnsAnswer:
     ede: str = ""  # extended error (RFC 8914): code and text, through display()
     tcp_failure: str = ""  # truncated, and TCP 53 failed like this: the answer is what fitted in the datagram
     soa: str = ""  # owner of the first SOA record behind the answers: the zone whose server says no
-    ede_codes: tuple[int, ...] = ()  # numbers of the extended errors in `ede`, in order; () in older recordings
+    ede_codes: tuple[
+        int, ...
+    ] = ()  # numbers of the extended errors in `ede`, in order; () in older recordings
 
 
 class Outcome(StrEnum):
