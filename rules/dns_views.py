@@ -125,7 +125,7 @@ def _explained(context: Context, view: View, chain: Chain) -> View:
         view = replace(view, circumstance=fault.value, said=_as_far(chain.name, before, chain.at, fault))
     if last is not None and fault in (Outcome.NXDOMAIN, Outcome.NO_ADDRESS):
         return _private(view, chain.at, last)
-    if chain.outcome is Outcome.MALFORMED and "repeat the question" in chain.detail:
+    if chain.outcome is Outcome.MALFORMED and chain.sign == "no-question":
         return replace(
             view, circumstance="no-question", said="is answered without the question being repeated"
         )

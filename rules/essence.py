@@ -31,7 +31,11 @@ def essence(seen: Observation) -> Hashable:
 
 
 def _failure(failure: Failure | None) -> Hashable:
-    return (failure.stage, failure.code, failure.alert, failure.icmp) if failure is not None else None
+    return (
+        (failure.stage, failure.code, failure.alert, failure.icmp, failure.sign)
+        if failure is not None
+        else None
+    )
 
 
 def _evidence(seen: Observation) -> Hashable:

@@ -71,6 +71,7 @@ class _Asking:
         self._stray_id = -1
         self._open: dict[int, bool] = {}
         self._doubt = ""  # of a response with our id and question that cannot be read
+        self._unasked = False  # whether it is that of a response without a question
         self._tries = 0
         self._junk = 0
         self.local: tuple[str, int] | None = None
@@ -95,7 +96,7 @@ class _Asking:
         """Send until something acceptable comes: later tries go without EDNS, earlier ids stay good."""
         loop = asyncio.get_running_loop()
         while self._tries < TRIES:
-            if self._tries == TRIES - 1:
+            if self._tries == TRIES - 1 and not self._doubt:
                 await self._look_elsewhere()
             try:
                 async with asyncio.timeout_at(min(self._end, loop.time() + self._limits.dns_try)):
@@ -127,14 +128,14 @@ class _Asking:
             wire = await self._socket.receive()
             number = dns_wire.answers(wire, self._asked)
             if dns_wire.without_question(wire) in self._open:
-                self._doubt = (
-                    f"a response ({dns_wire.rcode(wire)}) with our id that does not repeat the question"
-                )
+                said = f"a response ({dns_wire.rcode(wire)}) with our id that does not repeat the question"
+                self._doubt, self._unasked = said, True
             elif number is not None and number in self._open:
                 try:
                     return dns_wire.read(wire, self._asked, self._step.name), self._open[number]
                 except MalformedError as error:
-                    self._doubt = str(error)  # a forger may have been quicker than the resolver: wait on
+                    # a forger may have been quicker than the resolver: wait on
+                    self._doubt, self._unasked = str(error), False
             self._junk += 1
             if self._junk % JUNK_TURN == 0:
                 await asyncio.sleep(FLOOD_PAUSE if self._junk >= JUNK_FLOOD else 0)
@@ -195,7 +196,8 @@ class _Asking:
     def silence(self) -> Failure:
         """Nothing acceptable came in time: the doubtful answer, who answered unasked, or how much was sent and dropped."""
         if self._doubt:
-            return Failure(Stage.DNS, Code.MALFORMED, self._doubt)
+            sign = "no-question" if self._unasked else ""
+            return Failure(Stage.DNS, Code.MALFORMED, self._doubt, sign=sign)
         if sources := self._elsewhere():
             return Failure(Stage.DNS, Code.WRONG_SOURCE, f"answered from {', '.join(sources)}")
         sent = f"{self._tries} datagram{'s' if self._tries != 1 else ''} sent"

@@ -101,6 +101,7 @@ class Chain:
     questions: tuple[DnsQuestion, ...] = ()
     ask: DnsQuestion | None = None
     tcp_blocked: bool = False  # an answer on the way was truncated and TCP 53 failed
+    sign: str = ""  # of the failure that ended it: `Failure.sign`
 
     @property
     def end(self) -> str:
@@ -136,6 +137,7 @@ def walk(resolver: str, name: str, rtype: RecordType, lookup: Lookup) -> Chain:
         answer, failure = got
         chain = replace(chain, questions=(*chain.questions, question), at=current)
         if answer is None:
+            chain = replace(chain, sign=failure.sign if failure else "")
             return _ended(chain, outcome_of(failure), failure.detail if failure else "")
         chain, current, loop = _follow(chain, answer, current, visited)
         if loop:
@@ -145,7 +147,9 @@ def walk(resolver: str, name: str, rtype: RecordType, lookup: Lookup) -> Chain:
         if len(chain.links) > MAX_LINKS:
             return replace(chain, outcome=Outcome.TOO_LONG, at=current)
         if answer.tcp_failure:
-            return _ended(replace(chain, at=current), Outcome.TCP_BLOCKED, answer.tcp_failure)
+            broken = answer.tcp_failure == "malformed"  # it came: the port is open
+            ended = Outcome.MALFORMED if broken else Outcome.TCP_BLOCKED
+            return _ended(replace(chain, at=current), ended, answer.tcp_failure)
         if answer.rcode != "NOERROR":
             ended = _RCODES.get(answer.rcode, Outcome.SERVFAIL)
             return _ended(replace(chain, at=current), ended, f"{answer.rcode} {answer.ede}".strip())
