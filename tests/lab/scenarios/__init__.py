@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from tests.lab.scenario import Scenario
-from tests.lab.scenarios import healthy, host, http_revocation, resolution, tcp, tls, tls_devices
+from tests.lab.scenarios import (
+    healthy,
+    host,
+    http_revocation,
+    resolution,
+    resolution_links,
+    tcp,
+    tls,
+    tls_devices,
+)
 
 SCENARIOS: tuple[Scenario, ...] = (
     *healthy.SCENARIOS,
     *resolution.SCENARIOS,
+    *resolution_links.SCENARIOS,
     *tcp.SCENARIOS,
     *tls.SCENARIOS,
     *tls_devices.SCENARIOS,
