@@ -60,6 +60,7 @@ class View:
     said: str = ""  # in words, where `WORDS` do not tell all
     own: OwnWord | None = None
     soa: str = ""  # the private zone that lacks the record
+    details: tuple[tuple[str, str], ...] = ()  # short lines of evidence
 
     @property
     def ok(self) -> bool:
@@ -101,6 +102,9 @@ def _view(context: Context, resolver: str, chains: list[Chain]) -> View:
         worst = next(c for c in chains if c.rtype == "A") if worst.outcome is Outcome.NXDOMAIN else worst
     word = "timeout" if worst.outcome is Outcome.UNREACHABLE else worst.outcome.value
     view = View(resolver, word, (), _zone(worst.end), worst.at, worst.detail, blocked, seen)
+    own = next((o for c in chains if (o := own_word(last_answer(context, c), resolved=False))), None)
+    if own is not None:
+        return _by_own_word(view, own)
     walked = context.audit.walks.of(resolver, worst.name)
     if walked is not None and walked.found:
         return _walked(context, view, walked)
@@ -116,13 +120,11 @@ def last_answer(context: Context, chain: Chain) -> DnsAnswer | None:
 def _explained(context: Context, view: View, chain: Chain) -> View:
     """A view that failed, with what its last answer says of the reason."""
     last = last_answer(context, chain)
-    own = own_word(last, resolved=False)
-    if own is not None:
-        return _by_own_word(view, own)
     fault = fault_of(chain, last)
     if chain.outcome is Outcome.CHAIN_BROKEN:
         before = chain.links[-1].name
-        view = replace(view, circumstance=fault.value, said=_as_far(chain.name, before, chain.at, fault))
+        said = _as_far(chain.name, before, chain.at, fault)
+        view = replace(view, circumstance=fault.value, said=said, details=_link(chain.at, fault))
     if last is not None and fault in (Outcome.NXDOMAIN, Outcome.NO_ADDRESS):
         return _private(view, chain.at, last)
     if chain.outcome is Outcome.MALFORMED and chain.sign == "no-question":
@@ -131,7 +133,9 @@ def _explained(context: Context, view: View, chain: Chain) -> View:
         )
     if chain.outcome is Outcome.WRONG_SOURCE:
         told = display(chain.detail, 120)
-        return replace(view, said=f"asked at {view.resolver}, is {told}, which was not asked")
+        return replace(
+            view, said=f"is {told}, an address that was not asked", details=(("the answer", told),)
+        )
     health = context.audit.names.health[view.resolver]
     if view.word == "timeout" and health.answered and Code.REFUSED not in health.reasons:
         return replace(view, circumstance="others-pass")
@@ -155,7 +159,13 @@ def _walked(context: Context, view: View, walked: Walked) -> View:
             if walked.outcome is Outcome.REFUSED
             else f", like {display(walked.like)}"
         )
-    broken = replace(view, word="chain-broken", circumstance=walked.outcome.value, said=said)
+    broken = replace(
+        view,
+        word="chain-broken",
+        circumstance=walked.outcome.value,
+        said=said,
+        details=_link(walked.at, walked.outcome),
+    )
     return broken if walked.answer is None else _private(broken, walked.at, walked.answer)
 
 
@@ -163,6 +173,10 @@ def _as_far(name: str, before: str, at: str, fault: Outcome) -> str:
     """ "resolves as far as Y; Z is refused": Y is the last name that answered, Z the one that fails."""
     fails = f"{display(at)} {_is(fault.value)}"
     return f"resolves as far as {display(before)}; {fails}" if before != name else f"is an alias; {fails}"
+
+
+def _link(at: str, fault: Outcome) -> tuple[tuple[str, str], ...]:
+    return (("the link that fails", f"{display(at)} {_is(fault.value)}"),)
 
 
 def _private(view: View, at: str, answer: DnsAnswer) -> View:

@@ -233,12 +233,12 @@ def _verdict(
         evidence,
         target.rule.group.value,
         circumstance=circumstance,
-        details=_said(found),
+        details=_said(tuple(found)),
     )
 
 
-def _said(found: Iterable[View]) -> tuple[tuple[str, str], ...]:
-    """What resolvers say of their failures by themselves (RFC 8914), of those that do."""
+def _said(found: tuple[View, ...]) -> tuple[tuple[str, str], ...]:
+    """What is seen of failures, and what resolvers say of them by themselves (RFC 8914)."""
     told = {
         display(seen.evidence.ede): None
         for view in found
@@ -246,4 +246,5 @@ def _said(found: Iterable[View]) -> tuple[tuple[str, str], ...]:
         for seen in view.seen
         if isinstance(seen.evidence, DnsAnswer) and seen.evidence.ede
     }
-    return tuple(("the resolver says", text) for text in list(told)[:3])
+    said = tuple(("the resolver says", text) for text in list(told)[:3])
+    return (*dict.fromkeys(line for view in found for line in view.details), *said)

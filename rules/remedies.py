@@ -151,8 +151,8 @@ _DNS: dict[tuple[str, str], Advice] = {
     ("dns.tcp-blocked", "in-part"): Advice("Allow TCP port 53 from this host to its resolvers."),
     ("dns.sinkholed", ""): Advice("A filter answers for this name: exempt it at the DNS filter."),
     ("dns.sinkholed", "own-word"): Advice(
-        "The resolver says that a policy keeps it from resolving this name: exempt it at the DNS filter, there or where that "
-        "resolver asks.",
+        "The resolver says that a policy keeps it from resolving this name: make an exception at the DNS filter, there or where "
+        "that resolver asks.",
         confidence="likely",
     ),
     ("dns.private-address", ""): Advice(

@@ -172,7 +172,6 @@ SCENARIOS = (
         "the resolver gives its own address for the relay and says so (extended error 4)",
         _forged,
         Want("dns.sinkholed", (SERVICE_BUS,), "fail", only=True),
-        also=("tcp.timeout", "tcp.unreachable", "tcp.reset"),
     ),
     Scenario(
         "answers-with-remarks",
