@@ -204,7 +204,7 @@ def _at(found: Iterable[View]) -> str:
 def _unasked(context: Context) -> str:
     if context.audit.stopped == "no-resolver":
         return "local.no-resolver"
-    return "audit.not-reached" if context.audit.stopped else "audit.not-recorded"
+    return context.audit.unasked
 
 
 def _verdict(

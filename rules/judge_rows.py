@@ -11,7 +11,7 @@ from rules.guard import is_v6
 from rules.judge_tls import judge_tls
 from rules.kinds.http_fetch import HttpExchange, HttpFetch, judge_reach
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
-from rules.observation import Observation
+from rules.observation import Observation, got_through
 from rules.remedies import remedy
 from rules.targets import Target
 from rules.verdict import Check, Endpoint, Status, Verdict
@@ -116,7 +116,7 @@ def _unreached(context: Context, target: Target, candidate: Candidate) -> Verdic
         "budget": "the time ran out first",
         "sweep": "too many hosts had met silence or a reset",
     }
-    cause = "audit.not-reached" if audit.stopped else "audit.not-recorded"
+    cause = audit.unasked
     return row(
         context,
         target,
@@ -250,8 +250,13 @@ def _inside(
     context: Context, target: Target, address: str, usable: tuple[Observation, ...], tls: Verdict
 ) -> Iterator[Verdict]:
     """HTTP inside the TLS session: any status proves the way, when the session is genuine."""
+    if target.path is None or tls.status not in (Status.PASS, Status.NOTICE, Status.WARN):
+        return
     facts = next((s.evidence for s in usable if isinstance(s.evidence, TlsFacts) and s.failure is None), None)
-    if facts is None or target.path is None or tls.status not in (Status.PASS, Status.NOTICE, Status.WARN):
+    if facts is None:
+        if any(got_through(s) for s in usable):
+            text = f"GET {target.path} was not sent: the server wants a client certificate before any request"
+            yield row(context, target, address, "http", Status.NOT_APPLICABLE, "ok", text, usable)
         return
     asked = "; it asked for the client certificate" if facts.client_certificate_asked else ""
     if facts.http_status is not None:
@@ -307,12 +312,19 @@ def _over_http(
     if cause == "ok" and twins:
         cause = "http.block-page"
         summary = f"the same web page comes as from {twins[0]}: somebody on the way answers for both"
+    if cause == "ok" and not _proved(context, target.host or ""):
+        summary = f"{summary}: reachable, no document of it is known to verify"
     status = Status.PASS if cause == "ok" else Status.FAIL
     if cause in _LOCAL_HTTP:
         status = Status.INCONCLUSIVE
     page = (("page", found.page.title), ("product", found.page.vendor)) if found.page else ()
     details = (*(pair for pair in page if pair[1]), *_flow((best,)))
     return row(context, target, candidate.address, "http", status, cause, summary, usable, details=details)
+
+
+def _proved(context: Context, host: str) -> bool:
+    """Whether a list or an answer that certificates name was asked of the host: their own rows say what it was worth."""
+    return any(wanted.host == host for wanted in context.audit.fetches.tries)
 
 
 _LOCAL_HTTP = frozenset({"local.starved", "audit.not-reached", "audit.not-recorded", "local.no-descriptors"})

@@ -278,9 +278,54 @@ _REVOCATION: dict[tuple[str, str], Advice] = {
     ("crl.not-a-crl", ""): Advice(
         "Something else answers in place of the list: look for a captive portal, a block page or a proxy on port 80."
     ),
-    ("crl.stale", ""): Advice("A cache on the way serves an old list: exempt this host from caching."),
+    ("crl.stale", ""): Advice(
+        "Fetch the list from another network: an old one there as well is the publisher's, a new one means that this network "
+        "keeps an old copy."
+    ),
+    ("crl.stale", "cached"): Advice(
+        "The cache that the answer names serves the list past its end: let it fetch this host's lists anew, or exempt the host "
+        "from caching.",
+        owner="proxy",
+    ),
+    ("crl.stale", "cached-by-publisher"): Advice(
+        "The cache that the answer names looks like one of the publisher's own delivery network: report the old list to the CA.",
+        owner="pki",
+    ),
+    ("crl.stale", "late"): Advice(
+        "The CA has published no newer list, as far as the answer shows: report it to the CA; when another network gets a newer "
+        "one, look for a cache here that does not say so.",
+        owner="pki",
+    ),
+    ("crl.stale", "early"): Advice(
+        "Compare this host's clock with a good one; when it is right, the CA has dated its list ahead.",
+        owner="host",
+    ),
     ("crl.bad-signature", ""): Advice(
-        "The list was changed on the way or is another CA's: look for a device that rewrites port 80."
+        "Fetch the list from another network and compare: where only this one differs, a device here changes or invents it on "
+        "port 80."
+    ),
+    ("crl.bad-signature", "other-key"): Advice(
+        "The list names another key than the CA's that issued the certificates: ask the CA whether it changed keys, and compare "
+        "with another network.",
+        owner="pki",
+        confidence="likely",
+    ),
+    ("crl.bad-signature", "may-not-sign"): Advice(
+        "Report it to the CA: its certificate lacks the right to sign lists (keyUsage cRLSign).",
+        owner="pki",
+    ),
+    ("crl.wrong-issuer", ""): Advice(
+        "Fetch the list from another network: where the right one comes there, something here answers on port 80 in its place; "
+        "where not, report it to the CA."
+    ),
+    ("crl.out-of-scope", ""): Advice(
+        "The CA signed this list, and it belongs at another address or serves another purpose: compare with another network, "
+        "then report it to the CA, or to the operator of the cache that mixes lists up.",
+        owner="pki",
+    ),
+    ("crl.out-of-scope", "critical"): Advice(
+        "Ask the CA what this extension means: Windows rejects a list with a critical extension that it does not know.",
+        owner="pki",
     ),
     ("crl.revoked", ""): Advice("The CA has revoked this certificate: report it to Microsoft."),
     ("ocsp.unreachable", ""): Advice("Allow port 80 to this host, GET and POST."),
@@ -290,9 +335,45 @@ _REVOCATION: dict[tuple[str, str], Advice] = {
     ("ocsp.not-ocsp", ""): Advice(
         "Something else answers in place of the responder: look for a captive portal or a proxy on port 80."
     ),
-    ("ocsp.stale", ""): Advice("A cache on the way serves an old answer: exempt this host from caching."),
+    ("ocsp.stale", ""): Advice(
+        "Ask the responder from another network: an old answer there as well is the responder's, a new one means that this "
+        "network keeps an old copy."
+    ),
+    ("ocsp.stale", "cached"): Advice(
+        "The cache that the answer names serves it past its end: let it fetch this host's answers anew, or exempt the host "
+        "from caching.",
+        owner="proxy",
+    ),
+    ("ocsp.stale", "cached-by-publisher"): Advice(
+        "The cache that the answer names looks like one of the responder's own delivery network: report the old answer to the "
+        "CA.",
+        owner="pki",
+    ),
+    ("ocsp.stale", "late"): Advice(
+        "The responder has no newer answer, as far as this one shows: report it to the CA; when another network gets a newer "
+        "one, look for a cache here that does not say so.",
+        owner="pki",
+    ),
+    ("ocsp.stale", "early"): Advice(
+        "Compare this host's clock with a good one; when it is right, the responder has dated its answer ahead.",
+        owner="host",
+    ),
     ("ocsp.bad-signature", ""): Advice(
-        "The answer was changed on the way: look for a device that rewrites port 80."
+        "Ask the responder from another network and compare: where only this one differs, a device here changes or invents the "
+        "answers on port 80."
+    ),
+    ("ocsp.responder", ""): Advice(
+        "Report it to the operator of the CA's responder: an answer counts only from the issuer or from a responder that "
+        "the issuer appointed (RFC 6960 section 4.2.2.2).",
+        owner="pki",
+    ),
+    ("ocsp.responder", "expired"): Advice(
+        "Report it to the operator of the CA's responder: the certificate with which it signs has run out.",
+        owner="pki",
+    ),
+    ("ocsp.unverified", "critical"): Advice(
+        "Ask the CA what this extension means: an answer with a critical extension that is not known must not be used.",
+        owner="pki",
     ),
     ("ocsp.revoked", ""): Advice("The CA has revoked this certificate: report it to Microsoft."),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.lab.scenario import Scenario
 from tests.lab.scenarios import (
+    client_certificates,
     healthy,
     host,
     http_revocation,
@@ -20,6 +21,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     *resolution_links.SCENARIOS,
     *tcp.SCENARIOS,
     *tls.SCENARIOS,
+    *client_certificates.SCENARIOS,
     *tls_devices.SCENARIOS,
     *http_revocation.SCENARIOS,
     *host.SCENARIOS,
