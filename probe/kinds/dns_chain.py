@@ -11,7 +11,6 @@ responses to one last question from a socket that is not connected, which come f
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
 import time
 from dataclasses import replace
@@ -19,18 +18,18 @@ from dataclasses import replace
 from dns.exception import DNSException
 
 from probe import dns_wire
+from probe.dns_elsewhere import Elsewhere, look
 from probe.dns_wire import MalformedError, Reply
 from probe.failure import classify
 from probe.host_network import DNS_PORT
 from probe.limits import Limits
-from probe.network import Datagrams, Network, NetworkError, Unconnected
+from probe.network import Datagrams, Network, NetworkError
 from rules.failure import Code, Failure, Stage
 from rules.kinds.dns_chain import DnsAnswer, DnsQuestion
 from rules.observation import Observation
 
 TRIES = 3
 WALK = Limits(dns_try=0.5, dns_name=1.0)  # of a walk along a chain: two seconds are all that a name gets
-STRAY_SOURCES = 4  # addresses named that answered without being asked
 JUNK_TURN = 32  # datagrams dropped before others get a turn
 JUNK_FLOOD = 1000  # from here on the turns are pauses: a flood must not take the processor
 FLOOD_PAUSE = 0.002  # seconds for each JUNK_TURN datagrams
@@ -67,8 +66,7 @@ class _Asking:
         self._end = asyncio.get_running_loop().time() + limits.dns_name
         self._asked = b""
         self._socket: Datagrams | None = None
-        self._strays: Unconnected | None = None
-        self._stray_id = -1
+        self._elsewhere: Elsewhere | None = None
         self._open: dict[int, bool] = {}
         self._doubt = ""  # of a response with our id and question that cannot be read
         self._unasked = False  # whether it is that of a response without a question
@@ -97,7 +95,7 @@ class _Asking:
         loop = asyncio.get_running_loop()
         while self._tries < TRIES:
             if self._tries == TRIES - 1 and not self._doubt:
-                await self._look_elsewhere()
+                self._elsewhere = await look(self._network, self._step.resolver, DNS_PORT, self._asked)
             try:
                 async with asyncio.timeout_at(min(self._end, loop.time() + self._limits.dns_try)):
                     await self._send(edns)
@@ -114,13 +112,6 @@ class _Asking:
         self._open[number] = edns
         self._tries += 1
         await self._socket.send(dns_wire.query(self._asked, number, edns=edns))
-
-    async def _look_elsewhere(self) -> None:
-        """All was silence so far: ask once more from a socket that shows answers from elsewhere, and wait on as before."""
-        with contextlib.suppress(NetworkError):
-            self._strays = await self._network.unconnected(self._step.resolver, DNS_PORT)
-            self._stray_id = secrets.randbelow(65536)
-            self._strays.send(dns_wire.query(self._asked, self._stray_id, edns=False))
 
     async def _receive(self) -> tuple[Reply, bool]:
         assert self._socket is not None
@@ -198,27 +189,16 @@ class _Asking:
         if self._doubt:
             sign = "no-question" if self._unasked else ""
             return Failure(Stage.DNS, Code.MALFORMED, self._doubt, sign=sign)
-        if sources := self._elsewhere():
+        sources, others = self._elsewhere.seen() if self._elsewhere is not None else ((), 0)
+        self._junk += others
+        if sources:
             return Failure(Stage.DNS, Code.WRONG_SOURCE, f"answered from {', '.join(sources)}")
         sent = f"{self._tries} datagram{'s' if self._tries != 1 else ''} sent"
         dropped = f", {self._junk} dropped that were no answer" if self._junk else ""
         return Failure(Stage.DNS, Code.TIMEOUT, sent + dropped)
 
-    def _elsewhere(self) -> list[str]:
-        """Who answered the question of the unconnected socket without being the one that was asked."""
-        found: dict[str, None] = {}
-        for wire, address, port in self._strays.arrived() if self._strays is not None else ():
-            ours = self._stray_id in (dns_wire.answers(wire, self._asked), dns_wire.without_question(wire))
-            if not ours:
-                self._junk += 1
-            else:
-                found[address if port == DNS_PORT else f"{address} port {port}"] = None
-        named = list(found)
-        more = len(named) - STRAY_SOURCES
-        return named if more <= 0 else [*named[:STRAY_SOURCES], f"{more} more"]
-
     def close(self) -> None:
-        for opened in (self._socket, self._strays):
+        for opened in (self._socket, self._elsewhere):
             if opened is not None:
                 opened.close()
 
