@@ -32,6 +32,7 @@ FAILED: Mapping[Code, str] = {
     Code.ALERT: "TLS alert",
     Code.NOT_TLS: "the answer is not TLS",
     Code.MALFORMED: "the answer breaks the protocol",
+    Code.WRONG_SOURCE: "the answer came from another address than the one asked",
     Code.TOO_LARGE: "more than may be read",
     Code.LOOKUP: "not resolved",
     Code.NOT_REACHED: "not started before the audit ended",

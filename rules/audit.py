@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Protocol
 
 from rules.candidates import Candidate, candidates, stale
 from rules.chains import Chains, Wants
+from rules.dns_walk import Walks, failing
 from rules.failure import Code
 from rules.fetches import CRL_CAP, Fetches, Wanted
 from rules.guard import RECHECK, Guard, is_v6
@@ -74,6 +76,7 @@ class Audit:
         self.tenant = plan.tenant
         self.targets: tuple[Target, ...] = ()
         self.names = Names(())
+        self.walks = Walks()
         self.chains = Chains(rules.cas)
         self.fetches = Fetches()
         self.guard = Guard(plan)
@@ -88,6 +91,7 @@ class Audit:
             tuple[float, int, Observation]
         ] = []  # a heap: answers at hand, the earliest ended first
         self._by_host: dict[str, list[Target]] = defaultdict(list)
+        self._unresolved: set[str] = set()  # names of targets whose resolution is not complete
         self._candidates: dict[str, tuple[Candidate, ...]] = {}
         self._users: dict[tuple[bytes, ...], list[Observation]] = defaultdict(list)
         self._ocsp_names: frozenset[str] = frozenset()
@@ -162,6 +166,8 @@ class Audit:
         match seen.step:
             case LocalHost():
                 self._begin(seen)
+            case DnsQuestion(walk=True):
+                self._look_up(self.walks.record(seen))
             case DnsQuestion() | OsLookup():
                 self._progress(self.names.record(seen))
             case TlsHandshake():
@@ -196,6 +202,7 @@ class Audit:
         self._responder_names = responder_names(self.targets)
         service = dict.fromkeys(t.host for t in self.targets if t.rule.group is Group.SERVICE and t.host)
         self._extra_names = frozenset(list(service)[:MAX_EXTRA_NAMES])
+        self._unresolved = set(self._by_host)
         for host in self._by_host:
             self._progress(self.names.ask(host))
         if self.plan.extras:
@@ -221,15 +228,22 @@ class Audit:
         return HttpFetch(address, 80, f"wayclear-{self.plan.nonce}.example.com", "/")
 
     def _progress(self, progress: NameProgress) -> None:
-        for question in progress.ask:
-            self._emit(Phase.LOOK_UP, question)
+        self._look_up(progress.ask)
         for host in progress.resolved:
             self._resolved(host)
         if progress.resolved and all(h.dead for h in self.names.health.values()):
             self.stop("no-resolver")
 
+    def _look_up(self, questions: Iterable[DnsQuestion | OsLookup]) -> None:
+        for question in questions:
+            self._emit(Phase.LOOK_UP, question)
+
     def _resolved(self, host: str) -> None:
         assert self.host is not None  # a name is asked for only after the host's facts
+        if host in self._unresolved:
+            self._unresolved.remove(host)
+            if not self._unresolved:
+                self._look_up(self.walks.begin(failing(self.names, self.targets)))
         found = candidates(self.names, host, self.host, self.plan) or stale(
             self.last_good.get(host, ()), self.host, self.plan
         )

@@ -89,6 +89,11 @@ _PLURAL = {
     "dns.refused": "The resolver refuses {n} names",
     "dns.timeout": "{n} names get no answer from the resolver",
     "dns.sinkholed": "{n} names are answered with a dead-end address",
+    "dns.sinkholed own-word": "{n} names are blocked, by the resolver's own word",
+    "dns.refused own-word": "The resolver refuses {n} names to this host, by its own word",
+    "dns.malformed no-question": "The answers for {n} names do not repeat the question",
+    "dns.wrong-source": "The answers for {n} names come from another address than the one that was asked",
+    "dns.timeout others-pass": "{n} names get no answer from a resolver that answers others",
     "dns.wildcarded": "{n} names get the address that this resolver gives for every name",
     "audit.no-tenant": "{n} names hold the tenant's id, which is not known",
     "audit.no-probe-name": "{n} wildcards have no citable name to try",
@@ -205,8 +210,9 @@ def _summary(cause: str, heaviest: Verdict, found: list[Verdict], names: int) ->
         )
     if heaviest.circumstance == "ca-set-missing":
         return heaviest.summary  # it speaks of all of them
-    if names > 1 and cause in _PLURAL and not (cause in _HOST_WIDE and not heaviest.rule):
-        return _PLURAL[cause].format(n=names)
+    plural = _PLURAL.get(f"{cause} {heaviest.circumstance}") or _PLURAL.get(cause)
+    if names > 1 and plural is not None and not (cause in _HOST_WIDE and not heaviest.rule):
+        return plural.format(n=names)
     if names > 1 and heaviest.rule:
         return f"{heaviest.summary} (and {names - 1} more)"
     if heaviest.endpoint is not None and heaviest.rule and heaviest.endpoint.host not in heaviest.summary:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rules.context import Context
+from rules.dns_views import views
 from rules.guard import is_v6
-from rules.judge_names import views
 from rules.kinds.dns_chain import Outcome
 from rules.kinds.http_fetch import BlockPage
 from rules.kinds.revocation import split_url

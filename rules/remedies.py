@@ -39,6 +39,9 @@ _HOST: dict[tuple[str, str], Advice] = {
         "Let this resolver resolve public names, or point the host at one that does. Behind an outbound proxy a host may "
         "have no public DNS at all: then test through the proxy."
     ),
+    ("local.no-resolver", "refuses-every-name"): Advice(
+        "Add this host to the resolver's access list, or point it at a resolver that serves it."
+    ),
     ("local.clock-skew", ""): Advice(
         "Set the clock (w32time, chrony): beyond 5 minutes Windows fails to validate chains and Kerberos breaks."
     ),
@@ -84,27 +87,77 @@ _DNS: dict[tuple[str, str], Advice] = {
         "The resolver cannot reach the name's servers, or validation fails: look at its log for this name."
     ),
     ("dns.refused", ""): Advice("The resolver refuses this name: look for a policy or an access list there."),
+    ("dns.refused", "own-word"): Advice(
+        "The resolver says that it does not serve this host: add the host's address to the resolver's access list, there or "
+        "where that resolver asks.",
+        confidence="likely",
+    ),
     ("dns.timeout", ""): Advice(
-        "Allow DNS (UDP and TCP port 53) from this host to its resolver, and from the resolver to the internet."
+        "Check that the resolver runs, and that DNS (UDP and TCP port 53) from this host to it and from it to the internet is "
+        "allowed."
+    ),
+    ("dns.timeout", "others-pass"): Advice(
+        "The resolver answers other names and stays silent about this one: look at its log, and at its way to the servers of "
+        "this name's zone."
     ),
     ("dns.timeout", "resolver-named"): Advice("Repair {resolver} or do not name it with --resolver."),
-    ("dns.timeout", "resolver-configured"): Advice(
-        "Repair {resolver} or take it out of this host's configuration: every lookup waits for it first."
+    ("dns.timeout", "resolver-first"): Advice(
+        "Repair {resolver} or take it out of this host's configuration, where it stands first: {lookups}."
     ),
-    ("dns.chain-broken", ""): Advice("Allow every name of the chain at the resolver, not only the first."),
+    ("dns.timeout", "resolver-later"): Advice(
+        "Repair {resolver} or take it out of this host's configuration, where others stand before it: {lookups}."
+    ),
+    ("dns.chain-broken", ""): Advice(
+        "Look up at the resolver, and in its log, the name of the chain that fails: the first name alone leads nowhere."
+    ),
     ("dns.chain-broken", "by-itself"): Advice(
         "Let the resolver {resolver} resolve {link}: devices on the way look up every name of the chain by itself."
+    ),
+    ("dns.chain-broken", "nxdomain"): Advice(
+        "Ask whoever runs the resolver about the name of the chain that does not exist there: a zone of its own hides the "
+        "public one, or a filter does."
+    ),
+    ("dns.chain-broken", "no-address"): Advice(
+        "The last name of the chain has no address record: look for an internal zone of its name at the resolver."
+    ),
+    ("dns.chain-broken", "refused"): Advice(
+        "Allow every name of the chain at the resolver, not only the first: it, or a server that it asks, refuses one of them."
+    ),
+    ("dns.chain-broken", "servfail"): Advice(
+        "Look at the resolver's log for the name of the chain that fails: its servers cannot be reached or refuse the "
+        "resolver, or validation fails."
+    ),
+    ("dns.chain-broken", "timeout"): Advice(
+        "Look at the resolver's log for the name of the chain that gets no answer, and at the way from the resolver to the "
+        "servers of that name's zone."
+    ),
+    (ANY, "private-zone"): Advice(
+        "Whoever runs the private zone {zone}: add the record, or take away the zone's link to the network of this resolver. In "
+        "Azure Private DNS a link can also fall back to the internet for names that the zone lacks (NxDomainRedirect)."
     ),
     ("dns.chain-loop", ""): Advice("Look for an internal zone that points this name back at itself."),
     ("dns.chain-too-long", ""): Advice("Look for an internal zone that adds names to this chain."),
     ("dns.malformed", ""): Advice(
         "The answers break the protocol: look at the resolver, and at a DNS proxy or inspection on the way to it."
     ),
+    ("dns.malformed", "no-question"): Advice(
+        "A forwarder at {resolver} answers without repeating the question, so that programs drop its answers: update or replace "
+        "it, or use another resolver. The answers come through: no port is closed."
+    ),
+    ("dns.wrong-source", ""): Advice(
+        "The answers come through, and programs drop them because of their sender: look for a resolver with two addresses, and "
+        "for a device that redirects port 53 and does not translate the way back."
+    ),
     ("dns.tcp-blocked", ""): Advice(
         "Allow TCP port 53 from this host to its resolvers: long answers need it."
     ),
     ("dns.tcp-blocked", "in-part"): Advice("Allow TCP port 53 from this host to its resolvers."),
     ("dns.sinkholed", ""): Advice("A filter answers for this name: exempt it at the DNS filter."),
+    ("dns.sinkholed", "own-word"): Advice(
+        "The resolver says that a policy keeps it from resolving this name: make an exception at the DNS filter, there or where "
+        "that resolver asks.",
+        confidence="likely",
+    ),
     ("dns.private-address", ""): Advice(
         "An internal zone or a filter answers for this public name: remove the override."
     ),

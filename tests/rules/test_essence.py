@@ -66,7 +66,7 @@ def blurred(one: Observation, rnd: Random) -> Observation:
                 tries=rnd.randrange(1, 4),
                 junk=rnd.randrange(9),
                 ad=not evidence.ad,
-                ede=rnd.choice(("", "15 blocked")),
+                ede=rnd.choice(("", "3 Stale answer", "22 No reachable authority: 192.0.2.1")),
             )
         case TlsFacts():
             evidence = replace(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules import judge_names, ledger
+from rules import dns_views, ledger
 from rules.kinds.http_fetch import _redirect_kind
 from rules.zones import related, zone
 
@@ -91,7 +91,7 @@ def test_two_relays_stay_one_zone_wherever_zones_are_compared() -> None:
     ):
         assert (_redirect_kind(f"http://{second}/", first) is None) is same
         assert (ledger._suffix(first) == ledger._suffix(second)) is same
-        assert (judge_names._zone(first) == judge_names._zone(second)) is same
+        assert (dns_views._zone(first) == dns_views._zone(second)) is same
         assert related(first, second) is same  # what interception compares by
 
 

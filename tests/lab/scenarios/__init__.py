@@ -10,6 +10,7 @@ from tests.lab.scenarios import (
     http_revocation,
     port_80,
     resolution,
+    resolution_links,
     revocation,
     tcp,
     tls,
@@ -19,6 +20,7 @@ from tests.lab.scenarios import (
 SCENARIOS: tuple[Scenario, ...] = (
     *healthy.SCENARIOS,
     *resolution.SCENARIOS,
+    *resolution_links.SCENARIOS,
     *tcp.SCENARIOS,
     *tls.SCENARIOS,
     *client_certificates.SCENARIOS,
