@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -27,6 +26,7 @@ from rules.kinds.dns_chain import DnsAnswer, DnsQuestion
 from rules.kinds.http_fetch import HttpExchange, HttpFetch
 from rules.kinds.os_lookup import OsLookup
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
+from rules.moments import utc
 from rules.observation import Observation, got_through
 from rules.verdict import Report, Status, Verdict
 
@@ -179,10 +179,7 @@ def _certificate(branch: Node, cert: CertFacts) -> None:
 def _day(moment: float | None) -> str:
     if moment is None:
         return "unreadable"
-    epoch = datetime.datetime.fromtimestamp(0, datetime.UTC)
-    return (epoch + datetime.timedelta(seconds=moment)).isoformat(" ", "minutes").removesuffix(
-        "+00:00"
-    ) + " UTC"
+    return utc(moment).isoformat(" ", "minutes").removesuffix("+00:00") + " UTC"
 
 
 def _revocation(root: Node, report: Report, chains: Iterable[tuple[bytes, ...]]) -> None:

@@ -18,6 +18,7 @@ from probe.http_server_messages import Request, Response, takes_gzip
 from probe.probing import probe
 from rules.display import display
 from rules.maintenance import DAYS, Window
+from rules.moments import utc
 from rules.state import State
 
 if TYPE_CHECKING:
@@ -174,7 +175,7 @@ def _window(window: Window) -> dict[str, object]:
 
 def _moment(at: float) -> str:
     """Unix time in RFC 3339."""
-    return datetime.datetime.fromtimestamp(at, datetime.UTC).isoformat().replace("+00:00", "Z")
+    return utc(at).isoformat().replace("+00:00", "Z")
 
 
 def _clock(seconds: int) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
+from rules.degraded import Extent, Lost, Revocation, start, words
 from rules.ruleset import Group
 from rules.targets import Target
 from rules.verdict import Answer, Status, Verdict
@@ -21,7 +22,10 @@ _OPEN = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class NameState:
-    """A target with its verdicts rolled up. `passed`: it resolves, and some address got through with all its checks."""
+    """A target with its verdicts rolled up. `passed`: it resolves, and some address got through with all its checks.
+
+    `closed` of `addresses` that were tried fail; `marks`: causes of warnings about addresses that get through.
+    """
 
     target: Target
     passed: bool
@@ -29,6 +33,9 @@ class NameState:
     intercepted: bool
     resolved: bool
     open: bool  # not tested, for a reason that leaves the answer open
+    closed: int = 0
+    addresses: int = 0
+    marks: frozenset[str] = frozenset()
 
 
 def roll_up(target: Target, verdicts: Iterable[Verdict]) -> NameState:
@@ -49,7 +56,17 @@ def roll_up(target: Target, verdicts: Iterable[Verdict]) -> NameState:
         resolved=bool(addressed)
         or any(v.check == "dns" and v.status in (Status.PASS, Status.NOTICE) for v in rows),
         open=any(_leaves_open(v) for v in rows) or not rows,
+        closed=len(set(failing) - set(passing)),
+        addresses=len(set(failing) | set(passing)),
+        marks=frozenset(
+            v.cause for a in passing for v in addressed[a] if v.status is Status.WARN and v.cause != "ok"
+        ),
     )
+
+
+def without_clock(state: NameState) -> NameState:
+    """A name that gets through, on a host by whose clock its certificates are not valid: programs there refuse it."""
+    return replace(state, passed=False, some_failed=True, closed=state.addresses)
 
 
 def _leaves_open(verdict: Verdict) -> bool:
@@ -130,7 +147,6 @@ def exit_code(found: Answer, verdicts: Iterable[Verdict]) -> int:
 
 _TEXTS = {
     Answer.YES: "Every required name got through with its own certificate.",
-    Answer.DEGRADED: "It will start, but part of what it needs fails; users may see errors or delays.",
     Answer.NO: "Users would see gateway timeouts, or the connector would never register.",
     Answer.NOT_PROVEN: "Names that it depends on could not be tested.",
 }
@@ -148,29 +164,67 @@ def answer_text(
     found: Answer, states: Sequence[NameState], verdicts: Sequence[Verdict], stopped: str, why: str = ""
 ) -> str:
     """The answer in a sentence or two: what users would see, and why when it is open (`why`: one more reason)."""
-    text = _TEXTS[found]
-    if found is Answer.NOT_PROVEN:
-        reasons = [
-            why
-            for cause, why in _WHY_OPEN.items()
-            if any(v.cause == cause and v.status is Status.INCONCLUSIVE for v in verdicts)
-        ]
-        if stopped == "no-route":
-            reasons = ["this host has no route to the internet"]
-        elif stopped == "no-resolver":
-            reasons = ["this host has no working DNS resolver"]
-        if why:
-            reasons = [why, *reasons]
-        if reasons:
-            text = f"{text} Reason: {'; '.join(reasons)}."
     if found is Answer.DEGRADED:
-        groups = {s.target.rule.group for s in states if s.some_failed}
-        words = {
-            Group.SERVICE: "some ways to the service are closed, which costs redundancy",
-            Group.VALIDATION: "certificates cannot be checked for revocation, which delays or breaks connections",
-            Group.SIGN_IN: "sign-in or registration fails, so a connector cannot be installed or renewed",
-        }
-        told = [words[g] for g in Group if g in groups]
-        if told:
-            text = f"{text} Here: {'; '.join(told)}."
-    return text
+        clock = any(v.cause == "local.clock-skew" and v.status in _BAD for v in verdicts)
+        told = words(_lost(states), _revocation(states, verdicts))
+        return f"{start(clock)} Here: {'; '.join(told)}." if told else start(clock)
+    if found is Answer.NO and any(v.circumstance == "certificates" and v.status in _BAD for v in verdicts):
+        return f"{_TEXTS[found]} {_CLOCK}"
+    if found is not Answer.NOT_PROVEN:
+        return _TEXTS[found]
+    reasons = [
+        why
+        for cause, why in _WHY_OPEN.items()
+        if any(v.cause == cause and v.status is Status.INCONCLUSIVE for v in verdicts)
+    ]
+    if stopped == "no-route":
+        reasons = ["this host has no route to the internet"]
+    elif stopped == "no-resolver":
+        reasons = ["this host has no working DNS resolver"]
+    if why:
+        reasons = [why, *reasons]
+    return f"{_TEXTS[found]} Reason: {'; '.join(reasons)}." if reasons else _TEXTS[found]
+
+
+_CLOCK = (
+    "By this host's clock the certificates of the service are not valid; by the time that several unrelated hosts give, they "
+    "are."
+)
+
+
+def _lost(states: Iterable[NameState]) -> Iterator[Lost]:
+    """The names of which something failed, by how much."""
+    for state in states:
+        target = state.target
+        extent: Extent
+        if state.some_failed and not state.passed:
+            extent = "whole"
+        elif state.closed:
+            extent = "some"
+        elif "tls.issuer-unexpected" in state.marks:
+            extent = "issuer"
+        elif state.some_failed and state.marks:
+            extent = "session"
+        else:
+            continue
+        host, rule = target.shown, target.rule
+        yield Lost(
+            host, target.port, rule.group, extent, target.required, rule.title, state.closed, state.addresses
+        )
+
+
+def _revocation(states: Iterable[NameState], verdicts: Iterable[Verdict]) -> Revocation:
+    """Where revocation data fails, by the hosts of rules and by those that certificates name."""
+    documents = ((s, s.target.document) for s in states if s.some_failed and not s.passed)
+    lists = dict.fromkeys(s.target.shown for s, document in documents if document and document.kind == "crl")
+    responders: dict[str, None] = {}
+    any_list = False
+    for verdict in verdicts:
+        bad = verdict.status in (*_BAD, Status.WARN) and verdict.endpoint is not None
+        if verdict.check == "crl":
+            any_list = any_list or (verdict.status in (Status.PASS, Status.NOTICE) and verdict.cause == "ok")
+            if bad and verdict.endpoint is not None:
+                lists[verdict.endpoint.host] = None
+        elif verdict.check == "ocsp" and bad and verdict.endpoint is not None:
+            responders[verdict.endpoint.host] = None
+    return Revocation(tuple(lists), tuple(responders), any_list)

@@ -93,6 +93,9 @@ class Audit:
         self._by_host: dict[str, list[Target]] = defaultdict(list)
         self._unresolved: set[str] = set()  # names of targets whose resolution is not complete
         self._candidates: dict[str, tuple[Candidate, ...]] = {}
+        self._leading: dict[str, dict[str, None]] = defaultdict(
+            dict
+        )  # names of rules by the addresses that are tried
         self._users: dict[tuple[bytes, ...], list[Observation]] = defaultdict(list)
         self._ocsp_names: frozenset[str] = frozenset()
         self._responder_names: frozenset[str] = frozenset()
@@ -249,6 +252,9 @@ class Audit:
         )
         self._candidates[host] = found
         tried = [c for c in found if c.tried]
+        if host in self._by_host:
+            for candidate in (c for c in tried if c.public):
+                self._leading[candidate.address][host] = None
         for target in self._by_host.get(host, ()):
             for index, candidate in enumerate(tried):
                 self._emit(_phase(target, index), self.step_for(target, candidate.address))
@@ -294,8 +300,12 @@ class Audit:
             return
         if step.attempt == 1:
             self._emit(Phase.EXTRA if _extra(step) else Phase.REST, replace(step, attempt=2))
-        elif isinstance(step, TlsHandshake) and not _extra(step) and self.suspicions.version(seen):
-            self._emit(Phase.REST, replace(step, hello="tls13", path=None, attempt=1))
+        elif isinstance(step, TlsHandshake) and not _extra(step):
+            if self.suspicions.version(seen):
+                self._emit(Phase.REST, replace(step, hello="tls13", path=None, attempt=1))
+            if not isinstance(seen.evidence, TlsFacts) or not seen.evidence.chain:
+                for fetch in self.suspicions.pages_at(step, self._leading.get(step.address, ())):
+                    self._emit(Phase.REST, fetch)
 
     def _note(self, seen: Observation) -> None:
         if seen.stale:

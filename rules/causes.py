@@ -94,6 +94,7 @@ _PLURAL = {
     "dns.malformed no-question": "The answers for {n} names do not repeat the question",
     "dns.wrong-source": "The answers for {n} names come from another address than the one that was asked",
     "dns.timeout others-pass": "{n} names get no answer from a resolver that answers others",
+    "dns.sinkholed portal": "{n} names are answered with the address of another server, where unrelated names lead too",
     "dns.wildcarded": "{n} names get the address that this resolver gives for every name",
     "audit.no-tenant": "{n} names hold the tenant's id, which is not known",
     "audit.no-probe-name": "{n} wildcards have no citable name to try",

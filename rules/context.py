@@ -4,26 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from email.utils import parsedate_to_datetime
 from functools import cached_property
 
 from rules.audit import Audit
+from rules.certificate import covers_name, facts
 from rules.fetches import Wanted
 from rules.guard import RECHECK
 from rules.interception import Handshake, InterceptionFinding, judge_handshakes
 from rules.kinds.dns_chain import DnsAnswer
 from rules.kinds.http_fetch import HttpExchange, HttpFetch, is_html
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
+from rules.moments import http_date
 from rules.observation import Observation, Step
+from rules.portals import Portal, Visit, everywhere, judge_portals, visit
 from rules.proofs import proofs
-from rules.trust import ChainJudgement
+from rules.trust import ChainJudgement, in_date
 from rules.zones import zone
 
 #: Hosts whose Date header must agree before the local clock is doubted.
 MIN_CLOCKS = 3
 #: Seconds by which those may differ among themselves.
 CLOCK_SPREAD = 30.0
-#: Skew that is worth a finding; from 300 s on chain validation and Kerberos break (Microsoft, IMDS page 2026-07-10).
+#: Skew that is worth a finding, and that breaks Kerberos: MaxClockSkew is 5 minutes unless a policy says otherwise
+#: (Microsoft, [MS-GPSB] section 2.2.2 "Kerberos Policy").
 CLOCK_NOTICE = 120.0
 CLOCK_BREAKS = 300.0
 
@@ -55,7 +58,15 @@ class Context:
 
     @cached_property
     def skew(self) -> float:
-        """Seconds by which this host's clock is ahead, by the Date headers of several hosts; 0 where they do not tell."""
+        """Seconds by which this host's clock is ahead, by the Date headers of several hosts; 0 where they do not tell, or
+        where genuine certificates speak against them and none of the dates came inside a genuine TLS session: a header on
+        port 80 is anybody's word, a certificate its CA's."""
+        told = self._told
+        return told if not self._contradicted or self._dated_inside(told) else 0.0
+
+    @cached_property
+    def _told(self) -> float:
+        """The same by the Date headers alone."""
         by_host: dict[str, float] = {}
         for seen in self.observations:
             host, date = _date_header(seen)
@@ -67,10 +78,60 @@ class Context:
         agreeing = [s for s in by_host.values() if abs(s - middle) <= CLOCK_SPREAD]
         return middle if len(agreeing) >= MIN_CLOCKS and abs(middle) > CLOCK_NOTICE else 0.0
 
+    @cached_property
+    def _contradicted(self) -> bool:
+        """Whether more of the genuine certificates are in date by this host's own clock than by the dates told."""
+        if self._told == 0.0:
+            return False
+        other = sum(self._valid(chain, self.started - self._told) for _, chain, _ in self._genuine)
+        return sum(own for _, _, own in self._genuine) > other
+
+    def _dated_inside(self, skew: float) -> bool:
+        sessions = (seen for seen in self._agreeing(skew) if isinstance(seen.evidence, TlsFacts))
+        genuine = {chain for _, chain, _ in self._genuine}
+        return any(isinstance(s.evidence, TlsFacts) and s.evidence.chain in genuine for s in sessions)
+
+    def _agreeing(self, skew: float) -> Iterable[Observation]:
+        """Answers whose date shows this skew."""
+        for seen in self.observations:
+            date = _date_header(seen)[1]
+            if date is not None and abs(seen.started + seen.elapsed - date - skew) <= CLOCK_SPREAD:
+                yield seen
+
+    @cached_property
+    def _genuine(self) -> tuple[tuple[str, tuple[bytes, ...], bool], ...]:
+        """(name, chain, in date by this host's clock) of each genuine certificate that was served for its name."""
+        found: dict[tuple[str, tuple[bytes, ...]], bool] = {}
+        for seen in self.observations:
+            step, shown = seen.step, seen.evidence
+            if not isinstance(step, TlsHandshake) or not isinstance(shown, TlsFacts) or not shown.chain:
+                continue
+            key = (step.server_name, shown.chain)
+            proven = self.audit.chains.judge(shown.chain, self.started).proven
+            if key not in found and proven and covers_name(facts(shown.chain[0]), step.server_name):
+                found[key] = self._valid(shown.chain, self.started)
+        return tuple((name, chain, own) for (name, chain), own in found.items())
+
+    def _valid(self, chain: tuple[bytes, ...], moment: float) -> bool:
+        return in_date(facts(chain[0]), moment) and not self.audit.chains.judge(chain, moment).expired
+
+    @cached_property
+    def refused_by_clock(self) -> frozenset[str]:
+        """Names whose genuine certificates are all out of date by this host's clock, and in date by that of three unrelated
+        hosts: programs on this host refuse them, whatever the network lets through."""
+        skew = self.skew
+        zones = {zone(_date_header(seen)[0]) for seen in self._agreeing(skew)}
+        if not skew or len(zones) < MIN_CLOCKS:
+            return frozenset()
+        refused: dict[str, bool] = {}
+        for name, chain, own in self._genuine:
+            refused[name] = refused.get(name, True) and not own and self._valid(chain, self.now)
+        return frozenset(name for name, out in refused.items() if out)
+
     @property
     def clock_agrees(self) -> bool:
         """Whether several hosts told the time and this host's clock is right by them."""
-        return self.skew == 0.0 and len({_date_header(seen)[0] for seen in self.dated}) >= MIN_CLOCKS
+        return self._told == 0.0 and len({_date_header(seen)[0] for seen in self.dated}) >= MIN_CLOCKS
 
     @property
     def dated(self) -> tuple[Observation, ...]:
@@ -79,7 +140,8 @@ class Context:
 
     @cached_property
     def now(self) -> float:
-        return self.started - self.skew
+        """The time to judge at: by several hosts' clocks, unless genuine certificates speak for this host's own."""
+        return self.started if self._contradicted else self.started - self.skew
 
     def seen(self, step: Step) -> tuple[Observation, ...]:
         """Both attempts of a step, the first first; () when it was not asked or has no answer."""
@@ -91,10 +153,10 @@ class Context:
 
     def judgement(self, seen: Observation) -> ChainJudgement | None:
         """How the chain of a handshake is judged by itself."""
-        facts = seen.evidence
-        if not isinstance(facts, TlsFacts) or not facts.chain:
+        shown = seen.evidence
+        if not isinstance(shown, TlsFacts) or not shown.chain:
             return None
-        return self.audit.chains.judge(facts.chain, self.now)
+        return self.audit.chains.judge(shown.chain, self.now)
 
     @cached_property
     def interceptions(self) -> tuple[InterceptionFinding, ...]:
@@ -132,6 +194,26 @@ class Context:
                 leaf=seen.evidence.chain[0],
                 control=control,
             )
+
+    @cached_property
+    def portals(self) -> dict[str, Portal]:
+        """By address: where another server answers for unrelated names."""
+        return judge_portals(self._visits)
+
+    @cached_property
+    def everywhere(self) -> frozenset[str]:
+        """Certificates (`portals.whose`) that one server shows in place of several names, wherever they lead."""
+        return everywhere(self._visits)
+
+    @cached_property
+    def _visits(self) -> tuple[Visit, ...]:
+        control = self.audit.plan.control_name  # asked at addresses that no resolver gave for it
+        met = (
+            visit(seen, self.ids[seen.step], self.judgement(seen))
+            for seen in self.observations
+            if not isinstance(seen.step, TlsHandshake) or seen.step.server_name != control
+        )
+        return tuple(found for found in met if found is not None)
 
     @cached_property
     def responders(self) -> dict[bytes, list[tuple[Wanted, bytes, str]]]:
@@ -210,9 +292,4 @@ def _date_header(seen: Observation) -> tuple[str, float | None]:
     else:
         return "", None
     value = next((text for name, text in headers if name == "date"), None)
-    if value is None:
-        return host, None
-    try:
-        return host, parsedate_to_datetime(value).timestamp()
-    except (ValueError, OverflowError, TypeError):
-        return host, None
+    return host, None if value is None else http_date(value, seen.started)

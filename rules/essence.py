@@ -8,7 +8,6 @@ but what a judgement reads: the sort of document, and the signs of a page that s
 from __future__ import annotations
 
 from collections.abc import Hashable
-from email.utils import parsedate_to_datetime
 
 from rules.extended_errors import own_word
 from rules.failure import Failure
@@ -16,6 +15,7 @@ from rules.kinds.dns_chain import DnsAnswer
 from rules.kinds.http_fetch import HttpExchange, HttpFetch, header, is_html, looks_like_block_page
 from rules.kinds.os_lookup import OsAnswer
 from rules.kinds.tls_handshake import TlsFacts
+from rules.moments import http_date
 from rules.observation import Observation
 
 #: Seconds by which a Date header may differ from our clock before it counts, and the step in which more of it counts.
@@ -89,9 +89,9 @@ def _clock(seen: Observation, headers: tuple[tuple[str, str], ...]) -> int:
     """By how many steps our clock differs from the peer's Date (RFC 9110 section 6.6.1); 0 where it tells none."""
     for name, value in headers:
         if name == "date":
-            try:
-                skew = seen.started + seen.elapsed - parsedate_to_datetime(value).timestamp()
-            except (ValueError, OverflowError, TypeError):
+            date = http_date(value, seen.started)
+            if date is None:
                 return 0
+            skew = seen.started + seen.elapsed - date
             return int(skew / CLOCK_TOLERANCE) if abs(skew) >= 2 * CLOCK_TOLERANCE else 0
     return 0

@@ -2,8 +2,11 @@
 
 A single chain to an unknown root proves little: a server may have a private certificate. The same key above two names
 that have nothing to do with each other proves that one device issues for both (interception), and so does an unknown CA
-that calls itself by a known CA's owner. The map tells a firewall team which rule to look for: which addresses, which
-names, every handshake or some, and whether a name that no rule holds meets the same at the same address.
+that calls itself by a known CA's owner. Only a certificate that claims the name asked for was issued for it: a server
+shows its own certificate to everybody who comes to its address, and a block page is such a server.
+
+The map tells a firewall team which rule to look for: which addresses, which names, every handshake or some, and whether
+a name that no rule holds meets the same at the same address.
 """
 
 from __future__ import annotations
@@ -87,11 +90,13 @@ def judge_handshakes(
     A key with an intercepted chain is one; so is a key of untrusted chains that stands above two unrelated names (of two
     zones, see `rules/zones.py`) or calls itself by a brand of `cas`. Two customers under one suffix of the private section
     count as related: the error is a private certificate called untrusted where it was interception, never the reverse.
+    A certificate that does not claim the name asked for counts for nothing here, unless it is forged: a name of a known CA
+    on another key is a proof by itself.
     """
     by_key: dict[str, list[Handshake]] = {}
     for one in handshakes:
         key = one.judgement.anchor_key or one.judgement.issuing_key  # issuing keys may rotate under one root
-        if one.judgement.verdict in ("intercepted", "untrusted") and key:
+        if one.judgement.verdict in ("intercepted", "untrusted") and key and (one.control or _counts(one)):
             by_key.setdefault(key, []).append(one)
     brands = tuple(dict.fromkeys(brand for caset in cas for brand in caset.brands if brand.strip()))
     found = [
@@ -100,6 +105,25 @@ def judge_handshakes(
         if (reason := _reason(mine, brands))
     ]
     return tuple(sorted(found, key=lambda finding: -len(finding.handshakes)))
+
+
+def claims(cert: CertFacts, host: str) -> bool:
+    """Whether the certificate says that it is `host`'s, whoever signed it.
+
+    More than `covers_name`: a name that is only the common name of the subject, and a wildcard that reaches over several
+    labels, open no connection today (RFC 9525 section 6), but are written by one who wants to stand in for the name.
+    """
+    if covers_name(cert, host):
+        return True
+    name = host.rstrip(".").lower()
+    told = cert.dns_names or (cert.subject_cn,)
+    return any(
+        one.lower() == name or (one.startswith("*.") and name.endswith(one[1:].lower())) for one in told
+    )
+
+
+def _counts(one: Handshake) -> bool:
+    return one.judgement.forged or claims(facts(one.leaf), one.server_name)
 
 
 def product_of(certs: Iterable[CertFacts], interceptors: tuple[Interceptor, ...]) -> str:
@@ -117,6 +141,9 @@ def product_of(certs: Iterable[CertFacts], interceptors: tuple[Interceptor, ...]
 
 def _reason(mine: Sequence[Handshake], brands: tuple[str, ...]) -> str:
     """Why this key is an interceptor's, "" if nothing proves it."""
+    mine = [h for h in mine if _counts(h)]
+    if not mine:
+        return ""
     forged = next((h.judgement for h in mine if h.judgement.forged), None)
     if forged is not None:
         return f"it bears the name of {display(forged.forged_name, SHOWN)} without that CA's key"
@@ -132,11 +159,8 @@ def _reason(mine: Sequence[Handshake], brands: tuple[str, ...]) -> str:
 
 
 def _zones(mine: Sequence[Handshake]) -> dict[str, None]:
-    """Unrelated names that the key issued for. A control name counts only when the certificate is made out to it: a
-    server shows its own certificate to whoever asks for a name that it does not know."""
-    return dict.fromkeys(
-        zone(h.server_name) for h in mine if not h.control or covers_name(facts(h.leaf), h.server_name)
-    )
+    """Zones of the names that the key issued for: of those that the certificates claim."""
+    return dict.fromkeys(zone(h.server_name) for h in mine if _counts(h))
 
 
 def _brand(mine: Sequence[Handshake], brands: tuple[str, ...]) -> str:

@@ -12,6 +12,7 @@ from rules.kinds.tcp_connect import TcpConnect
 from rules.kinds.tls_handshake import TlsHandshake
 from rules.observation import Observation
 from rules.remedies import remedy
+from rules.ruleset import Group
 from rules.verdict import Check, Endpoint, Status, Verdict
 from rules.zones import zone
 
@@ -157,12 +158,17 @@ def _clock(context: Context) -> Iterator[Verdict]:
         return
     way = "ahead of" if skew > 0 else "behind"
     breaks = abs(skew) >= CLOCK_BREAKS
+    service = {t.host for t in context.audit.targets if t.rule.group is Group.SERVICE and t.host}
+    refused = context.refused_by_clock & service
+    judged = "; certificates were judged by theirs" if breaks and context.now != context.started else ""
+    if refused:
+        judged += f", and by this host's own clock those of {len(refused)} names of the service are not valid"
     yield _finding(
         "host",
         Status.FAIL if breaks else Status.WARN,
         "local.clock-skew",
-        f"This host's clock is {_span(abs(skew))} {way} the Date that several hosts give"
-        + ("; certificates were judged by theirs" if breaks else ""),
+        f"This host's clock is {_span(abs(skew))} {way} the Date that several hosts give{judged}",
+        "certificates" if refused else "",
         evidence=context.evidence(*context.dated),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from rules.address import embedded, parse
 from rules.context import Context
@@ -11,6 +12,7 @@ from rules.dns_views import View, is_said, views
 from rules.failure import LOCAL_CODES
 from rules.kinds.dns_chain import OS, Chain, DnsAnswer, DnsQuestion, Outcome
 from rules.observation import Observation
+from rules.portals import Portal
 from rules.remedies import BY_CAUSE, remedy
 from rules.targets import Target
 from rules.verdict import Check, Endpoint, Status, Verdict
@@ -175,6 +177,28 @@ def _failed(context: Context, target: Target, view: View, found: tuple[View, ...
         tenant=context.audit.tenant or "",
         resolver=view.resolver,
         zone=view.soa,
+    )
+
+
+#: The cause of a name that a filter answers for.
+SINKHOLED = "dns.sinkholed"
+
+
+def sinkholed(context: Context, target: Target, name: Verdict, portals: tuple[Portal, ...]) -> Verdict:
+    """The verdict on a name (`name`: without that knowledge) that leads to addresses where another server answers."""
+    addresses = ", ".join(portal.address for portal in portals[:3])
+    summary = f"{target.shown} is answered with the address of another server ({addresses}), where unrelated names lead too"
+    signs = frozenset(id_ for portal in portals for id_ in portal.signs)
+    seen = (s for s in context.observations if context.ids[s.step] in signs)
+    return replace(
+        name,
+        status=Status.FAIL,
+        cause=SINKHOLED,
+        summary=summary,
+        remedy=remedy(SINKHOLED, "portal"),
+        circumstance="portal",
+        evidence=tuple(dict.fromkeys((*name.evidence, *context.evidence(*seen)))),
+        details=(*name.details, *(pair for portal in portals for pair in portal.details)),
     )
 
 

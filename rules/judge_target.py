@@ -11,9 +11,12 @@ from rules.answer import passes
 from rules.candidates import Candidate
 from rules.causes import ADDRESS_FROM
 from rules.context import Context
-from rules.judge_names import judge_name
+from rules.judge_names import SINKHOLED, judge_name, sinkholed
 from rules.judge_rows import judge_address
+from rules.kinds.dns_chain import OS
+from rules.portals import Portal
 from rules.remedies import remedy
+from rules.some_addresses import beside
 from rules.targets import Target
 from rules.verdict import Endpoint, Status, Verdict
 
@@ -49,14 +52,17 @@ def judge_target(context: Context, target: Target) -> Iterable[Verdict]:
         )
         passing = set()
         rows = [_of_this_host_alone(row, systems) for row in rows]
-    own_word = name.cause == "dns.sinkholed" and name.circumstance == "own-word"
+    portals = {} if passing else _portals(context, target, tried)
+    if portals and name.cause not in _KNOWN:
+        name = sinkholed(context, target, name, tuple(portals.values()))
+    own_word = name.cause == SINKHOLED and name.circumstance == "own-word"
     elsewhere = name.status is Status.FAIL and (name.cause in _OVERRIDES or own_word)
     yield name
     for row in rows:
-        if elsewhere:
-            row = _override(row, tried, name)
+        if elsewhere or (name.cause == SINKHOLED and row.endpoint and row.endpoint.address in portals):
+            row = _override(row, tried, name, frozenset(portals))
         if row.status is Status.FAIL and passing and row.cause != "tls.intercepted":
-            row = replace(row, status=Status.WARN)
+            row = beside(replace(row, status=Status.WARN), tried, passing)
         yield row
     if not tried and name.status in _GOOD:
         yield _nothing_tried(context, target)
@@ -66,9 +72,27 @@ def judge_target(context: Context, target: Target) -> Iterable[Verdict]:
 _OVERRIDES = frozenset({"dns.private-address", "dns.synthetic"})
 
 
-def _override(row: Verdict, tried: list[Candidate], name: Verdict) -> Verdict:
+#: Findings on a name that tell as much of the resolver as a portal does, or that are this host's own.
+_KNOWN = frozenset({"dns.wildcarded", "dns.os-differs", "dns.synthetic", SINKHOLED})
+
+
+def _portals(context: Context, target: Target, tried: list[Candidate]) -> dict[str, Portal]:
+    """Addresses of this name where another server answers, as far as a resolver gave them.
+
+    An address that programs on this host alone are given is the hosts file's, unless no resolver was asked.
+    """
+    asked = any(set(c.resolvers) - {OS} for c in tried)
+    found = (c.address for c in tried if not asked or set(c.resolvers) != {OS})
+    return {
+        a: context.portals[a]
+        for a in found
+        if a in context.portals and target.host in context.portals[a].hosts
+    }
+
+
+def _override(row: Verdict, tried: list[Candidate], name: Verdict, portals: frozenset[str]) -> Verdict:
     """What fails at an address that is not the service's own: the name has to be mended, not the way there."""
-    public = {c.address for c in tried if c.address_class is AddressClass.PUBLIC}
+    public = {c.address for c in tried if c.address_class is AddressClass.PUBLIC} - portals
     if name.circumstance == "own-word":
         public = set()  # the resolver says itself that it made them up
     if row.status is not Status.FAIL or row.endpoint is None or row.endpoint.address in public:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from rules.certificate import facts
 from rules.context import Context
 from rules.failure import Code, Failure
 from rules.interception import InterceptionFinding
@@ -11,6 +12,7 @@ from rules.judge_revocation import revoked_by, stapled
 from rules.kinds.dns_chain import OS
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.observation import Observation, got_through
+from rules.portals import whose
 from rules.remedies import remedy
 from rules.ruleset import Group
 from rules.suspicion import PROTOCOL_VERSION
@@ -206,9 +208,7 @@ def _verdict(
 ) -> Verdict:
     assert target.host is not None
     finding = context.intercepted.get(context.ids[seen.step])
-    circumstance = cause.circumstance
-    if cause.cause == "tls.expired" and context.clock_agrees:
-        circumstance = "clock-agrees"
+    circumstance = cause.circumstance or _compared(context, cause, seen)
     details = (
         *cause.details,
         *_served(target, seen),
@@ -235,6 +235,16 @@ def _verdict(
         tuple(dict.fromkeys(details)),
         circumstance,
     )
+
+
+def _compared(context: Context, cause: TlsCause, seen: Observation) -> str:
+    """What other observations say of the cause, where it decides what to do."""
+    if cause.cause == "tls.expired" and context.clock_agrees:
+        return "clock-agrees"
+    shown = seen.evidence.chain if isinstance(seen.evidence, TlsFacts) else ()
+    if cause.cause == "tls.name-mismatch" and shown and whose(facts(shown[0])) in context.everywhere:
+        return "many-addresses"
+    return ""
 
 
 def _told_by(context: Context, host: str, address: str) -> tuple[tuple[str, str], ...]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime
 from dataclasses import dataclass
 
+from rules.moments import local
+
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -29,9 +31,9 @@ class Window:
         """Whether `now` (Unix time) is inside."""
         if self.start is not None and self.end is not None:
             return self.start <= now < self.end
-        local = datetime.datetime.fromtimestamp(now, self.zone)
-        second = local.hour * 3600 + local.minute * 60 + local.second
-        today, yesterday = local.weekday(), (local.weekday() - 1) % 7
+        at = local(now, self.zone)
+        second = at.hour * 3600 + at.minute * 60 + at.second
+        today, yesterday = at.weekday(), (at.weekday() - 1) % 7
         if self.begins < self.ends:
             return today in self.days and self.begins <= second < self.ends
         return (today in self.days and second >= self.begins) or (

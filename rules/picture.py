@@ -201,6 +201,10 @@ def _issuer_class(audit: Audit, served: list[TlsFacts], rows: list[Verdict], now
     if any(row.cause == "tls.intercepted" and row.status in (Status.FAIL, Status.WARN) for row in rows):
         return "intercepted"
     found = {_CLASSES.get(audit.chains.judge(f.chain, now).verdict, "incomplete") for f in served}
+    if "intercepted" in found and not any(row.cause == "tls.intercepted" for row in rows):
+        found = found - {"intercepted"} | {
+            "untrusted"
+        }  # a root of this host only, and a certificate for another name
     if not found:
         return ""
     return next(iter(found)) if len(found) == 1 else "mixed"

@@ -43,7 +43,12 @@ _HOST: dict[tuple[str, str], Advice] = {
         "Add this host to the resolver's access list, or point it at a resolver that serves it."
     ),
     ("local.clock-skew", ""): Advice(
-        "Set the clock (w32time, chrony): beyond 5 minutes Windows fails to validate chains and Kerberos breaks."
+        "Set the clock (w32time, chrony). Kerberos tolerates 5 minutes unless a policy says otherwise (Microsoft, Kerberos "
+        "policy); what else fails on Windows with this difference is not known."
+    ),
+    ("local.clock-skew", "certificates"): Advice(
+        "Set the clock (w32time, chrony): by it the certificates of the service are not valid, and Windows calls such a chain "
+        "not time valid (Microsoft, CERT_TRUST_STATUS)."
     ),
     ("proxy.not-tested", ""): Advice(
         "Test the way through the proxy; nothing needs to be opened for the direct way as long as the connector uses it."
@@ -158,6 +163,11 @@ _DNS: dict[tuple[str, str], Advice] = {
         "that resolver asks.",
         confidence="likely",
     ),
+    ("dns.sinkholed", "portal"): Advice(
+        "Exempt this name at the DNS filter, or ask the people who run the resolver why it gives this address: no certificate "
+        "for it came from there.",
+        confidence="likely",
+    ),
     ("dns.private-address", ""): Advice(
         "An internal zone or a filter answers for this public name: remove the override."
     ),
@@ -192,6 +202,51 @@ _TCP: dict[tuple[str, str], Advice] = {
     ("tcp.unreachable", ""): Advice(
         "Look at the device that sent the ICMP message, or at the route; allow TCP port {port} to this name there."
     ),
+    ("tcp.timeout", "others-pass"): Advice(
+        "Other addresses of this name get through. A firewall looks so whose object for the name has another DNS answer than "
+        "this host (Microsoft, Azure Firewall DNS proxy details): let both use the same resolver, or allow the address ranges "
+        "of the service tag"
+        "; the firewall's log shows our address and ports.",
+        confidence="possible",
+    ),
+    ("tcp.timeout", "other-family"): Advice(
+        "Only the {family} addresses of this name are closed: allow TCP port {port} over {family} as well, or do without {family} "
+        "on this host."
+    ),
+    ("tcp.timeout", "one-range"): Advice(
+        "All that is closed beside open addresses lies in {range}, whichever name it belongs to: look for a rule by addresses, "
+        "and allow TCP port {port} to that range."
+    ),
+    ("tcp.reset", "others-pass"): Advice(
+        "Other addresses of this name get through. A firewall looks so whose object for the name has another DNS answer than "
+        "this host (Microsoft, Azure Firewall DNS proxy details): let both use the same resolver, or allow the address ranges "
+        "of the service tag"
+        ". A server whose service is down refuses in the same way.",
+        confidence="possible",
+    ),
+    ("tcp.reset", "other-family"): Advice(
+        "Only the {family} addresses of this name are closed: allow TCP port {port} over {family} as well, or do without {family} "
+        "on this host."
+    ),
+    ("tcp.reset", "one-range"): Advice(
+        "All that is closed beside open addresses lies in {range}, whichever name it belongs to: look for a rule by addresses, "
+        "and allow TCP port {port} to that range."
+    ),
+    ("tcp.unreachable", "others-pass"): Advice(
+        "Other addresses of this name get through. A firewall looks so whose object for the name has another DNS answer than "
+        "this host (Microsoft, Azure Firewall DNS proxy details): let both use the same resolver, or allow the address ranges "
+        "of the service tag"
+        ". The evidence names the sender of the ICMP message where it is known.",
+        confidence="possible",
+    ),
+    ("tcp.unreachable", "other-family"): Advice(
+        "Only the {family} addresses of this name are closed: allow TCP port {port} over {family} as well, or do without {family} "
+        "on this host."
+    ),
+    ("tcp.unreachable", "one-range"): Advice(
+        "All that is closed beside open addresses lies in {range}, whichever name it belongs to: look for a rule by addresses, "
+        "and allow TCP port {port} to that range."
+    ),
     ("tcp.accept-all", ""): Advice(
         "Nothing to do when all names pass; otherwise find the transparent proxy on the way."
     ),
@@ -220,7 +275,13 @@ _TLS: dict[tuple[str, str], Advice] = {
     ),
     ("tls.not-yet-valid", ""): Advice("Check this host's clock."),
     ("tls.name-mismatch", ""): Advice(
-        "The address is another's: mend the name where it is overridden (DNS, hosts file), then look at the way."
+        "Another server answers at this address. Compare the address with what another resolver gives: a DNS filter or a hosts "
+        "file may lead this name there. If it is the service's own, look for a device that answers in its place."
+    ),
+    ("tls.name-mismatch", "many-addresses"): Advice(
+        "One server answers at the addresses of several names: look for a device on the way that takes their connections (a "
+        "captive portal, a block page), and let these addresses through.",
+        owner="firewall",
     ),
     ("tls.incomplete-chain", ""): Advice(
         "Allow the issuer's certificate to be fetched (port 80) from the address that the certificate names."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from dataclasses import replace
 
-from rules.answer import answer, answer_text, exit_code, roll_up
+from rules.answer import NameState, answer, answer_text, exit_code, roll_up, without_clock
 from rules.audit import Audit
 from rules.causes import group
 from rules.context import Context
@@ -15,7 +15,10 @@ from rules.judge_target import judge_target, untested
 from rules.kinds.http_fetch import HttpExchange
 from rules.kinds.revocation import digest_crl
 from rules.missing_sets import names, without
+from rules.moments import utc
 from rules.observation import Observation
+from rules.ruleset import Group
+from rules.some_addresses import one_range
 from rules.targets import Target
 from rules.verdict import Answer, Report, RulesUsed, Vantage, Verdict
 from rules.weigh import proxied, retired, samples, swept, unresolved
@@ -44,11 +47,12 @@ def make_report(
         if stop is not None:  # no resolver; the way to the addresses of before is a finding of its own
             by_target = {target: unresolved(rows, stop) for target, rows in by_target.items()}
         samples(by_target)
+        one_range(by_target)
         by_target = {target: swept(context, rows) for target, rows in by_target.items()}
         by_target = {target: proxied(context, rows) for target, rows in by_target.items()}
         by_target = {target: without(rows, missing) for target, rows in by_target.items()}
         retired(by_target)
-        states = [roll_up(target, rows) for target, rows in by_target.items()]
+        states = [_by_clock(context, roll_up(target, rows)) for target, rows in by_target.items()]
         found = [v for rows in by_target.values() for v in rows]
         verdicts = [
             *([stop] if stop is not None else ()),
@@ -77,6 +81,12 @@ def make_report(
         stopped=audit.stopped,
         notes=_notes(audit, started),
     )
+
+
+def _by_clock(context: Context, state: NameState) -> NameState:
+    """A name of the service gets through the network, and not through this host's clock."""
+    refused = state.target.rule.group is Group.SERVICE and state.target.host in context.refused_by_clock
+    return without_clock(state) if refused and state.passed else state
 
 
 def _why(audit: Audit, missing: tuple[RulesUsed, ...]) -> str:
@@ -140,7 +150,7 @@ def _used(audit: Audit, started: float) -> tuple[RulesUsed, ...]:
 
 
 def _age(reviewed: datetime.date, started: float) -> str:
-    days = (datetime.datetime.fromtimestamp(started, datetime.UTC).date() - reviewed).days
+    days = (utc(started).date() - reviewed).days
     return f"not reviewed for {days} days" if days > STALE_AFTER else ""
 
 

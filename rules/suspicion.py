@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from rules.failure import Code, Stage
@@ -11,9 +12,12 @@ from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.observation import Observation
 from rules.trust import ChainJudgement
 from rules.verdict import Plan
+from rules.zones import zone
 
 #: Names of the service that get the extra observations (TLS 1.3, large hello).
 MAX_EXTRA_NAMES = 4
+#: Addresses whose port 80 is asked for a page because several zones lead there and nothing answers on 443.
+MAX_SHARED = 2
 #: Control handshakes for one unexpected issuing key.
 MAX_CONTROLS = 3
 PROTOCOL_VERSION = 70  #: the alert (RFC 5246 section 7.2.2)
@@ -25,6 +29,7 @@ _VERSION_ALERTS = frozenset({40, PROTOCOL_VERSION, 71})
 class Suspicions:
     plan: Plan
     _controls: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    _shared: set[str] = field(default_factory=set)
 
     def doubtful(self, judgement: ChainJudgement) -> bool:
         """Neither a known key nor a public CA stands behind the certificate."""
@@ -43,6 +48,15 @@ class Suspicions:
             return None
         addresses.add(step.address)
         return replace(step, server_name=self.plan.control_name, path=None, attempt=1)
+
+    def pages_at(self, step: TlsHandshake, hosts: Iterable[str]) -> tuple[HttpFetch, ...]:
+        """What to ask of port 80 of an address that shows no certificate, although names of several zones (`hosts`) lead
+        there: a DNS filter's page may stand there, and nothing else tells it from a firewall that drops."""
+        apart = {zone(host): host for host in reversed(tuple(hosts))}
+        if len(apart) < 2 or step.address in self._shared or len(self._shared) >= MAX_SHARED:
+            return ()
+        self._shared.add(step.address)
+        return tuple(HttpFetch(step.address, 80, host, "/") for host in sorted(apart.values())[:2])
 
     def version(self, seen: Observation) -> bool:
         """Whether the failure could be a server that no longer speaks TLS 1.2: not where its ServerHello chose it."""

@@ -6,12 +6,13 @@ certificate has also run out. Facts that are certain weigh more than a chain tha
 
 from __future__ import annotations
 
-import datetime
 from dataclasses import dataclass
 from functools import lru_cache
 
 from rules.certificate import CertFacts, covers_name, facts
 from rules.display import display
+from rules.interception import claims
+from rules.moments import utc
 from rules.ruleset import Expect, Group
 from rules.trust import ChainJudgement
 from rules.verdict import Status
@@ -24,11 +25,15 @@ _OPEN = ("tls.malformed", "tls.unverified")  #: causes that prove nothing either
 
 @dataclass(frozen=True, slots=True)
 class LeafFault:
-    """What the server's certificate itself is wrong in. `cause` is of the vocabulary ("tls.expired", ...)."""
+    """What the server's certificate itself is wrong in. `cause` is of the vocabulary ("tls.expired", ...).
+
+    `claimed`: it names the host all the same, in a form that no client takes (`interception.claims`).
+    """
 
     cause: str
     summary: str
     details: tuple[tuple[str, str], ...] = ()
+    claimed: bool = False
 
 
 def judge_leaf(chain: tuple[bytes, ...], host: str, now: float) -> tuple[LeafFault, ...]:
@@ -60,7 +65,8 @@ def judge_leaf(chain: tuple[bytes, ...], host: str, now: float) -> tuple[LeafFau
     else:
         shown = _names(leaf)
         summary = f"the certificate is not for {host} but for {shown}"
-        found.append(LeafFault("tls.name-mismatch", summary, (("expected", host), ("served", shown))))
+        details = (("expected", host), ("served", shown))
+        found.append(LeafFault("tls.name-mismatch", summary, details, claims(leaf, host)))
     return tuple(found)
 
 
@@ -77,10 +83,8 @@ def _names(leaf: CertFacts) -> str:
 
 
 def _date(moment: float) -> str:
-    """A date for people (UTC). Certificates hold years 1 to 9999 only, so this cannot overflow."""
-    return (datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC) + datetime.timedelta(seconds=moment)).strftime(
-        "%Y-%m-%d %H:%M:%S UTC"
-    )
+    """A date for people (UTC)."""
+    return utc(moment).isoformat(" ", "seconds").removesuffix("+00:00") + " UTC"
 
 
 def _span(seconds: float) -> str:
@@ -117,15 +121,22 @@ def tls_cause(
 
     `intercepted`: what the comparison of handshakes proved (a sentence), where it knows more than this chain alone.
     `revoked`: which certificate is revoked, by whose word. `only_tls13`: TLS 1.2 is not to be had. `faults` come from
-    `judge_leaf`. Order: intercepted, revoked, untrusted and self-signed, expired and not-yet-valid, name-mismatch,
-    incomplete-chain, malformed and unverified (inconclusive), issuer-unexpected, version.
+    `judge_leaf`. Order: intercepted, revoked, name-mismatch where no known key stands behind the certificate, untrusted
+    and self-signed, expired and not-yet-valid, name-mismatch, incomplete-chain, malformed and unverified (inconclusive),
+    issuer-unexpected, version. A certificate for another name, on a key that nobody knows or that only this host trusts,
+    was not issued for this name: nothing is re-signed there, another server answers (`interception.claims`).
     """
     who = _issuer(judgement)
-    if judgement.verdict == "intercepted" or intercepted:
+    other = next((f for f in faults if f.cause == "tls.name-mismatch" and not f.claimed), None)
+    resigned = judgement.verdict == "intercepted" and (judgement.forged or other is None)
+    if resigned or intercepted:
         summary = intercepted or _intercepted(judgement, who)
         return TlsCause("tls.intercepted", Status.FAIL, summary, _evidence(judgement, expect))
     if revoked:
         return TlsCause("tls.revoked", Status.FAIL, revoked, _evidence(judgement, expect))
+    if other is not None and judgement.verdict in ("intercepted", "untrusted", "self-signed"):
+        summary = f"{other.summary}; {_stranger(judgement, who)}"
+        return TlsCause(other.cause, Status.FAIL, summary, (*other.details, *_evidence(judgement, expect)))
     if judgement.verdict in ("untrusted", "self-signed"):
         text = f"the certificate is issued by {who}, which no public list and no CA set knows"
         summary = (
@@ -193,6 +204,16 @@ def _intercepted(judgement: ChainJudgement, who: str) -> str:
     return (
         f"the certificate is issued by {who}, which is no CA of this service: somebody in between issued it"
     )
+
+
+def _stranger(judgement: ChainJudgement, who: str) -> str:
+    """Who signed another server's certificate, where no list knows the key."""
+    if judgement.verdict == "self-signed":
+        return "it is signed by nobody but itself"
+    if judgement.anchor_kind == "system":
+        root = display(judgement.anchor_name or "", SHOWN)
+        return f"it is issued by {who} under {root}, a root that only this host trusts"
+    return f"it is issued by {who}, which no public list and no CA set knows"
 
 
 def _issuer(judgement: ChainJudgement) -> str:

@@ -18,6 +18,7 @@ from typing import NoReturn
 from rules.display import INVISIBLE, display
 from rules.kinds.http_fetch import HttpExchange
 from rules.kinds.local_host import ProxySetting
+from rules.moments import EPOCH, bounded
 from rules.observation import EVIDENCE, KIND_OF, STEPS, Observation
 from rules.verdict import Answer, CauseGroup, Plan, Report, RulesUsed, Vantage, Verdict
 from rules.wire_codec import BadReport, Hint, JsonValue, decode, decode_object, encode, field, items, mapping
@@ -154,10 +155,12 @@ def from_json(data: Mapping[str, JsonValue]) -> Report:
 
 
 def to_rfc3339(seconds: float, timespec: str = "milliseconds") -> str:
-    """Unix time as RFC 3339 in UTC: `2026-11-02T09:14:05.120Z`, with `timespec` "microseconds" six digits."""
-    epoch = datetime.datetime.fromtimestamp(0, datetime.UTC)
+    """Unix time as RFC 3339 in UTC: `2026-11-02T09:14:05.120Z`, with `timespec` "microseconds" six digits.
+
+    What no date can say becomes the nearest that one can. Never raises.
+    """
     unit = 1000 if timespec == "milliseconds" else 1
-    moment = epoch + datetime.timedelta(microseconds=round(seconds * 1_000_000 / unit) * unit)
+    moment = EPOCH + datetime.timedelta(microseconds=round(bounded(seconds) * 1_000_000 / unit) * unit)
     return moment.isoformat(timespec=timespec).replace("+00:00", "Z")
 
 

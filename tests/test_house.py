@@ -96,6 +96,21 @@ def purity_complaints(source: str) -> list[str]:
     return complaints + [f"imports {name}" for name in sorted(set(imported(tree)) & IMPURE_SUBMODULES)]
 
 
+#: Readers and tellers of time that guess this host's zone, or that Windows refuses before 1970: `rules/moments.py` says which.
+DOUBTFUL_CLOCKS = frozenset({"parsedate", "parsedate_tz", "parsedate_to_datetime", "fromtimestamp", "utcfromtimestamp",
+                             "strptime", "mktime", "mktime_tz", "localtime", "ctime"})  # fmt: skip
+
+
+def clock_complaints(source: str) -> list[str]:
+    """Calls and imports that read or tell a peer's time otherwise than `rules/moments.py` does."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+        names = [alias.name for alias in node.names] if isinstance(node, ast.ImportFrom) else [name]
+        found += [f"line {node.lineno}: {n}" for n in names if n in DOUBTFUL_CLOCKS]  # type: ignore[attr-defined]
+    return found
+
+
 def protocol_libraries(source: str) -> set[str]:
     """The protocol libraries that a file imports."""
     return {name.partition(".")[0] for name in imported(ast.parse(source))} & PROTOCOL_LIBRARIES
@@ -143,6 +158,11 @@ def test_no_module_shadows_a_library() -> None:
 @pytest.mark.parametrize("path", [str(p) for p in python_files(ROOT, "rules")])
 def test_rules_reach_nothing(path: str) -> None:
     assert purity_complaints((ROOT / path).read_text("utf-8")) == []
+
+
+@pytest.mark.parametrize("path", [str(p) for p in python_files(ROOT, *PACKAGES)])
+def test_a_peers_time_is_read_and_told_in_one_place(path: str) -> None:
+    assert clock_complaints((ROOT / path).read_text("utf-8")) == []
 
 
 @pytest.mark.parametrize("path", [str(p) for p in python_files(ROOT, "probe/kinds")])
@@ -264,6 +284,21 @@ def test_purity_complains(source: str) -> None:
 def test_purity_lets_pure_things_pass() -> None:
     source = "from urllib.parse import urlsplit\nfrom datetime import datetime, UTC\nx = datetime.fromtimestamp(0, UTC)"
     assert purity_complaints(source) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from email.utils import parsedate_to_datetime",
+        "import email.utils\nemail.utils.parsedate(text)",
+        "import datetime\ndatetime.datetime.fromtimestamp(at, datetime.UTC)",
+        "from datetime import datetime as moment\nmoment.strptime(text, form)",
+        "import time\ntime.localtime(at)",
+    ],
+)
+def test_a_doubtful_clock_is_found(source: str) -> None:
+    assert len(clock_complaints(source)) == 1
+    assert clock_complaints("from rules.moments import utc\nutc(0).isoformat()") == []
 
 
 def test_protocol_libraries_are_found_wherever_they_are_imported() -> None:

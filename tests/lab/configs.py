@@ -13,7 +13,7 @@ MITMPROXY_PORT = 3130
 PYTHON_PORT = 3131  # forging, accepting and page servers
 CERTIFICATE_HELPER = "/usr/lib/squid/security_file_certgen"
 PORTS = {"squid": SQUID_PORT, "mitmproxy": MITMPROXY_PORT, "pages": 3132} | dict.fromkeys(
-    ("forge", "accept", "sni-reset", "sni-silent"), PYTHON_PORT
+    ("forge", "static", "accept", "sni-reset", "sni-silent"), PYTHON_PORT
 )
 
 NSD = """\

@@ -29,7 +29,7 @@ class Resolver:
 
 @dataclass(slots=True)
 class Interceptor:
-    """A device that answers in place of the real server. `kind`: squid | mitmproxy | forge | accept | pages."""
+    """A device that answers in place of the real server. `kind`: squid | mitmproxy | forge | static | accept | pages."""
 
     kind: str
     match: str = ""  # nft expression of what is redirected to it

@@ -16,6 +16,7 @@ from rules.kinds.dns_chain import DnsAnswer, DnsQuestion, Record
 from rules.kinds.http_fetch import HttpFetch
 from rules.kinds.tls_handshake import TlsHandshake
 from rules.observation import Observation
+from rules.wire import dumps, loads
 from tests.rules.script import (
     BOOTSTRAP,
     CORPORATE,
@@ -26,8 +27,10 @@ from tests.rules.script import (
     RULES,
     SIGN_IN,
     START,
+    ZONE,
     by,
     healthy,
+    judged,
     leaf,
     page,
     run,
@@ -106,6 +109,30 @@ def test_a_date_that_is_none_is_ignored(date: str) -> None:
         audit.record(Observation(step, START, 0.0, None, page(404, date=date)))
     context = Context(audit, START)
     assert (context.skew, context.dated) == (0.0, ())
+
+
+@pytest.mark.parametrize("zone", ["CEST", "MESZ", "", "J", "+9999"])
+def test_a_zone_that_nobody_knows_tells_no_time_and_never_this_hosts(
+    zone: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Pacific/Kiritimati")
+    audit = Audit(RULES, QUIET)
+    stamp = formatdate(START - 7200).removesuffix("-0000") + zone
+    for n in range(MIN_CLOCKS):
+        step = HttpFetch("203.0.113.1", 80, f"h{n}.example", "/")
+        audit.record(Observation(step, START, 0.0, None, page(404, date=stamp)))
+    context = Context(audit, START)
+    assert (context.skew, context.dated) == (0.0, ())
+
+
+@pytest.mark.parametrize("year", [1, 1601, 1969, 3001, 9999])
+def test_a_peers_date_at_the_ends_of_time_ends_no_audit(year: int) -> None:
+    date = f"Mon, 01 Jan {year:04} 00:00:00 GMT"
+    world = healthy().when(HttpFetch, page(404, date=date))
+    for name in ZONE:
+        world.when(TlsHandshake, shown(leaf(name).chain, http_headers=(("date", date),)), server_name=name)
+    report = judged(world)
+    assert loads(dumps(report)).answer is report.answer
 
 
 @given(st.lists(st.integers(-100_000, 100_000), max_size=7))

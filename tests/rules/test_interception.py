@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.certificate import facts
-from rules.interception import Handshake, judge_handshakes, product_of
+from rules.interception import Handshake, claims, judge_handshakes, product_of
 from rules.ruleset import Interceptor
 from rules.trust import judge_chain
 from rules.wildcard import matches as glob
 from tests.lab.pki import CORPORATE, OCSP02, PRIVATE
-from tests.rules.certs import CAS, NOW, PUBLIC, ca, chain, impostor, make, stores
+from tests.rules.certs import CAS, NOW, PKI, PUBLIC, ca, chain, der, impostor, make, stores
 
 ROOTS = PUBLIC | stores(system=[ca(CORPORATE)])
 BOOT, LOGIN, CONTROL = "t.bootstrap.msappproxy.net", "login.microsoftonline.com", "www.example.com"
@@ -69,6 +69,46 @@ def test_a_control_name_counts_only_when_the_certificate_is_made_out_to_it() -> 
     served = (chain(PRIVATE, BOOT)[0], ca(PRIVATE))
     assert judge_handshakes((own, of(served, CONTROL)), cas=CAS) == ()
     assert judge_handshakes((own, private(CONTROL)), cas=CAS)[0].controls == (CONTROL,)
+
+
+def pinned(names: list[str], issuer: str = PRIVATE) -> tuple[bytes, ...]:
+    """One certificate for these names, shown to everybody."""
+    leaf = PKI.leaf(names, issuer)
+    return (der(leaf.cert), *map(der, leaf.chain), ca(issuer))
+
+
+@pytest.mark.parametrize("issuer", [PRIVATE, CORPORATE])
+def test_a_certificate_that_does_not_claim_the_name_asked_for_was_not_issued_for_it(issuer: str) -> None:
+    own = pinned(["block.filter.example"], issuer)
+    assert judge_handshakes((of(own, BOOT), of(own, LOGIN), of(own, CONTROL)), cas=CAS) == ()
+    brand = (make("x", "Microsoft Filter", names=[x509.DNSName("block.filter.example")]),)
+    assert judge_handshakes((of(brand, BOOT), of(brand, LOGIN)), cas=CAS) == ()
+
+
+def test_a_certificate_that_claims_one_of_two_names_is_issued_for_that_one() -> None:
+    own = pinned(["block.filter.example", LOGIN])
+    assert judge_handshakes((of(own, BOOT), of(own, LOGIN)), cas=CAS) == ()
+    (found,) = judge_handshakes((of(own, BOOT), of(own, LOGIN), private("a.other.example")), cas=CAS)
+    assert found.names == (LOGIN, "a.other.example")
+
+
+@pytest.mark.parametrize(
+    ("names", "subject", "host", "claimed"),
+    [
+        ([BOOT], "x", BOOT, True),
+        (["*.bootstrap.msappproxy.net"], "x", BOOT, True),
+        (["*.msappproxy.net"], "x", BOOT, True),
+        (["msappproxy.net", "*.example.com"], "x", BOOT, False),
+        ([], BOOT, BOOT.upper(), True),
+        ([], "*.msappproxy.net", BOOT + ".", True),
+        ([], "*", BOOT, False),
+        (["*"], "x", BOOT, False),
+        (["block.filter.example"], BOOT, BOOT, False),
+    ],
+)
+def test_what_claims_a_name(names: list[str], subject: str, host: str, claimed: bool) -> None:
+    made = facts(make(subject, PRIVATE, names=[x509.DNSName(name) for name in names]))
+    assert claims(made, host) is claimed
 
 
 def test_one_unknown_key_above_one_zone_stays_untrusted() -> None:

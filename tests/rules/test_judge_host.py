@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable
 from dataclasses import replace
 from email.utils import formatdate
@@ -17,10 +18,13 @@ from rules.kinds.tcp_connect import TcpConnect, TcpFacts
 from rules.kinds.tls_handshake import TlsHandshake
 from rules.observation import Observation, Step
 from rules.report import make_report
+from rules.ruleset import Group
 from rules.verdict import Report, Status, Verdict
 from tests.rules.script import (
+    ALL,
     CUT,
     HOST,
+    ISSUING,
     NO_ANSWER,
     PLAN,
     QUIET,
@@ -38,6 +42,8 @@ from tests.rules.script import (
     leaf,
     page,
     rows,
+    rule,
+    rules_of,
     shown,
 )
 
@@ -183,6 +189,57 @@ def test_a_clock_a_year_ahead_does_not_expire_forty_certificates() -> None:
     report = off(365 * 86400)
     assert [v.cause for v in of_host(report) if v.status is Status.FAIL] == ["local.clock-skew"]
     assert "tls.expired" not in {v.cause for v in report.verdicts}
+
+
+BEHIND = 20 * 86400.0  #: seconds by which this host's clock is behind
+
+
+def young(*telling: str) -> Report:
+    """Every certificate begins in ten days by this host's clock. Hosts whose names end so tell that it is behind."""
+    world = healthy().when(HttpFetch, dated(-BEHIND) if "" in telling else page(404))
+    ten, ninety = datetime.timedelta(days=10), datetime.timedelta(days=90)
+    for name in ZONE:
+        chain = ISSUING.leaf([name], starts=ten, ends=ninety).chain
+        stamp = ("date", formatdate(START + 0.05 + BEHIND, usegmt=True))
+        headers = (stamp,) if name.endswith(telling) else ()
+        world.when(TlsHandshake, shown(chain, http_status=200, http_headers=headers), server_name=name)
+    return judged(world, plan=QUIET)
+
+
+def test_a_clock_by_which_the_services_certificates_are_not_valid_is_no() -> None:
+    report = young("")
+    (found,) = [v for v in of_host(report) if v.cause == "local.clock-skew"]
+    assert (found.status, found.circumstance) == (Status.FAIL, "certificates")
+    assert report.answer.value == "no"
+    assert "By this host's clock" in report.answer_text
+    assert not [v for v in report.verdicts if v.check == "tls" and v.status is Status.FAIL]
+
+
+def test_a_clock_by_which_they_are_valid_is_not_no() -> None:
+    report = off(600)
+    (found,) = [v for v in of_host(report) if v.cause == "local.clock-skew"]
+    assert (found.circumstance, report.answer.value) == ("", "degraded")
+    assert "It will start" not in report.answer_text
+    assert "not known" in report.answer_text
+
+
+def test_dates_of_one_zone_are_one_witness() -> None:
+    """Three names of one owner tell the time, the others none: a wrong clock, and no proof beyond doubt."""
+    report = young("servicebus.windows.net")
+    (found,) = [v for v in of_host(report) if v.cause == "local.clock-skew"]
+    assert found.circumstance == ""
+    assert "By this host's clock" not in report.answer_text
+
+
+def test_dates_on_port_80_do_not_overrule_genuine_certificates() -> None:
+    """A device on port 80 whose own clock is a year behind writes every Date there."""
+    world = healthy().when(HttpFetch, dated(365 * 86400))
+    for n in range(3):
+        world.zone[f"h{n}.example"] = (f"203.0.113.{60 + n}",)
+    extra = tuple(rule(f"h{n}", f"h{n}.example", Group.VALIDATION, 80) for n in range(3))
+    report = judged(world, rules_of(*ALL, *extra), plan=QUIET)
+    assert "local.clock-skew" not in {v.cause for v in report.verdicts}
+    assert not [v for v in report.verdicts if v.check == "tls" and v.status is Status.FAIL]
 
 
 def test_a_date_that_no_other_host_confirms_is_not_believed() -> None:

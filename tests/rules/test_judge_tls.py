@@ -141,10 +141,19 @@ def test_revoked_weighs_more_than_expired() -> None:
     assert decided(bootstrap(EXPIRED, world)) == ("tls.revoked", Status.FAIL)
 
 
-def test_interception_weighs_more_than_expiry_and_a_wrong_name() -> None:
-    stale = CORPORATE.leaf(["other.example"], starts=-pki._DAY * 300, ends=-pki._DAY * 30)
+def test_interception_weighs_more_than_expiry() -> None:
+    stale = CORPORATE.leaf([BOOTSTRAP], starts=-pki._DAY * 300, ends=-pki._DAY * 30)
     chain = (*stale.chain, pki.der(CORPORATE.certificate))
     assert bootstrap(shown(chain), healthy(system=SYSTEM)).cause == "tls.intercepted"
+
+
+def test_a_certificate_for_another_name_is_no_interception_although_this_host_trusts_its_root() -> None:
+    page = CORPORATE.leaf(["block.contoso.example"])
+    verdict = bootstrap(shown((*page.chain, pki.der(CORPORATE.certificate))), healthy(system=SYSTEM))
+    assert decided(verdict) == ("tls.name-mismatch", Status.FAIL)
+    assert "Contoso Inspection CA" in verdict.summary
+    assert "block.contoso.example" in verdict.summary
+    assert "intercept" not in verdict.summary + verdict.remedy
 
 
 def test_expiry_weighs_more_than_a_wrong_name_and_that_more_than_an_unexpected_issuer() -> None:

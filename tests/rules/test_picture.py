@@ -20,6 +20,7 @@ from rules.report import make_report
 from rules.ruleset import Rules
 from rules.state import CheckName, SourceState, State, TargetState
 from rules.verdict import Plan, Status
+from tests import pki
 from tests.exporters.html_reader import read
 from tests.rules import goldens
 from tests.rules.script import (
@@ -194,6 +195,12 @@ def test_issuers_that_differ_by_address() -> None:
 def test_one_stranger_is_untrusted_and_no_interceptor() -> None:
     world = healthy().when(TlsHandshake, by(NOBODY), server_name=RELAYS[0])
     assert target(of(world, plan=replace(PLAN, control_name="")), RELAYS[0]).issuer_class == "untrusted"
+
+
+def test_another_servers_certificate_is_no_interceptors_although_this_host_trusts_its_root() -> None:
+    chain = (*CORPORATE.leaf(["block.contoso.example"]).chain, pki.der(CORPORATE.certificate))
+    world = healthy(system=(*healthy().system, pki.der(CORPORATE.certificate)))
+    assert target(of(world.when(TlsHandshake, shown(chain)))).issuer_class == "untrusted"
 
 
 def test_the_earliest_expiry_and_the_lowest_version() -> None:

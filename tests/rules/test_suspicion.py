@@ -10,7 +10,7 @@ from rules.failure import Code, Failure, Stage
 from rules.kinds.http_fetch import HttpFetch
 from rules.kinds.tls_handshake import TlsHandshake
 from rules.observation import Evidence, Observation
-from rules.suspicion import MAX_CONTROLS, MAX_EXTRA_NAMES, Suspicions
+from rules.suspicion import MAX_CONTROLS, MAX_EXTRA_NAMES, MAX_SHARED, Suspicions
 from rules.trust import ChainJudgement, ChainVerdict
 from tests.rules.script import (
     BLOCKED,
@@ -31,6 +31,23 @@ STEP = TlsHandshake("203.0.113.1", 443, "login.example", path="/")
 
 def judgement(verdict: ChainVerdict, key: str = "aa") -> ChainJudgement:
     return ChainJudgement(verdict, issuing_key=key)
+
+
+def test_port_80_is_asked_where_unrelated_names_lead_and_nothing_else_tells() -> None:
+    names = ("a.servicebus.windows.net", "b.servicebus.windows.net", "x.msappproxy.net", "login.example")
+    mine = Suspicions(PLAN)
+    assert mine.pages_at(STEP, names[:2]) == ()
+    first = mine.pages_at(STEP, names)
+    assert [(f.address, f.port, f.target, f.purpose) for f in first] == [(STEP.address, 80, "/", "reach")] * 2
+    assert len({f.host.partition(".")[2] for f in first}) == 2
+    assert mine.pages_at(STEP, names) == (), "once"
+    asked = [mine.pages_at(replace(STEP, address=f"203.0.113.{n}"), names) for n in range(2, 9)]
+    assert sum(map(bool, asked)) == MAX_SHARED - 1
+
+
+def test_a_dropped_service_asks_nothing_of_port_80() -> None:
+    audit = run(healthy().when(TlsHandshake, SILENCE))
+    assert not [s for s in audit.seen if isinstance(s, HttpFetch) and s.host in (BOOTSTRAP, *RELAYS)]
 
 
 @pytest.mark.parametrize(

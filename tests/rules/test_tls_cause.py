@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import replace
 
 import pytest
 from cryptography import x509
@@ -73,15 +74,25 @@ def test_one_cause_for_each_verdict(which: str, strict: bool, word: str, status:
 
 def test_precedence_from_the_heaviest_to_the_lightest() -> None:
     faults = (EXPIRED, WRONG_NAME)
-    assert cause(CORPORATE, *faults, revoked="revoked by its CA", only_tls13=True).cause == "tls.intercepted"
+    assert cause(CORPORATE, EXPIRED, revoked="revoked by its CA", only_tls13=True).cause == "tls.intercepted"
+    assert cause("forged", *faults, revoked="revoked by its CA").cause == "tls.intercepted"
     assert cause(X1_ISSUING, *faults, intercepted="two names, one key").cause == "tls.intercepted"
     assert cause(X1_ISSUING, *faults, revoked="revoked by its CA", only_tls13=True).cause == "tls.revoked"
-    assert cause("self", *faults).cause == "tls.self-signed"
+    assert cause("self", EXPIRED).cause == "tls.self-signed"
     assert cause(X1_ISSUING, *faults, only_tls13=True).cause == "tls.expired"
     assert cause("missing", WRONG_NAME).cause == "tls.name-mismatch"
     assert cause(X1_ISSUING, WRONG_NAME, only_tls13=True).cause == "tls.name-mismatch"
     assert cause(X1_ISSUING, only_tls13=True).cause == "tls.issuer-unexpected"
     assert cause(OCSP02, only_tls13=True).cause == "tls.version"
+
+
+@pytest.mark.parametrize("which", [CORPORATE, "unknown root", "self"])
+def test_another_servers_certificate_is_no_re_signing(which: str) -> None:
+    found = cause(which, EXPIRED, WRONG_NAME)
+    assert (found.cause, found.status) == ("tls.name-mismatch", Status.FAIL)
+    assert found.summary.startswith("not for this host; it is ")
+    claimed = replace(WRONG_NAME, claimed=True)
+    assert cause(which, claimed).cause == cause(which).cause
 
 
 def test_only_tls_13_fails_in_the_service_group_only() -> None:

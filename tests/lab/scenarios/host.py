@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from tests.lab import plan as plans
 from tests.lab.plan import Plan
 from tests.lab.scenario import Scenario, Want
 from tests.lab.scenarios.names import BOOTSTRAP, REGISTRATION, RELAY
 
-CLOCK_AHEAD = 200 * 86_400
+CLOCK_AHEAD = 200 * 86_400.0
+CLOCK_NEVER = ("tls.*", "crl.*", "ocsp.*", "tcp.*")
 
 
 def _no_network(plan: Plan) -> None:
@@ -42,8 +45,11 @@ def _no_tenant(plan: Plan) -> None:
     plan.config = {"tenant": None}
 
 
-def _wrong_clock(plan: Plan) -> None:
-    plan.world.clock_ahead = CLOCK_AHEAD
+def _clock(ahead: float) -> Callable[[Plan], None]:
+    def spoil(plan: Plan) -> None:
+        plan.world.clock_ahead = ahead
+
+    return spoil
 
 
 def _few_descriptors(plan: Plan) -> None:
@@ -115,12 +121,30 @@ SCENARIOS = (
     ),
     Scenario(
         "clock-wrong",
-        "this host's clock is 200 days behind",
+        "this host's clock is 200 days behind: by it the service's certificates are not valid yet",
+        "no",
+        2,
+        _clock(CLOCK_AHEAD),
+        (Want("local.clock-skew", (), "fail"),),
+        never=CLOCK_NEVER,
+    ),
+    Scenario(
+        "clock-far-ahead",
+        "this host's clock is 200 days ahead: by it the service's certificates have run out",
+        "no",
+        2,
+        _clock(-CLOCK_AHEAD),
+        (Want("local.clock-skew", (), "fail"),),
+        never=CLOCK_NEVER,
+    ),
+    Scenario(
+        "clock-an-hour-off",
+        "this host's clock is an hour behind: by it the certificates are valid",
         "degraded",
         1,
-        _wrong_clock,
+        _clock(3600.0),
         (Want("local.clock-skew", (), "fail"),),
-        never=("tls.*", "crl.*", "ocsp.*", "tcp.*"),
+        never=CLOCK_NEVER,
     ),
     Scenario(
         "few-descriptors",

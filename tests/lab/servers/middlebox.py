@@ -1,8 +1,9 @@
 """Devices on the way, in the firewall's namespace: `python -m tests.lab.servers.middlebox OPTIONS.json`.
 
-`kind`: `forge` ends TLS with certificates of its own that copy the real issuers' names; `accept` takes every connection
-and says nothing; `sni-reset`, `sni-silent` act on what the ClientHello asks for; `pages` answers HTTP for everybody.
-Names outside `only` are passed through to where they were going. Redirected by nftables (SO_ORIGINAL_DST).
+`kind`: `forge` ends TLS with certificates of its own that copy the real issuers' names; `static` ends it with the one
+certificate of its own page; `accept` takes every connection and says nothing; `sni-reset`, `sni-silent` act on what the
+ClientHello asks for; `pages` answers HTTP for everybody. Names outside `only` are passed through to where they were
+going. Redirected by nftables (SO_ORIGINAL_DST).
 """
 
 from __future__ import annotations
@@ -127,12 +128,19 @@ class Middlebox:
         else:
             await self.forge(reader, writer, early, hello.sni or "unnamed.example.com")
 
+    def leaf(self, name: str) -> pki.Leaf:
+        """What is shown to a client that asks for `name`."""
+        if self.kind == "forge":
+            return forged_leaf(self.pki, name, self.issuers.get(name, pki.OCSP04))
+        own = self.pki.leaf(["portal.hotel.example"], pki.PRIVATE)
+        return pki.Leaf(own.cert, own.key, (self.pki.ca(pki.PRIVATE),))
+
     async def forge(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, early: bytes, name: str
     ) -> None:
         """End TLS here, with a made-up certificate, and answer like a server that found nothing."""
         if name not in self.contexts:
-            leaf = forged_leaf(self.pki, name, self.issuers.get(name, pki.OCSP04))
+            leaf = self.leaf(name)
             self.file.write_text(pki.key_pem(leaf.key) + pki.pem(leaf.cert, *leaf.chain))
             self.contexts[name] = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.contexts[name].load_cert_chain(self.file)
