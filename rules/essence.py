@@ -13,6 +13,7 @@ from rules.extended_errors import own_word
 from rules.failure import Failure
 from rules.kinds.dns_chain import DnsAnswer
 from rules.kinds.http_fetch import HttpExchange, HttpFetch, header, is_html, looks_like_block_page
+from rules.kinds.ocsp import says_revoked
 from rules.kinds.os_lookup import OsAnswer
 from rules.kinds.tls_handshake import TlsFacts
 from rules.moments import http_date
@@ -82,6 +83,7 @@ def _tls(facts: TlsFacts) -> Hashable:
         facts.http_status,
         facts.http_failure,
         bool(facts.first_bytes),
+        facts.staple is not None and says_revoked(facts.staple),
     )
 
 

@@ -219,7 +219,7 @@ def _hellos(context: Context) -> Iterator[Verdict]:
             if attempts and attempts[0] is seen and not all(_unopened(s) for s in attempts):
                 (blocked if _vanished(attempts) else worked).append((step, attempts))
     if blocked and not worked:
-        first = blocked[0][0]
+        first = min((step for step, _ in blocked), key=lambda s: (s.server_name, s.address))
         evidence = context.evidence(*(s for _, attempts in blocked for s in attempts))
         yield _finding(
             "tls",

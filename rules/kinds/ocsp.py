@@ -164,6 +164,17 @@ def judge_staple(body: bytes, leaf: bytes, issuer: bytes, now: float, called: st
     return judged
 
 
+@lru_cache(maxsize=1024)
+def says_revoked(body: bytes) -> bool:
+    """Whether an answer, verified or not, calls some certificate revoked. Never raises."""
+
+    def read() -> bool:
+        singles = zip(range(MAX_ANSWERS), ocsp.load_der_ocsp_response(body).responses, strict=False)
+        return any(s.certificate_status is ocsp.OCSPCertStatus.REVOKED for _, s in singles)
+
+    return attempt(read)[0] or False
+
+
 def _load(body: bytes) -> tuple[ocsp.OCSPResponse, bytes]:
     """The response, its signature being whole octets, and the AlgorithmIdentifier. Raises what the library raises."""
     response = ocsp.load_der_ocsp_response(body)

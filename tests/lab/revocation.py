@@ -46,6 +46,7 @@ class Flaws:
     )
     ocsp_revoked: tuple[int, ...] = ()  # serial numbers that only OCSP answers call revoked
     ocsp_stale: bool = False
+    rekeyed: tuple[str, ...] = ()  # CAs whose CRL is signed by another key of theirs, and says so
 
 
 def crl(pki: Pki, authority: Authority, url: str, flaws: Flaws, entries: int = 3) -> bytes:
@@ -53,7 +54,8 @@ def crl(pki: Pki, authority: Authority, url: str, flaws: Flaws, entries: int = 3
     stale, forged = authority.name in flaws.stale, authority.name in flaws.forged
     begins = pki.now - (9 * 24 * HOUR if stale else 24 * HOUR)
     ends = pki.now - 24 * HOUR if stale else pki.now + 7 * 24 * HOUR
-    public = derived_key(authority.label).public_key()
+    odd = authority.name in flaws.rekeyed
+    public = derived_key("another key of it" if odd else authority.label).public_key()
     form = flaws.form if authority.name in flaws.formed else ""
     builder = (
         x509.CertificateRevocationListBuilder()
@@ -80,7 +82,7 @@ def crl(pki: Pki, authority: Authority, url: str, flaws: Flaws, entries: int = 3
     for serial in (*revoked, *range(1_000_000, 1_000_000 + entries)):
         entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(begins)
         builder = builder.add_revoked_certificate(entry.build())
-    key = derived_key("somebody else" if forged else authority.label)
+    key = derived_key("another key of it" if odd else "somebody else" if forged else authority.label)
     return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
 
 

@@ -9,6 +9,8 @@ from email.utils import format_datetime
 from random import Random
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +23,7 @@ from rules.kinds.os_lookup import OsAnswer, OsLookup
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.kinds.trust_store import TrustLookup, TrustRoots
 from rules.observation import Evidence, Observation, Step
+from tests import pki
 from tests.rules import goldens
 from tests.rules.script import (
     BLOCKED,
@@ -107,6 +110,10 @@ def test_what_leaves_the_essence_alone_changes_no_verdict(name: str) -> None:
     )
 
 
+REVOKED = pki.authority("Stapler").ocsp(
+    pki.authority("Stapler").leaf(["a.test"]), ocsp.OCSPCertStatus.REVOKED
+).public_bytes(Encoding.DER)  # fmt: skip
+
 Change = Callable[[Observation], Observation]
 
 
@@ -150,6 +157,7 @@ MEANING: list[tuple[str, Observation, Change]] = [
     ("a client certificate is asked for", seen(SHAKE, GOOD), of(client_certificate_asked=True)),
     ("the key is proved", seen(SHAKE, GOOD), of(key_proven=True)),
     ("the key is refuted", seen(SHAKE, GOOD), of(key_refuted=True)),
+    ("the server staples a revocation", seen(SHAKE, GOOD), of(staple=REVOKED)),
     ("our certificate went out", seen(SHAKE, GOOD), of(certificate_sent=True)),
     ("another status inside", seen(SHAKE, GOOD), of(http_status=502)),
     ("the session is cut", seen(SHAKE, GOOD), of(http_status=None, http_failure="reset")),

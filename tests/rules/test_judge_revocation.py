@@ -174,6 +174,24 @@ def test_an_old_list_is_for_the_team_that_the_headers_name() -> None:
         assert group.owner == owner
 
 
+def test_a_list_or_an_answer_from_the_future_is_no_cache_s_fault() -> None:
+    early = listed(crl(ISSUING, age=-2))
+    assert (source(early).circumstance, source(early).status) == ("early", Status.WARN)
+    body = ISSUING.ocsp(leaf(BOOTSTRAP), age=-2 * pki._DAY).public_bytes(Encoding.DER)
+    answer = source(
+        judged(
+            healthy().when(HttpFetch, page(200, body), purpose="ocsp"),
+            rules_of(BOOTSTRAP_RULE, CRL_RULE),
+            QUIET,
+        ),
+        "ocsp",
+    )
+    assert (answer.cause, answer.circumstance) == ("ocsp.stale", "early")
+    for said in (source(early), answer):
+        assert "clock" in said.remedy
+        assert "cache" not in said.remedy
+
+
 # --- OCSP --------------------------------------------------------------------------------------------------------
 
 

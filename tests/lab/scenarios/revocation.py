@@ -17,6 +17,7 @@ from tests.lab.servers.tls_behaviour import leaf_for
 #: Where the lists of the CA that issues for the bootstrap name are.
 LISTS = ("www.microsoft.com", "crl2.microsoft.com")
 SQUID = ("Age: 691200", "X-Cache: HIT from gw.corp.example", "Via: 1.1 gw.corp.example (squid/5.7)")
+AKAMAI = ("Age: 691200", "X-Cache: TCP_HIT from a23-55-1-41.deploy.akamaitechnologies.com (AkamaiGHost/22.1)")
 RESPONDER = "ocsp.digicert.com"
 
 
@@ -130,6 +131,33 @@ SCENARIOS = (
         1,
         _flaws(Flaws(stale=(pki.G2,), headers=SQUID)),
         (Want("crl.stale", ("crl3.digicert.com", "crl4.digicert.com"), "fail", only=True),),
+        never=NEVER,
+    ),
+    Scenario(
+        "stale-by-the-publisher-s-cache",
+        "a cache of the publisher's delivery network keeps DigiCert's list past its end",
+        "degraded",
+        1,
+        _flaws(Flaws(stale=(pki.G2,), headers=AKAMAI)),
+        (Want("crl.stale", ("crl3.digicert.com", "crl4.digicert.com"), "fail", only=True),),
+        never=NEVER,
+    ),
+    Scenario(
+        "crl-of-another-key",
+        "DigiCert's list names and bears another key of the CA",
+        "degraded",
+        1,
+        _flaws(Flaws(rekeyed=(pki.G2,))),
+        (Want("crl.bad-signature", ("crl3.digicert.com", "crl4.digicert.com"), "fail", only=True),),
+        never=NEVER,
+    ),
+    Scenario(
+        "ocsp-stale-by-a-cache",
+        "a proxy on the way keeps OCSP answers past their end, and says so",
+        "degraded",
+        1,
+        _flaws(Flaws(ocsp_stale=True, headers=SQUID)),
+        (Want("ocsp.stale", ("oneocsp.microsoft.com",), "fail"),),
         never=NEVER,
     ),
     Scenario(

@@ -18,7 +18,14 @@ from hypothesis import strategies as st
 from rules.certificate import facts
 from rules.failure import Code, Failure, Stage
 from rules.kinds.http_fetch import HttpExchange
-from rules.kinds.ocsp import OcspJudgement, judge_ocsp, judge_staple, ocsp_get_target, ocsp_request
+from rules.kinds.ocsp import (
+    OcspJudgement,
+    judge_ocsp,
+    judge_staple,
+    ocsp_get_target,
+    ocsp_request,
+    says_revoked,
+)
 from rules.verdict import Status
 from tests.lab.pki import AUTHORITIES, OCSP02, derived_key
 from tests.lab.revocation import Flaws, Responder
@@ -262,3 +269,15 @@ def test_a_changed_answer_is_never_good(at: int, by: int, cut: bool) -> None:
 @given(st.binary(max_size=300))
 def test_any_bytes_have_a_judgement(content: bytes) -> None:
     assert staple(content).cause in ("ocsp.not-ocsp", "ocsp.status", "ocsp.unauthorized")
+
+
+def test_an_answer_that_calls_something_revoked() -> None:
+    load = x509.load_der_x509_certificate
+    made = ocsp.OCSPResponseBuilder().add_response(
+        load(LEAF), load(ISSUER), hashes.SHA1(), ocsp.OCSPCertStatus.REVOKED, WHEN, WHEN + DAY, WHEN, None
+    )
+    told = made.responder_id(ocsp.OCSPResponderEncoding.HASH, load(ISSUER)).sign(
+        derived_key(OCSP02), hashes.SHA256()
+    )
+    assert says_revoked(told.public_bytes(Encoding.DER))
+    assert not any(map(says_revoked, (GOOD, b"", b"x", bytes.fromhex("30030a0106"))))
