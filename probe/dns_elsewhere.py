@@ -43,7 +43,7 @@ class Elsewhere:
 
 
 async def look(network: Network, resolver: str, port: int, asked: bytes) -> Elsewhere | None:
-    """Ask the question `asked` once more in this way; None where no socket is to be had."""
+    """Ask the question `asked` once more in this way; None where no socket can be opened."""
     try:
         return Elsewhere(await network.unconnected(resolver, port), asked)
     except NetworkError:

@@ -54,7 +54,7 @@ class Datagrams(Protocol):
 
 
 class Unconnected(Protocol):
-    """A UDP socket that is not connected: whoever knows its port may send to it, and nothing that comes is an answer."""
+    """A UDP socket that is not connected: any sender can reach its port, and nothing that comes is an answer."""
 
     def send(self, data: bytes) -> None:
         """One datagram; what the system refuses to send is not sent."""

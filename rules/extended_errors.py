@@ -1,7 +1,7 @@
 """Extended DNS errors: a resolver says in its own words why it did not answer (RFC 8914).
 
-Only those that tell of a policy count. A resolver's word is a sign and no proof: whoever answers in its place can write
-it. An error on an answer that resolves (3 Stale Answer, 22 No Reachable Authority, ...) is no fault.
+Only those that tell of a policy count. A resolver's word is a sign and no proof: a device that answers in its place can
+write it. An error on an answer that resolves (3 Stale Answer, 22 No Reachable Authority, ...) is no fault.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Literal
 from rules.display import display
 from rules.kinds.dns_chain import DnsAnswer
 
-#: Forged Answer, Blocked, Censored, Filtered (RFC 8914 sections 4.5, 4.16, 4.17, 4.18): whoever runs the resolver, or
-#: somebody above it, does not want the name to be resolved.
+#: Forged Answer, Blocked, Censored, Filtered (RFC 8914 sections 4.5, 4.16, 4.17, 4.18): the operators of the
+#: resolver, or of one that it asks, do not want the name to be resolved.
 BLOCKED = frozenset({4, 15, 16, 17})
-#: Prohibited (section 4.19): the resolver does not serve whoever asks.
+#: Prohibited (section 4.19): the resolver does not serve the host that asks.
 PROHIBITED = 18
 
 _ENTRY = re.compile(r"(\d{1,5})(?![\d.])")

@@ -108,7 +108,7 @@ class Memory:
             self._take_document(wanted, seen)
         if isinstance(step, DnsQuestion | OsLookup) and not _walks(step):
             self._take_name(step, seen)
-            if isinstance(step, DnsQuestion) and before != now:
+            if isinstance(step, DnsQuestion) and before is not None and before != now:
                 self.drop(self._walk_of(step))
         self._essence[step] = now
         return before is None or before != now

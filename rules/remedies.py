@@ -119,8 +119,8 @@ _DNS: dict[tuple[str, str], Advice] = {
         "Let the resolver {resolver} resolve {link}: devices on the way look up every name of the chain by itself."
     ),
     ("dns.chain-broken", "nxdomain"): Advice(
-        "Ask whoever runs the resolver about the name of the chain that does not exist there: a zone of its own hides the "
-        "public one, or a filter does."
+        "Look at the resolver for the name of the chain that does not exist there: a zone of its own hides the public one, or a "
+        "filter does."
     ),
     ("dns.chain-broken", "no-address"): Advice(
         "The last name of the chain has no address record: look for an internal zone of its name at the resolver."
@@ -137,8 +137,8 @@ _DNS: dict[tuple[str, str], Advice] = {
         "servers of that name's zone."
     ),
     (ANY, "private-zone"): Advice(
-        "Whoever runs the private zone {zone}: add the record, or take away the zone's link to the network of this resolver. In "
-        "Azure Private DNS a link can also fall back to the internet for names that the zone lacks (NxDomainRedirect)."
+        "In the private zone {zone}: add the record, or take away the zone's link to the network of this resolver. In Azure "
+        "Private DNS a link can also fall back to the internet for names that the zone lacks (NxDomainRedirect)."
     ),
     ("dns.chain-loop", ""): Advice("Look for an internal zone that points this name back at itself."),
     ("dns.chain-too-long", ""): Advice("Look for an internal zone that adds names to this chain."),

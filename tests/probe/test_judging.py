@@ -14,7 +14,9 @@ import pytest
 from probe import judging
 from probe.serve_config import Intervals
 from rules.confirm import Confirmation, word
+from rules.kinds.dns_chain import DnsAnswer, DnsQuestion
 from rules.kinds.http_fetch import HttpExchange, HttpFetch
+from rules.kinds.os_lookup import OsAnswer, OsLookup
 from rules.kinds.revocation import digest_crl
 from rules.kinds.tls_handshake import TlsHandshake
 from rules.memory import ROUND, Memory
@@ -333,3 +335,45 @@ def test_a_list_of_which_the_facts_do_not_suffice_is_fetched_again() -> None:
 
 def test_an_old_list_is_fetched_again_before_the_new_one_of_another_address_is_void() -> None:
     assert judging.SHORTEST_LIFE < ROUND
+
+
+def test_a_walk_goes_on_from_judgement_to_judgement_holds_its_target_and_is_repeated_by_the_hour() -> None:
+    aliases = {BOOTSTRAP: "one.example", "one.example": "two.example"}
+    zone = SCRIPTED | {"two.example": SCRIPTED[BOOTSTRAP]}
+    world = healthy(aliases=aliases, zone=zone)
+    memory, now = goldens.of_world(healthy(aliases=aliases, zone=zone)), START + 60
+    for rtype in ("A", "AAAA"):
+        world.when(DnsQuestion, DnsAnswer("SERVFAIL"), name=BOOTSTRAP, rtype=rtype)
+    world.when(DnsQuestion, DnsAnswer("REFUSED"), name="two.example")
+    world.when(OsLookup, OsAnswer((), "EAI_FAIL"), name=BOOTSTRAP)
+    plan, tracks, confirmation = memory.plan(PLAN, tuple(SCRIPTED)), Tracks(), Confirmation()
+    judging.judge(RULES, plan, memory, tracks, confirmation, Intervals(), START)
+    changed = [s for s in memory.known if getattr(s, "name", "") == BOOTSTRAP]
+    for step in changed:
+        memory.take(replace(world.answer(step), started=now))
+    asked: list[DnsQuestion] = []
+    while True:
+        plan = memory.plan(PLAN, tuple(SCRIPTED))
+        made = judging.judge(RULES, plan, memory, tracks, confirmation, Intervals(), now)
+        if not made.urgent:
+            break
+        assert len(asked) <= 8
+        walks = [s for s in made.urgent if isinstance(s, DnsQuestion) and s.walk]
+        assert len(walks) <= len(plan.resolvers or HOST.resolvers), "one question at each resolver"
+        assert not walks or f"{BOOTSTRAP}:443" in made.settled.held
+        asked += walks
+        for step in made.urgent:
+            memory.take(replace(world.answer(step), started=now))
+    assert {(q.name, q.rtype) for q in asked} == {
+        (BOOTSTRAP, "CNAME"),
+        ("one.example", "CNAME"),
+        ("two.example", "CNAME"),
+        ("two.example", "A"),
+    }
+    verdict = next(
+        v for v in made.report.verdicts if v.check == "dns" and v.endpoint and v.endpoint.host == BOOTSTRAP
+    )
+    assert verdict.cause == "dns.chain-broken"
+    repeated = [w for w in made.wishes if isinstance(w.step, DnsQuestion) and w.step.walk]
+    assert {w.step for w in repeated} == set(asked)
+    assert {(w.host, w.interval) for w in repeated} == {(BOOTSTRAP, Intervals().extras)}

@@ -14,6 +14,7 @@ from rules.dns_walk import MAX_LINKS, NO_MORE, PATIENCE, Walked, Walks, fault_of
 from rules.failure import Code, Failure, Stage
 from rules.kinds.dns_chain import Chain, DnsAnswer, DnsQuestion, Outcome, Record
 from rules.kinds.os_lookup import OsAnswer, OsLookup
+from rules.memory import Memory
 from rules.observation import Observation
 from rules.ruleset import Severity
 from tests.rules import goldens
@@ -343,3 +344,49 @@ def test_the_walk_does_not_depend_on_the_order_of_answers(seed: int) -> None:
     shuffled = run(world, pick=lambda waiting: (seed * 7919 + 13) % waiting)
     assert {s for s in shuffled.seen if isinstance(s, DnsQuestion) and s.walk} == set(usual)
     assert usual
+
+
+# --- what is remembered --------------------------------------------------------------------------------------------
+
+
+def remembered(world: World) -> Memory:
+    memory = Memory()
+    for seen in run(world).seen.values():
+        memory.take(seen)
+    return memory
+
+
+def walked_in(memory: Memory) -> set[str]:
+    return {s.name for s in memory.known if isinstance(s, DnsQuestion) and s.walk}
+
+
+def failing_world() -> World:
+    world = healthy(aliases={BOOTSTRAP: "one.example", "one.example": "two.example"})
+    world.when(DnsQuestion, SERVFAIL, name=BOOTSTRAP, rtype="A").when(
+        DnsQuestion, SERVFAIL, name=BOOTSTRAP, rtype="AAAA"
+    )
+    return world.when(DnsQuestion, REFUSED, name="two.example").when(
+        OsLookup, OsAnswer((), "EAI_FAIL"), name=BOOTSTRAP
+    )
+
+
+def test_a_walk_is_remembered_until_its_name_is_answered_in_another_way() -> None:
+    memory = remembered(failing_world())
+    assert walked_in(memory) == {BOOTSTRAP, "one.example", "two.example"}
+    question = DnsQuestion(RESOLVERS[0], BOOTSTRAP, "A")
+    memory.take(Observation(question, START + 60, 0.1, None, SERVFAIL))
+    assert walked_in(memory) == {BOOTSTRAP, "one.example", "two.example"}
+    memory.take(Observation(question, START + 120, 0.1, None, NXDOMAIN))
+    left = {s.resolver for s in memory.known if isinstance(s, DnsQuestion) and s.walk}
+    assert left == {RESOLVERS[1]}
+
+
+def test_silence_about_a_link_makes_no_resolver_dead_and_gives_no_address_to_a_name() -> None:
+    memory = Memory()
+    for number in range(9):
+        step = DnsQuestion(R, f"n{number}.test", "CNAME", walk=True)
+        memory.take(Observation(step, START, 1.0, SILENT))
+    memory.take(Observation(DnsQuestion(R, "x.test", "A", walk=True), START, 0.1, None, address("x.test")))
+    assert memory.dead(40) == ()
+    assert memory.silent(R) == 0
+    assert memory.last_good(("x.test",)) == ()

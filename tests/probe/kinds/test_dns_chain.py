@@ -241,6 +241,13 @@ def test_d7_junk_is_dropped_and_counted_and_ends_no_wait() -> None:
     assert (answer.junk, answer.tries) == (7, 1)
 
 
+@pytest.mark.parametrize("rcode", [0, 3])
+def test_answers_that_repeat_no_question_are_malformed_and_no_silence(rcode: int) -> None:
+    seen, _ = ask(lambda asked, send: send(asked.reply(question=b"", rcode=rcode)))
+    assert seen.failure is not None
+    assert (seen.failure.code, seen.failure.sign) == (Code.MALFORMED, "no-question")
+
+
 def test_a_question_echoed_in_other_letters_is_ours() -> None:
     def shouts(asked: Asked, send: Send) -> None:
         send(asked.reply(a_record(), 1, question=asked.question.upper()))
