@@ -11,7 +11,7 @@ from tests.range.internet import Internet
 
 pytestmark = pytest.mark.lab
 #: What may be noted on this range, and is no alarm.
-NOTICES = frozenset({"audit.not-on-list"})
+NOTICES = frozenset({"audit.not-on-list", "http.same-page"})
 TIMES = 20
 
 
