@@ -47,16 +47,12 @@ def network(directory: Path) -> None:
     )
 
 
-def start(directory: Path) -> list[subprocess.Popen[bytes]]:
-    started = []
+def start(directory: Path) -> None:
     for name, argv in servers.commands(directory).items():
-        log = (directory / f"{name}.log").open("wb")
-        started.append(
+        with (directory / f"{name}.log").open("wb") as log:
             subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=directory, start_new_session=True
             )
-        )
-    return started
 
 
 def wait_until_ready() -> None:
