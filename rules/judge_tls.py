@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from rules.certificate import facts
 from rules.context import Context
 from rules.failure import Code, Failure
 from rules.interception import InterceptionFinding
@@ -101,12 +102,26 @@ def _failed(context: Context, target: Target, seen: Observation) -> TlsCause:
     if isinstance(seen.evidence, TlsFacts) and seen.evidence.version in _OLD:
         text = f"only {seen.evidence.version} is to be had, the connector needs TLS 1.2"
         return TlsCause("tls.version", Status.FAIL, text)
+    if _unread(seen):
+        text = f"the certificate was read here, and the TLS library goes no further with its form: {failure.detail}"
+        return TlsCause("tls.unverified", Status.INCONCLUSIVE, text)
     cause, text = _words(failure, seen)
     if cause.startswith(("local.", "audit.")):
         return TlsCause(cause, Status.INCONCLUSIVE, text)
     return TlsCause(
         cause, Status.FAIL, text, (("TLS 1.3", "comes through at this address"),) if newer else ()
     )
+
+
+def _unread(seen: Observation) -> bool:
+    """Whether the handshake ended because our TLS library does not read a certificate that this program reads.
+
+    OpenSSL says so by "asn1 lib". Other readers (SChannel among them) may take the form: it proves nothing about the way.
+    """
+    failure, shown = seen.failure, seen.evidence
+    if failure is None or failure.code is not Code.MALFORMED or not isinstance(shown, TlsFacts):
+        return False
+    return "asn1" in failure.detail and bool(shown.chain) and facts(shown.chain[0]).loads
 
 
 def _refuses_version(seen: Observation) -> bool:

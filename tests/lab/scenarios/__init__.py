@@ -8,6 +8,7 @@ from tests.lab.scenarios import (
     healthy,
     host,
     http_revocation,
+    odd_certificates,
     resolution,
     tcp,
     tls,
@@ -21,6 +22,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     *tls.SCENARIOS,
     *client_certificates.SCENARIOS,
     *tls_devices.SCENARIOS,
+    *odd_certificates.SCENARIOS,
     *http_revocation.SCENARIOS,
     *host.SCENARIOS,
 )
