@@ -10,7 +10,6 @@ from functools import lru_cache
 from typing import Literal, TypeAlias
 from urllib.parse import quote
 
-from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -89,15 +88,19 @@ class OcspJudgement:
 def ocsp_request(leaf: bytes, issuer: bytes) -> bytes | None:
     """A DER request for `leaf`, SHA-1 CertID and no nonce, as responders expect it (RFC 5019 section 2.1.1).
 
-    None where one of the certificates cannot be read.
+    None where one of the certificates cannot be read, or has a serial number below zero. Only those parts are needed that
+    are read of every certificate (RFC 6960 section 4.1.1), whatever else is wrong with it.
     """
+    below, above = facts(leaf), facts(issuer)
 
     def build() -> bytes:
-        certs = x509.load_der_x509_certificate(leaf), x509.load_der_x509_certificate(issuer)
-        builder = ocsp.OCSPRequestBuilder().add_certificate(*certs, hashes.SHA1())  # noqa: S303  # an identifier
+        names, key = _HASHES["sha1"](above.subject or b""), _HASHES["sha1"](_key_bits(above.spki or b""))
+        number = int(below.serial, 16)
+        identifier = hashes.SHA1()  # noqa: S303  # of a certificate, no proof of anything
+        builder = ocsp.OCSPRequestBuilder().add_certificate_by_hash(names, key, number, identifier)
         return builder.build().public_bytes(Encoding.DER)
 
-    return attempt(build)[0]
+    return attempt(build)[0] if below.loads and above.loads else None
 
 
 def ocsp_get_target(base: str, request: bytes) -> str:

@@ -63,6 +63,7 @@ SCENES: dict[Row, tuple[str, str]] = {
     ("tls.incomplete-chain", ""): ("chain-incomplete-for-good", "chain-completed-by-aia"),
     ("tls.version", ""): ("tls11-only", "alert"),
     ("tls.malformed", ""): ("oversize-certificate", "not-tls"),
+    ("tls.unverified", ""): ("undated-certificate", "expired"),
     ("tls.reset", ""): ("reset-by-name", "silent-by-name"),
     ("tls.timeout", ""): ("silent-by-name", "reset-by-name"),
     ("tls.alert", ""): ("alert", "reset-by-name"),

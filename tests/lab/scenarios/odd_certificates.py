@@ -13,7 +13,7 @@ def _forged(plan: Plan) -> None:
 
 
 def _genuine(plan: Plan) -> None:
-    forms = ("starred", "version-7", "negative-serial", "starred")
+    forms = ("starred", "version-7", "starred", "version-7")
     for name, form in zip((BOOTSTRAP, REGISTRATION, RELAY, LOGIN), forms, strict=True):
         plan.world.hosts[name].cert = f"odd {form}"
 
