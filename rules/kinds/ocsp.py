@@ -25,7 +25,7 @@ from rules.certificate import (
     signature,
     verify,
 )
-from rules.der import tlv
+from rules.der import element, tlv
 from rules.display import display
 from rules.failure import LOCAL_CODES, Failure
 from rules.kinds.http_fetch import (
@@ -94,10 +94,13 @@ def ocsp_request(leaf: bytes, issuer: bytes) -> bytes | None:
     below, above = facts(leaf), facts(issuer)
 
     def build() -> bytes:
-        names, key = _HASHES["sha1"](above.subject or b""), _HASHES["sha1"](_key_bits(above.spki or b""))
-        number = int(below.serial, 16)
-        identifier = hashes.SHA1()  # noqa: S303  # of a certificate, no proof of anything
-        builder = ocsp.OCSPRequestBuilder().add_certificate_by_hash(names, key, number, identifier)
+        _, bits = element(above.spki or b"", 0).children()
+        name, key = (
+            hashlib.sha1(part, usedforsecurity=False).digest()
+            for part in (above.subject or b"", bits.value[1:])
+        )
+        sha1 = hashes.SHA1()  # noqa: S303  # an identifier, no proof of anything
+        builder = ocsp.OCSPRequestBuilder().add_certificate_by_hash(name, key, int(below.serial, 16), sha1)
         return builder.build().public_bytes(Encoding.DER)
 
     return attempt(build)[0] if below.loads and above.loads else None
