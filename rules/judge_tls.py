@@ -114,6 +114,9 @@ def _failed(context: Context, target: Target, seen: Observation) -> TlsCause:
     if isinstance(seen.evidence, TlsFacts) and seen.evidence.version in _OLD:
         text = f"only {seen.evidence.version} is to be had, the connector needs TLS 1.2"
         return TlsCause("tls.version", Status.FAIL, text)
+    if _unread(seen):
+        text = f"the certificate was read here, and the TLS library goes no further with its form: {failure.detail}"
+        return TlsCause("tls.unverified", Status.INCONCLUSIVE, text)
     cause, text = _words(failure, seen)
     if cause.startswith(("local.", "audit.")):
         return TlsCause(cause, Status.INCONCLUSIVE, text)
@@ -135,6 +138,17 @@ def _circumstance(cause: str, seen: Observation, newer: bool) -> str:
     if facts.chain:
         return "certificate-shown"
     return "tls13-passes" if newer else ""
+
+
+def _unread(seen: Observation) -> bool:
+    """Whether the handshake ended because our TLS library does not read a certificate that this program reads.
+
+    OpenSSL says so by "asn1 lib". Other readers (SChannel among them) may take the form: it proves nothing about the way.
+    """
+    failure, shown = seen.failure, seen.evidence
+    if failure is None or failure.code is not Code.MALFORMED or not isinstance(shown, TlsFacts):
+        return False
+    return "asn1" in failure.detail and bool(shown.chain) and facts(shown.chain[0]).loads
 
 
 def _refuses_version(seen: Observation) -> bool:

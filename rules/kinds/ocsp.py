@@ -10,14 +10,13 @@ from functools import lru_cache
 from typing import Literal, TypeAlias
 from urllib.parse import quote
 
-from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
 from rules.cert_fields import attempt
 from rules.certificate import CertFacts, check_signature_bits, facts
-from rules.der import tlv
+from rules.der import element, tlv
 from rules.display import display
 from rules.failure import Failure
 from rules.kinds.document import Fault, answered
@@ -90,15 +89,22 @@ class OcspJudgement:
 def ocsp_request(leaf: bytes, issuer: bytes) -> bytes | None:
     """A DER request for `leaf`, SHA-1 CertID and no nonce, as responders expect it (RFC 5019 section 2.1.1).
 
-    None where one of the certificates cannot be read.
+    None where one of the certificates cannot be read, or has a serial number below zero. Only those parts are needed that
+    are read of every certificate (RFC 6960 section 4.1.1), whatever else is wrong with it.
     """
+    below, above = facts(leaf), facts(issuer)
 
     def build() -> bytes:
-        certs = x509.load_der_x509_certificate(leaf), x509.load_der_x509_certificate(issuer)
-        builder = ocsp.OCSPRequestBuilder().add_certificate(*certs, hashes.SHA1())  # noqa: S303  # an identifier
+        _, bits = element(above.spki or b"", 0).children()
+        name, key = (
+            hashlib.sha1(part, usedforsecurity=False).digest()
+            for part in (above.subject or b"", bits.value[1:])
+        )
+        sha1 = hashes.SHA1()  # noqa: S303  # an identifier, no proof of anything
+        builder = ocsp.OCSPRequestBuilder().add_certificate_by_hash(name, key, int(below.serial, 16), sha1)
         return builder.build().public_bytes(Encoding.DER)
 
-    return attempt(build)[0]
+    return attempt(build)[0] if below.loads and above.loads else None
 
 
 def ocsp_get_target(base: str, request: bytes) -> str:

@@ -93,11 +93,16 @@ class Internet:
         flags = ["--net", "--mount", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc"]
         if os.getuid() != 0:
             flags += ["--user", "--map-root-user"]
-        log = (self.directory / "stage.log").open("w")
-        self._process = subprocess.Popen(
-            ["unshare", *flags, sys.executable, "-m", "tests.range.stage", str(self.directory)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, cwd=ROOT, start_new_session=True,
-        )  # fmt: skip
+        with (self.directory / "stage.log").open("w") as log:
+            self._process = subprocess.Popen(
+                ["unshare", *flags, sys.executable, "-m", "tests.range.stage", str(self.directory)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                cwd=ROOT,
+                start_new_session=True,
+            )
         assert self._process.stdout is not None
         if self._process.stdout.readline().strip() != "ready":
             raise RuntimeError(f"the range did not come up: {self._said()}")

@@ -10,7 +10,6 @@ from tests.range.authorities import AUTHORITIES
 from tests.range.names import (
     BOOTSTRAP,
     ENDED,
-    LEAVES,
     PASSED,
     PLAIN,
     REGISTRATION,
@@ -159,17 +158,9 @@ def _s_server(directory: Path, file: str, port: int) -> list[str]:
     ]  # fmt: skip
 
 
-def ports() -> dict[str, tuple[str, int]]:
-    """Where each server has to listen before the range is ready."""
-    found = {
-        "haproxy": (PASSED[0], 443),
-        "nginx": (PLAIN[0], 80),
-        "ended": (ENDED[0], 443),
-        "web": (WEB[0], 443),
-    }
-    found |= {f"backend {port}": ("127.0.0.1", port) for port in _BACKENDS.values()}
-    return found | {f"responder {n}": ("127.0.0.1", _OCSP_FROM + n) for n in range(len(AUTHORITIES))}
-
-
-def certificates() -> tuple[str, ...]:
-    return tuple(leaf.file for leaf in LEAVES)
+def ports() -> set[str]:
+    """Where the servers listen once the range is ready, "address:port"."""
+    secure = {f"{address}:443" for address in (*PASSED, *ENDED, *WEB)}
+    own = {f"127.0.0.1:{port}" for name, port in _BACKENDS.items() if name != RENEWAL[1]}
+    responders = {f"*:{_OCSP_FROM + number}" for number in range(len(AUTHORITIES))}
+    return secure | own | responders | {f"*:{_BACKENDS[RENEWAL[1]]}", *(f"{address}:80" for address in PLAIN)}

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from tests.range.internet import Internet
+from tests.range.names import ENDED
 
 pytestmark = pytest.mark.lab
 #: What may be noted on this range, and is no alarm.
-NOTICES = frozenset({"audit.not-on-list"})
+NOTICES = frozenset({"audit.not-on-list", "http.same-page"})
 TIMES = 20
 
 
@@ -38,6 +39,20 @@ def check(code: int, report: dict[str, Any]) -> None:
 
 def test_a_healthy_network_of_other_makers_raises_no_alarm(internet: Internet) -> None:
     check(*internet.audit())
+
+
+def test_what_is_closed_there_is_told(internet: Internet) -> None:
+    """What the relays' front ends answer is lost: this range is no network that always passes."""
+    lost = f"ip saddr {{ {', '.join(ENDED)} }} tcp sport 443 drop"
+    rules = f"add table ip lossy; add chain ip lossy into {{ type filter hook input priority 0; }}; add rule ip lossy into {lost}"
+    code, _, error = internet.run(["nft", rules])
+    assert code == 0, error
+    try:
+        code, report = internet.audit()
+    finally:
+        assert internet.run(["nft", "delete table ip lossy"])[0] == 0
+    assert (report["answer"], code) == ("no", 2)
+    assert {cause for status, cause, *_ in alarms(report) if status == "fail"} == {"tcp.timeout"}
 
 
 @pytest.mark.proof

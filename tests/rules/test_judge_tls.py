@@ -212,6 +212,22 @@ def test_how_a_handshake_ended(failure: Failure, cause: str, status: Status) -> 
     assert len(verdict.evidence) == 2
 
 
+SHORT = Failure(Stage.TLS, Code.MALFORMED, "utctime is too short; nested asn1 error; asn1 lib")
+
+
+def test_a_certificate_that_only_our_tls_library_refuses_is_no_broken_answer() -> None:
+    """OpenSSL 4 reads no time without seconds, and the server's key is not proved then: nothing is told either way."""
+    verdict = bootstrap((SHORT, shown(leaf(BOOTSTRAP).chain)))
+    assert decided(verdict) == ("tls.unverified", Status.INCONCLUSIVE)
+    assert "utctime is too short" in verdict.summary
+    assert "--verbose" not in verdict.remedy
+    forged = bootstrap((SHORT, shown(leaf(BOOTSTRAP, FORGER).chain)))
+    assert decided(forged) == ("tls.intercepted", Status.FAIL)
+    assert decided(bootstrap(SHORT)) == ("tls.malformed", Status.FAIL)
+    other = Failure(Stage.TLS, Code.MALFORMED, "bad signature")
+    assert decided(bootstrap((other, shown(leaf(BOOTSTRAP).chain)))) == ("tls.malformed", Status.FAIL)
+
+
 @pytest.mark.parametrize("name", [BOOTSTRAP, SIGN_IN])
 def test_a_server_with_tls_1_3_only_fails_in_the_service_group_only(name: str) -> None:
     refused = Failure(Stage.TLS, Code.ALERT, "protocol version", alert=70)

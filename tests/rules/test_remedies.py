@@ -81,6 +81,7 @@ SCENES: dict[Row, tuple[str, str]] = {
     ("tls.incomplete-chain", ""): ("chain-incomplete-for-good", "chain-completed-by-aia"),
     ("tls.version", ""): ("tls11-only", "alert"),
     ("tls.malformed", ""): ("oversize-certificate", "not-tls"),
+    ("tls.unverified", ""): ("undated-certificate", "expired"),
     ("tls.reset", ""): ("reset-by-name", "silent-by-name"),
     ("tls.malformed", "key-refuted"): ("chain-copied-without-its-key", "oversize-certificate"),
     ("tls.reset", "tls13-passes"): ("tls12-cut-and-tls13-passes", "service-tls13-only"),

@@ -29,7 +29,7 @@ from rules.kinds.ocsp import (
 from rules.verdict import Status
 from tests.lab.pki import AUTHORITIES, OCSP02, derived_key
 from tests.lab.revocation import Flaws, Responder
-from tests.rules.certs import DAY, NOW, PKI, WHEN, ca, chain, make, rsa_key
+from tests.rules.certs import DAY, NOW, PKI, WHEN, ca, chain, make, replace_once, rsa_key
 
 LEAF, ISSUER = chain(OCSP02)[0], ca(OCSP02)
 SERIAL = int(facts(LEAF).serial, 16)
@@ -74,6 +74,12 @@ def judge(exchange: HttpExchange | None, failure: Failure | None = None, now: fl
 
 def staple(content: bytes, now: float = NOW) -> OcspJudgement:
     return judge_staple(content, LEAF, ISSUER, now)
+
+
+def test_a_certificate_that_breaks_a_rule_elsewhere_is_asked_about_all_the_same() -> None:
+    starred = replace_once(LEAF, b"\x0c\x1ften", b"\x13\x1f*en")
+    undated = replace_once(LEAF, b"261002120000Z", b"261302120000Z")
+    assert [ocsp_request(odd, ISSUER) for odd in (starred, undated, LEAF + b"\0")] == [REQUEST] * 3
 
 
 def test_the_request_names_the_leaf_as_responders_expect() -> None:
