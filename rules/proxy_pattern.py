@@ -19,7 +19,7 @@ from functools import lru_cache
 from typing import Literal, TypeAlias, assert_never
 
 LONGEST = 1000  #: characters of an expression
-DEEPEST = 40  #: groups inside each other
+MOST_GROUPS = 80  #: they may stand inside each other
 LARGEST = 2000  #: steps of a program: counted repeats are written out
 MOST_WORK = 20_000  #: steps that are looked at for one text; `.*\.msappproxy\.net$` takes a few hundred
 
@@ -133,6 +133,8 @@ def _holds(anchor: str, text: str, at: int) -> bool:
 def _program(pattern: str) -> tuple[_Op, ...]:
     if len(pattern) > LONGEST:
         raise BadPattern(f"has {len(pattern)} characters, at most {LONGEST} are read", refused=False)
+    if pattern.count("(") > MOST_GROUPS:
+        raise BadPattern(f"has more than {MOST_GROUPS} groups", refused=False)
     writer = _Writer()
     writer.write(_Parser(pattern).whole())
     return (*writer.program, _Op("match"))
@@ -200,7 +202,6 @@ class _Parser:
     def __init__(self, text: str) -> None:
         self._text = text
         self._at = 0
-        self._depth = 0
 
     def whole(self) -> _Node:
         node = self._choice()
@@ -289,21 +290,15 @@ class _Parser:
         return found.end(), int(low), int(high) if high else (None if comma else int(low))
 
     def _group(self) -> _Node | None:
-        self._depth += 1
-        if self._depth > DEEPEST:
-            raise BadPattern(f"has more than {DEEPEST} groups inside each other", refused=False)
         if self._takes("?"):
             if self._takes("#"):
                 self._until(")")
-                self._depth -= 1
                 return None
             if not self._opened():
-                self._depth -= 1
                 return None
         node = self._choice()
         if not self._takes(")"):
             raise BadPattern("has a group without an end", refused=True)
-        self._depth -= 1
         return node
 
     def _opened(self) -> bool:

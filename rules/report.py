@@ -15,9 +15,10 @@ from rules.judge_target import judge_target, untested
 from rules.kinds.http_fetch import HttpExchange
 from rules.kinds.revocation import digest_crl
 from rules.observation import Observation
+from rules.proxies import proxied
 from rules.targets import Target
 from rules.verdict import Answer, Report, RulesUsed, Vantage, Verdict
-from rules.weigh import proxied, retired, samples, swept, unresolved
+from rules.weigh import retired, samples, swept, unresolved
 
 #: Days after which a set that nobody has reviewed says so in every report.
 STALE_AFTER = 180
