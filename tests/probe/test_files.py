@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from probe.files import LARGEST, exists, parse_toml, read_file, read_input, read_toml
+from probe.files import LARGEST, decoded, exists, parse_toml, read_file, read_input, read_toml
 from rules.fields import BadFile
 
 
@@ -34,6 +34,26 @@ def test_a_file_with_its_hash(tmp_path: Path) -> None:
     file = read_toml(str(path))
     assert (file.source, file.data) == (str(path), {"a": 1})
     assert file.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_encodings_with_and_without_a_mark(tmp_path: Path, encoding: str, mark: str) -> None:
+    """UTF-16 with a mark is what PowerShell 5 writes by `>`."""
+    text = 'site = "Zürich €"\r\n'
+    own = mark if encoding in ("utf-8", "utf-16-le", "utf-16-be") else ""  # the others write one
+    content = (own + text).encode(encoding)
+    path = write(tmp_path / "a.toml", content)
+    assert read_toml(str(path)).data == {"site": "Zürich €"}
+    assert read_toml(str(write(path, gzip.compress(content)))).data == {"site": "Zürich €"}
+    assert decoded(content, "x") == text
+
+
+def test_what_is_cut_or_no_text_is_refused_for_its_encoding() -> None:
+    with pytest.raises(BadFile, match=r"^x: is not UTF-16 text \(byte \d+\): save it as UTF-8$"):
+        decoded("a = 1".encode("utf-16")[:-1], "x")
+    with pytest.raises(BadFile, match=r"^x: is not UTF-8 text \(byte 3\)"):
+        decoded(b'a="\xff"', "x")
 
 
 def test_what_is_not_there(tmp_path: Path) -> None:
