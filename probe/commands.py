@@ -276,5 +276,6 @@ def _deliver(arguments: argparse.Namespace, report: Report, text: Iterable[str])
     if not _to_file(arguments):
         screen.put(text, "utf-8" if arguments.format in ("json", "prometheus") else _encoding())
         return
-    screen.write_whole(Path(arguments.output), text)
+    mode = screen.READABLE if arguments.format == "prometheus" else screen.PRIVATE
+    screen.write_whole(Path(arguments.output), text, mode)
     screen.say(f"{headline(report)} The report is in {arguments.output}")

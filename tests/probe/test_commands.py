@@ -193,32 +193,6 @@ def test_a_report_that_cannot_be_judged_is_refused_with_its_place(
     assert "bug" not in done.stderr
 
 
-@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le"])
-def test_validate_reads_what_replay_reads(recorded: Path, tmp_path: Path, encoding: str) -> None:
-    path = tmp_path / "report.json"
-    path.write_bytes(recorded.read_text("utf-8").encode(encoding))
-    for command, more in (("validate", ()), ("replay", ("--exit-zero",))):
-        done = python(command, str(path), *more)
-        assert (done.returncode, done.stderr) == (0, ""), command
-    path.write_bytes(path.read_bytes()[:-1] + b"\xff\xff")
-    for command in ("validate", "replay"):
-        done = python(command, str(path))
-        assert done.returncode == 3
-        assert f"{path}: is not UTF-" in done.stderr
-
-
-def python(*words: str) -> subprocess.CompletedProcess[str]:
-    """The command as it is."""
-    return subprocess.run(
-        [sys.executable, "-m", "probe", *words],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
 @pytest.mark.parametrize("link", ["same", "soft", "hard"])
 def test_a_recording_is_never_written_over(recorded: Path, tmp_path: Path, link: str) -> None:
     output = recorded if link == "same" else tmp_path / link
