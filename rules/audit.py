@@ -30,7 +30,7 @@ from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.kinds.trust_store import TrustLookup, TrustRoots
 from rules.names import Names
 from rules.names import Progress as NameProgress
-from rules.observation import CONNECTIONS, Observation, Step
+from rules.observation import CONNECTIONS, Observation, Step, got_through
 from rules.revocations import Revocations
 from rules.ruleset import Group, Rules
 from rules.suspicion import MAX_EXTRA_NAMES, Suspicions
@@ -237,7 +237,7 @@ class Audit:
             self._chains_want(self.chains.add(facts.chain))
         elif seen.failure is not None:
             self._doubt(seen, step)
-        if seen.failure is None and self.plan.extras and self._gets_extras(step):
+        if got_through(seen) and self.plan.extras and self._gets_extras(step):
             self._emit(Phase.EXTRA, replace(step, hello="tls13", path=None, attempt=1))
             self._emit(Phase.EXTRA, replace(step, hello="large", path=None, attempt=1))
 
@@ -288,7 +288,7 @@ class Audit:
         step = seen.step
         assert isinstance(step, TlsHandshake)
         judgement = self.chains.judge(chain, seen.started)
-        if seen.failure is not None or self.suspicions.doubtful(judgement):
+        if not got_through(seen) or self.suspicions.doubtful(judgement):
             self._doubt(seen, step)
         if self.suspicions.doubtful(judgement):
             control = self.suspicions.control(step, judgement)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
+from rules.remedies import advice
 from rules.verdict import CauseGroup, Confidence, Endpoint, Mechanism, Owner, Status, Verdict
 
 _OWNERS: dict[str, Owner] = {
@@ -134,9 +135,9 @@ def _weight(found: CauseGroup) -> int:
 
 
 def _apart(verdict: Verdict) -> str:
-    """What keeps two verdicts of the same cause in two groups: weight, port, and the key that intercepts."""
+    """What keeps two verdicts of the same cause in two groups: weight, port, the key that intercepts, what to do."""
     if verdict.cause in _HOST_WIDE:
-        return ""
+        return verdict.circumstance
     heavy = "heavy" if verdict.status in (Status.FAIL, Status.BROKEN) else verdict.status.value
     if not verdict.rule and verdict.check not in _ON_NO_RULE:
         return f"{heavy} {verdict.summary}"
@@ -144,7 +145,7 @@ def _apart(verdict: Verdict) -> str:
         str(verdict.endpoint.port) if verdict.endpoint and verdict.cause.startswith(("tcp.", "http.")) else ""
     )
     key = "forged" if _forged(verdict) else _detail(verdict, "issuing key")
-    return f"{heavy} {port} {key} {_detail(verdict, ADDRESS_FROM)}"
+    return f"{heavy} {port} {key} {verdict.circumstance}"
 
 
 def _forged(verdict: Verdict) -> bool:
@@ -168,7 +169,7 @@ def _group(cause: str, found: list[Verdict]) -> CauseGroup:
         heaviest.status,
         _summary(cause, heaviest, found, len(_merge(endpoints))),
         _remedy(remedy, heaviest, many),
-        "host" if _detail(heaviest, ADDRESS_FROM) else owner(cause),
+        owner(cause, heaviest.circumstance),
         _confidence(cause, found),
         endpoints,
         tuple(dict.fromkeys(e for v in found for e in v.evidence)),
@@ -232,12 +233,18 @@ def _merge(endpoints: tuple[Endpoint, ...]) -> set[tuple[str, int]]:
     return {(e.host, e.port) for e in endpoints}
 
 
-def owner(cause: str) -> Owner:
-    """Who must act, as a first guess by layer."""
+def owner(cause: str, circumstance: str = "") -> Owner:
+    """Who must act: by what was seen, else as a first guess by layer."""
+    found = advice(cause, circumstance)
+    if found is not None and found.owner is not None:
+        return found.owner
     return _OWNER_OF.get(cause) or _OWNERS.get(cause.partition(".")[0], "nobody")
 
 
 def _confidence(cause: str, found: list[Verdict]) -> Confidence:
+    row = advice(cause, found[0].circumstance)
+    if row is not None and row.confidence is not None:
+        return row.confidence
     if (
         cause == "tcp.unreachable"
     ):  # only "prohibited" is a policy's word; the other codes may be a missing route

@@ -11,28 +11,13 @@ from rules.fetches import Wanted
 from rules.kinds.http_fetch import BlockPage, HttpExchange, HttpFetch
 from rules.kinds.revocation import CrlJudgement, OcspJudgement, judge_crl, judge_ocsp, split_url
 from rules.observation import Observation
+from rules.remedies import BY_CAUSE, remedy
 from rules.targets import Target
 from rules.trust import ChainJudgement
 from rules.verdict import Check, Endpoint, Status, Verdict
 
-_REMEDIES = {
-    "http.block-page": "Exempt this host from web filtering on port 80: a page comes in place of the document.",
-    "http.redirected": "Exempt this host from the portal or proxy that redirects port 80.",
-    "http.status": "Find out who answers with this status on port 80: the real host has the document.",
-    "proxy.auth-required": "A transparent proxy wants a password; a connector cannot give one: exempt this host.",
-    "crl.too-large": "Find out who serves so large a list on port 80: it is not Microsoft's or DigiCert's.",
-    "ocsp.status": "The responder answers with an error: try later; when it lasts, look for a proxy on port 80.",
-    "crl.unreachable": "Allow port 80 to this host: Windows fetches this list to check certificates.",
-    "crl.not-a-crl": "Something else answers in place of the list: look for a captive portal, a block page or a proxy on port 80.",
-    "crl.stale": "A cache on the way serves an old list: exempt this host from caching.",
-    "crl.bad-signature": "The list was changed on the way or is another CA's: look for a device that rewrites port 80.",
-    "crl.revoked": "The CA has revoked this certificate: report it to Microsoft.",
-    "ocsp.unreachable": "Allow port 80 to this host, GET and POST.",
-    "ocsp.not-ocsp": "Something else answers in place of the responder: look for a captive portal or a proxy on port 80.",
-    "ocsp.stale": "A cache on the way serves an old answer: exempt this host from caching.",
-    "ocsp.bad-signature": "The answer was changed on the way: look for a device that rewrites port 80.",
-    "ocsp.revoked": "The CA has revoked this certificate: report it to Microsoft.",
-}
+#: What is said of a cause where nothing more is known of it.
+_REMEDIES = BY_CAUSE
 
 
 def judge_revocation(context: Context) -> Iterator[Verdict]:
@@ -61,7 +46,7 @@ def judge_document(
         status,
         found.cause,
         found.summary,
-        _REMEDIES.get(found.cause, "") if status is not Status.PASS else "",
+        remedy(found.cause) if status is not Status.PASS else "",
         target.rule.severity.value,
         target.rule.citation.id,
         context.evidence(*attempts),
@@ -242,7 +227,7 @@ def _off_list(context: Context) -> Iterator[Verdict]:
             Status.NOTICE,
             "audit.not-on-list",
             f"{host} is not on Microsoft's list, but the certificate of {shown} names it as a revocation source",
-            f"Allow {host} on port 80 as well: Microsoft's list does not name it, the certificates do.",
+            remedy("audit.not-on-list", host=host),
             group="cert-validation",
         )
 
@@ -286,7 +271,6 @@ def _source(
         if names
         else ()
     )
-    remedy = _REMEDIES.get(cause, "") if status in (Status.FAIL, Status.WARN) else ""
     return Verdict(
         rule_id,
         title,
@@ -295,7 +279,7 @@ def _source(
         status,
         cause,
         f"{url}: {summary}",
-        remedy,
+        remedy(cause) if status in (Status.FAIL, Status.WARN) else "",
         "required",
         citation,
         context.evidence(*seen),

@@ -21,6 +21,7 @@ from rules import wildcard
 from rules.context import Context
 from rules.kinds.local_host import HostFacts, ProxySetting
 from rules.proxy_pattern import BadPattern, matches
+from rules.remedies import ANY, remedy
 from rules.verdict import Status, Verdict
 
 CONNECTOR, UPDATER, MACHINE, WINHTTP = (
@@ -74,12 +75,8 @@ def _judged(verdict: Verdict, settings: tuple[ProxySetting, ...]) -> Verdict:
     failing = verdict.status in (Status.FAIL, Status.WARN) and verdict.cause.startswith(_NOT_FETCHED)
     if own is None or not failing:
         return verdict
-    way = "Or set" if verdict.remedy else "Set"
-    return replace(
-        verdict,
-        remedy=f"{verdict.remedy} {way} a proxy for WinHTTP (netsh winhttp set proxy): Windows fetches this by WinHTTP's "
-        f"setting, and the connector's own proxy ({own.source}) does not count for it.".lstrip(),
-    )
+    more = remedy(ANY, "winhttp-alone", source=own.source)
+    return replace(verdict, remedy=f"{verdict.remedy} {more}".lstrip())
 
 
 def weighed(verdict: Verdict, proxies: tuple[ProxySetting, ...]) -> Verdict:
@@ -141,20 +138,12 @@ def _has_server(servers: str, scheme: str) -> bool:
 def _not_through_proxy(verdict: Verdict, proxy: ProxySetting) -> Verdict:
     """The words for a way that was not tried, because a proxy is set or may be found."""
     details = [("on the direct way", f"{verdict.cause}: {verdict.summary}")]
+    what, circumstance = f"a proxy is set ({proxy.source}) and was not used", ""
     if proxy.automatic:
         what = f"a proxy is chosen automatically ({proxy.source}: {proxy.automatic}) and was not asked for"
-        remedy = (
-            "Find out which proxy, if any, this setting gives for this name, and test the way through it. Where it gives "
-            "none, the direct way is used and has to be open."
-        )
-    else:
-        what = f"a proxy is set ({proxy.source}) and was not used"
-        user = (
-            "Windows uses it for certificate checks"
-            if _is_certificate_check(verdict)
-            else "the connector uses it"
-        )
-        remedy = f"Test the way through the proxy; nothing needs to be opened for the direct way as long as {user}."
+        circumstance = "automatic"
+    elif _is_certificate_check(verdict) and not _of_environment(proxy):
+        circumstance = "certificate-check"
     faults = (*proxy.faults, *unread(proxy))
     if faults:
         details.append(("proxy setting", "; ".join(faults)))
@@ -164,7 +153,8 @@ def _not_through_proxy(verdict: Verdict, proxy: ProxySetting) -> Verdict:
         cause="proxy.not-tested",
         summary=f"{verdict.summary} (on the direct way: {verdict.cause}); {what}",
         details=(*verdict.details, *details),
-        remedy=remedy,
+        remedy=remedy("proxy.not-tested", circumstance),
+        circumstance=circumstance,
     )
 
 

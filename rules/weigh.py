@@ -9,17 +9,13 @@ from dataclasses import replace
 from rules.context import Context
 from rules.judge_target import plain
 from rules.proxies import bypassed, serves, weighed
+from rules.remedies import remedy
 from rules.ruleset import Severity
 from rules.targets import Target
 from rules.verdict import Status, Verdict
 
 # The names under which these were known before they had a module of their own.
 _bypassed, _serves, _weighed = bypassed, serves, weighed
-
-#: What to do where a whole zone is not to be had.
-_ZONE_REMEDY = (
-    "Ask whoever runs the resolver whether it serves a zone of its own for these names, or filters them."
-)
 
 
 def samples(by_target: dict[Target, list[Verdict]]) -> None:
@@ -51,7 +47,7 @@ def samples(by_target: dict[Target, list[Verdict]]) -> None:
                     "dns.nxdomain" if "dns.nxdomain" in causes else "dns.no-address",
                     f"none of {len(found)} sample names under {first.rule.host} "
                     "resolves: they may be out of date, or an internal zone hides the public one",
-                    _ZONE_REMEDY,
+                    "zone-unknown",
                 )
             )
             continue
@@ -76,7 +72,10 @@ def _hidden(by_target: dict[Target, list[Verdict]], sample: Target) -> None:
     for target, rows in by_target.items():
         if target.id == sample.id and target.required:
             by_target[target] = [
-                replace(v, remedy=_ZONE_REMEDY) if v.cause == "dns.nxdomain" and v.remedy else v for v in rows
+                replace(v, remedy=remedy(v.cause, "zone-unknown"), circumstance="zone-unknown")
+                if v.cause == "dns.nxdomain" and v.remedy
+                else v
+                for v in rows
             ]
 
 

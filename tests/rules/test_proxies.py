@@ -11,6 +11,7 @@ from rules.kinds.http_fetch import HttpFetch
 from rules.kinds.local_host import ProxySetting
 from rules.kinds.tls_handshake import TlsHandshake
 from rules.proxies import bypassed, fault, followers, serves, unread, weighed
+from rules.remedies import remedy
 from rules.verdict import Answer, Endpoint, Report, Status, Verdict
 from tests.rules.script import BOOTSTRAP, CRL_HOST, HOST, SILENCE, healthy, judged, rows
 
@@ -226,6 +227,13 @@ def test_certificate_checks_go_by_winhttp() -> None:
     assert {cause for _, cause in of_list(report)} == {"proxy.not-tested"}
     assert "netsh" not in remedies(report)
     assert {cause for _, cause in of_list(blocked(replace(WINHTTP, bypass=CRL_HOST)))} != {"proxy.not-tested"}
+
+
+def test_what_needs_different_acts_stays_apart() -> None:
+    report = blocked(WPAD, WINHTTP)
+    told = [c.remedy for c in report.causes if c.cause == "proxy.not-tested"]
+    assert sorted(words.partition(" ")[0] for words in told) == ["Find", "Test"]
+    assert remedy("proxy.not-tested", "certificate-check") in told
 
 
 def test_without_a_proxy_of_its_own_nobody_is_sent_to_winhttp() -> None:
