@@ -22,7 +22,7 @@ from xml.etree.ElementTree import Element
 
 from probe.files import exists, read_file
 from rules.fields import BadFile
-from rules.proxies import REFUSED, fault
+from rules.proxies import REFUSED, Expressions, fault
 
 WINHTTP_KEY = r"SOFTWARE\Microsoft\Windows\CurrentVersion\Internet Settings\Connections"
 WINHTTP_VALUE = "WinHttpSettings"
@@ -131,7 +131,7 @@ def _setting(section: Element) -> ConfiguredProxy:
     if not address and not automatic:
         return ConfiguredProxy("", faults=tuple(faults))
     entries = (["<local>"] if local else []) + bypass
-    return ConfiguredProxy(address, ";".join(entries), automatic, tuple(faults))
+    return ConfiguredProxy(address, Expressions(";".join(entries)), automatic, tuple(faults))
 
 
 def _bypass_list(element: Element | None, faults: list[str]) -> list[str]:

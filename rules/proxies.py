@@ -45,6 +45,12 @@ _EXPRESSION = re.compile(r"[\\^$()+|]|(?:\A|;)\.\*")
 _WINHTTP_ENTRY = re.compile(r"(?:([a-z]+)://)?(.*?)(?::([0-9]{1,5}))?\Z")
 
 
+class Expressions(str):
+    """A bypass list of a .NET file, which says of itself that it holds expressions."""
+
+    __slots__ = ()
+
+
 def proxied(context: Context, rows: Iterable[Verdict]) -> list[Verdict]:
     """A proxy is set and the direct way fails: that proves nothing, and no firewall need be opened for it."""
     host = context.audit.host
@@ -181,7 +187,7 @@ def bypassed(host: str, bypass: str, source: str = "", port: int = 443) -> bool:
     `source` as in `ProxySetting`. Where it is not known, the list shows whether it holds expressions.
     """
     host = host.lower().rstrip(".")
-    if source in _DOTNET or (not source and _EXPRESSION.search(bypass)):
+    if source in _DOTNET or isinstance(bypass, Expressions) or (not source and _EXPRESSION.search(bypass)):
         return any(_hit(entry, host, port) for entry in _expressions(bypass))
     if source == WINHTTP:
         return any(_of_winhttp(entry, host, port) for entry in re.split(r"[;\s]+", bypass.lower()) if entry)

@@ -10,7 +10,7 @@ from rules.failure import Code, Failure, Stage
 from rules.kinds.http_fetch import HttpFetch
 from rules.kinds.local_host import ProxySetting
 from rules.kinds.tls_handshake import TlsHandshake
-from rules.proxies import bypassed, fault, followers, serves, unread, weighed
+from rules.proxies import Expressions, bypassed, fault, followers, serves, unread, weighed
 from rules.remedies import remedy
 from rules.verdict import Answer, Endpoint, Report, Status, Verdict
 from tests.rules.script import BOOTSTRAP, CRL_HOST, HOST, SILENCE, healthy, judged, rows
@@ -121,6 +121,8 @@ def test_a_list_without_a_source_shows_whether_it_holds_expressions() -> None:
     assert bypassed(X, "localhost, msappproxy.net")
     assert bypassed(X, "<local>;x.*")
     assert not bypassed(X, "<local>;y.*")
+    assert not bypassed(X, "bootstrap")
+    assert bypassed(X, Expressions("bootstrap"))
 
 
 def verdict(port: int = 443, check: str = "tcp", cause: str = "tcp.timeout") -> Verdict:
