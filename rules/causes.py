@@ -157,7 +157,7 @@ def _weight(found: CauseGroup) -> int:
 def _apart(verdict: Verdict) -> str:
     """What keeps two verdicts of the same cause in two groups: weight, port, the key that intercepts, what to do."""
     if verdict.cause in _HOST_WIDE:
-        return ""
+        return verdict.circumstance if verdict.cause == "proxy.not-tested" else ""
     heavy = "heavy" if verdict.status in (Status.FAIL, Status.BROKEN) else verdict.status.value
     if not verdict.rule and verdict.check not in _ON_NO_RULE:
         return f"{heavy} {verdict.summary}"

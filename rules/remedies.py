@@ -53,6 +53,18 @@ _HOST: dict[tuple[str, str], Advice] = {
     ("proxy.not-tested", ""): Advice(
         "Test the way through the proxy; nothing needs to be opened for the direct way as long as the connector uses it."
     ),
+    ("proxy.not-tested", "automatic"): Advice(
+        "Find out which proxy, if any, this setting gives for this name, and test the way through it. Where it gives none, "
+        "the direct way is used and has to be open."
+    ),
+    ("proxy.not-tested", "certificate-check"): Advice(
+        "Test the way through the proxy; nothing needs to be opened for the direct way as long as Windows uses it for "
+        "certificate checks."
+    ),
+    (ANY, "winhttp-alone"): Advice(
+        "Windows fetches this by WinHTTP's setting, and the connector's own proxy ({source}) does not count for it: instead, a "
+        "proxy can be set for WinHTTP (netsh winhttp set proxy)."
+    ),
     ("proxy.auth-required", ""): Advice(
         "A transparent proxy wants a password; a connector cannot give one: exempt this host."
     ),

@@ -17,11 +17,12 @@ from rules.kinds.revocation import digest_crl
 from rules.missing_sets import names, without
 from rules.moments import utc
 from rules.observation import Observation
+from rules.proxies import proxied
 from rules.ruleset import Group
 from rules.some_addresses import one_range
 from rules.targets import Target
 from rules.verdict import Answer, Report, RulesUsed, Vantage, Verdict
-from rules.weigh import proxied, retired, samples, swept, unresolved
+from rules.weigh import retired, samples, swept, unresolved
 
 #: Days after which a set that nobody has reviewed says so in every report.
 STALE_AFTER = 180
