@@ -13,6 +13,8 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.x509.ocsp import load_der_ocsp_response
 
 from rules.cert_fields import MAX_TEXT, attempt
@@ -30,6 +32,7 @@ from rules.kinds.http_fetch import (
     page_cause,
     page_text,
 )
+from rules.kinds.long_list import LongList, begins_as_list
 from rules.kinds.ocsp import OcspJudgement, judge_ocsp, judge_staple, ocsp_get_target, ocsp_request
 from rules.verdict import Status
 
@@ -151,9 +154,10 @@ def judge_crl(
         cause, status, summary, page = fault
         return CrlJudgement(cause, status, summary, reachable=True, page=page)
     digest = exchange.digest
-    if exchange.body is not None:
-        digest = digest_crl(exchange.body, issuer_candidates, serials)
-    if digest is None and exchange.body is None and exchange.size:
+    document = exchange.long_list or exchange.body
+    if document is not None:
+        digest = digest_crl(document, issuer_candidates, serials)
+    if digest is None and document is None and exchange.size:
         text = "the recording does not hold the document"
         return CrlJudgement("audit.not-recorded", Status.INCONCLUSIVE, text, reachable=True, valid=None)
     if digest is None:
@@ -183,8 +187,10 @@ def _not_the_document(exchange: HttpExchange, failure: Failure | None, host: str
         text = f"unexpected encoding {display(encoding, 40)}: no compression was asked for, somebody rewrites answers"
         return "crl.not-a-crl", Status.FAIL, text, None
     cut = exchange.body is not None and exchange.size > len(exchange.body)
-    if cut or (failure is not None and failure.code is Code.TOO_LARGE):
-        text = f"larger than what is read ({exchange.size} bytes came): not judged"
+    if (cut and begins_as_list(exchange.body or b"")) or (
+        failure is not None and failure.code is Code.TOO_LARGE
+    ):
+        text = f"more came than is read, and no whole list ({exchange.size} bytes): not judged"
         return "crl.too-large", Status.INCONCLUSIVE, text, None
     if failure is not None:
         text = f"the document did not come whole ({exchange.size} bytes): {failure_text(failure)}"
@@ -202,7 +208,9 @@ def _what_came(exchange: HttpExchange) -> str:
     return f"what came is no CRL: {exchange.size or len(body)} bytes{called}{start}"
 
 
-def digest_crl(body: bytes, issuers: tuple[bytes, ...], serials: tuple[str, ...]) -> CrlDigest | None:
+def digest_crl(
+    body: bytes | LongList, issuers: tuple[bytes, ...], serials: tuple[str, ...]
+) -> CrlDigest | None:
     """The facts of a CRL that judgements ask for; None where `body` is none. Never raises.
 
     `signer` is set when a CA of `issuers` that bears the CRL's name and may sign CRLs (RFC 5280 section 4.2.1.3) made the
@@ -211,7 +219,7 @@ def digest_crl(body: bytes, issuers: tuple[bytes, ...], serials: tuple[str, ...]
     return attempt(lambda: _digest(body, issuers, serials))[0]
 
 
-def _digest(body: bytes, issuers: tuple[bytes, ...], serials: tuple[str, ...]) -> CrlDigest:
+def _digest(body: bytes | LongList, issuers: tuple[bytes, ...], serials: tuple[str, ...]) -> CrlDigest:
     crl, name = _crl(body)
     until = crl.next_update_utc
     signer = next((c.spki_sha256 for c in _of_name(issuers, name) if _signed(body, c)), None)
@@ -221,17 +229,36 @@ def _digest(body: bytes, issuers: tuple[bytes, ...], serials: tuple[str, ...]) -
     )
 
 
-@lru_cache(maxsize=32)
-def _crl(body: bytes) -> tuple[x509.CertificateRevocationList, bytes]:
+def _crl(body: bytes | LongList) -> tuple[x509.CertificateRevocationList, bytes]:
     """The list and its issuer's Name. One list is asked about by every chain that names it, and is read once."""
-    crl = x509.load_der_x509_crl(body)
-    check_signature_bits(body)
+    return _read(body if isinstance(body, bytes) else body.skeleton)
+
+
+@lru_cache(maxsize=32)
+def _read(der: bytes) -> tuple[x509.CertificateRevocationList, bytes]:
+    crl = x509.load_der_x509_crl(der)
+    check_signature_bits(der)
     return crl, crl.issuer.public_bytes()
 
 
-@lru_cache(maxsize=8192)
-def _lists(body: bytes, serial: str) -> bool:
-    return _crl(body)[0].get_revoked_certificate_by_serial_number(int(serial, 16)) is not None
+def _lists(body: bytes | LongList, serial: str) -> bool:
+    if isinstance(body, LongList):  # no cache: it would keep the list in memory
+        number = int(serial, 16)
+        return body.lists(number) or _finds(body, number)
+    known = _answers(body)
+    if serial not in known:
+        known[serial] = _finds(body, int(serial, 16))
+    return known[serial]
+
+
+def _finds(body: bytes | LongList, serial: int) -> bool:
+    return _crl(body)[0].get_revoked_certificate_by_serial_number(serial) is not None
+
+
+@lru_cache(maxsize=32)
+def _answers(_body: bytes) -> dict[str, bool]:
+    """Whether a list holds a serial, by serial: beside the list and not beside each answer, which would keep it longer."""
+    return {}
 
 
 def _of_name(issuers: tuple[bytes, ...], name: bytes) -> tuple[CertFacts, ...]:
@@ -240,20 +267,33 @@ def _of_name(issuers: tuple[bytes, ...], name: bytes) -> tuple[CertFacts, ...]:
     )
 
 
-@lru_cache(maxsize=256)
-def _signed(body: bytes, issuer: CertFacts) -> bool:
+def _signed(body: bytes | LongList, issuer: CertFacts) -> bool:
     """Whether the issuer's key made the signature on the list."""
+    return _verified(body, issuer) if isinstance(body, bytes) else _verify(body, issuer)
+
+
+@lru_cache(maxsize=32)
+def _verified(body: bytes, issuer: CertFacts) -> bool:
+    return _verify(body, issuer)
+
+
+def _verify(body: bytes | LongList, issuer: CertFacts) -> bool:
     crl, _ = _crl(body)
-    found, _ = attempt(
-        lambda: verify(
-            public_key(issuer),
-            crl.signature,
-            crl.tbs_certlist_bytes,
-            crl.signature_hash_algorithm,
-            crl.signature_algorithm_parameters,
-        )
-    )
+    found, _ = attempt(lambda: verify(public_key(issuer), crl.signature, *_what_was_signed(body, crl)))
     return found in (Signature.GOOD, Signature.WEAK)
+
+
+def _what_was_signed(
+    body: bytes | LongList, crl: x509.CertificateRevocationList
+) -> tuple[bytes, object, object]:
+    """What the signature is on, its hash and its parameters."""
+    algorithm, parameters = crl.signature_hash_algorithm, crl.signature_algorithm_parameters
+    if isinstance(body, bytes):
+        return crl.tbs_certlist_bytes, algorithm, parameters
+    if algorithm is None or algorithm.name != body.hash_name:
+        raise ValueError("another hash than the one that was made")
+    hashed = Prehashed(algorithm)
+    return body.signed, hashed, ec.ECDSA(hashed) if isinstance(parameters, ec.ECDSA) else parameters
 
 
 def _judge_digest(
@@ -303,11 +343,11 @@ def expires(exchange: HttpExchange, *, ocsp: bool = False) -> float | None:
     """When a list or an answer runs out (nextUpdate, Unix time); None where it is none or says no time. Never raises."""
     if exchange.digest is not None:
         return exchange.digest.next_update
-    body = exchange.body
+    body = exchange.long_list or exchange.body
     if body is None or exchange.status != 200:
         return None
     until = (
-        attempt(lambda: load_der_ocsp_response(body).next_update_utc)[0]
+        attempt(lambda: load_der_ocsp_response(exchange.body or b"").next_update_utc)[0]
         if ocsp
         else attempt(lambda: _crl(body)[0].next_update_utc)[0]
     )
