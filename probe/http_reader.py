@@ -117,6 +117,10 @@ class ResponseReader:
         if not self.done:
             self._end(failure)
 
+    def refuse(self, failure: Failure) -> None:
+        """Nothing more is wanted, and what came is no whole answer, because of `failure`."""
+        self._end(failure)
+
     def _take(self, event: object) -> bool:
         """Whether another event may follow at once."""
         if isinstance(event, h11.Data):

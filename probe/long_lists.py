@@ -47,6 +47,11 @@ class LongLists:
             self._turns.release()
 
     @property
+    def reading(self) -> int:
+        """How many have their turn."""
+        return len(self._reading)
+
+    @property
     def full(self) -> bool:
         """Whether there are more entries than may be kept."""
         kept = sum(one.count for one in self._kept.values())

@@ -100,16 +100,20 @@ class _Answer:
             data = await _receive(stream, lost)
             self.reader.feed(data)
             unyielded += len(data)
-            reads = self._list is not None and not self._list.broken
-            if self._list is not None and reads and not waited and self.reader.size > TURN_AFTER:
+            if (
+                self._list is not None
+                and not waited
+                and not self._list.broken
+                and self.reader.size > TURN_AFTER
+            ):
                 waited = True
                 await self._wait(self._list, clock, turn)
-            if unyielded > _YIELD:  # bytes that are there already are received without a turn of the loop
+            if unyielded > _YIELD or self.reader.done:
                 unyielded = 0
-                if reads and self._lists.full:
+                if waited and self._lists.full and self.reader.failure is None:
                     words = f"more entries of lists than are kept at once ({self._lists.most})"
-                    self.reader.give_up(Failure(Stage.HTTP, Code.TOO_LARGE, words))
-                await asyncio.sleep(0)
+                    self.reader.refuse(Failure(Stage.HTTP, Code.TOO_LARGE, words))
+                await asyncio.sleep(0)  # bytes that are there already are received without a turn of the loop
 
     async def _wait(self, reader: ListReader, clock: asyncio.Timeout, turn: AsyncExitStack) -> None:
         """Wait until few enough long lists are being read. That takes none of the answer's time."""
