@@ -15,7 +15,7 @@ from rules.kinds.os_lookup import OsAnswer, OsLookup
 from rules.kinds.tcp_connect import TcpConnect, TcpFacts
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.kinds.trust_store import TrustLookup, TrustRoots
-from rules.observation import Evidence, Observation, Step
+from rules.observation import Evidence, Observation, Step, got_through
 from rules.wire import to_rfc3339
 
 FAILED: Mapping[Code, str] = {
@@ -155,6 +155,8 @@ def flow(seen: Observation) -> str:
 def outcome(seen: Observation) -> str:
     """What came back, or why nothing did, and how long it took."""
     age = " (an earlier observation)" if seen.stale else ""
+    if isinstance(seen.evidence, TlsFacts) and seen.failure is not None and got_through(seen):
+        return f"{tls_words(seen.evidence)}, {unsent(seen.failure)} after {seconds(seen.elapsed)}{age}"
     if seen.failure is not None:
         return f"{failed(seen.failure)} after {seconds(seen.elapsed)}{age}"
     return f"{_answer(seen.evidence)} in {seconds(seen.elapsed)}{age}"
@@ -170,6 +172,16 @@ def failed(failure: Failure) -> str:
     if failure.detail:
         words.append(display(mask(failure.detail)))
     return ", ".join(words)
+
+
+def unsent(failure: Failure) -> str:
+    """How a server ended a handshake for no other reason than that we have no client certificate."""
+    if not failure.alert:
+        return "closed by the server as none was sent"
+    return (
+        f"ended by the server as none was sent (alert {failure.alert} {ALERTS.get(failure.alert, '')}".rstrip()
+        + ")"
+    )
 
 
 def _icmp(icmp: Icmp) -> str:

@@ -17,6 +17,7 @@ from exporters.evidence import (
     outcome,
     tls_words,
     told_once,
+    unsent,
 )
 from exporters.style import Style, say, seconds
 from exporters.text import WORDS
@@ -26,7 +27,7 @@ from rules.kinds.dns_chain import DnsAnswer, DnsQuestion
 from rules.kinds.http_fetch import HttpExchange, HttpFetch
 from rules.kinds.os_lookup import OsLookup
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
-from rules.observation import Observation
+from rules.observation import Observation, got_through
 from rules.verdict import Report, Status, Verdict
 
 
@@ -136,7 +137,9 @@ def _connection(place: Node, seen: Observation, chains: list[tuple[bytes, ...]])
         node.add(f"TLS: {tls_words(found)}{took}; our hello had {found.hello_size} bytes")
     elif isinstance(found, HttpExchange):
         node.add(f"HTTP: {outcome(seen)}")
-    if seen.failure is not None:
+    if seen.failure is not None and got_through(seen):
+        node.add(f"{unsent(seen.failure)} after {seconds(seen.elapsed)}")
+    elif seen.failure is not None:
         node.add(f"{failed(seen.failure)} after {seconds(seen.elapsed)}", "bad")
     if isinstance(found, TlsFacts) and found.first_bytes:
         node.add(f"the answer began with {display(found.first_bytes, 80)}")
@@ -311,7 +314,7 @@ def _steps(root: Node, report: Report) -> None:
 
 
 def _tone(seen: Observation) -> str:
-    return "bad" if seen.failure is not None else ""
+    return "" if got_through(seen) else "bad"
 
 
 def _drawn(root: Node, style: Style) -> Iterator[str]:

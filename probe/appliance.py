@@ -31,7 +31,7 @@ from rules.kinds.http_fetch import HttpFetch
 from rules.kinds.os_lookup import OsLookup
 from rules.kinds.tls_handshake import TlsHandshake
 from rules.memory import Memory, document
-from rules.observation import CONNECTIONS, Step
+from rules.observation import CONNECTIONS, Step, got_through
 from rules.ruleset import Group, Rules
 from rules.schedule import KINDS, OVERDUE, Kind, Schedule
 from rules.tracking import Key, Tracks, key_of
@@ -337,7 +337,7 @@ class Appliance:
                 seen = await self.asker.handshake(step, key, len(addresses))
             else:
                 seen, _ = await self.asker.ask(step, key)
-            ok = ok and seen.failure is None
+            ok = ok and got_through(seen)
         return ok and key not in self._failing
 
     def _next_address(self, watched: Watched) -> str | None:

@@ -27,7 +27,7 @@ from rules.kinds.http_fetch import HttpExchange
 from rules.kinds.os_lookup import OsLookup
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.memory import Memory
-from rules.observation import CONNECTIONS, Observation, Step
+from rules.observation import CONNECTIONS, Observation, Step, got_through
 from rules.tracking import Key, Tracks
 from rules.verdict import Plan
 
@@ -181,7 +181,7 @@ class Asker:
             self.changed.add(key)
             for stage, seconds in stages:
                 self._meters.stage(group, stage, seconds)
-            if seen.failure is not None:
+            if seen.failure is not None and not got_through(seen):
                 self._meters.failed(group, seen.failure.stage)
         step = seen.step
         if new:

@@ -21,7 +21,7 @@ from rules.kinds.http_fetch import HttpExchange, HttpFetch, judge_reach
 from rules.kinds.revocation import judge_crl
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.kinds.trust_store import TrustLookup, TrustRoots
-from rules.observation import Observation
+from rules.observation import Observation, got_through
 from rules.tls_cause import judge_leaf, tls_cause
 from rules.trust import judge_chain
 
@@ -151,7 +151,7 @@ def _as_wanted(step: HttpFetch, seen: Observation, exchange: HttpExchange) -> bo
 def _tls(appliance: Appliance, watched: Watched, seen: Observation, shown: TlsFacts, base: Probed) -> Probed:
     """A handshake succeeds when the certificate is genuine: judged as the audit judges it, by its chain."""
     good = False
-    if seen.failure is None and shown.chain:
+    if got_through(seen) and shown.chain:
         target, now = watched.targets[0], time.time()
         judgement = judge_chain(shown.chain, (), _roots(appliance), appliance.rules.cas, now)
         faults = judge_leaf(shown.chain, watched.key[0], now)

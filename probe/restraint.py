@@ -9,7 +9,7 @@ from __future__ import annotations
 from rules.failure import Code
 from rules.kinds.http_fetch import HttpFetch
 from rules.kinds.tls_handshake import TlsHandshake
-from rules.observation import Observation
+from rules.observation import Observation, got_through
 
 DAY = 86_400.0
 #: Addresses above which those of more than a day ago are forgotten: names rotate through very many.
@@ -31,10 +31,11 @@ class Restraint:
         step = seen.step
         if not isinstance(step, TlsHandshake | HttpFetch):
             return
-        if seen.failure is not None and seen.failure.code in _SILENCE:
+        through = got_through(seen)
+        if not through and seen.failure is not None and seen.failure.code in _SILENCE:
             self._silent[step.address] = now
             self._answered.pop(step.address, None)
-        elif seen.failure is None:
+        elif through:
             self._silent.pop(step.address, None)
             self._answered[step.address] = now
         if len(self._silent) + len(self._answered) > KEPT:

@@ -24,13 +24,9 @@ _RECORD_LENGTH_CAP = 16_384 + 2_048  # RFC 5246 section 6.2.3
 
 _CHANGE_CIPHER_SPEC, _ALERT, _HANDSHAKE, _APPLICATION_DATA = 20, 21, 22, 23
 _WARNING = 1  # alert level (RFC 5246 section 7.2)
-_SERVER_HELLO, _CERTIFICATE, _SERVER_KEY_EXCHANGE, _CERTIFICATE_REQUEST, _CERTIFICATE_STATUS = (
-    2,
-    11,
-    12,
-    13,
-    22,
-)
+_SERVER_HELLO, _SERVER_KEY_EXCHANGE, _CERTIFICATE_REQUEST, _CERTIFICATE_STATUS = 2, 12, 13, 22
+#: Types of handshake messages with which a client's second flight begins in TLS 1.2 (RFC 5246 section 7.4).
+CERTIFICATE, CLIENT_KEY_EXCHANGE = 11, 16
 _SUPPORTED_VERSIONS = 43
 _HELLO_RETRY = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
 #: Suites whose key exchange is elliptic, among those of the judging hello (IANA's TLS Cipher Suites registry).
@@ -60,7 +56,9 @@ class RecordReader:
 
     `fault`: a code and our words, once the bytes break the protocol or a cap; then the connection is over.
     `alert`: description number of the last alert received in plain that ends the connection: a fatal one or
-    close_notify (0). `version` and `cipher` (IANA's number, 0 where none): what ServerHello chose.
+    close_notify (0). `version` and `cipher` (IANA's number, 0 where none): what ServerHello chose. `key_exchange`: a
+    ServerKeyExchange came, which every suite that is offered has signed (RFC 5246 section 7.4.3); whether the signature
+    is good is for the TLS library to say.
     """
 
     __slots__ = (
@@ -73,6 +71,7 @@ class RecordReader:
         "client_certificate_asked",
         "fault",
         "first",
+        "key_exchange",
         "message_count",
         "record_count",
         "size",
@@ -90,6 +89,7 @@ class RecordReader:
         self.chain: tuple[bytes, ...] = ()
         self.staple: bytes | None = None
         self.client_certificate_asked = False
+        self.key_exchange = False
         self.alert: int | None = None
         self.fault: tuple[Code, str] | None = None
         self._pending = b""  # the beginning of a record
@@ -169,11 +169,12 @@ class RecordReader:
             self.cipher = _cipher(body)
             self.version = VERSIONS.get(number, f"0x{number:04x}")
             self._sealed = number == 0x0304 and body[2:34] != _HELLO_RETRY
-        elif kind == _CERTIFICATE:
+        elif kind == CERTIFICATE:
             self.chain = _certificates(body)
         elif kind == _CERTIFICATE_REQUEST:
             self.client_certificate_asked = True
         elif kind == _SERVER_KEY_EXCHANGE:
+            self.key_exchange = True
             self._key_exchange(body)
         elif kind == _CERTIFICATE_STATUS and body[:1] == b"\x01" and 4 < len(body) <= STAPLE_CAP + 4:
             self.staple = body[4 : 4 + int.from_bytes(body[1:4])]
@@ -186,6 +187,11 @@ class RecordReader:
                 Code.TOO_LARGE,
                 f"a Diffie-Hellman group of {bits} bits; at most {DH_BITS} are computed",
             )
+
+
+def first_message(flight: bytes) -> int | None:
+    """The type of the handshake message with which a flight of our own begins; None where it is sealed or none."""
+    return flight[5] if len(flight) > 5 and flight[0] == _HANDSHAKE else None
 
 
 def _version(hello: bytes) -> int:

@@ -2,6 +2,16 @@
 
 Nothing is verified here: `rules/` judges. What TLS 1.2 shows in plain is read by `probe.tls_records` before OpenSSL
 sees it; what TLS 1.3 encrypts comes from OpenSSL's callbacks and getters.
+
+**Whether the server proved its key** is OpenSSL's finding, and it shows in what OpenSSL writes. No certificate is verified
+(VERIFY_NONE), but the signature that the key makes over this very handshake is, whatever the chain: a client whose check
+of ServerKeyExchange (TLS 1.2) or CertificateVerify (TLS 1.3) fails ends with an alert of its own and never writes its
+second flight. So the key is proved when the handshake is done; and in TLS 1.2, where a server that wants a client
+certificate ends it half-way, when a signed ServerKeyExchange came and the second flight begins with Certificate or
+ClientKeyExchange, which are in plain. With RSA key exchange nothing is signed and only the server's Finished is a proof.
+
+**Whether our empty Certificate went out** is seen in the same flight, and counts only where nothing more of the peer, no
+alert, no FIN and no RST, was here before it: an end that had come by then does not answer it.
 """
 
 from __future__ import annotations
@@ -17,7 +27,7 @@ from probe.http_reader import ResponseReader, request
 from probe.limits import Limits
 from probe.network import NetworkError, Stream
 from probe.tls_client import Seen, connection, on_info
-from probe.tls_records import FIRST_BYTES, RecordReader
+from probe.tls_records import CERTIFICATE, CLIENT_KEY_EXCHANGE, FIRST_BYTES, RecordReader, first_message
 from rules.certificate import shared
 from rules.failure import Code, Failure, Stage
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
@@ -39,12 +49,22 @@ class Session:
         self.records = RecordReader()
         self.hello_size = 0
         self.handshake_s: float | None = None
+        self.key_proven = False
+        self.certificate_sent = False
+        self._look: asyncio.Task[bytes] | None = None  # begun before our Certificate went out
         self.http: ResponseReader | None = None
         self.http_failure = ""
 
     async def handshake(self) -> Failure | None:
         """Shake hands within the deadline that the caller holds; None when it is done."""
-        conn, stream, begin = self.conn, self.stream, time.monotonic()
+        try:
+            return await self._shake()
+        finally:
+            if self._look is not None:
+                self._look.cancel()
+
+    async def _shake(self) -> Failure | None:
+        conn, begin = self.conn, time.monotonic()
         while True:
             try:
                 conn.do_handshake()
@@ -57,8 +77,9 @@ class Session:
             lost = await self._send()
             if done:
                 self.handshake_s = time.monotonic() - begin
+                self._completed(lost)
                 return None
-            data = await stream.receive()
+            data = await self._receive()
             if not data:
                 return lost or Failure(Stage.TLS, Code.EOF, "closed during the handshake")
             failure = self._take(data, self.limits.tls_bytes)
@@ -72,11 +93,36 @@ class Session:
         if not out:
             return None
         self.hello_size = self.hello_size or len(out)
+        kind = first_message(out) if self.handshake_s is None else None
+        if kind in (CERTIFICATE, CLIENT_KEY_EXCHANGE):
+            self.key_proven = self.records.key_exchange
+        first = kind == CERTIFICATE and self.records.alert is None and not await self._at_hand()
         try:
             await self.stream.send(out)
         except NetworkError as error:
             return at(error.failure, Stage.TLS)
+        self.certificate_sent = self.certificate_sent or first
         return None
+
+    async def _at_hand(self) -> bool:
+        """Whether bytes of the peer or its end are here already; what is here is kept for `_receive`.
+
+        A read that is begun and given up may lose what it has read where a loop completes operations (Windows).
+        """
+        self._look = asyncio.create_task(self.stream.receive())
+        self._look.add_done_callback(_retrieve)
+        await asyncio.sleep(0)
+        return self._look.done()
+
+    async def _receive(self) -> bytes:
+        look, self._look = self._look, None
+        return await (self.stream.receive() if look is None else look)
+
+    def _completed(self, lost: Failure | None) -> None:
+        """The handshake is done: in TLS 1.3 our last flight, in TLS 1.2 the server's is its last word."""
+        self.key_proven = True
+        if self.conn.get_protocol_version_name() == "TLSv1.3":
+            self.certificate_sent = self.seen.client_certificate_asked and lost is None
 
     def _take(self, data: bytes, cap: int) -> Failure | None:
         """Hand bytes of the peer to OpenSSL, unless they break a cap or are not TLS."""
@@ -191,6 +237,8 @@ class Session:
             chain=shared(records.chain or self._decrypted_chain()),
             staple=records.staple or seen.staple,
             client_certificate_asked=records.client_certificate_asked or seen.client_certificate_asked,
+            key_proven=self.key_proven,
+            certificate_sent=self.certificate_sent,
             bytes_received=records.size,
             first_bytes=b"" if is_tls else records.first,
             hello_size=self.hello_size,
@@ -205,6 +253,12 @@ class Session:
             return ()
         chain = self.conn.get_peer_cert_chain() or ()
         return tuple(crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate) for certificate in chain)
+
+
+def _retrieve(task: asyncio.Task[bytes]) -> None:
+    """An end that nobody reads any more is no error of the loop's."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _written(conn: SSL.Connection) -> bytes:

@@ -21,6 +21,7 @@ from rules.chains import Chains, Wants
 from rules.failure import Code
 from rules.fetches import CRL_CAP, Fetches, Wanted
 from rules.guard import RECHECK, Guard, is_v6
+from rules.kinds.crl import issuer_name
 from rules.kinds.dns_chain import DnsQuestion
 from rules.kinds.http_fetch import HttpExchange, HttpFetch
 from rules.kinds.local_host import HostFacts, LocalHost
@@ -30,11 +31,11 @@ from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.kinds.trust_store import TrustLookup, TrustRoots
 from rules.names import Names
 from rules.names import Progress as NameProgress
-from rules.observation import CONNECTIONS, Observation, Step
+from rules.observation import CONNECTIONS, Observation, Step, got_through
 from rules.revocations import Revocations
 from rules.ruleset import Group, Rules
 from rules.suspicion import MAX_EXTRA_NAMES, Suspicions
-from rules.targets import Target, ocsp_names, targets
+from rules.targets import Target, ocsp_names, responder_names, targets
 from rules.verdict import Plan
 
 
@@ -90,6 +91,7 @@ class Audit:
         self._candidates: dict[str, tuple[Candidate, ...]] = {}
         self._users: dict[tuple[bytes, ...], list[Observation]] = defaultdict(list)
         self._ocsp_names: frozenset[str] = frozenset()
+        self._responder_names: frozenset[str] = frozenset()
         self._extra_names: frozenset[str] = frozenset()
         self._emit(Phase.LOCAL, LocalHost())
         self._drain()
@@ -126,6 +128,11 @@ class Audit:
     def candidates(self, host: str) -> tuple[Candidate, ...]:
         """Addresses of a name, in the order in which they are tried; () before the name is resolved."""
         return self._candidates.get(host, ())
+
+    @property
+    def unasked(self) -> str:
+        """The cause of what has no answer and no other reason for it."""
+        return "audit.not-reached" if self.stopped else "audit.not-recorded"
 
     @property
     def connections(self) -> int:
@@ -184,6 +191,7 @@ class Audit:
             if target.host is not None:
                 self._by_host[target.host].append(target)
         self._ocsp_names = ocsp_names(self.targets)
+        self._responder_names = responder_names(self.targets)
         service = dict.fromkeys(t.host for t in self.targets if t.rule.group is Group.SERVICE and t.host)
         self._extra_names = frozenset(list(service)[:MAX_EXTRA_NAMES])
         for host in self._by_host:
@@ -237,7 +245,7 @@ class Audit:
             self._chains_want(self.chains.add(facts.chain))
         elif seen.failure is not None:
             self._doubt(seen, step)
-        if seen.failure is None and self.plan.extras and self._gets_extras(step):
+        if got_through(seen) and self.plan.extras and self._gets_extras(step):
             self._emit(Phase.EXTRA, replace(step, hello="tls13", path=None, attempt=1))
             self._emit(Phase.EXTRA, replace(step, hello="large", path=None, attempt=1))
 
@@ -288,16 +296,18 @@ class Audit:
         step = seen.step
         assert isinstance(step, TlsHandshake)
         judgement = self.chains.judge(chain, seen.started)
-        if seen.failure is not None or self.suspicions.doubtful(judgement):
+        if not got_through(seen) or self.suspicions.doubtful(judgement):
             self._doubt(seen, step)
         if self.suspicions.doubtful(judgement):
             control = self.suspicions.control(step, judgement)
             if control is not None:
                 self._emit(Phase.REST, control)
             return
-        for wanted in self.revocations.wanted(
-            chain, judgement, step, self._is_service(step), self._asks_ocsp(step)
-        ):
+        first = self._is_first(step)
+        both, once = (
+            first and step.server_name in names for names in (self._ocsp_names, self._responder_names)
+        )
+        for wanted in self.revocations.wanted(chain, judgement, step, self._is_service(step), both, once):
             self._fetch(wanted)
 
     def _gets_extras(self, step: TlsHandshake) -> bool:
@@ -305,11 +315,8 @@ class Audit:
         return step.hello == "connector" and step.server_name in self._extra_names and self._is_first(step)
 
     def _is_first(self, step: TlsHandshake) -> bool:
+        """Whether it is the first address of its name: chosen by the rules, and not by who answered first."""
         return step.address == next((c.address for c in self.candidates(step.server_name) if c.tried), "")
-
-    def _asks_ocsp(self, step: TlsHandshake) -> bool:
-        """OCSP for few leaves, chosen by the rules and not by who answered first: the first address of a few names."""
-        return step.server_name in self._ocsp_names and self._is_first(step)
 
     def _fetch(self, wanted: Wanted) -> None:
         """Get a document that a certificate points at; AIA only from hosts that a rule or the CA set names."""
@@ -342,6 +349,10 @@ class Audit:
     def _exchange(self, seen: Observation, step: HttpFetch) -> None:
         self._note(seen)
         self._fetch_progress(seen)
+        if step.purpose == "crl" and step.host in self._by_host:
+            name = issuer_name(seen.evidence) if isinstance(seen.evidence, HttpExchange) else None
+            if name is not None:  # the stores may hold the key of a CA that stands above no chain that is met
+                self._emit(Phase.LOCAL, TrustLookup(name))
         if step.host in self._by_host and self.suspicions.page(seen):
             self._doubt(seen, step)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
+from rules.remedies import advice
 from rules.verdict import CauseGroup, Confidence, Endpoint, Mechanism, Owner, Status, Verdict
 
 _OWNERS: dict[str, Owner] = {
@@ -24,7 +25,6 @@ _OWNER_OF: dict[str, Owner] = {
     "tls.not-yet-valid": "microsoft",
     "tls.version": "microsoft",
     "tls.issuer-unexpected": "pki",
-    "crl.stale": "pki",
     "crl.revoked": "pki",
     "ocsp.revoked": "pki",
     "tls.revoked": "pki",
@@ -109,7 +109,12 @@ _PLURAL = {
     "crl.not-a-crl": "Something else comes in place of the CRLs of {n} hosts",
     "crl.stale": "The CRLs of {n} hosts are out of date",
     "crl.bad-signature": "The CRLs of {n} hosts are not signed by their issuers",
+    "crl.wrong-issuer": "The CRLs of {n} hosts are another CA's than that of the certificates that name them",
+    "crl.out-of-scope": "The CRLs of {n} hosts do not tell of the certificates that name them",
+    "crl.unverified": "The CRLs of {n} hosts cannot be verified here",
     "ocsp.unreachable": "{n} OCSP responders do not answer",
+    "ocsp.stale": "The answers of {n} OCSP responders are out of date",
+    "ocsp.responder": "{n} OCSP responders are not set up right",
     "ocsp.not-ocsp": "Something else answers in place of {n} OCSP responders",
     "audit.not-recorded": "The recording lacks what today's rules ask of {n} endpoints",
     "http.block-page": "A block page answers in place of {n} endpoints on port 80",
@@ -134,7 +139,7 @@ def _weight(found: CauseGroup) -> int:
 
 
 def _apart(verdict: Verdict) -> str:
-    """What keeps two verdicts of the same cause in two groups: weight, port, and the key that intercepts."""
+    """What keeps two verdicts of the same cause in two groups: weight, port, the key that intercepts, what to do."""
     if verdict.cause in _HOST_WIDE:
         return ""
     heavy = "heavy" if verdict.status in (Status.FAIL, Status.BROKEN) else verdict.status.value
@@ -144,7 +149,7 @@ def _apart(verdict: Verdict) -> str:
         str(verdict.endpoint.port) if verdict.endpoint and verdict.cause.startswith(("tcp.", "http.")) else ""
     )
     key = "forged" if _forged(verdict) else _detail(verdict, "issuing key")
-    return f"{heavy} {port} {key} {_detail(verdict, ADDRESS_FROM)}"
+    return f"{heavy} {port} {key} {verdict.circumstance}"
 
 
 def _forged(verdict: Verdict) -> bool:
@@ -168,7 +173,7 @@ def _group(cause: str, found: list[Verdict]) -> CauseGroup:
         heaviest.status,
         _summary(cause, heaviest, found, len(_merge(endpoints))),
         _remedy(remedy, heaviest, many),
-        "host" if _detail(heaviest, ADDRESS_FROM) else owner(cause),
+        owner(cause, heaviest.circumstance),
         _confidence(cause, found),
         endpoints,
         tuple(dict.fromkeys(e for v in found for e in v.evidence)),
@@ -232,12 +237,18 @@ def _merge(endpoints: tuple[Endpoint, ...]) -> set[tuple[str, int]]:
     return {(e.host, e.port) for e in endpoints}
 
 
-def owner(cause: str) -> Owner:
-    """Who must act, as a first guess by layer."""
+def owner(cause: str, circumstance: str = "") -> Owner:
+    """Who must act: by what was seen, else as a first guess by layer."""
+    found = advice(cause, circumstance)
+    if found is not None and found.owner is not None:
+        return found.owner
     return _OWNER_OF.get(cause) or _OWNERS.get(cause.partition(".")[0], "nobody")
 
 
 def _confidence(cause: str, found: list[Verdict]) -> Confidence:
+    row = advice(cause, found[0].circumstance)
+    if row is not None and row.confidence is not None:
+        return row.confidence
     if (
         cause == "tcp.unreachable"
     ):  # only "prohibited" is a policy's word; the other codes may be a missing route

@@ -69,6 +69,8 @@ def _tls(facts: TlsFacts) -> Hashable:
         facts.chain,
         facts.version,
         facts.client_certificate_asked,
+        facts.key_proven,
+        facts.certificate_sent,
         facts.http_status,
         facts.http_failure,
         bool(facts.first_bytes),

@@ -48,9 +48,16 @@ def _narrowed(ruleset: RuleSet, host: str, port: int | None) -> RuleSet:
 def _only(rule: Rule, host: str, port: int | None) -> Rule:
     known = _listed(rule.probes, host)
     if known is None and rule.match is Match.SUFFIX:
-        known = Probe(host, True, rule.citation, note="named by the person who asked")
+        client = any(p.expects_client_certificate and _kin(p.host, host) for p in rule.probes)
+        note = "named by the person who asked"
+        known = Probe(host, True, rule.citation, expects_client_certificate=client, note=note)
     ports = rule.ports if port is None else (port,)
     return replace(rule, ports=ports, probes=(known,) if known else ())
+
+
+def _kin(listed: str, host: str) -> bool:
+    """Whether two names differ in their first label only: instances, regions or tenants of one kind of server."""
+    return listed.partition(".")[2] == host.partition(".")[2]
 
 
 def _listed(probes: Iterable[Probe], host: str) -> Probe | None:

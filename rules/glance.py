@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rules.audit import Audit
 from rules.failure import Code
+from rules.observation import got_through
 from rules.ruleset import Group
 from rules.targets import Target
 
@@ -46,4 +47,4 @@ def _word(audit: Audit, target: Target) -> str:
         return "open"
     if seen.failure is not None and seen.failure.code in (Code.NOT_REACHED, Code.NOT_RECORDED):
         return "open"
-    return "through" if seen.failure is None else "failed"
+    return "through" if got_through(seen) else "failed"

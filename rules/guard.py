@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from rules.failure import Code, Failure, Stage
 from rules.kinds.http_fetch import HttpFetch
 from rules.kinds.tls_handshake import TlsHandshake
-from rules.observation import Observation
+from rules.observation import Observation, got_through
 from rules.verdict import Plan
 
 #: Names that must fail over a family and open over the other before the family counts as broken.
@@ -43,7 +43,7 @@ class Guard:
 
     def note(self, seen: Observation) -> TlsHandshake | None:
         """Take a connection's outcome; returns a second look to take at an address that answered before."""
-        step, failure = seen.step, seen.failure
+        step, failure = seen.step, None if got_through(seen) else seen.failure
         if not isinstance(step, TlsHandshake | HttpFetch):
             return None
         if isinstance(step, TlsHandshake) and step.attempt == RECHECK:

@@ -10,6 +10,7 @@ from rules.interception import zone
 from rules.kinds.tcp_connect import TcpConnect
 from rules.kinds.tls_handshake import TlsHandshake
 from rules.observation import Observation
+from rules.remedies import remedy
 from rules.verdict import Check, Endpoint, Status, Verdict
 
 #: Unrelated zones that must all be unknown before a resolver is said to know no public name.
@@ -35,14 +36,11 @@ def local_stop(context: Context) -> Verdict | None:
             Status.INCONCLUSIVE,
             "local.no-route",
             "This host has no route to the internet (neither IPv4 nor IPv6)",
-            "Connect the host, or give it a default route; then run the audit again.",
         )
     if audit.stopped == "no-resolver":
         return _no_resolver(", ".join(audit.names.resolvers))
     if audit.stopped == "no-host-facts":
-        return _finding(
-            "host", Status.BROKEN, "local.unknown", "Nothing could be learned about this host", ""
-        )
+        return _finding("host", Status.BROKEN, "local.unknown", "Nothing could be learned about this host")
     hosts = [t.host for t in audit.targets if t.host]
     if (
         len({zone(host) for host in hosts}) >= MIN_ZONES
@@ -58,8 +56,7 @@ def local_stop(context: Context) -> Verdict | None:
             Status.INCONCLUSIVE,
             "local.no-resolver",
             f"The resolver ({asked}) answers, but knows no public name: none of {len(set(hosts))} resolves",
-            "Let this resolver resolve public names, or point the host at one that does. Behind an outbound "
-            "proxy a host may have no public DNS at all: then test through the proxy.",
+            "knows-no-public-name",
         )
     return None
 
@@ -70,7 +67,6 @@ def _no_resolver(asked: str) -> Verdict:
         Status.INCONCLUSIVE,
         "local.no-resolver",
         f"No resolver answers this host ({asked or 'none is configured'})",
-        "Check the resolver's address and that DNS (UDP and TCP port 53) from this host to it is allowed.",
     )
 
 
@@ -86,10 +82,9 @@ def _resolvers(context: Context) -> Iterator[Verdict]:
                 Status.WARN,
                 "dns.timeout",
                 f"Resolver {resolver} {how} ({health.failed} were tried); names were judged by the others",
-                f"Repair {resolver} or do not name it with --resolver."
-                if context.audit.plan.resolvers
-                else f"Repair {resolver} or take it out of this host's configuration: every lookup waits for it first.",
+                "resolver-named" if context.audit.plan.resolvers else "resolver-configured",
                 Endpoint(resolver, 53),
+                resolver=resolver,
             )
         if resolver in context.canaries:
             shown = ", ".join(sorted(context.canaries[resolver])[:3])
@@ -98,8 +93,7 @@ def _resolvers(context: Context) -> Iterator[Verdict]:
                 Status.WARN,
                 "dns.wildcarded",
                 f"Resolver {resolver} answers a name that nobody has with {shown}",
-                "Use a resolver that says that a name does not exist; a captive portal may want a "
-                "sign-in first.",
+                "canary",
                 Endpoint(resolver, 53),
             )
 
@@ -115,7 +109,7 @@ def _families(context: Context) -> Iterator[Verdict]:
                 "path.family-broken",
                 f"{name} is half configured: this host has a route, but "
                 f"none of {len(tried)} addresses answers ({tried[0]}, ...), while the other family works",
-                f"Repair {name} or take its default route away: connections wait for it first.",
+                family=name,
             )
 
 
@@ -131,7 +125,6 @@ def _clock(context: Context) -> Iterator[Verdict]:
         "local.clock-skew",
         f"This host's clock is {_span(abs(skew))} {way} the Date that several hosts give"
         + ("; certificates were judged by theirs" if breaks else ""),
-        "Set the clock (w32time, chrony): beyond 5 minutes Windows fails to validate chains and Kerberos breaks.",
         evidence=context.evidence(*context.dated),
     )
 
@@ -146,7 +139,6 @@ def _canary(context: Context) -> Iterator[Verdict]:
                 "tcp.accept-all",
                 f"A device on the way accepts every connection: {where}, "
                 'where nothing is, was opened too. "Open" proves nothing here; only certificates and documents do',
-                "Nothing to do when all names pass; otherwise find the transparent proxy on the way.",
                 evidence=context.evidence(seen),
             )
 
@@ -160,7 +152,6 @@ def _sweep(context: Context) -> Iterator[Verdict]:
             "path.sweep-detected",
             "Addresses that had answered went silent in the "
             "middle of the audit: a firewall on the way takes the audit for a scan and drops this host's traffic",
-            "Wait until the block ends, then run the audit at the polite pace, or have this host exempted.",
         )
     elif audit.stopped == "sweep":
         count = len(audit.guard.silent)
@@ -169,8 +160,7 @@ def _sweep(context: Context) -> Iterator[Verdict]:
             Status.INCONCLUSIVE,
             "audit.not-reached",
             f"Stopped after {count} hosts that met silence or a reset: going on would look like a scan",
-            "Mend what is reported, then run the audit again; in an "
-            "agreed change window --pace fast goes on to the end.",
+            "restrained",
         )
 
 
@@ -193,10 +183,8 @@ def _hellos(context: Context) -> Iterator[Verdict]:
             "tls.large-hello-blocked",
             "A large ClientHello (post-quantum key share, two "
             f"packets) gets no answer at {len(blocked)} names, the connector's small one does",
-            "Not a connector's "
-            "problem today; browsers behind this firewall suffer. Update the inspecting device.",
-            Endpoint(first.server_name, first.port, first.address),
-            evidence,
+            endpoint=Endpoint(first.server_name, first.port, first.address),
+            evidence=evidence,
         )
 
 
@@ -215,12 +203,22 @@ def _finding(
     status: Status,
     cause: str,
     summary: str,
-    remedy: str,
+    circumstance: str = "",
     endpoint: Endpoint | None = None,
     evidence: tuple[str, ...] = (),
+    **values: str,
 ) -> Verdict:
     return Verdict(
-        "", "This host and its way out", endpoint, check, status, cause, summary, remedy, evidence=evidence
+        "",
+        "This host and its way out",
+        endpoint,
+        check,
+        status,
+        cause,
+        summary,
+        remedy(cause, circumstance, **values),
+        evidence=evidence,
+        circumstance=circumstance,
     )
 
 

@@ -11,6 +11,7 @@ from rules.failure import LOCAL_CODES
 from rules.kinds.dns_chain import OS, Chain, DnsAnswer, DnsQuestion, Outcome
 from rules.kinds.os_lookup import OsAnswer
 from rules.observation import Observation
+from rules.remedies import BY_CAUSE, remedy
 from rules.targets import Target
 from rules.verdict import Check, Endpoint, Status, Verdict
 
@@ -140,7 +141,7 @@ def judge_name(context: Context, target: Target, genuine: bool, os_passed: bool)
         and len({v.word for v in others} - {"chain-too-long"}) == 1
     ):
         summary = f"{_is(others[0])} at {_at(others)}, but the operating system resolves it (hosts file, policy or cache)"
-        return _verdict(context, target, Status.WARN, "dns.os-differs", summary, found, _pinned(os_view))
+        return _verdict(context, target, Status.WARN, "dns.os-differs", summary, found)
     if good:
         bad = next(v for v in found if not v.ok)
         summary = (
@@ -153,7 +154,6 @@ def judge_name(context: Context, target: Target, genuine: bool, os_passed: bool)
             "dns.resolvers-disagree",
             summary,
             found,
-            "Make all resolvers of this host give the same answers for this name.",
         )
     return _failed(context, target, found[0], found, genuine)
 
@@ -183,13 +183,13 @@ def _agreed(context: Context, target: Target, found: tuple[View, ...], genuine: 
             "dns.tcp-blocked",
             "is answered in part: the rest needs TCP port 53, which is closed",
             found,
-            "Allow TCP port 53 from this host to its resolvers.",
+            "in-part",
         )
     os_view = next((v for v in found if v.resolver == OS), None)
     others = {a for v in found if v.resolver != OS for a in v.addresses}
     if os_view is not None and others and not others & set(os_view.addresses):
         summary = f"is {os_view.addresses[0]} for programs on this host, which no resolver gives"
-        return _verdict(context, target, Status.NOTICE, "dns.os-differs", summary, found, _pinned(os_view))
+        return _verdict(context, target, Status.NOTICE, "dns.os-differs", summary, found)
     zones = sorted({v.zone for v in found if v.zone})
     if len(zones) > 1:
         return _verdict(
@@ -234,8 +234,9 @@ def _broken_link(context: Context, target: Target, found: tuple[View, ...]) -> V
                     "dns.chain-broken",
                     summary,
                     (*found, _seen_view(chain, seen)),
-                    f"Let the resolver {chain.resolver} resolve {link.value}: devices on the way look up every "
-                    "name of the chain by itself.",
+                    "by-itself",
+                    resolver=chain.resolver,
+                    link=link.value,
                 )
     return None
 
@@ -256,15 +257,21 @@ def _failed(context: Context, target: Target, view: View, found: tuple[View, ...
             f"dns.{view.word}",
             f"{_is(view)} ({', '.join(view.addresses[:3])}); {proof}",
             found,
-            "" if genuine else _REMEDIES[view.word],
         )
     at = f" (at {view.at})" if view.at and view.at != target.host else ""
     detail = f": {', '.join(view.addresses[:3])}" if view.addresses else at
-    remedy = _REMEDIES.get(view.word, "Ask whoever runs the resolver why it does not resolve this name.")
+    circumstance = ""
     if view.word == "nxdomain" and target.probe is not None and "{tenant}" in target.probe.host:
-        remedy = f"Check the tenant id {context.audit.tenant}; if it is right, the resolver hides this zone."
+        circumstance = "tenant"
     return _verdict(
-        context, target, Status.FAIL, f"dns.{view.word}", f"{_is(view)}{where}{detail}", found, remedy
+        context,
+        target,
+        Status.FAIL,
+        f"dns.{view.word}",
+        f"{_is(view)}{where}{detail}",
+        found,
+        circumstance,
+        tenant=context.audit.tenant or "",
     )
 
 
@@ -279,29 +286,11 @@ def _os_differs(
     addresses = f" ({', '.join(os_view.addresses[:3])})" if os_view.addresses else ""
     summary = f"resolves at {other.resolver}, but {_is(os_view)} for programs on this host{addresses}"
     status = Status.NOTICE if os_passed else Status.FAIL
-    return _verdict(context, target, status, "dns.os-differs", summary, found, _pinned(os_view))
+    return _verdict(context, target, status, "dns.os-differs", summary, found)
 
 
-def _pinned(view: View) -> str:
-    return "Look for this name in the hosts file, in the name resolution policy (NRPT) and in the search list of this host."
-
-
-_REMEDIES = {
-    "nxdomain": "Ask whoever runs the resolver: an internal zone of the same name hides the public one, or the name is blocked.",
-    "no-address": "The name exists without an address record: look for an internal zone of the same name.",
-    "servfail": "The resolver cannot reach the name's servers, or validation fails: look at its log for this name.",
-    "refused": "The resolver refuses this name: look for a policy or an access list there.",
-    "timeout": "Allow DNS (UDP and TCP port 53) from this host to its resolver, and from the resolver to the internet.",
-    "chain-broken": "Allow every name of the chain at the resolver, not only the first.",
-    "chain-loop": "Look for an internal zone that points this name back at itself.",
-    "chain-too-long": "Look for an internal zone that adds names to this chain.",
-    "malformed": "A device on the way to the resolver spoils its answers: look for a DNS proxy or inspection.",
-    "tcp-blocked": "Allow TCP port 53 from this host to its resolvers: long answers need it.",
-    "sinkholed": "A filter answers for this name: exempt it at the DNS filter.",
-    "private-address": "An internal zone or a filter answers for this public name: remove the override.",
-    "synthetic": "An agent or a proxy on this host answers DNS: exempt this name there.",
-    "wildcarded": "This resolver answers every name (captive portal or search page): use another resolver.",
-}
+#: By the word of a cause: what is said where nothing more is known of it.
+_REMEDIES = {cause.removeprefix("dns."): text for cause, text in BY_CAUSE.items() if cause.startswith("dns.")}
 
 
 def _is(view: View) -> str:
@@ -316,7 +305,7 @@ def _at(found: Iterable[View]) -> str:
 def _unasked(context: Context) -> str:
     if context.audit.stopped == "no-resolver":
         return "local.no-resolver"
-    return "audit.not-reached" if context.audit.stopped else "audit.not-recorded"
+    return context.audit.unasked
 
 
 def _verdict(
@@ -326,7 +315,8 @@ def _verdict(
     cause: str,
     summary: str,
     found: Iterable[View],
-    remedy: str = "",
+    circumstance: str = "",
+    **values: str,
 ) -> Verdict:
     check: Check = "dns"
     evidence = context.evidence(*(seen for view in found for seen in view.seen))
@@ -338,9 +328,10 @@ def _verdict(
         status,
         cause,
         f"{target.shown} {summary}",
-        remedy,
+        remedy(cause, circumstance, **values) if status in (Status.WARN, Status.FAIL) else "",
         target.rule.severity.value,
         target.rule.citation.id,
         evidence,
         target.rule.group.value,
+        circumstance=circumstance,
     )

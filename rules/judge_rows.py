@@ -11,7 +11,8 @@ from rules.guard import is_v6
 from rules.judge_tls import judge_tls
 from rules.kinds.http_fetch import HttpExchange, HttpFetch, judge_reach
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
-from rules.observation import Observation
+from rules.observation import Observation, got_through
+from rules.remedies import remedy
 from rules.targets import Target
 from rules.verdict import Check, Endpoint, Status, Verdict
 
@@ -50,10 +51,10 @@ def row(
     cause: str,
     summary: str,
     seen: tuple[Observation, ...] = (),
-    remedy: str = "",
+    circumstance: str = "",
     details: tuple[tuple[str, str], ...] = (),
 ) -> Verdict:
-    """A verdict on an address of a target."""
+    """A verdict on an address of a target. `circumstance`: what was seen, where it decides what to do."""
     assert target.host is not None
     return Verdict(
         target.id,
@@ -63,13 +64,18 @@ def row(
         status,
         cause,
         summary,
-        remedy,
+        remedy(cause, circumstance, port=target.port) if status in _ACTED_ON else "",
         target.rule.severity.value,
         target.rule.citation.id,
         context.evidence(*seen),
         target.rule.group.value,
         details,
+        circumstance,
     )
+
+
+#: Verdicts that ask for an act.
+_ACTED_ON = (Status.WARN, Status.FAIL)
 
 
 def _opened(seen: Observation) -> bool:
@@ -110,7 +116,7 @@ def _unreached(context: Context, target: Target, candidate: Candidate) -> Verdic
         "budget": "the time ran out first",
         "sweep": "too many hosts had met silence or a reset",
     }
-    cause = "audit.not-reached" if audit.stopped else "audit.not-recorded"
+    cause = audit.unasked
     return row(
         context,
         target,
@@ -180,8 +186,7 @@ def _tcp_failed(
         cause,
         f"{where} {what}",
         attempts,
-        _TCP_REMEDIES[cause].format(port=target.port),
-        details,
+        details=details,
     )
 
 
@@ -203,14 +208,6 @@ def _tcp_cause(context: Context, failure: Failure) -> tuple[str, str]:
     if failure.code in (Code.UNREACHABLE, Code.NO_ROUTE):
         return "tcp.unreachable", "is unreachable (this host has no way there)"
     return "tcp.timeout", "gets no answer: it is silently dropped"
-
-
-_TCP_REMEDIES = {
-    "tcp.timeout": "Allow TCP port {port} to this name at the firewall that drops it; its log shows our address and ports.",
-    "tcp.reset": "Look in the firewall's log for a rule that rejects TCP port {port} to this name, and allow it.",
-    "tcp.unreachable": "Look at the device that sent the ICMP message, or at the route; allow TCP port {port} to this name "
-    "there.",
-}
 
 
 def _tcp_opened(
@@ -253,8 +250,13 @@ def _inside(
     context: Context, target: Target, address: str, usable: tuple[Observation, ...], tls: Verdict
 ) -> Iterator[Verdict]:
     """HTTP inside the TLS session: any status proves the way, when the session is genuine."""
+    if target.path is None or tls.status not in (Status.PASS, Status.NOTICE, Status.WARN):
+        return
     facts = next((s.evidence for s in usable if isinstance(s.evidence, TlsFacts) and s.failure is None), None)
-    if facts is None or target.path is None or tls.status not in (Status.PASS, Status.NOTICE, Status.WARN):
+    if facts is None:
+        if any(got_through(s) for s in usable):
+            text = f"GET {target.path} was not sent: the server wants a client certificate before any request"
+            yield row(context, target, address, "http", Status.NOT_APPLICABLE, "ok", text, usable)
         return
     asked = "; it asked for the client certificate" if facts.client_certificate_asked else ""
     if facts.http_status is not None:
@@ -279,7 +281,7 @@ def _inside(
             f"http.{facts.http_failure}",
             f"the TLS session opened, then GET {target.path} met a {facts.http_failure}",
             usable,
-            "Look for a device that cuts established sessions to this address.",
+            "session-cut",
         )
     elif facts.http_failure:
         yield row(
@@ -310,19 +312,19 @@ def _over_http(
     if cause == "ok" and twins:
         cause = "http.block-page"
         summary = f"the same web page comes as from {twins[0]}: somebody on the way answers for both"
+    if cause == "ok" and not _proved(context, target.host or ""):
+        summary = f"{summary}: reachable, no document of it is known to verify"
     status = Status.PASS if cause == "ok" else Status.FAIL
     if cause in _LOCAL_HTTP:
         status = Status.INCONCLUSIVE
-    remedy = "" if status is Status.PASS else _HTTP_REMEDIES.get(cause, _HTTP_REMEDIES["http.timeout"])
     page = (("page", found.page.title), ("product", found.page.vendor)) if found.page else ()
     details = (*(pair for pair in page if pair[1]), *_flow((best,)))
-    return row(context, target, candidate.address, "http", status, cause, summary, usable, remedy, details)
+    return row(context, target, candidate.address, "http", status, cause, summary, usable, details=details)
+
+
+def _proved(context: Context, host: str) -> bool:
+    """Whether a list or an answer that certificates name was asked of the host: their own rows say what it was worth."""
+    return any(wanted.host == host for wanted in context.audit.fetches.tries)
 
 
 _LOCAL_HTTP = frozenset({"local.starved", "audit.not-reached", "audit.not-recorded", "local.no-descriptors"})
-_HTTP_REMEDIES = {
-    "http.block-page": "Exempt this host from web filtering on port 80: a page comes in place of the real answer.",
-    "http.redirected": "Exempt this host from the portal or proxy that redirects port 80.",
-    "proxy.auth-required": "A transparent proxy wants a password; a connector cannot give one: exempt this host.",
-    "http.timeout": "Look for a device on port 80 that opens connections and lets nothing through.",
-}

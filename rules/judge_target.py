@@ -13,6 +13,7 @@ from rules.causes import ADDRESS_FROM
 from rules.context import Context
 from rules.judge_names import judge_name
 from rules.judge_rows import judge_address
+from rules.remedies import remedy
 from rules.targets import Target
 from rules.verdict import Endpoint, Status, Verdict
 
@@ -43,7 +44,8 @@ def judge_target(context: Context, target: Target) -> Iterable[Verdict]:
             cause="dns.os-differs",
             summary=f"{target.host} is {systems[0].address} for programs on this host, and that address fails; the addresses "
             "that the resolvers give work",
-            remedy="Look for this name in the hosts file and in the name resolution policy.",
+            remedy=remedy("dns.os-differs", "address-fails"),
+            circumstance="address-fails",
         )
         passing = set()
         rows = [_of_this_host_alone(row, systems) for row in rows]
@@ -71,7 +73,9 @@ def _override(row: Verdict, tried: list[Candidate], name: Verdict) -> Verdict:
     if row.cause == "tls.intercepted":
         return row
     summary = f"{row.summary} ({row.cause}); {name.cause}: the address is not the service's own"
-    return replace(row, status=Status.NOT_APPLICABLE, cause=name.cause, summary=summary, remedy="")
+    return replace(
+        row, status=Status.NOT_APPLICABLE, cause=name.cause, summary=summary, remedy="", circumstance=""
+    )
 
 
 def _of_this_host_alone(row: Verdict, systems: list[Candidate]) -> Verdict:
@@ -80,8 +84,12 @@ def _of_this_host_alone(row: Verdict, systems: list[Candidate]) -> Verdict:
         return row
     if all(row.endpoint.address != c.address for c in systems):
         return row
-    remedy = "Mend the name on this host first: no resolver gives this address."
-    return replace(row, remedy=remedy, details=(*row.details, (ADDRESS_FROM, "this host alone")))
+    return replace(
+        row,
+        remedy=remedy(row.cause, "this-host-alone"),
+        circumstance="this-host-alone",
+        details=(*row.details, (ADDRESS_FROM, "this host alone")),
+    )
 
 
 def _differs(context: Context, target: Target) -> bool:
@@ -94,14 +102,10 @@ def _differs(context: Context, target: Target) -> bool:
 
 def _no_name(target: Target) -> Verdict:
     if target.why == "audit.no-tenant":
-        summary, remedy = (
-            f"{target.shown} holds the tenant's id, which is not known",
-            "Give --tenant with the tenant's id or domain.",
-        )
+        summary = f"{target.shown} holds the tenant's id, which is not known"
     else:
         summary = f"{target.shown}: no citable name under this wildcard is known, so nothing could be tried"
-        remedy = "Allow the wildcard; nothing here shows whether it is open."
-    return plain(target, "dns", Status.INCONCLUSIVE, target.why, summary, remedy)
+    return plain(target, "dns", Status.INCONCLUSIVE, target.why, summary)
 
 
 def _nothing_tried(context: Context, target: Target) -> Verdict:
@@ -117,12 +121,14 @@ def _nothing_tried(context: Context, target: Target) -> Verdict:
 
 
 def untested(target: Target, stop: Verdict) -> Verdict:
-    return plain(
-        target, "dns", Status.INCONCLUSIVE, stop.cause, f"{target.shown} was not tested: {stop.summary}"
-    )
+    """A target of an audit that could not begin: what to do stands at the host's own finding."""
+    summary = f"{target.shown} was not tested: {stop.summary}"
+    return replace(plain(target, "dns", Status.INCONCLUSIVE, stop.cause, summary), remedy="")
 
 
-def plain(target: Target, check: str, status: Status, cause: str, summary: str, remedy: str = "") -> Verdict:
+def plain(
+    target: Target, check: str, status: Status, cause: str, summary: str, circumstance: str = ""
+) -> Verdict:
     rule = target.rule
     return Verdict(
         target.id,
@@ -132,9 +138,10 @@ def plain(target: Target, check: str, status: Status, cause: str, summary: str, 
         status,
         cause,
         summary,
-        remedy,
+        remedy(cause, circumstance),
         rule.severity.value,
         rule.citation.id,
         (),
         rule.group.value,
+        circumstance=circumstance,
     )

@@ -10,32 +10,15 @@ from rules.interception import InterceptionFinding
 from rules.judge_revocation import revoked_by
 from rules.kinds.dns_chain import OS
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
-from rules.observation import Observation
+from rules.observation import Observation, got_through
+from rules.remedies import remedy
 from rules.ruleset import Group
+from rules.suspicion import PROTOCOL_VERSION
 from rules.targets import Target
 from rules.tls_cause import TlsCause, judge_leaf, tls_cause
 from rules.verdict import Endpoint, Status, Verdict
 
 _OLD = ("SSLv3", "TLSv1", "TLSv1.1")
-_REMEDIES = {
-    "tls.intercepted": "Exempt this name from TLS inspection at the device that re-signs it: Microsoft forbids inspection for "
-    "the connector, whose client certificate cannot pass.",
-    "tls.untrusted": "Find out who issued this certificate; when it is your own inspection, exempt this name.",
-    "tls.self-signed": "Find out who answers at this address; when it is a block page or an appliance, allow the real host.",
-    "tls.issuer-unexpected": "Ask Microsoft's documentation whether the service has moved to this CA; otherwise treat it as "
-    "interception.",
-    "tls.expired": "Check this host's clock; when it is right, the server's certificate is out of date.",
-    "tls.not-yet-valid": "Check this host's clock.",
-    "tls.name-mismatch": "The address is another's: mend the name where it is overridden (DNS, hosts file), then look at the way.",
-    "tls.incomplete-chain": "Allow the issuer's certificate to be fetched (port 80) from the address that the certificate names.",
-    "tls.revoked": "Do not trust this server; report it.",
-    "tls.version": "Find out who answers there: Microsoft's servers offer TLS 1.2; an old inspecting device may not.",
-    "tls.malformed": "Repeat with --verbose and attach the output to a report.",
-    "tls.reset": "Look in the firewall's log for a rule that cuts TLS by server name (SNI) or by category, and exempt this name.",
-    "tls.timeout": "Look for a device that swallows the ClientHello: inspection by server name, or a path MTU fault.",
-    "tls.alert": "Look at the device or server that sent the alert: a policy may refuse this server name.",
-    "tls.not-tls": "Something else than TLS answers: a captive portal or a block page on port 443.",
-}
 
 
 def judge_tls(context: Context, target: Target, address: str, attempts: tuple[Observation, ...]) -> Verdict:
@@ -46,10 +29,11 @@ def judge_tls(context: Context, target: Target, address: str, attempts: tuple[Ob
     if proven:
         others = [c for _, c in causes if c.cause == "ok"]
         return _verdict(context, target, address, attempts, _partly(proven[0][1], len(others)), proven[0][0])
-    good = [(s, c) for s, c in causes if s.failure is None and c.status in (Status.PASS, Status.NOTICE)]
+    good = [(s, c) for s, c in causes if got_through(s) and c.status in (Status.PASS, Status.NOTICE)]
     if good:
         seen, cause = good[0]
-        if any(s.failure is not None for s in attempts):
+        cause = _without_certificate(target, seen, cause)
+        if not all(got_through(s) for s in attempts):
             cause = replace(
                 cause,
                 summary=f"{cause.summary} (at the second try only)",
@@ -80,6 +64,22 @@ def _cause(context: Context, target: Target, seen: Observation) -> TlsCause:
     )
 
 
+def _without_certificate(target: Target, seen: Observation, cause: TlsCause) -> TlsCause:
+    """A genuine server that ends the handshake for want of a client certificate is reached (`wants_certificate`)."""
+    if seen.failure is None:
+        return cause
+    end = f"alert {seen.failure.alert}" if seen.failure.alert else "closes the connection"
+    text = f"{cause.summary}; asks for a client certificate, and ends the handshake as none is sent ({end})"
+    if _expects_certificate(target):
+        return replace(cause, summary=text)
+    text = f"{text}, which the rule set does not expect of this name"
+    return replace(cause, summary=text, status=max(cause.status, Status.NOTICE, key=lambda s: s.weight))
+
+
+def _expects_certificate(target: Target) -> bool:
+    return target.probe is not None and target.probe.expects_client_certificate
+
+
 def _partly(cause: TlsCause, genuine: int) -> TlsCause:
     if not genuine:
         return cause
@@ -90,11 +90,12 @@ def _partly(cause: TlsCause, genuine: int) -> TlsCause:
 
 
 def _failed(context: Context, target: Target, seen: Observation) -> TlsCause:
-    """A handshake that ended without a certificate."""
+    """A handshake that came to no end, or showed no certificate."""
     failure = seen.failure
     if failure is None:
         return TlsCause("tls.malformed", Status.INCONCLUSIVE, "the handshake ended without a certificate")
-    if _tls13_answers(context, seen):
+    newer = _tls13_answers(context, seen)
+    if newer and _refuses_version(seen):
         status = Status.FAIL if target.rule.group is Group.SERVICE else Status.NOTICE
         return TlsCause("tls.version", status, "TLS 1.2 is refused; TLS 1.3 works")
     if isinstance(seen.evidence, TlsFacts) and seen.evidence.version in _OLD:
@@ -103,14 +104,38 @@ def _failed(context: Context, target: Target, seen: Observation) -> TlsCause:
     cause, text = _words(failure, seen)
     if cause.startswith(("local.", "audit.")):
         return TlsCause(cause, Status.INCONCLUSIVE, text)
-    return TlsCause(cause, Status.FAIL, text)
+    return TlsCause(
+        cause, Status.FAIL, text, (("TLS 1.3", "comes through at this address"),) if newer else ()
+    )
+
+
+def _refuses_version(seen: Observation) -> bool:
+    """Whether an alert may be about the version: protocol_version, or a fatal one before any ServerHello.
+
+    A ServerHello that chose TLS 1.2 shows that it is on offer, whatever comes after (RFC 5246 section 7.4.1.3). A reset or
+    a close says nothing about versions, though TLS 1.3 may pass where it came: a filter can look at one and not the other.
+    """
+    failure, facts = seen.failure, seen.evidence
+    if failure is None or failure.code is not Code.ALERT:
+        return False
+    return failure.alert == PROTOCOL_VERSION or not (isinstance(facts, TlsFacts) and facts.version)
 
 
 def _tls13_answers(context: Context, seen: Observation) -> bool:
     step = seen.step
     assert isinstance(step, TlsHandshake)
     other = context.seen(replace(step, hello="tls13", path=None))
-    return any(s.failure is None for s in other)
+    return any(got_through(s) for s in other)
+
+
+def _moment(seen: Observation) -> str:
+    """How far the handshake had come when it ended."""
+    facts = seen.evidence if isinstance(seen.evidence, TlsFacts) else TlsFacts(0.0)
+    if facts.certificate_sent:
+        return "after our answer to its request for a client certificate"
+    if facts.chain:
+        return "after the server's certificate"
+    return "after its ServerHello" if facts.version else "after our ClientHello"
 
 
 def _words(failure: Failure, seen: Observation) -> tuple[str, str]:
@@ -122,11 +147,14 @@ def _words(failure: Failure, seen: Observation) -> tuple[str, str]:
                 f"TCP opened, then nothing more than {got} bytes came for {seen.elapsed:.1f} s",
             )
         case Code.RESET:
-            return "tls.reset", "TCP opened, then the connection was reset after our ClientHello"
+            return "tls.reset", f"TCP opened, then the connection was reset {_moment(seen)}"
         case Code.EOF:
-            return "tls.reset", "TCP opened, then the connection was closed after our ClientHello"
+            return "tls.reset", f"TCP opened, then the connection was closed {_moment(seen)}"
         case Code.ALERT:
-            return "tls.alert", f"TLS was refused with alert {failure.alert} {failure.detail}".rstrip()
+            when = (
+                f" {_moment(seen)}" if isinstance(seen.evidence, TlsFacts) and seen.evidence.version else ""
+            )
+            return "tls.alert", f"TLS was refused with alert {failure.alert} {failure.detail}".rstrip() + when
         case Code.NOT_TLS:
             return "tls.not-tls", f"what answers is not TLS: {failure.detail}".rstrip(": ")
         case Code.STARVED:
@@ -148,13 +176,11 @@ def _verdict(
     seen: Observation,
 ) -> Verdict:
     assert target.host is not None
-    remedy = "" if cause.status is Status.PASS else _REMEDIES.get(cause.cause, "")
     finding = context.intercepted.get(context.ids[seen.step])
-    if cause.cause == "tls.expired" and context.clock_agrees:
-        remedy = "This host's clock agrees with several servers': the certificate that is served there is out of date."
+    circumstance = "clock-agrees" if cause.cause == "tls.expired" and context.clock_agrees else ""
     details = (
         *cause.details,
-        *_served(context, seen),
+        *_served(target, seen),
         *_found(finding),
         *_told_by(context, target.host, address),
     )
@@ -169,12 +195,13 @@ def _verdict(
         cause.status,
         cause.cause,
         cause.summary,
-        remedy,
+        "" if cause.status is Status.PASS else remedy(cause.cause, circumstance),
         target.rule.severity.value,
         target.rule.citation.id,
         context.evidence(*attempts),
         target.rule.group.value,
         tuple(dict.fromkeys(details)),
+        circumstance,
     )
 
 
@@ -188,7 +215,7 @@ def _told_by(context: Context, host: str, address: str) -> tuple[tuple[str, str]
     return (("address given by", f"{', '.join(names)} alone"),)
 
 
-def _served(context: Context, seen: Observation) -> tuple[tuple[str, str], ...]:
+def _served(target: Target, seen: Observation) -> tuple[tuple[str, str], ...]:
     """What the handshake itself was like."""
     evidence = seen.evidence
     if not isinstance(evidence, TlsFacts):
@@ -198,7 +225,9 @@ def _served(context: Context, seen: Observation) -> tuple[tuple[str, str], ...]:
         took = f" in {evidence.handshake_s * 1000:.0f} ms" if evidence.handshake_s is not None else ""
         found.append(("handshake", f"{evidence.version} {evidence.cipher or ''}{took}"))
     if evidence.client_certificate_asked:
-        found.append(("client certificate", "asked for, as the service does"))
+        expected = _expects_certificate(target)
+        usual = "as the service does" if expected else "which the rule set does not expect of this name"
+        found.append(("client certificate", f"asked for, {usual}"))
     if evidence.chain and len(evidence.chain) > 10:
         found.append(("chain", f"{len(evidence.chain)} certificates"))
     return tuple(found)

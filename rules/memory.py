@@ -19,7 +19,7 @@ from rules.kinds.http_fetch import HttpFetch
 from rules.kinds.local_host import LocalHost
 from rules.kinds.os_lookup import OsAnswer, OsLookup
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
-from rules.observation import Observation, Step
+from rules.observation import Observation, Step, got_through
 from rules.verdict import Plan
 
 #: Seconds for which an address that was met counts among those of its target.
@@ -254,7 +254,7 @@ class Memory:
         ]
         _add(self._of_document, wanted, seen.step)
         self.drop(void)
-        if good(seen) if isinstance(seen.step, HttpFetch) else seen.failure is None:
+        if good(seen) if isinstance(seen.step, HttpFetch) else got_through(seen):
             self._documents[wanted] = seen
         else:
             self._documents.pop(wanted, None)

@@ -15,7 +15,7 @@ from rules.kinds.http_fetch import HttpExchange, HttpFetch
 from rules.kinds.local_host import HostFacts, LocalHost
 from rules.kinds.os_lookup import OsAnswer, OsLookup
 from rules.kinds.tcp_connect import TcpConnect, TcpFacts
-from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
+from rules.kinds.tls_handshake import TlsFacts, TlsHandshake, wants_certificate
 from rules.kinds.trust_store import TrustLookup, TrustRoots
 
 Step: TypeAlias = LocalHost | DnsQuestion | OsLookup | TcpConnect | TlsHandshake | HttpFetch | TrustLookup
@@ -62,3 +62,10 @@ class Observation:
     evidence: Evidence | None = None
     local: tuple[str, int] | None = None
     stale: bool = False  # an earlier observation that stands in for one that could not be had
+
+
+def got_through(seen: Observation) -> bool:
+    """Whether the peer was reached: no failure, or one for no other reason than that we have no client certificate."""
+    if seen.failure is None:
+        return True
+    return isinstance(seen.evidence, TlsFacts) and wants_certificate(seen.evidence, seen.failure)

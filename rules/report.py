@@ -10,7 +10,7 @@ from rules.audit import Audit
 from rules.causes import group
 from rules.context import Context
 from rules.judge_host import judge_host, local_stop
-from rules.judge_revocation import covered, judge_revocation, known_issuers
+from rules.judge_revocation import judge_revocation, known_issuers, named_by
 from rules.judge_target import judge_target, untested
 from rules.kinds.http_fetch import HttpExchange
 from rules.kinds.revocation import digest_crl
@@ -152,7 +152,7 @@ def _notes(audit: Audit, started: float) -> tuple[str, ...]:
 
 def _kept(context: Context) -> tuple[Observation, ...]:
     """Observations as they go into the report: large documents are kept as facts."""
-    found = {s for url in context.audit.revocations.crls for s in covered(context, url)[1]}
+    found = {s for url in context.audit.revocations.crls for s in named_by(context, url).serials}
     serials = tuple(sorted(found))
     return tuple(_digested(context, seen, serials) for seen in context.observations)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from rules.failure import Code, Stage
 from rules.kinds.http_fetch import HttpExchange, HttpFetch, looks_like_block_page
-from rules.kinds.tls_handshake import TlsHandshake
+from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.observation import Observation
 from rules.trust import ChainJudgement
 from rules.verdict import Plan
@@ -16,8 +16,9 @@ from rules.verdict import Plan
 MAX_EXTRA_NAMES = 4
 #: Control handshakes for one unexpected issuing key.
 MAX_CONTROLS = 3
+PROTOCOL_VERSION = 70  #: the alert (RFC 5246 section 7.2.2)
 #: TLS alerts that a server without TLS 1.2 sends: handshake_failure, protocol_version, insufficient_security.
-_VERSION_ALERTS = frozenset({40, 70, 71})
+_VERSION_ALERTS = frozenset({40, PROTOCOL_VERSION, 71})
 
 
 @dataclass(slots=True)
@@ -44,9 +45,11 @@ class Suspicions:
         return replace(step, server_name=self.plan.control_name, path=None, attempt=1)
 
     def version(self, seen: Observation) -> bool:
-        """Whether the failure could be a server that no longer speaks TLS 1.2."""
-        failure = seen.failure
+        """Whether the failure could be a server that no longer speaks TLS 1.2: not where its ServerHello chose it."""
+        failure, facts = seen.failure, seen.evidence
         if failure is None or failure.stage is not Stage.TLS:
+            return False
+        if isinstance(facts, TlsFacts) and facts.version == "TLSv1.2" and failure.alert != PROTOCOL_VERSION:
             return False
         return failure.code in (Code.RESET, Code.EOF) or failure.alert in _VERSION_ALERTS
 

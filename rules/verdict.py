@@ -75,6 +75,7 @@ class Verdict:
     details: tuple[
         tuple[str, str], ...
     ] = ()  # short evidence lines for people: ("expected", ...), ("served", ...)
+    circumstance: str = ""  # what was seen of the cause, where it decides what to do: a row of rules.remedies
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,14 +10,10 @@ from fnmatch import fnmatchcase
 from rules.context import Context
 from rules.judge_target import plain
 from rules.kinds.local_host import ProxySetting
+from rules.remedies import remedy
 from rules.ruleset import Severity
 from rules.targets import Target
 from rules.verdict import Status, Verdict
-
-#: What to do where a whole zone is not to be had.
-_ZONE_REMEDY = (
-    "Ask whoever runs the resolver whether it serves a zone of its own for these names, or filters them."
-)
 
 
 def samples(by_target: dict[Target, list[Verdict]]) -> None:
@@ -49,7 +45,7 @@ def samples(by_target: dict[Target, list[Verdict]]) -> None:
                     "dns.nxdomain" if "dns.nxdomain" in causes else "dns.no-address",
                     f"none of {len(found)} sample names under {first.rule.host} "
                     "resolves: they may be out of date, or an internal zone hides the public one",
-                    _ZONE_REMEDY,
+                    "zone-unknown",
                 )
             )
             continue
@@ -74,7 +70,10 @@ def _hidden(by_target: dict[Target, list[Verdict]], sample: Target) -> None:
     for target, rows in by_target.items():
         if target.id == sample.id and target.required:
             by_target[target] = [
-                replace(v, remedy=_ZONE_REMEDY) if v.cause == "dns.nxdomain" and v.remedy else v for v in rows
+                replace(v, remedy=remedy(v.cause, "zone-unknown"), circumstance="zone-unknown")
+                if v.cause == "dns.nxdomain" and v.remedy
+                else v
+                for v in rows
             ]
 
 
@@ -173,7 +172,8 @@ def _not_through_proxy(verdict: Verdict, source: str) -> Verdict:
         cause="proxy.not-tested",
         summary=f"{verdict.summary} (on the direct way: {verdict.cause}); a proxy is set ({source}) and was not used",
         details=(*verdict.details, ("on the direct way", f"{verdict.cause}: {verdict.summary}")),
-        remedy="Test the way through the proxy; nothing needs to be opened for the direct way as long as the connector uses it.",
+        remedy=remedy("proxy.not-tested"),
+        circumstance="",
     )
 
 

@@ -62,6 +62,25 @@ class CrlDigest:
     )  # SHA-256 (hex) of the SPKI that verified the signature; None: none of the keys at hand did
     revoked: tuple[str, ...]  # of the serials asked (hex), those that are listed
     asked: tuple[str, ...]
+    scope: CrlScope | None = None  # None: a recording that does not tell
+    barred: str | None = None  # SPKI (as `signer`) of a CA that made the signature and may not sign CRLs
+    unchecked: str = ""  # why the signature cannot be checked here
+
+
+@dataclass(frozen=True, slots=True)
+class CrlScope:
+    """Which certificates a CRL speaks of, by its extensions and those of its entries (RFC 5280 sections 5.2 and 5.3)."""
+
+    only: Literal["", "user", "ca", "attribute"] = ""  # onlyContains...Certs
+    named: bool = False  # it is the list of one distribution point, whose names are `points`
+    points: tuple[str, ...] = ()  # "uri:..." with scheme and host in lower case, "dir:...", "other:..."
+    some_reasons: bool = False
+    indirect: bool = False
+    delta: bool = False
+    unknown: tuple[str, ...] = ()  # critical extensions that nothing here processes, by OID
+    unread: str = ""  # why the extensions cannot be read
+    number: str = ""  # cRLNumber, hex
+    key_id: str = ""  # key identifier of the issuer's key, hex
 
 
 SNIFFED = 16_384  #: bytes of a body that are looked at for signs of a page

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from exporters.evidence import FAILED, asked, failed, flow, hostport, mask, outcome, told_once
@@ -12,6 +14,7 @@ from rules.kinds.os_lookup import OsAnswer, OsLookup
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.observation import Observation
 from tests.exporters import samples
+from tests.rules.script import wanting
 
 
 @pytest.mark.parametrize("code", list(Code))
@@ -76,6 +79,19 @@ def test_tls_answers_tell_what_was_seen() -> None:
     late = outcome(Observation(step, 0, 0.1, None, TlsFacts(0.1, http_failure="timeout"), stale=True))
     assert "HTTP inside: timeout" in late
     assert "an earlier observation" in late
+
+
+def test_a_server_that_wants_a_client_certificate_is_no_failure_in_words() -> None:
+    failure, facts = wanting((b"x",))
+    seen = Observation(TlsHandshake("192.0.2.1", 443, "a.example"), 0, 0.1, failure, facts)
+    assert (
+        "client certificate asked for, ended by the server as none was sent (alert 40 handshake_failure)"
+        in outcome(seen)
+    )
+    closed = Observation(seen.step, 0, 0.1, *wanting((b"x",), alert=0))
+    assert "client certificate asked for, closed by the server as none was sent" in outcome(closed)
+    cut = Observation(seen.step, 0, 0.1, failure, replace(facts, key_proven=False))
+    assert outcome(cut).startswith("TLS: ")
 
 
 def test_a_failed_lookup_names_its_error() -> None:

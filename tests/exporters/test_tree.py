@@ -20,6 +20,7 @@ from rules.kinds.tls_handshake import TlsFacts
 from rules.observation import Observation
 from rules.verdict import Endpoint, Report, Status, Verdict
 from tests.exporters import samples
+from tests.rules.script import wanting
 
 GOLDEN = Path(__file__).parent / "golden"
 CRL = "http://crl3.example/root.crl"
@@ -86,6 +87,15 @@ def test_our_own_address_and_port_are_there_for_the_log() -> None:
     assert "from 10.20.0.5:53211 at 09:14:05.420 UTC" in render(
         samples.report(), samples.SIGN_IN, None, Style()
     )
+
+
+def test_a_server_that_wants_a_client_certificate_is_shown_as_reached() -> None:
+    found = list(samples.observations())
+    failure, facts = wanting((certificate(),))
+    found[4] = dataclasses.replace(found[4], failure=failure, evidence=facts)
+    shown = render(samples.report(observations=tuple(found)), samples.SIGN_IN, 443, Style(200))
+    assert "client certificate asked for, not completed" in shown
+    assert "ended by the server as none was sent (alert 40 handshake_failure) after" in shown
 
 
 def test_secrets_are_masked() -> None:

@@ -26,6 +26,7 @@ pytestmark = pytest.mark.lab
 
 NETWORKS = (
     "healthy",
+    "client-certificate-required",
     "no-ipv6",
     "ttl-zero",
     "resolver-dead",

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import contextlib
 import ssl
 from dataclasses import replace
+from pathlib import Path
+from typing import Literal, TypeAlias
 
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from OpenSSL import SSL
 
 from probe.host_network import HostNetwork
@@ -15,8 +21,8 @@ from probe.network import NetworkError, Stream
 from rules.failure import Code, Failure, Stage
 from rules.kinds.tls_handshake import Hello, TlsFacts, TlsHandshake
 from rules.observation import Observation
-from tests.pki import authority
-from tests.servers import Talk, serving
+from tests.pki import Leaf, authority
+from tests.servers import Talk, record, reset, serving, silent
 
 LIMITS = Limits(tcp=2.0, tls=2.0, first_byte=2.0)
 STEP = TlsHandshake("127.0.0.1", 0, "app.example.test")
@@ -49,6 +55,59 @@ def asking(context: SSL.Context, required: bool) -> SSL.Context:
     mode = SSL.VERIFY_PEER | (SSL.VERIFY_FAIL_IF_NO_PEER_CERT if required else 0)
     context.set_verify(mode, lambda *_: True)
     return context
+
+
+Ending: TypeAlias = Literal["fin", "rst", "close_notify", "silence"] | int
+"""How a server ends: with FIN, RST, the alert close_notify, not at all, or with a fatal alert of this number."""
+
+
+def ending(context: SSL.Context, how: Ending, last: int = 14, at_once: bool = False) -> Talk:
+    """A TLS 1.2 server whose first flight goes as far as the message of type `last` (14: ServerHelloDone), and then ends.
+
+    It waits for what the client says to that, and reads it, unless it ends `at_once`.
+    """
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        conn = SSL.Connection(context, None)
+        conn.set_accept_state()
+        conn.bio_write(await reader.read(65_536))
+        with contextlib.suppress(SSL.WantReadError):
+            conn.do_handshake()
+        flight = conn.bio_read(65_536)
+        at, kind = 0, 0
+        while kind != last:
+            kind, end = flight[at + 5], at + 5 + int.from_bytes(flight[at + 3 : at + 5])
+            writer.write(flight[at:end])
+            at = end
+        if not at_once:
+            await writer.drain()
+            await reader.read(65_536)
+        if isinstance(how, int):
+            writer.write(record(21, bytes((2, how))))
+        elif how == "close_notify":
+            writer.write(record(21, bytes((1, 0))))
+        if how == "rst":
+            await writer.drain()
+            reset(writer)
+        elif how == "silence" or how == "close_notify":
+            await silent(reader, writer)
+
+    return talk
+
+
+def stolen(leaf: Leaf, directory: Path) -> Path:
+    """The key file of a device that has copied a P-256 certificate without its key: the right point, another number."""
+
+    def der(key: object) -> bytes:
+        assert isinstance(key, ec.EllipticCurvePrivateKey)
+        return key.private_bytes(Encoding.DER, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+
+    known, other = der(leaf.key), der(ec.generate_private_key(ec.SECP256R1()))
+    at = known.index(b"\x04\x20") + 2  # RFC 5915 section 3: the private key is an OCTET STRING of 32 bytes
+    made = base64.encodebytes(known[:at] + other[at : at + 32] + known[at + 32 :])
+    file = directory / "stolen.pem"
+    file.write_bytes(b"-----BEGIN EC PRIVATE KEY-----\n" + made + b"-----END EC PRIVATE KEY-----\n")
+    return file
 
 
 class DeafPeers(HostNetwork):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +14,7 @@ from rules.kinds.dns_chain import DnsQuestion
 from rules.kinds.http_fetch import HttpFetch
 from rules.kinds.tls_handshake import TlsHandshake
 from rules.observation import Observation, Step
+from tests.rules.script import wanting
 
 LIMIT, WINDOW = 20, 300.0
 
@@ -37,6 +40,16 @@ def test_after_twenty_silent_ones_no_new_one(code: Code) -> None:
 @pytest.mark.parametrize("code", [Code.UNREACHABLE, Code.NO_ROUTE, Code.DENIED, Code.STARVED])
 def test_what_is_no_silence_does_not_count(code: Code) -> None:
     assert silenced(LIMIT + 5, code=code).allows("192.0.2.1", 0.0)
+
+
+def test_a_server_that_closes_for_want_of_a_client_certificate_answered() -> None:
+    restraint = silenced(LIMIT)
+    failure, facts = wanting((b"x",), alert=0)
+    closed = replace(seen("203.0.113.0", None), failure=failure, evidence=facts)
+    restraint.note(closed, 1.0)
+    assert restraint.allows("192.0.2.1", 1.0)
+    restraint.note(replace(closed, evidence=replace(facts, certificate_sent=False)), 2.0)
+    assert not restraint.allows("192.0.2.1", 2.0)
 
 
 def test_those_that_were_met_go_on() -> None:

@@ -18,7 +18,7 @@ from OpenSSL import SSL
 
 from probe.kinds.tls_handshake import measure
 from rules.failure import Code, Stage
-from rules.kinds.tls_handshake import Hello
+from rules.kinds.tls_handshake import CERTIFICATE_ALERTS, Hello, wants_certificate
 from rules.observation import Observation
 from tests.pki import Leaf, authority
 from tests.probe.handshakes import (
@@ -29,9 +29,12 @@ from tests.probe.handshakes import (
     LIMITS,
     STEP,
     DeafPeers,
+    Ending,
     asking,
+    ending,
     facts,
     handshake,
+    stolen,
 )
 from tests.servers import (
     AfterHandshake,
@@ -171,6 +174,8 @@ def test_l13_required_in_tls_1_2_is_an_alert_inside_the_handshake_and_the_chain_
     )
     assert (seen.chain, seen.client_certificate_asked, seen.version) == (LEAF.chain, True, "TLSv1.2")
     assert (seen.handshake_s, seen.http_status, seen.http_failure) == (None, None, "")
+    assert (seen.key_proven, seen.certificate_sent) == (True, True)
+    assert wants_certificate(seen, observation.failure)
 
 
 def test_l13_required_in_tls_1_3_is_an_alert_after_the_handshake(tmp_path: Path) -> None:
@@ -179,7 +184,77 @@ def test_l13_required_in_tls_1_3_is_an_alert_after_the_handshake(tmp_path: Path)
     seen = facts(observation)
     assert observation.failure is None
     assert (seen.http_status, seen.http_failure, seen.client_certificate_asked) == (None, "alert 116", True)
-    assert seen.chain == LEAF.chain
+    assert (seen.chain, seen.key_proven, seen.certificate_sent) == (LEAF.chain, True, True)
+
+
+@pytest.mark.parametrize("hello", HELLOS)
+def test_a_server_that_asks_for_no_certificate_gets_none_and_has_proved_its_key(
+    hello: Hello, tmp_path: Path
+) -> None:
+    version = SSL.TLS1_2_VERSION if hello == "connector" else SSL.TLS1_3_VERSION
+    seen = facts(
+        handshake(openssl_talk(openssl_context(LEAF, tmp_path, version)), replace(STEP, hello=hello))
+    )
+    assert (seen.client_certificate_asked, seen.certificate_sent, seen.key_proven) == (False, False, True)
+
+
+@pytest.mark.parametrize("hello", ["connector", "large"])
+@pytest.mark.parametrize(
+    "end", [*sorted(CERTIFICATE_ALERTS), "fin", "close_notify", 80, 48, 112, "rst", "silence"]
+)
+def test_how_a_server_of_tls_1_2_may_end_after_our_empty_certificate(
+    end: Ending, hello: Hello, tmp_path: Path
+) -> None:
+    context = asking(openssl_context(LEAF, tmp_path, SSL.TLS1_2_VERSION), required=False)
+    limits = replace(LIMITS, tls=0.3) if end == "silence" else LIMITS
+    observation = handshake(ending(context, end), replace(STEP, hello=hello), limits)
+    seen = facts(observation)
+    assert (seen.client_certificate_asked, seen.key_proven, seen.certificate_sent) == (True, True, True)
+    assert (seen.version, seen.handshake_s) == ("TLSv1.2", None)
+    reached = end in CERTIFICATE_ALERTS or end in ("fin", "close_notify")
+    assert wants_certificate(seen, observation.failure) is reached
+
+
+@pytest.mark.parametrize("last", [2, 11, 12, 13, 14])
+@pytest.mark.parametrize("end", [40, "fin", "rst", "close_notify"])
+def test_an_end_that_does_not_wait_for_our_certificate_does_not_answer_it(
+    end: Ending, last: int, tmp_path: Path
+) -> None:
+    context = asking(openssl_context(LEAF, tmp_path, SSL.TLS1_2_VERSION), required=False)
+    observation = handshake(ending(context, end, last, at_once=True))
+    seen = facts(observation)
+    assert observation.failure is not None
+    assert (seen.certificate_sent, seen.version) == (False, "TLSv1.2")
+    assert last == 14 or not seen.key_proven
+    assert not wants_certificate(seen, observation.failure)
+
+
+@pytest.mark.parametrize("hello", HELLOS)
+def test_a_chain_that_was_copied_without_its_key_proves_nothing(hello: Hello, tmp_path: Path) -> None:
+    version = SSL.TLS1_2_VERSION if hello == "connector" else SSL.TLS1_3_VERSION
+    context = asking(openssl_context(LEAF, tmp_path, version), required=True)
+    context.use_privatekey_file(str(stolen(LEAF, tmp_path)))
+    observation = handshake(openssl_talk(context), replace(STEP, hello=hello))
+    seen = facts(observation)
+    assert observation.failure is not None
+    assert (observation.failure.code, seen.chain) == (Code.MALFORMED, LEAF.chain)
+    assert (seen.client_certificate_asked, seen.key_proven, seen.certificate_sent) == (True, False, False)
+
+
+@pytest.mark.parametrize("end", [40, "fin"])
+def test_rsa_key_exchange_signs_nothing_and_proves_no_key_before_the_server_s_finished(
+    end: Ending, tmp_path: Path
+) -> None:
+    context = asking(
+        openssl_context(ISSUING.leaf(["app.example.test"], "rsa"), tmp_path, SSL.TLS1_2_VERSION),
+        required=False,
+    )
+    context.set_cipher_list(b"AES128-GCM-SHA256:@SECLEVEL=0")
+    observation = handshake(ending(context, end))
+    seen = facts(observation)
+    assert (seen.client_certificate_asked, seen.certificate_sent, seen.key_proven) == (True, True, False)
+    assert not wants_certificate(seen, observation.failure)
+    assert facts(handshake(openssl_talk(context))).key_proven
 
 
 def until_finished(conn: SSL.Connection, before: bytes | None) -> None:
@@ -238,7 +313,7 @@ def test_l15_renegotiation_without_end_is_cut_off(tmp_path: Path) -> None:
 # How the GET inside may end
 
 
-def ending(how: str) -> AfterHandshake:
+def no_answer(how: str) -> AfterHandshake:
     """A server that reads the request and answers with no HTTP."""
 
     async def then(conn: SSL.Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -259,7 +334,7 @@ def ending(how: str) -> AfterHandshake:
 def test_an_end_without_an_answer(version: int, how: str, failure: str, tmp_path: Path) -> None:
     hello: Hello = "connector" if version == SSL.TLS1_2_VERSION else "tls13"
     context = openssl_context(LEAF, tmp_path, version)
-    observation = handshake(openssl_talk(context, ending(how)), replace(STEP, hello=hello, path="/"))
+    observation = handshake(openssl_talk(context, no_answer(how)), replace(STEP, hello=hello, path="/"))
     assert (observation.failure, facts(observation).http_failure) == (None, failure)
     assert facts(observation).chain == LEAF.chain
 

@@ -106,7 +106,7 @@ def rule(id_: str, host: str, group: Group = Group.SERVICE, port: int = 443, **m
 
 
 BOOTSTRAP_RULE = rule(
-    "bootstrap", "*.msappproxy.net", probes=(Probe("{tenant}.bootstrap.msappproxy.net", True, CITED, path="/"),)
+    "bootstrap", "*.msappproxy.net", probes=(Probe("{tenant}.bootstrap.msappproxy.net", True, CITED, "A", "/", True),)
 )  # fmt: skip
 RELAY_RULE = rule(
     "relay", "*.servicebus.windows.net", probes=tuple(Probe(name, False, CITED) for name in RELAYS)
@@ -176,6 +176,18 @@ def shown(chain: tuple[bytes, ...], **more: object) -> TlsFacts:
         "cipher": "ECDHE-RSA-AES256-GCM-SHA384",
     }
     return TlsFacts(0.01, chain=chain, bytes_received=4000, hello_size=230, **(values | more))  # type: ignore[arg-type]
+
+
+def wanting(chain: tuple[bytes, ...], alert: int = 40, **more: object) -> tuple[Failure, TlsFacts]:
+    """A server of TLS 1.2 that proved its key and ends the handshake for want of a client certificate; 0: a close."""
+    values: dict[str, object] = {
+        "handshake_s": None,
+        "client_certificate_asked": True,
+        "key_proven": True,
+        "certificate_sent": True,
+    }
+    end = Failure(Stage.TLS, Code.ALERT, alert=alert) if alert else Failure(Stage.TLS, Code.EOF)
+    return end, shown(chain, **(values | more))
 
 
 def by(authority: pki.Authority, *, path: bool = True) -> Callable[[Step], Answer]:

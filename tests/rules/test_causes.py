@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.causes import ADDRESS_FROM, group, owner
+from rules.causes import group, owner
 from rules.verdict import Endpoint, Status, Verdict
 
 CAUSES = (
@@ -237,7 +237,7 @@ def test_hosts_that_only_certificates_name_join_those_on_a_rule() -> None:
 
 
 def test_an_address_that_only_this_host_believes_in_is_no_firewalls_business() -> None:
-    ours = verdict("a.example", remedy="Mend the name first.", details=((ADDRESS_FROM, "this host alone"),))
+    ours = replace(verdict("a.example", remedy="Mend the name first."), circumstance="this-host-alone")
     found = {c.owner: c.remedy for c in group([ours, verdict("b.example", remedy="Allow it.")])}
     assert found == {"host": "Mend the name first.", "firewall": "Allow it."}
 

@@ -148,6 +148,8 @@ MEANING: list[tuple[str, Observation, Change]] = [
     ("another certificate", seen(SHAKE, GOOD), of(chain=leaf(BOOTSTRAP, PUBLIC).chain)),
     ("an older version", seen(SHAKE, GOOD), of(version="TLSv1.1")),
     ("a client certificate is asked for", seen(SHAKE, GOOD), of(client_certificate_asked=True)),
+    ("the key is proved", seen(SHAKE, GOOD), of(key_proven=True)),
+    ("our certificate went out", seen(SHAKE, GOOD), of(certificate_sent=True)),
     ("another status inside", seen(SHAKE, GOOD), of(http_status=502)),
     ("the session is cut", seen(SHAKE, GOOD), of(http_status=None, http_failure="reset")),
     ("no TLS", seen(SHAKE, TlsFacts(0.01)), of(first_bytes=b"HTTP/1.1 400")),

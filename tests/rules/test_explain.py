@@ -75,6 +75,18 @@ def test_a_name_under_a_wildcard_is_asked_for_although_nobody_lists_it() -> None
     assert only.ports == (80, 443)
 
 
+@pytest.mark.parametrize(
+    ("name", "expects"), [("weur-9.renew.msappproxy.net", True), ("weur.msappproxy.net", False)]
+)
+def test_a_name_beside_a_listed_one_is_expected_to_ask_for_what_that_asks_for(
+    name: str, expects: bool
+) -> None:
+    listed = Probe("weur-1.renew.msappproxy.net", False, CITED, expects_client_certificate=True)
+    rows = (rule("*.msappproxy.net", listed, Probe("eur.msappproxy.net", False, CITED)),)
+    (only,) = focus(Rules((RuleSet("app", "", "1", CITED.date, rows),), ()), name, 443).rules
+    assert [probe.expects_client_certificate for probe in only.probes] == [expects]
+
+
 def test_every_row_that_covers_the_name_stays() -> None:
     found = focus(RULES, "login.example", None)
     assert [ruleset.name for ruleset in found.rulesets] == ["app", "other"]

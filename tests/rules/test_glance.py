@@ -5,7 +5,7 @@ from __future__ import annotations
 from rules.audit import Audit
 from rules.glance import first_look
 from rules.kinds.tls_handshake import TlsHandshake
-from tests.rules.script import BOOTSTRAP, PLAN, RELAYS, RULES, SILENCE, World, healthy
+from tests.rules.script import BOOTSTRAP, PLAN, RELAYS, RULES, SILENCE, World, healthy, leaf, wanting
 
 
 def looked(world: World) -> list[str]:
@@ -33,6 +33,12 @@ def test_a_silent_name_is_named() -> None:
         looked(world)[-1]
         == f"First look: 3 of 4 service names answer at their first address; not {BOOTSTRAP}"
     )
+
+
+def test_a_server_that_wants_a_client_certificate_answers() -> None:
+    world = healthy()
+    world.when(TlsHandshake, wanting(leaf(BOOTSTRAP).chain), server_name=BOOTSTRAP)
+    assert looked(world)[-1] == "First look: 4 of 4 service names answer at their first address"
 
 
 def test_a_stale_sample_counts_neither_way() -> None:

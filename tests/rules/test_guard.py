@@ -13,7 +13,7 @@ from rules.guard import BROKEN_FAMILY_AFTER, RECHECK, RECHECK_AT, Guard, is_v6
 from rules.kinds.dns_chain import DnsQuestion
 from rules.kinds.tls_handshake import TlsHandshake
 from rules.observation import Observation
-from tests.rules.script import CUT, PLAN, REFUSED, SILENCE
+from tests.rules.script import CUT, PLAN, REFUSED, SILENCE, wanting
 
 FAST = replace(PLAN, pace="fast")
 
@@ -35,6 +35,14 @@ def silent(guard: Guard, count: int, when: float = 0.0) -> list[TlsHandshake]:
 )
 def test_families(address: str, v6: bool) -> None:
     assert is_v6(address) is v6
+
+
+@pytest.mark.parametrize("alert", [40, 0])
+def test_a_server_that_wants_a_client_certificate_answered_and_is_not_silent(alert: int) -> None:
+    guard = Guard(PLAN)
+    failure, facts = wanting((b"x",), alert)
+    guard.note(replace(met("203.0.113.1", failure), evidence=facts))
+    assert (list(guard.reached), list(guard.silent)) == (["203.0.113.1"], [])
 
 
 # --- families ----------------------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from tests.rules.script import (
     page,
     rows,
     shown,
+    wanting,
 )
 
 FIRST = "203.0.113.1"
@@ -116,6 +117,24 @@ def test_a_server_that_ends_the_session_without_a_client_certificate_is_reached(
     verdict = only(with_(facts), BOOTSTRAP, "http", FIRST)
     assert (verdict.status, verdict.cause) == (Status.PASS, "ok")
     assert "asked for the client certificate" in verdict.summary
+
+
+@pytest.mark.parametrize("alert", [40, 116, 0])
+def test_nothing_is_asked_inside_where_the_handshake_ends_for_want_of_a_client_certificate(
+    alert: int,
+) -> None:
+    report = with_(wanting(leaf(BOOTSTRAP).chain, alert))
+    found = [v for v in rows(report, BOOTSTRAP) if v.endpoint is not None and v.endpoint.address == FIRST]
+    assert [(v.check, v.status, v.cause) for v in found] == [
+        ("tcp", Status.PASS, "ok"),
+        ("tls", Status.PASS, "ok"),
+        ("http", Status.NOT_APPLICABLE, "ok"),
+    ]
+    assert "client certificate before any request" in found[-1].summary
+
+
+def test_nothing_is_told_of_a_request_inside_where_the_handshake_failed() -> None:
+    assert rows(with_(wanting(leaf(BOOTSTRAP).chain, 80)), BOOTSTRAP, "http") == []
 
 
 def test_a_status_inside_somebody_else_s_session_proves_nothing() -> None:

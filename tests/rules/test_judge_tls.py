@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 
 from rules.failure import Code, Failure, Stage
@@ -19,6 +21,7 @@ from tests.rules.script import (
     NOBODY,
     PUBLIC,
     QUIET,
+    RELAYS,
     ROOT,
     SIGN_IN,
     Scripted,
@@ -30,7 +33,9 @@ from tests.rules.script import (
     leaf,
     page,
     rows,
+    run,
     shown,
+    wanting,
 )
 
 FORGER = pki.authority(
@@ -214,6 +219,109 @@ def test_a_chain_that_was_seen_before_an_alert_is_judged() -> None:
 def test_a_genuine_chain_before_a_failure_never_passes() -> None:
     alert = Failure(Stage.TLS, Code.ALERT, "handshake failure", alert=40)
     assert bootstrap((alert, shown(leaf(BOOTSTRAP).chain))).status is Status.FAIL
+
+
+# --- a server that requires a client certificate -----------------------------------------------------------------
+
+ENDS = {
+    **{f"alert {n}": Failure(Stage.TLS, Code.ALERT, alert=n) for n in (40, 42, 46, 48, 49, 70, 80, 112, 116)},
+    "close_notify": Failure(Stage.TLS, Code.EOF, alert=0),
+    "fin": Failure(Stage.TLS, Code.EOF),
+    "rst": CUT,
+    "silence": Failure(Stage.TLS, Code.TIMEOUT),
+}
+ANSWERS = ("alert 40", "alert 42", "alert 46", "alert 49", "alert 116", "close_notify", "fin")
+OTHERWISE = {"close_notify": "tls.reset", "fin": "tls.reset", "rst": "tls.reset", "silence": "tls.timeout"}
+
+
+@pytest.mark.parametrize("newer", [True, False], ids=["1.3 answers", "no 1.3"])
+@pytest.mark.parametrize("hello", [None, "TLSv1.2"], ids=["no ServerHello", "ServerHello"])
+@pytest.mark.parametrize("end", ENDS)
+def test_every_end_of_a_handshake_with_a_genuine_server(end: str, hello: str | None, newer: bool) -> None:
+    """The table of version, request, proof of the key, our Certificate and end, to its cause."""
+    for asked, proven, sent in product((False, True), repeat=3) if hello else ((False, False, False),):
+        chain = leaf(BOOTSTRAP).chain if hello else ()
+        facts = shown(
+            chain,
+            version=hello,
+            handshake_s=None,
+            client_certificate_asked=asked,
+            key_proven=proven,
+            certificate_sent=sent,
+        )
+        world = healthy()
+        if not newer:
+            world.when(TlsHandshake, Failure(Stage.TLS, Code.ALERT, alert=70), hello="tls13")
+        world.when(TlsHandshake, (ENDS[end], facts), server_name=BOOTSTRAP, hello="connector")
+        report = judged(world, plan=QUIET)
+        verdict = rows(report, BOOTSTRAP, "tls")[0]
+        about_version = end == "alert 70" or (hello is None and end in ("alert 40",))
+        if asked and proven and sent and end in ANSWERS:
+            assert decided(verdict) == ("ok", Status.PASS)
+            assert "asks for a client certificate" in verdict.summary
+            assert (verdict.remedy, report.answer) == ("", Answer.YES)
+        elif newer and about_version:
+            assert decided(verdict) == ("tls.version", Status.FAIL)
+        else:
+            assert decided(verdict) == (OTHERWISE.get(end, "tls.alert"), Status.FAIL)
+            assert verdict.remedy
+
+
+def test_a_request_that_the_rule_set_does_not_expect_is_a_notice() -> None:
+    world = healthy().when(TlsHandshake, wanting(leaf(RELAYS[0]).chain), server_name=RELAYS[0])
+    report = judged(world, plan=QUIET)
+    verdict = rows(report, RELAYS[0], "tls")[0]
+    assert decided(verdict) == ("ok", Status.NOTICE)
+    assert "asks for a client certificate" in verdict.summary
+    assert "does not expect" in verdict.summary
+    assert report.answer is Answer.YES
+
+
+def test_no_second_look_is_taken_at_a_server_that_was_reached() -> None:
+    audit = run(
+        healthy().when(TlsHandshake, wanting(leaf(BOOTSTRAP).chain), server_name=BOOTSTRAP), plan=QUIET
+    )
+    asked = [s for s in audit.seen if isinstance(s, TlsHandshake) and s.server_name == BOOTSTRAP]
+    assert {(s.attempt, s.hello) for s in asked} == {(1, "connector")}
+
+
+def test_a_forged_chain_before_an_alert_stays_interception() -> None:
+    assert decided(bootstrap(wanting(leaf(BOOTSTRAP, FORGER).chain))) == ("tls.intercepted", Status.FAIL)
+    corporate = wanting((*leaf(BOOTSTRAP, CORPORATE).chain, pki.der(CORPORATE.certificate)))
+    assert bootstrap(corporate, healthy(system=SYSTEM)).cause == "tls.intercepted"
+
+
+@pytest.mark.parametrize(
+    ("chain", "cause"),
+    [
+        (leaf(BOOTSTRAP, ISSUING, days=-30).chain, "tls.expired"),
+        (leaf("other.example").chain, "tls.name-mismatch"),
+        (leaf(BOOTSTRAP, PUBLIC).chain, "tls.issuer-unexpected"),
+        (leaf(BOOTSTRAP, NOBODY).chain, "tls.untrusted"),
+    ],
+)
+def test_what_is_wrong_with_the_certificate_is_told_although_none_of_ours_was_sent(
+    chain: tuple[bytes, ...], cause: str
+) -> None:
+    assert bootstrap(wanting(chain)).cause == cause
+
+
+def test_reached_at_the_second_try_only_is_a_notice() -> None:
+    world = healthy().when(TlsHandshake, wanting(leaf(BOOTSTRAP).chain), server_name=BOOTSTRAP, attempt=2)
+    world.when(TlsHandshake, CUT, server_name=BOOTSTRAP, attempt=1)
+    verdict = rows(judged(world, plan=QUIET), BOOTSTRAP, "tls")[0]
+    assert decided(verdict) == ("ok", Status.NOTICE)
+    assert "second try" in verdict.summary
+
+
+def test_a_reset_where_tls_1_3_passes_is_a_reset_and_says_so() -> None:
+    verdict = rows(
+        judged(healthy().when(TlsHandshake, CUT, server_name=BOOTSTRAP, hello="connector"), plan=QUIET),
+        BOOTSTRAP,
+        "tls",
+    )[0]
+    assert decided(verdict) == ("tls.reset", Status.FAIL)
+    assert ("TLS 1.3", "comes through at this address") in verdict.details
 
 
 def test_a_verdict_shows_the_flow_for_a_search_in_the_firewall_s_log() -> None:

@@ -38,6 +38,7 @@ from tests.rules.script import (
     leaf,
     page,
     shown,
+    wanting,
 )
 
 DAY = 86_400.0
@@ -179,10 +180,10 @@ def test_what_is_no_document_stands_for_itself_alone(step: Step) -> None:
     assert document(step) is None
 
 
-@pytest.mark.parametrize("hello", ["tls13", "large"])
-def test_an_extra_hello_is_one_of_the_name(hello: str) -> None:
+@pytest.mark.parametrize(("hello", "end"), [("tls13", None), ("large", None), ("large", wanting((b"x",)))])
+def test_an_extra_hello_is_one_of_the_name(hello: str, end: tuple[Failure, TlsFacts] | None) -> None:
     extra = replace(SHAKE, hello=hello, path=None)  # type: ignore[arg-type]  # a test's short hand
-    memory = told(seen(extra, shown((b"x",))))
+    memory = told(seen(extra, end[1], end[0]) if end else seen(extra, shown((b"x",))))
     other = memory.get(replace(extra, address="203.0.113.2"))
     assert other is not None
     assert other.stale
@@ -342,9 +343,8 @@ def test_indexes_hold_what_is_known_and_nothing_else(script: list[tuple[int, int
             memory.drop(list(memory.known)[:2])
     known = set(memory.known)
     assert memory._essence.keys() == known
-    assert {s for steps in memory._of_name.values() for s in steps} == {
-        s for s in known if isinstance(s, NAMING)
-    }
+    named = {s for steps in memory._of_name.values() for s in steps}
+    assert named == {s for s in known if isinstance(s, NAMING)}
     assert {s for steps in memory._of_document.values() for s in steps} == {s for s in known if document(s)}
     assert {s for steps in memory._repeats.values() for s in steps} == {s for s in known if s.attempt > 1}
 

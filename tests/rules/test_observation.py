@@ -16,8 +16,8 @@ from rules.kinds.os_lookup import OsLookup
 from rules.kinds.tcp_connect import TcpConnect
 from rules.kinds.tls_handshake import TlsHandshake
 from rules.kinds.trust_store import TrustLookup
-from rules.observation import CONNECTIONS, EVIDENCE, KIND_OF, STEPS, Evidence, Observation, Step
-from tests.rules.script import healthy, run
+from rules.observation import CONNECTIONS, EVIDENCE, KIND_OF, STEPS, Evidence, Observation, Step, got_through
+from tests.rules.script import CUT, healthy, run, wanting
 
 EACH: tuple[Step, ...] = (
     LocalHost(),
@@ -35,6 +35,15 @@ def test_the_tables_hold_every_kind_with_its_evidence() -> None:
     assert set(EVIDENCE.values()) == set(get_args(Evidence))
     assert STEPS.keys() == EVIDENCE.keys()
     assert {KIND_OF[STEPS[word]] for word in STEPS} == set(STEPS)
+
+
+def test_what_got_through() -> None:
+    failure, facts = wanting((b"x",))
+    ended = Observation(EACH[4], 0.0, 0.1, failure, facts)
+    assert got_through(ended)
+    assert got_through(dataclasses.replace(ended, failure=None))
+    assert not got_through(dataclasses.replace(ended, evidence=None))
+    assert not got_through(dataclasses.replace(ended, failure=CUT))
 
 
 @pytest.mark.parametrize("step", EACH)

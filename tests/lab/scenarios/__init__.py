@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from tests.lab.scenario import Scenario
-from tests.lab.scenarios import healthy, host, http_revocation, resolution, tcp, tls, tls_devices
+from tests.lab.scenarios import (
+    client_certificates,
+    healthy,
+    host,
+    http_revocation,
+    resolution,
+    tcp,
+    tls,
+    tls_devices,
+)
 
 SCENARIOS: tuple[Scenario, ...] = (
     *healthy.SCENARIOS,
     *resolution.SCENARIOS,
     *tcp.SCENARIOS,
     *tls.SCENARIOS,
+    *client_certificates.SCENARIOS,
     *tls_devices.SCENARIOS,
     *http_revocation.SCENARIOS,
     *host.SCENARIOS,

@@ -21,6 +21,7 @@ from pathlib import Path
 from tests.lab.pki import Pki
 from tests.lab.revocation import Library, Responder
 from tests.lab.servers import client_hello
+from tests.lab.servers.client_certificate import ended_by_hand
 from tests.lab.servers.tls_behaviour import RAW_ANSWERS, Contexts
 from tests.lab.servers.tls_engine import TlsStream, send_reset
 from tests.lab.world import TENANT, TENANT_DOMAINS, Host, World
@@ -151,7 +152,10 @@ class Internet:
         if behaviour in RAW_ANSWERS:
             writer.write(RAW_ANSWERS[behaviour])
             return await writer.drain()
-        stream = TlsStream(self.contexts.get(host, behaviour), reader, writer, early)
+        context = self.contexts.get(host, behaviour)
+        if await ended_by_hand(behaviour, context, reader, writer, early):
+            return None
+        stream = TlsStream(context, reader, writer, early)
         await stream.handshake(drip=0.5 if behaviour == "drip" else 0.0)
         if (request := await read_request(stream)) is not None:
             await stream.write(self.dated(self.inside_tls(host, request[1])))

@@ -22,6 +22,7 @@ from typing import Any
 
 from tests.lab import pki, world
 from tests.lab.servers import client_hello
+from tests.lab.servers.client_certificate import ask
 from tests.lab.servers.internet import bounded, plain_answer, read_request, response
 from tests.lab.servers.tls_engine import TlsStream, send_reset
 
@@ -85,6 +86,7 @@ class Middlebox:
         self.kind: str = options["kind"]
         self.only: tuple[str, ...] = tuple(options.get("only", ()))
         self.alternate: bool = options.get("alternate", False)  # a name's first connection, its third, ...
+        self.requires: bool = options.get("requires", False)  # a client certificate, as the real server does
         self.met: Counter[str] = Counter()
         self.page: str = options.get("page", "html")
         self.file = directory / "forged.pem"
@@ -134,6 +136,8 @@ class Middlebox:
             self.file.write_text(pki.key_pem(leaf.key) + pki.pem(leaf.cert, *leaf.chain))
             self.contexts[name] = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.contexts[name].load_cert_chain(self.file)
+            if self.requires:
+                ask(self.contexts[name], "requires-certificate", self.pki)
         stream = TlsStream(self.contexts[name], reader, writer, early)
         await stream.handshake()
         if await read_request(stream) is not None:

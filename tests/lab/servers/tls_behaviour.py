@@ -11,6 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from tests.lab import pki
+from tests.lab.servers.client_certificate import ask, copied_key
 from tests.lab.world import Host
 
 DAY = datetime.timedelta(days=1)
@@ -40,11 +41,10 @@ class Contexts:
     def _make(self, host: Host, behaviour: str) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         leaf = leaf_for(self.pki, host, "huge" if behaviour == "oversize" else host.cert)
-        self._file.write_text(pki.key_pem(leaf.key) + pki.pem(leaf.cert, *leaf.chain))
+        key = copied_key(leaf.key) if behaviour == "copied-chain" else pki.key_pem(leaf.key)
+        self._file.write_text(key + pki.pem(leaf.cert, *leaf.chain))
         context.load_cert_chain(self._file)
-        if behaviour == "client-certificate":
-            context.verify_mode = ssl.CERT_OPTIONAL
-            context.load_verify_locations(cadata=self.pki.system_store())
+        ask(context, behaviour, self.pki)
         if behaviour == "tls13-only":
             context.minimum_version = ssl.TLSVersion.TLSv1_3
         if behaviour == "tls11-only":

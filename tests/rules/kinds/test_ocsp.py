@@ -150,24 +150,34 @@ def test_o4_a_responder_that_the_issuer_appointed_may_sign() -> None:
 
 
 @pytest.mark.parametrize(
-    ("certificate", "why"),
+    ("certificate", "circumstance", "why"),
     [
-        (responder(purpose=False), "did not appoint"),
-        (responder(signer="somebody"), "did not appoint"),
-        (responder(ends=WHEN - DAY), "out of date"),
-        (make("other", "other"), "not signed by the certificate's issuer"),
+        (responder(purpose=False), "no-purpose", "not for signing OCSP answers"),
+        (responder(signer="somebody"), "other-ca", "did not sign"),
+        (responder(ends=WHEN - DAY), "expired", "out of date"),
+        (make("other", "other"), "no-certificate", "no certificate of its signer"),
     ],
 )
-def test_o4_any_other_responder_may_not(certificate: bytes, why: str) -> None:
+def test_o4_a_responder_that_is_not_set_up_right(certificate: bytes, circumstance: str, why: str) -> None:
+    """RFC 6960 section 4.2.2.2: not accepted, and its operator's affair. Nothing shows that the answer was changed."""
     found = staple(signed(derived_key("responder"), responder(), (certificate,)))
-    assert (found.cause, found.valid, found.certificate) == ("ocsp.bad-signature", False, None)
+    assert (found.cause, found.circumstance) == ("ocsp.responder", circumstance)
+    assert (found.status, found.valid, found.certificate) == (Status.FAIL, False, None)
     assert why in found.summary
 
 
 def test_o4_no_certificate_and_fifty() -> None:
-    assert staple(signed(derived_key("responder"), responder())).cause == "ocsp.bad-signature"
+    assert staple(signed(derived_key("responder"), responder())).circumstance == "no-certificate"
     fifty = (*(make(f"c{n}", "x") for n in range(50)), responder())
-    assert staple(signed(derived_key("responder"), responder(), fifty)).cause == "ocsp.bad-signature"
+    assert staple(signed(derived_key("responder"), responder(), fifty)).cause == "ocsp.responder"
+
+
+def test_an_answer_that_names_its_signer_and_is_not_by_its_key_was_changed_or_forged() -> None:
+    mine = responder()
+    for good in (signed(), signed(derived_key("responder"), mine, (mine,))):
+        made = ocsp.load_der_ocsp_response(good).signature
+        found = staple(good.replace(made, made[:-1] + bytes([made[-1] ^ 1])))
+        assert (found.cause, found.circumstance, found.valid) == ("ocsp.bad-signature", "", False)
 
 
 def test_an_answer_about_another_certificate_is_no_answer() -> None:

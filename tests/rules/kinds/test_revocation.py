@@ -15,6 +15,7 @@ from rules.failure import LOCAL_CODES, Code, Failure, Stage
 from rules.kinds.http_fetch import HttpExchange
 from rules.kinds.revocation import (
     CrlJudgement,
+    Held,
     digest_crl,
     expires,
     judge_crl,
@@ -31,6 +32,7 @@ from tests.rules.certs import DAY, HOST, NOW, PKI, WHEN, ca, chain, make
 LEAF = chain(OCSP02)[0]
 SERIAL = facts(LEAF).serial
 URL = AUTHORITIES[OCSP02].sources.crls[0]
+HELD = Held((LEAF,), URL)
 ISSUERS = (ca(OCSP02), ca(TLSG2, G2), ca(G2))
 
 AUTHORITY = pki.authority("Responder CA")
@@ -53,8 +55,9 @@ def judge(
     failure: Failure | None = None,
     issuers: tuple[bytes, ...] = ISSUERS,
     now: float = NOW,
+    held: Held = HELD,
 ) -> CrlJudgement:
-    return judge_crl(exchange, failure, issuers, (SERIAL,), now, "crl.example")
+    return judge_crl(exchange, failure, issuers, (SERIAL,), now, "crl.example", held)
 
 
 def test_a_good_crl() -> None:
@@ -90,14 +93,19 @@ def test_a_crl_from_the_future() -> None:
     assert (found.cause, found.status) == ("crl.stale", Status.WARN)
 
 
-def test_a_crl_of_a_ca_that_is_not_at_hand_is_no_accusation() -> None:
-    found = judge(answer(), issuers=(ca(G2),))
-    assert (found.cause, found.status, found.valid, found.reachable) == (
-        "crl.unverified",
-        Status.NOTICE,
-        None,
-        True,
-    )
+def test_another_ca_s_list_is_none_and_one_of_a_ca_that_nobody_knows_proves_nothing() -> None:
+    other = judge(answer(), issuers=(ca(G2),))
+    assert (other.cause, other.status, other.valid) == ("crl.wrong-issuer", Status.FAIL, False)
+    assert OCSP02 in other.summary
+    assert G2 in other.summary
+    for issuers in ((ca(G2),), ()):
+        unknown = judge(answer(), issuers=issuers, held=Held(url=URL, bound=False))
+        assert (unknown.cause, unknown.status, unknown.valid, unknown.reachable) == (
+            "crl.unverified",
+            Status.INCONCLUSIVE,
+            None,
+            True,
+        )
 
 
 def test_a_leaf_or_a_namesake_cannot_have_signed_it() -> None:

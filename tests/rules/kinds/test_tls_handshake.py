@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import product
 from typing import get_args
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from rules.kinds.tls_handshake import Hello, TlsFacts, TlsHandshake
+from rules.failure import Code, Failure, Stage
+from rules.kinds.tls_handshake import CERTIFICATE_ALERTS, Hello, TlsFacts, TlsHandshake, wants_certificate
 from rules.observation import CONNECTIONS
 from tests.rules.script import BOOTSTRAP, QUIET, SIGN_IN, healthy, judged, leaf, rows, shown
 
@@ -50,3 +55,37 @@ def test_whether_a_client_certificate_was_asked_for_is_told_and_never_a_fault(as
     tls = rows(report, BOOTSTRAP, "tls")[0]
     assert tls.status.value == "pass"
     assert (("client certificate", "asked for, as the service does") in tls.details) is asked
+
+
+# --- the end of a handshake for want of a client certificate -------------------------------------------------------
+
+WHOLE = TlsFacts(0.01, version="TLSv1.2", chain=(b"x",), client_certificate_asked=True, key_proven=True,
+                 certificate_sent=True)  # fmt: skip
+
+
+def test_the_alerts_are_those_that_answer_a_missing_certificate() -> None:
+    assert {40, 42, 46, 49, 116} == CERTIFICATE_ALERTS  # RFC 5246 section 7.2.2, RFC 8446 section 6.2
+
+
+@given(number=st.integers(0, 255))
+def test_any_other_alert_is_what_it_was(number: int) -> None:
+    end = Failure(Stage.TLS, Code.ALERT, alert=number)
+    assert wants_certificate(WHOLE, end) is (number in (40, 42, 46, 49, 116))
+
+
+@given(code=st.sampled_from(Code), stage=st.sampled_from(Stage))
+def test_an_orderly_close_answers_as_well_and_nothing_else_does(code: Code, stage: Stage) -> None:
+    assert wants_certificate(WHOLE, Failure(stage, code)) is ((stage, code) == (Stage.TLS, Code.EOF))
+
+
+def test_all_of_it_must_have_been_seen() -> None:
+    end = Failure(Stage.TLS, Code.ALERT, alert=40)
+    for asked, proven, sent in product((False, True), repeat=3):
+        facts = replace(WHOLE, client_certificate_asked=asked, key_proven=proven, certificate_sent=sent)
+        assert wants_certificate(facts, end) is (asked and proven and sent)
+
+
+def test_a_handshake_that_is_done_needs_no_excuse_and_an_old_recording_has_none() -> None:
+    assert not wants_certificate(WHOLE, None)
+    old = TlsFacts(0.01, version="TLSv1.2", chain=(b"x",), client_certificate_asked=True)
+    assert not wants_certificate(old, Failure(Stage.TLS, Code.ALERT, alert=40))

@@ -1,0 +1,89 @@
+"""Servers that ask for a client certificate, and how they end a TLS 1.2 handshake in which none is sent.
+
+Behaviours of `Host.tls`, by what OpenSSL does of itself:
+
+- `requires-certificate`: ends with its own alert (40 in TLS 1.2, 116 after the handshake in TLS 1.3);
+- `requires-certificate-12`: the same, without TLS 1.3;
+- `copied-chain`: as the first one, with the genuine chain and a key that is not the chain's.
+
+And, in TLS 1.2, ended by hand: `asks, then END` after the client's second flight has come; `asks, END too early` before
+ServerHelloDone went out. END is `alert N`, `close_notify`, `fin` or `rst`. In TLS 1.3 these do as the first one does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import re
+import ssl
+from contextlib import suppress
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from tests.lab import pki
+from tests.lab.servers.tls_engine import CHUNK, send_reset
+
+_BY_HAND = re.compile(r"asks, (then )?(alert [0-9]+|close_notify|fin|rst)( too early)?")
+_DONE = bytes.fromhex(
+    "16 03 03 0004 0e 000000"
+)  # ServerHelloDone in a record of its own: TLS 1.2 alone has it
+_KEY = b"\x04\x20"  # RFC 5915 section 3: the private key of a P-256 key is an OCTET STRING of 32 bytes
+
+
+def ask(context: ssl.SSLContext, behaviour: str, made: pki.Pki) -> None:
+    """Let the context ask for a client certificate, where the behaviour is one of these."""
+    if behaviour in ("requires-certificate", "requires-certificate-12", "copied-chain"):
+        context.verify_mode = ssl.CERT_REQUIRED
+    elif behaviour == "client-certificate" or _BY_HAND.fullmatch(behaviour):
+        context.verify_mode = ssl.CERT_OPTIONAL
+    else:
+        return
+    context.load_verify_locations(cadata=made.system_store())
+    if behaviour == "requires-certificate-12":
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+
+
+def copied_key(key: ec.EllipticCurvePrivateKey) -> str:
+    """A key file (PEM) with the public half of `key` and another private one: what a copied certificate looks like."""
+    known, other = (
+        k.private_bytes(Encoding.DER, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+        for k in (key, pki.derived_key("whoever copied it"))
+    )
+    at, there = known.index(_KEY) + 2, other.index(_KEY) + 2
+    made = base64.encodebytes(known[:at] + other[there : there + 32] + known[at + 32 :]).decode()
+    return f"-----BEGIN EC PRIVATE KEY-----\n{made}-----END EC PRIVATE KEY-----\n"
+
+
+async def ended_by_hand(
+    behaviour: str,
+    context: ssl.SSLContext,
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    early: bytes,
+) -> bool:
+    """End a TLS 1.2 handshake as the behaviour says. False, and nothing was sent, where it is none of these or TLS 1.3."""
+    known = _BY_HAND.fullmatch(behaviour)
+    if known is None:
+        return False
+    came, out = ssl.MemoryBIO(), ssl.MemoryBIO()
+    came.write(early)
+    tls = context.wrap_bio(came, out, server_side=True)
+    with suppress(ssl.SSLWantReadError):
+        tls.do_handshake()
+    flight = out.read()
+    if not flight.endswith(_DONE):
+        return False  # TLS 1.3
+    writer.write(flight.removesuffix(_DONE) if known[3] else flight)
+    await writer.drain()
+    if known[1]:
+        await reader.read(CHUNK)
+    end = known[2]
+    if end == "rst":
+        send_reset(writer)
+        return True
+    if end != "fin":
+        level, number = (1, 0) if end == "close_notify" else (2, int(end.split()[1]))
+        writer.write(bytes((21, 3, 3, 0, 2, level, number)))
+        await writer.drain()
+    return True

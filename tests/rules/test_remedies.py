@@ -1,0 +1,131 @@
+"""The table of advice: each row with a network in which it appears, and a neighbour in which it must not.
+
+The networks are the lab's recorded scenarios (tests/scenarios), judged by today's rules.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+import pytest
+
+from rules.causes import owner
+from rules.remedies import ADVICE, ANY, BY_CAUSE, Advice, advice, remedy
+from tests.rules import goldens
+
+Row = tuple[str, str]
+
+#: Row of the table: (a scenario in which it is said, a neighbour in which it must not be said).
+SCENES: dict[Row, tuple[str, str]] = {
+    (ANY, "this-host-alone"): ("hosts-file-pin", "service-dropped"),
+    ("local.no-route", ""): ("no-network", "all-443-dropped"),
+    ("local.no-resolver", ""): ("resolver-dead", "one-of-two-resolvers-dead"),
+    ("local.no-resolver", "knows-no-public-name"): ("resolver-knows-no-public-name", "resolver-dead"),
+    ("local.clock-skew", ""): ("clock-wrong", "expired"),
+    ("proxy.not-tested", ""): ("proxy-set-direct-fails", "service-dropped"),
+    ("path.family-broken", ""): ("ipv6-black-hole", "no-ipv6"),
+    ("path.sweep-detected", ""): ("sweep-detecting-firewall", "all-443-dropped"),
+    ("audit.no-tenant", ""): ("no-tenant", "healthy"),
+    ("audit.not-on-list", ""): ("healthy", "no-network"),
+    ("dns.nxdomain", ""): ("split-horizon-empty", "zone-refused"),
+    (ANY, "zone-unknown"): ("split-horizon-empty", "zone-servfail"),
+    ("dns.no-address", ""): ("name-without-address", "split-horizon-empty"),
+    ("dns.servfail", ""): ("zone-servfail", "zone-refused"),
+    ("dns.refused", ""): ("zone-refused", "zone-servfail"),
+    ("dns.timeout", ""): ("zone-never-answered", "one-of-two-resolvers-dead"),
+    ("dns.timeout", "resolver-named"): ("one-of-two-resolvers-dead", "zone-never-answered"),
+    ("dns.chain-broken", ""): ("chain-broken-later", "cname-loop"),
+    ("dns.chain-loop", ""): ("cname-loop", "endless-chain"),
+    ("dns.chain-too-long", ""): ("endless-chain", "cname-loop"),
+    ("dns.malformed", ""): ("malformed-answer", "junk-datagrams"),
+    ("dns.tcp-blocked", ""): ("tcp53-blocked", "zone-never-answered"),
+    ("dns.sinkholed", ""): ("sinkholed", "split-horizon-private"),
+    ("dns.private-address", ""): ("split-horizon-private", "private-genuine"),
+    ("dns.synthetic", ""): ("synthetic-answers", "dns64"),
+    ("dns.wildcarded", ""): ("wildcard-everything", "invented-names-exist"),
+    ("dns.wildcarded", "canary"): ("invented-names-exist", "sinkholed"),
+    ("dns.resolvers-disagree", ""): ("resolvers-disagree", "one-of-two-resolvers-dead"),
+    ("dns.os-differs", ""): ("hosts-file-loopback", "sinkholed"),
+    ("dns.os-differs", "address-fails"): ("hosts-file-pin", "hosts-file-loopback"),
+    ("tcp.timeout", ""): ("service-dropped", "service-reset"),
+    ("tcp.reset", ""): ("service-reset", "service-dropped"),
+    ("tcp.unreachable", ""): ("service-prohibited", "service-reset"),
+    ("tcp.accept-all", ""): ("accepts-everything", "healthy"),
+    ("tls.intercepted", ""): ("intercepted-by-squid", "private-ca"),
+    ("tls.untrusted", ""): ("private-ca", "intercepted-by-squid"),
+    ("tls.self-signed", ""): ("self-signed", "private-ca"),
+    ("tls.issuer-unexpected", ""): ("other-public-ca", "new-issuing-ca"),
+    ("tls.revoked", ""): ("revoked", "expired"),
+    ("tls.expired", "clock-agrees"): ("expired", "clock-wrong"),
+    ("tls.not-yet-valid", ""): ("not-yet-valid", "expired"),
+    ("tls.name-mismatch", ""): ("name-mismatch", "intercepted-by-squid"),
+    ("tls.incomplete-chain", ""): ("chain-incomplete-for-good", "chain-completed-by-aia"),
+    ("tls.version", ""): ("tls11-only", "alert"),
+    ("tls.malformed", ""): ("oversize-certificate", "not-tls"),
+    ("tls.reset", ""): ("reset-by-name", "silent-by-name"),
+    ("tls.timeout", ""): ("silent-by-name", "reset-by-name"),
+    ("tls.alert", ""): ("alert", "reset-by-name"),
+    ("tls.not-tls", ""): ("not-tls", "silent-by-name"),
+    ("tls.large-hello-blocked", ""): ("large-hello-dropped", "silent-by-name"),
+    ("http.block-page", ""): ("block-page-200", "redirected-on-80"),
+    ("http.redirected", ""): ("redirected-on-80", "block-page-200"),
+    ("crl.unreachable", ""): ("port-80-dropped", "html-instead-of-crl"),
+    ("crl.not-a-crl", ""): ("html-instead-of-crl", "stale-crl"),
+    ("crl.stale", ""): ("stale-crl", "forged-crl"),
+    ("crl.bad-signature", ""): ("forged-crl", "stale-crl"),
+    ("crl.revoked", ""): ("revoked", "forged-crl"),
+    ("ocsp.unreachable", ""): ("port-80-dropped", "ocsp-bad-signature"),
+    ("ocsp.not-ocsp", ""): ("block-page-200", "ocsp-bad-signature"),
+    ("ocsp.bad-signature", ""): ("ocsp-bad-signature", "ocsp-unauthorized"),
+    ("ocsp.revoked", ""): ("revoked", "ocsp-unauthorized"),
+}
+
+
+@cache
+def said(scenario: str) -> frozenset[Row]:
+    """The rows that give the remedies of a recorded scenario."""
+    found = [v for v in goldens.golden(scenario).verdicts if v.remedy]
+    return frozenset(row for v in found for row, a in ADVICE.items() if a is advice(v.cause, v.circumstance))
+
+
+@pytest.mark.parametrize("row", SCENES, ids=":".join)
+def test_a_row_is_said_where_it_fits_and_not_next_door(row: Row) -> None:
+    there, next_door = SCENES[row]
+    assert row in said(there)
+    assert row not in said(next_door)
+
+
+def test_every_row_that_a_recording_shows_has_its_scenes() -> None:
+    shown = {row for name in goldens.NAMES for row in said(name)}
+    assert shown <= set(SCENES) <= set(ADVICE)
+
+
+def test_what_was_seen_comes_before_the_cause_and_the_cause_before_nothing() -> None:
+    assert (
+        remedy("tls.expired", "clock-agrees") != remedy("tls.expired") == remedy("tls.expired", "unheard-of")
+    )
+    assert remedy("tcp.reset", "this-host-alone") == remedy("tls.alert", "this-host-alone")
+    assert remedy("ok") == remedy("audit.bug", "") == ""
+    assert owner("tcp.reset", "this-host-alone") == "host" != owner("tcp.reset")
+
+
+def test_the_places_of_a_text_are_filled_with_what_was_given_and_with_nothing_else() -> None:
+    assert "TCP port 443" in remedy("tcp.timeout", port=443)
+    assert "{x}" in remedy("audit.not-on-list", host="{x}")  # a peer's name is a value and no format
+
+
+@pytest.mark.parametrize(
+    ("row", "found"), ADVICE.items(), ids=lambda value: ":".join(value) if isinstance(value, tuple) else ""
+)
+def test_a_text_is_a_sentence_for_a_person(row: Row, found: Advice) -> None:
+    assert re.fullmatch(r"[A-Z].*\.", found.text)
+    assert len(found.text) < 400
+    assert row[0] == ANY or re.fullmatch(r"[a-z0-9]+\.[a-z0-9-]+", row[0])
+    assert re.fullmatch(r"[a-z0-9-]*", row[1])
+
+
+def test_by_cause_alone_is_what_is_said_where_nothing_more_is_known() -> None:
+    assert {
+        cause: remedy(cause) for cause in BY_CAUSE if "{" not in BY_CAUSE[cause]
+    }.items() <= BY_CAUSE.items()
