@@ -38,6 +38,15 @@ def spoilt(which: str) -> Iterator[Lab]:
         yield lab
 
 
+def patient(lab: Lab) -> str:
+    """The lab's configuration with the time that a list has outside of it: the machine may be busy."""
+    file = lab.directory / "wayclear.toml"
+    text = file.read_text(encoding="utf-8")
+    assert "crl = 5.0" in text
+    file.write_text(text.replace("crl = 5.0", "crl = 60.0"), encoding="utf-8")
+    return str(file)
+
+
 def fetches(lab: Lab) -> int:
     """Connections to port 80 so far."""
     listed = lab.run(["nft", "-j", "list", "table", "inet", "lists"], network="firewall").stdout
@@ -50,18 +59,20 @@ def fetches(lab: Lab) -> int:
 def test_an_audit_stays_small(which: str, pace: str) -> None:
     with spoilt(which) as lab:
         peak, out = lab.directory / "peak", lab.directory / "report.json"
-        argv = [*PROGRAM, "audit", "--config", f"{lab.directory}/wayclear.toml", "--pace", pace]
+        argv = [*PROGRAM, "audit", "--config", patient(lab), "--pace", pace]
         argv += ["--format", "json", "--output", str(out)]
         lab.run([sys.executable, "-c", WRAPPER, str(peak), *argv], timeout=500)
         seen = json.loads(out.read_text(encoding="utf-8"))["observations"]
         needed = int(peak.read_text())
-    assert max((o["facts"] or {}).get("size", 0) for o in seen if o["kind"] == "http_fetch") > 30_000_000
+    came = sum((o["facts"] or {}).get("size", 0) for o in seen if o["kind"] == "http_fetch")
+    assert came > 100_000_000, "lists were read, one after the other"
     assert needed < MOST, f"{needed} MiB"
 
 
 @pytest.mark.parametrize("which", ["same", "others"])
 def test_the_daemon_stays_small(which: str) -> None:
     with spoilt(which) as lab:
+        patient(lab)
         daemon = serve(lab)
         until("every address was met", lambda: fetches(lab) > FETCHES, within=500, every=2.0)
         assert daemon.get("/-/healthy").status == 200
