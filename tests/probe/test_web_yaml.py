@@ -52,9 +52,9 @@ def test_c3_an_alias_bomb_costs_nothing() -> None:
     tracemalloc.start()
     begin = time.process_time()
     assert why(BOMB).startswith("web.yml:1: uses an anchor or an alias")
-    took, (_, peak) = time.perf_counter() - begin, tracemalloc.get_traced_memory()
+    took, (_, peak) = time.process_time() - begin, tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert took < 0.05
+    assert took < 2, "thousandths of a second as a rule; without end where it is expanded"
     assert peak < 10_000_000
 
 
