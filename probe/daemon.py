@@ -285,9 +285,7 @@ class Daemon:
         if appliance is not None:
             prober = self._probers.fitting(config)
             try:
-                plan = await self._planner.plan(
-                    config, rules, prober, appliance.asker, quiet=bool(pausing(config))
-                )
+                plan = await self._planner.plan(config, rules, prober, appliance.asker, quiet=pausing(config))
             except BaseException:
                 await self._probers.refuse(prober)
                 raise

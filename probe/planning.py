@@ -59,9 +59,15 @@ class Planner:
         self._lookups: dict[Hashable, _Lookup] = {}
 
     async def plan(
-        self, config: Config, rules: Rules, prober: Prober, rate: Spends | None = None, *, quiet: bool = False
+        self,
+        config: Config,
+        rules: Rules,
+        prober: Prober,
+        rate: Spends | None = None,
+        *,
+        quiet: object = None,
     ) -> Plan:
-        """A plan; its notes say where its tenant is none, or is not of now. `quiet`: without a packet.
+        """A plan; its notes say where its tenant is none, or is not of now. `quiet`: without a packet, where there is anything.
 
         `rate` is what the lookup's connections take their tokens from; None before there is one.
         """
