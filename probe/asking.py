@@ -186,7 +186,12 @@ class Asker:
         step = seen.step
         if new:
             self._differs(step)
-        if isinstance(step, DnsQuestion) and 0 < self._memory.silent(step.resolver) <= SECOND_OPINIONS:
+        walks = isinstance(step, DnsQuestion) and step.walk
+        if (
+            isinstance(step, DnsQuestion)
+            and not walks
+            and 0 < self._memory.silent(step.resolver) <= SECOND_OPINIONS
+        ):
             self._silent(step.resolver, step.name)
         return new
 

@@ -1,6 +1,6 @@
 """One HTTP/1.1 request and the answer to it, without I/O: h11 inside, with caps on everything that a peer may send.
 
-Sends no Accept-Encoding, keeps no state, follows nothing. Used by plain HTTP and by the GET inside a TLS session.
+Asks for no coding, keeps no state, follows nothing. Used by plain HTTP and by the GET inside a TLS session.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Callable
 import h11
 
 from probe.failure import classify
+from probe.http_head import HeadReader
 from probe.limits import Limits
 from probe.version import VERSION
 from rules.display import display
@@ -34,6 +35,7 @@ def request(
         ("Host", literal if port == default_port else f"{literal}:{port}"),
         ("User-Agent", USER_AGENT),
         ("Accept", "*/*"),
+        ("Accept-Encoding", "identity"),  # without it any coding is welcome (RFC 9110 section 12.5.3)
         ("Connection", "close"),
     ]
     if body is not None:
@@ -82,10 +84,16 @@ class ResponseReader:
         self._wire = 0
         self._pieces = 0
         self._interim = 0
+        self._heads = HeadReader(limits.header_bytes)
         self._h11 = h11.Connection(h11.CLIENT, max_incomplete_event_size=limits.header_bytes)
         # h11 reads answers only after it has seen a request; which one it was does not matter to the answer.
         self._h11.send(h11.Request(method="GET", target="/", headers=[("Host", "-")]))
         self._h11.send(h11.EndOfMessage())
+
+    @property
+    def repaired(self) -> tuple[str, ...]:
+        """What was odd about the head and was read all the same: see `probe/http_head.py`."""
+        return self._heads.oddities if self.status is not None else ()
 
     @property
     def sha256(self) -> str:
@@ -103,14 +111,21 @@ class ResponseReader:
             self._fail(Code.TOO_LARGE, f"{self._wire} bytes for {self.size} bytes of body")
         else:
             try:
-                self._h11.receive_data(data)
-                while not self.done and self._take(self._h11.next_event()):
-                    pass
+                plain = self._heads.feed(data)
+                if plain:
+                    self._read(plain)
+                if not data and not self.done:
+                    self._read(b"")
             except h11.RemoteProtocolError as error:
                 if data:
                     self._end(classify(error, Stage.HTTP))
         if not data and not self.done:
             self._fail(Code.EOF, "closed before the answer was whole")
+
+    def _read(self, plain: bytes) -> None:
+        self._h11.receive_data(plain)
+        while not self.done and self._take(self._h11.next_event()):
+            pass
 
     def give_up(self, failure: Failure) -> None:
         """The connection ended in `failure`: nothing more will come."""

@@ -12,18 +12,20 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Protocol
 
 from rules.candidates import Candidate, candidates, stale
 from rules.chains import Chains, Wants
+from rules.dns_walk import Walks, failing
 from rules.failure import Code
 from rules.fetches import CRL_CAP, Fetches, Wanted
 from rules.guard import RECHECK, Guard, is_v6
 from rules.kinds.crl import issuer_name
 from rules.kinds.dns_chain import DnsQuestion
-from rules.kinds.http_fetch import HttpExchange, HttpFetch
+from rules.kinds.http_fetch import HttpExchange, HttpFetch, is_html
 from rules.kinds.local_host import HostFacts, LocalHost
 from rules.kinds.os_lookup import OsLookup
 from rules.kinds.tcp_connect import TcpConnect
@@ -74,6 +76,7 @@ class Audit:
         self.tenant = plan.tenant
         self.targets: tuple[Target, ...] = ()
         self.names = Names(())
+        self.walks = Walks()
         self.chains = Chains(rules.cas)
         self.fetches = Fetches()
         self.guard = Guard(plan)
@@ -88,6 +91,7 @@ class Audit:
             tuple[float, int, Observation]
         ] = []  # a heap: answers at hand, the earliest ended first
         self._by_host: dict[str, list[Target]] = defaultdict(list)
+        self._unresolved: set[str] = set()  # names of targets whose resolution is not complete
         self._candidates: dict[str, tuple[Candidate, ...]] = {}
         self._users: dict[tuple[bytes, ...], list[Observation]] = defaultdict(list)
         self._ocsp_names: frozenset[str] = frozenset()
@@ -162,17 +166,21 @@ class Audit:
         match seen.step:
             case LocalHost():
                 self._begin(seen)
+            case DnsQuestion(walk=True):
+                self._look_up(self.walks.record(seen))
             case DnsQuestion() | OsLookup():
                 self._progress(self.names.record(seen))
             case TlsHandshake():
                 self._handshake(seen, seen.step)
             case HttpFetch():
-                self._exchange(seen, seen.step)
+                if seen.step != self.canary_page():
+                    self._exchange(seen, seen.step)
             case TrustLookup(subject=subject):
                 roots = seen.evidence if isinstance(seen.evidence, TrustRoots) else None
                 self._chains_want(self.chains.looked_up(subject, roots))
             case TcpConnect():
-                pass
+                if seen.failure is None:
+                    self._compare()
 
     def _begin(self, seen: Observation) -> None:
         facts = seen.evidence
@@ -194,6 +202,7 @@ class Audit:
         self._responder_names = responder_names(self.targets)
         service = dict.fromkeys(t.host for t in self.targets if t.rule.group is Group.SERVICE and t.host)
         self._extra_names = frozenset(list(service)[:MAX_EXTRA_NAMES])
+        self._unresolved = set(self._by_host)
         for host in self._by_host:
             self._progress(self.names.ask(host))
         if self.plan.extras:
@@ -204,16 +213,37 @@ class Audit:
         """A name that nobody has: a resolver that answers it answers anything."""
         return DnsQuestion(resolver, f"wayclear-{self.plan.nonce}.example.com", "A")
 
+    def _compare(self) -> None:
+        """Ask the address where nothing is for a page: once, and only where there is something to compare."""
+        page = self.canary_page()
+        if page is not None and self.plan.extras:
+            self._emit(Phase.EXTRA, page)
+
+    def canary_page(self) -> HttpFetch | None:
+        """A page from the address where nothing is: a device that answers there answers for others as well. The name is
+        one that nobody has, so that a proxy which goes by the name has no host to ask."""
+        if not self.plan.canary_address:
+            return None
+        address, _ = _canary_address(self.plan)
+        return HttpFetch(address, 80, f"wayclear-{self.plan.nonce}.example.com", "/")
+
     def _progress(self, progress: NameProgress) -> None:
-        for question in progress.ask:
-            self._emit(Phase.LOOK_UP, question)
+        self._look_up(progress.ask)
         for host in progress.resolved:
             self._resolved(host)
         if progress.resolved and all(h.dead for h in self.names.health.values()):
             self.stop("no-resolver")
 
+    def _look_up(self, questions: Iterable[DnsQuestion | OsLookup]) -> None:
+        for question in questions:
+            self._emit(Phase.LOOK_UP, question)
+
     def _resolved(self, host: str) -> None:
         assert self.host is not None  # a name is asked for only after the host's facts
+        if host in self._unresolved:
+            self._unresolved.remove(host)
+            if not self._unresolved:
+                self._look_up(self.walks.begin(failing(self.names, self.targets)))
         found = candidates(self.names, host, self.host, self.plan) or stale(
             self.last_good.get(host, ()), self.host, self.plan
         )
@@ -274,10 +304,8 @@ class Audit:
         if again is not None:
             self._emit(Phase.FIRST, again)
         if self.guard.opened and self.plan.canary_address and self.plan.extras:
-            address, _, port = self.plan.canary_address.rpartition(":")
-            self._emit(
-                Phase.EXTRA, TcpConnect(address.strip("[]"), int(port))
-            )  # once: a step is never asked twice
+            address, port = _canary_address(self.plan)
+            self._emit(Phase.EXTRA, TcpConnect(address, port))  # once: a step is never asked twice
         if self.guard.exhausted(seen.started + seen.elapsed):
             self.stop("sweep")
 
@@ -355,12 +383,19 @@ class Audit:
                 self._emit(Phase.LOCAL, TrustLookup(name))
         if step.host in self._by_host and self.suspicions.page(seen):
             self._doubt(seen, step)
+        if step.purpose == "reach" and isinstance(seen.evidence, HttpExchange) and is_html(seen.evidence):
+            self._compare()  # whose page is it? a device on port 80 alone lets the canary's other port be
 
 
 def _phase(target: Target, index: int) -> Phase:
     if index:
         return Phase.REST
     return Phase.FIRST if target.rule.group is Group.SERVICE else Phase.OTHERS
+
+
+def _canary_address(plan: Plan) -> tuple[str, int]:
+    address, _, port = plan.canary_address.rpartition(":")
+    return address.strip("[]"), int(port)
 
 
 def _extra(step: TlsHandshake | HttpFetch) -> bool:

@@ -18,6 +18,7 @@ from rules.ruleset import CaSet, Interceptor
 from rules.trust import ChainJudgement
 from rules.verdict import Confidence
 from rules.wildcard import matches
+from rules.zones import zone
 
 SHOWN = 100  #: characters of a peer's name in a sentence
 LISTED = 8  #: names and addresses that are listed in the evidence
@@ -83,8 +84,9 @@ def judge_handshakes(
     """The interceptors among these handshakes, the one with the most handshakes first.
 
     Handshakes belong together by the key of their root, where it is known, else by the key that issued.
-    A key with an intercepted chain is one; so is a key of untrusted chains that stands above two unrelated names (their
-    last two labels differ) or calls itself by a brand of `cas`.
+    A key with an intercepted chain is one; so is a key of untrusted chains that stands above two unrelated names (of two
+    zones, see `rules/zones.py`) or calls itself by a brand of `cas`. Two customers under one suffix of the private section
+    count as related: the error is a private certificate called untrusted where it was interception, never the reverse.
     """
     by_key: dict[str, list[Handshake]] = {}
     for one in handshakes:
@@ -98,12 +100,6 @@ def judge_handshakes(
         if (reason := _reason(mine, brands))
     ]
     return tuple(sorted(found, key=lambda finding: -len(finding.handshakes)))
-
-
-def zone(name: str) -> str:
-    """The part by which names count as related: the last two labels. Coarser than the public suffix list on purpose: it
-    may call unrelated names related ("a.co.uk", "b.co.uk"), never the reverse for one owner's zone."""
-    return ".".join(name.rstrip(".").lower().split(".")[-2:])
 
 
 def product_of(certs: Iterable[CertFacts], interceptors: tuple[Interceptor, ...]) -> str:

@@ -13,7 +13,15 @@ from rules.fetches import Wanted
 from rules.judge_sources import off_list, page, source, unfetched
 from rules.kinds.crl_scope import uri
 from rules.kinds.http_fetch import HttpExchange, HttpFetch
-from rules.kinds.revocation import CrlJudgement, Held, OcspJudgement, judge_crl, judge_ocsp, split_url
+from rules.kinds.revocation import (
+    CrlJudgement,
+    Held,
+    OcspJudgement,
+    judge_crl,
+    judge_ocsp,
+    judge_staple,
+    split_url,
+)
 from rules.observation import Observation
 from rules.remedies import BY_CAUSE, remedy
 from rules.targets import Target
@@ -22,6 +30,8 @@ from rules.verdict import Endpoint, Status, Verdict
 
 #: What is said of a cause where nothing more is known of it.
 _REMEDIES = BY_CAUSE
+#: Causes of a responder that says nothing of its own: no connection, or one on which HTTP fails.
+UNHEARD = frozenset({"ocsp.unreachable", "http.timeout", "http.reset", "http.malformed"})
 
 
 def judge_revocation(context: Context) -> Iterator[Verdict]:
@@ -50,7 +60,7 @@ def judge_document(
         found.status,
         found.cause,
         found.summary,
-        remedy(found.cause, found.circumstance) if found.status is not Status.PASS else "",
+        remedy(found.cause, found.circumstance) if found.status in (Status.FAIL, Status.WARN) else "",
         target.rule.severity.value,
         target.rule.citation.id,
         context.evidence(*attempts),
@@ -82,6 +92,14 @@ def revoked_by(context: Context, judgement: ChainJudgement) -> str:
                 which = f" of {facts(der).subject_cn or 'an issuer'}" if place else ""
                 return f"the certificate{display(which, 100)} is revoked (by {url})"
     return ""
+
+
+def stapled(context: Context, judgement: ChainJudgement, staple: bytes | None) -> OcspJudgement | None:
+    """The OCSP answer that a server sent in its handshake (RFC 6066 section 8), held against the issuer of its
+    certificate; None where it sent none, or where the issuer is not known."""
+    if staple is None or not judgement.proven or len(judgement.path) < 2:
+        return None
+    return judge_staple(staple, judgement.path[0], judgement.path[1], context.now)
 
 
 def _host(seen: Observation) -> str:
@@ -230,4 +248,4 @@ def _responder(context: Context, url: str, made: list[tuple[str, Observation, Oc
 
 
 #: Lists come first: a responder that is silent or badly set up costs time. A forged answer is another matter.
-_COSTS_TIME = frozenset({"ocsp.unreachable", "ocsp.responder"})
+_COSTS_TIME = UNHEARD | {"ocsp.responder"}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rules.context import Context
+from rules.dns_views import views
 from rules.guard import is_v6
-from rules.judge_names import views
 from rules.kinds.dns_chain import Outcome
 from rules.kinds.http_fetch import BlockPage
 from rules.kinds.revocation import split_url
@@ -63,16 +63,16 @@ def unfetched(context: Context, url: str, check: Check, elsewhere: bool = False)
     """A source that could not be asked has the cause of its host. `elsewhere`: the same list came from another address."""
     host = (split_url(url) or (url,))[0]
     audit = context.audit
-    bad = next((v for v in views(context, host) if not v.ok and v.word != Outcome.NOT_MEASURED), None)
+    view = next((v for v in views(context, host) if not v.ok and v.word != Outcome.NOT_MEASURED), None)
     addresses = [c.address for c in audit.candidates(host) if c.tried and c.public]
-    if bad is not None and not addresses:
+    if view is not None and not addresses:
         heavy = Status.FAIL if check == "crl" else Status.WARN
-        status = Status.NOTICE if elsewhere or bad.word in _HERE else heavy
-        cause = f"{check}.unreachable" if bad.word in _HERE else f"dns.{bad.word}"
-        at = f" (at {bad.at})" if bad.at and bad.at != host else ""
-        where = f": {', '.join(bad.addresses[:3])}" if bad.addresses else at
-        text = f"was not fetched: its host {_WORDS.get(bad.word, 'does not resolve')}{where}"
-        return source(context, url, check, status, cause, text, bad.seen)
+        status = Status.NOTICE if elsewhere or view.word in _HERE else heavy
+        cause = f"{check}.unreachable" if view.word in _HERE else f"dns.{view.word}"
+        at = f" (at {view.at})" if view.at and view.at != host else ""
+        where = f": {', '.join(view.addresses[:3])}" if view.addresses else at
+        text = f"was not fetched: its host {_WORDS.get(view.word, 'does not resolve')}{where}"
+        return source(context, url, check, status, cause, text, view.seen)
     if audit.guard.sweep:
         text = "was not fetched: a firewall on the way had begun to drop this host's traffic"
         return source(context, url, check, Status.INCONCLUSIVE, "path.sweep-detected", text, ())
@@ -98,7 +98,13 @@ _WORDS = {
 
 def page(found: BlockPage | None) -> tuple[tuple[str, str], ...]:
     """What stood in the document's place."""
-    pairs = (("page", found.title), ("product", found.vendor), ("sent to", found.location)) if found else ()
+    if found is None:
+        return ()
+    pairs = (
+        ("page", found.title or found.sentence),
+        ("product", found.vendor),
+        ("sent to", found.location),
+    )
     return tuple(pair for pair in pairs if pair[1])
 
 

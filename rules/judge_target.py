@@ -49,7 +49,8 @@ def judge_target(context: Context, target: Target) -> Iterable[Verdict]:
         )
         passing = set()
         rows = [_of_this_host_alone(row, systems) for row in rows]
-    elsewhere = name.status is Status.FAIL and name.cause in _OVERRIDES
+    own_word = name.cause == "dns.sinkholed" and name.circumstance == "own-word"
+    elsewhere = name.status is Status.FAIL and (name.cause in _OVERRIDES or own_word)
     yield name
     for row in rows:
         if elsewhere:
@@ -68,6 +69,8 @@ _OVERRIDES = frozenset({"dns.private-address", "dns.synthetic"})
 def _override(row: Verdict, tried: list[Candidate], name: Verdict) -> Verdict:
     """What fails at an address that is not the service's own: the name has to be mended, not the way there."""
     public = {c.address for c in tried if c.address_class is AddressClass.PUBLIC}
+    if name.circumstance == "own-word":
+        public = set()  # the resolver says itself that it made them up
     if row.status is not Status.FAIL or row.endpoint is None or row.endpoint.address in public:
         return row
     if row.cause == "tls.intercepted":

@@ -35,7 +35,7 @@ _CLASSES: Mapping[str, IssuerClass] = {
     "malformed": "incomplete",
     "unverified": "incomplete",
 }
-_UNREACHED = ("unreachable", "timeout", "reset")
+_UNREACHED = ("unreachable", "timeout", "reset", "http.malformed")
 
 
 def rows_of(report: Report) -> dict[Key, list[Verdict]]:

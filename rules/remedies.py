@@ -39,6 +39,9 @@ _HOST: dict[tuple[str, str], Advice] = {
         "Let this resolver resolve public names, or point the host at one that does. Behind an outbound proxy a host may "
         "have no public DNS at all: then test through the proxy."
     ),
+    ("local.no-resolver", "refuses-every-name"): Advice(
+        "Add this host to the resolver's access list, or point it at a resolver that serves it."
+    ),
     ("local.clock-skew", ""): Advice(
         "Set the clock (w32time, chrony): beyond 5 minutes Windows fails to validate chains and Kerberos breaks."
     ),
@@ -56,6 +59,9 @@ _HOST: dict[tuple[str, str], Advice] = {
     ),
     ("audit.not-reached", "restrained"): Advice(
         "Mend what is reported, then run the audit again; in an agreed change window --pace fast goes on to the end."
+    ),
+    ("audit.not-recorded", "ca-set-missing"): Advice(
+        "Give --ca-set the file of {sets}, as the recording had it, and replay again.", owner="host"
     ),
     ("audit.no-tenant", ""): Advice("Give --tenant with the tenant's id or domain."),
     ("audit.no-probe-name", ""): Advice("Allow the wildcard; nothing here shows whether it is open."),
@@ -81,27 +87,77 @@ _DNS: dict[tuple[str, str], Advice] = {
         "The resolver cannot reach the name's servers, or validation fails: look at its log for this name."
     ),
     ("dns.refused", ""): Advice("The resolver refuses this name: look for a policy or an access list there."),
+    ("dns.refused", "own-word"): Advice(
+        "The resolver says that it does not serve this host: add the host's address to the resolver's access list, there or "
+        "where that resolver asks.",
+        confidence="likely",
+    ),
     ("dns.timeout", ""): Advice(
-        "Allow DNS (UDP and TCP port 53) from this host to its resolver, and from the resolver to the internet."
+        "Check that the resolver runs, and that DNS (UDP and TCP port 53) from this host to it and from it to the internet is "
+        "allowed."
+    ),
+    ("dns.timeout", "others-pass"): Advice(
+        "The resolver answers other names and stays silent about this one: look at its log, and at its way to the servers of "
+        "this name's zone."
     ),
     ("dns.timeout", "resolver-named"): Advice("Repair {resolver} or do not name it with --resolver."),
-    ("dns.timeout", "resolver-configured"): Advice(
-        "Repair {resolver} or take it out of this host's configuration: every lookup waits for it first."
+    ("dns.timeout", "resolver-first"): Advice(
+        "Repair {resolver} or take it out of this host's configuration, where it stands first: {lookups}."
     ),
-    ("dns.chain-broken", ""): Advice("Allow every name of the chain at the resolver, not only the first."),
+    ("dns.timeout", "resolver-later"): Advice(
+        "Repair {resolver} or take it out of this host's configuration, where others stand before it: {lookups}."
+    ),
+    ("dns.chain-broken", ""): Advice(
+        "Look up at the resolver, and in its log, the name of the chain that fails: the first name alone leads nowhere."
+    ),
     ("dns.chain-broken", "by-itself"): Advice(
         "Let the resolver {resolver} resolve {link}: devices on the way look up every name of the chain by itself."
+    ),
+    ("dns.chain-broken", "nxdomain"): Advice(
+        "Ask whoever runs the resolver about the name of the chain that does not exist there: a zone of its own hides the "
+        "public one, or a filter does."
+    ),
+    ("dns.chain-broken", "no-address"): Advice(
+        "The last name of the chain has no address record: look for an internal zone of its name at the resolver."
+    ),
+    ("dns.chain-broken", "refused"): Advice(
+        "Allow every name of the chain at the resolver, not only the first: it, or a server that it asks, refuses one of them."
+    ),
+    ("dns.chain-broken", "servfail"): Advice(
+        "Look at the resolver's log for the name of the chain that fails: its servers cannot be reached or refuse the "
+        "resolver, or validation fails."
+    ),
+    ("dns.chain-broken", "timeout"): Advice(
+        "Look at the resolver's log for the name of the chain that gets no answer, and at the way from the resolver to the "
+        "servers of that name's zone."
+    ),
+    (ANY, "private-zone"): Advice(
+        "Whoever runs the private zone {zone}: add the record, or take away the zone's link to the network of this resolver. In "
+        "Azure Private DNS a link can also fall back to the internet for names that the zone lacks (NxDomainRedirect)."
     ),
     ("dns.chain-loop", ""): Advice("Look for an internal zone that points this name back at itself."),
     ("dns.chain-too-long", ""): Advice("Look for an internal zone that adds names to this chain."),
     ("dns.malformed", ""): Advice(
         "The answers break the protocol: look at the resolver, and at a DNS proxy or inspection on the way to it."
     ),
+    ("dns.malformed", "no-question"): Advice(
+        "A forwarder at {resolver} answers without repeating the question, so that programs drop its answers: update or replace "
+        "it, or use another resolver. The answers come through: no port is closed."
+    ),
+    ("dns.wrong-source", ""): Advice(
+        "The answers come through, and programs drop them because of their sender: look for a resolver with two addresses, and "
+        "for a device that redirects port 53 and does not translate the way back."
+    ),
     ("dns.tcp-blocked", ""): Advice(
         "Allow TCP port 53 from this host to its resolvers: long answers need it."
     ),
     ("dns.tcp-blocked", "in-part"): Advice("Allow TCP port 53 from this host to its resolvers."),
     ("dns.sinkholed", ""): Advice("A filter answers for this name: exempt it at the DNS filter."),
+    ("dns.sinkholed", "own-word"): Advice(
+        "The resolver says that a policy keeps it from resolving this name: make an exception at the DNS filter, there or where "
+        "that resolver asks.",
+        confidence="likely",
+    ),
     ("dns.private-address", ""): Advice(
         "An internal zone or a filter answers for this public name: remove the override."
     ),
@@ -172,15 +228,50 @@ _TLS: dict[tuple[str, str], Advice] = {
     ("tls.version", ""): Advice(
         "Find out who answers there: Microsoft's servers offer TLS 1.2; an old inspecting device may not."
     ),
-    ("tls.malformed", ""): Advice("Repeat with --verbose and attach the output to a report."),
+    ("tls.malformed", ""): Advice(
+        "Find out what answers at this address: what came breaks TLS. The JSON report (--format json) holds the bytes."
+    ),
+    ("tls.malformed", "key-refuted"): Advice(
+        "Find what answers in the server's place: it shows a copy of the server's certificate and cannot sign with its key. "
+        "Compare the addresses that the name resolves to from another network, and look for a device that redirects them.",
+        confidence="proven",
+    ),
+    ("tls.unverified", ""): Advice(
+        "Find out who made this certificate, by the issuer that it names: what cannot be read or checked is named above. "
+        "When it is your own inspection, exempt this name."
+    ),
     ("tls.reset", ""): Advice(
         "Look in the firewall's log for a rule that cuts TLS by server name (SNI) or by category, and exempt this name."
+    ),
+    ("tls.reset", "tls13-passes"): Advice(
+        "Look in the firewall's log for a rule that cuts TLS 1.2 and lets TLS 1.3 pass to this name; where there is none, the "
+        "server offers no TLS 1.2, which a connector needs."
+    ),
+    ("tls.reset", "certificate-shown"): Advice(
+        "Look in the firewall's log for a rule that cuts a connection once it has seen the server's certificate (by category "
+        "or issuer), and exempt this name."
+    ),
+    ("tls.reset", "certificate-asked"): Advice(
+        "Look in the firewall's log for a rule that cuts connections in which a client certificate is asked for, and exempt "
+        "this name; where there is none, the server itself resets who has no certificate, and nothing is blocked."
+    ),
+    (ANY, "key-not-proved"): Advice(
+        "Find out who answers there: the end is that of a server that wants a client certificate, but it came before the "
+        "server had proved its key, which RSA key exchange does last."
     ),
     ("tls.timeout", ""): Advice(
         "Look for a device that swallows the ClientHello: inspection by server name, or a path MTU fault."
     ),
     ("tls.alert", ""): Advice(
         "Look at the device or server that sent the alert: a policy may refuse this server name."
+    ),
+    ("tls.alert", "certificate-shown"): Advice(
+        "Look at the device or server that sent the alert: it came after the server's certificate, before anything of ours "
+        "could displease the server."
+    ),
+    ("tls.alert", "certificate-asked"): Advice(
+        "Look at the log of the device or server that sent the alert: it came after a request for a client certificate, and is "
+        "none of those that answer a missing one."
     ),
     ("tls.not-tls", ""): Advice(
         "Find out what answers there without TLS: captive portals and block pages do so on port 443."
@@ -194,24 +285,51 @@ _HTTP: dict[tuple[str, str], Advice] = {
     ("http.block-page", ""): Advice(
         "Exempt this host from web filtering on port 80: a page comes in place of the real answer."
     ),
-    ("http.redirected", ""): Advice("Exempt this host from the portal or proxy that redirects port 80."),
+    ("http.redirected", ""): Advice(
+        "Find out whose address the request is sent to: this network's, or the publisher's."
+    ),
+    ("http.redirected", "other-zone"): Advice(
+        "Find out whose address the request is sent to; when it is a portal or proxy of this network, exempt this host there."
+    ),
+    ("http.redirected", "host-redirects"): Advice(
+        "Ask the publisher to answer at this very address over plain HTTP, without a redirect: what stands behind https needs "
+        "a certificate check of its own (RFC 5280 section 8), and whether Windows follows is not known.",
+        owner="pki",
+    ),
     ("http.status", ""): Advice(
-        "Find out who answers with this status on port 80: the real host has the document."
+        "Ask for the same address from another network: where it is answered well, look for a device on port 80 here; where not, "
+        "report it to the publisher."
+    ),
+    ("http.compressed", ""): Advice(
+        "Find out whether the server or a device on port 80 compresses this document, and have it sent as it is: the request "
+        "asks for that, and Windows is not known to unpack it.",
+        confidence="possible",
     ),
     ("http.timeout", ""): Advice(
-        "Look for a device on port 80 that opens connections and lets nothing through."
+        "Port 80 is open and nothing answers: look in the web filter or proxy on port 80 for this host, then at the host."
+    ),
+    ("http.timeout", "cut"): Advice(
+        "The answer begins and does not end in time: look for a device on port 80 that scans or slows downloads; a slow line "
+        "does the same."
     ),
     ("http.timeout", "session-cut"): Advice(
         "Look for a device that cuts established sessions to this address."
     ),
     ("http.reset", ""): Advice(
-        "Look for a device on port 80 that opens connections and lets nothing through."
+        "Port 80 is open and the request is cut off: look in the web filter or proxy on port 80 for this host, then at the host."
+    ),
+    ("http.reset", "cut"): Advice(
+        "The answer begins and is cut off: look for a device on port 80 that scans or limits downloads, then at the host."
     ),
     ("http.reset", "session-cut"): Advice(
         "Look for a device that cuts established sessions to this address."
     ),
     ("http.malformed", ""): Advice(
-        "Look for a device on port 80 that opens connections and lets nothing through."
+        "Port 80 is open and what answers is not HTTP: look in the web filter or proxy on port 80 for this host, then at the "
+        "host."
+    ),
+    ("http.malformed", "cut"): Advice(
+        "The answer begins well and its rest breaks HTTP: look for a device on port 80 that changes answers, then at the host."
     ),
 }
 
@@ -223,7 +341,11 @@ _REVOCATION: dict[tuple[str, str], Advice] = {
         "Find out who serves so large a list on port 80: it is not Microsoft's or DigiCert's."
     ),
     ("crl.not-a-crl", ""): Advice(
-        "Something else answers in place of the list: look for a captive portal, a block page or a proxy on port 80."
+        "Fetch the list from another network: where it comes there, something here answers on port 80 in its place; where not, "
+        "report it to the publisher."
+    ),
+    ("crl.not-a-crl", "page"): Advice(
+        "A web page comes in place of the list: look for a captive portal, a block page or a proxy on port 80."
     ),
     ("crl.stale", ""): Advice(
         "Fetch the list from another network: an old one there as well is the publisher's, a new one means that this network "
@@ -280,7 +402,11 @@ _REVOCATION: dict[tuple[str, str], Advice] = {
         "The responder answers with an error: try later; when it lasts, look for a proxy on port 80."
     ),
     ("ocsp.not-ocsp", ""): Advice(
-        "Something else answers in place of the responder: look for a captive portal or a proxy on port 80."
+        "Ask the responder from another network: where it answers well there, something here answers on port 80 in its place; "
+        "where not, report it to the CA."
+    ),
+    ("ocsp.not-ocsp", "page"): Advice(
+        "A web page comes in place of the responder's answer: look for a captive portal, a block page or a proxy on port 80."
     ),
     ("ocsp.stale", ""): Advice(
         "Ask the responder from another network: an old answer there as well is the responder's, a new one means that this "

@@ -14,6 +14,7 @@ from rules.judge_revocation import judge_revocation, known_issuers, named_by
 from rules.judge_target import judge_target, untested
 from rules.kinds.http_fetch import HttpExchange
 from rules.kinds.revocation import digest_crl
+from rules.missing_sets import names, without
 from rules.observation import Observation
 from rules.targets import Target
 from rules.verdict import Answer, Report, RulesUsed, Vantage, Verdict
@@ -25,8 +26,13 @@ STALE_AFTER = 180
 BODY_KEPT = 65_536
 
 
-def make_report(audit: Audit, started: float, finished: float, version: str) -> Report:
-    """Judge all that was seen. Times are Unix time; everything is judged at `started`."""
+def make_report(
+    audit: Audit, started: float, finished: float, version: str, missing: tuple[RulesUsed, ...] = ()
+) -> Report:
+    """Judge all that was seen. Times are Unix time; everything is judged at `started`.
+
+    `missing`: CA sets that a recording was judged with and that are not at hand.
+    """
     context = Context(audit, started)
     stop = local_stop(context)
     by_target: dict[Target, list[Verdict]] = {}
@@ -40,20 +46,21 @@ def make_report(audit: Audit, started: float, finished: float, version: str) -> 
         samples(by_target)
         by_target = {target: swept(context, rows) for target, rows in by_target.items()}
         by_target = {target: proxied(context, rows) for target, rows in by_target.items()}
+        by_target = {target: without(rows, missing) for target, rows in by_target.items()}
         retired(by_target)
         states = [roll_up(target, rows) for target, rows in by_target.items()]
         found = [v for rows in by_target.values() for v in rows]
         verdicts = [
             *([stop] if stop is not None else ()),
-            *judge_host(context),
+            *without(judge_host(context), missing),
             *found,
-            *proxied(context, swept(context, judge_revocation(context))),
+            *without(proxied(context, swept(context, judge_revocation(context))), missing),
         ]
     stopped = audit.stopped or ("no-resolver" if stop is not None else "")
     decided = answer(states, verdicts, stopped)
     if audit.plan.only and decided in (Answer.YES, Answer.DEGRADED):
         decided = Answer.NOT_PROVEN  # a part of the list proves a block, and never a network
-    text = answer_text(decided, states, verdicts, stopped, _why(audit))
+    text = answer_text(decided, states, verdicts, stopped, _why(audit, missing))
     return Report(
         version,
         started,
@@ -72,8 +79,10 @@ def make_report(audit: Audit, started: float, finished: float, version: str) -> 
     )
 
 
-def _why(audit: Audit) -> str:
+def _why(audit: Audit, missing: tuple[RulesUsed, ...]) -> str:
     """Why the answer has to stay open whatever was seen."""
+    if missing:
+        return f"the recording was judged with the CA set {names(missing)}, which is not given here"
     unpublished = [r.unpublished for r in audit.rules.rulesets if r.unpublished]
     if unpublished and not audit.targets:
         return unpublished[0].rstrip(".")

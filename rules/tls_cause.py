@@ -99,6 +99,7 @@ class TlsCause:
     status: Status
     summary: str
     details: tuple[tuple[str, str], ...] = ()
+    circumstance: str = ""  # a row of rules.remedies
 
 
 @lru_cache(maxsize=4096)

@@ -26,10 +26,7 @@ def samples(by_target: dict[Target, list[Verdict]]) -> None:
         resolving = []
         for target in found:
             rows = by_target[target]
-            if any(
-                v.check == "dns" and v.cause in ("dns.nxdomain", "dns.no-address") and v.status is Status.FAIL
-                for v in rows
-            ):
+            if any(_unknown(v) for v in rows):
                 by_target[target] = [_stale(v) for v in rows]
             else:
                 resolving.append(target)
@@ -59,6 +56,12 @@ def samples(by_target: dict[Target, list[Verdict]]) -> None:
                 ]
 
 
+def _unknown(verdict: Verdict) -> bool:
+    """No resolver knows the name, and none says why: a zone that is known to lack it, or a filter, is no old sample."""
+    nothing = verdict.cause in ("dns.nxdomain", "dns.no-address") and verdict.circumstance != "private-zone"
+    return verdict.check == "dns" and nothing and verdict.status is Status.FAIL
+
+
 #: Causes that silence makes, and that prove nothing once a firewall drops everything of this host's.
 _SILENCE = frozenset(
     {"tcp.timeout", "tls.timeout", "http.timeout", "crl.unreachable", "ocsp.unreachable", "dns.timeout"}
@@ -71,7 +74,7 @@ def _hidden(by_target: dict[Target, list[Verdict]], sample: Target) -> None:
         if target.id == sample.id and target.required:
             by_target[target] = [
                 replace(v, remedy=remedy(v.cause, "zone-unknown"), circumstance="zone-unknown")
-                if v.cause == "dns.nxdomain" and v.remedy
+                if v.cause == "dns.nxdomain" and v.remedy and v.circumstance != "private-zone"
                 else v
                 for v in rows
             ]

@@ -143,6 +143,7 @@ class _Answer:
             body=body if reader.status is not None or body else None,
             size=reader.size,
             sha256=reader.sha256,
+            repaired=reader.repaired,
             long_list=found,
         )
 

@@ -308,7 +308,7 @@ def _proven(
         return "crl.out-of-scope", Status.FAIL, text, False, why
     if _late(digest, now) and digest.next_update is not None:
         by, clause = late_by(exchange, digest.next_update, now)
-        text = f"the CRL of {name} ran out: an old copy is served; {clause}"
+        text = f"the CRL of {name}{_number(digest.scope)} ran out: an old copy is served; {clause}"
         return "crl.stale", Status.FAIL, text, False, by
     if _early(digest, now):
         return "crl.stale", Status.WARN, f"the CRL of {name} begins in the future", False, "early"
@@ -320,6 +320,8 @@ def _proven(
         text = "the recording does not tell whether these certificates are revoked"
         return "audit.not-recorded", Status.INCONCLUSIVE, text, True, ""
     text = f"a current CRL of {name}, signed by it"
+    if digest.scope is not None and digest.scope.indirect:
+        text = f"{text} (an indirect one, of which its entries about this CA's own certificates count)"
     if digest.scope is None:
         return "audit.not-recorded", Status.NOTICE, f"{text}; the recording does not tell its scope", True, ""
     if digest.next_update is None:
@@ -329,6 +331,11 @@ def _proven(
         text = f"{text}, with the name in another form (string type, case or spacing) than in the CA's certificate"
         return "crl.form", Status.NOTICE, text, True, "name"
     return "ok", Status.PASS, text, True, ""
+
+
+def _number(scope: CrlScope | None) -> str:
+    """The list's number, by which two copies are told apart."""
+    return f" (number 0x{display(scope.number, 40)})" if scope is not None and scope.number else ""
 
 
 _SCOPES = {

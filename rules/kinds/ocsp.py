@@ -19,18 +19,17 @@ from rules.cert_fields import attempt
 from rules.certificate import CertFacts, check_signature_bits, facts
 from rules.der import tlv
 from rules.display import display
-from rules.failure import LOCAL_CODES, Failure
+from rules.failure import Failure
+from rules.kinds.document import Fault, answered
 from rules.kinds.http_cache import late_by
 from rules.kinds.http_fetch import (
     BlockPage,
     HttpExchange,
-    failure_text,
     header,
-    looks_like_block_page,
-    page_cause,
-    page_text,
+    oddities,
 )
-from rules.kinds.ocsp_signer import Fault, key_bits, signer_fault
+from rules.kinds.ocsp_signer import Fault as SignerFault
+from rules.kinds.ocsp_signer import key_bits, signer_fault
 from rules.kinds.signature_algorithm import oid_text
 from rules.verdict import Status
 
@@ -81,9 +80,7 @@ class OcspJudgement:
     this_update: float | None = None
     next_update: float | None = None
     revoked_at: float | None = None
-    circumstance: str = (
-        ""  # what of the cause was seen ("cached", "late", "no-certificate"), "" where nothing more is
-    )
+    circumstance: str = ""  # what of the cause was seen ("cached", "late", "no-certificate")
 
     @property
     def revoked(self) -> bool:
@@ -118,43 +115,30 @@ def judge_ocsp(
     host: str = "",
 ) -> OcspJudgement:
     """Judge the answer to a request about `leaf`, issued by `issuer` (DER). The content type is noted, never trusted."""
-    if exchange is None or exchange.status is None:
-        if (
-            failure is not None and failure.code in LOCAL_CODES
-        ):  # a fault of this host or of ours blocks nothing
-            cause, why = LOCAL_CODES[failure.code]
-            return OcspJudgement(cause, Status.INCONCLUSIVE, f"no answer: {why}", reachable=False)
+    found = answered(exchange, failure, host, "ocsp", "OCSP answer")
+    if isinstance(found, Fault):
         return OcspJudgement(
-            "ocsp.unreachable", Status.FAIL, f"no answer: {failure_text(failure)}", reachable=False
+            found.cause,
+            found.status,
+            found.summary,
+            found.reachable,
+            page=found.page,
+            circumstance=found.circumstance,
         )
-    page = looks_like_block_page(exchange, host)
-    if page is not None:
-        cause = "ocsp.not-ocsp" if page.kind == "page" else page_cause(page)
-        return OcspJudgement(cause, Status.FAIL, page_text(page, exchange.status), True, page=page)
-    if exchange.status != 200:
-        location = display(header(exchange, "location"), 200)
-        if location:
-            text = f"the request is sent elsewhere, to {location} (not followed)"
-            return OcspJudgement("http.redirected", Status.FAIL, text, True)
-        return OcspJudgement(
-            "http.status", Status.FAIL, f"the responder answers HTTP {exchange.status}", True
-        )
-    encoding = header(exchange, "content-encoding").strip().lower()
-    if encoding not in ("", "identity"):
-        text = f"unexpected encoding {display(encoding, 40)}: somebody rewrites answers"
-        return OcspJudgement("ocsp.not-ocsp", Status.FAIL, text, True)
-    if failure is not None:
-        text = f"the answer did not come whole ({exchange.size} bytes): {failure_text(failure)}"
-        return OcspJudgement("ocsp.unreachable", Status.FAIL, text, True)
+    exchange = found
     if exchange.body is None:
         text = "the recording does not hold the answer"
         return OcspJudgement("audit.not-recorded", Status.INCONCLUSIVE, text, True)
     kind = header(exchange, "content-type")
-    found = judge_staple(exchange.body, leaf, issuer, now, f", called {display(kind, 60)}" if kind else "")
-    if found.cause == "ocsp.stale" and found.circumstance == "late" and found.next_update is not None:
-        by, clause = late_by(exchange, found.next_update, now)
-        found = replace(found, circumstance=by, summary=f"{found.summary}; {clause}")
-    return found
+    judged = judge_staple(exchange.body, leaf, issuer, now, f", called {display(kind, 60)}" if kind else "")
+    if judged.cause == "ocsp.stale" and judged.circumstance == "late" and judged.next_update is not None:
+        by, clause = late_by(exchange, judged.next_update, now)
+        return replace(judged, circumstance=by, summary=f"{judged.summary}; {clause}")
+    odd = oddities(exchange)
+    if odd and judged.status is Status.PASS:  # only lenient readers take its header: said, and no failure
+        text = f"{judged.summary}; {odd}"
+        return replace(judged, cause="http.odd-header", status=Status.NOTICE, summary=text)
+    return judged
 
 
 @lru_cache(maxsize=1024)
@@ -252,7 +236,7 @@ def _worst(singles: tuple[ocsp.OCSPSingleResponse, ...], now: float) -> ocsp.OCS
     return max(singles, key=weight)
 
 
-def _critical(response: ocsp.OCSPResponse) -> Fault | None:
+def _critical(response: ocsp.OCSPResponse) -> SignerFault | None:
     """A critical extension that is not processed here: the answer must not be used (RFC 6960 section 4.4)."""
     found, why = attempt(lambda: [e.oid.dotted_string for e in response.extensions if e.critical])
     inner, reason = attempt(lambda: _critical_of_singles(response.tbs_response_bytes))

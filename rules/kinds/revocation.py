@@ -8,27 +8,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, replace
 
 from cryptography.x509.ocsp import load_der_ocsp_response
 
 from rules.cert_fields import MAX_TEXT, attempt
 from rules.certificate import facts
 from rules.display import display
-from rules.failure import LOCAL_CODES, Code, Failure
+from rules.failure import Failure
 from rules.kinds.crl import CrlJudgement, Held, digest_crl, judge_digest, read_crl
+from rules.kinds.document import Fault, answered
 from rules.kinds.http_fetch import (
-    BlockPage,
     HttpExchange,
-    failure_text,
     header,
     is_html,
-    looks_like_block_page,
-    page_cause,
-    page_text,
+    oddities,
 )
-from rules.kinds.long_list import begins_as_list
 from rules.kinds.ocsp import OcspJudgement, judge_ocsp, judge_staple, ocsp_get_target, ocsp_request
 from rules.verdict import Status
 
@@ -41,7 +36,6 @@ MAX_CERTIFICATES = 10  #: certificates of a chain whose sources are read
 
 _HELD = Held()
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
-_Fault: TypeAlias = tuple[str, Status, str, BlockPage | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,19 +109,17 @@ def judge_crl(
     `issuer_candidates`: certificates (DER) of CAs that may have issued it; `serials`: hex, of certificates that this CA
     issued; `held`: the certificates that name the list. A listed serial counts only under a good signature.
     """
-    if exchange is None or exchange.status is None:
-        if (
-            failure is not None and failure.code in LOCAL_CODES
-        ):  # a fault of this host or of ours blocks nothing
-            cause, why = LOCAL_CODES[failure.code]
-            return CrlJudgement(cause, Status.INCONCLUSIVE, f"no CRL: {why}", reachable=False)
+    found = answered(exchange, failure, host, "crl", "CRL")
+    if isinstance(found, Fault):
         return CrlJudgement(
-            "crl.unreachable", Status.FAIL, f"no CRL: {failure_text(failure)}", reachable=False
+            found.cause,
+            found.status,
+            found.summary,
+            found.reachable,
+            page=found.page,
+            circumstance=found.circumstance,
         )
-    fault = _not_the_document(exchange, failure, host)
-    if fault is not None:
-        cause, status, summary, page = fault
-        return CrlJudgement(cause, status, summary, reachable=True, page=page)
+    exchange = found
     digest = exchange.digest
     document = exchange.long_list or exchange.body
     if document is not None:
@@ -137,45 +129,15 @@ def judge_crl(
         return CrlJudgement("audit.not-recorded", Status.INCONCLUSIVE, text, reachable=True, valid=None)
     if digest is None:
         return CrlJudgement("crl.not-a-crl", Status.FAIL, _what_came(exchange), reachable=True)
-    return judge_digest(digest, issuer_candidates, serials, now, held, exchange)
+    return _noted(exchange, judge_digest(digest, issuer_candidates, serials, now, held, exchange))
 
 
-def _not_the_document(exchange: HttpExchange, failure: Failure | None, host: str) -> _Fault | None:
-    """Why an HTTP answer is not the document that was asked for; None where it may be."""
-    page = looks_like_block_page(exchange, host)
-    if page is not None:
-        cause = "crl.not-a-crl" if page.kind == "page" else page_cause(page)
-        return cause, Status.FAIL, page_text(page, exchange.status), page
-    if exchange.status != 200:
-        location = display(header(exchange, "location"), 200)
-        if location:
-            return (
-                "http.redirected",
-                Status.FAIL,
-                f"the request is sent elsewhere, to {location} (not followed)",
-                None,
-            )
-        reason = f" {display(exchange.reason, 60)}" if exchange.reason else ""
-        return "http.status", Status.FAIL, f"the host answers HTTP {exchange.status}{reason}", None
-    encoding = header(exchange, "content-encoding").strip().lower()
-    if encoding not in ("", "identity"):
-        text = f"unexpected encoding {display(encoding, 40)}: no compression was asked for, somebody rewrites answers"
-        return "crl.not-a-crl", Status.FAIL, text, None
-    cut = exchange.body is not None and exchange.size > len(exchange.body)
-    if (
-        failure is not None and failure.code in LOCAL_CODES
-    ):  # a fault of this host or of ours is none of the list
-        cause, why = LOCAL_CODES[failure.code]
-        return cause, Status.INCONCLUSIVE, f"the document did not come whole: {why}", None
-    if (cut and begins_as_list(exchange.body or b"")) or (
-        failure is not None and failure.code is Code.TOO_LARGE
-    ):
-        text = f"more came than is read, and no whole list ({exchange.size} bytes): not judged"
-        return "crl.too-large", Status.INCONCLUSIVE, text, None
-    if failure is not None:
-        text = f"the document did not come whole ({exchange.size} bytes): {failure_text(failure)}"
-        return "crl.unreachable", Status.FAIL, text, None
-    return None
+def _noted(exchange: HttpExchange, judged: CrlJudgement) -> CrlJudgement:
+    """A good list in an answer whose header only lenient readers take: said, and no failure."""
+    odd = oddities(exchange)
+    if not odd or judged.status is not Status.PASS:
+        return judged
+    return replace(judged, cause="http.odd-header", status=Status.NOTICE, summary=f"{judged.summary}; {odd}")
 
 
 def _what_came(exchange: HttpExchange) -> str:

@@ -23,7 +23,7 @@ from probe.files import parse_toml
 from probe.http_reader import ResponseReader
 from probe.kinds import tls_handshake
 from probe.limits import Limits
-from probe.network import Datagrams, Stream
+from probe.network import Datagrams, Stream, Unconnected
 from probe.rulefiles import check
 from probe.tenant import read as read_tenant
 from rules.certificate import covers_name, facts, signature
@@ -142,6 +142,10 @@ class _Replayed:
 
     async def datagrams(self, address: str, port: int) -> Datagrams:
         """TLS has none."""
+        raise NotImplementedError
+
+    async def unconnected(self, address: str, port: int) -> Unconnected:
+        """Nor any of these."""
         raise NotImplementedError
 
 

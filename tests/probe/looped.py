@@ -23,7 +23,7 @@ from probe.kinds.os_lookup import OsResolver
 from probe.kinds.trust_store import TrustStores
 from probe.limits import Limits
 from probe.measure import Prober
-from probe.network import Datagrams, Stream
+from probe.network import Datagrams, Stream, Unconnected
 from probe.rounds import Closed
 from probe.run import make_plan
 from probe.serve_config import Intervals
@@ -59,6 +59,10 @@ class LoopNetwork(HostNetwork):
     async def datagrams(self, address: str, port: int) -> Datagrams:
         assert port == 53
         return await super().datagrams(looped(address), self._udp[address])
+
+    async def unconnected(self, address: str, port: int) -> Unconnected:
+        assert port == 53
+        return await super().unconnected(looped(address), self._udp[address])
 
 
 class ZoneResolver(OsResolver):

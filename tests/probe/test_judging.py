@@ -52,6 +52,7 @@ from tests.rules.script import (
     SILENCE,
     START,
     healthy,
+    page,
     rules_of,
 )
 from tests.rules.script import ZONE as SCRIPTED
@@ -292,6 +293,18 @@ def test_a_host_without_a_way_out_is_looked_at_more_often(route: bool, every: fl
     made = by_itself(goldens.of_world(healthy(facts=replace(HOST, route_v4=route))))
     assert wishes(made)[("host",)].interval == every
     assert {t.host for t in made.settled.targets} >= {BOOTSTRAP}, "no target is forgotten for it"
+
+
+def test_the_page_of_the_address_where_nothing_is_is_asked_for_again_by_the_hour() -> None:
+    world = healthy().when(HttpFetch, page(200, b"<html>Welcome</html>"), purpose="reach")
+    memory = goldens.of_world(world)
+    for opened in (False, True):
+        made = by_itself(memory, plan=replace(PLAN, canary_address="192.0.2.77:443"))
+        found = [w for w in made.wishes if isinstance(w.step, HttpFetch) and w.step.address == "192.0.2.77"]
+        assert [(w.kind, w.interval) for w in found] == [("extra", Intervals().extras)]
+        assert made.urgent == ()
+        assert (found[0].step in memory.known) is opened
+        memory.take(Observation(found[0].step, START, 5.0, SILENCE))
 
 
 def test_every_resolver_has_a_heartbeat() -> None:

@@ -12,7 +12,7 @@ from probe import measure as module
 from probe.host_network import HostNetwork
 from probe.limits import Limits
 from probe.measure import Prober
-from probe.network import Datagrams, Stream
+from probe.network import Datagrams, Stream, Unconnected
 from rules.failure import Code, Stage
 from rules.kinds.dns_chain import DnsAnswer, DnsQuestion
 from rules.kinds.http_fetch import HttpExchange, HttpFetch
@@ -127,6 +127,9 @@ class Broken(HostNetwork):
         raise self.error
 
     async def datagrams(self, address: str, port: int) -> Datagrams:
+        raise self.error
+
+    async def unconnected(self, address: str, port: int) -> Unconnected:
         raise self.error
 
 

@@ -35,6 +35,7 @@ from tests.rules.script import (
     CUT,
     HOST,
     NO_ANSWER,
+    OCSP_HOST,
     PLAN,
     QUIET,
     RELAYS,
@@ -56,6 +57,7 @@ from tests.rules.script import (
     run,
     shown,
 )
+from tests.rules.script import page as page_of
 
 # Seeds do not shrink: a smaller number is another network.
 SLOW = settings(max_examples=60, deadline=None, phases=(Hypothesis.explicit, Hypothesis.generate))
@@ -285,6 +287,21 @@ def test_the_address_canary_goes_only_after_something_succeeded_and_once() -> No
     assert asked(audit, TcpConnect) == [TcpConnect("192.0.2.77", 443)]
     blocked = healthy().when((TlsHandshake, HttpFetch), SILENCE)
     assert asked(run(blocked, plan=plan), TcpConnect) == []
+
+
+def test_a_page_is_asked_of_the_address_canary_once_it_opened_or_a_page_was_met() -> None:
+    plan = replace(PLAN, canary_address="[2001:db8::77]:443")
+    page = HttpFetch("2001:db8::77", 80, f"wayclear-{PLAN.nonce}.example.com", "/")
+    opened = healthy().when(TcpConnect, TcpFacts(0.01))
+    for answer in (SILENCE, page_of(200, b"<html>"), page_of(407), page_of(302, location="http://x.test/")):
+        audit = run(opened.when(HttpFetch, answer, address=page.address), plan=plan)
+        assert asked(audit, HttpFetch, address=page.address) == [page]
+        assert page.address not in audit.guard.silent
+    assert asked(run(healthy().when(TcpConnect, SILENCE), plan=plan), HttpFetch, address=page.address) == []
+    welcome = healthy().when(HttpFetch, page_of(200, b"<html>"), host=OCSP_HOST, purpose="reach")
+    assert asked(run(welcome, plan=plan), HttpFetch, address=page.address) == [page]
+    assert asked(run(welcome, plan=replace(plan, extras=False)), HttpFetch, address=page.address) == []
+    assert run(healthy()).canary_page() is None
 
 
 def test_links_of_a_chain_are_asked_for_by_themselves() -> None:

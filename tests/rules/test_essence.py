@@ -66,7 +66,7 @@ def blurred(one: Observation, rnd: Random) -> Observation:
                 tries=rnd.randrange(1, 4),
                 junk=rnd.randrange(9),
                 ad=not evidence.ad,
-                ede=rnd.choice(("", "15 blocked")),
+                ede=rnd.choice(("", "3 Stale answer", "22 No reachable authority: 192.0.2.1")),
             )
         case TlsFacts():
             evidence = replace(
@@ -149,6 +149,7 @@ MEANING: list[tuple[str, Observation, Change]] = [
     ("an older version", seen(SHAKE, GOOD), of(version="TLSv1.1")),
     ("a client certificate is asked for", seen(SHAKE, GOOD), of(client_certificate_asked=True)),
     ("the key is proved", seen(SHAKE, GOOD), of(key_proven=True)),
+    ("the key is refuted", seen(SHAKE, GOOD), of(key_refuted=True)),
     ("our certificate went out", seen(SHAKE, GOOD), of(certificate_sent=True)),
     ("another status inside", seen(SHAKE, GOOD), of(http_status=502)),
     ("the session is cut", seen(SHAKE, GOOD), of(http_status=None, http_failure="reset")),

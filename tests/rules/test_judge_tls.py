@@ -8,7 +8,8 @@ import pytest
 
 from rules.failure import Code, Failure, Stage
 from rules.kinds.http_fetch import HttpFetch
-from rules.kinds.tls_handshake import TlsHandshake
+from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
+from rules.remedies import remedy
 from rules.verdict import Answer, Status, Verdict
 from tests import pki
 from tests.rules.script import (
@@ -304,6 +305,49 @@ def test_what_is_wrong_with_the_certificate_is_told_although_none_of_ours_was_se
     chain: tuple[bytes, ...], cause: str
 ) -> None:
     assert bootstrap(wanting(chain)).cause == cause
+
+
+@pytest.mark.parametrize("authority", [pki.authority("Microsoft TLS Issuing CA 97", ROOT), PUBLIC])
+@pytest.mark.parametrize(("end", "cause"), [("rst", "tls.reset"), ("alert 80", "tls.alert")])
+def test_nothing_that_is_well_with_a_chain_excuses_a_handshake_that_failed(
+    authority: pki.Authority, end: str, cause: str
+) -> None:
+    """A new issuing CA is a notice, an unexpected public one a warning: of a server that was reached."""
+    answer = by(authority)(TlsHandshake("203.0.113.1", 443, BOOTSTRAP))
+    assert isinstance(answer, TlsFacts)
+    report = judged(healthy().when(TlsHandshake, (ENDS[end], answer), server_name=BOOTSTRAP), plan=QUIET)
+    assert decided(rows(report, BOOTSTRAP, "tls")[0]) == (cause, Status.FAIL)
+    assert report.answer is Answer.NO
+
+
+def test_a_copied_chain_is_told_as_one() -> None:
+    facts = shown(leaf(BOOTSTRAP).chain, handshake_s=None, client_certificate_asked=True, key_refuted=True)
+    verdict = bootstrap((Failure(Stage.TLS, Code.MALFORMED, "bad signature"), facts))
+    assert (*decided(verdict), verdict.circumstance) == ("tls.malformed", Status.FAIL, "key-refuted")
+    assert "does not have its key" in verdict.summary
+
+
+@pytest.mark.parametrize(
+    ("facts", "circumstance"),
+    [
+        ({"version": None}, ""),
+        ({"version": "TLSv1.2"}, "certificate-shown"),
+        ({"client_certificate_asked": True, "certificate_sent": True}, "key-not-proved"),
+        (
+            {"client_certificate_asked": True, "certificate_sent": True, "key_proven": True},
+            "certificate-asked",
+        ),
+    ],
+)
+@pytest.mark.parametrize("end", ["rst", "alert 80"])
+def test_what_is_advised_follows_from_how_far_it_came(
+    facts: dict[str, object], circumstance: str, end: str
+) -> None:
+    chain = leaf(BOOTSTRAP).chain if facts.get("version", "") is not None else ()
+    world = healthy().when(TlsHandshake, ENDS["alert 70"], hello="tls13")
+    verdict = bootstrap((ENDS[end], shown(chain, **facts)), world)
+    assert verdict.circumstance == circumstance
+    assert verdict.remedy == remedy(verdict.cause, circumstance) != ""
 
 
 def test_reached_at_the_second_try_only_is_a_notice() -> None:

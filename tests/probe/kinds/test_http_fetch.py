@@ -77,7 +77,7 @@ def test_what_goes_out_for_a_get_and_for_an_ocsp_post() -> None:
     fetch(keep, replace(STEP, purpose="ocsp", target="/", body=b"\x30\x03"))
     get, post = (text.partition(b"\r\n\r\n") for text in received)
     assert get[0].startswith(b"GET /root.crl HTTP/1.1\r\nHost: crl.example.test:")
-    assert get[0].endswith(b"\r\nAccept: */*\r\nConnection: close")
+    assert get[0].endswith(b"\r\nAccept: */*\r\nAccept-Encoding: identity\r\nConnection: close")
     assert post[0].startswith(b"POST / HTTP/1.1\r\n")
     assert b"\r\nContent-Type: application/ocsp-request\r\nContent-Length: 2" in post[0]
     assert post[2] == b"\x30\x03"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime
+import gzip
 import urllib.parse
 from dataclasses import replace
 
@@ -215,10 +216,12 @@ def test_an_issuer_with_an_rsa_key() -> None:
         (answer(b"", 407), "proxy.auth-required"),
         (answer(b"", 411), "http.status"),
         (answer(b"", 405), "http.status"),
-        (answer(b"", 403), "http.block-page"),
+        (answer(b"", 403), "http.status"),
+        (answer(b"<html>", 403), "http.block-page"),
+        (answer(b"no", 470), "http.block-page"),
         (answer(b"", 302, location="http://other.example/"), "http.redirected"),
         (answer(b"", 302, location="/elsewhere"), "http.redirected"),
-        (answer(GOOD, content_encoding="gzip"), "ocsp.not-ocsp"),
+        (answer(gzip.compress(GOOD), content_encoding="gzip"), "http.compressed"),
     ],
 )
 def test_o5_what_is_no_ocsp_is_reached_and_told_apart(exchange: HttpExchange, cause: str) -> None:
@@ -231,11 +234,19 @@ def test_o5_the_type_is_noted_and_not_trusted() -> None:
     assert "called text/plain" in judge(answer(b"hello", content_type="text/plain")).summary
 
 
+def test_an_answer_with_an_odd_header_is_good_and_said_so() -> None:
+    found = judge(replace(answer(), repaired=("a blank before the colon",)))
+    assert (found.cause, found.status, found.valid) == ("http.odd-header", Status.NOTICE, True)
+    assert "a blank before the colon" in found.summary
+
+
 def test_nobody_answers() -> None:
     found = judge(None, Failure(Stage.TCP, Code.TIMEOUT))
     assert (found.cause, found.reachable) == ("ocsp.unreachable", False)
     half = judge(answer(GOOD[:20]), Failure(Stage.HTTP, Code.EOF))
-    assert (half.cause, half.reachable) == ("ocsp.unreachable", True)
+    assert (half.cause, half.reachable, half.circumstance) == ("http.reset", True, "cut")
+    silent = judge(HttpExchange(0.01), Failure(Stage.HTTP, Code.TIMEOUT))
+    assert (silent.cause, silent.reachable, silent.circumstance) == ("http.timeout", False, "")
     assert judge(replace(answer(), body=None)).cause == "audit.not-recorded"
 
 

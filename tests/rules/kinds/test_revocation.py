@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import time
 from dataclasses import replace
 
@@ -121,7 +122,10 @@ def test_a_leaf_or_a_namesake_cannot_have_signed_it() -> None:
         (answer(b"<html><title>Blocked by policy</title></html>"), "crl.not-a-crl"),
         (answer(b"\x30\x03\x02\x01\x01"), "crl.not-a-crl"),
         (answer(b""), "crl.not-a-crl"),
-        (answer(GOOD, 403), "http.block-page"),
+        (answer(GOOD, 403), "http.status"),  # nothing shows who refuses
+        (answer(b"<html>", 403), "http.block-page"),
+        (answer(b"", 451), "http.block-page"),
+        (answer(b"Action: Deny. Reason: x", 470), "http.block-page"),
         (answer(b"", 404), "http.status"),
         (answer(b"", 503), "http.status"),
         (answer(b"", 407), "proxy.auth-required"),
@@ -141,10 +145,21 @@ def test_k3_a_block_page_shows_its_title() -> None:
 
 
 def test_k2_an_encoded_body_is_unexpected() -> None:
-    found = judge(answer(GOOD, content_encoding="gzip"))
-    assert found.cause == "crl.not-a-crl"
-    assert "unexpected encoding gzip" in found.summary
+    found = judge(answer(gzip.compress(GOOD), content_encoding="gzip"))
+    assert (found.cause, found.status) == ("http.compressed", Status.FAIL)
+    assert "came compressed (gzip)" in found.summary
+    assert judge(answer(gzip.compress(GOOD))).cause == "http.compressed"
     assert judge(answer(GOOD, content_encoding="identity")).cause == "ok"
+    labelled = judge(answer(GOOD, content_encoding="gzip"))
+    assert (labelled.cause, labelled.status, labelled.valid) == ("http.odd-header", Status.NOTICE, True)
+
+
+def test_a_list_in_an_answer_with_an_odd_header_is_good_and_said_so() -> None:
+    found = judge(replace(answer(), repaired=("a line without a colon",)))
+    assert (found.cause, found.status, found.valid) == ("http.odd-header", Status.NOTICE, True)
+    assert "a line without a colon" in found.summary
+    stale = replace(answer(body(Flaws(stale=(OCSP02,)))), repaired=("a line without a colon",))
+    assert judge(stale).cause == "crl.stale"
 
 
 @pytest.mark.parametrize(
@@ -165,7 +180,7 @@ def test_k1_k5_a_body_over_the_cap_is_not_judged() -> None:
 
 def test_k1_a_slow_drip_is_reached_and_does_not_come_whole() -> None:
     found = judge(answer(GOOD[:100]), Failure(Stage.HTTP, Code.TIMEOUT))
-    assert (found.cause, found.reachable) == ("crl.unreachable", True)
+    assert (found.cause, found.reachable, found.circumstance) == ("http.timeout", True, "cut")
     assert "did not come whole" in found.summary
 
 
