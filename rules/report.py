@@ -179,7 +179,10 @@ def _kept(context: Context) -> tuple[Observation, ...]:
 
 def _digested(context: Context, seen: Observation, serials: tuple[str, ...]) -> Observation:
     exchange = seen.evidence
-    if not isinstance(exchange, HttpExchange) or exchange.body is None or len(exchange.body) <= BODY_KEPT:
+    if not isinstance(exchange, HttpExchange):
         return seen
-    digest = digest_crl(exchange.body, known_issuers(context), serials)
-    return replace(seen, evidence=replace(exchange, body=None, digest=digest))
+    document = exchange.long_list or exchange.body
+    if document is None or (isinstance(document, bytes) and len(document) <= BODY_KEPT):
+        return seen
+    digest = digest_crl(document, known_issuers(context), serials)
+    return replace(seen, evidence=replace(exchange, body=None, digest=digest, long_list=None))

@@ -7,6 +7,8 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
 from rules.cert_fields import attempt
 from rules.certificate import CertFacts, Signature, check_signature_bits, facts, public_key, verify
@@ -24,8 +26,10 @@ from rules.kinds.crl_scope import (
 )
 from rules.kinds.http_cache import late_by
 from rules.kinds.http_fetch import BlockPage, CrlDigest, CrlScope, HttpExchange
+from rules.kinds.long_list import LongList
 from rules.verdict import Status
 
+Document: TypeAlias = bytes | LongList  #: a list as it came, or what is kept of a long one
 CLOCK_TOLERANCE = 300.0  #: seconds by which a list may begin in the future
 
 
@@ -67,7 +71,7 @@ class Held:
     bound: bool = True
 
 
-def digest_crl(body: bytes, issuers: tuple[bytes, ...], serials: tuple[str, ...]) -> CrlDigest | None:
+def digest_crl(body: Document, issuers: tuple[bytes, ...], serials: tuple[str, ...]) -> CrlDigest | None:
     """The facts of a CRL that judgements ask for; None where `body` is none. Never raises.
 
     `signer` is set when a CA of `issuers` that bears the CRL's name and may sign CRLs (RFC 5280 section 4.2.1.3) made the
@@ -76,10 +80,10 @@ def digest_crl(body: bytes, issuers: tuple[bytes, ...], serials: tuple[str, ...]
     return attempt(lambda: _digest(body, issuers, serials))[0]
 
 
-def _digest(body: bytes, issuers: tuple[bytes, ...], serials: tuple[str, ...]) -> CrlDigest:
+def _digest(body: Document, issuers: tuple[bytes, ...], serials: tuple[str, ...]) -> CrlDigest:
     crl, name = read_crl(body)
     until = crl.next_update_utc
-    scope = _scope(body)
+    scope = _scope(_der(body))
     signer = barred = None
     unchecked = ""
     for ca in _of_name(issuers, name):
@@ -98,43 +102,66 @@ def _digest(body: bytes, issuers: tuple[bytes, ...], serials: tuple[str, ...]) -
     )  # fmt: skip
 
 
-def _listed(body: bytes, scope: CrlScope, serials: tuple[str, ...]) -> tuple[CrlScope, tuple[str, ...]]:
-    if not _odd(body):
-        return scope, tuple(s for s in serials if _lists(body, s))
-    unknown, listed = _entries(body, serials)
-    return replace(scope, unknown=(*scope.unknown, *unknown)), listed
+def _listed(body: Document, scope: CrlScope, serials: tuple[str, ...]) -> tuple[CrlScope, tuple[str, ...]]:
+    der = _der(body)
+    if not _odd(der):
+        return scope, tuple(s for s in serials if _marked(body, s) or _lists(der, s))
+    unknown, listed = _entries(der, serials)
+    marked = tuple(s for s in serials if _marked(body, s) and s not in listed)
+    return replace(scope, unknown=(*scope.unknown, *unknown)), (*listed, *marked)
+
+
+def _der(body: Document) -> bytes:
+    """What the library reads of a list: of a long one the short one that has its head, its end and its odd entries."""
+    return body if isinstance(body, bytes) else body.skeleton
+
+
+def _marked(body: Document, serial: str) -> bool:
+    return not isinstance(body, bytes) and body.lists(int(serial, 16))
 
 
 @lru_cache(maxsize=32)
-def _scope(body: bytes) -> CrlScope:
-    return read_scope(read_crl(body)[0])
+def _scope(der: bytes) -> CrlScope:
+    return read_scope(_read(der)[0])
 
 
 @lru_cache(maxsize=32)
-def _odd(body: bytes) -> bool:
-    return odd_entries(body)
-
-
-@lru_cache(maxsize=64)
-def _entries(body: bytes, serials: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    return read_entries(*read_crl(body), serials)
+def _odd(der: bytes) -> bool:
+    return odd_entries(der)
 
 
 @lru_cache(maxsize=32)
-def read_crl(body: bytes) -> tuple[x509.CertificateRevocationList, bytes]:
+def _entries(der: bytes, serials: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return read_entries(*_read(der), serials)
+
+
+def read_crl(body: Document) -> tuple[x509.CertificateRevocationList, bytes]:
     """The list and its issuer's Name; raises what the library raises.
 
     One list is asked about by every chain that names it, and is read once.
     """
-    crl = x509.load_der_x509_crl(body)
-    check_signature_bits(body)
+    return _read(_der(body))
+
+
+@lru_cache(maxsize=32)
+def _read(der: bytes) -> tuple[x509.CertificateRevocationList, bytes]:
+    crl = x509.load_der_x509_crl(der)
+    check_signature_bits(der)
     return crl, crl.issuer.public_bytes()
 
 
-@lru_cache(maxsize=8192)
-def _lists(body: bytes, serial: str) -> bool:
-    entry = read_crl(body)[0].get_revoked_certificate_by_serial_number(int(serial, 16))
-    return entry is not None and not removed(entry)
+def _lists(der: bytes, serial: str) -> bool:
+    known = _answers(der)
+    if serial not in known:
+        entry = _read(der)[0].get_revoked_certificate_by_serial_number(int(serial, 16))
+        known[serial] = entry is not None and not removed(entry)
+    return known[serial]
+
+
+@lru_cache(maxsize=32)
+def _answers(_der: bytes) -> dict[str, bool]:
+    """Whether a list holds a serial, by serial: one for each list, because each answer by itself would keep its list."""
+    return {}
 
 
 def _of_name(issuers: tuple[bytes, ...], name: bytes) -> tuple[CertFacts, ...]:
@@ -145,7 +172,7 @@ def issuer_name(exchange: HttpExchange) -> bytes | None:
     """The Name (DER) of the CA that a list names as its issuer; None where no list came. Never raises."""
     if exchange.digest is not None:
         return exchange.digest.issuer
-    body = exchange.body
+    body = exchange.long_list or exchange.body
     if body is None or exchange.status != 200:
         return None
     found, _ = attempt(lambda: read_crl(body)[1])
@@ -156,22 +183,33 @@ def _may_sign(ca: CertFacts) -> bool:
     return ca.may_sign_crls is not False
 
 
-@lru_cache(maxsize=256)
-def _signed(body: bytes, issuer: CertFacts) -> tuple[bool, str]:
+def _signed(body: Document, issuer: CertFacts) -> tuple[bool, str]:
     """Whether the issuer's key made the signature on the list; and why that cannot be checked here, where it cannot."""
+    return _checked(body, issuer) if isinstance(body, bytes) else _check(body, issuer)
+
+
+@lru_cache(maxsize=32)
+def _checked(body: bytes, issuer: CertFacts) -> tuple[bool, str]:
+    return _check(body, issuer)
+
+
+def _check(body: Document, issuer: CertFacts) -> tuple[bool, str]:
     crl, _ = read_crl(body)
-    found, why = attempt(
-        lambda: verify(
-            public_key(issuer),
-            crl.signature,
-            crl.tbs_certlist_bytes,
-            crl.signature_hash_algorithm,
-            crl.signature_algorithm_parameters,
-        )
-    )
+    found, why = attempt(lambda: verify(public_key(issuer), crl.signature, *_what_was_signed(body, crl)))
     if found is None or found is Signature.UNKNOWN:
         return False, why or "its algorithm or its key is not supported"
     return found in (Signature.GOOD, Signature.WEAK), ""
+
+
+def _what_was_signed(body: Document, crl: x509.CertificateRevocationList) -> tuple[bytes, object, object]:
+    """What the signature is on, its hash and its parameters."""
+    algorithm, parameters = crl.signature_hash_algorithm, crl.signature_algorithm_parameters
+    if isinstance(body, bytes):
+        return crl.tbs_certlist_bytes, algorithm, parameters
+    if algorithm is None or algorithm.name != body.hash_name:
+        raise ValueError("another hash than the one that was made")
+    hashed = Prehashed(algorithm)
+    return body.signed, hashed, ec.ECDSA(hashed) if isinstance(parameters, ec.ECDSA) else parameters
 
 
 #: Cause, status, summary, whether the list is valid, circumstance.

@@ -20,6 +20,7 @@ from rules.kinds.http_fetch import (
     page_cause,
     page_text,
 )
+from rules.kinds.long_list import begins_as_list
 from rules.verdict import Status
 
 
@@ -64,12 +65,13 @@ def answered(
     if coding:
         return Fault("http.compressed", Status.FAIL, f"the {word} came compressed ({coding}), although the request asked "
                      "for it as it is; whether the server or a device on the way packed it does not show")  # fmt: skip
-    large = (exchange.body is not None and exchange.size > len(exchange.body)) or (
-        failure is not None and failure.code is Code.TOO_LARGE
-    )
-    if large:
+    if failure is not None and failure.code is not Code.TOO_LARGE:
+        return _not_whole(exchange, failure, check, word)
+    cut = exchange.body is not None and exchange.size > len(exchange.body)
+    # of what is long and no list only the beginning is kept, and it is told what it is
+    if failure is not None or (cut and (check == "ocsp" or begins_as_list(exchange.body or b""))):
         return _too_large(exchange, check)
-    return _not_whole(exchange, failure, check, word) if failure is not None else exchange
+    return exchange
 
 
 def _no_answer(failure: Failure | None, check: str, word: str) -> Fault:
@@ -106,7 +108,7 @@ def _too_large(exchange: HttpExchange, check: str) -> Fault:
     if check == "ocsp":
         text = f"what came is no OCSP answer: it is larger than what is read ({exchange.size} bytes came)"
         return Fault("ocsp.not-ocsp", Status.FAIL, text)
-    text = f"larger than what is read ({exchange.size} bytes came): not judged"
+    text = f"more came than is read, and no whole list ({exchange.size} bytes): not judged"
     return Fault("crl.too-large", Status.INCONCLUSIVE, text)
 
 

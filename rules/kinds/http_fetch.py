@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from rules.display import display
 from rules.failure import Code, Failure, Stage
+from rules.kinds.long_list import LongList
 from rules.page_marks import SNIFFED, of_cdn, page_evidence, product, refusal_evidence, sentence, title
 from rules.zones import related
 
@@ -35,8 +36,8 @@ class HttpFetch:
 class HttpExchange:
     """What came back. Times in seconds, sizes in bytes.
 
-    `body` is whole up to the step's cap (`size` > len(body) or failure too-large where it was cut). In a recorded
-    report bodies over 64 KiB are replaced by `digest`: facts of the document that today's and tomorrow's rules ask for.
+    `body` is whole up to 64 KiB and never longer (`size` > len(body) where it was cut). Of a longer list `long_list` is kept
+    in its place, and in a recorded report `digest`: facts of the document that today's and tomorrow's rules ask for.
     """
 
     connect_s: float
@@ -48,6 +49,7 @@ class HttpExchange:
     size: int = 0  # bytes of body received
     sha256: str = ""  # of the body received
     digest: CrlDigest | None = None
+    long_list: LongList | None = field(default=None, compare=False, metadata={"recorded": False})
     repaired: tuple[str, ...] = ()  # what was odd about the header lines, and read all the same
 
 
@@ -139,6 +141,8 @@ def header(exchange: HttpExchange, name: str) -> str:
 
 def is_html(exchange: HttpExchange) -> bool:
     """Whether the body is a page: by its first bytes, or by its type where nothing else can be told."""
+    if exchange.digest is not None or exchange.long_list is not None:
+        return False
     start = (exchange.body or b"")[:SNIFFED].removeprefix(b"\xef\xbb\xbf").lstrip()[:64].lower()
     if start.startswith(_HTML_STARTS) or (
         start.startswith(b"<?xml") and b"<html" in (exchange.body or b"")[:2048]

@@ -121,9 +121,10 @@ def judge_crl(
         )
     exchange = found
     digest = exchange.digest
-    if exchange.body is not None:
-        digest = digest_crl(exchange.body, issuer_candidates, serials)
-    if digest is None and exchange.body is None and exchange.size:
+    document = exchange.long_list or exchange.body
+    if document is not None:
+        digest = digest_crl(document, issuer_candidates, serials)
+    if digest is None and document is None and exchange.size:
         text = "the recording does not hold the document"
         return CrlJudgement("audit.not-recorded", Status.INCONCLUSIVE, text, reachable=True, valid=None)
     if digest is None:
@@ -153,11 +154,11 @@ def expires(exchange: HttpExchange, *, ocsp: bool = False) -> float | None:
     """When a list or an answer runs out (nextUpdate, Unix time); None where it is none or says no time. Never raises."""
     if exchange.digest is not None:
         return exchange.digest.next_update
-    body = exchange.body
+    body = exchange.long_list or exchange.body
     if body is None or exchange.status != 200:
         return None
     until = (
-        attempt(lambda: load_der_ocsp_response(body).next_update_utc)[0]
+        attempt(lambda: load_der_ocsp_response(exchange.body or b"").next_update_utc)[0]
         if ocsp
         else attempt(lambda: read_crl(body)[0].next_update_utc)[0]
     )

@@ -24,7 +24,7 @@ from rules.observation import Observation
 from tests.pki import Leaf, authority
 from tests.servers import Talk, record, reset, serving, silent
 
-LIMITS = Limits(tcp=2.0, tls=2.0, first_byte=2.0)
+LIMITS = Limits(tcp=30.0, tls=30.0, first_byte=30.0)
 STEP = TlsHandshake("127.0.0.1", 0, "app.example.test")
 ROOT = authority("Root")
 ISSUING = authority("Issuing CA", ROOT)

@@ -39,7 +39,7 @@ from rules.tracking import Tracks
 from rules.verdict import Plan
 from tests.probe.internet import RELAY, RESOLVERS, Hit, Internet, Sockets, looped
 
-LIMITS = Limits(dns_try=0.3, dns_name=0.6, os_lookup=0.6, tcp=0.4, tls=0.4, first_byte=0.4, http=1.0, crl=1.0)
+LIMITS = Limits(dns_try=0.8, dns_name=1.6, os_lookup=1.6, tcp=1.0, tls=1.0, first_byte=1.0, http=2.0, crl=2.0)
 FACTS = HostFacts("connector01", "svc", "Linux", ("10.9.0.1",), ("10.9.0.1",), (), RESOLVERS, True, False)
 PLACE = Place("connector01")
 P = ParamSpec("P")
@@ -279,8 +279,8 @@ async def gone(before: set[asyncio.Task[object]]) -> None:
     assert left == set(), left
 
 
-async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
-    """Look until it holds, where nothing tells that it does."""
+async def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
+    """Look until it holds, where nothing tells that it does; the bound only tells hanging from slow."""
     async with asyncio.timeout(seconds):
         while True:
             if condition():

@@ -22,7 +22,7 @@ def why(path: str | Path) -> str:
     begin = time.monotonic()
     with pytest.raises(BadFile) as caught:
         read_toml(str(path))
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 60, "nothing is waited for"
     return str(caught.value)
 
 

@@ -168,7 +168,7 @@ def test_a_step_that_never_ends_is_ended() -> None:
         seen = await measured(prober, TcpConnect("192.0.2.1", 1))
         assert seen.failure is not None
         assert (seen.failure.stage, seen.failure.code) == (Stage.TCP, Code.TIMEOUT)
-        assert 0.04 < seen.elapsed < 5
+        assert 0.04 < seen.elapsed < 60, "as long as the step itself may take"
 
     asyncio.run(body())
 
