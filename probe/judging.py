@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from probe.serve_config import Intervals
 from probe.version import VERSION
-from rules.audit import Audit, Phase, Ready
+from rules.audit import Audit
 from rules.confirm import Confirmation, Settled
 from rules.kinds.dns_chain import OS, DnsQuestion
 from rules.kinds.http_fetch import HttpExchange, HttpFetch
@@ -24,6 +24,7 @@ from rules.kinds.tls_handshake import TlsHandshake
 from rules.kinds.trust_store import TrustLookup
 from rules.memory import Memory, document
 from rules.observation import Observation, Step
+from rules.phases import Phase, Ready
 from rules.picture import rows_of, source_states, target_states
 from rules.report import make_report
 from rules.ruleset import Rules

@@ -13,15 +13,14 @@ from __future__ import annotations
 import heapq
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from enum import IntEnum
+from dataclasses import replace
 from typing import Protocol
 
 from rules.candidates import Candidate, candidates, stale
 from rules.chains import Chains, Wants
 from rules.dns_walk import Walks, failing
 from rules.failure import Code
-from rules.fetches import CRL_CAP, Fetches, Wanted
+from rules.fetches import Fetches, Wanted
 from rules.guard import RECHECK, Guard, is_v6
 from rules.kinds.crl import issuer_name
 from rules.kinds.dns_chain import DnsQuestion
@@ -34,29 +33,12 @@ from rules.kinds.trust_store import TrustLookup, TrustRoots
 from rules.names import Names
 from rules.names import Progress as NameProgress
 from rules.observation import CONNECTIONS, Observation, Step, got_through
+from rules.phases import Phase, Ready, is_extra, phase_of, step_for
 from rules.revocations import Revocations
 from rules.ruleset import Group, Rules
 from rules.suspicion import MAX_EXTRA_NAMES, Suspicions
 from rules.targets import Target, ocsp_names, responder_names, targets
 from rules.verdict import Plan
-
-
-class Phase(IntEnum):
-    """What comes first when not everything can be asked at once."""
-
-    LOCAL = 0
-    LOOK_UP = 1
-    FIRST = 2  # one address of every name of the service
-    OTHERS = 3  # one address of every other name
-    REST = 4  # further addresses, second looks
-    REVOCATION = 5
-    EXTRA = 6  # canaries, TLS 1.3, large hello, every link of a chain by itself
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    phase: Phase
-    step: Step
 
 
 class Known(Protocol):
@@ -257,7 +239,7 @@ class Audit:
                 self._leading[candidate.address][host] = None
         for target in self._by_host.get(host, ()):
             for index, candidate in enumerate(tried):
-                self._emit(_phase(target, index), self.step_for(target, candidate.address))
+                self._emit(phase_of(target, index), self.step_for(target, candidate.address))
         public = tuple(c.address for c in tried if c.public)
         fetches, lost = self.fetches.resolved(host, public)
         self._emit_fetches(fetches)
@@ -299,8 +281,8 @@ class Audit:
         ):
             return
         if step.attempt == 1:
-            self._emit(Phase.EXTRA if _extra(step) else Phase.REST, replace(step, attempt=2))
-        elif isinstance(step, TlsHandshake) and not _extra(step):
+            self._emit(Phase.EXTRA if is_extra(step) else Phase.REST, replace(step, attempt=2))
+        elif isinstance(step, TlsHandshake) and not is_extra(step):
             if self.suspicions.version(seen):
                 self._emit(Phase.REST, replace(step, hello="tls13", path=None, attempt=1))
             if not isinstance(seen.evidence, TlsFacts) or not seen.evidence.chain:
@@ -397,19 +379,9 @@ class Audit:
             self._compare()  # whose page is it? a device on port 80 alone lets the canary's other port be
 
 
-def _phase(target: Target, index: int) -> Phase:
-    if index:
-        return Phase.REST
-    return Phase.FIRST if target.rule.group is Group.SERVICE else Phase.OTHERS
-
-
 def _canary_address(plan: Plan) -> tuple[str, int]:
     address, _, port = plan.canary_address.rpartition(":")
     return address.strip("[]"), int(port)
-
-
-def _extra(step: TlsHandshake | HttpFetch) -> bool:
-    return isinstance(step, TlsHandshake) and step.hello != "connector"
 
 
 def _body(seen: Observation | None) -> bytes | None:
@@ -417,15 +389,3 @@ def _body(seen: Observation | None) -> bytes | None:
     if seen is None or seen.failure is not None or not isinstance(seen.evidence, HttpExchange):
         return None
     return seen.evidence.body if seen.evidence.status == 200 else None
-
-
-def step_for(target: Target, address: str) -> TlsHandshake | HttpFetch:
-    """The judging question for one address of a target that has a name."""
-    assert target.host is not None
-    if target.port != 80:
-        return TlsHandshake(address, target.port, target.host, "connector", target.path)
-    document = target.document
-    if document is not None and document.kind == "crl":
-        return HttpFetch(address, 80, target.host, document.path, "crl", cap=CRL_CAP)
-    path = document.path if document else (target.path or target.rule.path or "/")
-    return HttpFetch(address, 80, target.host, path)

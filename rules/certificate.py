@@ -334,7 +334,10 @@ _NAMELESS = NameFacts()
 def _outline(der: bytes) -> _Outline:
     """The parts of `der`, whatever is in them. Raises ValueError or IndexError where it is no certificate."""
     outer = single(der, SEQUENCE)
-    signed, algorithm, signature = outer.children()
+    parts = list(outer.children())
+    if len(parts) != 3:
+        raise ValueError(f"a certificate has three parts, and this has {len(parts)}")
+    signed, algorithm, signature = parts
     parts = list(of(signed, SEQUENCE).children())
     version = parts.pop(0) if parts and parts[0].tag == 0xA0 else None
     serial, inner, issuer, validity, subject, spki, *rest = parts

@@ -18,10 +18,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from rules import wildcard
+from rules.advice import ANY
 from rules.context import Context
 from rules.kinds.local_host import HostFacts, ProxySetting
 from rules.proxy_pattern import BadPattern, matches
-from rules.remedies import ANY, remedy
+from rules.remedies import remedy
 from rules.verdict import Status, Verdict
 
 CONNECTOR, UPDATER, MACHINE, WINHTTP = (

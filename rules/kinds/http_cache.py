@@ -6,14 +6,12 @@ the network here. What counts is when the document left its origin: `Age` and `D
 
 from __future__ import annotations
 
-import datetime
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Literal, TypeAlias
 
-from rules.cert_fields import attempt
 from rules.display import display
 from rules.kinds.http_fetch import HttpExchange, header
+from rules.moments import http_date
 
 #: Seconds by which the clocks of the origin, of a cache and of this host may differ.
 SLACK = 300.0
@@ -46,7 +44,7 @@ def cache_seen(exchange: HttpExchange, now: float) -> CacheSeen | None:
     `Date` that lies further back than clocks differ. `Via` alone is a proxy, not a cache.
     """
     age = _age(header(exchange, "age"))
-    date = _date(header(exchange, "date"))
+    date = http_date(header(exchange, "date"), now)
     back = now - date if date is not None and now - date > SLACK else None
     hit = next((line for line in _hits(exchange)), "")
     if not age and back is None and not hit:
@@ -102,18 +100,6 @@ def _name(exchange: HttpExchange) -> str:
 def _age(value: str) -> int | None:
     text = value.partition(",")[0].strip()
     return min(int(text), MAX_AGE) if text.isascii() and text.isdigit() and len(text) <= 20 else None
-
-
-def _date(value: str) -> float | None:
-    """Unix time of a Date header in GMT; None for every other zone and form (RFC 9110 section 5.6.7)."""
-    if not value.rstrip().upper().endswith(("GMT", "UTC", "+0000")):
-        return None
-
-    def read() -> float:
-        when = parsedate_to_datetime(value)
-        return when.replace(tzinfo=datetime.UTC).timestamp()
-
-    return attempt(read)[0]
 
 
 def _span(seconds: float) -> str:

@@ -10,8 +10,9 @@ from functools import cache
 
 import pytest
 
+from rules.advice import ANY, Advice
 from rules.causes import owner
-from rules.remedies import ADVICE, ANY, BY_CAUSE, Advice, advice, remedy
+from rules.remedies import ADVICE, BY_CAUSE, advice, remedy
 from tests.rules import goldens
 
 Row = tuple[str, str]
