@@ -126,7 +126,4 @@ def _event(event: Transition | Drift) -> dict[str, object]:
 
 def _time(at: float) -> str | None:
     """RFC 3339; None for what no calendar holds."""
-    try:
-        return to_rfc3339(at)
-    except OverflowError:
-        return None
+    return to_rfc3339(at) if FIRST <= at <= LAST else None

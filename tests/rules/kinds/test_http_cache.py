@@ -46,7 +46,7 @@ def test_a_cache_is_proved_and_named_as_it_names_itself(headers: dict[str, str],
         {"x_cache": "MISS from gw.corp.example"},
         {"cache_status": "Proxy; fwd=miss"},
         {"age": "-5"}, {"age": "soon"}, {"age": "\u0663"},
-        {"date": "yesterday"}, {"date": "Sun, 25 Oct 2026 12:00:00 -0000"}, {"date": "Sun, 25 Oct 2026 12:00:00 XYZ"},
+        {"date": "yesterday"}, {"date": "Sun, 25 Oct 2026 12:00:00 XYZ"},
     ],
 )  # fmt: skip
 def test_nothing_is_proved_by_less(headers: dict[str, str]) -> None:
