@@ -63,8 +63,12 @@ class Failure:
     detail: str = ""  # our own words or the library's error name; text of peers only through display()
     icmp: Icmp | None = None
     alert: int | None = None  # TLS alert description number (RFC 8446 section 6)
-    sign: str = ""  # a word for what was seen beside the code: "no-question" (a DNS answer that repeats none)
+    # a word for what was seen beside the code: "no-question" (a DNS answer that repeats none), UNREAD_FORM
+    sign: str = ""
 
+
+#: The sign of a handshake that our TLS library ended because it does not read the form of a certificate.
+UNREAD_FORM = "unread-form"
 
 #: Failures that say something about this host or about us and nothing about the network: cause and words.
 LOCAL_CODES: dict[Code, tuple[str, str]] = {

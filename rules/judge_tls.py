@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from rules.certificate import facts
 from rules.context import Context
-from rules.failure import Code, Failure
+from rules.failure import UNREAD_FORM, Code, Failure
 from rules.interception import InterceptionFinding
 from rules.judge_revocation import revoked_by, stapled
 from rules.kinds.dns_chain import OS
@@ -143,12 +143,12 @@ def _circumstance(cause: str, seen: Observation, newer: bool) -> str:
 def _unread(seen: Observation) -> bool:
     """Whether the handshake ended because our TLS library does not read a certificate that this program reads.
 
-    OpenSSL says so by "asn1 lib". Other readers (SChannel among them) may take the form: it proves nothing about the way.
+    Other readers (SChannel among them) may take the form: it proves nothing about the way.
     """
     failure, shown = seen.failure, seen.evidence
     if failure is None or failure.code is not Code.MALFORMED or not isinstance(shown, TlsFacts):
         return False
-    return "asn1" in failure.detail and bool(shown.chain) and facts(shown.chain[0]).loads
+    return failure.sign == UNREAD_FORM and bool(shown.chain) and facts(shown.chain[0]).loads
 
 
 def _refuses_version(seen: Observation) -> bool:

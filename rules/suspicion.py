@@ -52,7 +52,7 @@ class Suspicions:
     def pages_at(self, step: TlsHandshake, hosts: Iterable[str]) -> tuple[HttpFetch, ...]:
         """What to ask of port 80 of an address that shows no certificate, although names of several zones (`hosts`) lead
         there: a DNS filter's page may stand there, and nothing else tells it from a firewall that drops."""
-        apart = {zone(host): host for host in reversed(tuple(hosts))}
+        apart = {zone(host): host for host in sorted(hosts, reverse=True)}  # whatever was answered first
         if len(apart) < 2 or step.address in self._shared or len(self._shared) >= MAX_SHARED:
             return ()
         self._shared.add(step.address)

@@ -107,6 +107,8 @@ SCENES: dict[Row, tuple[str, str]] = {
     ("http.timeout", ""): ("crl-host-silent", "port-80-dropped"),
     ("http.reset", ""): ("crl-host-resets", "port-80-dropped"),
     ("http.malformed", ""): ("not-http", "html-instead-of-crl"),
+    ("dns.chain-broken", ""): ("ocsp-host-unresolved", "cname-loop"),
+    ("ocsp.not-ocsp", ""): ("forged-list-everywhere", "ocsp-bad-signature"),
     ("crl.unreachable", ""): ("port-80-dropped", "html-instead-of-crl"),
     ("crl.not-a-crl", "page"): ("html-instead-of-crl", "stale-crl"),
     ("crl.stale", "cached"): ("stale-by-a-cache", "stale-crl"),
