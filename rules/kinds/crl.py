@@ -153,7 +153,11 @@ def _read(der: bytes) -> tuple[x509.CertificateRevocationList, bytes]:
 def _lists(der: bytes, serial: str) -> bool:
     known = _answers(der)
     if serial not in known:
-        entry = _read(der)[0].get_revoked_certificate_by_serial_number(int(serial, 16))
+        crl, number = _read(der)[0], int(serial, 16)
+        if number >= 0:
+            entry = crl.get_revoked_certificate_by_serial_number(number)
+        else:  # some CAs write such a serial, and the library does not look for one
+            entry = next((one for one in crl if one.serial_number == number), None)
         known[serial] = entry is not None and not removed(entry)
     return known[serial]
 

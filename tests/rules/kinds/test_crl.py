@@ -282,3 +282,9 @@ def test_every_form_of_the_lab_is_one_of_these() -> None:
     for form in EXTENSIONS:
         body = formed(builder, form, URL, (NUMBER,)).sign(derived_key(OCSP02), hashes.SHA256())
         assert judge(body.public_bytes(Encoding.DER)).cause in ("ok", "crl.out-of-scope")
+
+
+def test_a_serial_below_zero_is_looked_for_and_spoils_no_list() -> None:
+    body = made(revoked=((NUMBER, ()),))
+    found = judge_crl(fetched(body), None, (ISSUER,), ("-5", SERIAL), NOW, "", HELD)
+    assert (found.cause, found.revoked) == ("crl.revoked", (SERIAL,))
