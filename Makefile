@@ -44,6 +44,14 @@ proof: venv lab-packages ## The long counts (healthy audits in a row, ...); run 
 bench: venv bench-packages ## The benchmark: each figure with its target (never a timed test)
 	$(BIN)/python -m tests.bench $(ARGS)
 
+.PHONY: compare
+compare: venv bench-packages ## What probes and audits cost beside another checkout: ARGS=/path/of/it
+	$(BIN)/python -m tests.bench.compare $(ARGS)
+
+.PHONY: busy-test
+busy-test: venv lab-packages ## Every test once, in the background beside four busy processes
+	@packaging/busy_test.sh -n $(JOBS) -m 'not proof' $(PYTEST_ARGS)
+
 .PHONY: lint
 lint: venv check ## Linters, types and import contracts only
 

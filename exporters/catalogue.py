@@ -65,6 +65,7 @@ VIA = Label("via", ("direct",))
 CHECK = Label("check", ("dns", "tls", "http", "crl"))
 STAGE = Label("stage", ("dns", "tcp", "tls", "http"))
 FAILED_STAGE = Label("stage", tuple(stage.value for stage in Stage))
+REFUSED = Label("reason", ("password", "unreadable", "blocked", "certificate"))
 CAUSE = Label("cause", source="`ok` or a cause of [causes.md](causes.md)")
 ISSUER_CLASS = Label(
     "issuer_class",
@@ -318,6 +319,12 @@ METERS: tuple[Metric, ...] = (
         "wayclear_web_config_last_reload_success_timestamp_seconds", "gauge",
         "When the web configuration was last read without a fault, in seconds since 1970 (Unix time).",
         (), PROBER,
+    ),
+    Metric(
+        "wayclear_web_sign_ins_refused_total", "counter",
+        "Number of sign-ins to the web server that were refused: user or password wrong, credentials that cannot be read, an "
+        "address that is blocked after wrong passwords, a client certificate without an allowed name.",
+        (REFUSED,), PROBER,
     ),
     Metric(
         "wayclear_history_writable", "gauge",

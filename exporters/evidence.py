@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections.abc import Iterable, Mapping
 
@@ -31,6 +32,7 @@ FAILED: Mapping[Code, str] = {
     Code.ALERT: "TLS alert",
     Code.NOT_TLS: "the answer is not TLS",
     Code.MALFORMED: "the answer breaks the protocol",
+    Code.WRONG_SOURCE: "the answer came from another address than the one asked",
     Code.TOO_LARGE: "more than may be read",
     Code.LOOKUP: "not resolved",
     Code.NOT_REACHED: "not started before the audit ended",
@@ -195,7 +197,11 @@ def _answer(evidence: Evidence | None) -> str:
         case None:
             return "done"
         case HostFacts():
-            return "read"
+            return (
+                "read"
+                if evidence.descriptors is None
+                else f"read, {evidence.descriptors} descriptors at most"
+            )
         case DnsAnswer():
             return _dns(evidence)
         case OsAnswer():
@@ -209,7 +215,21 @@ def _answer(evidence: Evidence | None) -> str:
             status = f"{evidence.status} {display(evidence.reason, 60)}".rstrip()
             return f"HTTP {status}, {count(evidence.size, 'byte')}"
         case TrustRoots():
-            return f"{len(evidence.public)} in the public list, {len(evidence.system)} in the system's store"
+            public = _store(evidence.public_source, evidence.public_date)
+            system = _store(evidence.system_source, evidence.system_date)
+            return f"{len(evidence.public)} in the public list{public}, {len(evidence.system)} in the system's store{system}"
+
+
+_YEAR_10000 = 253_402_300_800.0
+
+
+def _store(source: str, changed: float | None) -> str:
+    """Where a store was read and of which day it is: an old one is a reason to doubt."""
+    words = [display(mask(source), 80)] if source else []
+    if changed is not None and 0 <= changed < _YEAR_10000:  # a file can say what it likes
+        moment = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC) + datetime.timedelta(seconds=changed)
+        words.append(f"of {moment:%Y-%m-%d}")
+    return f" ({', '.join(words)})" if words else ""
 
 
 def _dns(answer: DnsAnswer) -> str:
@@ -222,6 +242,8 @@ def _dns(answer: DnsAnswer) -> str:
         words.append("without EDNS only")
     if answer.junk:
         words.append(f"{count(answer.junk, 'junk datagram')} ignored")
+    if answer.ad:
+        words.append("validated, as the resolver says")
     if answer.ede:
         words.append(display(answer.ede))
     return ", ".join(words)
@@ -235,6 +257,8 @@ def tls_words(facts: TlsFacts) -> str:
     words.append(count(len(facts.chain), "certificate"))
     if facts.client_certificate_asked:
         words.append("client certificate asked for")
+    if facts.staple is not None:
+        words.append(f"stapled OCSP answer of {count(len(facts.staple), 'byte')}")
     if facts.http_status is not None:
         words.append(f"HTTP {facts.http_status} inside")
     elif facts.http_failure:

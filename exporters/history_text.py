@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from exporters.style import Style, count, say
 from rules.display import display
+from rules.moments import FIRST, LAST
 from rules.trend import Drift, LedgerKind, Reading, Transition
 from rules.wire import to_rfc3339
 
@@ -39,10 +40,9 @@ def render(found: Reading, style: Style) -> str:
 
 def moment(at: float) -> str:
     """Unix time as `2026-11-25 09:12:03 UTC`; what no calendar holds as the number it is."""
-    try:
-        return f"{to_rfc3339(at)[:19].replace('T', ' ')} UTC"
-    except OverflowError:
+    if not FIRST <= at <= LAST:
         return f"{at:.0f}"
+    return f"{to_rfc3339(at)[:19].replace('T', ' ')} UTC"
 
 
 def _nothing(found: Reading) -> str:
@@ -126,7 +126,4 @@ def _event(event: Transition | Drift) -> dict[str, object]:
 
 def _time(at: float) -> str | None:
     """RFC 3339; None for what no calendar holds."""
-    try:
-        return to_rfc3339(at)
-    except OverflowError:
-        return None
+    return to_rfc3339(at) if FIRST <= at <= LAST else None

@@ -22,6 +22,7 @@ from exporters.catalogue import (
     CATALOGUE,
     CYCLE_KIND,
     FAILED_STAGE,
+    REFUSED,
     ROUND_KIND,
     STAGE,
     TASK,
@@ -75,6 +76,8 @@ class Meters:
         self._reloaded_at = self._gauge("wayclear_config_last_reload_success_timestamp_seconds")
         self._web_reloaded = self._gauge("wayclear_web_config_last_reload_successful")
         self._web_reloaded_at = self._gauge("wayclear_web_config_last_reload_success_timestamp_seconds")
+        refused = self._counter("wayclear_web_sign_ins_refused_total")
+        self._refused = {reason: _Total(refused.labels(reason)) for reason in REFUSED.values}
         self._writable = self._gauge("wayclear_history_writable")
         self._rows_dropped = _Total(self._counter("wayclear_history_rows_dropped_total"))
         self._history_size = self._gauge("wayclear_history_size_bytes")
@@ -161,6 +164,11 @@ class Meters:
         """Whether the web configuration's newest version is in use; `at`: when one was last taken."""
         self._web_reloaded.set(ok)
         self._web_reloaded_at.set(at)
+
+    def sign_ins(self, refused: Mapping[str, int]) -> None:
+        """So many sign-ins to the web server were refused since the start, by reason."""
+        for reason, total in refused.items():
+            self._refused[reason].to(total)
 
     def history(self, writable: bool, dropped: int, size: int) -> None:
         """Whether the history takes rows, how many it has lost since it was opened, and its size in bytes."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from exporters import text
+from exporters.proxy_text import proxy_words
 from exporters.status_markup import (
     Markup,
     escaped,
@@ -94,7 +95,7 @@ def _vantage(report: Report) -> list[tuple[str, str]]:
         ("Host", sentence(f"{display(seen.host)} ({display(seen.os)})")),
         ("Account", escaped(seen.user)),
         ("From", sentence(text.listed(seen.sources) or "none: no route to the internet")),
-        ("Proxy", sentence(text.proxy_words(report))),
+        ("Proxy", sentence(proxy_words(report))),
         ("Tenant", sentence(text.tenant_words(report))),
     ]
 

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from exporters.evidence import flow, hostport, told_once
 from exporters.headline import ANSWERS, beside, headline
+from exporters.proxy_text import proxy_words
 from exporters.style import Style, count, say, seconds
 from rules.display import display
 from rules.kinds.dns_chain import DnsQuestion
@@ -160,14 +161,6 @@ def _took(report: Report) -> str:
         oldest = min((o.started for o in report.observations), default=report.started)
         took = f"from answers of the {seconds(max(0.0, report.started - oldest))} before"
     return f"{took}, {count(connections, 'connection')}, wayclear {display(report.version, 40)}"
-
-
-def proxy_words(report: Report) -> str:
-    found = report.vantage.proxies
-    if not found:
-        return "none is set on this host"
-    shown = "; ".join(f"{display(p.address)} ({display(p.source)})" for p in found)
-    return f"{shown}; not used by this audit"
 
 
 def tenant_words(report: Report) -> str:

@@ -22,7 +22,7 @@ from probe.judging import Judged, Ways, Wish, judge, life
 from probe.measure import Prober
 from probe.rounds import Closed, Rounds, Watched
 from probe.run import Runner
-from rules.audit import Audit, step_for
+from rules.audit import Audit
 from rules.confirm import Confirmation
 from rules.failure import Code
 from rules.freshness import well
@@ -32,6 +32,7 @@ from rules.kinds.os_lookup import OsLookup
 from rules.kinds.tls_handshake import TlsHandshake
 from rules.memory import Memory, document
 from rules.observation import CONNECTIONS, Step, got_through
+from rules.phases import step_for
 from rules.ruleset import Group, Rules
 from rules.schedule import KINDS, OVERDUE, Kind, Schedule
 from rules.tracking import Key, Tracks, key_of

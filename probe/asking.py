@@ -186,7 +186,12 @@ class Asker:
         step = seen.step
         if new:
             self._differs(step)
-        if isinstance(step, DnsQuestion) and 0 < self._memory.silent(step.resolver) <= SECOND_OPINIONS:
+        walks = isinstance(step, DnsQuestion) and step.walk
+        if (
+            isinstance(step, DnsQuestion)
+            and not walks
+            and 0 < self._memory.silent(step.resolver) <= SECOND_OPINIONS
+        ):
             self._silent(step.resolver, step.name)
         return new
 
@@ -234,7 +239,7 @@ class Asker:
 
     async def _measure(self, step: Step, begins: Callable[[], None] | None = None) -> Observation:
         if isinstance(step, CONNECTIONS):
-            await self._admit()
+            await self.admit()
             self._meters.connection()
             return await self._within(self._connections, step, begins)
         if isinstance(step, DnsQuestion):
@@ -253,15 +258,16 @@ class Asker:
             finally:
                 self.in_flight -= 1
 
-    async def _admit(self) -> None:
-        """Wait until the rate lets one more connection go."""
+    async def admit(self, times: int = 1) -> None:
+        """Wait until the rate lets one more connection go; `times` that it took or will take are spent at once."""
         if not self._intervals.rate:
             return
         async with self._admission:
             wait = self._bucket.wait(time.monotonic())
             if wait > 0:
                 await asyncio.sleep(wait)  # whoever comes later waits for the lock
-            self._bucket.take(time.monotonic())
+            for _ in range(times):
+                self._bucket.take(time.monotonic())
 
 
 def _get_failed(seen: Observation | None) -> bool:

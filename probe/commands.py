@@ -18,7 +18,7 @@ from exporters.headline import headline
 from exporters.style import Style
 from probe import screen, serving
 from probe.config import Config, load_config, load_rules, shipped_sets, validate_file
-from probe.files import LARGEST_REPORT, read_input, told
+from probe.files import LARGEST_REPORT, decoded, read_input, told
 from probe.rulefiles import is_file_name, load_set
 from probe.run import Progress, run_audit
 from probe.trouble import EXIT_INTERRUPTED, Trouble
@@ -110,7 +110,8 @@ def replay(arguments: argparse.Namespace) -> int:
     _check_output(arguments)
     config, rules = _configured(arguments)
     try:
-        report = judge_again(loads(read_input(arguments.report, LARGEST_REPORT)), rules)
+        content = read_input(arguments.report, LARGEST_REPORT)
+        report = judge_again(loads(decoded(content, told(arguments.report))), rules)
     except BadReport as error:
         raise Trouble(
             f"{told(arguments.report)}: {error}", "name the report that an audit wrote with --format json"
@@ -275,5 +276,6 @@ def _deliver(arguments: argparse.Namespace, report: Report, text: Iterable[str])
     if not _to_file(arguments):
         screen.put(text, "utf-8" if arguments.format in ("json", "prometheus") else _encoding())
         return
-    screen.write_whole(Path(arguments.output), text)
+    mode = screen.READABLE if arguments.format == "prometheus" else screen.PRIVATE
+    screen.write_whole(Path(arguments.output), text, mode)
     screen.say(f"{headline(report)} The report is in {arguments.output}")

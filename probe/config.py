@@ -15,7 +15,17 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Literal, cast
 
-from probe.files import LARGEST, LARGEST_REPORT, TomlFile, exists, parse_toml, read_input, read_toml, told
+from probe.files import (
+    LARGEST,
+    LARGEST_REPORT,
+    TomlFile,
+    decoded,
+    exists,
+    parse_toml,
+    read_input,
+    read_toml,
+    told,
+)
 from probe.limits import Limits
 from probe.rulefiles import (
     DEFAULT_CA_SETS,
@@ -186,8 +196,9 @@ def validate_file(path: str) -> list[str]:
     """
     try:
         content, source = read_input(path, LARGEST_REPORT), told(path)
-        if content.lstrip()[:1] == b"{":
-            return _validate_report(content, source)
+        text = decoded(content, source)
+        if text.lstrip()[:1] == "{":
+            return _validate_report(text, source)
         if len(content) > LARGEST:
             raise BadFile(source, [Fault("", f"has {len(content)} bytes, at most {LARGEST} are read")])
         return _validate_toml(parse_toml(content, source))
@@ -211,7 +222,7 @@ def _validate_toml(file: TomlFile) -> list[str]:
     return []
 
 
-def _validate_report(content: bytes, path: str) -> list[str]:
+def _validate_report(content: str, path: str) -> list[str]:
     from rules import recorded, wire  # late: the whole of the report's types
 
     try:

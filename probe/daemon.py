@@ -183,7 +183,7 @@ class Daemon:
             config, rules, appliance = self._config, self._rules, self._appliance
             if appliance is None or not lacks_tenant(config, appliance.plan):
                 return True
-            plan = await self._planner.plan(config, rules, self._probers.fitting(config))
+            plan = await self._planner.plan(config, rules, self._probers.fitting(config), appliance.asker)
             if lacks_tenant(config, plan):
                 return False
             LOG.info("%s is the tenant %s", config.tenant, plan.tenant)
@@ -285,7 +285,7 @@ class Daemon:
         if appliance is not None:
             prober = self._probers.fitting(config)
             try:
-                plan = await self._planner.plan(config, rules, prober, quiet=pausing(config) is not None)
+                plan = await self._planner.plan(config, rules, prober, appliance.asker, quiet=pausing(config))
             except BaseException:
                 await self._probers.refuse(prober)
                 raise

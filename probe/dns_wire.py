@@ -27,9 +27,11 @@ RECORDS_KEPT = 200
 RECORDS_WALKED = 1000  # of all sections; what lies behind is not read
 OPTIONS = 100  # EDNS options; Unbound's limit. A message of 16,000 costs a tenth of a second
 TTL_MAX = 86_400
+ERRORS_KEPT = 8  # different extended errors of one message: each forwarder on the way may add its own
+ERROR_TEXT = 120  # characters of the text of one, so that it leaves room for the next
 
 _A, _CNAME, _SOA, _AAAA, _DNAME, _OPT = 1, 5, 6, 28, 39, 41
-TYPES: dict[str, int] = {"A": _A, "AAAA": _AAAA}
+TYPES: dict[str, int] = {"A": _A, "AAAA": _AAAA, "CNAME": _CNAME}
 _IN = 1
 _EDE = 15  # EDNS option code of an extended error
 _QR, _OPCODE, _TC, _RD, _AD = 0x8000, 0x7800, 0x0200, 0x0100, 0x0020
@@ -62,7 +64,9 @@ class Reply:
     ad: bool
     truncated: bool
     negative: bool = False  # the authority section holds an SOA record
+    soa: str = ""  # the owner of the first one
     ede: str = ""
+    ede_codes: tuple[int, ...] = ()
     fault: str = ""
 
 
@@ -98,6 +102,25 @@ def answers(wire: bytes, asked: bytes) -> int | None:
     return int(number) if echoed == asked or echoed.lower() == asked.lower() else None
 
 
+def without_question(wire: bytes) -> int | None:
+    """The id of a response that repeats no question although its rcode calls for one; None for anything else.
+
+    RFC 1035 section 4.1.2 and RFC 9619 want the question back. Stub resolvers drop such a response, because only the
+    question keeps a forger from guessing no more than an id: it is evidence and never an answer.
+    """
+    if len(wire) < HEADER:
+        return None
+    number, flags, questions, _an, _ns, _ar = _HEADER.unpack_from(wire)
+    unasked = flags & _QR and not flags & _OPCODE and questions == 0 and flags & 15 not in _NO_QUESTION
+    return int(number) if unasked else None
+
+
+def rcode(wire: bytes) -> str:
+    """The word of the rcode in the header of a message of at least `HEADER` bytes."""
+    number = wire[3] & 15
+    return _RCODES.get(number, f"RCODE{number}")
+
+
 def read(wire: bytes, asked: bytes, name: str) -> Reply:
     """The content of a response to `asked` (the question for `name`); raises `MalformedError`.
 
@@ -116,14 +139,16 @@ def read(wire: bytes, asked: bytes, name: str) -> Reply:
         if not truncated:
             raise
         fault = str(error)
-    rcode = flags & 15 | walk.extended_rcode << 4
+    code = flags & 15 | walk.extended_rcode << 4
     return Reply(
-        rcode=_RCODES.get(rcode, f"RCODE{rcode}"),
+        rcode=_RCODES.get(code, f"RCODE{code}"),
         records=tuple(walk.records),
         ad=bool(flags & _AD),
         truncated=truncated,
         negative=walk.negative,
+        soa=walk.soa,
         ede=display("; ".join(walk.errors)),
+        ede_codes=tuple(walk.codes),
         fault=fault,
     )
 
@@ -136,6 +161,8 @@ class _Walk:
         self._walked = 0
         self.records: list[Record] = []
         self.errors: list[str] = []
+        self.codes: list[int] = []
+        self.soa = ""
         self.extended_rcode = 0
         self.negative = False
 
@@ -156,9 +183,10 @@ class _Walk:
             if self._full():
                 return
             owner = self._at
-            self._name()
+            name = self._name()
             kind, _cls, ttl, length = self._fixed()
             if kind == _SOA and position < authority:
+                self.soa = self.soa or name
                 self.negative = True
             if kind == _OPT and position >= authority and self._wire[owner] == 0:
                 self.extended_rcode = ttl >> 24
@@ -232,8 +260,11 @@ class _Walk:
             at += 4
             if at + length > end:
                 raise MalformedError("the EDNS options end inside an option")
-            if code == _EDE and length >= 2 and len(self.errors) < 4:
-                self.errors.append(_extended_error(self._wire[at : at + length]))
+            if code == _EDE and length >= 2 and len(self.errors) < ERRORS_KEPT:
+                text = _extended_error(self._wire[at : at + length])
+                if text not in self.errors:  # a forwarder repeats what it was told
+                    self.errors.append(text)
+                    self.codes.append(int.from_bytes(self._wire[at : at + 2], "big"))
             at += length
 
 
@@ -273,5 +304,5 @@ def _extended_error(data: bytes) -> str:
     number = int.from_bytes(data[:2], "big")
     name = _EDE_NAMES.get(number, "")
     title = f"{number} {name}".rstrip()
-    text = display(data[2:].rstrip(b"\0"))
+    text = display(data[2:].rstrip(b"\0"), ERROR_TEXT)
     return f"{title}: {text}" if text else title

@@ -12,7 +12,7 @@ import socket
 
 from probe.network import NetworkError
 from rules.display import display
-from rules.failure import Code, Failure, Icmp, Stage
+from rules.failure import UNREAD_FORM, Code, Failure, Icmp, Stage
 
 #: Codes that speak of this host. Their stage is always LOCAL, wherever on the way they were met.
 LOCAL_CODES = frozenset(
@@ -130,6 +130,8 @@ _NOT_TLS = frozenset(
 )
 _EOF = frozenset({"unexpected eof while reading", "unexpected eof"})
 _TOO_LARGE = frozenset({"excessive message size", "exceeds max fragment size"})
+#: How OpenSSL ends the list of its reasons where it could not read a certificate.
+_ASN1 = frozenset({"asn1 lib"})
 
 
 def classify(exception: BaseException, stage: Stage, icmp: Icmp | None = None) -> Failure:
@@ -228,7 +230,8 @@ def _openssl(exception: BaseException, stage: Stage) -> Failure:
     for known, code in ((_EOF, Code.EOF), (_NOT_TLS, Code.NOT_TLS), (_TOO_LARGE, Code.TOO_LARGE)):
         if known.intersection(reasons):
             return Failure(stage, code, text)
-    return Failure(stage, Code.MALFORMED, text or kind)
+    sign = UNREAD_FORM if _ASN1.intersection(reasons) else ""
+    return Failure(stage, Code.MALFORMED, text or kind, sign=sign)
 
 
 def _openssl_reasons(exception: BaseException) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import json
 import os
 import re
 import stat
@@ -69,8 +70,11 @@ def read_input(path: str, largest: int = LARGEST) -> bytes:
 
     Never more than `largest` bytes, packed or unpacked.
     """
-    source = told(path)
     content = _standard_input(largest) if path == STANDARD_INPUT else read_file(path, largest)
+    return _unpacked(content, told(path), largest)
+
+
+def _unpacked(content: bytes, source: str, largest: int) -> bytes:
     if not content.startswith(b"\x1f\x8b"):
         return content
     try:
@@ -81,6 +85,20 @@ def read_input(path: str, largest: int = LARGEST) -> bytes:
     if len(data) > largest:
         raise _bad(source, f"has more than {largest} bytes when unpacked")
     return data
+
+
+def decoded(content: bytes, source: str) -> str:
+    """The text of a file; BadFile with the first byte that is none.
+
+    UTF-8 with or without a byte order mark, and what Windows PowerShell writes by `>`: UTF-16 with one. Of UTF-16 and
+    UTF-32 without a mark the zero bytes at the beginning tell (as RFC 4627 section 3 says of JSON).
+    """
+    encoding = json.detect_encoding(content)
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        name = encoding[:6].rstrip("-").upper()
+        raise _bad(source, f"is not {name} text (byte {error.start}): save it as UTF-8") from None
 
 
 def told(path: str) -> str:
@@ -102,18 +120,15 @@ def _standard_input(largest: int) -> bytes:
 
 
 def read_toml(path: str) -> TomlFile:
-    """A TOML file; BadFile with line and column for a syntax error."""
-    return parse_toml(read_file(path), path)
+    """A TOML file, unpacked where it is gzip; BadFile with line and column for a syntax error."""
+    return parse_toml(_unpacked(read_file(path), path, LARGEST), path)
 
 
 def parse_toml(content: bytes, source: str) -> TomlFile:
-    """TOML in UTF-8 (a byte order mark, as Windows' Notepad writes it, is passed over)."""
+    """TOML in what `decoded` reads."""
     import tomllib  # late: `--version` needs none of it
 
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise _bad(source, f"is not UTF-8 text (byte {error.start}): save it as UTF-8") from None
+    text = decoded(content, source)
     for number, line in enumerate(text.split("\n"), 1):
         if line.count(".") > MOST_DOTS:
             raise _bad(

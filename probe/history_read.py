@@ -17,6 +17,7 @@ from pathlib import Path
 
 from exporters import history_text
 from exporters.style import Style
+from probe.history_check import OK, first_fault
 from probe.history_ring import Table
 from probe.history_tables import (
     APPLICATION,
@@ -217,8 +218,6 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
         raise Trouble(f"{display(str(path))} is not a regular file, and so no history", "name another path")
     connection = _readable(path)
     try:
-        end = time.monotonic() + READ_LIMIT
-        connection.set_progress_handler(lambda: time.monotonic() > end, _STEPS)
         connection.text_factory = text_of
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
@@ -229,6 +228,11 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
                 f"{display(str(path))} was written by a newer wayclear",
                 "read it with that one: its tables are others",
             )
+        if (fault := first_fault(connection)) not in (OK, None):
+            what = f"the history {display(str(path))} is damaged: {display(str(fault))}"
+            raise Trouble(what, "`wayclear serve` mends it, or puts it aside, when it starts")
+        end = time.monotonic() + READ_LIMIT
+        connection.set_progress_handler(lambda: time.monotonic() > end, _STEPS)
         yield connection
     finally:
         connection.close()

@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from probe.history_check import mend
 from probe.history_lock import FileLock, Held
 from probe.history_ring import Row, Table, Value
 from probe.history_tables import (
@@ -199,9 +200,10 @@ class Store:
                 f"The history {self.path} was written by a newer wayclear (version {version} of its tables, "
                 f"this one knows {VERSION}): use that one, or name another path."
             )
-        (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-        if found != "ok":
-            raise _Damaged(f"The history {self.path} is damaged: {found[:200]}.")
+        fault, done = mend(connection)
+        if fault:
+            raise _Damaged(f"The history {self.path} is damaged: {fault[:200]}.")
+        self.note = done or self.note
         return False
 
     def _put_aside(self) -> None:

@@ -17,7 +17,8 @@ import time
 from collections.abc import Callable
 
 from probe.failure import classify, from_errno, local
-from probe.network import Datagrams, NetworkError, Stream
+from probe.network import Datagrams, NetworkError, Stream, Unconnected
+from probe.udp_strays import Strays
 from rules.failure import Code, Failure, Icmp, Stage
 
 DNS_PORT = 53
@@ -91,6 +92,14 @@ class HostNetwork:
             self._resolvers.add(address)
         loop = asyncio.get_running_loop()
         return (_CompletionStream if _completes(loop) else _HostStream)(loop, sock, Stage.DNS, 0.0)
+
+    async def unconnected(self, address: str, port: int) -> Unconnected:
+        """UDP socket that sends to an address literal and shows what comes back from elsewhere (`udp_strays.py`)."""
+        family, target = _target(address, port)
+        self._guard(address, _no_resolver(address) if port == DNS_PORT else self._forbidden(address))
+        sock = _socket(family, socket.SOCK_DGRAM, Stage.DNS)
+        self.questions += 1
+        return Strays(sock, target)
 
     @staticmethod
     def _guard(address: str, refused: bool) -> None:

@@ -1,15 +1,17 @@
 """One HTTP/1.1 request and the answer to it, without I/O: h11 inside, with caps on everything that a peer may send.
 
-Sends no Accept-Encoding, keeps no state, follows nothing. Used by plain HTTP and by the GET inside a TLS session.
+Asks for no coding, keeps no state, follows nothing. Used by plain HTTP and by the GET inside a TLS session.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 
 import h11
 
 from probe.failure import classify
+from probe.http_head import HeadReader
 from probe.limits import Limits
 from probe.version import VERSION
 from rules.display import display
@@ -33,6 +35,7 @@ def request(
         ("Host", literal if port == default_port else f"{literal}:{port}"),
         ("User-Agent", USER_AGENT),
         ("Accept", "*/*"),
+        ("Accept-Encoding", "identity"),  # without it any coding is welcome (RFC 9110 section 12.5.3)
         ("Connection", "close"),
     ]
     if body is not None:
@@ -52,33 +55,50 @@ class ResponseReader:
     """Reads the answer to one request. Feed it bytes as they come; it never raises for what they say.
 
     `done`: nothing more is wanted. `failure`: why the answer is not whole; what was read before stays.
-    `head_only`: status and headers are enough. `cap`: most bytes of body that are kept; the next one is `TOO_LARGE`.
+    `head_only`: status and headers are enough. `cap`: most bytes of body that are read; the next one is `TOO_LARGE`. `keep`:
+    most of them that stay in `body`, all where it is None. `whole` takes each piece of the body as it comes.
     """
 
-    def __init__(self, limits: Limits, cap: int = 0, head_only: bool = False) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        cap: int = 0,
+        head_only: bool = False,
+        keep: int | None = None,
+        whole: Callable[[bytes], None] | None = None,
+    ) -> None:
         self.status: int | None = None
         self.reason = ""
         self.headers: tuple[tuple[str, str], ...] = ()
         self.body = bytearray()
+        self.size = 0  # bytes of body that were read
         self.done = False
         self.failure: Failure | None = None
         self._limits = limits
         self._cap = cap
+        self._keep = cap if keep is None else keep
+        self._whole = whole
         self._head_only = head_only
         self._first = b""
         self._hash = hashlib.sha256()
         self._wire = 0
         self._pieces = 0
         self._interim = 0
+        self._heads = HeadReader(limits.header_bytes)
         self._h11 = h11.Connection(h11.CLIENT, max_incomplete_event_size=limits.header_bytes)
         # h11 reads answers only after it has seen a request; which one it was does not matter to the answer.
         self._h11.send(h11.Request(method="GET", target="/", headers=[("Host", "-")]))
         self._h11.send(h11.EndOfMessage())
 
     @property
+    def repaired(self) -> tuple[str, ...]:
+        """What was odd about the head and was read all the same: see `probe/http_head.py`."""
+        return self._heads.oddities if self.status is not None else ()
+
+    @property
     def sha256(self) -> str:
         """Hex SHA-256 of the body received; "" before there is any."""
-        return self._hash.hexdigest() if self.body else ""
+        return self._hash.hexdigest() if self.size else ""
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the connection; b"" is the peer's FIN."""
@@ -88,22 +108,33 @@ class ResponseReader:
         if self.status is None and not b"HTTP/".startswith(self._first[:5]):
             self._fail(Code.MALFORMED, "the answer is not HTTP")
         elif self._wire > 2 * self._cap + 8 * self._limits.header_bytes:
-            self._fail(Code.TOO_LARGE, f"{self._wire} bytes for {len(self.body)} bytes of body")
+            self._fail(Code.TOO_LARGE, f"{self._wire} bytes for {self.size} bytes of body")
         else:
             try:
-                self._h11.receive_data(data)
-                while not self.done and self._take(self._h11.next_event()):
-                    pass
+                plain = self._heads.feed(data)
+                if plain:
+                    self._read(plain)
+                if not data and not self.done:
+                    self._read(b"")
             except h11.RemoteProtocolError as error:
                 if data:
                     self._end(classify(error, Stage.HTTP))
         if not data and not self.done:
             self._fail(Code.EOF, "closed before the answer was whole")
 
+    def _read(self, plain: bytes) -> None:
+        self._h11.receive_data(plain)
+        while not self.done and self._take(self._h11.next_event()):
+            pass
+
     def give_up(self, failure: Failure) -> None:
         """The connection ended in `failure`: nothing more will come."""
         if not self.done:
             self._end(failure)
+
+    def refuse(self, failure: Failure) -> None:
+        """Nothing more is wanted, and what came is no whole answer, because of `failure`."""
+        self._end(failure)
 
     def _take(self, event: object) -> bool:
         """Whether another event may follow at once."""
@@ -136,15 +167,18 @@ class ResponseReader:
             self.done = True
 
     def _data(self, piece: bytes) -> None:
-        room = self._cap - len(self.body)
-        kept = piece if len(piece) <= room else piece[:room]
-        self.body += kept
-        self._hash.update(kept)
+        room = self._cap - self.size
+        read = piece if len(piece) <= room else piece[:room]
+        self.size += len(read)
+        self.body += read[: max(0, self._keep - len(self.body))]
+        self._hash.update(read)
+        if self._whole is not None:
+            self._whole(bytes(read))
         self._pieces += 1
         if len(piece) > room:
             self._fail(Code.TOO_LARGE, f"more than {self._cap} bytes of body")
-        elif self._pieces > _FREE_PIECES + len(self.body) // _PIECE:
-            self._fail(Code.MALFORMED, f"{self._pieces} chunks for {len(self.body)} bytes of body")
+        elif self._pieces > _FREE_PIECES + self.size // _PIECE:
+            self._fail(Code.MALFORMED, f"{self._pieces} chunks for {self.size} bytes of body")
 
     def _fail(self, code: Code, detail: str) -> None:
         self._end(Failure(Stage.HTTP, code, detail))
@@ -154,4 +188,5 @@ class ResponseReader:
         self.failure = failure
         if self.status is None:  # no answer as such: its first bytes are the evidence
             self.body = bytearray(self._first[: self._cap])
+            self.size = len(self.body)
             self._hash = hashlib.sha256(self.body)

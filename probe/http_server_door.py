@@ -107,3 +107,6 @@ class Door:
             )
         except OSError as error:  # also ssl.SSLError and TimeoutError: whoever does not finish is simply gone
             _log.debug("no connection with %s: %s", peer, display(str(error)))
+            # asyncio's frames hold the error that holds them, and with it a quarter of a megabyte of buffers for each
+            # handshake: without the frames all of it goes at once, and not when garbage is collected, which is rarely
+            error.__traceback__ = None

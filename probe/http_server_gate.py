@@ -14,6 +14,7 @@ from collections.abc import Callable
 from probe.http_server_messages import Head, Refusal, Response
 from probe.web_auth import Authenticator
 from probe.web_config import Loaded, RateLimit, WebConfigFile
+from probe.web_sign_ins import SignIns
 from rules.display import display
 
 _HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]{2,45})\]|([A-Za-z0-9._-]{1,253}))(?::[0-9]{1,5})?", re.ASCII)
@@ -58,7 +59,8 @@ class Gate:
         self._config = config
         self._hosts = hosts
         self._clock = clock
-        self._users = Authenticator(clock)
+        self._sign_ins = config.sign_ins if config is not None else SignIns(clock)
+        self._users = Authenticator(clock, self._sign_ins)
         self._bucket: TokenBucket | None = None
 
     def current(self) -> Loaded | None:
@@ -75,7 +77,7 @@ class Gate:
         self._check_rate(loaded.config.rate if loaded else None)
         user = ""
         if loaded is not None:
-            _check_certificate(loaded, sans)
+            self._check_certificate(loaded, sans, peer)
             if loaded.config.users:
                 user = await self._users.check(loaded.config.users, head.headers.get("authorization"), peer)
         _check_origin(head)
@@ -107,6 +109,12 @@ class Gate:
         text = f"this server is not known as {display(name)}: ask it by its address, or configure the name"
         raise Refusal(421, text)
 
+    def _check_certificate(self, loaded: Loaded, sans: frozenset[str] | None, peer: str) -> None:
+        allowed = loaded.config.tls.allowed_sans if loaded.config.tls is not None else ()
+        if allowed and sans is not None and sans.isdisjoint(allowed):
+            self._sign_ins.refuse("certificate", ", ".join(sorted(sans)), peer)
+            raise Refusal(403, "no name of the client certificate is in client_allowed_sans")
+
     def _check_rate(self, limit: RateLimit | None) -> None:
         if limit is None:
             self._bucket = None
@@ -134,12 +142,6 @@ def _is_address(name: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _check_certificate(loaded: Loaded, sans: frozenset[str] | None) -> None:
-    allowed = loaded.config.tls.allowed_sans if loaded.config.tls is not None else ()
-    if allowed and sans is not None and sans.isdisjoint(allowed):
-        raise Refusal(403, "no name of the client certificate is in client_allowed_sans")
 
 
 def _check_origin(head: Head) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from probe.serve_config import Intervals
 from probe.version import VERSION
-from rules.audit import Audit, Phase, Ready
+from rules.audit import Audit
 from rules.confirm import Confirmation, Settled
 from rules.kinds.dns_chain import OS, DnsQuestion
 from rules.kinds.http_fetch import HttpExchange, HttpFetch
@@ -24,6 +24,7 @@ from rules.kinds.tls_handshake import TlsHandshake
 from rules.kinds.trust_store import TrustLookup
 from rules.memory import Memory, document
 from rules.observation import Observation, Step
+from rules.phases import Phase, Ready
 from rules.picture import rows_of, source_states, target_states
 from rules.report import make_report
 from rules.ruleset import Rules
@@ -106,7 +107,9 @@ def judge(
     urgent = _urgent(audit, ready)
     wishes = tuple(_wishes(audit, ready, intervals, now))
     report = make_report(audit, now, now, VERSION)
-    settled = _settled(audit, report, tracks, confirmation, frozenset(filter(None, map(_host, urgent))), now)
+    walks = audit.walks.questions()
+    waits = (walks.get(s) if isinstance(s, DnsQuestion) and s.walk else _host(s) for s in urgent)
+    settled = _settled(audit, report, tracks, confirmation, frozenset(filter(None, waits)), now)
     return Judged(
         report,
         settled,
@@ -216,7 +219,7 @@ def _wishes(audit: Audit, ready: list[Ready], intervals: Intervals, now: float) 
 
 def _links(audit: Audit) -> dict[DnsQuestion, str]:
     """Questions for one link of a chain by itself, with the name whose chain it is."""
-    return {
+    return audit.walks.questions() | {
         DnsQuestion(chain.resolver, link.value, "A"): host
         for host in audit.names.hosts
         for chain in audit.names.chains(host)
@@ -256,10 +259,12 @@ def _wish(
             extra = step.hello != "connector" or step.server_name == audit.plan.control_name
             key = ("extra", document(step) or step)
             return Wish(key, "extra", intervals.extras, step) if extra else None
-        case DnsQuestion(attempt=1) if step not in needed and step.name not in targets:
+        case DnsQuestion(attempt=1) if step.walk or (step not in needed and step.name not in targets):
             return Wish(("extra", step), "extra", intervals.extras, step)
         case OsLookup(attempt=1) if step.name not in targets:
             return Wish(("name", step.name), "sign-in", intervals.sign_in, step)
+        case HttpFetch() if step == audit.canary_page():
+            return Wish(("extra", step), "extra", intervals.extras, step)
         case TcpConnect() | TrustLookup():
             return Wish(("extra", step), "extra", intervals.extras, step)
         case LocalHost():

@@ -27,6 +27,7 @@ from probe.kinds.os_lookup import WIDTH, OsResolver
 from probe.kinds.trust_store import TrustStores
 from probe.lag import LagMeter
 from probe.limits import Limits
+from probe.long_lists import LONGEST_WAIT, LongLists
 from probe.network import Network
 from rules.address import Address, classify, meant, never_connect
 from rules.display import display
@@ -48,7 +49,8 @@ class Prober:
 
     Without a `network` of the caller's it goes direct and never connects to addresses that no service of the internet
     has (loopback, link-local, metadata, multicast), nor, once `LocalHost` was measured, to this host's own. `late` is
-    told how late the loop is (seconds), again and again while something is measured.
+    told how late the loop is (seconds), again and again while something is measured. `lists`: those of the whole program,
+    where it has several probers.
     """
 
     def __init__(
@@ -61,12 +63,14 @@ class Prober:
         places: Places | None = None,
         outer: float = OUTER,
         late: Callable[[float], None] | None = None,
+        lists: LongLists | None = None,
     ) -> None:
         self._limits = limits or Limits()
         self._network = network or HostNetwork(self._forbidden)
         self._resolver = resolver or OsResolver(width=WIDTH)
         self._stores = stores or TrustStores()
         self._places = places
+        self._lists = lists or LongLists()
         self._outer = outer
         self._own: frozenset[Address] = frozenset()
         self._lag = LagMeter(told=late)
@@ -91,13 +95,14 @@ class Prober:
 
     async def _measured(self, step: Step) -> Observation:
         started, begun = time.time(), asyncio.get_running_loop().time()
-        deadline = asyncio.timeout(self._outer)
+        outer = self._outer + (LONGEST_WAIT if isinstance(step, HttpFetch) and step.purpose == "crl" else 0.0)
+        deadline = asyncio.timeout(outer)
         try:
             async with deadline:
                 seen = await self._dispatch(step)
         except Exception as error:  # noqa: BLE001 - G1: every step has an observation, a bug of ours is named
             if isinstance(error, TimeoutError) and deadline.expired():
-                failure = Failure(_STAGES[type(step)], Code.TIMEOUT, f"no end within {self._outer:g} s")
+                failure = Failure(_STAGES[type(step)], Code.TIMEOUT, f"no end within {outer:g} s")
             else:
                 failure = local(Code.BUG, display(f"{type(error).__name__}: {error}"))
             seen = Observation(step, started, asyncio.get_running_loop().time() - begun, failure)
@@ -118,7 +123,7 @@ class Prober:
         if isinstance(step, TlsHandshake):
             return await tls_handshake.measure(step, self._network, self._limits)
         if isinstance(step, HttpFetch):
-            return await http_fetch.measure(step, self._network, self._limits)
+            return await http_fetch.measure(step, self._network, self._limits, self._lists)
         if isinstance(step, TcpConnect):
             return await tcp_connect.measure(step, self._network, self._limits)
         if isinstance(step, OsLookup):

@@ -53,6 +53,20 @@ class Datagrams(Protocol):
     def close(self) -> None: ...
 
 
+class Unconnected(Protocol):
+    """A UDP socket that is not connected: any sender can reach its port, and nothing that comes is an answer."""
+
+    def send(self, data: bytes) -> None:
+        """One datagram; what the system refuses to send is not sent."""
+        ...
+
+    def arrived(self) -> list[tuple[bytes, str, int]]:
+        """What has come from elsewhere so far, without waiting: bytes, sender's address and port. Bounded."""
+        ...
+
+    def close(self) -> None: ...
+
+
 class Network(Protocol):
     """A way out of this machine."""
 
@@ -62,4 +76,8 @@ class Network(Protocol):
 
     async def datagrams(self, address: str, port: int) -> Datagrams:
         """UDP socket connected to an address literal, with an unpredictable local port."""
+        ...
+
+    async def unconnected(self, address: str, port: int) -> Unconnected:
+        """UDP socket that sends to an address literal and shows what others send back to it."""
         ...

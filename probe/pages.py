@@ -30,6 +30,9 @@ METRICS = "text/plain; version=0.0.4; charset=utf-8"
 JSON = "application/json"
 #: Seconds for which a page that costs something is given to everybody who asks.
 KEPT = 2.0
+#: Probes on demand that are under way at once. The web server works on 40 requests: the others are for scrapes and pages, which
+#: a crowd of probes that wait for the rate must not keep out.
+MOST_PROBES = 32
 
 Page = Callable[[Request], Awaitable[Response]]
 
@@ -41,6 +44,7 @@ class Pages:
         self._daemon = daemon
         self._kept: dict[str, tuple[float, Response]] = {}
         self._making = asyncio.Lock()
+        self._probing = 0
         self._get: dict[str, Page] = {
             "/": self._status,
             "/metrics": self._metrics,
@@ -117,7 +121,14 @@ class Pages:
     async def _probe(self, request: Request) -> Response:
         if not self._daemon.config.serve.web.probe:
             return _plain(404, "/probe is off; probe = true under [web] turns it on.\n")
-        status, text = await probe(self._daemon.appliance, request.query, request.headers)
+        if self._probing >= MOST_PROBES:
+            text = f"{MOST_PROBES} probes are under way. It was not asked.\n"
+            return _plain(503, text, (("Retry-After", "1"),))
+        self._probing += 1
+        try:
+            status, text = await probe(self._daemon.appliance, request.query, request.headers)
+        finally:
+            self._probing -= 1
         return Response(status, text.encode(), METRICS if status == 200 else TEXT)
 
     async def _healthy(self, _: Request) -> Response:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from dataclasses import replace
+import time
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 from exporters.meters import Meters
 from probe.config import Config
@@ -19,32 +21,96 @@ from rules.verdict import Plan
 LOG = logging.getLogger("wayclear")
 #: Seconds until a lookup that failed is tried again: the first time, and the longest after each failure doubled it.
 FIRST, LONGEST = 15.0, 600.0
+#: Seconds for which a tenant that was found is not looked up again, however often the files are read.
+FOUND_LASTS = 300.0
+#: Lookups that are remembered: of so many domains, or ways to ask for one.
+MOST_LOOKUPS = 16
+#: By how much a timer may come early.
+_EARLY = 0.5
+
+
+class Spends(Protocol):
+    """The rate that everything of the service keeps together (`probe.asking.Asker`)."""
+
+    async def admit(self, times: int = 1) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Lookup:
+    """What a lookup gave, when it ended and how long it stands, in seconds of the monotonic clock."""
+
+    found: Found
+    ended: float
+    lasts: float
 
 
 class Planner:
-    """Makes the plans of one daemon, and remembers the tenant of each domain."""
+    """Makes the plans of one daemon, and remembers the tenant of each domain.
 
-    def __init__(self, meters: Meters) -> None:
+    A reload is no reason to ask again: the tenant of a domain stays the same, and whoever reloads again and again must not
+    exceed the rate. What was found stands for some minutes, a failure until its next try is due; another domain, other
+    resolvers or another cloud are another question.
+    """
+
+    def __init__(self, meters: Meters, clock: Callable[[], float] = time.monotonic) -> None:
         self._meters = meters
+        self._clock = clock
         self._known: dict[str, str] = {}
+        self._lookups: dict[Hashable, _Lookup] = {}
 
-    async def plan(self, config: Config, rules: Rules, prober: Prober, *, quiet: bool = False) -> Plan:
-        """A plan; its notes say where its tenant is none, or is not of now. `quiet`: without a packet."""
-        plan, opened = await make_plan(config, rules, prober, self._postponed if quiet else self._asked)
+    async def plan(
+        self,
+        config: Config,
+        rules: Rules,
+        prober: Prober,
+        rate: Spends | None = None,
+        *,
+        quiet: object = None,
+    ) -> Plan:
+        """A plan; its notes say where its tenant is none, or is not of now. `quiet`: without a packet, where there is anything.
+
+        `rate` is what the lookup's connections take their tokens from; None before there is one.
+        """
+
+        async def asked(config: Config, rules: Rules, prober: Prober) -> Found:
+            return await self._asked(config, rules, prober, rate)
+
+        plan, opened = await make_plan(config, rules, prober, self._postponed if quiet else asked)
         for _ in range(opened):
             self._meters.connection()
         return plan
 
-    async def _asked(self, config: Config, rules: Rules, prober: Prober) -> Found:
-        found, domain = await find_tenant(config, rules, prober), config.tenant
+    async def _asked(self, config: Config, rules: Rules, prober: Prober, rate: Spends | None) -> Found:
+        domain = config.tenant
         if domain is None or not config.tenant_is_domain:
-            return found
+            return await find_tenant(config, rules, prober)
+        about = (domain, config.rules, config.resolvers, config.public_networks, config.public_roots)
+        last = self._lookups.get(about)
+        if last is not None and self._clock() < last.ended + last.lasts - _EARLY:
+            return self._with_known(domain, replace(last.found, connections=0))
+        if rate is not None:
+            await rate.admit()
+        found = await find_tenant(config, rules, prober)
+        if rate is not None and found.connections > 1:
+            await rate.admit(found.connections - 1)
         if found.tenant is not None:
             self._known[domain] = found.tenant
-        elif domain in self._known:
-            note = f"{display(domain)} could not be looked up anew: the tenant id of before stays."
-            return replace(found, tenant=self._known[domain], note=note)
-        return found
+            lasts = FOUND_LASTS
+        else:
+            failed_before = last is not None and last.found.tenant is None
+            lasts = min(2 * last.lasts, LONGEST) if last is not None and failed_before else FIRST
+        self._lookups.pop(about, None)
+        self._lookups[about] = _Lookup(found, self._clock(), lasts)
+        for old in list(self._lookups)[:-MOST_LOOKUPS]:
+            del self._lookups[old]
+        return self._with_known(domain, found)
+
+    def _with_known(self, domain: str, found: Found) -> Found:
+        """What a lookup gave; where it gave no tenant, with the one of before."""
+        if found.tenant is not None or domain not in self._known:
+            return found
+        note = f"{display(domain)} could not be looked up anew: the tenant id of before stays."
+        return replace(found, tenant=self._known[domain], note=note)
 
     async def _postponed(self, config: Config, _rules: Rules, _prober: Prober) -> Found:
         domain = config.tenant

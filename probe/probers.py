@@ -6,6 +6,7 @@ import asyncio
 
 from exporters.meters import Meters
 from probe.config import Config
+from probe.long_lists import LongLists
 from probe.measure import Prober
 from probe.run import stores_of
 from rules.observation import Observation, Step
@@ -14,8 +15,8 @@ from rules.observation import Observation, Step
 class CountedProber(Prober):
     """A prober that knows when it measures nothing: `idle` is set then."""
 
-    def __init__(self, config: Config, meters: Meters) -> None:
-        super().__init__(limits=config.limits, stores=stores_of(config), late=meters.loop_lag)
+    def __init__(self, config: Config, meters: Meters, lists: LongLists | None = None) -> None:
+        super().__init__(limits=config.limits, stores=stores_of(config), late=meters.loop_lag, lists=lists)
         self.idle = asyncio.Event()
         self.idle.set()
         self._running = 0
@@ -38,6 +39,7 @@ class Probers:
     def __init__(self, meters: Meters) -> None:
         self.settled = asyncio.Event()
         self._meters = meters
+        self._lists = LongLists()  # what one has read stays in memory when another measures
         self._current: tuple[Config, CountedProber] | None = None
         self._retired: list[CountedProber] = []
         self._gone = 0  # connections of those that were closed
@@ -57,7 +59,7 @@ class Probers:
         """The one in force where it measures as `config` says, else a new one, which is not in force yet."""
         if self._current is not None and _measures_alike(self._current[0], config):
             return self._current[1]
-        return CountedProber(config, self._meters)
+        return CountedProber(config, self._meters, self._lists)
 
     def use(self, config: Config, prober: CountedProber) -> CountedProber | None:
         """Put what `fitting` gave in force; the one before, which is to be buried, where it is another."""

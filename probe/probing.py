@@ -15,13 +15,13 @@ from exporters.probe_text import Probed, render
 from probe.appliance import Appliance
 from probe.judging import life
 from probe.rounds import Watched
-from rules.audit import step_for
 from rules.certificate import facts
 from rules.kinds.http_fetch import HttpExchange, HttpFetch, judge_reach
-from rules.kinds.revocation import judge_crl
+from rules.kinds.revocation import Held, judge_crl
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.kinds.trust_store import TrustLookup, TrustRoots
 from rules.observation import Observation, got_through
+from rules.phases import step_for
 from rules.tls_cause import judge_leaf, tls_cause
 from rules.trust import judge_chain
 
@@ -118,7 +118,7 @@ async def _probed(appliance: Appliance, watched: Watched, limit: float, begun: f
         return _tls(appliance, watched, seen, seen.evidence, base)
     if isinstance(seen.evidence, HttpExchange) and isinstance(step, HttpFetch):
         exchange = seen.evidence
-        good = await asyncio.to_thread(_as_wanted, step, seen, exchange)
+        good = await asyncio.to_thread(_as_wanted, step, seen, exchange, _authorities(appliance))
         return replace(
             base, success=good, connect=exchange.connect_s, first_byte=exchange.first_byte_s, status=exchange.status
         )  # fmt: skip
@@ -139,13 +139,33 @@ async def _seen(
     return (await appliance.asker.ask(step, watched.key, turn.come))[0]
 
 
-def _as_wanted(step: HttpFetch, seen: Observation, exchange: HttpExchange) -> bool:
-    """Whether a host gives its list, or any answer of its own where no document is known."""
+def _as_wanted(
+    step: HttpFetch, seen: Observation, exchange: HttpExchange, authorities: tuple[bytes, ...]
+) -> bool:
+    """Whether a host gives its list, verified, or any answer of its own where no document is known.
+
+    Where no CA has been met yet, any current list will do: nothing can be held against it.
+    """
     if step.purpose != "crl":
         return judge_reach(exchange, seen.failure, step.host).cause == "ok"
-    found = judge_crl(exchange, seen.failure, (), (), time.time(), step.host)
-    # who signed it is the audit's business, which knows the certificates
-    return found.cause in ("ok", "crl.unverified")
+    held = Held(url=f"http://{step.host}{step.target}", bound=False)
+    found = judge_crl(exchange, seen.failure, authorities, (), time.time(), step.host, held)
+    return found.cause in ("ok", "crl.form") or (found.cause == "crl.unverified" and not authorities)
+
+
+def _authorities(appliance: Appliance) -> tuple[bytes, ...]:
+    """The CAs that are known by their key: roots of the public list, and certificates met whose key the CA sets hold."""
+    keys = {ca.spki_sha256.lower() for cas in appliance.rules.cas for ca in cas.cas if ca.spki_sha256}
+    found: dict[bytes, None] = {}
+    met: dict[bytes, None] = {}
+    for seen in appliance.memory.known.values():
+        if isinstance(seen.evidence, TlsFacts):
+            met.update(dict.fromkeys(seen.evidence.chain[1:]))
+        elif isinstance(seen.evidence, TrustRoots):
+            found.update(dict.fromkeys(seen.evidence.public))
+            met.update(dict.fromkeys(seen.evidence.system))
+    found.update(dict.fromkeys(der for der in met if facts(der).spki_sha256 in keys))
+    return tuple(found)
 
 
 def _tls(appliance: Appliance, watched: Watched, seen: Observation, shown: TlsFacts, base: Probed) -> Probed:

@@ -21,7 +21,7 @@ from probe.measure import Prober
 from probe.pace import PACES, Pace, TokenBucket
 from probe.tenant import Found, find
 from probe.version import VERSION
-from rules.audit import Audit, Phase, Ready
+from rules.audit import Audit
 from rules.failure import Code, Failure, Stage
 from rules.glance import first_look
 from rules.kinds.dns_chain import DnsQuestion
@@ -29,6 +29,7 @@ from rules.kinds.local_host import HostFacts, LocalHost
 from rules.kinds.os_lookup import OsLookup
 from rules.kinds.trust_store import TrustLookup
 from rules.observation import Observation, Step
+from rules.phases import Phase, Ready
 from rules.report import make_report
 from rules.ruleset import Group, Rules
 from rules.verdict import Plan, Report

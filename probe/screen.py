@@ -6,15 +6,17 @@ import contextlib
 import os
 import stat
 import sys
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, TextIO
 
+from probe import output_place
 from probe.files import STANDARD_INPUT
 from probe.trouble import Trouble
 
 WIDTH = 100  #: columns of text that goes to no terminal
+PRIVATE = 0o640  #: a report holds the tenant's data
+READABLE = 0o644  #: metrics for a collector, which runs under another account
 WIDEST = 140  #: columns that a person still reads
 
 
@@ -132,7 +134,7 @@ def drop_output() -> None:
 
 
 def check_writable(path: Path) -> None:
-    """Say before a long audit what would fail after it: a directory, a missing or a read-only one."""
+    """Say before a long audit what would fail after it: a directory, a missing or a read-only one, another user's link."""
     kind = _mode(path)
     if kind is not None and stat.S_ISDIR(kind):
         raise Trouble(
@@ -141,10 +143,22 @@ def check_writable(path: Path) -> None:
     folder = Path(os.path.realpath(path)).parent
     if not folder.is_dir():
         raise Trouble(f"--output {path}: there is no directory {folder}", "create it, or name another place")
-    if _is_device(path):
-        return
-    if not os.access(folder, os.W_OK | os.X_OK):
+    try:
+        with output_place.held(str(path)) as place:
+            writable = place.special or output_place.may_write(place)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    if not writable:
         raise Trouble(f"--output {path}: this account may not write in {folder}", "name another place")
+
+
+def _unwritable(path: Path, error: OSError) -> Trouble:
+    if isinstance(error, output_place.ForeignLink):
+        return Trouble(
+            f"--output {path}: {error.strerror}, and is not followed",
+            "name the file that is meant, or a directory where only this account may write",
+        )
+    return Trouble(f"--output {path}: {error.strerror or error}", "name another place, or leave --output out")
 
 
 def _mode(path: Path) -> int | None:
@@ -176,37 +190,15 @@ def _is_same(output: Path, name: str) -> bool:
     return False
 
 
-def write_whole(path: Path, text: str | Iterable[str]) -> None:
-    """The file has all of `text` (whole or in pieces) or stays as it was; its mode is 0640.
+def write_whole(path: Path, text: str | Iterable[str], mode: int = PRIVATE) -> None:
+    """The file has all of `text` (whole or in pieces) or stays as it was; its mode is `mode`, whatever the umask.
 
-    Devices and pipes are written as they are.
+    A symbolic link stays one, and another user's is not followed (`probe.output_place`). Devices and pipes are written as
+    they are.
     """
     data = (piece.encode("utf-8") for piece in ([text] if isinstance(text, str) else text))
     try:
-        if _is_device(path):
-            with path.open("wb") as device:
-                device.writelines(data)
-            return
-        target = Path(os.path.realpath(path))  # a symbolic link stays one
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.writelines(data)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).chmod(0o640)
-            Path(name).replace(target)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        with output_place.held(str(path)) as place:
+            output_place.write(place, data, mode)
     except OSError as error:
-        raise Trouble(
-            f"--output {path}: {error.strerror or error}", "name another place, or leave --output out"
-        ) from error
-
-
-def _is_device(path: Path) -> bool:
-    with contextlib.suppress(OSError):
-        mode = path.stat().st_mode
-        return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
-    return False
+        raise _unwritable(path, error) from error

@@ -234,6 +234,7 @@ class Teller:
         if self._web is not None:
             self._notes.web_told()
             self._meters.web_config(not self._web.problem, self._web.read_at)
+            self._meters.sign_ins(self._web.sign_ins.refused)
         try:
             self._snapshot = await asyncio.to_thread(self._render, state, now)
         except Exception:  # M10: whatever it was, the last snapshot is served on

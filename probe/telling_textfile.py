@@ -19,11 +19,15 @@ from exporters.catalogue import BY_NAME
 from exporters.metric_text import constants, header, labels
 from exporters.prometheus import Ended, from_state
 from probe import textfile
+from probe.files import read_file
 from probe.trouble import Trouble
+from rules.fields import BadFile
 from rules.state import Place, State
 
 LOG = logging.getLogger("wayclear")
 TEXTFILE = "wayclear.prom"
+#: Bytes of a textfile that is read: with 10,000 names, the most that a rule set has, one of ours is not half as long.
+LARGEST = 16 * 1024 * 1024
 #: Seconds between two textfiles while nothing changes.
 TEXTFILE_EVERY = 15.0
 _KEPT = tuple(
@@ -111,11 +115,11 @@ class TextfileTeller:
 def last_round(directory: str, place: Place) -> str:
     """The lines of the textfile in `directory` that tell the last round and the intervals; "" where it has none of
     `place`, or cannot be read."""
-    path = Path(directory) / TEXTFILE
     try:
-        lines = path.read_text("utf-8", "replace").split("\n") if path.is_file() else []
-    except (OSError, ValueError):  # what is wrong with the place is said when it is written
+        content = read_file(str(Path(directory) / TEXTFILE), LARGEST)
+    except BadFile:  # what is wrong with the place is said when it is written
         return ""
+    lines = content.decode("utf-8", "replace").split("\n")
     known = labels(constants(place))
     kept = ""
     for metric in _KEPT:

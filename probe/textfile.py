@@ -14,12 +14,12 @@ import tempfile
 import time
 from pathlib import Path
 
+from probe.screen import READABLE
 from probe.trouble import Trouble
 
 ENDING = ".prom"
 UNFINISHED = ".tmp"
 ABANDONED = 3600.0  #: seconds after which an unfinished file belongs to nobody: its writer was killed
-READABLE = 0o644  #: the collector runs under another account
 BUSY_TRIES = 20  #: Windows does not replace a file while the collector has it open
 BUSY_WAIT = 0.05  #: seconds between two tries
 

@@ -27,6 +27,7 @@ _WARNING = 1  # alert level (RFC 5246 section 7.2)
 _SERVER_HELLO, _SERVER_KEY_EXCHANGE, _CERTIFICATE_REQUEST, _CERTIFICATE_STATUS = 2, 12, 13, 22
 #: Types of handshake messages with which a client's second flight begins in TLS 1.2 (RFC 5246 section 7.4).
 CERTIFICATE, CLIENT_KEY_EXCHANGE = 11, 16
+_DECRYPT_ERROR = 51  # alert: "unable to correctly verify a signature" (RFC 5246 section 7.2.2)
 _SUPPORTED_VERSIONS = 43
 _HELLO_RETRY = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
 #: Suites whose key exchange is elliptic, among those of the judging hello (IANA's TLS Cipher Suites registry).
@@ -192,6 +193,11 @@ class RecordReader:
 def first_message(flight: bytes) -> int | None:
     """The type of the handshake message with which a flight of our own begins; None where it is sealed or none."""
     return flight[5] if len(flight) > 5 and flight[0] == _HANDSHAKE else None
+
+
+def refutes_signature(flight: bytes) -> bool:
+    """Whether what our library sends, in plain, is the alert with which it answers a false signature."""
+    return len(flight) == 7 and flight[0] == _ALERT and flight[6] == _DECRYPT_ERROR
 
 
 def _version(hello: bytes) -> int:

@@ -8,7 +8,8 @@ sees it; what TLS 1.3 encrypts comes from OpenSSL's callbacks and getters.
 of ServerKeyExchange (TLS 1.2) or CertificateVerify (TLS 1.3) fails ends with an alert of its own and never writes its
 second flight. So the key is proved when the handshake is done; and in TLS 1.2, where a server that wants a client
 certificate ends it half-way, when a signed ServerKeyExchange came and the second flight begins with Certificate or
-ClientKeyExchange, which are in plain. With RSA key exchange nothing is signed and only the server's Finished is a proof.
+ClientKeyExchange. It is refuted when that alert is written. Both are in plain in TLS 1.2, with which a connector is judged.
+With RSA key exchange nothing is signed and only the server's Finished is a proof.
 
 **Whether our empty Certificate went out** is seen in the same flight, and counts only where nothing more of the peer, no
 alert, no FIN and no RST, was here before it: an end that had come by then does not answer it.
@@ -27,7 +28,14 @@ from probe.http_reader import ResponseReader, request
 from probe.limits import Limits
 from probe.network import NetworkError, Stream
 from probe.tls_client import Seen, connection, on_info
-from probe.tls_records import CERTIFICATE, CLIENT_KEY_EXCHANGE, FIRST_BYTES, RecordReader, first_message
+from probe.tls_records import (
+    CERTIFICATE,
+    CLIENT_KEY_EXCHANGE,
+    FIRST_BYTES,
+    RecordReader,
+    first_message,
+    refutes_signature,
+)
 from rules.certificate import shared
 from rules.failure import Code, Failure, Stage
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
@@ -50,6 +58,7 @@ class Session:
         self.hello_size = 0
         self.handshake_s: float | None = None
         self.key_proven = False
+        self.key_refuted = False
         self.certificate_sent = False
         self._look: asyncio.Task[bytes] | None = None  # begun before our Certificate went out
         self.http: ResponseReader | None = None
@@ -96,6 +105,8 @@ class Session:
         kind = first_message(out) if self.handshake_s is None else None
         if kind in (CERTIFICATE, CLIENT_KEY_EXCHANGE):
             self.key_proven = self.records.key_exchange
+        # before our second flight a signature is all that the library can find false
+        self.key_refuted = not self.key_proven and self.records.key_exchange and refutes_signature(out)
         first = kind == CERTIFICATE and self.records.alert is None and not await self._at_hand()
         try:
             await self.stream.send(out)
@@ -238,6 +249,7 @@ class Session:
             staple=records.staple or seen.staple,
             client_certificate_asked=records.client_certificate_asked or seen.client_certificate_asked,
             key_proven=self.key_proven,
+            key_refuted=self.key_refuted,
             certificate_sent=self.certificate_sent,
             bytes_received=records.size,
             first_bytes=b"" if is_tls else records.first,

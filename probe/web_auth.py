@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 import bcrypt
 
 from probe.http_server_messages import Refusal
+from probe.web_sign_ins import SignIns
 
 HIGHEST_COST = 14  #: about a second; each step doubles it
 LONGEST_PASSWORD = 72  #: bytes that bcrypt looks at
@@ -82,8 +83,9 @@ class _Tries:
 class Authenticator:
     """Checks credentials. What it knows of addresses survives a reload of the users, what it remembers of users not."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, sign_ins: SignIns | None = None) -> None:
         self._clock = clock
+        self._sign_ins = sign_ins or SignIns(clock)
         self._key = secrets.token_bytes(32)
         self._right: OrderedDict[bytes, None] = OrderedDict()
         self._addresses: OrderedDict[str, _Tries] = OrderedDict()
@@ -94,10 +96,14 @@ class Authenticator:
         """The user whom the header proves. Refusal 401, 429 after too many wrong tries, 503 where too many wait."""
         tries = self._addresses.get(_place(peer))
         if tries is not None:
-            self._refuse_if_blocked(tries)
+            self._refuse_if_blocked(tries, peer)
         if authorization is None:
             raise Refusal(401, "user and password are needed", _CHALLENGE)
-        user, password = _credentials(authorization)
+        try:
+            user, password = _credentials(authorization)
+        except Refusal:
+            self._sign_ins.refuse("unreadable", "", peer)
+            raise
         expected = users.hashes.get(user)
         digest = self._digest(user, password, expected)
         if digest in self._right:
@@ -111,6 +117,7 @@ class Authenticator:
         finally:
             self._waiting -= 1
         if not same:
+            self._sign_ins.refuse("password", user, peer)
             raise Refusal(401, "user or password is wrong", _CHALLENGE)
         return user
 
@@ -124,7 +131,7 @@ class Authenticator:
         """Whether the password is right; what is right is remembered, what is wrong is counted."""
         tries = self._tries(_place(peer))
         async with tries.lock:
-            self._refuse_if_blocked(tries)
+            self._refuse_if_blocked(tries, peer)
             if digest in self._right:  # somebody with the same pair was before us
                 return True
             if await self._matches(password, known):
@@ -155,11 +162,12 @@ class Authenticator:
             self._addresses.popitem(last=False)
         return tries
 
-    def _refuse_if_blocked(self, tries: _Tries) -> None:
+    def _refuse_if_blocked(self, tries: _Tries, peer: str) -> None:
         now = self._clock()
         while tries.wrong and tries.wrong[0] <= now - PERIOD:
             tries.wrong.popleft()
         if len(tries.wrong) >= TRIES:
+            self._sign_ins.refuse("blocked", "", peer)
             wait = max(1, round(tries.wrong[0] + PERIOD - now + 0.5))
             raise Refusal(429, "too many wrong passwords from this address", (("Retry-After", str(wait)),))
 

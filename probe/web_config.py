@@ -17,6 +17,7 @@ from pathlib import Path
 from probe.files import read_file
 from probe.trouble import one_line
 from probe.web_auth import Users, hash_fault
+from probe.web_sign_ins import SignIns
 from probe.web_tls import ClientAuth, TlsServer, TlsSettings, loose_mode, read_settings, tls_server
 from probe.web_yaml import LARGEST, YamlFile, parse_yaml
 from rules.fields import BadFile, Fault, Faults, Table
@@ -207,6 +208,7 @@ class WebConfigFile:
         mended: Callable[[str], None] = _log.info,
     ) -> None:
         self.path = path
+        self.sign_ins = SignIns()  #: what became of attempts by its users and certificates
         self.problem = ""
         self.read_at = 0.0
         self._trouble, self._mended = trouble, mended

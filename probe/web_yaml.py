@@ -14,6 +14,7 @@ from typing import TypeAlias
 
 import yaml
 
+from probe.files import decoded
 from rules.fields import BadFile, Fault
 from rules.hostname import shown
 
@@ -72,10 +73,7 @@ class _Open:
 
 def parse_yaml(content: bytes, source: str) -> YamlFile:
     """The file as a mapping of texts, whole numbers, booleans, lists and mappings. BadFile for everything else."""
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise BadFile(source, [Fault("", f"is not UTF-8 text (byte {error.start})")]) from None
+    text = decoded(content, source)
     try:
         return _Reader(source).read(yaml.parse(text, Loader=getattr(yaml, "CLoader", yaml.Loader)))
     except yaml.MarkedYAMLError as error:

@@ -2,8 +2,9 @@
 
 Sources: the IANA IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890 and its successors) and the multicast
 registries, as of `TABLE_DATE`. `ipaddress.is_global` is not used: it differs between Python versions. Where an IPv4
-address sits inside an IPv6 one (mapped RFC 4291 section 2.5.5.2, NAT64 RFC 6052 and RFC 8215, 6to4 RFC 3056), it
-decides: that is where the packet ends.
+address sits inside an IPv6 one (mapped RFC 4291 section 2.5.5.2, NAT64 RFC 6052 and RFC 8215, 6to4 RFC 3056, ISATAP RFC
+5214), it decides: that is where the packet ends. Teredo and IPv4-translated addresses are never connected to, whatever is
+inside. Addresses of clouds' metadata services are those of their own documents, as of 2026-11.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class AddressClass(StrEnum):
     SYNTHETIC = (
         "synthetic"  # 100.64/10 (RFC 6598) and 198.18/15 (RFC 2544): an agent or proxy on the way answers
     )
+    TUNNEL = "tunnel"  # leads into IPv4 by ways of the past, past the firewall that is measured
     DOCUMENTATION = "documentation"
     RESERVED = "reserved"
 
@@ -45,6 +47,7 @@ NEVER = frozenset(
         AddressClass.METADATA,
         AddressClass.MULTICAST,
         AddressClass.UNSPECIFIED,
+        AddressClass.TUNNEL,
     }
 )
 
@@ -52,17 +55,24 @@ _V4: tuple[tuple[str, AddressClass], ...] = (
     ("0.0.0.0/8", AddressClass.UNSPECIFIED),  # RFC 791
     ("10.0.0.0/8", AddressClass.PRIVATE),  # RFC 1918
     ("100.64.0.0/10", AddressClass.SYNTHETIC),  # RFC 6598
+    ("100.100.100.200/32", AddressClass.METADATA),  # instance metadata of Alibaba Cloud
     ("127.0.0.0/8", AddressClass.LOOPBACK),  # RFC 1122
     (
         "168.63.129.16/32",
         AddressClass.METADATA,
     ),  # Azure's wire server (Microsoft: what is IP address 168.63.129.16)
     ("169.254.0.0/16", AddressClass.LINK_LOCAL),  # RFC 3927
-    ("169.254.169.254/32", AddressClass.METADATA),  # instance metadata of Azure, AWS, Google
+    (
+        "169.254.169.254/32",
+        AddressClass.METADATA,
+    ),  # instance metadata of Azure, AWS, Google, Oracle and others
+    ("169.254.170.2/32", AddressClass.METADATA),  # task credentials of AWS (ECS)
+    ("169.254.170.23/32", AddressClass.METADATA),  # pod credentials of AWS (EKS)
     ("172.16.0.0/12", AddressClass.PRIVATE),  # RFC 1918
     ("192.0.0.0/24", AddressClass.RESERVED),  # RFC 6890
     ("192.0.0.9/32", AddressClass.PUBLIC),  # RFC 7723, globally reachable
     ("192.0.0.10/32", AddressClass.PUBLIC),  # RFC 8155, globally reachable
+    ("192.0.0.192/32", AddressClass.METADATA),  # instance metadata of Oracle Cloud Classic
     ("192.0.2.0/24", AddressClass.DOCUMENTATION),  # RFC 5737
     ("192.88.99.0/24", AddressClass.RESERVED),  # RFC 7526, 6to4 relays, withdrawn
     ("192.168.0.0/16", AddressClass.PRIVATE),  # RFC 1918
@@ -79,8 +89,10 @@ _V6: tuple[tuple[str, AddressClass], ...] = (
     ("::/0", AddressClass.RESERVED),
     ("::/128", AddressClass.UNSPECIFIED),  # RFC 4291
     ("::1/128", AddressClass.LOOPBACK),  # RFC 4291
+    ("::ffff:0:0:0/96", AddressClass.TUNNEL),  # IPv4-translated, RFC 2765 section 2.1, obsolete
     ("2000::/3", AddressClass.PUBLIC),
-    ("2001::/23", AddressClass.RESERVED),  # RFC 2928; Teredo (2001::/32, RFC 4380) among it
+    ("2001::/23", AddressClass.RESERVED),  # RFC 2928
+    ("2001::/32", AddressClass.TUNNEL),  # Teredo, RFC 4380
     ("2001:1::1/128", AddressClass.PUBLIC),  # RFC 7723
     ("2001:1::2/128", AddressClass.PUBLIC),  # RFC 8155
     ("2001:1::3/128", AddressClass.PUBLIC),  # RFC 9665
@@ -91,7 +103,9 @@ _V6: tuple[tuple[str, AddressClass], ...] = (
     ("2001:db8::/32", AddressClass.DOCUMENTATION),  # RFC 3849
     ("3fff::/20", AddressClass.DOCUMENTATION),  # RFC 9637
     ("fc00::/7", AddressClass.PRIVATE),  # RFC 4193
+    ("fd00:ec2::23/128", AddressClass.METADATA),  # pod credentials of AWS (EKS)
     ("fd00:ec2::254/128", AddressClass.METADATA),  # instance metadata of AWS
+    ("fd20:ce::254/128", AddressClass.METADATA),  # instance metadata of Google Cloud
     ("fe80::/10", AddressClass.LINK_LOCAL),  # RFC 4291
     ("fec0::/10", AddressClass.PRIVATE),  # RFC 3879
     ("ff00::/8", AddressClass.MULTICAST),  # RFC 4291
@@ -105,6 +119,9 @@ _TABLE_V6 = sorted(((IPv6Network(n), c) for n, c in _V6), key=lambda row: -row[0
 _COMPATIBLE = IPv6Network("::/96")  # RFC 4291 section 2.5.5.1, deprecated
 _NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052
 _NAT64_LOCAL = IPv6Network("64:ff9b:1::/48")  # RFC 8215
+_TRANSLATED = IPv6Network("::ffff:0:0:0/96")  # RFC 2765 section 2.1
+_TEREDO = IPv6Network("2001::/32")  # RFC 4380
+_ISATAP = frozenset({0x00005EFE, 0x02005EFE})  # RFC 5214 section 6.1: the upper half of the interface's part
 
 
 def classify(address: str | Address, public_networks: Sequence[str] = ()) -> AddressClass:
@@ -121,9 +138,11 @@ def _classified(address: str | Address, public_networks: tuple[str, ...]) -> Add
     """Cached: asked again right before each packet would leave."""
     given = parse(address)
     inner = embedded(given)
-    found = _lookup(inner or given)
+    found, outer = _lookup(inner or given), _lookup(given)
     if found in NEVER:
         return found
+    if outer in NEVER:
+        return outer
     if any(_within(one, _networks(public_networks)) for one in (given, inner) if one is not None):
         return AddressClass.PUBLIC
     return found
@@ -163,12 +182,16 @@ def same_network(one: str | Address, other: str | Address, v4: int = 24, v6: int
 
 
 def embedded(address: Address) -> IPv4Address | None:
-    """The IPv4 address inside an IPv6 one: mapped, compatible, NAT64 or 6to4; None where there is none."""
+    """The IPv4 address inside an IPv6 one: mapped, translated, compatible, NAT64, 6to4, ISATAP or Teredo's client; None
+    where there is none."""
     if isinstance(address, IPv4Address):
         return None
     value = int(address)
-    if address.ipv4_mapped is not None or address in _NAT64:
+    isatap = value >> 32 & 0xFFFFFFFF in _ISATAP
+    if address.ipv4_mapped is not None or address in _NAT64 or address in _TRANSLATED or isatap:
         return IPv4Address(value & 0xFFFFFFFF)
+    if address in _TEREDO:
+        return IPv4Address(~value & 0xFFFFFFFF)  # section 4: obfuscated, every bit turned
     if address in _COMPATIBLE:
         return IPv4Address(value) if value > 1 else None
     if address in _NAT64_LOCAL:

@@ -12,17 +12,19 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from dataclasses import dataclass, replace
-from enum import IntEnum
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Protocol
 
 from rules.candidates import Candidate, candidates, stale
 from rules.chains import Chains, Wants
+from rules.dns_walk import Walks, failing
 from rules.failure import Code
-from rules.fetches import CRL_CAP, Fetches, Wanted
+from rules.fetches import Fetches, Wanted
 from rules.guard import RECHECK, Guard, is_v6
+from rules.kinds.crl import issuer_name
 from rules.kinds.dns_chain import DnsQuestion
-from rules.kinds.http_fetch import HttpExchange, HttpFetch
+from rules.kinds.http_fetch import HttpExchange, HttpFetch, is_html
 from rules.kinds.local_host import HostFacts, LocalHost
 from rules.kinds.os_lookup import OsLookup
 from rules.kinds.tcp_connect import TcpConnect
@@ -31,29 +33,12 @@ from rules.kinds.trust_store import TrustLookup, TrustRoots
 from rules.names import Names
 from rules.names import Progress as NameProgress
 from rules.observation import CONNECTIONS, Observation, Step, got_through
+from rules.phases import Phase, Ready, is_extra, phase_of, step_for
 from rules.revocations import Revocations
 from rules.ruleset import Group, Rules
 from rules.suspicion import MAX_EXTRA_NAMES, Suspicions
-from rules.targets import Target, ocsp_names, targets
+from rules.targets import Target, ocsp_names, responder_names, targets
 from rules.verdict import Plan
-
-
-class Phase(IntEnum):
-    """What comes first when not everything can be asked at once."""
-
-    LOCAL = 0
-    LOOK_UP = 1
-    FIRST = 2  # one address of every name of the service
-    OTHERS = 3  # one address of every other name
-    REST = 4  # further addresses, second looks
-    REVOCATION = 5
-    EXTRA = 6  # canaries, TLS 1.3, large hello, every link of a chain by itself
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    phase: Phase
-    step: Step
 
 
 class Known(Protocol):
@@ -73,6 +58,7 @@ class Audit:
         self.tenant = plan.tenant
         self.targets: tuple[Target, ...] = ()
         self.names = Names(())
+        self.walks = Walks()
         self.chains = Chains(rules.cas)
         self.fetches = Fetches()
         self.guard = Guard(plan)
@@ -87,9 +73,11 @@ class Audit:
             tuple[float, int, Observation]
         ] = []  # a heap: answers at hand, the earliest ended first
         self._by_host: dict[str, list[Target]] = defaultdict(list)
+        self._unresolved: set[str] = set()  # names of targets whose resolution is not complete
         self._candidates: dict[str, tuple[Candidate, ...]] = {}
         self._users: dict[tuple[bytes, ...], list[Observation]] = defaultdict(list)
         self._ocsp_names: frozenset[str] = frozenset()
+        self._responder_names: frozenset[str] = frozenset()
         self._extra_names: frozenset[str] = frozenset()
         self._emit(Phase.LOCAL, LocalHost())
         self._drain()
@@ -128,6 +116,11 @@ class Audit:
         return self._candidates.get(host, ())
 
     @property
+    def unasked(self) -> str:
+        """The cause of what has no answer and no other reason for it."""
+        return "audit.not-reached" if self.stopped else "audit.not-recorded"
+
+    @property
     def connections(self) -> int:
         """Connections opened so far."""
         return sum(1 for step in self.seen if isinstance(step, CONNECTIONS))
@@ -155,17 +148,21 @@ class Audit:
         match seen.step:
             case LocalHost():
                 self._begin(seen)
+            case DnsQuestion(walk=True):
+                self._look_up(self.walks.record(seen))
             case DnsQuestion() | OsLookup():
                 self._progress(self.names.record(seen))
             case TlsHandshake():
                 self._handshake(seen, seen.step)
             case HttpFetch():
-                self._exchange(seen, seen.step)
+                if seen.step != self.canary_page():
+                    self._exchange(seen, seen.step)
             case TrustLookup(subject=subject):
                 roots = seen.evidence if isinstance(seen.evidence, TrustRoots) else None
                 self._chains_want(self.chains.looked_up(subject, roots))
             case TcpConnect():
-                pass
+                if seen.failure is None:
+                    self._compare()
 
     def _begin(self, seen: Observation) -> None:
         facts = seen.evidence
@@ -184,8 +181,10 @@ class Audit:
             if target.host is not None:
                 self._by_host[target.host].append(target)
         self._ocsp_names = ocsp_names(self.targets)
+        self._responder_names = responder_names(self.targets)
         service = dict.fromkeys(t.host for t in self.targets if t.rule.group is Group.SERVICE and t.host)
         self._extra_names = frozenset(list(service)[:MAX_EXTRA_NAMES])
+        self._unresolved = set(self._by_host)
         for host in self._by_host:
             self._progress(self.names.ask(host))
         if self.plan.extras:
@@ -196,16 +195,37 @@ class Audit:
         """A name that nobody has: a resolver that answers it answers anything."""
         return DnsQuestion(resolver, f"wayclear-{self.plan.nonce}.example.com", "A")
 
+    def _compare(self) -> None:
+        """Ask the address where nothing is for a page: once, and only where there is something to compare."""
+        page = self.canary_page()
+        if page is not None and self.plan.extras:
+            self._emit(Phase.EXTRA, page)
+
+    def canary_page(self) -> HttpFetch | None:
+        """A page from the address where nothing is: a device that answers there answers for others as well. The name is
+        one that nobody has, so that a proxy which goes by the name has no host to ask."""
+        if not self.plan.canary_address:
+            return None
+        address, _ = _canary_address(self.plan)
+        return HttpFetch(address, 80, f"wayclear-{self.plan.nonce}.example.com", "/")
+
     def _progress(self, progress: NameProgress) -> None:
-        for question in progress.ask:
-            self._emit(Phase.LOOK_UP, question)
+        self._look_up(progress.ask)
         for host in progress.resolved:
             self._resolved(host)
         if progress.resolved and all(h.dead for h in self.names.health.values()):
             self.stop("no-resolver")
 
+    def _look_up(self, questions: Iterable[DnsQuestion | OsLookup]) -> None:
+        for question in questions:
+            self._emit(Phase.LOOK_UP, question)
+
     def _resolved(self, host: str) -> None:
         assert self.host is not None  # a name is asked for only after the host's facts
+        if host in self._unresolved:
+            self._unresolved.remove(host)
+            if not self._unresolved:
+                self._look_up(self.walks.begin(failing(self.names, self.targets)))
         found = candidates(self.names, host, self.host, self.plan) or stale(
             self.last_good.get(host, ()), self.host, self.plan
         )
@@ -216,7 +236,7 @@ class Audit:
             self._ask_for_pages()
         for target in self._by_host.get(host, ()):
             for index, candidate in enumerate(tried):
-                self._emit(_phase(target, index), self.step_for(target, candidate.address))
+                self._emit(phase_of(target, index), self.step_for(target, candidate.address))
         public = tuple(c.address for c in tried if c.public)
         fetches, lost = self.fetches.resolved(host, public)
         self._emit_fetches(fetches)
@@ -258,8 +278,8 @@ class Audit:
         ):
             return
         if step.attempt == 1:
-            self._emit(Phase.EXTRA if _extra(step) else Phase.REST, replace(step, attempt=2))
-        elif isinstance(step, TlsHandshake) and not _extra(step):
+            self._emit(Phase.EXTRA if is_extra(step) else Phase.REST, replace(step, attempt=2))
+        elif isinstance(step, TlsHandshake) and not is_extra(step):
             if self.suspicions.version(seen):
                 self._emit(Phase.REST, replace(step, hello="tls13", path=None, attempt=1))
             if not isinstance(seen.evidence, TlsFacts) or not seen.evidence.chain:
@@ -278,10 +298,8 @@ class Audit:
         if again is not None:
             self._emit(Phase.FIRST, again)
         if self.guard.opened and self.plan.canary_address and self.plan.extras:
-            address, _, port = self.plan.canary_address.rpartition(":")
-            self._emit(
-                Phase.EXTRA, TcpConnect(address.strip("[]"), int(port))
-            )  # once: a step is never asked twice
+            address, port = _canary_address(self.plan)
+            self._emit(Phase.EXTRA, TcpConnect(address, port))  # once: a step is never asked twice
         if self.guard.exhausted(seen.started + seen.elapsed):
             self.stop("sweep")
 
@@ -307,9 +325,11 @@ class Audit:
             if control is not None:
                 self._emit(Phase.REST, control)
             return
-        for wanted in self.revocations.wanted(
-            chain, judgement, step, self._is_service(step), self._asks_ocsp(step)
-        ):
+        first = self._is_first(step)
+        both, once = (
+            first and step.server_name in names for names in (self._ocsp_names, self._responder_names)
+        )
+        for wanted in self.revocations.wanted(chain, judgement, step, self._is_service(step), both, once):
             self._fetch(wanted)
 
     def _gets_extras(self, step: TlsHandshake) -> bool:
@@ -317,11 +337,8 @@ class Audit:
         return step.hello == "connector" and step.server_name in self._extra_names and self._is_first(step)
 
     def _is_first(self, step: TlsHandshake) -> bool:
+        """Whether it is the first address of its name: chosen by the rules, and not by who answered first."""
         return step.address == next((c.address for c in self.candidates(step.server_name) if c.tried), "")
-
-    def _asks_ocsp(self, step: TlsHandshake) -> bool:
-        """OCSP for few leaves, chosen by the rules and not by who answered first: the first address of a few names."""
-        return step.server_name in self._ocsp_names and self._is_first(step)
 
     def _fetch(self, wanted: Wanted) -> None:
         """Get a document that a certificate points at; AIA only from hosts that a rule or the CA set names."""
@@ -354,18 +371,19 @@ class Audit:
     def _exchange(self, seen: Observation, step: HttpFetch) -> None:
         self._note(seen)
         self._fetch_progress(seen)
+        if step.purpose == "crl" and step.host in self._by_host:
+            name = issuer_name(seen.evidence) if isinstance(seen.evidence, HttpExchange) else None
+            if name is not None:  # the stores may hold the key of a CA that stands above no chain that is met
+                self._emit(Phase.LOCAL, TrustLookup(name))
         if step.host in self._by_host and self.suspicions.page(seen):
             self._doubt(seen, step)
+        if step.purpose == "reach" and isinstance(seen.evidence, HttpExchange) and is_html(seen.evidence):
+            self._compare()  # whose page is it? a device on port 80 alone lets the canary's other port be
 
 
-def _phase(target: Target, index: int) -> Phase:
-    if index:
-        return Phase.REST
-    return Phase.FIRST if target.rule.group is Group.SERVICE else Phase.OTHERS
-
-
-def _extra(step: TlsHandshake | HttpFetch) -> bool:
-    return isinstance(step, TlsHandshake) and step.hello != "connector"
+def _canary_address(plan: Plan) -> tuple[str, int]:
+    address, _, port = plan.canary_address.rpartition(":")
+    return address.strip("[]"), int(port)
 
 
 def _body(seen: Observation | None) -> bytes | None:
@@ -373,15 +391,3 @@ def _body(seen: Observation | None) -> bytes | None:
     if seen is None or seen.failure is not None or not isinstance(seen.evidence, HttpExchange):
         return None
     return seen.evidence.body if seen.evidence.status == 200 else None
-
-
-def step_for(target: Target, address: str) -> TlsHandshake | HttpFetch:
-    """The judging question for one address of a target that has a name."""
-    assert target.host is not None
-    if target.port != 80:
-        return TlsHandshake(address, target.port, target.host, "connector", target.path)
-    document = target.document
-    if document is not None and document.kind == "crl":
-        return HttpFetch(address, 80, target.host, document.path, "crl", cap=CRL_CAP)
-    path = document.path if document else (target.path or target.rule.path or "/")
-    return HttpFetch(address, 80, target.host, path)

@@ -25,8 +25,10 @@ _OWNER_OF: dict[str, Owner] = {
     "tls.not-yet-valid": "microsoft",
     "tls.version": "microsoft",
     "tls.issuer-unexpected": "pki",
-    "crl.stale": "pki",
     "crl.revoked": "pki",
+    "crl.form": "pki",
+    "crl.unverified": "nobody",
+    "ocsp.unverified": "nobody",
     "ocsp.revoked": "pki",
     "tls.revoked": "pki",
     "dns.os-differs": "host",
@@ -34,8 +36,11 @@ _OWNER_OF: dict[str, Owner] = {
     "audit.no-tenant": "host",
     "audit.bug": "wayclear",
     "tls.incomplete-chain": "pki",
+    "tls.unverified": "pki",
     "ocsp.unauthorized": "pki",
     "tls.name-mismatch": "dns",
+    "http.same-page": "nobody",
+    "http.odd-header": "nobody",
 }
 _POSSIBLE = frozenset({"dns.nxdomain", "tls.untrusted", "tls.self-signed", "tls.reset", "tls.timeout"})
 _PROVEN = (
@@ -84,6 +89,11 @@ _PLURAL = {
     "dns.refused": "The resolver refuses {n} names",
     "dns.timeout": "{n} names get no answer from the resolver",
     "dns.sinkholed": "{n} names are answered with a dead-end address",
+    "dns.sinkholed own-word": "{n} names are blocked, by the resolver's own word",
+    "dns.refused own-word": "The resolver refuses {n} names to this host, by its own word",
+    "dns.malformed no-question": "The answers for {n} names do not repeat the question",
+    "dns.wrong-source": "The answers for {n} names come from another address than the one that was asked",
+    "dns.timeout others-pass": "{n} names get no answer from a resolver that answers others",
     "dns.sinkholed portal": "{n} names are answered with the address of another server, where unrelated names lead too",
     "dns.wildcarded": "{n} names get the address that this resolver gives for every name",
     "audit.no-tenant": "{n} names hold the tenant's id, which is not known",
@@ -102,16 +112,25 @@ _PLURAL = {
     "tls.alert": "TLS is refused with an alert at {n} endpoints",
     "tls.not-tls": "What answers at {n} endpoints is not TLS",
     "tls.malformed": "The answers of {n} endpoints break TLS",
+    "tls.unverified": "The certificates of {n} endpoints cannot be checked: part of them cannot be read or proves nothing",
     "http.timeout": "Port 80 opens at {n} endpoints, and then nothing answers",
     "http.reset": "Port 80 opens at {n} endpoints, and then the connection is reset",
     "http.redirected": "{n} endpoints are redirected elsewhere on port 80",
     "http.status": "{n} endpoints answer with an HTTP error on port 80",
     "http.malformed": "What answers at {n} endpoints on port 80 is not HTTP",
+    "http.compressed": "The documents of {n} hosts come compressed, although they are asked for as they are",
+    "http.same-page": "{n} endpoints give the same web page on port 80 as hosts that have nothing to do with them",
+    "http.odd-header": "The answers of {n} endpoints on port 80 have odd header lines, and are read all the same",
     "crl.unreachable": "No CRL is to be had from {n} hosts",
     "crl.not-a-crl": "Something else comes in place of the CRLs of {n} hosts",
     "crl.stale": "The CRLs of {n} hosts are out of date",
     "crl.bad-signature": "The CRLs of {n} hosts are not signed by their issuers",
+    "crl.wrong-issuer": "The CRLs of {n} hosts are another CA's than that of the certificates that name them",
+    "crl.out-of-scope": "The CRLs of {n} hosts do not tell of the certificates that name them",
+    "crl.unverified": "The CRLs of {n} hosts cannot be verified here",
     "ocsp.unreachable": "{n} OCSP responders do not answer",
+    "ocsp.stale": "The answers of {n} OCSP responders are out of date",
+    "ocsp.responder": "{n} OCSP responders are not set up right",
     "ocsp.not-ocsp": "Something else answers in place of {n} OCSP responders",
     "audit.not-recorded": "The recording lacks what today's rules ask of {n} endpoints",
     "http.block-page": "A block page answers in place of {n} endpoints on port 80",
@@ -138,7 +157,7 @@ def _weight(found: CauseGroup) -> int:
 def _apart(verdict: Verdict) -> str:
     """What keeps two verdicts of the same cause in two groups: weight, port, the key that intercepts, what to do."""
     if verdict.cause in _HOST_WIDE:
-        return ""
+        return verdict.circumstance if verdict.cause == "proxy.not-tested" else ""
     heavy = "heavy" if verdict.status in (Status.FAIL, Status.BROKEN) else verdict.status.value
     if not verdict.rule and verdict.check not in _ON_NO_RULE:
         return f"{heavy} {verdict.summary}"
@@ -190,8 +209,10 @@ def _summary(cause: str, heaviest: Verdict, found: list[Verdict], names: int) ->
             f"TLS is intercepted at {names} endpoints: their certificates bear the names of {len(keys)} known CAs, each "
             "on a key that is not that CA's"
         )
+    if heaviest.circumstance == "ca-set-missing":
+        return heaviest.summary  # it speaks of all of them
     plural = _PLURAL.get(f"{cause} {heaviest.circumstance}") or _PLURAL.get(cause)
-    if names > 1 and plural and not (cause in _HOST_WIDE and not heaviest.rule):
+    if names > 1 and plural is not None and not (cause in _HOST_WIDE and not heaviest.rule):
         return plural.format(n=names)
     if names > 1 and heaviest.rule:
         return f"{heaviest.summary} (and {names - 1} more)"

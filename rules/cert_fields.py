@@ -1,16 +1,35 @@
-"""Reading what a peer wrote, field by field: one that cannot be read is noted and never stops the others."""
+"""Reading what a peer wrote, field by field: one that cannot be read is noted and never stops the others.
+
+Extensions are read from their bytes and not by the `cryptography` library, which refuses all of them for one that breaks
+a rule, and some of them for entries that nobody asks about (a signed timestamp, a policy's text).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
+from ipaddress import ip_address
+from itertools import islice
 from typing import Any, TypeVar
 
-from cryptography import x509
-from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
+from rules.der import (
+    BIT_STRING,
+    BOOLEAN,
+    INTEGER,
+    OCTET_STRING,
+    OID,
+    SEQUENCE,
+    Element,
+    dotted,
+    integer,
+    of,
+    single,
+    text,
+)  # fmt: skip
 
 MAX_TEXT = 1024  #: characters kept of a string
 MAX_NAMES = 10_000  #: names kept of a certificate; the 100 KiB of a TLS certificate message hold fewer
+MAX_NOTES = 20  #: fields that are named as unreadable: a peer can write thousands
 MAX_URLS = 16  #: URLs kept of each kind
 
 _T = TypeVar("_T")
@@ -46,7 +65,8 @@ class FieldReader:
         return value
 
     def fail(self, field: str, why: str) -> None:
-        self.unreadable.append((field, why))
+        if len(self.unreadable) < MAX_NOTES:
+            self.unreadable.append((field, why))
 
 
 @lru_cache(maxsize=512)
@@ -64,74 +84,135 @@ def _urls(values: Iterable[str]) -> tuple[str, ...]:
     return tuple(map(one_copy, _strings(values, MAX_URLS)))
 
 
-def extension_facts(extensions: x509.Extensions, reader: FieldReader) -> dict[str, Any]:
-    """What the extensions say, under the names that `CertFacts` gives it; one that cannot be read is noted, by its OID."""
+def extension_facts(extensions: Element, reader: FieldReader) -> dict[str, Any]:
+    """What the extensions say, under the names that `CertFacts` gives it; one that cannot be read is noted, by its OID.
+
+    One that is there twice (RFC 5280 section 4.2 forbids it) counts as it stands first. Where the extensions that limit
+    a CA cannot be read, nothing says that this is one: `is_ca` is None.
+    """
     found: dict[str, Any] = {"is_ca": False}
-    for extension in extensions:
-        read = _EXTENSIONS.get(type(extension.value))
-        if read is not None:
-            more = reader.read(extension.oid.dotted_string, lambda r=read, e=extension: r(e.value))  # type: ignore[misc]
+    seen: set[bytes] = set()
+    limits_known = True
+    for extension in _as_far_as(of(extensions, SEQUENCE), reader, "extensions"):
+        parts = reader.read("extensions", lambda e=extension: _extension(e))  # type: ignore[misc]
+        if parts is None:
+            continue
+        kind, value = parts
+        read = _EXTENSIONS.get(kind)
+        if kind in seen:
+            reader.fail("extensions", f"{dotted(kind)} stands there twice: the first one counts")
+        elif read is not None:
+            more = reader.read(dotted(kind), lambda r=read, v=value: r(v, reader))  # type: ignore[misc]
+            limits_known = limits_known and (more is not None or kind not in _LIMITS)
             found.update(more or {})
+        seen.add(kind)
+    return found if limits_known else {**found, "is_ca": None}
+
+
+def _as_far_as(parts: Element, reader: FieldReader, field: str) -> Iterator[Element]:
+    """The elements inside, up to the first that has no form; that is noted."""
+    children = parts.children()
+    while (child := reader.read(field, lambda: next(children, None))) is not None:
+        yield child
+
+
+def _extension(found: Element) -> tuple[bytes, bytes]:
+    """Its number and the DER that its OCTET STRING holds; whether it is critical does not matter here."""
+    kind, *flag, value = of(found, SEQUENCE).children()
+    if len(flag) > 1 or (flag and flag[0].tag != BOOLEAN):
+        raise ValueError("an extension with parts that none has")
+    return of(kind, OID).value, of(value, OCTET_STRING).value
+
+
+def _basic_constraints(value: bytes, _: FieldReader) -> dict[str, Any]:
+    found: dict[str, Any] = {"is_ca": False, "path_length": None}
+    for part in single(value, SEQUENCE).children():
+        if of(part, BOOLEAN, INTEGER).tag == BOOLEAN:
+            found["is_ca"] = any(part.value)
+        else:
+            found["path_length"] = integer(part.value)
     return found
 
 
-def _basic_constraints(value: x509.BasicConstraints) -> dict[str, Any]:
-    return {"is_ca": value.ca, "path_length": value.path_length}
+def _key_usage(value: bytes, _: FieldReader) -> dict[str, Any]:
+    bits = single(value, BIT_STRING).value
+    first = bits[1] if len(bits) > 1 else 0
+    return {"may_sign_certificates": bool(first & 0x04), "may_sign_crls": bool(first & 0x02)}
 
 
-def _key_usage(value: x509.KeyUsage) -> dict[str, Any]:
-    return {"may_sign_certificates": value.key_cert_sign, "may_sign_crls": value.crl_sign}
+_ANY_PURPOSE, _SERVER_AUTH = bytes.fromhex("551d2500"), bytes.fromhex("2b06010505070301")
+_OCSP_SIGNING = bytes.fromhex("2b06010505070309")
 
 
-def _extended_key_usage(value: x509.ExtendedKeyUsage) -> dict[str, Any]:
-    purposes = set(value)
-    server = {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
+def _extended_key_usage(value: bytes, _: FieldReader) -> dict[str, Any]:
+    purposes = {of(purpose, OID).value for purpose in single(value, SEQUENCE).children()}
     return {
-        "server_auth": not server.isdisjoint(purposes),
-        "ocsp_signing": ExtendedKeyUsageOID.OCSP_SIGNING in purposes,
+        "server_auth": not purposes.isdisjoint((_SERVER_AUTH, _ANY_PURPOSE)),
+        "ocsp_signing": _OCSP_SIGNING in purposes,
     }
 
 
-def _subject_alternative_name(value: x509.SubjectAlternativeName) -> dict[str, Any]:
-    addresses = (str(a) for a in value.get_values_for_type(x509.IPAddress))
-    return {
-        "dns_names": _strings(value.get_values_for_type(x509.DNSName), MAX_NAMES),
-        "ip_names": _strings(addresses, MAX_NAMES),
-    }
+_DNS_NAME, _URI, _IP_ADDRESS = 0x82, 0x86, 0x87  #: kinds of GeneralName (RFC 5280 section 4.2.1.6)
 
 
-def _subject_key_identifier(value: x509.SubjectKeyIdentifier) -> dict[str, Any]:
-    return {"ski": value.digest.hex()[:MAX_TEXT]}
+def _subject_alternative_name(value: bytes, reader: FieldReader) -> dict[str, Any]:
+    """Entries of a kind that nobody asks for are passed over unread, and one that is no address is noted."""
+    names: list[str] = []
+    addresses: list[str] = []
+    for name in islice(_as_far_as(single(value, SEQUENCE), reader, "2.5.29.17"), MAX_NAMES):
+        if name.tag == _DNS_NAME:
+            names.append(text(name.value)[:MAX_TEXT])
+        elif name.tag == _IP_ADDRESS:
+            address = reader.read("subjectAltName", lambda n=name: str(ip_address(n.value)))  # type: ignore[misc]
+            addresses.extend([address] if address else [])
+    return {"dns_names": tuple(names), "ip_names": tuple(addresses)}
 
 
-def _authority_key_identifier(value: x509.AuthorityKeyIdentifier) -> dict[str, Any]:
-    return {"aki": one_copy(value.key_identifier.hex()[:MAX_TEXT]) if value.key_identifier else None}
+def _subject_key_identifier(value: bytes, _: FieldReader) -> dict[str, Any]:
+    return {"ski": single(value, OCTET_STRING).value.hex()[:MAX_TEXT]}
 
 
-def _authority_information_access(value: x509.AuthorityInformationAccess) -> dict[str, Any]:
-    urls: dict[x509.ObjectIdentifier, list[str]] = {}
-    for access in value:
-        if isinstance(access.access_location, x509.UniformResourceIdentifier):
-            urls.setdefault(access.access_method, []).append(access.access_location.value)
-    return {
-        "ocsp_urls": _urls(urls.get(AuthorityInformationAccessOID.OCSP, ())),
-        "aia_urls": _urls(urls.get(AuthorityInformationAccessOID.CA_ISSUERS, ())),
-    }
+def _authority_key_identifier(value: bytes, _: FieldReader) -> dict[str, Any]:
+    key = next((part.value for part in single(value, SEQUENCE).children() if part.tag == 0x80), b"")
+    return {"aki": one_copy(key.hex()[:MAX_TEXT]) if key else None}
 
 
-def _crl_distribution_points(value: x509.CRLDistributionPoints) -> dict[str, Any]:
-    names = (name for point in value for name in point.full_name or ())
-    urls = (name.value for name in names if isinstance(name, x509.UniformResourceIdentifier))
+_OCSP, _CA_ISSUERS = bytes.fromhex("2b06010505073001"), bytes.fromhex("2b06010505073002")
+
+
+def _authority_information_access(value: bytes, reader: FieldReader) -> dict[str, Any]:
+    urls: dict[bytes, list[str]] = {}
+    for access in _as_far_as(single(value, SEQUENCE), reader, "1.3.6.1.5.5.7.1.1"):
+        method, location = of(access, SEQUENCE).children()
+        if location.tag == _URI:
+            urls.setdefault(of(method, OID).value, []).append(text(location.value))
+    return {"ocsp_urls": _urls(urls.get(_OCSP, ())), "aia_urls": _urls(urls.get(_CA_ISSUERS, ()))}
+
+
+def _crl_distribution_points(value: bytes, reader: FieldReader) -> dict[str, Any]:
+    """The URLs of the full names, [0] in [0] of each point (RFC 5280 section 4.2.1.13)."""
+    urls = (
+        text(name.value)
+        for point in _as_far_as(single(value, SEQUENCE), reader, "2.5.29.31")
+        for place in of(point, SEQUENCE).children()
+        if place.tag == 0xA0
+        for full in place.children()
+        if full.tag == 0xA0
+        for name in full.children()
+        if name.tag == _URI
+    )
     return {"crl_urls": _urls(urls)}
 
 
-_EXTENSIONS: dict[type[x509.ExtensionType], Callable[..., dict[str, Any]]] = {
-    x509.BasicConstraints: _basic_constraints,
-    x509.KeyUsage: _key_usage,
-    x509.ExtendedKeyUsage: _extended_key_usage,
-    x509.SubjectAlternativeName: _subject_alternative_name,
-    x509.SubjectKeyIdentifier: _subject_key_identifier,
-    x509.AuthorityKeyIdentifier: _authority_key_identifier,
-    x509.AuthorityInformationAccess: _authority_information_access,
-    x509.CRLDistributionPoints: _crl_distribution_points,
+_KEY_USAGE, _BASIC_CONSTRAINTS, _PURPOSES = (bytes.fromhex(f"551d{n}") for n in ("0f", "13", "25"))
+_LIMITS = frozenset({_KEY_USAGE, _BASIC_CONSTRAINTS, _PURPOSES})  #: what a CA may and may not
+_EXTENSIONS: dict[bytes, Callable[[bytes, FieldReader], dict[str, Any]]] = {
+    _BASIC_CONSTRAINTS: _basic_constraints,
+    _KEY_USAGE: _key_usage,
+    _PURPOSES: _extended_key_usage,
+    bytes.fromhex("551d11"): _subject_alternative_name,
+    bytes.fromhex("551d0e"): _subject_key_identifier,
+    bytes.fromhex("551d23"): _authority_key_identifier,
+    bytes.fromhex("2b06010505070101"): _authority_information_access,
+    bytes.fromhex("551d1f"): _crl_distribution_points,
 }

@@ -7,23 +7,25 @@ audit meets the same few intermediates in every handshake.
 
 from __future__ import annotations
 
-import datetime
 import hashlib
 import ipaddress
 import warnings
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
+from typing import Any
 
-from cryptography import x509
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
-from cryptography.hazmat.primitives.serialization import load_der_public_key
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, mldsa, padding, rsa
 from service_identity import hazmat
 from service_identity.exceptions import CertificateError
 
 from rules.cert_fields import MAX_TEXT, FieldReader, attempt, extension_facts, one_copy
+from rules.der import BIT_STRING, INTEGER, SEQUENCE, Element, integer, moment, of, single, tlv
+from rules.distinguished_name import NameFacts, name_facts
+from rules.public_key import describe_key, load_key
+from rules.signature_algorithm import SignatureAlgorithm, signature_algorithm
 
 WEAK_HASHES = frozenset(
     {"md5", "sha1"}
@@ -31,6 +33,12 @@ WEAK_HASHES = frozenset(
 #: of an RSA key: a chain of keys with exponents as long as their moduli would cost seconds. OpenSSL's own limit for
 #: moduli over 3,072 bits; every CA uses 65537.
 MAX_EXPONENT_BITS = 64
+
+
+#: keys whose scheme brings its own hash (RFC 8410, RFC 9881)
+_HASHLESS = (
+    ed25519.Ed25519PublicKey, ed448.Ed448PublicKey, mldsa.MLDSA44PublicKey, mldsa.MLDSA65PublicKey, mldsa.MLDSA87PublicKey,
+)  # fmt: skip
 
 
 class Signature(StrEnum):
@@ -97,13 +105,20 @@ class CertFacts:
 
 @dataclass(frozen=True, slots=True)
 class _Outline:
-    """Parts of a certificate as they stand in its DER (RFC 5280 section 4.1)."""
+    """Parts of a certificate as they stand in its bytes (RFC 5280 section 4.1). `after`: bytes that follow it."""
 
+    signed: bytes
     inner_algorithm: bytes
     outer_algorithm: bytes
+    signature: bytes  # the BIT STRING's content: the count of unused bits, then the octets
+    version: Element | None
+    serial: Element
     issuer: bytes
+    validity: Element
     subject: bytes
     spki: bytes
+    extensions: Element | None
+    after: int
 
 
 def shared(chain: tuple[bytes, ...]) -> tuple[bytes, ...]:
@@ -128,20 +143,19 @@ def facts(der: bytes) -> CertFacts:
 
 def _facts(der: bytes) -> CertFacts:
     bare = CertFacts(hashlib.sha256(der).hexdigest())
-    parts, why = attempt(lambda: (_load(der), _outline(der)))
-    if parts is None:
+    outline, why = attempt(lambda: _outline(der))
+    if outline is None:
         return replace(bare, unreadable=(("certificate", why),))
-    cert, outline = parts
     reader = FieldReader()
-    subject = reader.read("subject", lambda: _name(outline.subject)) or _NAMELESS
-    issuer = reader.read("issuer", lambda: _name(outline.issuer)) or _NAMELESS
-    extensions = reader.read("extensions", lambda: cert.extensions)
-    before = reader.read("not_before", lambda: _seconds(cert.not_valid_before_utc))
-    after = reader.read("not_after", lambda: _seconds(cert.not_valid_after_utc))
+    if outline.after:
+        reader.fail("certificate", f"{outline.after} bytes follow it")
+    subject = reader.read("subject", lambda: name_facts(outline.subject)) or _NAMELESS
+    issuer = reader.read("issuer", lambda: name_facts(outline.issuer)) or _NAMELESS
+    reader.read("version", lambda: _version(outline.version))
+    begins, ends = reader.read("validity", lambda: _two(outline.validity)) or (None, None)
     key = reader.read("public_key", lambda: describe_key(outline.spki)) or ""
-    algorithm = reader.read("signature_algorithm", lambda: cert.signature_hash_algorithm)
-    serial = reader.read("serial", lambda: format(cert.serial_number, "x")) or ""
-    found = extension_facts(extensions, reader) if extensions is not None else {}
+    algorithm = reader.read("signature_algorithm", lambda: signature_algorithm(outline.outer_algorithm))
+    found = reader.read("extensions", lambda: _extensions(outline, reader)) or {}
     if outline.inner_algorithm != outline.outer_algorithm:
         reader.fail("signature_algorithm", "the inner and the outer algorithm differ")
     return CertFacts(
@@ -157,15 +171,34 @@ def _facts(der: bytes) -> CertFacts:
         issuer_cn=issuer.cn,
         issuer_o=issuer.o,
         issuer_ou=issuer.ou,
-        serial=serial[:MAX_TEXT],
-        not_before=before,
-        not_after=after,
-        signature_hash=algorithm.name if algorithm is not None else "",
+        serial=(reader.read("serial", lambda: format(integer(outline.serial.value), "x")) or "")[:MAX_TEXT],
+        not_before=reader.read("not_before", lambda: moment(begins)) if begins else None,
+        not_after=reader.read("not_after", lambda: moment(ends)) if ends else None,
+        signature_hash=algorithm.hash.name if algorithm is not None and algorithm.hash is not None else "",
         key=one_copy(key),
         self_issued=outline.subject == outline.issuer,
         unreadable=tuple(reader.unreadable),
         **found,
     )
+
+
+def _version(found: Element | None) -> None:
+    """Refuse a version that is none: 0, 1 and 2 are v1, v2 and v3 (RFC 5280 section 4.1.2.1)."""
+    number = integer(single(found.value, INTEGER).value) if found is not None else 0
+    if not 0 <= number <= 2:
+        raise ValueError(f"{number if abs(number) < 2**32 else 'a long number'} is no version of X.509")
+
+
+def _two(validity: Element) -> tuple[Element, Element]:
+    begins, ends = validity.children()
+    return begins, ends
+
+
+def _extensions(outline: _Outline, reader: FieldReader) -> dict[str, Any]:
+    """Those of any version: a certificate of v1 may hold none, and readers take them where it does."""
+    if outline.extensions is None:
+        return {"is_ca": False}
+    return extension_facts(single(outline.extensions.value, SEQUENCE), reader)
 
 
 def same_name(child: CertFacts, issuer: CertFacts) -> bool:
@@ -194,16 +227,21 @@ def signature(child: bytes, issuer: bytes) -> Signature:
 
 
 def _signature(child: bytes, spki: bytes) -> Signature:
-    cert, outline = _load(child), _outline(child)
-    if outline.inner_algorithm != outline.outer_algorithm:
-        return Signature.UNKNOWN  # RFC 5280 section 4.1.1.2 forbids it
-    return verify(
-        _public_key(spki),
-        cert.signature,
-        cert.tbs_certificate_bytes,
-        cert.signature_hash_algorithm,
-        cert.signature_algorithm_parameters,
-    )
+    """Under the algorithm that the certificate names outside its signed part.
+
+    Where RFC 5280 is broken so that a verifier may stop (an inner algorithm that differs, section 4.1.1.2; a signature
+    that is not whole octets), a signature that fits proves nothing, and one that fits neither algorithm is bad.
+    """
+    outline, key = _outline(child), load_key(spki)
+    named = dict.fromkeys((outline.outer_algorithm, outline.inner_algorithm))
+    found = [_fits(key, outline, signature_algorithm(algorithm)) for algorithm in named]
+    if len(found) > 1 or outline.signature[:1] != b"\0":
+        return Signature.BAD if set(found) == {Signature.BAD} else Signature.UNKNOWN
+    return found[0]
+
+
+def _fits(key: object, outline: _Outline, algorithm: SignatureAlgorithm) -> Signature:
+    return verify(key, outline.signature[1:], outline.signed, algorithm.hash, algorithm.parameters)
 
 
 def signed_by(child: bytes, issuer: bytes) -> bool:
@@ -231,7 +269,11 @@ def verify(key: object, value: bytes, signed: bytes, algorithm: object, paramete
             if not isinstance(parameters, ec.ECDSA):
                 return Signature.BAD
             key.verify(value, signed, parameters)
-        elif isinstance(key, ed25519.Ed25519PublicKey | ed448.Ed448PublicKey):
+        elif isinstance(key, dsa.DSAPublicKey):
+            if parameters is not None or not isinstance(algorithm, hashes.HashAlgorithm):
+                return Signature.BAD
+            key.verify(value, signed, algorithm)
+        elif isinstance(key, _HASHLESS):
             if parameters is not None:
                 return Signature.BAD
             key.verify(value, signed)
@@ -279,100 +321,42 @@ def _pattern(name: str) -> hazmat.DNSPattern | None:
         return None
 
 
-def _seconds(moment: datetime.datetime) -> float:
-    return moment.timestamp()
-
-
-@lru_cache(maxsize=64)
-def _load(der: bytes) -> x509.Certificate:
-    return x509.load_der_x509_certificate(der)
-
-
-@lru_cache(maxsize=512)
-def _public_key(spki: bytes) -> object:
-    return load_der_public_key(spki)
-
-
 def public_key(cert: CertFacts) -> object | None:
     """The certificate's public key as the library has it; None where it cannot be read."""
     spki = cert.spki
-    return attempt(lambda: _public_key(spki))[0] if spki else None
+    return attempt(lambda: load_key(spki))[0] if spki else None
 
 
-def describe_key(spki: bytes) -> str:
-    """Kind and size of a key, "RSA 2048"."""
-    key = _public_key(spki)
-    if isinstance(key, rsa.RSAPublicKey):
-        return f"RSA {key.key_size}"
-    if isinstance(key, ec.EllipticCurvePublicKey):
-        return f"EC {key.curve.name}"
-    return type(key).__name__.removesuffix("PublicKey")
-
-
-@dataclass(frozen=True, slots=True)
-class _NameFacts:
-    der: bytes = b""
-    text: str = ""
-    cn: str = ""
-    o: str = ""
-    ou: str = ""
-
-
-_NAMELESS = _NameFacts()
-
-
-@lru_cache(maxsize=256)
-def _name(der: bytes) -> _NameFacts:
-    """The parts of a Name that are shown; kept, because a few CAs issue nearly everything."""
-    name = x509.Name.from_bytes(der)
-    return _NameFacts(
-        der,
-        name.rfc4514_string()[:MAX_TEXT],
-        _attribute(name, NameOID.COMMON_NAME),
-        _attribute(name, NameOID.ORGANIZATION_NAME),
-        _attribute(name, NameOID.ORGANIZATIONAL_UNIT_NAME),
-    )
-
-
-def _attribute(name: x509.Name, oid: x509.ObjectIdentifier) -> str:
-    values = name.get_attributes_for_oid(oid)
-    return _string(values[-1].value) if values else ""  # the last is the most specific one
-
-
-def _string(value: str | bytes) -> str:
-    return (value if isinstance(value, str) else value.decode("latin-1"))[:MAX_TEXT]
-
-
-def tlv(data: bytes, at: int) -> tuple[int, int, int]:
-    """Tag, start of content and end of the DER element at `at` (X.690 section 8.1, definite lengths only)."""
-    tag, first, start = data[at], data[at + 1], at + 2
-    if first < 0x80:
-        length = first
-    elif 0x80 < first <= 0x84:
-        start += first & 0x7F
-        length = int.from_bytes(data[at + 2 : start])
-    else:
-        raise ValueError("not a definite DER length")
-    if start + length > len(data):
-        raise ValueError("an element runs past the end")
-    return tag, start, start + length
+_NAMELESS = NameFacts()
 
 
 @lru_cache(maxsize=64)
 def _outline(der: bytes) -> _Outline:
-    """The parts of `der`. Raises ValueError or IndexError where it is no certificate."""
-    _, start, _ = tlv(der, 0)
-    _, at, tbs_end = tlv(der, start)
-    parts: list[bytes] = []
-    if der[at] == 0xA0:  # version
-        at = tlv(der, at)[2]
-    while at < tbs_end and len(parts) < 6:
-        end = tlv(der, at)[2]
-        parts.append(der[at:end])
-        at = end
-    _, inner, issuer, _, subject, spki = parts
-    check_signature_bits(der)
-    return _Outline(inner, der[tbs_end : tlv(der, tbs_end)[2]], issuer, subject, spki)
+    """The parts of `der`, whatever is in them. Raises ValueError or IndexError where it is no certificate."""
+    outer = single(der, SEQUENCE)
+    parts = list(outer.children())
+    if len(parts) != 3:
+        raise ValueError(f"a certificate has three parts, and this has {len(parts)}")
+    signed, algorithm, signature = parts
+    parts = list(of(signed, SEQUENCE).children())
+    version = parts.pop(0) if parts and parts[0].tag == 0xA0 else None
+    serial, inner, issuer, validity, subject, spki, *rest = parts
+    for part in (algorithm, inner, issuer, validity, subject, spki):
+        of(part, SEQUENCE)
+    return _Outline(
+        signed.raw,
+        inner.raw,
+        algorithm.raw,
+        of(signature, BIT_STRING).value,
+        version,
+        of(serial, INTEGER),
+        issuer.raw,
+        validity,
+        subject.raw,
+        spki.raw,
+        next((part for part in rest if part.tag == 0xA3), None),
+        len(der) - outer.after,
+    )
 
 
 def check_signature_bits(signed: bytes) -> None:

@@ -80,6 +80,11 @@ class Chains:
     def known(self) -> Iterable[tuple[bytes, ...]]:
         return self._states
 
+    def fetched_for(self, chain: tuple[bytes, ...]) -> tuple[bytes, ...]:
+        """The issuers' certificates that AIA addresses gave for a chain."""
+        state = self._states.get(chain)
+        return state.fetched if state is not None else ()
+
     def judge(self, chain: tuple[bytes, ...], now: float) -> ChainJudgement:
         """The judgement with all that is known by now, also of a chain that has not settled."""
         state = self._states.get(chain)

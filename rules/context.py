@@ -10,14 +10,16 @@ from rules.audit import Audit
 from rules.certificate import covers_name, facts
 from rules.fetches import Wanted
 from rules.guard import RECHECK
-from rules.interception import Handshake, InterceptionFinding, judge_handshakes, zone
+from rules.interception import Handshake, InterceptionFinding, judge_handshakes
 from rules.kinds.dns_chain import DnsAnswer
 from rules.kinds.http_fetch import HttpExchange, HttpFetch, is_html
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.moments import http_date
 from rules.observation import Observation, Step
 from rules.portals import Portal, Visit, everywhere, judge_portals, visit
+from rules.proofs import proofs
 from rules.trust import ChainJudgement, in_date
+from rules.zones import zone
 
 #: Hosts whose Date header must agree before the local clock is doubted.
 MIN_CLOCKS = 3
@@ -222,7 +224,8 @@ class Context:
         return found
 
     def twins(self, seen: Observation) -> tuple[str, ...]:
-        """Unrelated hosts that gave the very same web page: one hand wrote both."""
+        """Unrelated hosts that gave the very same web page. That proves nothing: CDNs, load balancers and IIS answer "/" of
+        unrelated hosts with the same bytes, as a device on the way does."""
         if not isinstance(seen.step, HttpFetch) or not isinstance(seen.evidence, HttpExchange):
             return ()
         hosts = self._pages.get(seen.evidence.sha256, frozenset())
@@ -236,6 +239,28 @@ class Context:
             if isinstance(seen.step, HttpFetch) and isinstance(exchange, HttpExchange) and is_html(exchange):
                 found.setdefault(exchange.sha256, set()).add(seen.step.host)
         return {sha256: frozenset(hosts) for sha256, hosts in found.items() if sha256}
+
+    def from_canary(self, seen: Observation) -> str:
+        """The address where nothing is that gave the very same answer, "" where none did: a device on the way answers for
+        it, and so for the host."""
+        exchange = seen.evidence
+        if not isinstance(exchange, HttpExchange) or not exchange.body:
+            return ""
+        return self._canary_pages.get(exchange.sha256, "")
+
+    @cached_property
+    def _canary_pages(self) -> dict[str, str]:
+        found = {}
+        asked = self.audit.canary_page()
+        for seen in self.seen(asked) if asked is not None else ():
+            if isinstance(seen.evidence, HttpExchange) and seen.evidence.sha256:
+                found[seen.evidence.sha256] = seen.step.address if isinstance(seen.step, HttpFetch) else ""
+        return found
+
+    @cached_property
+    def proved(self) -> frozenset[tuple[str, str]]:
+        """(name, address) where a signed document came over port 80."""
+        return proofs(self.audit, self.now)
 
     @cached_property
     def canaries(self) -> dict[str, frozenset[str]]:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
+from rules.extended_errors import own_word
 from rules.failure import Failure
 from rules.kinds.dns_chain import DnsAnswer
 from rules.kinds.http_fetch import HttpExchange, HttpFetch, header, is_html, looks_like_block_page
+from rules.kinds.ocsp import says_revoked
 from rules.kinds.os_lookup import OsAnswer
 from rules.kinds.tls_handshake import TlsFacts
 from rules.moments import http_date
@@ -30,14 +32,20 @@ def essence(seen: Observation) -> Hashable:
 
 
 def _failure(failure: Failure | None) -> Hashable:
-    return (failure.stage, failure.code, failure.alert, failure.icmp) if failure is not None else None
+    return (
+        (failure.stage, failure.code, failure.alert, failure.icmp, failure.sign)
+        if failure is not None
+        else None
+    )
 
 
 def _evidence(seen: Observation) -> Hashable:
     match seen.evidence:
         case DnsAnswer() as answer:
             records = frozenset((r.name, r.type, r.value) for r in answer.records)
-            return (answer.rcode, records, answer.negative, answer.tcp_failure)
+            policy = own_word(answer, resolved=False)
+            said = policy.code if policy is not None else 0
+            return (answer.rcode, records, answer.negative, answer.tcp_failure, answer.soa, said)
         case OsAnswer() as answer:
             return (frozenset(answer.addresses), answer.error)
         case TlsFacts() as facts:
@@ -70,10 +78,12 @@ def _tls(facts: TlsFacts) -> Hashable:
         facts.version,
         facts.client_certificate_asked,
         facts.key_proven,
+        facts.key_refuted,
         facts.certificate_sent,
         facts.http_status,
         facts.http_failure,
         bool(facts.first_bytes),
+        facts.staple is not None and says_revoked(facts.staple),
     )
 
 

@@ -36,6 +36,7 @@ class Code(StrEnum):
     ALERT = "alert"  # TLS alert received; its number in `alert`
     NOT_TLS = "not-tls"  # the answer to ClientHello was not TLS
     MALFORMED = "malformed"  # the peer's bytes break the protocol
+    WRONG_SOURCE = "wrong-source"  # the answer came from another address or port than the one that was asked
     TOO_LARGE = "too-large"  # a byte or item cap was reached
     LOOKUP = "lookup"  # the operating system's resolution failed; the error's name in `detail`
     NOT_REACHED = "not-reached"  # the budget or the pace ended first: never started
@@ -62,7 +63,12 @@ class Failure:
     detail: str = ""  # our own words or the library's error name; text of peers only through display()
     icmp: Icmp | None = None
     alert: int | None = None  # TLS alert description number (RFC 8446 section 6)
+    # a word for what was seen beside the code: "no-question" (a DNS answer that repeats none), UNREAD_FORM
+    sign: str = ""
 
+
+#: The sign of a handshake that our TLS library ended because it does not read the form of a certificate.
+UNREAD_FORM = "unread-form"
 
 #: Failures that say something about this host or about us and nothing about the network: cause and words.
 LOCAL_CODES: dict[Code, tuple[str, str]] = {

@@ -21,6 +21,7 @@ from rules.ruleset import CaSet, Interceptor
 from rules.trust import ChainJudgement
 from rules.verdict import Confidence
 from rules.wildcard import matches
+from rules.zones import zone
 
 SHOWN = 100  #: characters of a peer's name in a sentence
 LISTED = 8  #: names and addresses that are listed in the evidence
@@ -86,9 +87,11 @@ def judge_handshakes(
     """The interceptors among these handshakes, the one with the most handshakes first.
 
     Handshakes belong together by the key of their root, where it is known, else by the key that issued.
-    A key with an intercepted chain is one; so is a key of untrusted chains that stands above two unrelated names (their
-    zones differ) or calls itself by a brand of `cas`. A certificate that does not claim the name asked for counts for
-    nothing here, unless it is forged: a name of a known CA on another key is a proof by itself.
+    A key with an intercepted chain is one; so is a key of untrusted chains that stands above two unrelated names (of two
+    zones, see `rules/zones.py`) or calls itself by a brand of `cas`. Two customers under one suffix of the private section
+    count as related: the error is a private certificate called untrusted where it was interception, never the reverse.
+    A certificate that does not claim the name asked for counts for nothing here, unless it is forged: a name of a known CA
+    on another key is a proof by itself.
     """
     by_key: dict[str, list[Handshake]] = {}
     for one in handshakes:
@@ -102,12 +105,6 @@ def judge_handshakes(
         if (reason := _reason(mine, brands))
     ]
     return tuple(sorted(found, key=lambda finding: -len(finding.handshakes)))
-
-
-def zone(name: str) -> str:
-    """The part by which names count as related: the last two labels. Coarser than the public suffix list on purpose: it
-    may call unrelated names related ("a.co.uk", "b.co.uk"), never the reverse for one owner's zone."""
-    return ".".join(name.rstrip(".").lower().split(".")[-2:])
 
 
 def claims(cert: CertFacts, host: str) -> bool:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rules.context import CLOCK_BREAKS, CLOCK_NOTICE, Context
+from rules.dns_views import views
 from rules.failure import Code, Stage
-from rules.interception import zone
+from rules.kinds.dns_chain import OS
 from rules.kinds.tcp_connect import TcpConnect
 from rules.kinds.tls_handshake import TlsHandshake
 from rules.observation import Observation
 from rules.remedies import remedy
 from rules.ruleset import Group
 from rules.verdict import Check, Endpoint, Status, Verdict
+from rules.zones import zone
 
 #: Unrelated zones that must all be unknown before a resolver is said to know no public name.
 MIN_ZONES = 3
@@ -52,12 +54,19 @@ def local_stop(context: Context) -> Verdict | None:
         asked = ", ".join(audit.names.resolvers)
         if all(audit.names.health[r].dead for r in audit.names.resolvers):
             return _no_resolver(asked)
+        found = [
+            view for host in dict.fromkeys(hosts) for view in views(context, host) if view.resolver != OS
+        ]
+        if 2 * sum(view.telling for view in found) > len(found):
+            return None  # the answers say what is wrong: each name fails of it
+        refused = bool(found) and all(view.word == "refused" for view in found)
+        how = "refuses every name" if refused else "knows no public name"
         return _finding(
             "host",
             Status.INCONCLUSIVE,
             "local.no-resolver",
-            f"The resolver ({asked}) answers, but knows no public name: none of {len(set(hosts))} resolves",
-            "knows-no-public-name",
+            f"The resolver ({asked}) answers, but {how}: none of {len(set(hosts))} resolves",
+            "refuses-every-name" if refused else "knows-no-public-name",
         )
     return None
 
@@ -83,9 +92,10 @@ def _resolvers(context: Context) -> Iterator[Verdict]:
                 Status.WARN,
                 "dns.timeout",
                 f"Resolver {resolver} {how} ({health.failed} were tried); names were judged by the others",
-                "resolver-named" if context.audit.plan.resolvers else "resolver-configured",
+                _place(context, resolver),
                 Endpoint(resolver, 53),
                 resolver=resolver,
+                lookups=_lookups(context, _place(context, resolver)),
             )
         if resolver in context.canaries:
             shown = ", ".join(sorted(context.canaries[resolver])[:3])
@@ -97,6 +107,34 @@ def _resolvers(context: Context) -> Iterator[Verdict]:
                 "canary",
                 Endpoint(resolver, 53),
             )
+
+
+def _place(context: Context, resolver: str) -> str:
+    """Where a dead resolver stands among those that this host's own lookups use: a circumstance of its remedy."""
+    configured = context.audit.host.resolvers if context.audit.host is not None else ()
+    if resolver not in configured:
+        return "resolver-named"
+    before = configured[: configured.index(resolver)]
+    dead = (context.audit.names.health.get(other) for other in before)
+    return (
+        "resolver-first" if all(health is not None and health.dead for health in dead) else "resolver-later"
+    )
+
+
+def _lookups(context: Context, place: str) -> str:
+    """What this host's own lookups do with a resolver that does not answer, as far as its makers say.
+
+    Linux: resolv.conf(5), "nameserver" and "timeout". Windows: Microsoft, "DNS client resolution timeouts" (KB 2834226).
+    """
+    system = context.audit.host.os if context.audit.host is not None else ""
+    first = place == "resolver-first"
+    if system.startswith("Windows"):
+        waits = "each lookup that is not cached asks it first and waits a second before it asks the next one"
+        return waits if first else "lookups ask it only when one before it has not answered within a second"
+    if system.startswith("Alpine"):  # musl asks all at once
+        return "how its lookups go about it is not known"
+    waits = "lookups of the C library ask it first and wait for it (5 s, unless resolv.conf says otherwise)"
+    return waits if first else "lookups of the C library ask it only when those before it do not answer"
 
 
 def _families(context: Context) -> Iterator[Verdict]:
@@ -181,7 +219,7 @@ def _hellos(context: Context) -> Iterator[Verdict]:
             if attempts and attempts[0] is seen and not all(_unopened(s) for s in attempts):
                 (blocked if _vanished(attempts) else worked).append((step, attempts))
     if blocked and not worked:
-        first = blocked[0][0]
+        first = min((step for step, _ in blocked), key=lambda s: (s.server_name, s.address))
         evidence = context.evidence(*(s for _, attempts in blocked for s in attempts))
         yield _finding(
             "tls",

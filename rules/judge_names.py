@@ -3,118 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from rules.address import AddressClass, classify, embedded, never_connect, parse
+from rules.address import embedded, parse
 from rules.context import Context
+from rules.display import display
+from rules.dns_views import View, is_said, views
 from rules.failure import LOCAL_CODES
 from rules.kinds.dns_chain import OS, Chain, DnsAnswer, DnsQuestion, Outcome
-from rules.kinds.os_lookup import OsAnswer
 from rules.observation import Observation
 from rules.portals import Portal
 from rules.remedies import BY_CAUSE, remedy
 from rules.targets import Target
 from rules.verdict import Check, Endpoint, Status, Verdict
-
-_OS_ERRORS = {
-    "EAI_NONAME": "nxdomain",
-    "EAI_NODATA": "no-address",
-    "EAI_ADDRFAMILY": "no-address",
-    "EAI_AGAIN": "timeout",
-    "EAI_FAIL": "servfail",
-    "EAI_SYSTEM": "timeout",
-}
-_WORDS = {
-    "nxdomain": "does not exist",
-    "no-address": "has no address",
-    "servfail": "cannot be resolved (SERVFAIL)",
-    "refused": "is refused",
-    "timeout": "gets no answer",
-    "chain-broken": "leads to a name that does not resolve",
-    "chain-loop": "leads in a circle",
-    "chain-too-long": "leads through too many names",
-    "malformed": "gets a broken answer",
-    "tcp-blocked": "needs an answer over TCP, and TCP port 53 is closed",
-    "sinkholed": "is answered with a dead-end address",
-    "private-address": "is answered with an address that is not public",
-    "synthetic": "is answered with a made-up address",
-    "wildcarded": "gets the address that this resolver gives for every name",
-    "unreachable": "cannot be asked",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """What one resolver makes of a name. `word`: "ok" or the word of a dns cause."""
-
-    resolver: str
-    word: str
-    addresses: tuple[str, ...] = ()
-    zone: str = ""  # the last name's parent: where the chain ends
-    at: str = ""
-    detail: str = ""
-    tcp_blocked: bool = False
-    seen: tuple[Observation, ...] = ()
-
-    @property
-    def ok(self) -> bool:
-        return self.word == "ok"
-
-
-def views(context: Context, host: str) -> tuple[View, ...]:
-    """The views of all living resolvers, the operating system's last."""
-    names = context.audit.names
-    found = []
-    for resolver in names.resolvers:
-        chains = [c for c in names.chains(host) if c.resolver == resolver]
-        if chains and not names.health[resolver].dead:
-            found.append(_view(context, resolver, chains))
-    seen = names.os_answer(host)
-    if seen is not None:
-        found.append(_os_view(context, seen))
-    measured = tuple(v for v in found if v.word != Outcome.NOT_MEASURED)
-    return measured or tuple(found)
-
-
-def _view(context: Context, resolver: str, chains: list[Chain]) -> View:
-    addresses = tuple(dict.fromkeys(r.value for c in chains for r in c.addresses))
-    seen = tuple(s for c in chains for q in c.questions if (s := context.audit.names.seen(q)) is not None)
-    blocked = any(c.tcp_blocked for c in chains)
-    if addresses:
-        longest = next(c for c in chains if c.addresses)
-        word = _address_word(context, addresses, context.canaries.get(resolver, frozenset()))
-        return View(resolver, word, addresses, _zone(longest.end), longest.end, "", blocked, seen)
-    worst = next((c for c in chains if c.outcome is not Outcome.NO_ADDRESS), chains[0])
-    if worst.rtype == "AAAA" and any(c.rtype == "A" and c.outcome is Outcome.NO_ADDRESS for c in chains):
-        worst = next(c for c in chains if c.rtype == "A") if worst.outcome is Outcome.NXDOMAIN else worst
-    word = "timeout" if worst.outcome is Outcome.UNREACHABLE else worst.outcome.value
-    return View(resolver, word, (), _zone(worst.end), worst.at, worst.detail, blocked, seen)
-
-
-def _os_view(context: Context, seen: Observation) -> View:
-    answer = seen.evidence
-    if isinstance(answer, OsAnswer) and answer.addresses:
-        canaries = frozenset(a for addresses in context.canaries.values() for a in addresses)
-        return View(OS, _address_word(context, answer.addresses, canaries), answer.addresses, seen=(seen,))
-    if seen.failure is not None and seen.failure.code in LOCAL_CODES:
-        return View(OS, Outcome.NOT_MEASURED, detail=LOCAL_CODES[seen.failure.code][0], seen=(seen,))
-    error = answer.error if isinstance(answer, OsAnswer) else "EAI_AGAIN"
-    return View(OS, _OS_ERRORS.get(error, "servfail"), detail=error, seen=(seen,))
-
-
-def _address_word(context: Context, addresses: tuple[str, ...], canary: frozenset[str]) -> str:
-    classes = {classify(a, context.audit.plan.public_networks) for a in addresses}
-    if all(never_connect(c) for c in classes):
-        return "sinkholed"
-    if canary and set(addresses) <= canary:
-        return "wildcarded"
-    if AddressClass.PUBLIC in classes:
-        return "ok"
-    return "synthetic" if AddressClass.SYNTHETIC in classes else "private-address"
-
-
-def _zone(name: str) -> str:
-    return ".".join(name.split(".")[-2:])
 
 
 def judge_name(context: Context, target: Target, genuine: bool, os_passed: bool) -> Verdict:
@@ -141,12 +42,12 @@ def judge_name(context: Context, target: Target, genuine: bool, os_passed: bool)
         and not any(v.ok for v in others)
         and len({v.word for v in others} - {"chain-too-long"}) == 1
     ):
-        summary = f"{_is(others[0])} at {_at(others)}, but the operating system resolves it (hosts file, policy or cache)"
+        summary = f"{is_said(others[0])} at {_at(others)}, but the operating system resolves it (hosts file, policy or cache)"
         return _verdict(context, target, Status.WARN, "dns.os-differs", summary, found)
     if good:
         bad = next(v for v in found if not v.ok)
         summary = (
-            f"resolves at {_at(good)}, but {_is(bad)} at {_at([v for v in found if v.word == bad.word])}"
+            f"resolves at {_at(good)}, but {is_said(bad)} at {_at([v for v in found if v.word == bad.word])}"
         )
         return _verdict(
             context,
@@ -156,7 +57,12 @@ def judge_name(context: Context, target: Target, genuine: bool, os_passed: bool)
             summary,
             found,
         )
-    return _failed(context, target, found[0], found, genuine)
+    return _failed(context, target, _first(found), found, genuine)
+
+
+def _first(found: tuple[View, ...]) -> View:
+    """The view that is told of several that fail: one that says why, else the first resolver's."""
+    return next((v for v in found if v.telling), found[0])
 
 
 def _not_measured(context: Context, target: Target, found: tuple[View, ...]) -> Verdict:
@@ -170,7 +76,7 @@ _NOT_ASKED = ("audit.not-reached", "no answer was had")
 
 
 def _agreed(context: Context, target: Target, found: tuple[View, ...], genuine: bool) -> Verdict:
-    first = found[0]
+    first = _first(found)
     if not first.ok:
         return _failed(context, target, first, found, genuine)
     broken = _broken_link(context, target, found)
@@ -248,31 +154,29 @@ def _seen_view(chain: Chain, seen: Observation) -> View:
 
 def _failed(context: Context, target: Target, view: View, found: tuple[View, ...], genuine: bool) -> Verdict:
     where = f" at {_at(found)}"
-    if view.word in ("private-address", "synthetic"):
+    shown = ", ".join(view.addresses[:3])
+    if view.word in ("private-address", "synthetic") or (view.own is not None and shown):
         status = Status.NOTICE if genuine else Status.FAIL
         proof = "the certificate there is genuine" if genuine else "no genuine certificate was seen there"
-        return _verdict(
-            context,
-            target,
-            status,
-            f"dns.{view.word}",
-            f"{_is(view)} ({', '.join(view.addresses[:3])}); {proof}",
-            found,
-        )
-    at = f" (at {view.at})" if view.at and view.at != target.host else ""
-    detail = f": {', '.join(view.addresses[:3])}" if view.addresses else at
-    circumstance = ""
+        summary = f"{is_said(view)} ({shown}); {proof}"
+        return _verdict(context, target, status, f"dns.{view.word}", summary, found, view.circumstance)
+    if view.said:
+        where = f" (at {view.resolver})"
+    at = f" (at {view.at})" if view.at and view.at != target.host and not view.said else ""
+    circumstance = view.circumstance
     if view.word == "nxdomain" and target.probe is not None and "{tenant}" in target.probe.host:
-        circumstance = "tenant"
+        circumstance = circumstance or "tenant"
     return _verdict(
         context,
         target,
         Status.FAIL,
         f"dns.{view.word}",
-        f"{_is(view)}{where}{detail}",
+        f"{is_said(view)}{where}{f': {shown}' if shown else at}",
         found,
         circumstance,
         tenant=context.audit.tenant or "",
+        resolver=view.resolver,
+        zone=view.soa,
     )
 
 
@@ -307,17 +211,13 @@ def _os_differs(
     found: tuple[View, ...],
 ) -> Verdict:
     addresses = f" ({', '.join(os_view.addresses[:3])})" if os_view.addresses else ""
-    summary = f"resolves at {other.resolver}, but {_is(os_view)} for programs on this host{addresses}"
+    summary = f"resolves at {other.resolver}, but {is_said(os_view)} for programs on this host{addresses}"
     status = Status.NOTICE if os_passed else Status.FAIL
     return _verdict(context, target, status, "dns.os-differs", summary, found)
 
 
 #: By the word of a cause: what is said where nothing more is known of it.
 _REMEDIES = {cause.removeprefix("dns."): text for cause, text in BY_CAUSE.items() if cause.startswith("dns.")}
-
-
-def _is(view: View) -> str:
-    return _WORDS.get(view.word, "resolves" if view.ok else view.word)
 
 
 def _at(found: Iterable[View]) -> str:
@@ -328,7 +228,7 @@ def _at(found: Iterable[View]) -> str:
 def _unasked(context: Context) -> str:
     if context.audit.stopped == "no-resolver":
         return "local.no-resolver"
-    return "audit.not-reached" if context.audit.stopped else "audit.not-recorded"
+    return context.audit.unasked
 
 
 def _verdict(
@@ -357,4 +257,18 @@ def _verdict(
         evidence,
         target.rule.group.value,
         circumstance=circumstance,
+        details=_said(tuple(found)),
     )
+
+
+def _said(found: tuple[View, ...]) -> tuple[tuple[str, str], ...]:
+    """What is seen of failures, and what resolvers say of them by themselves (RFC 8914)."""
+    told = {
+        display(seen.evidence.ede): None
+        for view in found
+        if not view.ok
+        for seen in view.seen
+        if isinstance(seen.evidence, DnsAnswer) and seen.evidence.ede
+    }
+    said = tuple(("the resolver says", text) for text in list(told)[:3])
+    return (*dict.fromkeys(line for view in found for line in view.details), *said)

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from rules.certificate import facts
 from rules.context import Context
+from rules.display import display
 from rules.fetches import Wanted
-from rules.kinds.http_fetch import BlockPage, HttpExchange, HttpFetch
-from rules.kinds.revocation import CrlJudgement, OcspJudgement, judge_crl, judge_ocsp, split_url
+from rules.judge_sources import off_list, page, source, unfetched
+from rules.kinds.crl_scope import uri
+from rules.kinds.http_fetch import HttpExchange, HttpFetch
+from rules.kinds.revocation import (
+    CrlJudgement,
+    Held,
+    OcspJudgement,
+    judge_crl,
+    judge_ocsp,
+    judge_staple,
+    split_url,
+)
 from rules.observation import Observation
 from rules.remedies import BY_CAUSE, remedy
 from rules.targets import Target
 from rules.trust import ChainJudgement
-from rules.verdict import Check, Endpoint, Status, Verdict
+from rules.verdict import Endpoint, Status, Verdict
 
 #: What is said of a cause where nothing more is known of it.
 _REMEDIES = BY_CAUSE
+#: Causes of a responder that says nothing of its own: no connection, or one on which HTTP fails.
+UNHEARD = frozenset({"ocsp.unreachable", "http.timeout", "http.reset", "http.malformed"})
 
 
 def judge_revocation(context: Context) -> Iterator[Verdict]:
@@ -26,32 +40,33 @@ def judge_revocation(context: Context) -> Iterator[Verdict]:
     for url in sorted(context.audit.revocations.crls):
         yield from _crl(context, url, good)
     yield from _ocsp_sources(context)
-    yield from _off_list(context)
+    yield from off_list(context)
 
 
 def judge_document(
     context: Context, target: Target, address: str, attempts: tuple[Observation, ...]
 ) -> Verdict:
-    """A CRL that a host on a rule is known to serve: proof that the real document comes through port 80."""
+    """A CRL that a host on a rule is known to serve: proof, where its signature is good, that the real document comes
+    through port 80."""
     best = next((s for s in attempts if s.failure is None), attempts[-1])
-    found = _judge(context, best, known_issuers(context), ())
-    status = found.status
-    if found.cause == "crl.unverified":  # its CA stands above no certificate that was met: nothing to verify
-        status, found = Status.PASS, replace(found, cause="ok")
+    document = target.document
+    url = f"http://{target.host}{document.path}" if document is not None else ""
+    found = _judge(context, best, replace(named_by(context, url), serials=()))
     return Verdict(
         target.id,
         target.rule.title,
         Endpoint(target.shown, target.port, address),
         "crl",
-        status,
+        found.status,
         found.cause,
         found.summary,
-        remedy(found.cause) if status is not Status.PASS else "",
+        remedy(found.cause, found.circumstance) if found.status in (Status.FAIL, Status.WARN) else "",
         target.rule.severity.value,
         target.rule.citation.id,
         context.evidence(*attempts),
         target.rule.group.value,
-        _page(found.page),
+        page(found.page),
+        circumstance=found.circumstance,
     )
 
 
@@ -59,74 +74,104 @@ def revoked_by(context: Context, judgement: ChainJudgement) -> str:
     """Which certificate of a path is revoked, by whose word; "" when none is known to be."""
     path = judgement.path
     for url, paths in context.audit.revocations.crls.items():
-        if path not in paths:
+        seen = context.audit.fetches.best(Wanted(url, "crl")) if path in paths else None
+        if seen is None:
             continue
-        for seen in _results(context, Wanted(url, "crl")):
-            found = _judge(context, seen, path, tuple(s for der in path if (s := facts(der).serial)))
+        for der, issuer in _naming(path, url):
+            serials = (serial,) if (serial := facts(der).serial) else ()
+            found = _judge(context, seen, Named((issuer,), serials, Held((der,), url)))
             if found.revoked:
                 return f"the certificate with serial {', '.join(found.revoked)} is revoked (by {url})"
-    for wanted, issuer, url in context.responders.get(path[0], ()) if path else ():
-        for seen in _results(context, wanted):
-            exchange = seen.evidence if isinstance(seen.evidence, HttpExchange) else None
-            if judge_ocsp(exchange, seen.failure, path[0], issuer, context.now, _host(seen)).revoked:
-                return f"the certificate is revoked (by {url})"
+    for place, der in enumerate(path):
+        for wanted, issuer, url in context.responders.get(der, ()):
+            seen = context.audit.fetches.best(wanted)
+            exchange = seen.evidence if seen is not None and isinstance(seen.evidence, HttpExchange) else None
+            if seen is None:
+                continue
+            if judge_ocsp(exchange, seen.failure, der, issuer, context.now, _host(seen)).revoked:
+                which = f" of {facts(der).subject_cn or 'an issuer'}" if place else ""
+                return f"the certificate{display(which, 100)} is revoked (by {url})"
     return ""
+
+
+def stapled(context: Context, judgement: ChainJudgement, staple: bytes | None) -> OcspJudgement | None:
+    """The OCSP answer that a server sent in its handshake (RFC 6066 section 8), held against the issuer of its
+    certificate; None where it sent none, or where the issuer is not known."""
+    if staple is None or not judgement.proven or len(judgement.path) < 2:
+        return None
+    return judge_staple(staple, judgement.path[0], judgement.path[1], context.now)
 
 
 def _host(seen: Observation) -> str:
     return seen.step.host if isinstance(seen.step, HttpFetch) else ""
 
 
-def _page(page: BlockPage | None) -> tuple[tuple[str, str], ...]:
-    """What stood in the document's place."""
-    pairs = (("page", page.title), ("product", page.vendor), ("sent to", page.location)) if page else ()
-    return tuple(pair for pair in pairs if pair[1])
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What a list is judged by: its candidate issuers (DER), the serials that it should speak of, and who names it."""
+
+    issuers: tuple[bytes, ...]
+    serials: tuple[str, ...]
+    held: Held
 
 
-def _results(context: Context, wanted: Wanted) -> tuple[Observation, ...]:
-    best = context.audit.fetches.best(wanted)
-    return (best,) if best is not None else ()
-
-
-def _judge(
-    context: Context, seen: Observation, issuers: Iterable[bytes], serials: tuple[str, ...]
-) -> CrlJudgement:
+def _judge(context: Context, seen: Observation, named: Named) -> CrlJudgement:
     exchange = seen.evidence if isinstance(seen.evidence, HttpExchange) else None
-    return judge_crl(exchange, seen.failure, tuple(issuers), serials, context.now, _host(seen))
+    return judge_crl(
+        exchange, seen.failure, named.issuers, named.serials, context.now, _host(seen), named.held
+    )
 
 
 def known_issuers(context: Context) -> tuple[bytes, ...]:
-    """Every certificate of a path that was proved, and the roots that the stores gave."""
+    """Every CA that is known by its key: those of paths that were proved, the roots that the public list gave, and any
+    other certificate at hand whose key the CA sets hold."""
+    chains = context.audit.chains
     found: dict[bytes, None] = {}
-    for chain in context.audit.chains.known():
-        judgement = context.audit.chains.judge(chain, context.now)
+    others: dict[bytes, None] = {}
+    for chain in chains.known():
+        judgement = chains.judge(chain, context.now)
         if judgement.proven:
             found.update(dict.fromkeys(judgement.path[1:]))
-    for roots in context.audit.chains.roots.values():
+        others.update(dict.fromkeys((*chain[1:], *chains.fetched_for(chain))))
+    for roots in chains.roots.values():
         found.update(dict.fromkeys(roots.public))
+        others.update(dict.fromkeys(roots.system))
+    keys = {ca.spki_sha256.lower() for cas in context.audit.rules.cas for ca in cas.cas if ca.spki_sha256}
+    found.update(dict.fromkeys(der for der in others if facts(der).spki_sha256 in keys))
     return tuple(found)
 
 
-def covered(context: Context, url: str) -> tuple[tuple[bytes, ...], tuple[str, ...]]:
-    """Certificates whose key may have signed the list at `url`, and the serials that it should speak of."""
-    issuers: dict[bytes, None] = {}
-    serials: dict[str, None] = {}
-    for path in context.audit.revocations.crls[url]:
-        for index, der in enumerate(path):
-            found = facts(der)
-            if url in found.crl_urls and index + 1 < len(path):
-                issuers[path[index + 1]] = None
-                if found.serial:
-                    serials[found.serial] = None
-    return tuple(issuers) or known_issuers(context), tuple(serials)
+def _naming(path: tuple[bytes, ...], url: str) -> Iterator[tuple[bytes, bytes]]:
+    """The certificates of a path that name a list's address, each with its issuer."""
+    wanted = uri(url)
+    for der, issuer in pairwise(path):
+        if any(uri(named) == wanted for named in facts(der).crl_urls):
+            yield der, issuer
+
+
+def named_by(context: Context, url: str) -> Named:
+    """By which certificates the list at `url` is held, and whose list it should be (RFC 5280 section 6.3.3 (b)).
+
+    Where no chain that was met names it, every known CA may have issued it.
+    """
+    paths = context.audit.revocations.crls.get(url, ()) or next(
+        (p for other, p in context.audit.revocations.crls.items() if uri(other) == uri(url)), ()
+    )
+    pairs = tuple(dict.fromkeys(pair for path in paths for pair in _naming(path, url)))
+    if not pairs:
+        return Named(known_issuers(context), (), Held(url=url, bound=False))
+    serials = tuple(dict.fromkeys(s for der, _ in pairs if (s := facts(der).serial)))
+    certificates = tuple(dict.fromkeys(der for der, _ in pairs))
+    return Named(tuple(dict.fromkeys(issuer for _, issuer in pairs)), serials, Held(certificates, url))
 
 
 def _good_crls(context: Context) -> frozenset[str]:
     good = set()
     for url in context.audit.revocations.crls:
-        issuers, serials = covered(context, url)
-        for seen in _results(context, Wanted(url, "crl")):
-            if _judge(context, seen, issuers, serials).status in (Status.PASS, Status.NOTICE):
+        seen = context.audit.fetches.best(Wanted(url, "crl"))
+        if seen is not None:
+            found = _judge(context, seen, named_by(context, url))
+            if found.status in (Status.PASS, Status.NOTICE):
                 good.add(url)
     return frozenset(good)
 
@@ -143,20 +188,21 @@ def _alternatives(context: Context, url: str) -> frozenset[str]:
 
 
 def _crl(context: Context, url: str, good: frozenset[str]) -> Iterator[Verdict]:
-    wanted = Wanted(url, "crl")
     if split_url(url) is None:
         return
-    results = _results(context, wanted)
-    if not results:
-        yield _unfetched(context, url, "crl", wanted)
+    elsewhere = bool(_alternatives(context, url) & good)
+    seen = context.audit.fetches.best(Wanted(url, "crl"))
+    if seen is None:
+        yield unfetched(context, url, "crl", elsewhere)
         return
-    issuers, serials = covered(context, url)
-    found = _judge(context, results[0], issuers, serials)
-    status = found.status
-    if status in (Status.FAIL, Status.WARN) and not found.revoked and _alternatives(context, url) & good:
-        status = Status.NOTICE
-        found = replace(found, summary=f"{found.summary}; the same list was had from another address")
-    yield _source(context, url, "crl", status, found.cause, found.summary, results, _page(found.page))
+    found = _judge(context, seen, named_by(context, url))
+    if found.status in (Status.FAIL, Status.WARN) and not found.revoked and elsewhere:
+        summary = f"{found.summary}; the same list was had from another address"
+        found = replace(found, status=Status.NOTICE, summary=summary)
+    yield source(
+        context, url, "crl", found.status, found.cause, found.summary, (seen,), page(found.page),
+        found.circumstance,
+    )  # fmt: skip
 
 
 def _ocsp_sources(context: Context) -> Iterator[Verdict]:
@@ -175,114 +221,31 @@ def _ocsp_sources(context: Context) -> Iterator[Verdict]:
             if seen is not None and found is not None
         ]
         if not made:
-            yield _unfetched(context, url, "ocsp", None)
+            yield unfetched(context, url, "ocsp")
             continue
         yield _responder(context, url, made)
 
 
 def _responder(context: Context, url: str, made: list[tuple[str, Observation, OcspJudgement]]) -> Verdict:
     seen = tuple(s for _, s, _ in made)
-    worst = max(made, key=lambda m: m[2].status.weight)
+    method, _, worst = max(made, key=lambda m: (m[2].revoked, m[2].status.weight))
     good = [m for m in made if m[2].status in (Status.PASS, Status.NOTICE)]
-    if good and worst[2].status is Status.FAIL and not worst[2].revoked:
-        summary = f"{worst[0]} fails ({worst[2].summary}), {good[0][0]} works"
-        return _source(context, url, "ocsp", Status.WARN, worst[2].cause, summary, seen, _page(worst[2].page))
-    status = worst[2].status
-    if status is Status.FAIL and worst[2].cause == "ocsp.unreachable":
-        status = (
-            Status.WARN
-        )  # lists come first; a silent responder costs time, a forged answer is another matter
-    if worst[2].cause == "ocsp.unauthorized":
+    methods = " and ".join(dict.fromkeys(m for m, _, _ in made))
+    status, summary = worst.status, f"{worst.summary} ({methods})"
+    if good and status is Status.FAIL and not worst.revoked:
+        apart = {m for m, _, found in made if found.status is Status.FAIL}.isdisjoint(m for m, _, _ in good)
+        works = f"{good[0][0]} works" if apart else "other questions are answered"
+        status, summary = Status.WARN, f"{method} fails ({worst.summary}), {works}"
+    elif status is Status.FAIL and worst.cause in _COSTS_TIME:
+        status = Status.WARN
+    if worst.cause == "ocsp.unauthorized":
         status = (
             Status.NOTICE
         )  # the responder does not know this certificate (RFC 6960 section 2.3): lists tell
-    methods = " and ".join(dict.fromkeys(m for m, _, _ in made))
-    return _source(
-        context,
-        url,
-        "ocsp",
-        status,
-        worst[2].cause,
-        f"{worst[2].summary} ({methods})",
-        seen,
-        _page(worst[2].page),
+    return source(
+        context, url, "ocsp", status, worst.cause, summary, seen, page(worst.page), worst.circumstance
     )
 
 
-def _off_list(context: Context) -> Iterator[Verdict]:
-    """Hosts that served certificates point at and that no rule holds: holes in an allow list made from the rules."""
-    revocations = context.audit.revocations
-    seen: dict[str, set[str]] = {}
-    for url, names in revocations.named_by.items():
-        parts = split_url(url)
-        if parts is not None and not revocations.listed(parts[0]):
-            seen.setdefault(parts[0], set()).update(names)
-    for host, names in sorted(seen.items()):
-        shown = ", ".join(sorted(names)[:3])
-        yield Verdict(
-            "",
-            "Revocation sources outside the allow list",
-            Endpoint(host, 80),
-            "crl",
-            Status.NOTICE,
-            "audit.not-on-list",
-            f"{host} is not on Microsoft's list, but the certificate of {shown} names it as a revocation source",
-            remedy("audit.not-on-list", host=host),
-            group="cert-validation",
-        )
-
-
-def _unfetched(context: Context, url: str, check: Check, wanted: Wanted | None) -> Verdict:
-    if wanted is not None and wanted in context.audit.fetches.lost:
-        return _source(
-            context,
-            url,
-            check,
-            Status.NOTICE,
-            f"{check}.unreachable",
-            "its host has no public address here, so it was not fetched",
-            (),
-        )
-    cause = "audit.not-reached" if context.audit.stopped else "audit.not-recorded"
-    return _source(context, url, check, Status.INCONCLUSIVE, cause, "was not fetched", ())
-
-
-def _source(
-    context: Context,
-    url: str,
-    check: Check,
-    status: Status,
-    cause: str,
-    summary: str,
-    seen: tuple[Observation, ...],
-    details: tuple[tuple[str, str], ...] = (),
-) -> Verdict:
-    parts = split_url(url)
-    host = parts[0] if parts else url
-    rule_id, title, citation = "", "Revocation sources named by certificates", ""
-    for ruleset in context.audit.rules.rulesets:
-        rule = ruleset.rule_for(host, 80)
-        if rule is not None:
-            rule_id, title, citation = f"{ruleset.name}/{rule.id}", rule.title, rule.citation.id
-            break
-    names = sorted(context.audit.revocations.named_by.get(url, ()))
-    named = (
-        (("named by", ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")),)
-        if names
-        else ()
-    )
-    return Verdict(
-        rule_id,
-        title,
-        Endpoint(host, 80),
-        check,
-        status,
-        cause,
-        f"{url}: {summary}",
-        remedy(cause) if status in (Status.FAIL, Status.WARN) else "",
-        "required",
-        citation,
-        context.evidence(*seen),
-        "cert-validation",
-        (("source", url), *named, *details),
-    )
+#: Lists come first: a responder that is silent or badly set up costs time. A forged answer is another matter.
+_COSTS_TIME = UNHEARD | {"ocsp.responder"}

@@ -9,7 +9,7 @@ from rules.context import Context
 from rules.failure import LOCAL_CODES, Code, Failure, Stage
 from rules.guard import is_v6
 from rules.judge_tls import judge_tls
-from rules.kinds.http_fetch import HttpExchange, HttpFetch, judge_reach
+from rules.kinds.http_fetch import BlockPage, HttpExchange, HttpFetch, judge_reach, oddities
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.observation import Observation, got_through
 from rules.remedies import remedy
@@ -116,7 +116,7 @@ def _unreached(context: Context, target: Target, candidate: Candidate) -> Verdic
         "budget": "the time ran out first",
         "sweep": "too many hosts had met silence or a reset",
     }
-    cause = "audit.not-reached" if audit.stopped else "audit.not-recorded"
+    cause = audit.unasked
     return row(
         context,
         target,
@@ -283,6 +283,17 @@ def _inside(
             usable,
             "session-cut",
         )
+    elif facts.http_failure and not facts.client_certificate_asked:
+        yield row(
+            context,
+            target,
+            address,
+            "http",
+            Status.NOTICE,
+            "ok",
+            f"the TLS session opened, and GET {target.path} got no answer in it ({facts.http_failure})",
+            usable,
+        )
     elif facts.http_failure:
         yield row(
             context,
@@ -307,17 +318,70 @@ def _over_http(
     best = next((s for s in usable if s.failure is None), usable[-1])
     exchange = best.evidence if isinstance(best.evidence, HttpExchange) else None
     found = judge_reach(exchange, best.failure, target.host or "")
-    twins = context.twins(best)
-    cause, summary = found.cause, found.summary
-    if cause == "ok" and twins:
-        cause = "http.block-page"
-        summary = f"the same web page comes as from {twins[0]}: somebody on the way answers for both"
-    status = Status.PASS if cause == "ok" else Status.FAIL
-    if cause in _LOCAL_HTTP:
+    status = Status.PASS if found.cause == "ok" else Status.FAIL
+    if found.cause in _LOCAL_HTTP:
         status = Status.INCONCLUSIVE
-    page = (("page", found.page.title), ("product", found.page.vendor)) if found.page else ()
-    details = (*(pair for pair in page if pair[1]), *_flow((best,)))
-    return row(context, target, candidate.address, "http", status, cause, summary, usable, details=details)
+    cause, summary = found.cause, found.summary
+    if found.cause == "ok" and not _asked_for_documents(context, target.host or ""):
+        summary = f"{summary}: reachable, no document of it is known to verify"
+    if exchange is not None and found.cause == "ok":
+        status, cause, summary = _page_compared(context, best, exchange, summary)
+    if (target.host, candidate.address) in context.proved:  # a sign never overrules a proof
+        if cause == "http.same-page":
+            status, cause, summary = Status.PASS, "ok", found.summary
+        elif status is Status.FAIL:
+            status, summary = Status.NOTICE, f"{summary}; a signed document came from here all the same"
+    details = (*_page(found.page), *_flow((best,)))
+    return row(
+        context,
+        target,
+        candidate.address,
+        "http",
+        status,
+        cause,
+        summary,
+        usable,
+        found.circumstance if cause == found.cause else "",
+        details,
+    )
+
+
+def _page_compared(
+    context: Context, seen: Observation, exchange: HttpExchange, summary: str
+) -> tuple[Status, str, str]:
+    """What an answer that shows no sign of a device is beside the others: status, cause and summary."""
+    canary = context.from_canary(seen)
+    if canary:
+        return (
+            Status.FAIL,
+            "http.block-page",
+            f"the very same answer (HTTP {exchange.status}) comes from {canary}, where nothing is: a device on the way wrote it",
+        )
+    twins = context.twins(seen)
+    if twins:
+        more = f" and {len(twins) - 1} more" if len(twins) > 1 else ""
+        text = (
+            f"{summary}, with the same web page as {twins[0]}{more}: common front ends and servers' first pages look so, "
+            "and so does a page that a device on the way writes"
+        )
+        return Status.NOTICE, "http.same-page", text
+    odd = oddities(exchange)
+    return (Status.NOTICE, "http.odd-header", f"{summary}; {odd}") if odd else (Status.PASS, "ok", summary)
+
+
+def _page(page: BlockPage | None) -> tuple[tuple[str, str], ...]:
+    """What stood in the place of an answer."""
+    pairs = (
+        (("page", page.title or page.sentence), ("product", page.vendor), ("sent to", page.location))
+        if page
+        else ()
+    )
+    return tuple(pair for pair in pairs if pair[1])
+
+
+def _asked_for_documents(context: Context, host: str) -> bool:
+    """Whether a list or an answer that certificates name was asked of the host: their own rows say what it was worth."""
+    return any(wanted.host == host for wanted in context.audit.fetches.tries)
 
 
 _LOCAL_HTTP = frozenset({"local.starved", "audit.not-reached", "audit.not-recorded", "local.no-descriptors"})

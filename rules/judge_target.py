@@ -55,7 +55,8 @@ def judge_target(context: Context, target: Target) -> Iterable[Verdict]:
     portals = {} if passing else _portals(context, target, tried)
     if portals and name.cause not in _KNOWN:
         name = sinkholed(context, target, name, tuple(portals.values()))
-    elsewhere = name.status is Status.FAIL and name.cause in _OVERRIDES
+    own_word = name.cause == SINKHOLED and name.circumstance == "own-word"
+    elsewhere = name.status is Status.FAIL and (name.cause in _OVERRIDES or own_word)
     yield name
     for row in rows:
         if elsewhere or (name.cause == SINKHOLED and row.endpoint and row.endpoint.address in portals):
@@ -92,6 +93,8 @@ def _portals(context: Context, target: Target, tried: list[Candidate]) -> dict[s
 def _override(row: Verdict, tried: list[Candidate], name: Verdict, portals: frozenset[str]) -> Verdict:
     """What fails at an address that is not the service's own: the name has to be mended, not the way there."""
     public = {c.address for c in tried if c.address_class is AddressClass.PUBLIC} - portals
+    if name.circumstance == "own-word":
+        public = set()  # the resolver says itself that it made them up
     if row.status is not Status.FAIL or row.endpoint is None or row.endpoint.address in public:
         return row
     if row.cause == "tls.intercepted":

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from rules.certificate import facts
 from rules.context import Context
-from rules.failure import Code, Failure
+from rules.failure import UNREAD_FORM, Code, Failure
 from rules.interception import InterceptionFinding
-from rules.judge_revocation import revoked_by
+from rules.judge_revocation import revoked_by, stapled
 from rules.kinds.dns_chain import OS
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.observation import Observation, got_through
@@ -18,9 +18,11 @@ from rules.ruleset import Group
 from rules.suspicion import PROTOCOL_VERSION
 from rules.targets import Target
 from rules.tls_cause import TlsCause, judge_leaf, tls_cause
+from rules.trust import ChainJudgement
 from rules.verdict import Endpoint, Status, Verdict
 
 _OLD = ("SSLv3", "TLSv1", "TLSv1.1")
+_WEIGHTY = (Status.FAIL, Status.INCONCLUSIVE)
 
 
 def judge_tls(context: Context, target: Target, address: str, attempts: tuple[Observation, ...]) -> Verdict:
@@ -42,7 +44,8 @@ def judge_tls(context: Context, target: Target, address: str, attempts: tuple[Ob
                 status=max(cause.status, Status.NOTICE, key=lambda s: s.weight),
             )
         return _verdict(context, target, address, attempts, cause, seen)
-    doubtful = [(s, c) for s, c in causes if c.cause != "ok"]
+    # what is well with a chain excuses no handshake that failed, and no cause that passes stands for it
+    doubtful = [(s, c) for s, c in causes if c.cause != "ok" and (got_through(s) or c.status in _WEIGHTY)]
     if doubtful:
         seen, cause = max(doubtful, key=lambda pair: pair[1].status.weight)
         return _verdict(context, target, address, attempts, cause, seen)
@@ -62,8 +65,16 @@ def _cause(context: Context, target: Target, seen: Observation) -> TlsCause:
         target.rule.expect,
         target.rule.group,
         intercepted=_sentence(finding),
-        revoked=revoked_by(context, judgement),
+        revoked=_revoked(context, judgement, seen),
     )
+
+
+def _revoked(context: Context, judgement: ChainJudgement, seen: Observation) -> str:
+    staple = seen.evidence.staple if isinstance(seen.evidence, TlsFacts) else None
+    found = stapled(context, judgement, staple)
+    if found is not None and found.revoked:
+        return "the certificate is revoked (by the OCSP answer that the server itself sent)"
+    return revoked_by(context, judgement)
 
 
 def _without_certificate(target: Target, seen: Observation, cause: TlsCause) -> TlsCause:
@@ -103,12 +114,41 @@ def _failed(context: Context, target: Target, seen: Observation) -> TlsCause:
     if isinstance(seen.evidence, TlsFacts) and seen.evidence.version in _OLD:
         text = f"only {seen.evidence.version} is to be had, the connector needs TLS 1.2"
         return TlsCause("tls.version", Status.FAIL, text)
+    if _unread(seen):
+        text = f"the certificate was read here, and the TLS library goes no further with its form: {failure.detail}"
+        return TlsCause("tls.unverified", Status.INCONCLUSIVE, text)
     cause, text = _words(failure, seen)
     if cause.startswith(("local.", "audit.")):
         return TlsCause(cause, Status.INCONCLUSIVE, text)
-    return TlsCause(
-        cause, Status.FAIL, text, (("TLS 1.3", "comes through at this address"),) if newer else ()
-    )
+    details = (("TLS 1.3", "comes through at this address"),) if newer else ()
+    return TlsCause(cause, Status.FAIL, text, details, circumstance=_circumstance(cause, seen, newer))
+
+
+def _circumstance(cause: str, seen: Observation, newer: bool) -> str:
+    """How a handshake failed, where that decides what to do (`rules.remedies`)."""
+    facts = seen.evidence
+    if not isinstance(facts, TlsFacts) or cause not in ("tls.reset", "tls.alert", "tls.malformed"):
+        return ""
+    if facts.key_refuted:
+        return "key-refuted"
+    if cause == "tls.malformed":
+        return ""
+    if facts.certificate_sent:
+        return "certificate-asked" if facts.key_proven else "key-not-proved"
+    if facts.chain:
+        return "certificate-shown"
+    return "tls13-passes" if newer else ""
+
+
+def _unread(seen: Observation) -> bool:
+    """Whether the handshake ended because our TLS library does not read a certificate that this program reads.
+
+    Other readers (SChannel among them) may take the form: it proves nothing about the way.
+    """
+    failure, shown = seen.failure, seen.evidence
+    if failure is None or failure.code is not Code.MALFORMED or not isinstance(shown, TlsFacts):
+        return False
+    return failure.sign == UNREAD_FORM and bool(shown.chain) and facts(shown.chain[0]).loads
 
 
 def _refuses_version(seen: Observation) -> bool:
@@ -165,6 +205,9 @@ def _words(failure: Failure, seen: Observation) -> tuple[str, str]:
             return "audit.not-reached", "the audit ended before an answer came"
         case Code.NOT_RECORDED:
             return "audit.not-recorded", "the recording does not hold an answer"
+        case _ if isinstance(seen.evidence, TlsFacts) and seen.evidence.key_refuted:
+            text = "what answers shows this certificate and does not have its key: its signature over the handshake is false"
+            return "tls.malformed", text
         case _:
             return "tls.malformed", f"the answer breaks the protocol: {failure.detail}".rstrip(": ")
 
@@ -179,10 +222,11 @@ def _verdict(
 ) -> Verdict:
     assert target.host is not None
     finding = context.intercepted.get(context.ids[seen.step])
-    circumstance = _circumstance(context, cause, seen)
+    circumstance = cause.circumstance or _compared(context, cause, seen)
     details = (
         *cause.details,
         *_served(target, seen),
+        *_stapled(context, seen),
         *_found(finding),
         *_told_by(context, target.host, address),
     )
@@ -207,8 +251,8 @@ def _verdict(
     )
 
 
-def _circumstance(context: Context, cause: TlsCause, seen: Observation) -> str:
-    """What was seen of the cause, where it decides what to do."""
+def _compared(context: Context, cause: TlsCause, seen: Observation) -> str:
+    """What other observations say of the cause, where it decides what to do."""
     if cause.cause == "tls.expired" and context.clock_agrees:
         return "clock-agrees"
     shown = seen.evidence.chain if isinstance(seen.evidence, TlsFacts) else ()
@@ -243,6 +287,17 @@ def _served(target: Target, seen: Observation) -> tuple[tuple[str, str], ...]:
     if evidence.chain and len(evidence.chain) > 10:
         found.append(("chain", f"{len(evidence.chain)} certificates"))
     return tuple(found)
+
+
+def _stapled(context: Context, seen: Observation) -> tuple[tuple[str, str], ...]:
+    """What the OCSP answer says that came with the handshake."""
+    judgement = context.judgement(seen)
+    staple = seen.evidence.staple if isinstance(seen.evidence, TlsFacts) else None
+    found = stapled(context, judgement, staple) if judgement is not None else None
+    if found is None:
+        return ()
+    word = "good" if found.certificate == "good" else f"{found.cause}: {found.summary}"
+    return (("stapled OCSP answer", word),)
 
 
 def _found(finding: InterceptionFinding | None) -> tuple[tuple[str, str], ...]:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from rules.display import display
 from rules.state import State, TargetState
 from rules.trend import Drift, LedgerEntry, LedgerKind
+from rules.zones import zone
 
 REVOCATION = "revocation"
 """The endpoint under which the revocation sources stand that no certificate names: those of the rules."""
@@ -115,7 +116,9 @@ def _feature(entry: LedgerEntry) -> str:
 
 
 def _suffix(name: str) -> str:
-    return ".".join(name.rstrip(".").lower().split(".")[-2:])
+    """What aliases are compared by. The error it may make: a move from one customer to another under one suffix of the
+    private section (`trafficmanager.net`) is no news, which it must not be where the service itself lives there."""
+    return zone(name)
 
 
 def _network(text: str) -> str:

@@ -106,8 +106,10 @@ class Memory:
         wanted = document(step)
         if wanted is not None:
             self._take_document(wanted, seen)
-        if isinstance(step, DnsQuestion | OsLookup):
+        if isinstance(step, DnsQuestion | OsLookup) and not _walks(step):
             self._take_name(step, seen)
+            if isinstance(step, DnsQuestion) and before is not None and before != now:
+                self.drop(self._walk_of(step))
         self._essence[step] = now
         return before is None or before != now
 
@@ -243,6 +245,19 @@ class Memory:
         repeats = self._repeats.get(seen.step, ())
         return [repeat for repeat in repeats if not same or not _agree(self.known[repeat], seen)]
 
+    def _walk_of(self, step: DnsQuestion) -> list[Step]:
+        """Answers of the walk along the chain of a name that is answered in another way now: they are asked for again."""
+        found: list[Step] = []
+        name = step.name
+        while (link := replace(step, name=name, rtype="CNAME", attempt=1, walk=True)) not in found:
+            found.append(link)
+            found.append(replace(link, rtype="A"))
+            seen = self.known.get(link)
+            answer = seen.evidence if seen is not None and isinstance(seen.evidence, DnsAnswer) else None
+            alias = (r for r in answer.records if r.type == "CNAME" and r.name == name) if answer else ()
+            name = next((r.value for r in alias), name)
+        return [s for s in found if s in self.known]
+
     def _take_document(self, wanted: Hashable, seen: Observation) -> None:
         """What other addresses gave before this round of tries is void: it would hide what this round shows."""
         steps = self._of_document.get(wanted, ())
@@ -270,6 +285,11 @@ class Memory:
             self._last_good[step.name][address] = seen.started
         if len(told := self._last_good.get(step.name, {})) > 2 * MAX_LAST_GOOD:
             self._last_good[step.name] = dict(sorted(told.items(), key=lambda a: -a[1])[:MAX_LAST_GOOD])
+
+
+def _walks(step: Step) -> bool:
+    """Whether a question is of a walk: silence about one link says nothing about the resolver or the name."""
+    return isinstance(step, DnsQuestion) and step.walk
 
 
 def _add(groups: dict[_Group, tuple[_Member, ...]], group: _Group, member: _Member) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
+from rules.extended_errors import own_word
 from rules.failure import LOCAL_CODES, Code, Failure, Stage
 from rules.kinds.dns_chain import OS, Chain, DnsAnswer, DnsQuestion, Outcome, RecordType, walk
 from rules.kinds.os_lookup import OsAnswer, OsLookup
@@ -224,9 +225,13 @@ class Names:
 
 
 def _doubtful(seen: Observation) -> bool:
-    """Worth a second question: SERVFAIL and refusals pass; a timeout has been tried several times already."""
+    """Worth a second question: SERVFAIL and refusals pass, unless the resolver says that they are its policy.
+
+    A timeout has been tried several times already.
+    """
     if isinstance(seen.evidence, DnsAnswer):
-        return seen.evidence.rcode not in ("NOERROR", "NXDOMAIN")
+        passes = seen.evidence.rcode not in ("NOERROR", "NXDOMAIN")
+        return passes and own_word(seen.evidence, resolved=False) is None
     return seen.failure is not None and seen.failure.code is Code.MALFORMED
 
 

@@ -33,8 +33,9 @@ _CLASSES: Mapping[str, IssuerClass] = {
     "self-signed": "self-signed",
     "incomplete-chain": "incomplete",
     "malformed": "incomplete",
+    "unverified": "incomplete",
 }
-_UNREACHED = ("unreachable", "timeout", "reset")
+_UNREACHED = ("unreachable", "timeout", "reset", "http.malformed")
 
 
 def rows_of(report: Report) -> dict[Key, list[Verdict]]:
@@ -261,6 +262,7 @@ def source_states(report: Report, audit: Audit) -> tuple[SourceState, ...]:
 def _source(kind: str, target: str, url: str, verdict: Verdict, until: float | None) -> SourceState:
     measured = verdict.status not in _OPEN
     reached = verdict.check in ("crl", "ocsp") and not verdict.cause.endswith(_UNREACHED)
+    reached = reached and not verdict.cause.startswith(("dns.", "tcp.", "path."))  # its host's own cause
     return SourceState(
         "crl" if kind == "crl" else "ocsp",
         target,

@@ -33,7 +33,7 @@ from typing import Literal, TypeAlias
 from rules.address import same_network
 from rules.certificate import CertFacts, facts
 from rules.display import display
-from rules.interception import claims, zone
+from rules.interception import claims
 from rules.kinds.http_fetch import (
     HttpExchange,
     HttpFetch,
@@ -45,6 +45,7 @@ from rules.kinds.http_fetch import (
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.observation import Observation
 from rules.trust import ChainJudgement
+from rules.zones import zone
 
 Came: TypeAlias = Literal["own", "claimed", "other", "page", "answer", "nothing"]
 """What came for a name from an address. "own": its certificate, on a known key, or a document; "claimed": a certificate

@@ -1,13 +1,15 @@
 """A recorded report judged again, offline, with today's rules.
 
 The recording answers every step of a fresh audit. What today's rules ask and the recording lacks is inconclusive
-(`audit.not-recorded`); what the recorded run itself did not reach stays `audit.not-reached`.
+(`audit.not-recorded`), and so is what a CA set of the recording would tell that is not given now (`missing_sets.py`);
+what the recorded run itself did not reach stays `audit.not-reached`.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from rules import missing_sets
 from rules.audit import Audit
 from rules.recorded import check
 from rules.report import make_report
@@ -21,7 +23,7 @@ def replay(report: Report, rules: Rules) -> Report:
     audit = Audit(rules, report.plan, {seen.step: seen for seen in report.observations})
     if report.stopped:
         audit.stop(report.stopped)
-    made = make_report(audit, report.started, report.finished, report.version)
-    return replace(
-        made, notes=(*made.notes, "Judged again from a recording; nothing was asked of the network.")
-    )
+    missing = missing_sets.missing_ca_sets(report, rules)
+    made = make_report(audit, report.started, report.finished, report.version, missing)
+    said = "Judged again from a recording; nothing was asked of the network."
+    return replace(made, notes=(*made.notes, *missing_sets.notes(report, rules), said))

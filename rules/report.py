@@ -10,17 +10,19 @@ from rules.audit import Audit
 from rules.causes import group
 from rules.context import Context
 from rules.judge_host import judge_host, local_stop
-from rules.judge_revocation import covered, judge_revocation, known_issuers
+from rules.judge_revocation import judge_revocation, known_issuers, named_by
 from rules.judge_target import judge_target, untested
 from rules.kinds.http_fetch import HttpExchange
 from rules.kinds.revocation import digest_crl
+from rules.missing_sets import names, without
 from rules.moments import utc
 from rules.observation import Observation
+from rules.proxies import proxied
 from rules.ruleset import Group
 from rules.some_addresses import one_range
 from rules.targets import Target
 from rules.verdict import Answer, Report, RulesUsed, Vantage, Verdict
-from rules.weigh import proxied, retired, samples, swept, unresolved
+from rules.weigh import retired, samples, swept, unresolved
 
 #: Days after which a set that nobody has reviewed says so in every report.
 STALE_AFTER = 180
@@ -28,8 +30,13 @@ STALE_AFTER = 180
 BODY_KEPT = 65_536
 
 
-def make_report(audit: Audit, started: float, finished: float, version: str) -> Report:
-    """Judge all that was seen. Times are Unix time; everything is judged at `started`."""
+def make_report(
+    audit: Audit, started: float, finished: float, version: str, missing: tuple[RulesUsed, ...] = ()
+) -> Report:
+    """Judge all that was seen. Times are Unix time; everything is judged at `started`.
+
+    `missing`: CA sets that a recording was judged with and that are not at hand.
+    """
     context = Context(audit, started)
     stop = local_stop(context)
     by_target: dict[Target, list[Verdict]] = {}
@@ -44,20 +51,21 @@ def make_report(audit: Audit, started: float, finished: float, version: str) -> 
         one_range(by_target)
         by_target = {target: swept(context, rows) for target, rows in by_target.items()}
         by_target = {target: proxied(context, rows) for target, rows in by_target.items()}
+        by_target = {target: without(rows, missing) for target, rows in by_target.items()}
         retired(by_target)
         states = [_by_clock(context, roll_up(target, rows)) for target, rows in by_target.items()]
         found = [v for rows in by_target.values() for v in rows]
         verdicts = [
             *([stop] if stop is not None else ()),
-            *judge_host(context),
+            *without(judge_host(context), missing),
             *found,
-            *proxied(context, swept(context, judge_revocation(context))),
+            *without(proxied(context, swept(context, judge_revocation(context))), missing),
         ]
     stopped = audit.stopped or ("no-resolver" if stop is not None else "")
     decided = answer(states, verdicts, stopped)
     if audit.plan.only and decided in (Answer.YES, Answer.DEGRADED):
         decided = Answer.NOT_PROVEN  # a part of the list proves a block, and never a network
-    text = answer_text(decided, states, verdicts, stopped, _why(audit))
+    text = answer_text(decided, states, verdicts, stopped, _why(audit, missing))
     return Report(
         version,
         started,
@@ -82,8 +90,10 @@ def _by_clock(context: Context, state: NameState) -> NameState:
     return without_clock(state) if refused and state.passed else state
 
 
-def _why(audit: Audit) -> str:
+def _why(audit: Audit, missing: tuple[RulesUsed, ...]) -> str:
     """Why the answer has to stay open whatever was seen."""
+    if missing:
+        return f"the recording was judged with the CA set {names(missing)}, which is not given here"
     unpublished = [r.unpublished for r in audit.rules.rulesets if r.unpublished]
     if unpublished and not audit.targets:
         return unpublished[0].rstrip(".")
@@ -162,14 +172,17 @@ def _notes(audit: Audit, started: float) -> tuple[str, ...]:
 
 def _kept(context: Context) -> tuple[Observation, ...]:
     """Observations as they go into the report: large documents are kept as facts."""
-    found = {s for url in context.audit.revocations.crls for s in covered(context, url)[1]}
+    found = {s for url in context.audit.revocations.crls for s in named_by(context, url).serials}
     serials = tuple(sorted(found))
     return tuple(_digested(context, seen, serials) for seen in context.observations)
 
 
 def _digested(context: Context, seen: Observation, serials: tuple[str, ...]) -> Observation:
     exchange = seen.evidence
-    if not isinstance(exchange, HttpExchange) or exchange.body is None or len(exchange.body) <= BODY_KEPT:
+    if not isinstance(exchange, HttpExchange):
         return seen
-    digest = digest_crl(exchange.body, known_issuers(context), serials)
-    return replace(seen, evidence=replace(exchange, body=None, digest=digest))
+    document = exchange.long_list or exchange.body
+    if document is None or (isinstance(document, bytes) and len(document) <= BODY_KEPT):
+        return seen
+    digest = digest_crl(document, known_issuers(context), serials)
+    return replace(seen, evidence=replace(exchange, body=None, digest=digest, long_list=None))

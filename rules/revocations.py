@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
+from itertools import pairwise
 
+from rules.certificate import facts
 from rules.fetches import Wanted
 from rules.kinds.revocation import ocsp_get_target, ocsp_request, sources, split_url
 from rules.kinds.tls_handshake import TlsHandshake
@@ -42,10 +45,13 @@ class Revocations:
         step: TlsHandshake,
         strict: bool,
         ocsp: bool,
+        once: bool = False,
     ) -> tuple[Wanted, ...]:
         """Documents to fetch for a chain that was judged genuine (or publicly trusted, where that is enough).
 
-        `strict`: only the CA set's keys are enough here; `ocsp`: the responder is asked about this leaf as well.
+        `strict`: only the CA set's keys are enough here; `ocsp`: the responder is asked about this leaf as well, in both
+        ways; `once`: in one. The responders of the CAs' own certificates, which are few, are asked once always, so that
+        every responder that a chain names was asked something.
         """
         path = judgement.path or chain
         found = sources(path)
@@ -56,18 +62,19 @@ class Revocations:
         for url in found.crl:
             self.crls[url].add(path)
         crls = tuple(Wanted(url, "crl") for url in found.crl if split_url(url))
-        return crls + self._ocsp(path) if ocsp else crls
+        return (*crls, *self._ocsp(path, ocsp, once))
 
-    def _ocsp(self, path: tuple[bytes, ...]) -> tuple[Wanted, ...]:
-        """GET and POST, which are blocked apart, at each responder that the leaf names."""
-        if len(path) < 2:
-            return ()
-        leaf, issuer = path[0], path[1]
-        request = ocsp_request(leaf, issuer)
-        plan: list[Wanted] = []
-        for url in sources((leaf,)).ocsp:
-            if split_url(url) is not None and request is not None:
-                for wanted in (Wanted(url, "ocsp", request), Wanted(ocsp_get_target(url, request), "ocsp")):
-                    self.ocsp[wanted] = (leaf, issuer, url)
-                    plan.append(wanted)
-        return tuple(plan)
+    def _ocsp(self, path: tuple[bytes, ...], both: bool, once: bool) -> Iterator[Wanted]:
+        """What to ask the responders that a path names: by GET, which caches take part in (RFC 5019 section 5), and about
+        few leaves by POST as well, because the two are blocked apart."""
+        for place, (der, issuer) in enumerate(pairwise(path)):
+            if place == 0 and not (both or once):
+                continue
+            request = ocsp_request(der, issuer) if place == 0 or not facts(der).self_issued else None
+            for url in sources((der,)).ocsp if request is not None else ():
+                if split_url(url) is None or request is None:
+                    continue
+                get = Wanted(ocsp_get_target(url, request), "ocsp")
+                for wanted in (Wanted(url, "ocsp", request), get) if both and place == 0 else (get,):
+                    self.ocsp[wanted] = (der, issuer, url)
+                    yield wanted

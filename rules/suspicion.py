@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from rules.failure import Code, Stage
-from rules.interception import zone
 from rules.kinds.http_fetch import HttpExchange, HttpFetch, looks_like_block_page
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.observation import Observation
 from rules.trust import ChainJudgement
 from rules.verdict import Plan
+from rules.zones import zone
 
 #: Names of the service that get the extra observations (TLS 1.3, large hello).
 MAX_EXTRA_NAMES = 4
@@ -47,7 +47,10 @@ class SharedAddresses:
         """What to ask, once all of so many names are resolved: the same each time, so each is asked once."""
         if len(self._hosts) < names or not self.silent:
             return
-        by_zone = {address: {zone(h): h for h in sorted(hosts)} for address, hosts in self._leading.items()}
+        by_zone = {
+            address: {zone(h): h for h in sorted(hosts, reverse=True)}
+            for address, hosts in self._leading.items()
+        }
         shared = sorted((-len(self._leading[a]), a) for a, zones in by_zone.items() if len(zones) > 1)
         for _, address in shared[:MAX_SHARED]:
             if address in self.silent:

@@ -8,6 +8,9 @@ from fnmatch import fnmatchcase
 
 from rules.ruleset import Document, Group, Match, Probe, Rule, Rules, Severity
 
+#: Names beside those of the service about whose certificates a responder is asked: a list of one's own may have thousands.
+MAX_RESPONDER_NAMES = 24
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -91,3 +94,16 @@ def ocsp_names(found: tuple[Target, ...]) -> frozenset[str]:
             by_rule.setdefault(target.id, []).append(target)
     chosen = ([t for t in rows if t.required] or rows[:1] for rows in by_rule.values())
     return frozenset(t.host for rows in chosen for t in rows if t.host is not None)
+
+
+def responder_names(found: tuple[Target, ...]) -> frozenset[str]:
+    """Names whose certificates' responders are asked once: of each other row over TLS the required names, else its first
+    sample, as far as `MAX_RESPONDER_NAMES`. A responder that only these certificates name would not be asked at all."""
+    by_rule: dict[str, list[Target]] = {}
+    for target in found:
+        weighs = target.rule.group is not Group.SERVICE and target.rule.severity is not Severity.RETIRED
+        if weighs and target.port != 80 and target.host is not None:
+            by_rule.setdefault(target.id, []).append(target)
+    chosen = ([t for t in rows if t.required] or rows[:1] for rows in by_rule.values())
+    names = dict.fromkeys(t.host for rows in chosen for t in rows if t.host is not None)
+    return frozenset(list(names)[:MAX_RESPONDER_NAMES])

@@ -18,7 +18,9 @@ from rules.trust import ChainJudgement
 from rules.verdict import Status
 
 SHOWN = 100  #: characters of a peer's name in a sentence
-_NAMES_UNREADABLE = frozenset({"extensions", "2.5.29.17"})
+_DATES = ("not_before", "not_after", "validity")
+_NAMES = ("2.5.29.17",)
+_OPEN = ("tls.malformed", "tls.unverified")  #: causes that prove nothing either way
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,8 @@ def judge_leaf(chain: tuple[bytes, ...], host: str, now: float) -> tuple[LeafFau
         return (LeafFault("tls.malformed", "no certificate could be read"),)
     found: list[LeafFault] = []
     if leaf.not_after is None or leaf.not_before is None:
-        found.append(LeafFault("tls.malformed", "the certificate's dates cannot be read"))
+        text = f"whether the certificate is in date cannot be told: {_why(leaf, _DATES)}"
+        found.append(LeafFault("tls.unverified", text))
     elif now > leaf.not_after:
         when = _date(leaf.not_after)
         late = _span(now - leaf.not_after)
@@ -53,14 +56,23 @@ def judge_leaf(chain: tuple[bytes, ...], host: str, now: float) -> tuple[LeafFau
         early = _span(leaf.not_before - now)
         summary = f"the certificate begins {when} (in {early})"
         found.append(LeafFault("tls.not-yet-valid", summary, (("not before", when),)))
-    if _NAMES_UNREADABLE & {field for field, _ in leaf.unreadable}:
-        found.append(LeafFault("tls.malformed", "the certificate's names cannot be read"))
-    elif not covers_name(leaf, host):
+    if covers_name(leaf, host):
+        return tuple(found)
+    if why := _why(leaf, _NAMES if leaf.dns_names or leaf.ip_names else (*_NAMES, "extensions")):
+        found.append(
+            LeafFault("tls.unverified", f"whether the certificate is for {host} cannot be told: {why}")
+        )
+    else:
         shown = _names(leaf)
         summary = f"the certificate is not for {host} but for {shown}"
         details = (("expected", host), ("served", shown))
         found.append(LeafFault("tls.name-mismatch", summary, details, claims(leaf, host)))
     return tuple(found)
+
+
+def _why(leaf: CertFacts, fields: tuple[str, ...]) -> str:
+    """Which of these fields cannot be read, and why; "" where all can."""
+    return "; ".join(f"{what}: {display(why, 120)}" for what, why in leaf.unreadable if what in fields)
 
 
 def _names(leaf: CertFacts) -> str:
@@ -91,6 +103,7 @@ class TlsCause:
     status: Status
     summary: str
     details: tuple[tuple[str, str], ...] = ()
+    circumstance: str = ""  # a row of rules.remedies
 
 
 @lru_cache(maxsize=4096)
@@ -109,7 +122,7 @@ def tls_cause(
     `intercepted`: what the comparison of handshakes proved (a sentence), where it knows more than this chain alone.
     `revoked`: which certificate is revoked, by whose word. `only_tls13`: TLS 1.2 is not to be had. `faults` come from
     `judge_leaf`. Order: intercepted, revoked, name-mismatch where no known key stands behind the certificate, untrusted
-    and self-signed, expired and not-yet-valid, name-mismatch, incomplete-chain and malformed (inconclusive),
+    and self-signed, expired and not-yet-valid, name-mismatch, incomplete-chain, malformed and unverified (inconclusive),
     issuer-unexpected, version. A certificate for another name, on a key that nobody knows or that only this host trusts,
     was not issued for this name: nothing is re-signed there, another server answers (`interception.claims`).
     """
@@ -131,7 +144,7 @@ def tls_cause(
         )
         return TlsCause(f"tls.{judgement.verdict}", Status.FAIL, summary, _evidence(judgement, expect))
     for fault in faults:
-        if fault.cause != "tls.malformed":
+        if fault.cause not in _OPEN:
             return TlsCause(
                 fault.cause, Status.FAIL, fault.summary, (*fault.details, *_evidence(judgement, expect))
             )
@@ -151,11 +164,13 @@ def _unclear(
             f"the certificate's issuer ({who}) was neither served nor found: whose key it is cannot be told"
         )
         return TlsCause("tls.incomplete-chain", Status.INCONCLUSIVE, summary, evidence)
-    if judgement.verdict == "malformed" or faults:
+    if judgement.verdict in ("malformed", "unverified") or faults:
         why = (
             "; ".join((*(fault.summary for fault in faults), *judgement.notes)) or "the chain proves nothing"
         )
-        return TlsCause("tls.malformed", Status.INCONCLUSIVE, why, evidence)
+        read = judgement.verdict != "malformed" and all(f.cause != "tls.malformed" for f in faults)
+        cause = "tls.unverified" if read else "tls.malformed"
+        return TlsCause(cause, Status.INCONCLUSIVE, why, evidence)
     return None
 
 

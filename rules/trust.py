@@ -27,7 +27,14 @@ MAX_SUBJECTS = 20  #: names that are looked up in the stores for one chain
 MAX_AIA = 4  #: addresses of a missing issuer
 
 ChainVerdict: TypeAlias = Literal[
-    "genuine", "issuer-unexpected", "untrusted", "self-signed", "intercepted", "incomplete-chain", "malformed"
+    "genuine",
+    "issuer-unexpected",
+    "untrusted",
+    "self-signed",
+    "intercepted",
+    "incomplete-chain",
+    "unverified",
+    "malformed",
 ]
 AnchorKind: TypeAlias = Literal["expected", "public", "system", "unknown"]
 Roots: TypeAlias = Mapping[bytes, TrustRoots]
@@ -193,9 +200,9 @@ def _verdict(path: Path) -> ChainVerdict:
     if path.genuine:
         return "genuine"
     if path.ending == "unproven" or path.known_at is not None:
-        return "malformed"  # a signature on the way cannot be checked or, over a weak hash, proves nothing
+        return "unverified"  # a signature on the way cannot be checked or, over a weak hash, proves nothing
     if path.ending == "public":
-        return "issuer-unexpected" if path.weak_at is None else "malformed"
+        return "issuer-unexpected" if path.weak_at is None else "unverified"
     if path.ending == "system":
         return "intercepted"
     if path.ending == "unknown":
@@ -206,7 +213,8 @@ def _verdict(path: Path) -> ChainVerdict:
 
 
 _ORDER: tuple[ChainVerdict, ...] = (
-    "genuine", "issuer-unexpected", "intercepted", "untrusted", "self-signed", "malformed", "incomplete-chain",
+    "genuine", "issuer-unexpected", "intercepted", "untrusted", "self-signed", "unverified", "malformed",
+    "incomplete-chain",
 )  # fmt: skip
 
 

@@ -1,19 +1,21 @@
-"""What verdicts weigh, all together: stale samples, retired rows, a proxy that is set, a firewall that took offence."""
+"""What verdicts weigh, all together: stale samples, retired rows, a firewall that took offence."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
-from fnmatch import fnmatchcase
 
 from rules.context import Context
 from rules.judge_target import plain
-from rules.kinds.local_host import ProxySetting
+from rules.proxies import bypassed, serves, weighed
 from rules.remedies import remedy
 from rules.ruleset import Severity
 from rules.targets import Target
 from rules.verdict import Status, Verdict
+
+# The names under which these were known before they had a module of their own.
+_bypassed, _serves, _weighed = bypassed, serves, weighed
 
 
 def samples(by_target: dict[Target, list[Verdict]]) -> None:
@@ -26,10 +28,7 @@ def samples(by_target: dict[Target, list[Verdict]]) -> None:
         resolving = []
         for target in found:
             rows = by_target[target]
-            if any(
-                v.check == "dns" and v.cause in ("dns.nxdomain", "dns.no-address") and v.status is Status.FAIL
-                for v in rows
-            ):
+            if any(_unknown(v) for v in rows):
                 by_target[target] = [_stale(v) for v in rows]
             else:
                 resolving.append(target)
@@ -59,6 +58,12 @@ def samples(by_target: dict[Target, list[Verdict]]) -> None:
                 ]
 
 
+def _unknown(verdict: Verdict) -> bool:
+    """No resolver knows the name, and none says why: a zone that is known to lack it, or a filter, is no old sample."""
+    nothing = verdict.cause in ("dns.nxdomain", "dns.no-address") and verdict.circumstance != "private-zone"
+    return verdict.check == "dns" and nothing and verdict.status is Status.FAIL
+
+
 #: Causes that silence makes, and that prove nothing once a firewall drops everything of this host's.
 _SILENCE = frozenset(
     {"tcp.timeout", "tls.timeout", "http.timeout", "crl.unreachable", "ocsp.unreachable", "dns.timeout"}
@@ -71,7 +76,7 @@ def _hidden(by_target: dict[Target, list[Verdict]], sample: Target) -> None:
         if target.id == sample.id and target.required:
             by_target[target] = [
                 replace(v, remedy=remedy(v.cause, "zone-unknown"), circumstance="zone-unknown")
-                if v.cause == "dns.nxdomain" and v.remedy
+                if v.cause == "dns.nxdomain" and v.remedy and v.circumstance != "private-zone"
                 else v
                 for v in rows
             ]
@@ -121,68 +126,3 @@ def retired(by_target: dict[Target, list[Verdict]]) -> None:
                 else v
                 for v in rows
             ]
-
-
-#: Layers of causes that a firewall on the direct way can make.
-_ON_THE_WAY = ("tcp.", "tls.", "http.", "crl.", "ocsp.")
-
-
-def proxied(context: Context, rows: Iterable[Verdict]) -> list[Verdict]:
-    """A proxy is set and the direct way fails: that proves nothing, and no firewall need be opened for it."""
-    host = context.audit.host
-    if host is None or not host.proxies:
-        return list(rows)
-    return [_weighed(v, tuple(p for p in host.proxies if _serves(p, v))) for v in rows]
-
-
-def _weighed(verdict: Verdict, proxies: tuple[ProxySetting, ...]) -> Verdict:
-    """A verdict as it stands before the proxies that a program would use for its endpoint."""
-    if not proxies or _goes_direct(verdict, proxies):
-        return verdict
-    return _behind_proxy(verdict, proxies[0].source)
-
-
-def _serves(proxy: ProxySetting, verdict: Verdict) -> bool:
-    """Whether the setting is one for the endpoint's scheme: `http_proxy` is not used for HTTPS, nor the reverse."""
-    name = proxy.source.lower()
-    if verdict.endpoint is None or not name.startswith("environment"):
-        return True
-    secure = verdict.endpoint.port != 80
-    return not (name.endswith("https_proxy") if not secure else name.endswith(" http_proxy"))
-
-
-def _behind_proxy(verdict: Verdict, source: str) -> Verdict:
-    if verdict.status in (Status.FAIL, Status.WARN):
-        return _not_through_proxy(verdict, source)
-    if not verdict.remedy or not verdict.cause.startswith(_ON_THE_WAY):
-        return verdict
-    if verdict.status is Status.INCONCLUSIVE:
-        return _not_through_proxy(verdict, source)
-    return replace(verdict, remedy="")
-
-
-def _goes_direct(verdict: Verdict, proxies: tuple[ProxySetting, ...]) -> bool:
-    return verdict.endpoint is None or any(_bypassed(verdict.endpoint.host, p.bypass) for p in proxies)
-
-
-def _not_through_proxy(verdict: Verdict, source: str) -> Verdict:
-    return replace(
-        verdict,
-        status=Status.INCONCLUSIVE,
-        cause="proxy.not-tested",
-        summary=f"{verdict.summary} (on the direct way: {verdict.cause}); a proxy is set ({source}) and was not used",
-        details=(*verdict.details, ("on the direct way", f"{verdict.cause}: {verdict.summary}")),
-        remedy=remedy("proxy.not-tested"),
-        circumstance="",
-    )
-
-
-def _bypassed(host: str, bypass: str) -> bool:
-    """Whether `host` is in a NO_PROXY or bypass list: exact names, leading dots or stars, "*" for all."""
-    for entry in bypass.replace(";", ",").split(","):
-        word = entry.strip().lower()
-        if not word:
-            continue
-        if word == "*" or host == word or fnmatchcase(host, word) or host.endswith("." + word.lstrip("*.")):
-            return True
-    return False

@@ -39,7 +39,7 @@ class BadReport(ValueError):  # noqa: N818 - it is the report that is bad; calle
 
 
 def fields_of(cls: Hint) -> tuple[tuple[str, Hint, bool], ...]:
-    """Name, type and "must be there" of each field of a dataclass."""
+    """Name, type and "must be there" of each field of a dataclass that a recording holds."""
     return _fields_of(cls)
 
 
@@ -53,6 +53,7 @@ def _fields_of(cls: Hint) -> tuple[tuple[str, Hint, bool], ...]:
             field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING,
         )
         for field in dataclasses.fields(cls)
+        if field.metadata.get("recorded", True)
     )
 
 

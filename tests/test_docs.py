@@ -43,8 +43,8 @@ LAYERS = "dns|tcp|tls|http|crl|ocsp|proxy|path|local|audit"
 #: Causes that are put together while the program runs: every such f-string in rules/ with the words it can make.
 MADE = {
     "dns.{view.word}": (
-        "nxdomain no-address servfail refused timeout chain-broken chain-loop chain-too-long malformed tcp-blocked "
-        "sinkholed private-address synthetic wildcarded"
+        "nxdomain no-address servfail refused timeout chain-broken chain-loop chain-too-long malformed wrong-source "
+        "tcp-blocked sinkholed private-address synthetic wildcarded"
     ),
     "tls.{judgement.verdict}": "untrusted self-signed",
     "tcp.{word}": "timeout reset unreachable",

@@ -3,6 +3,9 @@
 What a stub resolver does, with the evidence kept: two or three datagrams, EDNS given up where it goes unanswered,
 TCP where the answer did not fit (RFC 1035 section 4.2, RFC 6891 section 7, RFC 7766 section 5). Whatever arrives that
 is no answer to our question is dropped and counted, and never ends the wait.
+
+After silence two sights more, as evidence and never as an answer: responses with our id that repeat no question, and
+responses to one last question from a socket that is not connected, which come from an address that was not asked.
 """
 
 from __future__ import annotations
@@ -10,10 +13,12 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from dataclasses import replace
 
 from dns.exception import DNSException
 
 from probe import dns_wire
+from probe.dns_elsewhere import Elsewhere, look
 from probe.dns_wire import MalformedError, Reply
 from probe.failure import classify
 from probe.host_network import DNS_PORT
@@ -24,6 +29,7 @@ from rules.kinds.dns_chain import DnsAnswer, DnsQuestion
 from rules.observation import Observation
 
 TRIES = 3
+WALK = Limits(dns_try=0.5, dns_name=1.0)  # of a walk along a chain: two seconds are all that a name gets
 JUNK_TURN = 32  # datagrams dropped before others get a turn
 JUNK_FLOOD = 1000  # from here on the turns are pauses: a flood must not take the processor
 FLOOD_PAUSE = 0.002  # seconds for each JUNK_TURN datagrams
@@ -34,7 +40,7 @@ _WORDS = {Code.TIMEOUT: "timeout", Code.REFUSED: "refused", Code.RESET: "reset",
 async def measure(step: DnsQuestion, network: Network, limits: Limits) -> Observation:
     """Ask, and return the answer whatever its rcode; a failure where no acceptable answer came in time."""
     started, begun = time.time(), time.monotonic()
-    asking = _Asking(step, network, limits)
+    asking = _Asking(step, network, _shorter(limits) if step.walk else limits)
     failure: Failure | None = None
     evidence: DnsAnswer | None = None
     try:
@@ -60,8 +66,10 @@ class _Asking:
         self._end = asyncio.get_running_loop().time() + limits.dns_name
         self._asked = b""
         self._socket: Datagrams | None = None
+        self._elsewhere: Elsewhere | None = None
         self._open: dict[int, bool] = {}
         self._doubt = ""  # of a response with our id and question that cannot be read
+        self._unasked = False  # whether it is that of a response without a question
         self._tries = 0
         self._junk = 0
         self.local: tuple[str, int] | None = None
@@ -86,6 +94,8 @@ class _Asking:
         """Send until something acceptable comes: later tries go without EDNS, earlier ids stay good."""
         loop = asyncio.get_running_loop()
         while self._tries < TRIES:
+            if self._tries == TRIES - 1 and not self._doubt:
+                self._elsewhere = await look(self._network, self._step.resolver, DNS_PORT, self._asked)
             try:
                 async with asyncio.timeout_at(min(self._end, loop.time() + self._limits.dns_try)):
                     await self._send(edns)
@@ -108,11 +118,15 @@ class _Asking:
         while True:
             wire = await self._socket.receive()
             number = dns_wire.answers(wire, self._asked)
-            if number is not None and number in self._open:
+            if dns_wire.without_question(wire) in self._open:
+                said = f"a response ({dns_wire.rcode(wire)}) with our id that does not repeat the question"
+                self._doubt, self._unasked = said, True
+            elif number is not None and number in self._open:
                 try:
                     return dns_wire.read(wire, self._asked, self._step.name), self._open[number]
                 except MalformedError as error:
-                    self._doubt = str(error)  # a forger may have been quicker than the resolver: wait on
+                    # a forger may have been quicker than the resolver: wait on
+                    self._doubt, self._unasked = str(error), False
             self._junk += 1
             if self._junk % JUNK_TURN == 0:
                 await asyncio.sleep(FLOOD_PAUSE if self._junk >= JUNK_FLOOD else 0)
@@ -166,19 +180,33 @@ class _Asking:
             junk=self._junk,
             ede=reply.ede,
             tcp_failure=tcp_failure,
+            soa=reply.soa,
+            ede_codes=reply.ede_codes,
         )
 
     def silence(self) -> Failure:
-        """Nothing acceptable came in time: the doubtful answer, or how much was sent and dropped."""
+        """Nothing acceptable came in time: the doubtful answer, who answered unasked, or how much was sent and dropped."""
         if self._doubt:
-            return Failure(Stage.DNS, Code.MALFORMED, self._doubt)
+            sign = "no-question" if self._unasked else ""
+            return Failure(Stage.DNS, Code.MALFORMED, self._doubt, sign=sign)
+        sources, others = self._elsewhere.seen() if self._elsewhere is not None else ((), 0)
+        self._junk += others
+        if sources:
+            return Failure(Stage.DNS, Code.WRONG_SOURCE, f"answered from {', '.join(sources)}")
         sent = f"{self._tries} datagram{'s' if self._tries != 1 else ''} sent"
         dropped = f", {self._junk} dropped that were no answer" if self._junk else ""
         return Failure(Stage.DNS, Code.TIMEOUT, sent + dropped)
 
     def close(self) -> None:
-        if self._socket is not None:
-            self._socket.close()
+        for opened in (self._socket, self._elsewhere):
+            if opened is not None:
+                opened.close()
+
+
+def _shorter(limits: Limits) -> Limits:
+    return replace(
+        limits, dns_try=min(limits.dns_try, WALK.dns_try), dns_name=min(limits.dns_name, WALK.dns_name)
+    )
 
 
 def _word(error: NetworkError | MalformedError | TimeoutError) -> str:

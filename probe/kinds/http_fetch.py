@@ -4,33 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from contextlib import AsyncExitStack
 
-from probe.failure import at
+from probe.failure import at, local
 from probe.http_reader import ResponseReader, request
 from probe.limits import Limits
+from probe.long_lists import TURN_AFTER, LongLists
 from probe.network import Network, NetworkError, Stream
 from rules.failure import Code, Failure, Stage
 from rules.kinds.http_fetch import HttpExchange, HttpFetch
+from rules.kinds.long_list import ListReader
 from rules.observation import Observation
 
-KEPT = 65_536  # bytes that are kept of a body beyond its cap
+KEPT = 65_536  # bytes that are kept of a body; of a longer list there is `LongList`
 _YIELD = 262_144  # bytes that one fetch may read before others have their turn
 
 
-@dataclass(slots=True)
-class _Clock:
-    """When the first byte of the answer came, in seconds after the request was sent."""
-
-    first_byte_s: float | None = None
-
-
-async def measure(step: HttpFetch, network: Network, limits: Limits) -> Observation:
+async def measure(
+    step: HttpFetch, network: Network, limits: Limits, lists: LongLists | None = None
+) -> Observation:
     """GET the target (POST where the step has a body) at the step's address.
 
     The connect has `limits.tcp`, the first byte of the answer `limits.first_byte`, the exchange `limits.http` seconds
     (`limits.crl` for a CRL). Failures before the connection stands are of TCP or this host, later ones of HTTP; the
-    exchange keeps what came until then. A redirect is an answer like any other and is not followed.
+    exchange keeps what came until then. A redirect is an answer like any other and is not followed. A long list waits for
+    its turn among `lists`, and its time does not run meanwhile.
     """
     started, begin = time.time(), time.monotonic()
     wire = request(step.host, step.port, step.target, 80, step.body)
@@ -40,50 +38,114 @@ async def measure(step: HttpFetch, network: Network, limits: Limits) -> Observat
         stream = await network.connect(step.address, step.port, limits.tcp)
     except NetworkError as error:
         return Observation(step, started, time.monotonic() - begin, failure=error.failure, local=error.local)
-    reader, clock = ResponseReader(limits, min(step.cap, limits.crl_body)), _Clock()
+    answer = _Answer(step, limits, lists or LongLists())
     try:
-        async with asyncio.timeout(limits.crl if step.purpose == "crl" else limits.http):
-            await _exchange(stream, wire, reader, clock, limits.first_byte)
-    except NetworkError as error:
-        reader.give_up(at(error.failure, Stage.HTTP))
-    except TimeoutError:
-        waiting = "no byte of an answer" if clock.first_byte_s is None else "the answer did not end"
-        reader.give_up(Failure(Stage.HTTP, Code.TIMEOUT, waiting))
+        async with AsyncExitStack() as turn:
+            await answer.read(stream, wire, limits, turn)
     finally:
         stream.close()
     return Observation(
         step,
         started,
         time.monotonic() - begin,
-        failure=reader.failure,
-        evidence=_evidence(stream.connect_s, clock, reader),
+        failure=answer.reader.failure,
+        evidence=answer.evidence(stream.connect_s),
         local=stream.local,
     )
 
 
-async def _exchange(
-    stream: Stream, wire: bytes, reader: ResponseReader, clock: _Clock, first_byte: float
-) -> None:
-    async with asyncio.timeout(first_byte):
-        sent = time.monotonic()
+class _Answer:
+    """The answer to one request, as it comes."""
+
+    def __init__(self, step: HttpFetch, limits: Limits, lists: LongLists) -> None:
+        self.first_byte_s: float | None = None  # after the request was sent
+        self._lists = lists
+        self._list = ListReader() if step.purpose == "crl" else None
+        take = self._list.feed if self._list is not None else None
+        self.reader = ResponseReader(limits, min(step.cap, limits.crl_body), keep=KEPT, whole=take)
+        self._seconds = limits.crl if step.purpose == "crl" else limits.http
+
+    async def read(self, stream: Stream, wire: bytes, limits: Limits, turn: AsyncExitStack) -> None:
+        """Send the request, and read until the answer is whole or too long, or its time is over."""
         try:
-            await stream.send(wire)
-        except NetworkError as error:  # an answer may have come before the peer stopped listening
-            lost: NetworkError | None = error
-        else:
-            lost = None
-        data = await _receive(stream, lost)
-        if data:
-            clock.first_byte_s = time.monotonic() - sent
-    reader.feed(data)
-    unyielded = 0
-    while not reader.done:
-        data = await _receive(stream, lost)
-        reader.feed(data)
-        unyielded += len(data)
-        if unyielded > _YIELD:  # bytes that are there already are received without a turn of the loop
-            unyielded = 0
-            await asyncio.sleep(0)
+            async with asyncio.timeout(self._seconds) as clock:
+                lost = await self._begin(stream, wire, limits.first_byte)
+                await self._body(stream, lost, clock, turn)
+        except NetworkError as error:
+            self.reader.give_up(at(error.failure, Stage.HTTP))
+        except TimeoutError:
+            waiting = "no byte of an answer" if self.first_byte_s is None else "the answer did not end"
+            self.reader.give_up(Failure(Stage.HTTP, Code.TIMEOUT, waiting))
+
+    async def _begin(self, stream: Stream, wire: bytes, first_byte: float) -> NetworkError | None:
+        """The request and the first bytes of the answer; why the request could not be sent whole."""
+        lost: NetworkError | None = None
+        async with asyncio.timeout(first_byte):
+            sent = time.monotonic()
+            try:
+                await stream.send(wire)
+            except NetworkError as error:  # an answer may have come before the peer stopped listening
+                lost = error
+            data = await _receive(stream, lost)
+            if data:
+                self.first_byte_s = time.monotonic() - sent
+        self.reader.feed(data)
+        return lost
+
+    async def _body(
+        self, stream: Stream, lost: NetworkError | None, clock: asyncio.Timeout, turn: AsyncExitStack
+    ) -> None:
+        unyielded, waited = 0, False
+        while not self.reader.done:
+            data = await _receive(stream, lost)
+            self.reader.feed(data)
+            unyielded += len(data)
+            if (
+                self._list is not None
+                and not waited
+                and not self._list.broken
+                and self.reader.size > TURN_AFTER
+            ):
+                waited = True
+                await self._wait(self._list, clock, turn)
+            if unyielded > _YIELD or self.reader.done:
+                unyielded = 0
+                if waited and self._lists.full and self.reader.failure is None:
+                    words = f"more entries of lists than are kept at once ({self._lists.most})"
+                    self.reader.refuse(Failure(Stage.HTTP, Code.TOO_LARGE, words))
+                await asyncio.sleep(0)  # bytes that are there already are received without a turn of the loop
+
+    async def _wait(self, reader: ListReader, clock: asyncio.Timeout, turn: AsyncExitStack) -> None:
+        """Wait until few enough long lists are being read. That takes none of the answer's time."""
+        loop = asyncio.get_running_loop()
+        left = (clock.when() or loop.time()) - loop.time()
+        clock.reschedule(None)
+        try:
+            await turn.enter_async_context(self._lists.turn(reader))
+        except TimeoutError:
+            self.reader.give_up(
+                local(Code.STARVED, "other long lists took all the time there was to read it")
+            )
+        clock.reschedule(loop.time() + left)
+
+    def evidence(self, connect_s: float) -> HttpExchange:
+        """What came, as far as it is kept."""
+        reader, found = self.reader, None
+        if self._list is not None and reader.size > KEPT and reader.failure is None:
+            found = self._lists.keep(reader.sha256, self._list)
+        body = bytes(reader.body) if found is None else None
+        return HttpExchange(
+            connect_s=connect_s,
+            first_byte_s=self.first_byte_s,
+            status=reader.status,
+            reason=reader.reason,
+            headers=reader.headers,
+            body=body if reader.status is not None or body else None,
+            size=reader.size,
+            sha256=reader.sha256,
+            repaired=reader.repaired,
+            long_list=found,
+        )
 
 
 async def _receive(stream: Stream, lost: NetworkError | None) -> bytes:
@@ -91,22 +153,3 @@ async def _receive(stream: Stream, lost: NetworkError | None) -> bytes:
     if lost is not None and not data:
         raise lost
     return data
-
-
-def _evidence(connect_s: float, clock: _Clock, reader: ResponseReader) -> HttpExchange:
-    size = len(reader.body)
-    if reader.failure is not None and reader.failure.code is Code.TOO_LARGE:
-        del reader.body[
-            KEPT:
-        ]  # nobody judges it, and a device may answer every document of an audit like this
-    body = bytes(reader.body)
-    return HttpExchange(
-        connect_s=connect_s,
-        first_byte_s=clock.first_byte_s,
-        status=reader.status,
-        reason=reader.reason,
-        headers=reader.headers,
-        body=body if reader.status is not None or body else None,
-        size=size,
-        sha256=reader.sha256,
-    )

@@ -9,7 +9,7 @@ import re
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from probe import routing, windows_proxy
 from rules.display import display
 from rules.kinds.local_host import HostFacts, LocalHost, ProxySetting
 from rules.observation import Observation
+from rules.proxies import CONNECTOR, MACHINE, UPDATER, WINHTTP
 
 #: Addresses out of Microsoft's published ranges of Entra ID (Microsoft 365 endpoints, id 56). Never sent to: the
 #: routing table is asked which of our addresses a packet to them would leave from.
@@ -31,7 +32,20 @@ _ENDPOINTS = r"Endpoints\endpoints.txt"
 _CONNECTORS = (
     r"Microsoft Entra private network connector\MicrosoftEntraPrivateNetworkConnectorService.exe.config",
     r"Microsoft AAD App Proxy Connector\ApplicationProxyConnectorService.exe.config",
+    r"Microsoft Azure AD App Proxy Connector\ApplicationProxyConnectorService.exe.config",
 )
+_UPDATERS = (
+    r"Microsoft Entra private network connector Updater"
+    r"\MicrosoftEntraPrivateNetworkConnectorUpdaterService.exe.config",
+)
+LONGEST_LIST = 4096  #: characters of a bypass list that are kept
+_WORD = re.compile(r"[^;,\s]+")
+#: A server, network or glob as a list has them, with a scheme and a port: no credential looks so.
+_PLAIN = re.compile(
+    r"(?:[a-z]+=)?(?:[a-z0-9]+://)?(?:[\w.*?-]+|\[[0-9a-f:.]+\]|[0-9a-f:.]+)(?::\d{1,5})?(?:/\d{0,3})?|<-?[a-z]+>",
+    re.IGNORECASE,
+)
+_OPENING = re.compile(r"(?:[a-z]+=)?[a-z0-9]+://", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +57,7 @@ class Places:
     proc_net: Path | None = None  # Linux' tables of routes and addresses
     endpoints: tuple[Path, ...] = ()  # the connector's own record of its endpoints
     connector_configs: tuple[Path, ...] = ()
+    updater_configs: tuple[Path, ...] = ()
     machine_config: Path | None = None
     winhttp: Callable[[], bytes | None] = windows_proxy.read_winhttp
 
@@ -63,6 +78,7 @@ class Places:
                 data / "Microsoft AAD Application Proxy Connector" / _ENDPOINTS,
             ),
             connector_configs=tuple(programs / name for name in _CONNECTORS),
+            updater_configs=tuple(programs / name for name in _UPDATERS),
             machine_config=windows / r"Microsoft.NET\Framework64\v4.0.30319\Config\machine.config",
         )
 
@@ -189,42 +205,100 @@ def _windows_resolvers() -> list[str]:
 
 
 def proxies(places: Places) -> Iterator[ProxySetting]:
-    """Every proxy that is configured: environment, WinHTTP, and what the connector's service would take."""
+    """Every proxy setting of this host: environment, WinHTTP, and what the connector's service and its updater take.
+
+    Each in its own grammar (`rules.proxies`), with credentials masked.
+    """
     yield from environment_proxies(places.environment)
     value = places.winhttp()
     if value is not None and (found := windows_proxy.winhttp(value)) is not None:
-        yield ProxySetting("WinHTTP", masked(found.address), display(found.bypass))
-    for path in places.connector_configs:
-        own = _dotnet(path)
-        if own is not None:  # also one that says "no proxy": machine.config is not asked then
-            if own.address:
-                yield ProxySetting("connector exe.config", masked(own.address), display(own.bypass))
-            return
-    found = _dotnet(places.machine_config) if places.machine_config is not None else None
-    if found is not None and found.address:
-        yield ProxySetting("machine.config", masked(found.address), display(found.bypass))
+        yield _setting(WINHTTP, found)
+    own, unread = _first(CONNECTOR, places.connector_configs)
+    machine, broken = _first(MACHINE, (places.machine_config,) if places.machine_config else ())
+    # Also one that says "no proxy" keeps machine.config from being asked.
+    yield from [own] if own is not None else [machine] if machine is not None else []
+    yield from unread
+    yield from broken if own is None else []
+    updater, broken = _first(UPDATER, places.updater_configs)
+    yield from [updater] if updater is not None else []
+    yield from broken
+
+
+def _first(source: str, paths: Iterable[Path]) -> tuple[ProxySetting | None, list[ProxySetting]]:
+    """What the first of the files that has a setting says, and those before it that cannot be read."""
+    unread: list[ProxySetting] = []
+    for path in paths:
+        try:
+            found = windows_proxy.read_dotnet(path)
+        except ValueError as error:
+            fault = f"{path.name} cannot be read: {error}"
+            unread.append(ProxySetting(source, "", faults=(display(fault),)))
+            continue
+        if found is not None:
+            return _setting(source, found), unread
+    return None, unread
+
+
+def _setting(source: str, found: windows_proxy.ConfiguredProxy) -> ProxySetting:
+    dotnet = source != WINHTTP
+    bypass, cut = _list(masked_expressions(found.bypass) if dotnet else masked_list(found.bypass))
+    return ProxySetting(
+        source,
+        masked(found.address) if dotnet else _list(masked_list(found.address))[0],
+        bypass,
+        masked_list(found.automatic),
+        (*(display(masked_list(fault)) for fault in found.faults), *cut),
+    )
+
+
+def _list(text: str) -> tuple[str, tuple[str, ...]]:
+    """A list as it is kept, and a fault where it is too long for that: a part of an entry would mean something else."""
+    shown = display(text, 4 * LONGEST_LIST)
+    if len(shown) <= LONGEST_LIST:
+        return shown, ()
+    end = max(shown.rfind(mark, 0, LONGEST_LIST) for mark in ",; ")
+    return shown[: max(end, 0)], (
+        f"the list is longer than {LONGEST_LIST} characters, and its end is not read",
+    )
 
 
 def environment_proxies(environment: Mapping[str, str]) -> Iterator[ProxySetting]:
     """HTTPS_PROXY and its kin, in either case; a pair with one value is named once."""
-    bypass = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
+    bypass, faults = _list(masked_list(environment.get("no_proxy") or environment.get("NO_PROXY") or ""))
     for upper in PROXY_VARIABLES:
         seen: set[str] = set()
         for name in (upper, upper.lower()):
             value = environment.get(name, "").strip()
             if value and value not in seen:
                 seen.add(value)
-                yield ProxySetting(f"environment {name}", masked(value), display(bypass))
+                yield ProxySetting(f"environment {name}", masked(value), bypass, faults=faults)
 
 
 def masked(address: str) -> str:
-    """A proxy's address without its credentials: everything before the last @ of the authority becomes ***."""
-    scheme, mark, rest = address.rpartition("://")
-    cut = min((i for i in (rest.find(c) for c in "/?#") if i > rest.rfind("@")), default=len(rest))
-    authority, tail = rest[:cut], rest[cut:]
-    if "@" in authority:
-        authority = "***@" + authority.rpartition("@")[2]
-    return display(scheme + mark + authority + tail)
+    """A proxy's address without its credentials: what stands between the scheme and the last @ becomes ***."""
+    return display(_masked(address, 0))
+
+
+def masked_list(text: str) -> str:
+    """A list of servers, or a sentence that names one, without credentials.
+
+    A password may hold what separates entries. So from the first word that is no plain server, up to the last @,
+    everything becomes ***.
+    """
+    return _masked(text, next((w.start() for w in _WORD.finditer(text) if not _PLAIN.fullmatch(w[0])), 0))
+
+
+def _masked(text: str, begin: int) -> str:
+    end = text.rfind("@")
+    if end < begin:
+        return text
+    opening = _OPENING.match(text, begin, end)
+    return text[: opening.end() if opening else begin] + "***" + text[end:]
+
+
+def masked_expressions(bypass: str) -> str:
+    """Expressions of a .NET list: what stands before an @ in one of them becomes ***."""
+    return ";".join("***@" + e.rpartition("@")[2] if "@" in e else e for e in bypass.split(";"))
 
 
 def tenant(places: Places) -> str | None:
@@ -246,14 +320,6 @@ def descriptors() -> int | None:
 
     soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     return None if soft == resource.RLIM_INFINITY else soft
-
-
-def _dotnet(path: Path) -> windows_proxy.ConfiguredProxy | None:
-    document = _read(path)
-    try:
-        return windows_proxy.dotnet(document) if document else None
-    except ValueError:
-        return None
 
 
 def _table(path: Path, parse: Callable[[str], tuple[str, ...]]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import codecs
 import datetime
 import re
 import ssl
@@ -22,7 +23,8 @@ from pathlib import Path
 
 import certifi
 
-from probe.files import mark
+from probe.files import decoded, mark, read_file
+from rules.fields import BadFile
 from rules.kinds.trust_store import TrustLookup, TrustRoots
 from rules.observation import Observation
 
@@ -36,6 +38,7 @@ BUNDLES = (
     "/etc/ssl/cert.pem",
     "/usr/local/etc/ssl/cert.pem",
 )
+LARGEST = 16 * 1024 * 1024  #: bytes of a bundle: that of all public roots has a quarter of a MiB
 #: Seconds for which Windows' store is remembered.
 WINDOWS_EVERY = 600.0
 
@@ -188,9 +191,18 @@ def _from_file(path: Path) -> Store:
     try:
         if path.is_dir():
             return _from_directory(path)
-        return _store(str(path), path.stat().st_mtime, _ders(path.read_bytes()))
+        return _store(str(path), path.stat().st_mtime, _ders(_read(path)))
+    except BadFile as error:
+        return Store(f"{path} (not readable: it {error.message})")
     except OSError as error:
         return Store(f"{path} (not readable: {error.strerror})")
+
+
+def _read(path: Path) -> bytes:
+    """The file's text in UTF-8, whatever encoding an editor has chosen. A pipe and what never ends are refused: BadFile."""
+    content = read_file(str(path), LARGEST)
+    marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return decoded(content, str(path)).encode() if marked else content
 
 
 def _files_of(directory: Path) -> list[Path]:
@@ -203,7 +215,7 @@ def _from_directory(path: Path) -> Store:
     """A directory of one certificate per file, where nobody builds a bundle."""
     files = _files_of(path)
     date = max((file.stat().st_mtime for file in files), default=None)
-    return _store(str(path), date, (der for file in files for der in _ders(file.read_bytes())))
+    return _store(str(path), date, (der for file in files for der in _ders(_read(file))))
 
 
 def _certifi_date() -> float | None:

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 from rules.failure import Code, Failure
 
-RecordType: TypeAlias = Literal["A", "AAAA"]
+RecordType: TypeAlias = Literal["A", "AAAA", "CNAME"]
 OS = "os"  #: how the operating system's resolution is called among the resolvers
 
 
@@ -21,6 +21,7 @@ class DnsQuestion:
     name: str  # A-label form, lower case, without the trailing dot
     rtype: RecordType
     attempt: int = 1
+    walk: bool = False  # of a walk along a chain that fails: answered within a second, or not at all
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,10 @@ class DnsAnswer:
     junk: int = 0  # datagrams dropped: wrong id, question, sender or not DNS
     ede: str = ""  # extended error (RFC 8914): code and text, through display()
     tcp_failure: str = ""  # truncated, and TCP 53 failed like this: the answer is what fitted in the datagram
+    soa: str = ""  # owner of the first SOA record behind the answers: the zone whose server says no
+    ede_codes: tuple[
+        int, ...
+    ] = ()  # numbers of the extended errors in `ede`, in order; () in older recordings
 
 
 class Outcome(StrEnum):
@@ -65,6 +70,7 @@ class Outcome(StrEnum):
     LOOP = "chain-loop"
     TOO_LONG = "chain-too-long"
     MALFORMED = "malformed"
+    WRONG_SOURCE = "wrong-source"  # answers come, from an address or port that was not asked
     TCP_BLOCKED = "tcp-blocked"  # truncated, and TCP 53 does not answer
     UNREACHABLE = "unreachable"  # no packet left this host, or ICMP came back
     NOT_MEASURED = "not-measured"  # a fault of this host or of ours: it says nothing about the name
@@ -95,6 +101,7 @@ class Chain:
     questions: tuple[DnsQuestion, ...] = ()
     ask: DnsQuestion | None = None
     tcp_blocked: bool = False  # an answer on the way was truncated and TCP 53 failed
+    sign: str = ""  # of the failure that ended it: `Failure.sign`
 
     @property
     def end(self) -> str:
@@ -109,6 +116,7 @@ _CODES = {
     Code.UNREACHABLE: Outcome.UNREACHABLE,
     Code.NO_ROUTE: Outcome.UNREACHABLE,
     Code.MALFORMED: Outcome.MALFORMED,
+    Code.WRONG_SOURCE: Outcome.WRONG_SOURCE,
     Code.TOO_LARGE: Outcome.MALFORMED,
 }
 
@@ -129,7 +137,8 @@ def walk(resolver: str, name: str, rtype: RecordType, lookup: Lookup) -> Chain:
         answer, failure = got
         chain = replace(chain, questions=(*chain.questions, question), at=current)
         if answer is None:
-            return _ended(chain, _outcome_of(failure), failure.detail if failure else "")
+            chain = replace(chain, sign=failure.sign if failure else "")
+            return _ended(chain, outcome_of(failure), failure.detail if failure else "")
         chain, current, loop = _follow(chain, answer, current, visited)
         if loop:
             return replace(chain, outcome=Outcome.LOOP, at=current)
@@ -138,7 +147,9 @@ def walk(resolver: str, name: str, rtype: RecordType, lookup: Lookup) -> Chain:
         if len(chain.links) > MAX_LINKS:
             return replace(chain, outcome=Outcome.TOO_LONG, at=current)
         if answer.tcp_failure:
-            return _ended(replace(chain, at=current), Outcome.TCP_BLOCKED, answer.tcp_failure)
+            broken = answer.tcp_failure == "malformed"  # it came: the port is open
+            ended = Outcome.MALFORMED if broken else Outcome.TCP_BLOCKED
+            return _ended(replace(chain, at=current), ended, answer.tcp_failure)
         if answer.rcode != "NOERROR":
             ended = _RCODES.get(answer.rcode, Outcome.SERVFAIL)
             return _ended(replace(chain, at=current), ended, f"{answer.rcode} {answer.ede}".strip())
@@ -161,7 +172,8 @@ def _follow(chain: Chain, answer: DnsAnswer, current: str, visited: set[str]) ->
     return replace(chain, links=tuple(links), addresses=addresses, tcp_blocked=blocked), current, False
 
 
-def _outcome_of(failure: Failure | None) -> Outcome:
+def outcome_of(failure: Failure | None) -> Outcome:
+    """How a question without an acceptable answer ended."""
     return _CODES.get(failure.code, Outcome.NOT_MEASURED) if failure else Outcome.NOT_MEASURED
 
 

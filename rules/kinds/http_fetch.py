@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from rules.display import display
 from rules.failure import Code, Failure, Stage
+from rules.kinds.long_list import LongList
+from rules.page_marks import SNIFFED, of_cdn, page_evidence, product, refusal_evidence, sentence, title
+from rules.zones import related
 
 Purpose: TypeAlias = Literal["reach", "crl", "ocsp", "aia"]
 
@@ -33,8 +36,8 @@ class HttpFetch:
 class HttpExchange:
     """What came back. Times in seconds, sizes in bytes.
 
-    `body` is whole up to the step's cap (`size` > len(body) or failure too-large where it was cut). In a recorded
-    report bodies over 64 KiB are replaced by `digest`: facts of the document that today's and tomorrow's rules ask for.
+    `body` is whole up to 64 KiB and never longer (`size` > len(body) where it was cut). Of a longer list `long_list` is kept
+    in its place, and in a recorded report `digest`: facts of the document that today's and tomorrow's rules ask for.
     """
 
     connect_s: float
@@ -46,6 +49,8 @@ class HttpExchange:
     size: int = 0  # bytes of body received
     sha256: str = ""  # of the body received
     digest: CrlDigest | None = None
+    long_list: LongList | None = field(default=None, compare=False, metadata={"recorded": False})
+    repaired: tuple[str, ...] = ()  # what was odd about the header lines, and read all the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,25 +65,29 @@ class CrlDigest:
     )  # SHA-256 (hex) of the SPKI that verified the signature; None: none of the keys at hand did
     revoked: tuple[str, ...]  # of the serials asked (hex), those that are listed
     asked: tuple[str, ...]
+    scope: CrlScope | None = None  # None: a recording that does not tell
+    barred: str | None = None  # SPKI (as `signer`) of a CA that made the signature and may not sign CRLs
+    unchecked: str = ""  # why the signature cannot be checked here
 
 
-SNIFFED = 16_384  #: bytes of a body that are looked at for signs of a page
+@dataclass(frozen=True, slots=True)
+class CrlScope:
+    """Which certificates a CRL speaks of, by its extensions and those of its entries (RFC 5280 sections 5.2 and 5.3)."""
+
+    only: Literal["", "user", "ca", "attribute"] = ""  # onlyContains...Certs
+    named: bool = False  # it is the list of one distribution point, whose names are `points`
+    points: tuple[str, ...] = ()  # "uri:..." with scheme and host in lower case, "dir:...", "other:..."
+    some_reasons: bool = False
+    indirect: bool = False
+    delta: bool = False
+    unknown: tuple[str, ...] = ()  # critical extensions that nothing here processes, by OID
+    unread: str = ""  # why the extensions cannot be read
+    number: str = ""  # cRLNumber, hex
+    key_id: str = ""  # key identifier of the issuer's key, hex
+
+
 PageKind: TypeAlias = Literal["page", "refused", "redirect", "portal", "proxy"]
 
-#: What products write into their pages and headers: a label on a page that was recognised otherwise, never a reason.
-_VENDORS: tuple[tuple[str, str], ...] = (
-    ("zscaler", "Zscaler"), ("fortinet", "Fortinet"), ("fortigate", "Fortinet"), ("fortiguard", "Fortinet"),
-    ("blue coat", "Blue Coat / Symantec ProxySG"), ("bluecoat", "Blue Coat / Symantec ProxySG"),
-    ("proxysg", "Blue Coat / Symantec ProxySG"), ("mcafee web gateway", "Skyhigh / McAfee Web Gateway"),
-    ("skyhigh", "Skyhigh / McAfee Web Gateway"), ("websense", "Forcepoint"), ("forcepoint", "Forcepoint"),
-    ("umbrella", "Cisco Umbrella"), ("opendns", "Cisco Umbrella"), ("ironport", "Cisco Secure Web Appliance"),
-    ("check point", "Check Point"), ("palo alto", "Palo Alto Networks"),
-    ("sophos", "Sophos"), ("sonicwall", "SonicWall"), ("watchguard", "WatchGuard"), ("barracuda", "Barracuda"),
-    ("netskope", "Netskope"), ("iboss", "iboss"), ("untangle", "Untangle"), ("smoothwall", "Smoothwall"),
-    ("contentkeeper", "ContentKeeper"), ("trend micro", "Trend Micro"), ("cloudflare gateway", "Cloudflare Gateway"),
-    ("kerio", "Kerio"), ("e2guardian", "e2guardian"), ("dansguardian", "DansGuardian"), ("squid", "Squid"),
-)  # fmt: skip
-_MARKED_HEADERS = frozenset({"server", "via", "set-cookie", "proxy-agent", "proxy-authenticate", "location"})
 _HTML_STARTS = (
     b"<!doctype html",
     b"<html",
@@ -90,16 +99,16 @@ _HTML_STARTS = (
     b"<!--",
     b"<center",
 )
-_BLOCK_WORDS = ("blocked", "web filter", "webfilter", "url filter", "content filter", "policy violation")
 _PORTAL_WORDS = ("captive", "portal", "hotspot", "wifi", "guest", "login", "logon", "auth")
 
 
 @dataclass(frozen=True, slots=True)
 class BlockPage:
-    """A page that somebody on the way wrote in place of the document. Texts are harmless.
+    """A page that stands in the place of what was asked for. Texts are harmless.
 
-    `kind`: "page" HTML with 200; "refused" 403 or 451; "redirect" to another host; "portal" a page to sign in to the
-    network (RFC 6585 section 6, RFC 8952); "proxy" 407.
+    `kind`: "page" HTML with 200; "refused" an error that a device on the way gave; "redirect" to another host; "portal" a
+    page to sign in to the network (RFC 6585 section 6, RFC 8952); "proxy" 407. `evidence`: what shows that a device on the
+    way wrote a "page" or a refusal, "" where only the document that was asked for tells that it is none of the origin's.
     """
 
     kind: PageKind
@@ -107,16 +116,22 @@ class BlockPage:
     title: str = ""
     location: str = ""  # of a redirect, which is never followed
     marks: tuple[str, ...] = ()  # the headers that carry a vendor's name
+    evidence: str = ""
+    sentence: str = ""  # how its text begins, where it has no title
 
 
 @dataclass(frozen=True, slots=True)
 class ReachJudgement:
-    """Whether a host answers over HTTP. `cause` is "ok" or of the vocabulary; `reachable`: an HTTP answer came."""
+    """Whether a host answers over HTTP. `cause` is "ok" or of the vocabulary; `reachable`: an HTTP answer came.
+
+    `circumstance`: "other-zone" for a redirect.
+    """
 
     cause: str
     reachable: bool
     summary: str
     page: BlockPage | None = None
+    circumstance: str = ""
 
 
 def header(exchange: HttpExchange, name: str) -> str:
@@ -126,70 +141,96 @@ def header(exchange: HttpExchange, name: str) -> str:
 
 def is_html(exchange: HttpExchange) -> bool:
     """Whether the body is a page: by its first bytes, or by its type where nothing else can be told."""
+    if exchange.digest is not None or exchange.long_list is not None:
+        return False
     start = (exchange.body or b"")[:SNIFFED].removeprefix(b"\xef\xbb\xbf").lstrip()[:64].lower()
     if start.startswith(_HTML_STARTS) or (
         start.startswith(b"<?xml") and b"<html" in (exchange.body or b"")[:2048]
     ):
         return True
-    return header(exchange, "content-type").lower().startswith(("text/html", "application/xhtml")) and (
-        not start or start.startswith(b"<")
-    )
+    called = header(exchange, "content-type").lower().startswith(("text/html", "application/xhtml"))
+    return called and (not start or start.startswith(b"<") or bool(packed(exchange)))
+
+
+def packed(exchange: HttpExchange) -> str:
+    """The content coding of a body that came compressed although the request says identity (RFC 9110 section 8.4), "" for
+    one that did not. A label on a body that begins like DER is only a label."""
+    body = exchange.body
+    if body is not None and body.startswith(b"\x1f\x8b"):
+        return "gzip"
+    label = header(exchange, "content-encoding").strip().lower()
+    readable = exchange.digest is not None or (body is not None and (not body or body.startswith(b"0")))
+    return "" if label in ("", "identity") or readable else display(label, 40)
+
+
+def oddities(exchange: HttpExchange) -> str:
+    """What was odd about an answer that was read all the same, in a phrase; "" where nothing was."""
+    odd = list(exchange.repaired)
+    label = header(exchange, "content-encoding").strip().lower()
+    if label not in ("", "identity") and not packed(exchange):
+        odd.append(f"labelled {display(label, 40)} and not compressed")
+    return f"the answer's header is odd: {', '.join(odd)}" if odd else ""
 
 
 def looks_like_block_page(exchange: HttpExchange, host: str = "") -> BlockPage | None:
     """The page that stands in for a document, None where the answer is no page.
 
-    `host` is the one that was asked; without it a redirect is never called one to another host. A page with 200 may be
-    the host's own where no document was asked for: `judge_reach` knows.
+    `host` is the one that was asked; without it a redirect is never called one to another host. A page with 200 or 403 may
+    be the host's own where no document was asked for: `judge_reach` knows. An error of the origin, or of its CDN, is none.
     """
     status = exchange.status
     location = header(exchange, "location")
     kind: PageKind | None = None
+    evidence = ""
     if status == 407:
         kind = "proxy"
     elif status == 511:
         kind = "portal"
-    elif status in (403, 451):
-        kind = "refused"
     elif status is not None and 300 <= status < 400 and location:
         kind = _redirect_kind(location, host)
     elif status == 200 and is_html(exchange):
-        kind = "page"
+        kind, evidence = "page", page_evidence(exchange.headers, exchange.body)
+    elif status is not None and status >= 400:
+        evidence = refusal_evidence(status, exchange.headers, exchange.body)
+        if evidence or status == 451 or (status == 403 and is_html(exchange) and not _own_refusal(exchange)):
+            kind = "refused"
     if kind is None:
         return None
-    title = _title(exchange)
-    vendor, marks = _vendor(exchange)
+    named = title(exchange.body)
+    vendor, marks = product(exchange.headers, exchange.body)
     if kind == "page" and any(
-        word in title.lower() for word in ("captive", "portal", "hotspot", "sign in to", "wifi")
+        word in named.lower() for word in ("captive", "portal", "hotspot", "sign in to", "wifi")
     ):
         kind = "portal"
-    return BlockPage(kind, vendor, display(title, 120), display(location, 200), marks)
+    said = "" if named else sentence(exchange.body)
+    return BlockPage(kind, vendor, display(named, 120), display(location, 200), marks, evidence, said)
+
+
+def _own_refusal(exchange: HttpExchange) -> bool:
+    """A page that CDNs and web servers give with 403 by themselves: "403 Forbidden" is what Apache, nginx and IIS call it."""
+    return of_cdn(exchange.headers) or title(exchange.body).startswith("403")
 
 
 def judge_reach(exchange: HttpExchange | None, failure: Failure | None, host: str) -> ReachJudgement:
     """Whether `host` answers HTTP, where no document is known to compare with.
 
-    Any answer counts but those that somebody on the way wrote: a 404 on a CRL host's "/" is no finding, and a page or a
-    refusal is one only when its headers bear a vendor's mark or its title says so.
+    Any answer counts but those that a device on the way wrote: a 404 on a CRL host's "/" is no finding, and a page or a
+    refusal is one only where something shows it: a product's mark, its words, or a status that no web server gives.
     """
     if exchange is None or exchange.status is None:
         return ReachJudgement(
             failure_cause(failure), False, f"{host} gives no HTTP answer: {failure_text(failure)}"
         )
     page = looks_like_block_page(exchange, host)
-    own = (
-        page is not None
-        and page.kind in ("page", "refused")
-        and not page.marks
-        and not _says_blocked(page.title)
-    )
-    if page is None or own:
+    if page is None or (page.kind in ("page", "refused") and not page.evidence):
         return ReachJudgement("ok", True, f"{host} answers HTTP {exchange.status}", None)
-    return ReachJudgement(page_cause(page), True, f"{host}: {page_text(page, exchange.status)}", page)
-
-
-def _says_blocked(title: str) -> bool:
-    return any(word in title.lower() for word in _BLOCK_WORDS)
+    return ReachJudgement(
+        page_cause(page),
+        True,
+        f"{host}: {page_text(page, exchange.status)}",
+        page,
+        "other-zone" if page.kind == "redirect" else "",
+    )
 
 
 def page_cause(page: BlockPage) -> str:
@@ -206,9 +247,12 @@ def page_text(page: BlockPage, status: int | None) -> str:
         "portal": "a page to sign in to this network comes instead",
         "proxy": "a proxy on the way wants a password",
     }[page.kind]
-    title = f', titled "{page.title}"' if page.title else ""
+    words = (
+        f', titled "{page.title}"' if page.title else f', saying "{page.sentence}"' if page.sentence else ""
+    )
     vendor = f" (looks like {page.vendor})" if page.vendor else ""
-    return f"{what} (HTTP {status}){title}{vendor}"
+    why = f"; sign of a device on the way: {page.evidence}" if page.evidence else ""
+    return f"{what} (HTTP {status}){words}{vendor}{why}"
 
 
 def failure_cause(failure: Failure | None) -> str:
@@ -233,7 +277,12 @@ def failure_text(failure: Failure | None) -> str:
 
 
 def _redirect_kind(location: str, host: str) -> PageKind | None:
-    """A redirect to another zone, or to what is no HTTP at all; one within its zone is the host's own affair."""
+    """A redirect to another zone, or to what is no HTTP at all; one within its zone is the host's own affair.
+
+    The error it may make: a portal under the same suffix of the list's private section (both at `azurewebsites.net`) counts
+    as the host's own, and a publisher that sends to another of its zones as a redirect elsewhere, which is told without
+    an accusation.
+    """
     try:
         parts = urlsplit(location)
         target = (parts.hostname or "").lower().rstrip(".")
@@ -241,28 +290,6 @@ def _redirect_kind(location: str, host: str) -> PageKind | None:
         return "redirect"
     if parts.scheme not in ("", "http", "https"):
         return "redirect"
-    if not host or not target or target.split(".")[-2:] == host.lower().rstrip(".").split(".")[-2:]:
+    if not host or not target or related(target, host):
         return None
     return "portal" if any(word in location.lower()[:512] for word in _PORTAL_WORDS) else "redirect"
-
-
-def _title(exchange: HttpExchange) -> str:
-    text = (exchange.body or b"")[:SNIFFED].decode("utf-8", "backslashreplace")
-    lower = text.lower()
-    start = lower.find("<title")
-    start = lower.find(">", start) + 1 if start >= 0 else 0
-    end = lower.find("</title", start)
-    return " ".join(text[start:end].split()) if start and end > start else ""
-
-
-def _vendor(exchange: HttpExchange) -> tuple[str, tuple[str, ...]]:
-    """Vendor by headers first, then by the page's text; and the headers that say so."""
-    headers = [(k, v) for k, v in exchange.headers if k in _MARKED_HEADERS or k.startswith("x-")]
-    page = (exchange.body or b"")[:SNIFFED].decode("latin-1").lower()
-    for word, vendor in _VENDORS:
-        marks = tuple(
-            f"{display(k, 40)}: {display(v, 120)}" for k, v in headers if word in f"{k}: {v}".lower()
-        )
-        if marks:
-            return vendor, marks[:4]
-    return next((vendor for word, vendor in _VENDORS if word in page), ""), ()

@@ -14,11 +14,18 @@ class LocalHost:
 
 @dataclass(frozen=True, slots=True)
 class ProxySetting:
-    """A proxy that is configured on this host. Read and shown; used only when the user asks."""
+    """What a source says about a proxy. Read and shown; used only when the user asks.
 
-    source: str  # "environment HTTPS_PROXY", "WinHTTP", "machine.config", "connector exe.config"
-    address: str  # "http://proxy.corp.example:8080", credentials masked
-    bypass: str = ""  # NO_PROXY or bypass list as written
+    Without `address`, `automatic` and `faults` it says that no proxy is used.
+    """
+
+    source: str  # "environment HTTPS_PROXY", "WinHTTP", "connector exe.config", "updater exe.config", "machine.config"
+    address: str  # "http://proxy.corp.example:8080", credentials masked; "" where none is named
+    bypass: str = ""  # in the grammar of its source; of a .NET file the expressions, with ; between them
+    automatic: str = (
+        ""  # how a proxy is found where the program finds it itself: "WPAD", "the script http://..."
+    )
+    faults: tuple[str, ...] = ()  # what of it cannot be used, a sentence each
 
 
 @dataclass(frozen=True, slots=True)

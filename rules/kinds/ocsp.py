@@ -5,44 +5,43 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal, TypeAlias
 from urllib.parse import quote
 
-from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
 from rules.cert_fields import attempt
-from rules.certificate import (
-    CertFacts,
-    Signature,
-    check_signature_bits,
-    facts,
-    public_key,
-    signature,
-    tlv,
-    verify,
-)
+from rules.certificate import CertFacts, check_signature_bits, facts
+from rules.der import element, tlv
 from rules.display import display
-from rules.failure import LOCAL_CODES, Failure
+from rules.failure import Failure
+from rules.kinds.document import Fault, answered
+from rules.kinds.http_cache import late_by
 from rules.kinds.http_fetch import (
     BlockPage,
     HttpExchange,
-    failure_text,
     header,
-    looks_like_block_page,
-    page_cause,
-    page_text,
+    oddities,
 )
+from rules.kinds.ocsp_signer import Fault as SignerFault
+from rules.kinds.ocsp_signer import key_bits, signer_fault
+from rules.kinds.signature_algorithm import oid_text
 from rules.verdict import Status
 
-MAX_RESPONDERS = 10  #: certificates of an answer that are tried as its signer
 MAX_ANSWERS = 100  #: single answers of a response that are looked through
 CLOCK_TOLERANCE = 300.0  #: seconds by which an answer may begin in the future
+#: Seconds for which an answer without nextUpdate counts. RFC 6960 section 3.2 wants it "sufficiently recent"; public CAs
+#: answer for ten days at most (CA/Browser Forum, Baseline Requirements, section 4.9.10).
+LONGEST_OPEN = 864_000.0
+#: Extensions of an answer that change nothing for us: nonce, CRL references, archive cutoff, extended revoke (RFC 6960
+#: section 4.4), certificate transparency (RFC 6962), and those of CRL entries (RFC 5280 section 5.3).
+_PROCESSED = frozenset(
+    {*(f"1.3.6.1.5.5.7.48.1.{n}" for n in (2, 3, 6, 9)), "1.3.6.1.4.1.11129.2.4.5", "2.5.29.21", "2.5.29.24"}
+)
 
 CertStatus: TypeAlias = Literal["good", "revoked", "unknown"]
 
@@ -80,6 +79,7 @@ class OcspJudgement:
     this_update: float | None = None
     next_update: float | None = None
     revoked_at: float | None = None
+    circumstance: str = ""  # what of the cause was seen ("cached", "late", "no-certificate")
 
     @property
     def revoked(self) -> bool:
@@ -89,15 +89,22 @@ class OcspJudgement:
 def ocsp_request(leaf: bytes, issuer: bytes) -> bytes | None:
     """A DER request for `leaf`, SHA-1 CertID and no nonce, as responders expect it (RFC 5019 section 2.1.1).
 
-    None where one of the certificates cannot be read.
+    None where one of the certificates cannot be read, or has a serial number below zero. Only those parts are needed that
+    are read of every certificate (RFC 6960 section 4.1.1), whatever else is wrong with it.
     """
+    below, above = facts(leaf), facts(issuer)
 
     def build() -> bytes:
-        certs = x509.load_der_x509_certificate(leaf), x509.load_der_x509_certificate(issuer)
-        builder = ocsp.OCSPRequestBuilder().add_certificate(*certs, hashes.SHA1())  # noqa: S303  # an identifier
+        _, bits = element(above.spki or b"", 0).children()
+        name, key = (
+            hashlib.sha1(part, usedforsecurity=False).digest()
+            for part in (above.subject or b"", bits.value[1:])
+        )
+        sha1 = hashes.SHA1()  # noqa: S303  # an identifier, no proof of anything
+        builder = ocsp.OCSPRequestBuilder().add_certificate_by_hash(name, key, int(below.serial, 16), sha1)
         return builder.build().public_bytes(Encoding.DER)
 
-    return attempt(build)[0]
+    return attempt(build)[0] if below.loads and above.loads else None
 
 
 def ocsp_get_target(base: str, request: bytes) -> str:
@@ -114,39 +121,30 @@ def judge_ocsp(
     host: str = "",
 ) -> OcspJudgement:
     """Judge the answer to a request about `leaf`, issued by `issuer` (DER). The content type is noted, never trusted."""
-    if exchange is None or exchange.status is None:
-        if (
-            failure is not None and failure.code in LOCAL_CODES
-        ):  # a fault of this host or of ours blocks nothing
-            cause, why = LOCAL_CODES[failure.code]
-            return OcspJudgement(cause, Status.INCONCLUSIVE, f"no answer: {why}", reachable=False)
+    found = answered(exchange, failure, host, "ocsp", "OCSP answer")
+    if isinstance(found, Fault):
         return OcspJudgement(
-            "ocsp.unreachable", Status.FAIL, f"no answer: {failure_text(failure)}", reachable=False
+            found.cause,
+            found.status,
+            found.summary,
+            found.reachable,
+            page=found.page,
+            circumstance=found.circumstance,
         )
-    page = looks_like_block_page(exchange, host)
-    if page is not None:
-        cause = "ocsp.not-ocsp" if page.kind == "page" else page_cause(page)
-        return OcspJudgement(cause, Status.FAIL, page_text(page, exchange.status), True, page=page)
-    if exchange.status != 200:
-        location = display(header(exchange, "location"), 200)
-        if location:
-            text = f"the request is sent elsewhere, to {location} (not followed)"
-            return OcspJudgement("http.redirected", Status.FAIL, text, True)
-        return OcspJudgement(
-            "http.status", Status.FAIL, f"the responder answers HTTP {exchange.status}", True
-        )
-    encoding = header(exchange, "content-encoding").strip().lower()
-    if encoding not in ("", "identity"):
-        text = f"unexpected encoding {display(encoding, 40)}: somebody rewrites answers"
-        return OcspJudgement("ocsp.not-ocsp", Status.FAIL, text, True)
-    if failure is not None:
-        text = f"the answer did not come whole ({exchange.size} bytes): {failure_text(failure)}"
-        return OcspJudgement("ocsp.unreachable", Status.FAIL, text, True)
+    exchange = found
     if exchange.body is None:
         text = "the recording does not hold the answer"
         return OcspJudgement("audit.not-recorded", Status.INCONCLUSIVE, text, True)
     kind = header(exchange, "content-type")
-    return judge_staple(exchange.body, leaf, issuer, now, f", called {display(kind, 60)}" if kind else "")
+    judged = judge_staple(exchange.body, leaf, issuer, now, f", called {display(kind, 60)}" if kind else "")
+    if judged.cause == "ocsp.stale" and judged.circumstance == "late" and judged.next_update is not None:
+        by, clause = late_by(exchange, judged.next_update, now)
+        return replace(judged, circumstance=by, summary=f"{judged.summary}; {clause}")
+    odd = oddities(exchange)
+    if odd and judged.status is Status.PASS:  # only lenient readers take its header: said, and no failure
+        text = f"{judged.summary}; {odd}"
+        return replace(judged, cause="http.odd-header", status=Status.NOTICE, summary=text)
+    return judged
 
 
 @lru_cache(maxsize=1024)
@@ -161,112 +159,160 @@ def judge_staple(body: bytes, leaf: bytes, issuer: bytes, now: float, called: st
         cause = "ocsp.unauthorized" if number == 6 else "ocsp.status"
         text = f"the responder is reached and declines: {word}"
         return OcspJudgement(cause, Status.WARN, text, True, response=word)
-    response, why = attempt(lambda: _load(body))
-    if response is None:
+    loaded, why = attempt(lambda: _load(body))
+    if loaded is None:
         text = f"the OCSP answer cannot be read: {display(why, 120)}"
         return OcspJudgement("ocsp.not-ocsp", Status.FAIL, text, True, response="successful")
-    judged, why = attempt(lambda: _judge_response(response, leaf, issuer, now))
+    judged, why = attempt(lambda: _judge_response(*loaded, leaf, issuer, now))
     if judged is None:
         text = f"the OCSP answer cannot be read: {display(why, 120)}"
         return OcspJudgement("ocsp.not-ocsp", Status.FAIL, text, True, response="successful")
     return judged
 
 
-def _load(body: bytes) -> ocsp.OCSPResponse:
-    """The response, its signature being whole octets. Raises what the library raises."""
+@lru_cache(maxsize=1024)
+def says_revoked(body: bytes) -> bool:
+    """Whether an answer, verified or not, calls some certificate revoked. Never raises."""
+
+    def read() -> bool:
+        singles = zip(range(MAX_ANSWERS), ocsp.load_der_ocsp_response(body).responses, strict=False)
+        return any(s.certificate_status is ocsp.OCSPCertStatus.REVOKED for _, s in singles)
+
+    return attempt(read)[0] or False
+
+
+def _load(body: bytes) -> tuple[ocsp.OCSPResponse, bytes]:
+    """The response, its signature being whole octets, and the AlgorithmIdentifier. Raises what the library raises."""
     response = ocsp.load_der_ocsp_response(body)
     at = tlv(body, tlv(body, tlv(body, 0)[1])[2])[1]  # past the status, into the ResponseBytes
     _, start, end = tlv(body, tlv(body, tlv(body, at)[1])[2])  # past its type, the BasicOCSPResponse
     check_signature_bits(body[start:end])
-    return response
+    algorithm = tlv(body, tlv(body, start)[1])[2]
+    return response, body[algorithm : tlv(body, algorithm)[2]]
 
 
-def _judge_response(response: ocsp.OCSPResponse, leaf: bytes, issuer: bytes, now: float) -> OcspJudgement:
-    single = _single(response, facts(leaf), facts(issuer))
-    if single is None:
+def _judge_response(
+    response: ocsp.OCSPResponse, algorithm: bytes, leaf: bytes, issuer: bytes, now: float
+) -> OcspJudgement:
+    singles = _singles(response, facts(leaf), facts(issuer))
+    if not singles:
         text = "the answer is about another certificate than the one that was asked for"
         return OcspJudgement("ocsp.not-ocsp", Status.FAIL, text, True, response="successful")
-    begins = single.this_update_utc.timestamp()
-    ends = single.next_update_utc.timestamp() if single.next_update_utc else None
-    signer = _signed(response, issuer, now)
-    if signer:
+    single = _worst(singles, now)
+    begins, ends = _times(single)
+    fault = signer_fault(response, algorithm, issuer, now) or _critical(response)
+    if fault is not None:
+        cause, status, text, circumstance = fault
         return OcspJudgement(
-            "ocsp.bad-signature", Status.FAIL, signer, True, False, None, "successful", None, begins, ends
+            cause, status, text, True, False, None, "successful", None, begins, ends, None, circumstance
         )
-    cause, status, valid = "ok", Status.PASS, True
+    cause, status, valid, circumstance = "ok", Status.PASS, True, ""
     word = _WORDS[single.certificate_status]
     text = f"the responder says: {word}"
     at = single.revocation_time_utc.timestamp() if single.revocation_time_utc else None
     if word == "revoked":
         cause, status = "ocsp.revoked", Status.FAIL
         text = "the issuer has revoked the certificate"
-    elif (ends is not None and now > ends) or begins > now + CLOCK_TOLERANCE:
+        if any(_WORDS[s.certificate_status] != word for s in singles):
+            text += "; the same answer says otherwise as well, and a revocation is not taken back by it"
+    elif _outdated(single, now):
         cause, status, valid = "ocsp.stale", Status.FAIL, False
+        circumstance = "late" if begins <= now else "early"
         text = "the answer " + ("ran out: an old copy is served" if begins <= now else "begins in the future")
     elif word == "unknown":
         cause, status = "ocsp.unknown", Status.WARN
         text = "the responder does not know the certificate"
     known = word if valid else None
-    return OcspJudgement(cause, status, text, True, valid, known, "successful", None, begins, ends, at)
+    return OcspJudgement(
+        cause, status, text, True, valid, known, "successful", None, begins, ends, at, circumstance
+    )
 
 
-def _single(
-    response: ocsp.OCSPResponse, leaf: CertFacts, issuer: CertFacts
-) -> ocsp.OCSPSingleResponse | None:
-    """The answer about `leaf`: its CertID names the issuer by name and key, and the serial (RFC 6960 section 4.1.1)."""
-    if issuer.subject is None or issuer.spki is None:
+def _times(single: ocsp.OCSPSingleResponse) -> tuple[float, float | None]:
+    ends = single.next_update_utc
+    return single.this_update_utc.timestamp(), ends.timestamp() if ends else None
+
+
+def _outdated(single: ocsp.OCSPSingleResponse, now: float) -> bool:
+    """Ran out, begins in the future, or is older than an answer without an end may be."""
+    begins, ends = _times(single)
+    return begins > now + CLOCK_TOLERANCE or now > (begins + LONGEST_OPEN if ends is None else ends)
+
+
+def _worst(singles: tuple[ocsp.OCSPSingleResponse, ...], now: float) -> ocsp.OCSPSingleResponse:
+    """Of several answers about one certificate the one that counts.
+
+    RFC 6960 is silent. A revocation counts before everything, because who checks must not call good what the CA has
+    called revoked; then what is current, "unknown" before "good", the newest.
+    """
+
+    def weight(single: ocsp.OCSPSingleResponse) -> tuple[bool, bool, bool, float]:
+        word = _WORDS[single.certificate_status]
+        return word == "revoked", not _outdated(single, now), word == "unknown", _times(single)[0]
+
+    return max(singles, key=weight)
+
+
+def _critical(response: ocsp.OCSPResponse) -> SignerFault | None:
+    """A critical extension that is not processed here: the answer must not be used (RFC 6960 section 4.4)."""
+    found, why = attempt(lambda: [e.oid.dotted_string for e in response.extensions if e.critical])
+    inner, reason = attempt(lambda: _critical_of_singles(response.tbs_response_bytes))
+    unknown = [oid for oid in (*(found or ()), *(inner or ())) if oid not in _PROCESSED]
+    if found is not None and inner is not None and not unknown:
         return None
-    serial, key = int(leaf.serial or "0", 16), _key_bits(issuer.spki)
+    what = ", ".join(unknown[:4]) or f"they cannot be read: {display(why or reason, 100)}"
+    text = f"the answer has critical extensions that are not known here ({what}): it tells nothing"
+    return "ocsp.unverified", Status.WARN, text, "critical"
+
+
+def _critical_of_singles(tbs: bytes) -> list[str]:
+    """Critical extensions of the single answers, by OID; the library gives them for lone ones only."""
+    at = tlv(tbs, 0)[1]
+    if tbs[at] == 0xA0:  # version
+        at = tlv(tbs, at)[2]
+    at = tlv(tbs, tlv(tbs, at)[2])[2]  # past responderID and producedAt
+    at, end = tlv(tbs, at)[1:]
+    found: list[str] = []
+    for _ in range(MAX_ANSWERS):
+        if at >= end:
+            break
+        parts = _elements(tbs, *tlv(tbs, at)[1:])
+        for tag, start, after in parts[3:]:  # certID, certStatus, thisUpdate, then what may be left out
+            for _, begins, ends in (
+                _elements(tbs, *tlv(tbs, start)[1:]) if tag == 0xA1 and after > start else ()
+            ):
+                _, oid, past = tlv(tbs, begins)
+                if tbs[past] == 0x01 and past < ends and tbs[tlv(tbs, past)[1]]:
+                    found.append(oid_text(tbs[oid:past]))
+        at = tlv(tbs, at)[2]
+    return found
+
+
+def _elements(data: bytes, at: int, end: int) -> list[tuple[int, int, int]]:
+    """Tag, content and end of the elements between two places."""
+    found = []
+    while at < end:
+        found.append(tlv(data, at))
+        at = found[-1][2]
+    return found
+
+
+def _singles(
+    response: ocsp.OCSPResponse, leaf: CertFacts, issuer: CertFacts
+) -> tuple[ocsp.OCSPSingleResponse, ...]:
+    """The answers about `leaf`: their CertID names the issuer by name and key, and the serial (RFC 6960 section 4.1.1)."""
+    if issuer.subject is None or issuer.spki is None:
+        return ()
+    serial, key = int(leaf.serial or "0", 16), key_bits(issuer.spki)
+    found = []
     for _, single in zip(range(MAX_ANSWERS), response.responses, strict=False):
-        digest = _HASHES.get(single.hash_algorithm.name)
+        name, _ = attempt(lambda s=single: s.hash_algorithm.name)  # type: ignore[misc]
+        digest = _HASHES.get(name or "")
         if digest is None or single.serial_number != serial:
             continue
         if single.issuer_key_hash == digest(key) and single.issuer_name_hash == digest(leaf.issuer or b""):
-            return single
-    return None
-
-
-def _key_bits(spki: bytes) -> bytes:
-    """The subjectPublicKey's bits: what a CertID hashes, without algorithm, tag, length and count of unused bits."""
-    at = 1 + (1 if spki[1] < 0x80 else 1 + (spki[1] & 0x7F))
-    at += (
-        2 + spki[at + 1]
-    )  # the algorithm identifier is shorter than 128 bytes for every key that is verified here
-    head = 2 if spki[at + 1] < 0x80 else 2 + (spki[at + 1] & 0x7F)
-    return spki[at + head + 1 :]
-
-
-def _signed(response: ocsp.OCSPResponse, issuer: bytes, now: float) -> str:
-    """ "" where the issuer, or a responder that it appointed (RFC 6960 section 4.2.2.2), signed; else why not."""
-    if _verify(response, facts(issuer)) is Signature.GOOD:
-        return ""
-    why = "the answer is not signed by the certificate's issuer, nor by a responder that it appointed"
-    for cert in response.certificates[:MAX_RESPONDERS]:
-        der = cert.public_bytes(Encoding.DER)
-        responder = facts(der)
-        if _verify(response, responder) is not Signature.GOOD:
-            continue
-        if signature(der, issuer) is not Signature.GOOD or not responder.ocsp_signing:
-            why = f"the answer is signed by {display(responder.subject_text, 100)}, which the issuer did not appoint"
-        elif not (responder.not_before or 0.0) <= now <= (responder.not_after or 0.0):
-            why = f"the responder's certificate ({display(responder.subject_text, 100)}) is out of date"
-        else:
-            return ""
-    return why
-
-
-def _verify(response: ocsp.OCSPResponse, signer: CertFacts) -> Signature:
-    key = public_key(signer)
-    algorithm = response.signature_hash_algorithm
-    parameters: object = None
-    if isinstance(key, rsa.RSAPublicKey):
-        parameters = padding.PKCS1v15()
-    elif isinstance(key, ec.EllipticCurvePublicKey) and algorithm is not None:
-        parameters = ec.ECDSA(algorithm)
-    found, _ = attempt(
-        lambda: verify(key, response.signature, response.tbs_response_bytes, algorithm, parameters)
-    )
-    return found or Signature.UNKNOWN
+            found.append(single)
+    return tuple(found)
 
 
 def _response_status(body: bytes) -> int | None:

@@ -8,41 +8,34 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import TypeAlias
+from dataclasses import dataclass, replace
 
-from cryptography import x509
 from cryptography.x509.ocsp import load_der_ocsp_response
 
 from rules.cert_fields import MAX_TEXT, attempt
-from rules.certificate import CertFacts, Signature, check_signature_bits, facts, public_key, verify
+from rules.certificate import facts
 from rules.display import display
-from rules.failure import LOCAL_CODES, Code, Failure
+from rules.failure import Failure
+from rules.kinds.crl import CrlJudgement, Held, digest_crl, judge_digest, read_crl
+from rules.kinds.document import Fault, answered
 from rules.kinds.http_fetch import (
-    BlockPage,
-    CrlDigest,
     HttpExchange,
-    failure_text,
     header,
     is_html,
-    looks_like_block_page,
-    page_cause,
-    page_text,
+    oddities,
 )
 from rules.kinds.ocsp import OcspJudgement, judge_ocsp, judge_staple, ocsp_get_target, ocsp_request
 from rules.verdict import Status
 
 __all__ = [
-    "CrlJudgement", "OcspJudgement", "Sources", "digest_crl", "expires", "judge_crl", "judge_ocsp", "judge_staple",
+    "CrlJudgement", "Held", "OcspJudgement", "Sources", "digest_crl", "expires", "judge_crl", "judge_ocsp", "judge_staple",
     "ocsp_get_target", "ocsp_request", "sources", "split_url",
 ]  # fmt: skip
 
 MAX_CERTIFICATES = 10  #: certificates of a chain whose sources are read
-CLOCK_TOLERANCE = 300.0  #: seconds by which a document may begin in the future
 
+_HELD = Held()
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
-_Fault: TypeAlias = tuple[str, Status, str, BlockPage | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,28 +95,6 @@ def split_url(url: str) -> tuple[str, int, str] | None:
     return host, 80, target if target.startswith("/") else f"/{target}"
 
 
-@dataclass(frozen=True, slots=True)
-class CrlJudgement:
-    """What one CRL fetch showed. `reachable`: HTTP answered; `valid`: it is a current CRL with its issuer's signature
-    (None: no certificate of that issuer is at hand); `revoked`: those of the serials asked that it lists (hex).
-
-    `status` is a hint for this document alone. `issuer` (Name, DER), dates (Unix time) and `signer` (hex SHA-256 of the
-    SPKI) are the document's where there is one.
-    """
-
-    cause: str
-    status: Status
-    summary: str
-    reachable: bool
-    valid: bool | None = False
-    revoked: tuple[str, ...] = ()
-    page: BlockPage | None = None
-    issuer: bytes | None = None
-    this_update: float | None = None
-    next_update: float | None = None
-    signer: str | None = None
-
-
 def judge_crl(
     exchange: HttpExchange | None,
     failure: Failure | None,
@@ -131,65 +102,42 @@ def judge_crl(
     serials: tuple[str, ...],
     now: float,
     host: str = "",
+    held: Held = _HELD,
 ) -> CrlJudgement:
     """Judge the answer to a CRL fetch: the body where it was kept, otherwise what the recording kept of it.
 
     `issuer_candidates`: certificates (DER) of CAs that may have issued it; `serials`: hex, of certificates that this CA
-    issued. A listed serial counts only under a good signature.
+    issued; `held`: the certificates that name the list. A listed serial counts only under a good signature.
     """
-    if exchange is None or exchange.status is None:
-        if (
-            failure is not None and failure.code in LOCAL_CODES
-        ):  # a fault of this host or of ours blocks nothing
-            cause, why = LOCAL_CODES[failure.code]
-            return CrlJudgement(cause, Status.INCONCLUSIVE, f"no CRL: {why}", reachable=False)
+    found = answered(exchange, failure, host, "crl", "CRL")
+    if isinstance(found, Fault):
         return CrlJudgement(
-            "crl.unreachable", Status.FAIL, f"no CRL: {failure_text(failure)}", reachable=False
+            found.cause,
+            found.status,
+            found.summary,
+            found.reachable,
+            page=found.page,
+            circumstance=found.circumstance,
         )
-    fault = _not_the_document(exchange, failure, host)
-    if fault is not None:
-        cause, status, summary, page = fault
-        return CrlJudgement(cause, status, summary, reachable=True, page=page)
+    exchange = found
     digest = exchange.digest
-    if exchange.body is not None:
-        digest = digest_crl(exchange.body, issuer_candidates, serials)
-    if digest is None and exchange.body is None and exchange.size:
+    document = exchange.long_list or exchange.body
+    if document is not None:
+        digest = digest_crl(document, issuer_candidates, serials)
+    if digest is None and document is None and exchange.size:
         text = "the recording does not hold the document"
         return CrlJudgement("audit.not-recorded", Status.INCONCLUSIVE, text, reachable=True, valid=None)
     if digest is None:
         return CrlJudgement("crl.not-a-crl", Status.FAIL, _what_came(exchange), reachable=True)
-    return _judge_digest(digest, issuer_candidates, serials, now)
+    return _noted(exchange, judge_digest(digest, issuer_candidates, serials, now, held, exchange))
 
 
-def _not_the_document(exchange: HttpExchange, failure: Failure | None, host: str) -> _Fault | None:
-    """Why an HTTP answer is not the document that was asked for; None where it may be."""
-    page = looks_like_block_page(exchange, host)
-    if page is not None:
-        cause = "crl.not-a-crl" if page.kind == "page" else page_cause(page)
-        return cause, Status.FAIL, page_text(page, exchange.status), page
-    if exchange.status != 200:
-        location = display(header(exchange, "location"), 200)
-        if location:
-            return (
-                "http.redirected",
-                Status.FAIL,
-                f"the request is sent elsewhere, to {location} (not followed)",
-                None,
-            )
-        reason = f" {display(exchange.reason, 60)}" if exchange.reason else ""
-        return "http.status", Status.FAIL, f"the host answers HTTP {exchange.status}{reason}", None
-    encoding = header(exchange, "content-encoding").strip().lower()
-    if encoding not in ("", "identity"):
-        text = f"unexpected encoding {display(encoding, 40)}: no compression was asked for, somebody rewrites answers"
-        return "crl.not-a-crl", Status.FAIL, text, None
-    cut = exchange.body is not None and exchange.size > len(exchange.body)
-    if cut or (failure is not None and failure.code is Code.TOO_LARGE):
-        text = f"larger than what is read ({exchange.size} bytes came): not judged"
-        return "crl.too-large", Status.INCONCLUSIVE, text, None
-    if failure is not None:
-        text = f"the document did not come whole ({exchange.size} bytes): {failure_text(failure)}"
-        return "crl.unreachable", Status.FAIL, text, None
-    return None
+def _noted(exchange: HttpExchange, judged: CrlJudgement) -> CrlJudgement:
+    """A good list in an answer whose header only lenient readers take: said, and no failure."""
+    odd = oddities(exchange)
+    if not odd or judged.status is not Status.PASS:
+        return judged
+    return replace(judged, cause="http.odd-header", status=Status.NOTICE, summary=f"{judged.summary}; {odd}")
 
 
 def _what_came(exchange: HttpExchange) -> str:
@@ -202,113 +150,16 @@ def _what_came(exchange: HttpExchange) -> str:
     return f"what came is no CRL: {exchange.size or len(body)} bytes{called}{start}"
 
 
-def digest_crl(body: bytes, issuers: tuple[bytes, ...], serials: tuple[str, ...]) -> CrlDigest | None:
-    """The facts of a CRL that judgements ask for; None where `body` is none. Never raises.
-
-    `signer` is set when a CA of `issuers` that bears the CRL's name and may sign CRLs (RFC 5280 section 4.2.1.3) made the
-    signature. SHA-1 counts here: nobody can choose both the old and the new list.
-    """
-    return attempt(lambda: _digest(body, issuers, serials))[0]
-
-
-def _digest(body: bytes, issuers: tuple[bytes, ...], serials: tuple[str, ...]) -> CrlDigest:
-    crl, name = _crl(body)
-    until = crl.next_update_utc
-    signer = next((c.spki_sha256 for c in _of_name(issuers, name) if _signed(body, c)), None)
-    listed = tuple(s for s in serials if _lists(body, s))
-    return CrlDigest(
-        name, crl.last_update_utc.timestamp(), until.timestamp() if until else None, signer, listed, serials
-    )
-
-
-@lru_cache(maxsize=32)
-def _crl(body: bytes) -> tuple[x509.CertificateRevocationList, bytes]:
-    """The list and its issuer's Name. One list is asked about by every chain that names it, and is read once."""
-    crl = x509.load_der_x509_crl(body)
-    check_signature_bits(body)
-    return crl, crl.issuer.public_bytes()
-
-
-@lru_cache(maxsize=8192)
-def _lists(body: bytes, serial: str) -> bool:
-    return _crl(body)[0].get_revoked_certificate_by_serial_number(int(serial, 16)) is not None
-
-
-def _of_name(issuers: tuple[bytes, ...], name: bytes) -> tuple[CertFacts, ...]:
-    return tuple(
-        c for c in map(facts, issuers) if c.subject == name and c.may_sign_crls is not False and c.is_ca
-    )
-
-
-@lru_cache(maxsize=256)
-def _signed(body: bytes, issuer: CertFacts) -> bool:
-    """Whether the issuer's key made the signature on the list."""
-    crl, _ = _crl(body)
-    found, _ = attempt(
-        lambda: verify(
-            public_key(issuer),
-            crl.signature,
-            crl.tbs_certlist_bytes,
-            crl.signature_hash_algorithm,
-            crl.signature_algorithm_parameters,
-        )
-    )
-    return found in (Signature.GOOD, Signature.WEAK)
-
-
-def _judge_digest(
-    digest: CrlDigest, issuers: tuple[bytes, ...], serials: tuple[str, ...], now: float
-) -> CrlJudgement:
-    named = _of_name(issuers, digest.issuer)
-    keys = {cert.spki_sha256 for cert in named}
-    signed = digest.signer is not None and (digest.signer in keys or not keys)
-    listed = tuple(s for s in serials if s in digest.revoked)
-    late = digest.next_update is not None and now > digest.next_update
-    early = digest.this_update > now + CLOCK_TOLERANCE
-    fresh = not late and not early
-    name = _issuer_text(named, digest.issuer)
-    cause, status, summary = "ok", Status.PASS, f"a current CRL of {name}, signed by it"
-    if keys and not signed:
-        cause, status = "crl.bad-signature", Status.FAIL
-        summary = f"the CRL bears the name of {name} and is not signed by its key"
-    elif signed and listed:
-        cause, status = "crl.revoked", Status.FAIL
-        summary = f"{name} has revoked the certificate with serial {', '.join(listed[:3])}"
-    elif not fresh:
-        cause, status = "crl.stale", Status.FAIL if late else Status.WARN
-        summary = f"the CRL of {name} " + (
-            "ran out: an old copy is served" if late else "begins in the future"
-        )
-    elif not signed:
-        cause, status = "crl.unverified", Status.NOTICE
-        summary = f"a current CRL of {name}; no certificate of that CA is at hand to check its signature"
-    elif not set(serials) <= set(digest.asked):
-        cause, status = "audit.not-recorded", Status.INCONCLUSIVE
-        summary = "the recording does not tell whether these certificates are revoked"
-    valid = None if not signed and not keys else signed and fresh
-    return CrlJudgement(
-        cause, status, summary, True, valid, listed if signed else (), None,
-        digest.issuer, digest.this_update, digest.next_update, digest.signer if signed else None,
-    )  # fmt: skip
-
-
-def _issuer_text(named: tuple[CertFacts, ...], name: bytes) -> str:
-    if named:
-        return display(named[0].subject_cn or named[0].subject_text, 100)
-    parsed, _ = attempt(lambda: x509.Name.from_bytes(name).rfc4514_string())
-    return display(parsed or "an unnamed issuer", 100)
-
-
 def expires(exchange: HttpExchange, *, ocsp: bool = False) -> float | None:
     """When a list or an answer runs out (nextUpdate, Unix time); None where it is none or says no time. Never raises."""
     if exchange.digest is not None:
         return exchange.digest.next_update
-    body = exchange.body
+    body = exchange.long_list or exchange.body
     if body is None or exchange.status != 200:
         return None
     until = (
-        attempt(lambda: load_der_ocsp_response(body).next_update_utc)[0]
+        attempt(lambda: load_der_ocsp_response(exchange.body or b"").next_update_utc)[0]
         if ocsp
-        else attempt(lambda: _crl(body)[0].next_update_utc)[0]
+        else attempt(lambda: read_crl(body)[0].next_update_utc)[0]
     )
     return until.timestamp() if until is not None else None

@@ -81,7 +81,9 @@ class Servers:
             service.stop()
 
 
-def audit(servers: Servers, endpoints: int, service_every: int = 1, network: int | None = None) -> Run:
+def audit(
+    servers: Servers, endpoints: int, service_every: int = 1, network: int | None = None, root: Path = ROOT
+) -> Run:
     """`wayclear audit --pace fast` of this many endpoints; BenchError unless it judged them."""
     rules, out = servers.directory / f"rules-{endpoints}.toml", servers.directory / "report.json"
     write_rules(rules, endpoints, service_every)
@@ -92,7 +94,7 @@ def audit(servers: Servers, endpoints: int, service_every: int = 1, network: int
     begun = time.monotonic()
     with log.open("wb") as said:
         process = subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, stdout=said, stderr=said, cwd=ROOT, env=environment(),
+            argv, stdin=subprocess.DEVNULL, stdout=said, stderr=said, cwd=root, env=environment(),
             preexec_fn=prepare(network), pass_fds=() if network is None else (network,),  # noqa: PLW1509  # a namespace is entered between fork and exec
         )  # fmt: skip
         _, status, usage = os.wait4(process.pid, 0)

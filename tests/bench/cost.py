@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.bench.exporter import Exporter
 from tests.bench.figures import Chapter, Figure, Pair
-from tests.bench.namespace import BenchError, Service, cpu_seconds
+from tests.bench.namespace import ROOT, BenchError, Service, cpu_seconds
 from tests.bench.population import endpoint_address, host_name, server_address
 from tests.pki import KeyKind
 
@@ -39,10 +39,11 @@ class Size:
 class Side:
     """Our side's process on one kind of event loop."""
 
-    def __init__(self, loop: str, directory: Path) -> None:
+    def __init__(self, loop: str, directory: Path, root: Path = ROOT, name: str = "prober") -> None:
+        """`root`: the checkout whose program it is; `name`: of its log."""
         self.loop = loop
         argv = [sys.executable, "-m", "tests.bench.prober", loop, str(directory)]
-        self._service = Service(argv, directory / f"prober-{loop}.log", "ready", pipe=True)
+        self._service = Service(argv, directory / f"{name}-{loop}.log", "ready", pipe=True, root=root)
 
     def cost(self, **command: object) -> float:
         """CPU seconds for a command; BenchError unless every probe came to the cause "ok"."""

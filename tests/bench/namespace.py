@@ -24,8 +24,8 @@ class BenchError(Exception):
     """The bench could not measure; says what was tried and what happened."""
 
 
-def enter(argv: Sequence[str]) -> int | None:
-    """Start this program again in namespaces of its own and wait for it; None when it is inside already.
+def enter(argv: Sequence[str], module: str = "tests.bench") -> int | None:
+    """Start this program (`module`) again in namespaces of its own and wait for it; None when it is inside already.
 
     Without root the namespaces belong to a user namespace. Everything ends with them.
     """
@@ -33,7 +33,7 @@ def enter(argv: Sequence[str]) -> int | None:
         return None
     flags = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
     flags += [] if os.getuid() == 0 else ["--user", "--map-root-user"]
-    command = ["unshare", *flags, sys.executable, "-m", "tests.bench", *argv]
+    command = ["unshare", *flags, sys.executable, "-m", module, *argv]
     return subprocess.run(command, cwd=ROOT, env=os.environ | {INSIDE: "1"}, check=False).returncode
 
 
@@ -95,12 +95,14 @@ class Service:
         *,
         pipe: bool = False,
         keep: tuple[int, ...] = (),
+        root: Path = ROOT,
     ) -> None:
+        """`root`: the checkout whose program it is."""
         stdin = subprocess.PIPE if pipe else subprocess.DEVNULL
         self._log = log
         with log.open("wb") as out:
             self.process = subprocess.Popen(
-                argv, stdin=stdin, stdout=out, stderr=subprocess.STDOUT, cwd=ROOT, env=environment(),
+                argv, stdin=stdin, stdout=out, stderr=subprocess.STDOUT, cwd=root, env=environment(),
                 preexec_fn=prepare(network),  # noqa: PLW1509  # a namespace is entered between fork and exec
                 pass_fds=keep if network is None else (*keep, network),
             )  # fmt: skip

@@ -12,6 +12,7 @@ from rules.kinds.dns_chain import DnsAnswer, DnsQuestion
 from rules.kinds.http_fetch import HttpFetch
 from rules.kinds.os_lookup import OsAnswer, OsLookup
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
+from rules.kinds.trust_store import TrustLookup, TrustRoots
 from rules.observation import Observation
 from tests.exporters import samples
 from tests.rules.script import wanting
@@ -122,3 +123,23 @@ def test_what_two_lines_tell_is_told_once() -> None:
     assert told_once([("expected", key), ("served", key)]) == [("expected", key), ("served", key)]
     assert told_once([("source", key), ("from", key)]) == [("source", key)]
     assert told_once([found[0], found[0]]) == [found[0]]
+
+
+def test_where_the_roots_were_read_and_how_old_they_are() -> None:
+    roots = TrustRoots((b"a",), (), 1_780_000_000.0, 1e300, "certifi", "/etc/ssl/certs")
+    text = outcome(Observation(TrustLookup(b"0"), 0.0, 0.1, None, roots))
+    assert text.startswith(
+        "1 in the public list (certifi, of 2026-05-28), 0 in the system's store (/etc/ssl/certs)"
+    )
+
+
+def test_what_else_was_seen_of_a_host_an_answer_and_a_handshake() -> None:
+    assert "validated" in outcome(
+        Observation(
+            DnsQuestion("192.0.2.53", "a.example", "A"), 0.0, 0.1, None, DnsAnswer("NOERROR", ad=True)
+        )
+    )
+    shake = TlsHandshake("192.0.2.1", 443, "a.example")
+    assert "stapled OCSP answer of 5 bytes" in outcome(
+        Observation(shake, 0.0, 0.1, None, TlsFacts(0.1, version="TLSv1.2", staple=b"12345"))
+    )

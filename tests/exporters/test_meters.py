@@ -53,6 +53,7 @@ def busy() -> Meters:
     meters.in_flight(3)
     meters.reload(True, NOW)
     meters.web_config(True, NOW)
+    meters.sign_ins({"password": 3, "unreadable": 0, "blocked": 1, "certificate": 2})
     meters.history(True, 4, 8192)
     meters.snapshot(NOW)
     meters.rendered(1, 2)

@@ -23,10 +23,11 @@ from probe.files import parse_toml
 from probe.http_reader import ResponseReader
 from probe.kinds import tls_handshake
 from probe.limits import Limits
-from probe.network import Datagrams, Stream
+from probe.network import Datagrams, Stream, Unconnected
 from probe.rulefiles import check
 from probe.tenant import read as read_tenant
 from rules.certificate import covers_name, facts, signature
+from rules.der import element
 from rules.display import display
 from rules.failure import Code
 from rules.fields import BadFile
@@ -144,6 +145,10 @@ class _Replayed:
         """TLS has none."""
         raise NotImplementedError
 
+    async def unconnected(self, address: str, port: int) -> Unconnected:
+        """Nor any of these."""
+        raise NotImplementedError
+
 
 def _tls_seeds() -> list[bytes]:
     served = chain("Microsoft TLS G2 RSA CA OCSP 04")
@@ -194,23 +199,25 @@ def _chain_is_judged(served: tuple[bytes, ...]) -> None:
 
 
 def feed_certificate(case: tuple[bytes, bytes]) -> None:
-    """As the leaf it is genuine only unchanged; as an issuer it is read or not, and never makes a foreign leaf genuine."""
+    """As the leaf it is genuine only where what was signed is unchanged (bytes may follow it); as an issuer it is read or not,
+    and never makes a foreign leaf genuine."""
     original, data = case
     found = facts(data)
     covers_name(found, HOST)
     (leaf, *above) = next(c for c in _chains() if original in c)
     if data != leaf:
         verdict = judge_chain((data, *above), (), PUBLIC, CAS, NOW).verdict
-        assert verdict not in ("genuine", "issuer-unexpected") or facts(data).spki_sha256 in _keys(original)
+        ours = {_signed(one) for made in _chains() for one in made}
+        assert verdict not in ("genuine", "issuer-unexpected") or _signed(data) in ours
     _chain_is_judged((data,))
     _chain_is_judged((leaf, data, *above))
     signature(leaf, data)
     signature(data, leaf)
 
 
-def _keys(original: bytes) -> set[str | None]:
-    """An issuer's certificate in the leaf's place is genuine as what it is: signed by those above it."""
-    return {facts(der).spki_sha256 for one in _chains() for der in one[1:]} if original else set()
+def _signed(der: bytes) -> bytes:
+    """What the issuer signed. An issuer's certificate in the leaf's place is genuine as what it is."""
+    return next(element(der, 0).children()).raw
 
 
 # --- revocation ----------------------------------------------------------------------------------------------------

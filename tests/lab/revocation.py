@@ -12,7 +12,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509 import ocsp
 
 from tests.lab.pki import AUTHORITIES, G2, Authority, Pki, derived_key
+from tests.lab.revocation_forms import EXTENSIONS, delegated, formed, printable, several
 
+OCSP_TYPE = "application/ocsp-response"
 HOUR = datetime.timedelta(hours=1)
 LARGE_CRL_ENTRIES = 4_000  # makes about 88 KiB: over the 64 KiB that a report keeps of a body
 
@@ -23,6 +25,7 @@ class Document:
 
     body: bytes
     media_type: str
+    headers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,15 @@ class Flaws:
     ocsp_unknown: bool = False
     ocsp_bad_signature: bool = False
     ocsp_unauthorized: bool = False
+    form: str = ""  # of the CRLs of the CAs in `formed`: "name" or a key of revocation_forms.EXTENSIONS
+    formed: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ()  # lines that come with every CRL and OCSP answer
+    ocsp_form: str = (
+        ""  # who signs and how: "pss", "ecdsa", "no-certificate", "expired", ...; "good-and-revoked"
+    )
+    ocsp_revoked: tuple[int, ...] = ()  # serial numbers that only OCSP answers call revoked
+    ocsp_stale: bool = False
+    rekeyed: tuple[str, ...] = ()  # CAs whose CRL is signed by another key of theirs, and says so
 
 
 def crl(pki: Pki, authority: Authority, url: str, flaws: Flaws, entries: int = 3) -> bytes:
@@ -42,16 +54,20 @@ def crl(pki: Pki, authority: Authority, url: str, flaws: Flaws, entries: int = 3
     stale, forged = authority.name in flaws.stale, authority.name in flaws.forged
     begins = pki.now - (9 * 24 * HOUR if stale else 24 * HOUR)
     ends = pki.now - 24 * HOUR if stale else pki.now + 7 * 24 * HOUR
-    public = derived_key(authority.label).public_key()
+    odd = authority.name in flaws.rekeyed
+    public = derived_key("another key of it" if odd else authority.label).public_key()
+    form = flaws.form if authority.name in flaws.formed else ""
     builder = (
         x509.CertificateRevocationListBuilder()
-        .issuer_name(authority.subject)
+        .issuer_name(printable(authority.subject) if form == "name" else authority.subject)
         .last_update(begins)
         .next_update(ends)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(public), critical=False)
         .add_extension(x509.CRLNumber(4711), critical=False)
     )
-    if "partition/" in url:
+    if form in EXTENSIONS:
+        builder = formed(builder, form, url, flaws.revoked)
+    if "partition/" in url and form not in _POINTS:
         point = x509.IssuingDistributionPoint(
             full_name=[x509.UniformResourceIdentifier(url)],
             relative_name=None,
@@ -62,11 +78,16 @@ def crl(pki: Pki, authority: Authority, url: str, flaws: Flaws, entries: int = 3
             only_contains_attribute_certs=False,
         )
         builder = builder.add_extension(point, critical=True)
-    for serial in (*flaws.revoked, *range(1_000_000, 1_000_000 + entries)):
+    revoked = () if form in ("delta", "indirect") else flaws.revoked
+    for serial in (*revoked, *range(1_000_000, 1_000_000 + entries)):
         entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(begins)
         builder = builder.add_revoked_certificate(entry.build())
-    key = derived_key("somebody else" if forged else authority.label)
+    key = derived_key("another key of it" if odd else "somebody else" if forged else authority.label)
     return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+
+
+#: Forms that bring an IssuingDistributionPoint of their own.
+_POINTS = frozenset(EXTENSIONS) - {"delta", "critical"}
 
 
 class Library:
@@ -96,7 +117,7 @@ class Library:
             if urllib.parse.unquote(url).lower() == wanted:
                 large = authority.name == G2
                 body = crl(self.pki, authority, url, self.flaws, LARGE_CRL_ENTRIES if large else 3)
-                return Document(body, "application/pkix-crl")
+                return Document(body, "application/pkix-crl", self.flaws.headers)
         for url, (name, issuer) in self._issuers.items():
             if urllib.parse.unquote(url).lower() == wanted:
                 der = self.pki.ca(name, issuer).public_bytes(serialization.Encoding.DER)
@@ -131,29 +152,49 @@ class Responder:
             return _unsuccessful(ocsp.OCSPResponseStatus.MALFORMED_REQUEST)
         if authority is None or self.flaws.ocsp_unauthorized:
             return _unsuccessful(ocsp.OCSPResponseStatus.UNAUTHORIZED)
-        revoked = request.serial_number in self.flaws.revoked
+        form = self.flaws.ocsp_form
+        revoked = request.serial_number in (*self.flaws.revoked, *self.flaws.ocsp_revoked)
         status = ocsp.OCSPCertStatus.GOOD
         if revoked:
             status = ocsp.OCSPCertStatus.REVOKED
         elif self.flaws.ocsp_unknown:
             status = ocsp.OCSPCertStatus.UNKNOWN
-        builder = ocsp.OCSPResponseBuilder().add_response_by_hash(
+        if form == "good-and-revoked" and revoked:
+            both = [self._answer(authority, request, s) for s in (ocsp.OCSPCertStatus.GOOD, status)]
+            both_said = several([b.sign(derived_key(authority.label), hashes.SHA256()) for b in both],
+                           derived_key(authority.label))  # fmt: skip
+            return Document(both_said, OCSP_TYPE, self.flaws.headers)
+        if form and form != "good-and-revoked":
+            builder = self._builder(request, status)
+            return Document(delegated(self.pki, authority, builder, form), OCSP_TYPE, self.flaws.headers)
+        made = self._answer(authority, request, status).sign(derived_key(authority.label), hashes.SHA256())
+        body = bytearray(made.public_bytes(serialization.Encoding.DER))
+        if self.flaws.ocsp_bad_signature:
+            body[-1] ^= 1  # the last byte is the signature's: no certificates follow
+        return Document(bytes(body), OCSP_TYPE, self.flaws.headers)
+
+    def _answer(
+        self, authority: Authority, request: ocsp.OCSPRequest, status: ocsp.OCSPCertStatus
+    ) -> ocsp.OCSPResponseBuilder:
+        """An answer that the CA itself will sign."""
+        return self._builder(request, status).responder_id(
+            ocsp.OCSPResponderEncoding.HASH, self.pki.ca(authority.name)
+        )
+
+    def _builder(self, request: ocsp.OCSPRequest, status: ocsp.OCSPCertStatus) -> ocsp.OCSPResponseBuilder:
+        revoked = status is ocsp.OCSPCertStatus.REVOKED
+        late = 96 * HOUR if self.flaws.ocsp_stale else 0 * HOUR
+        return ocsp.OCSPResponseBuilder().add_response_by_hash(
             issuer_name_hash=request.issuer_name_hash,
             issuer_key_hash=request.issuer_key_hash,
             serial_number=request.serial_number,
             algorithm=request.hash_algorithm,
             cert_status=status,
-            this_update=self.pki.now - HOUR,
-            next_update=self.pki.now + 72 * HOUR,
+            this_update=self.pki.now - HOUR - late,
+            next_update=self.pki.now + 72 * HOUR - late,
             revocation_time=self.pki.now - 48 * HOUR if revoked else None,
             revocation_reason=x509.ReasonFlags.key_compromise if revoked else None,
         )
-        builder = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, self.pki.ca(authority.name))
-        made = builder.sign(derived_key(authority.label), hashes.SHA256())
-        body = bytearray(made.public_bytes(serialization.Encoding.DER))
-        if self.flaws.ocsp_bad_signature:
-            body[-1] ^= 1  # the last byte is the signature's: no certificates follow
-        return Document(bytes(body), "application/ocsp-response")
 
 
 def _unsuccessful(status: ocsp.OCSPResponseStatus) -> Document:

@@ -8,13 +8,14 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.lab import pki, plan
 from tests.lab.audit_files import current_pki
 from tests.lab.lab import ROOT, Lab
-from tests.lab.plan import Interceptor, Plan, Resolver
+from tests.lab.plan import UPSTREAM, Interceptor, Plan, Resolver
 from tests.lab.world import TENANT
 
 pytestmark = pytest.mark.lab
@@ -223,7 +224,7 @@ class TestFirewall:
 
 
 class TestResolvers:
-    def rules(self, *rules: dict[str, str]) -> Plan:
+    def rules(self, *rules: dict[str, Any]) -> Plan:
         return Plan(resolvers=[Resolver(behaviour={"rules": list(rules)})])
 
     def test_truncation_sends_dig_to_tcp(self) -> None:
@@ -243,6 +244,21 @@ class TestResolvers:
     def test_junk_does_not_replace_the_answer(self) -> None:
         with Lab(self.rules({"do": "junk"})) as lab:
             assert "20.50." in dig(lab, "+short", BOOTSTRAP)
+
+    def test_what_a_resolver_says_of_its_answers(self) -> None:
+        blocked = {"under": RELAY, "do": "rcode", "rcode": "NXDOMAIN", "ede": [[15, "by policy"]]}
+        private = {"under": LOGIN, "do": "rcode", "rcode": "NXDOMAIN", "zone": "privatelink.example"}
+        bare = {"under": BOOTSTRAP, "do": "no-question"}
+        with Lab(self.rules(blocked, private, bare)) as lab:
+            assert "EDE: 15 (Blocked): (by policy)" in dig(lab, RELAY)
+            assert re.search(r"privatelink\.example\.\s+\d+\s+IN\s+SOA", dig(lab, LOGIN))
+            assert "QUERY: 0, ANSWER: 5" in dig(lab, BOOTSTRAP)
+
+    def test_a_resolver_that_answers_from_another_address(self) -> None:
+        plan = Plan(resolvers=[Resolver(behaviour={"rules": [], "answer_from": UPSTREAM})])
+        with Lab(plan) as lab:
+            assert "no servers could be reached" in dig(lab, BOOTSTRAP)  # its socket is connected as well
+            assert "20.50." in dig(lab, "+tcp", BOOTSTRAP)
 
     def test_dns64_makes_addresses_that_work(self) -> None:
         with Lab(Plan(dns64=True, ipv4="absent", resolvers=[Resolver("2a02:810:53::53")])) as lab:

@@ -94,6 +94,23 @@ def test_what_it_settles_on_is_what_the_audit_says(name: str) -> None:
         assert told == [("connector", scenario.answer)], "the first answer is told, and nothing changed since"
 
 
+def test_a_server_that_requires_a_client_certificate_is_a_success_in_the_metrics() -> None:
+    plan = Plan()
+    next(s for s in SCENARIOS if s.name == "client-certificate-required").spoil(plan)
+    with Lab(plan) as lab:
+        daemon = serve(lab, schedule=QUICKER)
+        daemon.ready()
+        rounds(daemon, 1)
+        for host in (lab.plan.world.hosts[BOOTSTRAP], *lab.plan.world.matching(".renewtrust.msappproxy.net")):
+            assert daemon.value("wayclear_check_success", target=host.name, check="tls") == 1
+            assert "probe_success 1" in daemon.get(f"/probe?target={host.name}:443").text
+            assert daemon.value("wayclear_target_addresses", target=host.name, state="ok") == len(
+                host.addresses
+            )
+        assert daemon.value("wayclear_probe_failures_total", rule_group="service") == 0
+        assert daemon.value("wayclear_connector_can_live") == 1
+
+
 @pytest.mark.parametrize("closed", ["the service", "name resolution"])
 def test_what_was_closed_at_the_start_is_known_whole_after_its_repair(closed: str) -> None:
     """Installed before the firewall is opened, or booted before the resolver: afterwards nothing remains untested."""

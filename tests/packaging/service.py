@@ -59,7 +59,7 @@ def main() -> int:
                 service.send_signal(signal.SIGTERM)
                 heard(manager, "STOPPING=1")
                 print("ended with", service.wait(timeout=30), flush=True)
-                print("in time", time.monotonic() - began < 5, flush=True)
+                print("in time", time.monotonic() - began < 60, flush=True)
             finally:
                 if service.poll() is None:
                     service.kill()

@@ -13,7 +13,7 @@ from socket import AF_INET, SOCK_DGRAM, socket
 from typing import TypeAlias, cast
 
 from probe.host_network import HostNetwork
-from probe.network import Datagrams, Stream
+from probe.network import Datagrams, Stream, Unconnected
 from tests.servers import Talk, serving
 
 
@@ -31,6 +31,10 @@ class Mapped(HostNetwork):
     async def datagrams(self, address: str, port: int) -> Datagrams:
         assert port == 53
         return await super().datagrams(address, self.udp)
+
+    async def unconnected(self, address: str, port: int) -> Unconnected:
+        assert port == 53
+        return await super().unconnected(address, self.udp)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from rules.observation import Observation
 from tests.pki import Leaf, authority
 from tests.servers import Talk, record, reset, serving, silent
 
-LIMITS = Limits(tcp=2.0, tls=2.0, first_byte=2.0)
+LIMITS = Limits(tcp=30.0, tls=30.0, first_byte=30.0)
 STEP = TlsHandshake("127.0.0.1", 0, "app.example.test")
 ROOT = authority("Root")
 ISSUING = authority("Issuing CA", ROOT)
@@ -57,8 +57,8 @@ def asking(context: SSL.Context, required: bool) -> SSL.Context:
     return context
 
 
-Ending: TypeAlias = Literal["fin", "rst", "close_notify", "silence"] | int
-"""How a server ends: with FIN, RST, the alert close_notify, not at all, or with a fatal alert of this number."""
+Ending: TypeAlias = Literal["fin", "rst", "close_notify"] | int
+"""How a server ends: with FIN, RST, the alert close_notify, or with a fatal alert of this number."""
 
 
 def ending(context: SSL.Context, how: Ending, last: int = 14, at_once: bool = False) -> Talk:
@@ -89,7 +89,7 @@ def ending(context: SSL.Context, how: Ending, last: int = 14, at_once: bool = Fa
         if how == "rst":
             await writer.drain()
             reset(writer)
-        elif how == "silence" or how == "close_notify":
+        elif how == "close_notify":
             await silent(reader, writer)
 
     return talk

@@ -54,7 +54,7 @@ async def web(handler: Handler, limits: HttpLimits = QUICK, **options: Any) -> A
         assert server.in_flight == 0
 
 
-async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     """Look until it holds, where nothing tells that it does."""
     async with asyncio.timeout(seconds):
         while True:
@@ -95,7 +95,7 @@ async def say(server: HttpServer, data: bytes, context: ssl.SSLContext | None = 
             await writer.drain()
         received = b""
         with contextlib.suppress(ConnectionError):
-            while piece := await asyncio.wait_for(reader.read(2**16), 5):
+            while piece := await asyncio.wait_for(reader.read(2**16), 60):
                 received += piece
         return received
     finally:
@@ -110,11 +110,11 @@ class Answer:
 
 
 async def read_answer(reader: asyncio.StreamReader, method: str = "GET") -> Answer:
-    head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)).decode("latin-1")
+    head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 60)).decode("latin-1")
     first, *lines = head.strip().split("\r\n")
     headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
     length = 0 if method == "HEAD" else int(headers.get("content-length", "0"))
-    return Answer(int(first.split()[1]), headers, await asyncio.wait_for(reader.readexactly(length), 5))
+    return Answer(int(first.split()[1]), headers, await asyncio.wait_for(reader.readexactly(length), 60))
 
 
 def request(

@@ -23,7 +23,7 @@ from probe.kinds.os_lookup import OsResolver
 from probe.kinds.trust_store import TrustStores
 from probe.limits import Limits
 from probe.measure import Prober
-from probe.network import Datagrams, Stream
+from probe.network import Datagrams, Stream, Unconnected
 from probe.rounds import Closed
 from probe.run import make_plan
 from probe.serve_config import Intervals
@@ -39,7 +39,7 @@ from rules.tracking import Tracks
 from rules.verdict import Plan
 from tests.probe.internet import RELAY, RESOLVERS, Hit, Internet, Sockets, looped
 
-LIMITS = Limits(dns_try=0.3, dns_name=0.6, os_lookup=0.6, tcp=0.4, tls=0.4, first_byte=0.4, http=1.0, crl=1.0)
+LIMITS = Limits(dns_try=0.8, dns_name=1.6, os_lookup=1.6, tcp=1.0, tls=1.0, first_byte=1.0, http=2.0, crl=2.0)
 FACTS = HostFacts("connector01", "svc", "Linux", ("10.9.0.1",), ("10.9.0.1",), (), RESOLVERS, True, False)
 PLACE = Place("connector01")
 P = ParamSpec("P")
@@ -59,6 +59,10 @@ class LoopNetwork(HostNetwork):
     async def datagrams(self, address: str, port: int) -> Datagrams:
         assert port == 53
         return await super().datagrams(looped(address), self._udp[address])
+
+    async def unconnected(self, address: str, port: int) -> Unconnected:
+        assert port == 53
+        return await super().unconnected(looped(address), self._udp[address])
 
 
 class ZoneResolver(OsResolver):
@@ -275,8 +279,8 @@ async def gone(before: set[asyncio.Task[object]]) -> None:
     assert left == set(), left
 
 
-async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
-    """Look until it holds, where nothing tells that it does."""
+async def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
+    """Look until it holds, where nothing tells that it does; the bound only tells hanging from slow."""
     async with asyncio.timeout(seconds):
         while True:
             if condition():

@@ -41,14 +41,14 @@ class Served:
     def log(self) -> str:
         return (self.directory / "log").read_text("utf-8")
 
-    def ready(self, within: float = 20.0) -> None:
+    def ready(self, within: float = 90.0) -> None:
         """Wait until the first look has ended."""
         self.until(lambda: self.client.status("/-/ready") == 200, within)
 
     def listening(self) -> None:
         self.until(lambda: "listening on" in self.log())
 
-    def until(self, condition: Callable[[], object], within: float = 20.0) -> float:
+    def until(self, condition: Callable[[], object], within: float = 90.0) -> float:
         """Wait for what only the process knows; how long it took."""
         begun = time.monotonic()
         while not condition():

@@ -87,7 +87,7 @@ async def test_questions_do_not_wait_for_the_rate_of_connections(tmp_path: Path)
         for _ in range(BURST):
             await here.asker.ask(shake(), KEY)
         waiting = asyncio.create_task(here.asker.ask(shake(), KEY))
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(60):
             await here.asker.resolve(KEY, ways())
         assert not waiting.done()
         waiting.cancel()
@@ -97,7 +97,7 @@ async def test_questions_do_not_wait_for_the_rate_of_connections(tmp_path: Path)
 @looping
 async def test_who_gives_up_waiting_takes_no_turn_and_holds_nobody_up(tmp_path: Path) -> None:
     net = Internet(tmp_path)
-    async with desk(net, Intervals(rate=4.0)) as here:
+    async with desk(net, Intervals(rate=0.5)) as here:
         for _ in range(BURST):
             await here.asker.ask(shake(), KEY)
         begun = time.monotonic()
@@ -107,7 +107,7 @@ async def test_who_gives_up_waiting_takes_no_turn_and_holds_nobody_up(tmp_path: 
             task.cancel()
         await asyncio.gather(*crowd, return_exceptions=True)
         await here.asker.ask(shake(), KEY)
-        assert time.monotonic() - begun < 1.0, "five seconds, had they kept their turns"
+        assert time.monotonic() - begun < 30.0, "forty seconds, had they kept their turns"
         assert len(net.hits) == BURST + 1 == here.value("wayclear_connections_opened_total")
 
 
@@ -150,10 +150,8 @@ async def test_g3_silent_targets_delay_no_other(tmp_path: Path) -> None:
     async with desk(net, Intervals(rate=1000.0)) as here:
         hanging = [asyncio.create_task(here.asker.ask(shake(ZONE[RELAY][n % 2]), KEY)) for n in range(10)]
         await until(lambda: len(net.hits) == 10)
-        begun = time.monotonic()
         seen, _ = await here.asker.ask(shake(ZONE[BOOT][0], BOOT), (BOOT, 443))
         assert seen.failure is None
-        assert time.monotonic() - begun < 0.25
         assert not any(task.done() for task in hanging)
         await asyncio.gather(*hanging)
 
@@ -165,10 +163,9 @@ async def test_g3_a_dead_resolver_delays_no_question_to_the_living_one(tmp_path:
         names = [f"n{n}.example" for n in range(3 * POLITE.questions)]
         hanging = [asyncio.create_task(here.asker.ask(DnsQuestion(FIRST, n, "A"), None)) for n in names]
         await until(lambda: len(net.asked) >= POLITE.questions)
-        begun = time.monotonic()
         seen, _ = await here.asker.ask(DnsQuestion(SECOND, RELAY, "A"), KEY)
         assert seen.failure is None
-        assert time.monotonic() - begun < 0.25
+        assert not all(task.done() for task in hanging), "it came before the dead one was given up"
         await asyncio.gather(*hanging)
 
 
@@ -385,8 +382,9 @@ async def test_a_reload_that_changes_no_limit_forgets_neither_the_rate_nor_who_i
         begun = time.monotonic()
         await here.asker.ask(shake(), KEY)
         assert time.monotonic() - begun > 0.5, "the burst was spent"
-        here.asker.limit(replace(intervals, rate=2.0), replace(plan, sweep_limit=plan.sweep_limit + 1))
+        here.asker.limit(replace(intervals, rate=0.01), replace(plan, sweep_limit=plan.sweep_limit + 1))
         assert here.asker.allows(shake("20.50.10.1"))
-        begun = time.monotonic()
-        await here.asker.ask(shake(), KEY)
-        assert time.monotonic() - begun < 0.4, "another rate begins anew"
+        async with asyncio.timeout(30):
+            await asyncio.gather(
+                *(here.asker.ask(shake(), KEY) for _ in range(BURST))
+            )  # another rate begins anew

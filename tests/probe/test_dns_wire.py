@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import struct
 from dataclasses import replace
 from ipaddress import IPv6Address
 
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 
 from probe import dns_wire
 from rules.kinds.dns_chain import Record
-from tests.probe.dns_servers import Asked, a_record, alias, opt
+from tests.probe.dns_servers import Asked, a_record, alias, opt, wire_name
 
 ASKED = dns_wire.question("a.test", "A")
 LABEL = st.text("abcdefghijklmnopqrstuvwxyz0123456789-_", min_size=1, max_size=12)
@@ -152,7 +153,7 @@ def test_a_walk_ends_at_its_caps() -> None:
 
 
 def test_options_up_to_the_limit_and_several_errors() -> None:
-    errors = b"".join(b"\0\x0f\0\5" + bytes([0, code]) + b"why" for code in (0, 18, 200, 4, 5))
+    errors = b"".join(b"\0\x0f\0\5" + bytes([0, code]) + b"why" for code in (0, 18, 200, 4, 4))
     filler = b"\xfd\xe9\0\0" * 95
     base = Asked(dns_wire.query(ASKED, 7, edns=True))
     reply = dns_wire.read(base.reply(additional=opt(errors + filler), additionals=1), ASKED, "a.test")
@@ -235,3 +236,72 @@ def test_an_answer_that_ends_without_records_says_so_in_its_authority_section(
     getattr(response, section).append(soa)
     asked = dns_wire.question("a.test", "AAAA")
     assert dns_wire.read(response.to_wire(), asked, "a.test").negative is negative
+
+
+# --- whose word an answer is ---------------------------------------------------------------------------------------
+
+
+def soa(owner: bytes) -> bytes:
+    data = wire_name("ns.test") + wire_name("host.test") + bytes(20)
+    return owner + struct.pack("!HHIH", 6, 1, 60, len(data)) + data
+
+
+def with_authority(records: bytes, count: int, answers: bytes = b"", answered: int = 0) -> bytes:
+    wire = Asked(dns_wire.query(ASKED, 7, edns=False)).reply(answers + records, answered, rcode=3)
+    return wire[:8] + count.to_bytes(2, "big") + wire[10:]
+
+
+def test_the_zone_that_says_no_is_kept() -> None:
+    pair = soa(wire_name("PrivateLink.test")) + soa(wire_name("other.test"))
+    reply = dns_wire.read(with_authority(pair, 2), ASKED, "a.test")
+    assert (reply.negative, reply.soa) == (True, "privatelink.test")
+    root = dns_wire.read(with_authority(soa(b"\0"), 1), ASKED, "a.test")
+    assert (root.negative, root.soa) == (True, "")
+    answer = dns_wire.read(with_authority(b"", 0, soa(wire_name("b.test")), 1), ASKED, "a.test")
+    assert (answer.negative, answer.soa) == (False, ""), "an SOA record among the answers is no denial"
+
+
+def said(*errors: tuple[int, bytes]) -> dns_wire.Reply:
+    options = b"".join(
+        b"\0\x0f" + (2 + len(text)).to_bytes(2, "big") + code.to_bytes(2, "big") + text
+        for code, text in errors
+    )
+    base = Asked(dns_wire.query(ASKED, 7, edns=True))
+    return dns_wire.read(base.reply(additional=opt(options), additionals=1), ASKED, "a.test")
+
+
+def test_numbers_of_extended_errors_are_kept_apart_from_their_text() -> None:
+    reply = said((22, b"x; 15 Blocked"), (15, b""), (49_152, b"ours"))
+    assert reply.ede_codes == (22, 15, 49_152)
+    assert reply.ede == "22 No reachable authority: x; 15 Blocked; 15 Blocked; 49152: ours"
+
+
+def test_what_forwarders_repeat_is_kept_once_and_the_policy_behind_it_is_seen() -> None:
+    assert said(*[(22, b"")] * 40, (15, b"")).ede_codes == (22, 15)
+    assert len(said(*[(n, b"") for n in range(60)]).ede_codes) == dns_wire.ERRORS_KEPT
+
+
+@pytest.mark.parametrize("text", [b"\xff\xfe\x80", b"\x1b]0;x\x07", "\u202e".encode(), b"\0\0", b"x" * 1000])
+def test_the_text_of_an_extended_error_is_harmless_and_leaves_room_for_the_next(text: bytes) -> None:
+    reply = said((3, text), (17, text), (15, b"by policy"))
+    assert reply.ede.isprintable()
+    assert len(reply.ede) < 400
+    assert reply.ede_codes == (3, 17, 15)
+    assert "17 Filtered" in reply.ede
+
+
+@pytest.mark.parametrize("rcode", [0, 3])
+def test_a_response_without_a_question_is_known_by_its_id(rcode: int) -> None:
+    asked = Asked(dns_wire.query(ASKED, 7, edns=False))
+    bare = asked.reply(question=b"", rcode=rcode)
+    assert (dns_wire.answers(bare, ASKED), dns_wire.without_question(bare)) == (None, 7)
+    assert dns_wire.rcode(bare) == ("NOERROR", "", "", "NXDOMAIN")[rcode]
+
+
+def test_anything_else_is_no_response_without_a_question() -> None:
+    asked = Asked(dns_wire.query(ASKED, 7, edns=False))
+    assert dns_wire.without_question(asked.reply()) is None
+    assert dns_wire.without_question(asked.wire) is None
+    assert dns_wire.without_question(asked.reply(question=b"", rcode=5)) is None, "servers leave it out there"
+    assert dns_wire.without_question(b"\0\7") is None
+    assert dns_wire.without_question(asked.reply(question=b"", flags=0x0800)) is None

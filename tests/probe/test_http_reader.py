@@ -35,7 +35,7 @@ def test_a_get_as_it_goes_out() -> None:
         b"GET /a%20b.crl?x=1 HTTP/1.1\r\nHost: crl.example.test\r\nUser-Agent: "
         + USER_AGENT.encode()
         + b"\r\n"
-        b"Accept: */*\r\nConnection: close\r\n\r\n"
+        b"Accept: */*\r\nAccept-Encoding: identity\r\nConnection: close\r\n\r\n"
     )
     assert USER_AGENT.startswith("wayclear/")
 
@@ -52,7 +52,7 @@ def test_an_ocsp_post_as_it_goes_out() -> None:
     assert sent.startswith(b"POST / HTTP/1.1\r\n")
     assert b"Content-Type: application/ocsp-request\r\nContent-Length: 2\r\n" in sent
     assert sent.endswith(b"\r\n\r\n\x30\x00")
-    assert b"ccept-Encoding" not in sent
+    assert b"Accept-Encoding: identity\r\n" in sent
 
 
 @pytest.mark.parametrize(
@@ -229,10 +229,37 @@ def test_folded_headers_and_trailers_are_read_within_the_same_caps() -> None:
     [
         b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
         b"Content-Length: 1\r\nTransfer-Encoding: gzip, chunked\r\n\r\nx",
-        b"X A: 1\r\n\r\n",
+        b"Content-Length: 1, 2\r\n\r\nx",
+        b"Content-Length : 1\r\nContent-Length: 2\r\n\r\nxx",
+        b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         b"X-A: \x00\r\n\r\n",
-        b": 1\r\n\r\n",
+        b"X-A\x00: 1\r\n\r\n",
     ],
 )
 def test_headers_that_mean_two_things_are_malformed(head: bytes) -> None:
     assert code(read(OK + head)) is Code.MALFORMED
+
+
+@pytest.mark.parametrize(
+    ("line", "odd"),
+    [
+        (b"X-Cache : MISS", "a blank before the colon"),
+        (b"some text without a colon", "a line without a colon"),
+        (b"X Odd Name: 1", "a name with a blank"),
+        (b": empty", "an empty name"),
+        (b"Transfer-Encoding: identity", "Transfer-Encoding: identity"),
+        (b"X-A: 1\r\n folded", "a folded line"),
+        (b"Content-Length: 5", "Content-Length more than once"),
+        (b"X-A: a\x01b", "a control character"),
+    ],
+)
+def test_an_answer_with_an_odd_line_is_read_and_says_so(line: bytes, odd: str) -> None:
+    whole = OK + line + b"\r\nContent-Length: 5\r\n\r\nhello"
+    for reader in (read(whole), read(*(whole[i : i + 1] for i in range(len(whole))))):
+        assert (code(reader), reader.status, bytes(reader.body)) == (None, 200, b"hello")
+        assert reader.repaired == (odd,)
+    assert read(OK + b"Content-Length: 5\r\n\r\nhello").repaired == ()
+
+
+def test_what_is_no_answer_at_all_has_nothing_odd_about_it() -> None:
+    assert read(b"HTTP/1.1 abc\nno colon\n\n").repaired == ()

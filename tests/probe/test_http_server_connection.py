@@ -228,7 +228,7 @@ def test_a_client_that_has_sent_all_it_will_still_gets_its_answers() -> None:
             ended.set()
             for _ in range(2):
                 assert (await read_answer(reader)).body == TEXT
-            assert await asyncio.wait_for(reader.read(), 5) == b""
+            assert await asyncio.wait_for(reader.read(), 60) == b""
             await gone(writer)
 
     asyncio.run(main())
@@ -324,7 +324,7 @@ def test_a_reader_that_is_slow_only_at_the_end_of_the_last_answer_is_not_cut_off
             reader, writer = await connect(server, limit=1024)
             writer.write(request(headers=["Connection: close"]))
             received = b""
-            while piece := await asyncio.wait_for(reader.read(20_000), 5):
+            while piece := await asyncio.wait_for(reader.read(20_000), 60):
                 received += piece
                 await asyncio.sleep(0.01)
             assert received.endswith(body)
@@ -350,7 +350,7 @@ def test_a_client_that_leaves_ends_the_work_for_it() -> None:
             writer.write(request())
             await started.wait()
             await reset(writer)
-            await asyncio.wait_for(cancelled.wait(), 5)
+            await asyncio.wait_for(cancelled.wait(), 60)
 
     asyncio.run(main())
 
@@ -372,7 +372,7 @@ def test_what_changes_something_is_finished_although_the_client_left() -> None:
             await reset(writer)
             await until(lambda: not server.connections)
             go.set()
-            await asyncio.wait_for(finished.wait(), 5)
+            await asyncio.wait_for(finished.wait(), 60)
 
     asyncio.run(main())
 

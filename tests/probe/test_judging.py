@@ -14,7 +14,9 @@ import pytest
 from probe import judging
 from probe.serve_config import Intervals
 from rules.confirm import Confirmation, word
+from rules.kinds.dns_chain import DnsAnswer, DnsQuestion
 from rules.kinds.http_fetch import HttpExchange, HttpFetch
+from rules.kinds.os_lookup import OsAnswer, OsLookup
 from rules.kinds.revocation import digest_crl
 from rules.kinds.tls_handshake import TlsHandshake
 from rules.memory import ROUND, Memory
@@ -52,6 +54,7 @@ from tests.rules.script import (
     SILENCE,
     START,
     healthy,
+    page,
     rules_of,
 )
 from tests.rules.script import ZONE as SCRIPTED
@@ -294,6 +297,18 @@ def test_a_host_without_a_way_out_is_looked_at_more_often(route: bool, every: fl
     assert {t.host for t in made.settled.targets} >= {BOOTSTRAP}, "no target is forgotten for it"
 
 
+def test_the_page_of_the_address_where_nothing_is_is_asked_for_again_by_the_hour() -> None:
+    world = healthy().when(HttpFetch, page(200, b"<html>Welcome</html>"), purpose="reach")
+    memory = goldens.of_world(world)
+    for opened in (False, True):
+        made = by_itself(memory, plan=replace(PLAN, canary_address="192.0.2.77:443"))
+        found = [w for w in made.wishes if isinstance(w.step, HttpFetch) and w.step.address == "192.0.2.77"]
+        assert [(w.kind, w.interval) for w in found] == [("extra", Intervals().extras)]
+        assert made.urgent == ()
+        assert (found[0].step in memory.known) is opened
+        memory.take(Observation(found[0].step, START, 5.0, SILENCE))
+
+
 def test_every_resolver_has_a_heartbeat() -> None:
     made = wishes(by_itself(goldens.of_world(healthy())))
     beats = {
@@ -320,3 +335,45 @@ def test_a_list_of_which_the_facts_do_not_suffice_is_fetched_again() -> None:
 
 def test_an_old_list_is_fetched_again_before_the_new_one_of_another_address_is_void() -> None:
     assert judging.SHORTEST_LIFE < ROUND
+
+
+def test_a_walk_goes_on_from_judgement_to_judgement_holds_its_target_and_is_repeated_by_the_hour() -> None:
+    aliases = {BOOTSTRAP: "one.example", "one.example": "two.example"}
+    zone = SCRIPTED | {"two.example": SCRIPTED[BOOTSTRAP]}
+    world = healthy(aliases=aliases, zone=zone)
+    memory, now = goldens.of_world(healthy(aliases=aliases, zone=zone)), START + 60
+    for rtype in ("A", "AAAA"):
+        world.when(DnsQuestion, DnsAnswer("SERVFAIL"), name=BOOTSTRAP, rtype=rtype)
+    world.when(DnsQuestion, DnsAnswer("REFUSED"), name="two.example")
+    world.when(OsLookup, OsAnswer((), "EAI_FAIL"), name=BOOTSTRAP)
+    plan, tracks, confirmation = memory.plan(PLAN, tuple(SCRIPTED)), Tracks(), Confirmation()
+    judging.judge(RULES, plan, memory, tracks, confirmation, Intervals(), START)
+    changed = [s for s in memory.known if getattr(s, "name", "") == BOOTSTRAP]
+    for step in changed:
+        memory.take(replace(world.answer(step), started=now))
+    asked: list[DnsQuestion] = []
+    while True:
+        plan = memory.plan(PLAN, tuple(SCRIPTED))
+        made = judging.judge(RULES, plan, memory, tracks, confirmation, Intervals(), now)
+        if not made.urgent:
+            break
+        assert len(asked) <= 8
+        walks = [s for s in made.urgent if isinstance(s, DnsQuestion) and s.walk]
+        assert len(walks) <= len(plan.resolvers or HOST.resolvers), "one question at each resolver"
+        assert not walks or f"{BOOTSTRAP}:443" in made.settled.held
+        asked += walks
+        for step in made.urgent:
+            memory.take(replace(world.answer(step), started=now))
+    assert {(q.name, q.rtype) for q in asked} == {
+        (BOOTSTRAP, "CNAME"),
+        ("one.example", "CNAME"),
+        ("two.example", "CNAME"),
+        ("two.example", "A"),
+    }
+    verdict = next(
+        v for v in made.report.verdicts if v.check == "dns" and v.endpoint and v.endpoint.host == BOOTSTRAP
+    )
+    assert verdict.cause == "dns.chain-broken"
+    repeated = [w for w in made.wishes if isinstance(w.step, DnsQuestion) and w.step.walk]
+    assert {w.step for w in repeated} == set(asked)
+    assert {(w.host, w.interval) for w in repeated} == {(BOOTSTRAP, Intervals().extras)}

@@ -12,7 +12,7 @@ from probe import measure as module
 from probe.host_network import HostNetwork
 from probe.limits import Limits
 from probe.measure import Prober
-from probe.network import Datagrams, Stream
+from probe.network import Datagrams, Stream, Unconnected
 from rules.failure import Code, Stage
 from rules.kinds.dns_chain import DnsAnswer, DnsQuestion
 from rules.kinds.http_fetch import HttpExchange, HttpFetch
@@ -129,6 +129,9 @@ class Broken(HostNetwork):
     async def datagrams(self, address: str, port: int) -> Datagrams:
         raise self.error
 
+    async def unconnected(self, address: str, port: int) -> Unconnected:
+        raise self.error
+
 
 @pytest.mark.parametrize(
     "error", [KeyError("\x1b[2J"), RecursionError(), ValueError("bad"), AssertionError()]
@@ -165,7 +168,7 @@ def test_a_step_that_never_ends_is_ended() -> None:
         seen = await measured(prober, TcpConnect("192.0.2.1", 1))
         assert seen.failure is not None
         assert (seen.failure.stage, seen.failure.code) == (Stage.TCP, Code.TIMEOUT)
-        assert 0.04 < seen.elapsed < 5
+        assert 0.04 < seen.elapsed < 60, "as long as the step itself may take"
 
     asyncio.run(body())
 

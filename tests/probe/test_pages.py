@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import datetime
 import json
@@ -12,6 +13,8 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 from urllib.parse import quote
 
 import bcrypt
@@ -20,7 +23,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporters.status_page import CONTENT_SECURITY_POLICY
+from probe import pages
 from probe.config import Config, parse_config
+from probe.http_server_messages import HttpLimits, Request
 from probe.pages import shown_config
 from probe.serve_config import ServeConfig
 from rules.maintenance import Window
@@ -294,3 +299,31 @@ pause = true
     assert once["pause"] is True
     again = [weekly, once | {key: datetime.datetime.fromisoformat(once[key]) for key in ("start", "end")}]
     assert parse_config({"maintenance": again}, "").serve.maintenance == config.serve.maintenance
+
+
+def test_a_crowd_of_probes_leaves_room_for_scrapes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two Prometheus that drive /probe at once: what waits for the rate must not keep /metrics and the others out."""
+    turn = asyncio.Event()
+
+    async def waits(*_: object) -> tuple[int, str]:
+        await turn.wait()
+        return 200, ""
+
+    monkeypatch.setattr(pages, "probe", waits)
+    web = SimpleNamespace(probe=True)
+    daemon = SimpleNamespace(config=SimpleNamespace(serve=SimpleNamespace(web=web)), appliance=None)
+
+    async def run() -> None:
+        made = pages.Pages(cast(Any, daemon))
+        ask = Request("GET", "/probe", {"target": "a.example"}, {}, "127.0.0.1")
+        crowd = [asyncio.create_task(made.answer(ask)) for _ in range(pages.MOST_PROBES)]
+        await asyncio.sleep(0)
+        refused = await made.answer(ask)
+        assert (refused.status, refused.headers) == (503, (("Retry-After", "1"),))
+        assert (await made.answer(replace(ask, path="/-/healthy"))).status == 200
+        turn.set()
+        assert {one.status for one in await asyncio.gather(*crowd)} == {200}
+        assert (await made.answer(ask)).status == 200, "room again"
+
+    asyncio.run(run())
+    assert HttpLimits().in_flight > pages.MOST_PROBES

@@ -55,11 +55,14 @@ async def test_a_lookup_that_fails_takes_no_tenant_away_and_its_connections_coun
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     meters = Meters(Place("connector01"))
-    planner, lookups = Planner(meters), Lookups(monkeypatch, BAD, GOOD, BAD, BAD)
+    now = [1000.0]
+    planner, lookups = Planner(meters, lambda: now[0]), Lookups(monkeypatch, BAD, GOOD, BAD, BAD)
     first = await planner.plan(DOMAIN, RULES, PROBER)
     assert (first.tenant, first.notes, lacks_tenant(DOMAIN, first)) == (None, ("no network",), True)
+    now[0] += planning.FIRST
     found = await planner.plan(DOMAIN, RULES, PROBER)
     assert (found.tenant, found.notes, lacks_tenant(DOMAIN, found)) == (TENANT, (), False)
+    now[0] += planning.FOUND_LASTS
     kept = await planner.plan(DOMAIN, RULES, PROBER)
     assert kept.tenant == TENANT
     assert kept.notes == ("contoso.example could not be looked up anew: the tenant id of before stays.",)
@@ -67,6 +70,55 @@ async def test_a_lookup_that_fails_takes_no_tenant_away_and_its_connections_coun
     assert other.tenant is None, "of another domain nothing is known"
     assert opened(meters) == 7
     assert lookups.answers == []
+
+
+class Rate:
+    """Counts what is spent."""
+
+    def __init__(self) -> None:
+        self.spent: list[int] = []
+
+    async def admit(self, times: int = 1) -> None:
+        self.spent.append(times)
+
+
+@looping
+async def test_a_hundred_reloads_ask_once_and_take_what_they_open_from_the_rate(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, rate, meters = [0.0], Rate(), Meters(Place("connector01"))
+    three = replace(GOOD, connections=3)
+    planner, lookups = Planner(meters, lambda: now[0]), Lookups(monkeypatch, three, GOOD, BAD, GOOD)
+    for _ in range(100):
+        assert (await planner.plan(DOMAIN, RULES, PROBER, rate=rate)).tenant == TENANT
+        now[0] += 2.9
+    assert (len(lookups.answers), rate.spent, opened(meters)) == (3, [1, 2], 3)
+    now[0] += 20.0
+    assert (await planner.plan(DOMAIN, RULES, PROBER, rate=rate)).notes == ()
+    assert len(lookups.answers) == 2, "after some minutes once more"
+    other = replace(DOMAIN, tenant="fabrikam.example")
+    assert lacks_tenant(other, await planner.plan(other, RULES, PROBER, rate=rate))
+    assert len(lookups.answers) == 1, "another domain is another question"
+    assert (await planner.plan(DOMAIN, RULES, PROBER, rate=rate)).tenant == TENANT
+    elsewhere = replace(DOMAIN, resolvers=("192.0.2.53",))
+    assert (await planner.plan(elsewhere, RULES, PROBER, rate=rate)).tenant == TENANT
+    assert (lookups.answers, rate.spent) == ([], [1, 2, 1, 1, 1, 1])
+
+
+@looping
+async def test_a_domain_that_is_not_found_is_asked_for_less_and_less_often(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, asked = [0.0], []
+    planner, lookups = Planner(Meters(Place("connector01")), lambda: now[0]), Lookups(monkeypatch, *[BAD] * 9)
+    while now[0] < 2400:
+        before = len(lookups.answers)
+        plan = await planner.plan(DOMAIN, RULES, PROBER)
+        assert plan.notes == ("no network",)
+        if len(lookups.answers) < before:
+            asked.append(now[0])
+        now[0] += 5.0
+    assert asked == [0, 15, 45, 105, 225, 465, 945, 1545, 2145]
 
 
 @looping
@@ -139,6 +191,5 @@ def test_a_service_finds_its_tenant_when_the_network_comes_and_keeps_it_over_a_r
         daemon.until(lambda: vantage(daemon))
         said.write_text("")
         assert daemon.client.ask("/-/reload", "POST")[0] == 200
-        assert "could not be looked up anew: the tenant id of before stays" in daemon.log()
-        daemon.until(lambda: "looked up anew" in daemon.client.get("/report.json"))
+        assert "could not be looked up anew" not in daemon.log(), "it was looked up a moment ago"
         assert vantage(daemon)

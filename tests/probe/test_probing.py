@@ -9,14 +9,18 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 from prometheus_client.parser import text_string_to_metric_families
 
 from probe.asking import BURST
-from probe.probing import LIMIT, LONGEST, _limit, probe
+from probe.probing import LIMIT, LONGEST, _as_wanted, _limit, probe
 from rules.failure import Code, Failure, Stage
+from rules.kinds.http_fetch import HttpExchange, HttpFetch
 from rules.kinds.tls_handshake import TlsHandshake
 from rules.observation import Observation
-from tests.probe.internet import BOOT, LISTS, RELAY, RESOLVERS, SIGN_IN, ZONE, Internet, Name
+from tests import pki
+from tests.lab.revocation_forms import forged_list
+from tests.probe.internet import BOOT, CRL_PATH, LISTS, RELAY, RESOLVERS, SIGN_IN, ZONE, Internet, Name
 from tests.probe.looped import STILL as RARELY
 from tests.probe.looped import house, looping
 from tests.probe.serve_process import QUICK, STILL, Served, served
@@ -265,3 +269,19 @@ async def test_the_status_is_told_where_this_probe_has_asked_for_it(tmp_path: Pa
     async with house(Internet(tmp_path), replace(RARELY, http=0.001)) as here:
         text = (await probe(here.appliance, {"target": BOOT}, {}))[1]
         assert values(text)["probe_http_status_code"] == 403
+
+
+def test_a_list_is_a_success_where_a_ca_that_was_met_has_signed_it() -> None:
+    """Whoever sits on port 80 can give a well-formed list of an invented CA."""
+    step = HttpFetch("20.50.10.1", 80, LISTS, CRL_PATH, "crl")
+    ca, other = pki.authority("A CA"), pki.der(pki.authority("Another CA").certificate)
+
+    def good(body: bytes, *authorities: bytes) -> bool:
+        exchange = HttpExchange(0.01, 0.02, 200, body=body, size=len(body))
+        return _as_wanted(step, Observation(step, 0.0, 0.1, None, exchange), exchange, authorities)
+
+    real = ca.crl().public_bytes(Encoding.DER)
+    assert good(real, other, pki.der(ca.certificate))
+    assert not good(real, other)
+    assert not good(forged_list(), other, pki.der(ca.certificate))
+    assert good(real), "nothing was met yet that it could be held against"

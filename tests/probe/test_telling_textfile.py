@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import os
 import threading
 import time
 from dataclasses import replace
@@ -197,4 +198,18 @@ async def test_a_window_that_opens_or_closes_is_in_the_file_at_once(tmp_path: Pa
 def test_of_a_file_that_tells_no_round_of_this_place_nothing_is_kept(tmp_path: Path, text: str) -> None:
     assert last_round(str(tmp_path), Place("c1")) == ""
     (tmp_path / "wayclear.prom").write_text(text, "latin-1")
+    assert last_round(str(tmp_path), Place("c1")) == ""
+
+
+def test_a_textfile_of_somebody_else_is_never_read_without_an_end(tmp_path: Path) -> None:
+    """A sparse file of 64 GiB, a pipe that nobody writes to, a link to /dev/zero."""
+    path = tmp_path / "wayclear.prom"
+    with path.open("wb") as file:
+        file.truncate(64 << 30)
+    assert last_round(str(tmp_path), Place("c1")) == ""
+    path.unlink()
+    os.mkfifo(path)
+    assert last_round(str(tmp_path), Place("c1")) == ""
+    path.unlink()
+    path.symlink_to("/dev/zero")
     assert last_round(str(tmp_path), Place("c1")) == ""

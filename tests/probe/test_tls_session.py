@@ -174,7 +174,7 @@ def test_l13_required_in_tls_1_2_is_an_alert_inside_the_handshake_and_the_chain_
     )
     assert (seen.chain, seen.client_certificate_asked, seen.version) == (LEAF.chain, True, "TLSv1.2")
     assert (seen.handshake_s, seen.http_status, seen.http_failure) == (None, None, "")
-    assert (seen.key_proven, seen.certificate_sent) == (True, True)
+    assert (seen.key_proven, seen.key_refuted, seen.certificate_sent) == (True, False, True)
     assert wants_certificate(seen, observation.failure)
 
 
@@ -199,15 +199,12 @@ def test_a_server_that_asks_for_no_certificate_gets_none_and_has_proved_its_key(
 
 
 @pytest.mark.parametrize("hello", ["connector", "large"])
-@pytest.mark.parametrize(
-    "end", [*sorted(CERTIFICATE_ALERTS), "fin", "close_notify", 80, 48, 112, "rst", "silence"]
-)
+@pytest.mark.parametrize("end", [*sorted(CERTIFICATE_ALERTS), "fin", "close_notify", 80, 48, 112, "rst"])
 def test_how_a_server_of_tls_1_2_may_end_after_our_empty_certificate(
     end: Ending, hello: Hello, tmp_path: Path
 ) -> None:
     context = asking(openssl_context(LEAF, tmp_path, SSL.TLS1_2_VERSION), required=False)
-    limits = replace(LIMITS, tls=0.3) if end == "silence" else LIMITS
-    observation = handshake(ending(context, end), replace(STEP, hello=hello), limits)
+    observation = handshake(ending(context, end), replace(STEP, hello=hello))
     seen = facts(observation)
     assert (seen.client_certificate_asked, seen.key_proven, seen.certificate_sent) == (True, True, True)
     assert (seen.version, seen.handshake_s) == ("TLSv1.2", None)
@@ -239,6 +236,7 @@ def test_a_chain_that_was_copied_without_its_key_proves_nothing(hello: Hello, tm
     assert observation.failure is not None
     assert (observation.failure.code, seen.chain) == (Code.MALFORMED, LEAF.chain)
     assert (seen.client_certificate_asked, seen.key_proven, seen.certificate_sent) == (True, False, False)
+    assert seen.key_refuted is (hello == "connector")  # what OpenSSL answers in TLS 1.3 is encrypted
 
 
 @pytest.mark.parametrize("end", [40, "fin"])
@@ -306,8 +304,7 @@ def test_l15_renegotiation_without_end_is_cut_off(tmp_path: Path) -> None:
         openssl_talk(context, renegotiating(1000, required=False)), replace(STEP, path="/")
     )
     assert observation.failure is None
-    assert facts(observation).http_failure == "malformed"
-    assert observation.elapsed < 1
+    assert facts(observation).http_failure == "malformed"  # and no timeout
 
 
 # How the GET inside may end

@@ -50,11 +50,11 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
 def test_c3_an_alias_bomb_costs_nothing() -> None:
     yaml.resolver.Resolver()  # loaded before the measuring
     tracemalloc.start()
-    begin = time.perf_counter()
+    begin = time.process_time()
     assert why(BOMB).startswith("web.yml:1: uses an anchor or an alias")
-    took, (_, peak) = time.perf_counter() - begin, tracemalloc.get_traced_memory()
+    took, (_, peak) = time.process_time() - begin, tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert took < 0.05
+    assert took < 2, "thousandths of a second as a rule; without end where it is expanded"
     assert peak < 10_000_000
 
 
@@ -73,10 +73,10 @@ def test_c3_more_values_than_anybody_writes() -> None:
 @pytest.mark.parametrize("sign", ["[", "{a: ", "- "])
 def test_c4_deep_nesting_is_refused_and_no_recursion(depth: int, sign: str) -> None:
     text = "a:\n  " + sign * depth
-    begin = time.perf_counter()
+    begin = time.process_time()
     message = why(text)
     assert "is nested deeper than 32" in message or "maximum nesting depth" in message
-    assert time.perf_counter() - begin < 1
+    assert time.process_time() - begin < 5, "hundredths of a second as a rule, minutes where it is quadratic"
 
 
 def test_c4_as_deep_as_it_may_be() -> None:
@@ -149,14 +149,14 @@ def test_c15_no_message_repeats_a_value(text: str) -> None:
 )
 def test_the_largest_file_of_anything_takes_no_time(piece: str) -> None:
     content = (piece * LARGEST)[:LARGEST].encode()
-    begin = time.perf_counter()
+    begin = time.process_time()
     told = ""
     try:
         parse_yaml(content, "web.yml")
     except BadFile as error:
         told = str(error)
     assert len(told) < 5000
-    assert time.perf_counter() - begin < 1
+    assert time.process_time() - begin < 5, "hundredths of a second as a rule, minutes where it is quadratic"
 
 
 @given(st.text(alphabet="ab:- \n'\"[]{}#&*!|>%@`,?0\t\\~<", max_size=60))

@@ -288,6 +288,9 @@ class World:
 
     def _resolve(self, name: str, rtype: str) -> DnsAnswer:
         records = []
+        if rtype == "CNAME" and (name in self.aliases or name in self.zone):
+            alias = self.aliases.get(name)
+            return DnsAnswer("NOERROR", (Record(name, "CNAME", 60, alias),) if alias else ())
         while name in self.aliases:
             records.append(Record(name, "CNAME", 60, self.aliases[name]))
             name = self.aliases[name]

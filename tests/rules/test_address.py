@@ -38,14 +38,19 @@ V6 = st.builds(IPv6Address, st.integers(0, 2**128 - 1))
         ("private", "10.0.0.1 172.16.0.1 172.31.255.255 192.168.0.1 fd12::1 fc00::1 fec0::1"),
         ("loopback", "127.0.0.1 127.255.255.255 ::1"),
         ("link-local", "169.254.0.1 169.254.169.253 fe80::1 febf::1 fe80::1%eth0"),
-        ("metadata", "169.254.169.254 168.63.129.16 fd00:ec2::254"),
+        (
+            "metadata",
+            "169.254.169.254 169.254.170.2 169.254.170.23 168.63.129.16 100.100.100.200 192.0.0.192 fd00:ec2::254 "
+            "fd00:ec2::23 fd20:ce::254",
+        ),
+        ("tunnel", "2001::1 2001:0:4136:e378:8000:63bf:3fff:fdd2 ::ffff:0:8.8.8.8"),
         ("multicast", "224.0.0.1 239.255.255.255 255.255.255.255 ff02::1"),
         ("unspecified", "0.0.0.0 0.1.2.3 ::"),
         ("synthetic", "100.64.0.0 100.127.255.255 198.18.0.1 198.19.255.255"),
         ("documentation", "192.0.2.1 198.51.100.1 203.0.113.1 2001:db8::1 3fff::1"),
         (
             "reserved",
-            "192.0.0.1 192.88.99.1 240.0.0.1 2001::1 2001:2::1 100::1 100:0:0:1::1 5f00::1 4000::1 fe00::1",
+            "192.0.0.1 192.88.99.1 240.0.0.1 2001:2::1 100::1 100:0:0:1::1 5f00::1 4000::1 fe00::1",
         ),
     ],
 )
@@ -65,12 +70,40 @@ def test_rows_of_the_registries(kind: str, addresses: str) -> None:
         ("64:ff9b:1::{}", "192.168.1.1"),  # a /96 cut out of the /48
         ("64:ff9b:1:aa:bb:cc:{}", "100.64.0.1"),
         ("::{}", "127.0.0.1"),  # compatible, deprecated
+        ("::ffff:0:{}", "192.0.0.192"),  # translated, obsolete
+        ("2603:1006:2000::5efe:{}", "100.100.100.200"),  # ISATAP
+        ("fe80::200:5efe:{}", "169.254.169.254"),
+        ("2603:1006:2000::200:5efe:{}", "20.190.128.1"),
     ],
 )
 def test_the_ipv4_address_inside_decides(form: str, inner: str) -> None:
     outer = form.format(inner)
     assert embedded(IPv6Address(outer)) == IPv4Address(inner)
     assert classify(outer) is classify(inner)
+
+
+@given(V4, st.integers(0, 2**64 - 1), st.booleans())
+def test_no_kin_of_a_mapped_address_opens_what_is_closed(
+    address: IPv4Address, prefix: int, universal: bool
+) -> None:
+    """Metadata and loopback stay closed however they are written; what the past has left behind is closed altogether."""
+    value = int(address)
+    isatap = IPv6Address(prefix << 64 | (0x02005EFE if universal else 0x00005EFE) << 32 | value)
+    compatible = IPv6Address(value if value > 1 else 2)
+    for outer in (isatap, compatible):
+        if classify(address) in NEVER and value > 1:
+            assert never_connect(classify(outer, ("::/0", "0.0.0.0/0")))
+    teredo = IPv6Address(0x20010000 << 96 | (prefix & 0xFFFFFFFFFFFFFFFF) << 32 | (~value & 0xFFFFFFFF))
+    translated = IPv6Address(0xFFFF << 48 | value)
+    for outer in (teredo, translated):
+        assert never_connect(classify(outer, ("::/0", "0.0.0.0/0")))
+    assert embedded(translated) == address
+
+
+def test_teredo_s_client_is_the_address_inside() -> None:
+    # RFC 4380 section 4 and its example: server 65.54.227.120, client 192.0.2.45
+    assert embedded(IPv6Address("2001:0:4136:e378:8000:63bf:3fff:fdd2")) == IPv4Address("192.0.2.45")
+    assert classify("2001:0:4136:e378:8000:63bf:5601:5601") is AddressClass.METADATA  # 169.254.169.254
 
 
 def test_six_to_four_and_nat64_of_48_bits() -> None:

@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rules.address import AddressClass, classify, never_connect
-from rules.audit import Audit, Phase, step_for
+from rules.audit import Audit
 from rules.kinds.dns_chain import DnsQuestion
 from rules.kinds.http_fetch import HttpFetch
 from rules.kinds.local_host import LocalHost
@@ -22,6 +22,7 @@ from rules.kinds.tcp_connect import TcpConnect, TcpFacts
 from rules.kinds.tls_handshake import TlsHandshake
 from rules.kinds.trust_store import TrustLookup
 from rules.observation import Observation, Step
+from rules.phases import Phase, step_for
 from rules.report import make_report
 from rules.verdict import Answer, Plan, Report, Status
 from tests.rules.chaos import Chaos, chaos
@@ -35,9 +36,9 @@ from tests.rules.script import (
     CUT,
     HOST,
     NO_ANSWER,
+    OCSP_HOST,
     PLAN,
     QUIET,
-    RELAYS,
     RESOLVERS,
     RETIRED,
     RULES,
@@ -56,6 +57,7 @@ from tests.rules.script import (
     run,
     shown,
 )
+from tests.rules.script import page as page_of
 
 # Seeds do not shrink: a smaller number is another network.
 SLOW = settings(max_examples=60, deadline=None, phases=(Hypothesis.explicit, Hypothesis.generate))
@@ -196,39 +198,12 @@ def test_an_audit_begins_with_this_host_and_sends_nothing_before() -> None:
     assert audit.ready() == []
 
 
-def test_one_address_of_every_service_name_comes_before_everything_else() -> None:
-    audit = Audit(RULES, PLAN)
-    phases: dict[Step, Phase] = {}
-    waiting = audit.ready()
-    while waiting:
-        item = waiting.pop(0)
-        phases[item.step] = item.phase
-        audit.record(healthy().answer(item.step))
-        waiting += audit.ready()
-    assert phases[TlsHandshake("203.0.113.1", 443, BOOTSTRAP, path="/")] is Phase.FIRST
-    assert phases[TlsHandshake("203.0.113.2", 443, BOOTSTRAP, path="/")] is Phase.REST
-    assert phases[TlsHandshake("203.0.113.21", 443, SIGN_IN)] is Phase.OTHERS
-    assert phases[TlsHandshake("203.0.113.11", 443, RELAYS[0], hello="large")] is Phase.EXTRA
-
-
 def test_every_resolver_and_the_operating_system_are_asked_for_both_families() -> None:
     audit = run(healthy(), rules_of(SIGN_IN_RULE))
     for resolver in RESOLVERS:
         for rtype in ("A", "AAAA"):
             assert asked(audit, DnsQuestion, resolver=resolver, name=SIGN_IN, rtype=rtype)
     assert asked(audit, OsLookup, name=SIGN_IN)
-
-
-def test_the_judging_handshake_speaks_like_a_connector_and_extras_are_for_the_service_only() -> None:
-    audit = run(healthy())
-    assert {s.hello for s in audit.seen if isinstance(s, TlsHandshake) and s.server_name == SIGN_IN} == {
-        "connector"
-    }
-    extra = [s for s in audit.seen if isinstance(s, TlsHandshake) and s.server_name == BOOTSTRAP]
-    assert {s.hello for s in extra} == {"connector", "tls13", "large"}
-    assert all(s.path is None for s in extra if s.hello != "connector")
-    quiet = run(healthy(), plan=QUIET)
-    assert {s.hello for s in quiet.seen if isinstance(s, TlsHandshake)} == {"connector"}
 
 
 def test_no_more_addresses_of_a_name_are_tried_than_the_plan_allows() -> None:
@@ -285,6 +260,21 @@ def test_the_address_canary_goes_only_after_something_succeeded_and_once() -> No
     assert asked(audit, TcpConnect) == [TcpConnect("192.0.2.77", 443)]
     blocked = healthy().when((TlsHandshake, HttpFetch), SILENCE)
     assert asked(run(blocked, plan=plan), TcpConnect) == []
+
+
+def test_a_page_is_asked_of_the_address_canary_once_it_opened_or_a_page_was_met() -> None:
+    plan = replace(PLAN, canary_address="[2001:db8::77]:443")
+    page = HttpFetch("2001:db8::77", 80, f"wayclear-{PLAN.nonce}.example.com", "/")
+    opened = healthy().when(TcpConnect, TcpFacts(0.01))
+    for answer in (SILENCE, page_of(200, b"<html>"), page_of(407), page_of(302, location="http://x.test/")):
+        audit = run(opened.when(HttpFetch, answer, address=page.address), plan=plan)
+        assert asked(audit, HttpFetch, address=page.address) == [page]
+        assert page.address not in audit.guard.silent
+    assert asked(run(healthy().when(TcpConnect, SILENCE), plan=plan), HttpFetch, address=page.address) == []
+    welcome = healthy().when(HttpFetch, page_of(200, b"<html>"), host=OCSP_HOST, purpose="reach")
+    assert asked(run(welcome, plan=plan), HttpFetch, address=page.address) == [page]
+    assert asked(run(welcome, plan=replace(plan, extras=False)), HttpFetch, address=page.address) == []
+    assert run(healthy()).canary_page() is None
 
 
 def test_links_of_a_chain_are_asked_for_by_themselves() -> None:

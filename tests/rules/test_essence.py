@@ -9,6 +9,8 @@ from email.utils import format_datetime
 from random import Random
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +23,7 @@ from rules.kinds.os_lookup import OsAnswer, OsLookup
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.kinds.trust_store import TrustLookup, TrustRoots
 from rules.observation import Evidence, Observation, Step
+from tests import pki
 from tests.rules import goldens
 from tests.rules.script import (
     BLOCKED,
@@ -66,7 +69,7 @@ def blurred(one: Observation, rnd: Random) -> Observation:
                 tries=rnd.randrange(1, 4),
                 junk=rnd.randrange(9),
                 ad=not evidence.ad,
-                ede=rnd.choice(("", "15 blocked")),
+                ede=rnd.choice(("", "3 Stale answer", "22 No reachable authority: 192.0.2.1")),
             )
         case TlsFacts():
             evidence = replace(
@@ -107,6 +110,10 @@ def test_what_leaves_the_essence_alone_changes_no_verdict(name: str) -> None:
     )
 
 
+REVOKED = pki.authority("Stapler").ocsp(
+    pki.authority("Stapler").leaf(["a.test"]), ocsp.OCSPCertStatus.REVOKED
+).public_bytes(Encoding.DER)  # fmt: skip
+
 Change = Callable[[Observation], Observation]
 
 
@@ -142,6 +149,14 @@ MEANING: list[tuple[str, Observation, Change]] = [
     ("one address fewer", seen(ASK, ANSWER), of(records=RECORDS[:2])),
     ("another name in the chain", seen(ASK, ANSWER), of(records=(replace(RECORDS[0], value="b.test"), *RECORDS[1:]))),
     ("no such record, by the zone's word", seen(ASK, DnsAnswer("NOERROR")), of(negative=True)),
+    ("a private zone speaks", seen(ASK, DnsAnswer("NXDOMAIN", soa="example")), of(soa="privatelink.example")),
+    ("the resolver says that it blocks", seen(ASK, DnsAnswer("NXDOMAIN")), of(ede="15 Blocked", ede_codes=(15,))),
+    ("it says that it does not serve us", seen(ASK, DnsAnswer("REFUSED")), of(ede="18 Prohibited")),
+    (
+        "the answers repeat no question",
+        seen(ASK, None, Failure(Stage.DNS, Code.MALFORMED)),
+        failed(Failure(Stage.DNS, Code.MALFORMED, sign="no-question")),
+    ),
     ("port 53 over TCP is closed", seen(ASK, ANSWER), of(tcp_failure="refused")),
     ("the system says something else", seen(OsLookup(BOOTSTRAP), OsAnswer(("203.0.113.1",))), of(addresses=("127.0.0.1",))),
     ("the system says nothing", seen(OsLookup(BOOTSTRAP), OsAnswer(())), of(error="EAI_AGAIN")),
@@ -149,6 +164,8 @@ MEANING: list[tuple[str, Observation, Change]] = [
     ("an older version", seen(SHAKE, GOOD), of(version="TLSv1.1")),
     ("a client certificate is asked for", seen(SHAKE, GOOD), of(client_certificate_asked=True)),
     ("the key is proved", seen(SHAKE, GOOD), of(key_proven=True)),
+    ("the key is refuted", seen(SHAKE, GOOD), of(key_refuted=True)),
+    ("the server staples a revocation", seen(SHAKE, GOOD), of(staple=REVOKED)),
     ("our certificate went out", seen(SHAKE, GOOD), of(certificate_sent=True)),
     ("another status inside", seen(SHAKE, GOOD), of(http_status=502)),
     ("the session is cut", seen(SHAKE, GOOD), of(http_status=None, http_failure="reset")),

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.certificate import facts
-from rules.interception import Handshake, claims, judge_handshakes, product_of, zone
+from rules.interception import Handshake, claims, judge_handshakes, product_of
 from rules.ruleset import Interceptor
 from rules.trust import judge_chain
 from rules.wildcard import matches as glob
@@ -210,11 +210,6 @@ def test_g5_a_hostile_text_costs_a_glob_no_time() -> None:
 @given(st.text("ab*?", max_size=6), st.text("ab", max_size=8))
 def test_globs_agree_with_the_standard_library(pattern: str, text: str) -> None:
     assert glob(pattern, text) == fnmatch.fnmatchcase(text, pattern)
-
-
-def test_zones() -> None:
-    assert zone("A.B.Example.COM.") == "example.com"
-    assert zone("localhost") == "localhost"
 
 
 def test_x4_hostile_texts_are_made_harmless() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from rules.context import Context
+from rules.dns_views import views
 from rules.failure import Code, Failure, Stage
-from rules.judge_names import views
 from rules.kinds.dns_chain import DnsAnswer, DnsQuestion, Record
 from rules.kinds.os_lookup import OsAnswer, OsLookup
 from rules.kinds.tls_handshake import TlsHandshake

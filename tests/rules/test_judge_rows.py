@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from rules.failure import Code, Failure, Icmp, Stage
 from rules.kinds.http_fetch import HttpFetch
+from rules.kinds.tcp_connect import TcpConnect, TcpFacts
 from rules.kinds.tls_handshake import TlsHandshake
+from rules.ruleset import Group
 from rules.verdict import Report, Status, Verdict
 from tests.rules.script import (
     BLOCKED,
     BOOTSTRAP,
+    BOOTSTRAP_RULE,
     OCSP_HOST,
+    OCSP_RULE,
+    PLAN,
     QUIET,
     REFUSED,
     SILENCE,
+    UNAUTHORIZED,
     Answer,
     World,
     crl,
@@ -24,6 +32,8 @@ from tests.rules.script import (
     only,
     page,
     rows,
+    rule,
+    rules_of,
     shown,
     wanting,
 )
@@ -119,6 +129,13 @@ def test_a_server_that_ends_the_session_without_a_client_certificate_is_reached(
     assert "asked for the client certificate" in verdict.summary
 
 
+@pytest.mark.parametrize("how", ["eof", "alert 80", "malformed"])
+def test_a_session_that_ends_although_no_certificate_was_asked_for_is_not_explained_by_one(how: str) -> None:
+    verdict = only(with_(shown(leaf(BOOTSTRAP).chain, http_failure=how)), BOOTSTRAP, "http", FIRST)
+    assert (verdict.status, verdict.cause) == (Status.NOTICE, "ok")
+    assert "certificate" not in verdict.summary
+
+
 @pytest.mark.parametrize("alert", [40, 116, 0])
 def test_nothing_is_asked_inside_where_the_handshake_ends_for_want_of_a_client_certificate(
     alert: int,
@@ -146,7 +163,9 @@ def test_a_status_inside_somebody_else_s_session_proves_nothing() -> None:
 
 
 def web(answer: Answer, host: str = OCSP_HOST) -> Verdict:
+    """The row of a host that proves nothing: its responder does not know the certificates."""
     world: World = healthy().when(HttpFetch, answer, host=host, purpose="reach")
+    world.when(HttpFetch, page(200, UNAUTHORIZED), host=host, purpose="ocsp")
     return only(judged(world, plan=QUIET), host, "http")
 
 
@@ -162,6 +181,9 @@ def test_any_answer_of_a_host_without_a_document_is_reachable(status: int) -> No
         (page(302, location="http://portal.corp.example/login"), "http.block-page"),
         (page(302, location="http://elsewhere.example/"), "http.redirected"),
         (page(407, proxy_authenticate="Basic"), "proxy.auth-required"),
+        (page(470), "http.block-page"),
+        (page(503, b"<html><title>Web Page Blocked</title>"), "http.block-page"),
+        (page(502, server="Zscaler/6.2"), "http.block-page"),
         (Failure(Stage.HTTP, Code.TIMEOUT), "http.timeout"),
         (Failure(Stage.HTTP, Code.RESET), "http.reset"),
         (Failure(Stage.HTTP, Code.MALFORMED), "http.malformed"),
@@ -173,17 +195,78 @@ def test_what_answers_in_the_place_of_a_host(answer: Answer, cause: str) -> None
     assert verdict.remedy
 
 
-def test_the_same_web_page_at_unrelated_hosts_was_written_by_somebody_on_the_way() -> None:
-    same = page(200, b"<html>Welcome</html>", content_type="text/html")
-    world = healthy().when(HttpFetch, same)
-    zone = world.zone
-    zone["crl.other.example"] = ("203.0.113.45",)
-    from rules.ruleset import Group
-    from tests.rules.script import OCSP_RULE, rule, rules_of
+SAME = page(200, b"<html>Welcome</html>", content_type="text/html")
+OTHER = "crl.other.example"
+TWO = rules_of(BOOTSTRAP_RULE, OCSP_RULE, rule("other", OTHER, Group.VALIDATION, 80))
 
-    rules = rules_of(OCSP_RULE, rule("other", "crl.other.example", Group.VALIDATION, 80))
-    assert {v.cause for v in rows(judged(world, rules, QUIET), check="http")} == {"http.block-page"}
-    assert web(same).status is Status.PASS
+
+def welcome() -> World:
+    """A network in which two hosts that have nothing to do with each other give one page."""
+    world = healthy().when(HttpFetch, SAME, purpose="reach")
+    world.zone[OTHER] = ("203.0.113.45",)
+    return world
+
+
+def test_the_same_web_page_at_unrelated_hosts_proves_nothing() -> None:
+    world = welcome().when(HttpFetch, page(200, UNAUTHORIZED), purpose="ocsp")
+    found = rows(judged(world, TWO, QUIET), check="http", address="203.0.113.42")
+    assert {(v.cause, v.status) for v in found} == {("http.same-page", Status.NOTICE)}
+    assert OTHER in found[0].summary
+    assert not found[0].remedy
+    assert web(SAME).status is Status.PASS
+
+
+def test_a_signed_document_proves_its_own_name_and_no_other() -> None:
+    report = judged(welcome(), TWO, QUIET)
+    proved, unproved = only(report, OCSP_HOST, "http"), only(report, OTHER, "http")
+    assert (proved.cause, proved.status) == ("ok", Status.PASS)
+    assert (unproved.cause, unproved.status) == ("http.same-page", Status.NOTICE)
+    shared = welcome()
+    shared.zone[OTHER] = shared.zone[OCSP_HOST]  # another name at the very address
+    assert only(judged(shared, TWO, QUIET), OTHER, "http").cause == "http.same-page"
+
+
+@pytest.mark.parametrize("answer", [BLOCKED, page(470), Failure(Stage.HTTP, Code.TIMEOUT)])
+def test_no_sign_overrules_a_signed_document_from_the_same_place(answer: Answer) -> None:
+    world = healthy().when(HttpFetch, answer, host=OCSP_HOST, purpose="reach")
+    verdict = only(judged(world, plan=QUIET), OCSP_HOST, "http")
+    assert verdict.status is Status.NOTICE
+    assert verdict.cause.startswith("http.")
+    assert "a signed document came from here" in verdict.summary
+    assert not verdict.remedy
+
+
+CANARY = replace(PLAN, canary_address="192.0.2.77:443")
+
+
+def accepting(answer: Answer) -> World:
+    """A device accepts every connection and answers so for the address where nothing is."""
+    world = (
+        welcome().when(TcpConnect, TcpFacts(0.01)).when(HttpFetch, page(200, UNAUTHORIZED), purpose="ocsp")
+    )
+    return world.when(HttpFetch, answer, address="192.0.2.77")
+
+
+def test_the_page_of_an_address_where_nothing_is_was_written_by_a_device_on_the_way() -> None:
+    report = judged(accepting(SAME), TWO, CANARY)
+    found = only(report, OTHER, "http")
+    assert (found.cause, found.status) == ("http.block-page", Status.FAIL)
+    assert "192.0.2.77, where nothing is" in found.summary
+    assert found.remedy
+
+
+@pytest.mark.parametrize(
+    "answer", [page(200, b"<html>Other</html>"), page(404), Failure(Stage.HTTP, Code.TIMEOUT), SILENCE]
+)
+def test_another_page_from_there_says_nothing_of_the_hosts(answer: Answer) -> None:
+    found = only(judged(accepting(answer), TWO, CANARY), OTHER, "http")
+    assert (found.cause, found.status) == ("http.same-page", Status.NOTICE)
+
+
+def test_an_odd_header_of_a_host_without_a_document_is_a_notice() -> None:
+    verdict = web(replace(page(404), repaired=("a blank before the colon",)))
+    assert (verdict.cause, verdict.status) == ("http.odd-header", Status.NOTICE)
+    assert "a blank before the colon" in verdict.summary
 
 
 def test_the_document_of_a_host_on_the_list_is_verified() -> None:

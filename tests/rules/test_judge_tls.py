@@ -6,9 +6,10 @@ from itertools import product
 
 import pytest
 
-from rules.failure import Code, Failure, Stage
+from rules.failure import UNREAD_FORM, Code, Failure, Stage
 from rules.kinds.http_fetch import HttpFetch
-from rules.kinds.tls_handshake import TlsHandshake
+from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
+from rules.remedies import remedy
 from rules.verdict import Answer, Status, Verdict
 from tests import pki
 from tests.rules.script import (
@@ -211,6 +212,22 @@ def test_how_a_handshake_ended(failure: Failure, cause: str, status: Status) -> 
     assert len(verdict.evidence) == 2
 
 
+SHORT = Failure(Stage.TLS, Code.MALFORMED, "utctime is too short", sign=UNREAD_FORM)
+
+
+def test_a_certificate_that_only_our_tls_library_refuses_is_no_broken_answer() -> None:
+    """OpenSSL 4 reads no time without seconds, and the server's key is not proved then: nothing is told either way."""
+    verdict = bootstrap((SHORT, shown(leaf(BOOTSTRAP).chain)))
+    assert decided(verdict) == ("tls.unverified", Status.INCONCLUSIVE)
+    assert "utctime is too short" in verdict.summary
+    assert "--verbose" not in verdict.remedy
+    forged = bootstrap((SHORT, shown(leaf(BOOTSTRAP, FORGER).chain)))
+    assert decided(forged) == ("tls.intercepted", Status.FAIL)
+    assert decided(bootstrap(SHORT)) == ("tls.malformed", Status.FAIL)
+    other = Failure(Stage.TLS, Code.MALFORMED, "bad signature")
+    assert decided(bootstrap((other, shown(leaf(BOOTSTRAP).chain)))) == ("tls.malformed", Status.FAIL)
+
+
 @pytest.mark.parametrize("name", [BOOTSTRAP, SIGN_IN])
 def test_a_server_with_tls_1_3_only_fails_in_the_service_group_only(name: str) -> None:
     refused = Failure(Stage.TLS, Code.ALERT, "protocol version", alert=70)
@@ -313,6 +330,49 @@ def test_what_is_wrong_with_the_certificate_is_told_although_none_of_ours_was_se
     chain: tuple[bytes, ...], cause: str
 ) -> None:
     assert bootstrap(wanting(chain)).cause == cause
+
+
+@pytest.mark.parametrize("authority", [pki.authority("Microsoft TLS Issuing CA 97", ROOT), PUBLIC])
+@pytest.mark.parametrize(("end", "cause"), [("rst", "tls.reset"), ("alert 80", "tls.alert")])
+def test_nothing_that_is_well_with_a_chain_excuses_a_handshake_that_failed(
+    authority: pki.Authority, end: str, cause: str
+) -> None:
+    """A new issuing CA is a notice, an unexpected public one a warning: of a server that was reached."""
+    answer = by(authority)(TlsHandshake("203.0.113.1", 443, BOOTSTRAP))
+    assert isinstance(answer, TlsFacts)
+    report = judged(healthy().when(TlsHandshake, (ENDS[end], answer), server_name=BOOTSTRAP), plan=QUIET)
+    assert decided(rows(report, BOOTSTRAP, "tls")[0]) == (cause, Status.FAIL)
+    assert report.answer is Answer.NO
+
+
+def test_a_copied_chain_is_told_as_one() -> None:
+    facts = shown(leaf(BOOTSTRAP).chain, handshake_s=None, client_certificate_asked=True, key_refuted=True)
+    verdict = bootstrap((Failure(Stage.TLS, Code.MALFORMED, "bad signature"), facts))
+    assert (*decided(verdict), verdict.circumstance) == ("tls.malformed", Status.FAIL, "key-refuted")
+    assert "does not have its key" in verdict.summary
+
+
+@pytest.mark.parametrize(
+    ("facts", "circumstance"),
+    [
+        ({"version": None}, ""),
+        ({"version": "TLSv1.2"}, "certificate-shown"),
+        ({"client_certificate_asked": True, "certificate_sent": True}, "key-not-proved"),
+        (
+            {"client_certificate_asked": True, "certificate_sent": True, "key_proven": True},
+            "certificate-asked",
+        ),
+    ],
+)
+@pytest.mark.parametrize("end", ["rst", "alert 80"])
+def test_what_is_advised_follows_from_how_far_it_came(
+    facts: dict[str, object], circumstance: str, end: str
+) -> None:
+    chain = leaf(BOOTSTRAP).chain if facts.get("version", "") is not None else ()
+    world = healthy().when(TlsHandshake, ENDS["alert 70"], hello="tls13")
+    verdict = bootstrap((ENDS[end], shown(chain, **facts)), world)
+    assert verdict.circumstance == circumstance
+    assert verdict.remedy == remedy(verdict.cause, circumstance) != ""
 
 
 def test_reached_at_the_second_try_only_is_a_notice() -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
+from pathlib import Path
 from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import rules
+from rules.failure import Failure
 from rules.kinds.dns_chain import DnsQuestion
-from rules.kinds.http_fetch import HttpFetch
+from rules.kinds.http_fetch import CrlDigest, CrlScope, HttpFetch
 from rules.kinds.local_host import LocalHost
 from rules.kinds.os_lookup import OsLookup
 from rules.kinds.tcp_connect import TcpConnect
@@ -77,3 +81,24 @@ def test_evidence_of_a_run_is_of_its_step_s_kind() -> None:
 def test_an_observation_does_not_change() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         Observation(LocalHost(), 0.0, 0.0).elapsed = 1.0  # type: ignore[misc]
+
+
+def _read() -> frozenset[str]:
+    """Names of attributes that judgements and exporters read."""
+    root = Path(rules.__file__).parent.parent
+    files = [f for room in ("rules", "rules/kinds", "exporters") for f in (root / room).glob("*.py")]
+    trees = [ast.parse(f.read_text("utf-8")) for f in files if not f.name.startswith("wire")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    told = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    return frozenset(
+        told | {name for node in nodes if isinstance(node, ast.MatchClass) for name in node.kwd_attrs}
+    )
+
+
+def test_what_is_collected_is_judged_or_told() -> None:
+    """Evidence that nobody reads would be measured for nothing: each field has a reader outside the recording."""
+    read = _read()
+    kinds = (*EVIDENCE.values(), Observation, Failure, CrlDigest, CrlScope)
+    assert {
+        (kind.__name__, f.name) for kind in kinds for f in dataclasses.fields(kind) if f.name not in read
+    } == set()

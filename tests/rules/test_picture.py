@@ -121,7 +121,7 @@ def test_success_and_measured(case: str) -> None:
 
 
 def test_the_heaviest_cause_and_where_it_was_met() -> None:
-    resolved = of(without(SIGN_IN).when(TlsHandshake, SILENCE))
+    resolved = of(without(SIGN_IN).when(TlsHandshake, SILENCE, server_name=BOOTSTRAP))
     by_host = {t.host: (t.status, t.cause, t.check) for t in resolved.targets}
     assert by_host[SIGN_IN] == (Status.FAIL, "dns.nxdomain", "dns")
     assert by_host[BOOTSTRAP] == (Status.FAIL, "tcp.timeout", "tls")
@@ -247,18 +247,23 @@ def test_an_answer_of_a_responder() -> None:
 
 
 LISTS = rules_of(CRL_RULE, SIGN_IN_RULE)
-SECOND = healthy(zone={**ZONE, CRL_HOST: (*ZONE[CRL_HOST], TWO)})
+ROOT_LIST = crl(ROOT)  # of a root that the stores hold: no chain names this list
+SECOND = healthy(zone={**ZONE, CRL_HOST: (*ZONE[CRL_HOST], TWO)}).when(HttpFetch, ROOT_LIST)
 
 
 @pytest.mark.parametrize(
     ("world", "expected"),
     [
-        (healthy(), (True, True, True, "ok")),
+        (healthy().when(HttpFetch, ROOT_LIST), (True, True, True, "ok")),
+        (healthy(), (False, False, False, "crl.unverified")),
         (healthy().when(HttpFetch, SILENCE), (False, False, True, "tcp.timeout")),
         (healthy().when(HttpFetch, BLOCKED), (True, False, True, "crl.not-a-crl")),
         (without(CRL_HOST), (False, False, True, "dns.nxdomain")),
         (SECOND, (True, True, True, "ok")),
-        (replace(SECOND).when(HttpFetch, SILENCE, address=TWO), (True, True, True, "ok")),
+        (
+            replace(SECOND, script=[*SECOND.script]).when(HttpFetch, SILENCE, address=TWO),
+            (True, True, True, "ok"),
+        ),
     ],
 )
 def test_a_list_that_only_a_rule_names(world: World, expected: tuple[bool, bool, bool, str]) -> None:
@@ -266,7 +271,7 @@ def test_a_list_that_only_a_rule_names(world: World, expected: tuple[bool, bool,
     found = source(of(world, LISTS))
     assert (found.reachable, found.valid, found.measured, found.cause) == expected
     assert (found.target, found.url, found.endpoints) == (CRL_HOST, CRL_URL, ())
-    assert (found.next_update is not None) == found.valid
+    assert (found.next_update is not None) == (found.valid or found.cause == "crl.unverified")
 
 
 def test_a_source_that_no_rule_holds_has_a_bounded_label() -> None:

@@ -10,8 +10,12 @@ from functools import cache
 
 import pytest
 
+from rules.advice import ANY, Advice
 from rules.causes import owner
-from rules.remedies import ADVICE, ANY, BY_CAUSE, Advice, advice, remedy
+from rules.failure import Stage
+from rules.kinds.http_fetch import HttpFetch
+from rules.kinds.tls_handshake import TlsHandshake
+from rules.remedies import ADVICE, BY_CAUSE, advice, remedy
 from tests.rules import goldens
 
 Row = tuple[str, str]
@@ -34,15 +38,25 @@ SCENES: dict[Row, tuple[str, str]] = {
     ("dns.no-address", ""): ("name-without-address", "split-horizon-empty"),
     ("dns.servfail", ""): ("zone-servfail", "zone-refused"),
     ("dns.refused", ""): ("zone-refused", "zone-servfail"),
-    ("dns.timeout", ""): ("zone-never-answered", "one-of-two-resolvers-dead"),
+    ("dns.timeout", "others-pass"): ("zone-never-answered", "one-of-two-resolvers-dead"),
     ("dns.timeout", "resolver-named"): ("one-of-two-resolvers-dead", "zone-never-answered"),
-    ("dns.chain-broken", ""): ("chain-broken-later", "cname-loop"),
+    ("dns.timeout", "resolver-first"): ("first-resolver-dead", "one-of-two-resolvers-dead"),
+    ("dns.chain-broken", "nxdomain"): ("chain-broken-later", "link-refused"),
+    ("dns.chain-broken", "refused"): ("link-refused", "last-zone-refused"),
+    ("dns.chain-broken", "servfail"): ("last-zone-refused", "link-refused"),
+    ("dns.chain-broken", "timeout"): ("link-silent", "zone-never-answered"),
+    ("dns.chain-broken", "by-itself"): ("link-refused", "chain-broken-later"),
+    (ANY, "private-zone"): ("private-zone-without-record", "chain-broken-later"),
     ("dns.chain-loop", ""): ("cname-loop", "endless-chain"),
     ("dns.chain-too-long", ""): ("endless-chain", "cname-loop"),
     ("dns.malformed", ""): ("malformed-answer", "junk-datagrams"),
+    ("dns.malformed", "no-question"): ("no-question", "malformed-answer"),
+    ("dns.wrong-source", ""): ("answered-from-elsewhere", "zone-never-answered"),
     ("dns.tcp-blocked", ""): ("tcp53-blocked", "zone-never-answered"),
     ("dns.sinkholed", ""): ("sinkholed", "split-horizon-private"),
     ("dns.sinkholed", "portal"): ("dns-filter-page", "shared-front-end"),
+    ("dns.sinkholed", "own-word"): ("relay-blocked-by-word", "sinkholed"),
+    ("dns.refused", "own-word"): ("host-not-served", "zone-refused"),
     ("dns.private-address", ""): ("split-horizon-private", "private-genuine"),
     ("dns.synthetic", ""): ("synthetic-answers", "dns64"),
     ("dns.wildcarded", ""): ("wildcard-everything", "invented-names-exist"),
@@ -71,22 +85,93 @@ SCENES: dict[Row, tuple[str, str]] = {
     ("tls.incomplete-chain", ""): ("chain-incomplete-for-good", "chain-completed-by-aia"),
     ("tls.version", ""): ("tls11-only", "alert"),
     ("tls.malformed", ""): ("oversize-certificate", "not-tls"),
+    ("tls.unverified", ""): ("undated-certificate", "expired"),
     ("tls.reset", ""): ("reset-by-name", "silent-by-name"),
+    ("tls.malformed", "key-refuted"): ("chain-copied-without-its-key", "oversize-certificate"),
+    ("tls.reset", "tls13-passes"): ("tls12-cut-and-tls13-passes", "service-tls13-only"),
+    ("tls.reset", "certificate-shown"): ("reset-before-certificate", "reset-after-certificate-request"),
+    ("tls.reset", "certificate-asked"): (
+        "reset-after-certificate-request",
+        "client-certificate-missed-in-many-ways",
+    ),
     ("tls.timeout", ""): ("silent-by-name", "reset-by-name"),
     ("tls.alert", ""): ("alert", "reset-by-name"),
+    ("tls.alert", "certificate-shown"): ("alert-before-certificate", "alert"),
+    ("tls.alert", "certificate-asked"): (
+        "other-alert-after-certificate-request",
+        "client-certificate-missed-in-many-ways",
+    ),
     ("tls.not-tls", ""): ("not-tls", "silent-by-name"),
     ("tls.large-hello-blocked", ""): ("large-hello-dropped", "silent-by-name"),
     ("http.block-page", ""): ("block-page-200", "redirected-on-80"),
-    ("http.redirected", ""): ("redirected-on-80", "block-page-200"),
+    ("http.redirected", "other-zone"): ("redirected-on-80", "block-page-200"),
+    ("http.redirected", "host-redirects"): ("crl-host-redirects-itself", "redirected-on-80"),
+    ("http.compressed", ""): ("crl-compressed", "html-instead-of-crl"),
+    ("http.timeout", ""): ("crl-host-silent", "port-80-dropped"),
+    ("http.reset", ""): ("crl-host-resets", "port-80-dropped"),
+    ("http.malformed", ""): ("not-http", "html-instead-of-crl"),
+    ("dns.chain-broken", ""): ("ocsp-host-unresolved", "cname-loop"),
+    ("ocsp.not-ocsp", ""): ("forged-list-everywhere", "ocsp-bad-signature"),
     ("crl.unreachable", ""): ("port-80-dropped", "html-instead-of-crl"),
-    ("crl.not-a-crl", ""): ("html-instead-of-crl", "stale-crl"),
-    ("crl.stale", ""): ("stale-crl", "forged-crl"),
-    ("crl.bad-signature", ""): ("forged-crl", "stale-crl"),
+    ("crl.not-a-crl", "page"): ("html-instead-of-crl", "stale-crl"),
+    ("crl.stale", "cached"): ("stale-by-a-cache", "stale-crl"),
+    ("crl.stale", "cached-by-publisher"): ("stale-by-the-publisher-s-cache", "stale-by-a-cache"),
+    ("crl.stale", "late"): ("stale-crl", "stale-by-a-cache"),
+    ("crl.bad-signature", ""): ("forged-crl", "crl-of-another-key"),
+    ("crl.bad-signature", "other-key"): ("crl-of-another-key", "forged-crl"),
+    ("crl.wrong-issuer", ""): ("forged-list-everywhere", "forged-crl"),
+    ("crl.out-of-scope", ""): ("crl-of-another-partition", "crl-critical-extension"),
+    ("crl.out-of-scope", "critical"): ("crl-critical-extension", "crl-delta"),
     ("crl.revoked", ""): ("revoked", "forged-crl"),
     ("ocsp.unreachable", ""): ("port-80-dropped", "ocsp-bad-signature"),
-    ("ocsp.not-ocsp", ""): ("block-page-200", "ocsp-bad-signature"),
-    ("ocsp.bad-signature", ""): ("ocsp-bad-signature", "ocsp-unauthorized"),
+    ("ocsp.not-ocsp", "page"): ("block-page-200", "ocsp-bad-signature"),
+    ("ocsp.stale", "cached"): ("ocsp-stale-by-a-cache", "ocsp-stale"),
+    ("ocsp.stale", "late"): ("ocsp-stale", "ocsp-stale-by-a-cache"),
+    ("ocsp.bad-signature", ""): ("ocsp-bad-signature", "ocsp-responder-untold"),
+    ("ocsp.responder", ""): ("ocsp-responder-untold", "ocsp-bad-signature"),
+    ("ocsp.responder", "expired"): ("ocsp-responder-expired", "ocsp-responder-without-purpose"),
     ("ocsp.revoked", ""): ("revoked", "ocsp-unauthorized"),
+}
+
+#: Rows that no recording shows (Windows' own settings, peers that the lab does not play, two faults at once; each has unit
+#: tests where it is chosen), with a neighbour in which they must not be said.
+NEXT_DOOR: dict[Row, str] = {
+    ("local.no-resolver", "refuses-every-name"): "host-not-served",
+    ("proxy.not-tested", "automatic"): "proxy-set-direct-fails",
+    ("proxy.not-tested", "certificate-check"): "proxy-set-direct-fails",
+    (ANY, "winhttp-alone"): "proxy-set-direct-fails",
+    ("proxy.auth-required", ""): "denied-with-502",
+    ("audit.not-reached", "restrained"): "sweep-detecting-firewall",
+    ("audit.not-recorded", "ca-set-missing"): "healthy",
+    ("audit.no-probe-name", ""): "no-tenant",
+    ("dns.nxdomain", "tenant"): "relay-blocked-by-word",
+    ("dns.timeout", ""): "zone-never-answered",
+    ("dns.timeout", "resolver-later"): "first-resolver-dead",
+    ("dns.chain-broken", "no-address"): "private-zone-without-address",
+    ("dns.tcp-blocked", "in-part"): "tcp53-blocked",
+    ("tcp.reset", "other-family"): "ipv6-of-sign-in-dropped",
+    ("tcp.reset", "one-range"): "one-range-dropped",
+    ("tcp.unreachable", "other-family"): "ipv6-of-sign-in-dropped",
+    ("tcp.unreachable", "one-range"): "one-range-dropped",
+    ("tls.expired", ""): "expired",
+    (ANY, "key-not-proved"): "client-certificate-required",
+    ("http.redirected", ""): "crl-host-redirects-itself",
+    ("http.status", ""): "denied-with-470",
+    ("http.timeout", "cut"): "crl-host-silent",
+    ("http.timeout", "session-cut"): "crl-host-silent",
+    ("http.reset", "cut"): "crl-host-resets",
+    ("http.reset", "session-cut"): "crl-host-resets",
+    ("http.malformed", "cut"): "not-http",
+    ("crl.too-large", ""): "crl-compressed",
+    ("crl.not-a-crl", ""): "html-instead-of-crl",
+    ("crl.stale", ""): "stale-by-a-cache",
+    ("crl.stale", "early"): "clock-wrong",
+    ("crl.bad-signature", "may-not-sign"): "forged-crl",
+    ("ocsp.status", ""): "ocsp-unauthorized",
+    ("ocsp.stale", ""): "ocsp-stale-by-a-cache",
+    ("ocsp.stale", "cached-by-publisher"): "ocsp-stale-by-a-cache",
+    ("ocsp.stale", "early"): "clock-wrong",
+    ("ocsp.unverified", "critical"): "ocsp-good-and-revoked",
 }
 
 
@@ -137,3 +222,35 @@ def test_by_cause_alone_is_what_is_said_where_nothing_more_is_known() -> None:
     assert {
         cause: remedy(cause) for cause in BY_CAUSE if "{" not in BY_CAUSE[cause]
     }.items() <= BY_CAUSE.items()
+
+
+_PORT = re.compile(r"\bAllow (?:TCP )?port (\d+)")
+
+
+@pytest.mark.parametrize("name", goldens.NAMES)
+def test_no_remedy_asks_to_allow_a_port_that_its_own_evidence_saw_open(name: str) -> None:
+    report = goldens.golden(name)
+    seen = {f"o{number}": one for number, one in enumerate(report.observations, 1)}
+    for verdict in report.verdicts:
+        asked = _PORT.search(verdict.remedy)
+        if asked is None or verdict.check == "dns":
+            continue
+        evidence = [
+            seen[id_] for id_ in verdict.evidence if isinstance(seen[id_].step, TlsHandshake | HttpFetch)
+        ]
+        opened = [
+            one
+            for one in evidence
+            if one.failure is None or one.failure.stage not in (Stage.TCP, Stage.LOCAL)
+        ]
+        assert not opened, (verdict.cause, verdict.remedy)
+
+
+def test_every_row_has_a_network_in_which_it_must_not_be_said() -> None:
+    assert not set(SCENES) & set(NEXT_DOOR)
+    assert set(SCENES) | set(NEXT_DOOR) == set(ADVICE)
+
+
+@pytest.mark.parametrize("row", NEXT_DOOR, ids=":".join)
+def test_a_row_that_no_recording_shows_is_not_said_next_door(row: Row) -> None:
+    assert row not in said(NEXT_DOOR[row])

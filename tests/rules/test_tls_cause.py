@@ -146,12 +146,17 @@ def test_x6_a_second_counts_and_the_calendars_end_too() -> None:
     assert judge_leaf((backwards,), "a", NOW)[0].cause == "tls.not-yet-valid"
 
 
-def test_g2_what_cannot_be_read_is_malformed_and_no_mismatch() -> None:
+def test_g2_what_cannot_be_read_is_named_and_no_mismatch() -> None:
     leaf = chain(OCSP02)[0]
-    twice = replace_once(leaf, bytes.fromhex("0603551d11"), bytes.fromhex("0603551d13"))
-    assert [f.cause for f in judge_leaf((twice,), HOST, NOW)] == ["tls.malformed"]
-    undated = replace_once(leaf, b"261002120000Z", b"261302120000Z")
-    assert [f.cause for f in judge_leaf((undated,), HOST, NOW)] == ["tls.malformed"]
+    cut = replace_once(leaf, bytes([0x82, len(HOST)]) + HOST.encode(), bytes([0x82, 0x7E]) + HOST.encode())
+    nameless = judge_leaf((cut,), HOST, NOW)
+    assert [f.cause for f in nameless] == ["tls.unverified"]
+    assert "2.5.29.17" in nameless[0].summary
+    undated = judge_leaf((replace_once(leaf, b"261002120000Z", b"261302120000Z"),), HOST, NOW)
+    assert [f.cause for f in undated] == ["tls.unverified"]
+    assert "not_before: ValueError: month must be" in undated[0].summary
+    found = tls_cause(judge_chain(chain(OCSP02), (), {}, CAS, NOW), undated)
+    assert (found.cause, found.status) == ("tls.unverified", Status.INCONCLUSIVE)
     assert [f.cause for f in judge_leaf((), HOST, NOW)] == ["tls.malformed"]
     assert cause(OCSP02, LeafFault("tls.malformed", "unreadable")).status is Status.INCONCLUSIVE
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from rules.audit import Audit, Phase
+from rules.audit import Audit
 from rules.failure import Code, Failure, Stage
 from rules.fetches import CRL_CAP
 from rules.kinds.dns_chain import DnsAnswer, DnsQuestion
@@ -15,6 +15,7 @@ from rules.kinds.http_fetch import HttpFetch
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.memory import MOST, TRACKED, Memory
 from rules.observation import Observation, Step
+from rules.phases import Phase
 from rules.picture import rows_of
 from rules.report import make_report
 from rules.state import AddressState

@@ -131,6 +131,18 @@ SCENARIOS = (
         "tls.alert",
     ),
     _no(
+        "tls12-cut-and-tls13-passes",
+        "a reset answers bootstrap's ClientHello of TLS 1.2, and TLS 1.3 comes through",
+        "asks, rst unheard",
+        "tls.reset",
+    ),
+    _no(
+        "other-alert-after-certificate-request",
+        "bootstrap asks for a client certificate, and its alert answers something else",
+        "asks, then alert 80",
+        "tls.alert",
+    ),
+    _no(
         "chain-copied-without-its-key",
         "bootstrap's genuine chain is shown by something that cannot sign with its key",
         "copied-chain",

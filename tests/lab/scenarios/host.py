@@ -41,6 +41,16 @@ def _proxy_not_needed(plan: Plan) -> None:
     plan.environment = {"https_proxy": "http://proxy.contoso.example:8080"}
 
 
+def _past_the_proxy(plan: Plan) -> None:
+    plan.environment = {
+        "https_proxy": "http://proxy.contoso.example:8080",
+        "no_proxy": "localhost,.servicebus.windows.net:443",
+    }
+    relays = plan.world.matching(".servicebus.windows.net")
+    ways = [[a for h in relays for a in h.v4], [a for h in relays for a in h.v6]]
+    plan.forward = [plans.drop(to=addresses, port=443) for addresses in ways if addresses]
+
+
 def _no_tenant(plan: Plan) -> None:
     plan.config = {"tenant": None}
 
@@ -109,6 +119,15 @@ SCENARIOS = (
         0,
         _proxy_not_needed,
         never=("tcp.*", "tls.*", "path.*"),
+    ),
+    Scenario(
+        "proxy-passed-by",
+        "a proxy is set, the relays are on its bypass list, and their direct way is closed",
+        "no",
+        2,
+        _past_the_proxy,
+        (Want("tcp.timeout", (RELAY,), "fail"),),
+        never=("proxy.*", "tls.*"),
     ),
     Scenario(
         "no-tenant",

@@ -2,7 +2,8 @@
 
 A resolver passes questions on to a healthy one and spoils what its rules name. Options: `listen`, `upstream`
 (a resolver) or `world` (an authoritative server), and `rules`, the first that matches counts:
-`{"under": ".msappproxy.net", "types": ["A"], "transport": "udp", "do": ACTION, ...}`.
+`{"under": ".msappproxy.net", "types": ["A"], "transport": "udp", "do": ACTION, ...}`. With `answer_from` datagrams
+are answered from another address of this machine than the one that was asked.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import dns.asyncquery
+import dns.edns
 import dns.exception
 import dns.flags
 import dns.message
@@ -121,7 +123,7 @@ class HostileServer:
             return await relay(data, self.answers.upstream, transport)
         if action == "late":
             await asyncio.sleep(rule["seconds"])
-        if action in ("late", "honest", "junk", "cut", "truncate"):
+        if action in ("late", "honest", "junk", "cut", "truncate", "annotate", "no-question"):
             try:
                 answer = await self.answers.get(query)
             except (dns.exception.DNSException, OSError):
@@ -147,6 +149,10 @@ class HostileServer:
             short = dns.message.make_response(query, recursion_available=True)
             short.flags |= dns.flags.TC
             return [short.to_wire()]
+        if action == "annotate":
+            _say(answer, query, rule)
+        if action == "no-question":
+            answer.question = []
         if action == "cut":
             answer.answer = answer.answer[: rule["links"]]
         wire = answer.to_wire(max_size=65_535)
@@ -163,6 +169,7 @@ def make_up(action: str, query: dns.message.Message, name: str, rule: Rule) -> b
     match action:
         case "rcode":
             answer.set_rcode(dns.rcode.from_text(rule["rcode"]))
+            _lead_into(answer, name, rule)
         case "address":
             addresses = [a for a in rule["addresses"] if (":" in a) == (kind == "AAAA")]
             if addresses and kind in ("A", "AAAA"):
@@ -180,7 +187,25 @@ def make_up(action: str, query: dns.message.Message, name: str, rule: Rule) -> b
             question = dns.message.make_query(query.question[0].name, query.question[0].rdtype).to_wire()[12:]
             head = query.to_wire()[:2] + b"\x81\x80\x00\x01\x00\x05\x00\x00\x00\x00"
             return head + question + b"\xc0\x40\x80\xff" * 20
+    _say(answer, query, rule)
     return answer.to_wire()
+
+
+def _say(answer: dns.message.Message, query: dns.message.Message, rule: Rule) -> None:
+    """The rule's extended errors, `[[15, "text"], ...]`, for whoever asks with EDNS (RFC 8914)."""
+    if "ede" in rule and query.edns >= 0:
+        answer.use_edns(0, options=[dns.edns.EDEOption(code, text or None) for code, text in rule["ede"]])
+
+
+def _lead_into(answer: dns.message.Message, name: str, rule: Rule) -> None:
+    """An alias into the rule's `zone`, whose own SOA record says that it lacks the name (RFC 2308 section 2)."""
+    if "zone" not in rule:
+        return
+    target = f"{name.partition('.')[0]}.{rule['zone']}."
+    if name + "." != target:
+        answer.answer.append(dns.rrset.from_text(name + ".", 60, "IN", "CNAME", target))
+    soa = "azureprivatedns.net. azureprivatedns-host.microsoft.com. 1 3600 300 2419200 10"
+    answer.authority.append(dns.rrset.from_text(f"{rule['zone']}.", 10, "IN", "SOA", soa))
 
 
 def _lengthen(answer: dns.message.Message, name: str, kind: str, rule: Rule) -> None:
@@ -196,8 +221,9 @@ def _lengthen(answer: dns.message.Message, name: str, kind: str, rule: Rule) -> 
 class Datagrams(asyncio.DatagramProtocol):
     """The UDP side."""
 
-    def __init__(self, server: HostileServer) -> None:
+    def __init__(self, server: HostileServer, other: socket.socket | None = None) -> None:
         self.server = server
+        self.other = other  # answers leave by this socket
         self.tasks: set[asyncio.Task[None]] = set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -212,7 +238,10 @@ class Datagrams(asyncio.DatagramProtocol):
 
     async def _answer(self, data: bytes, peer: tuple[str | Any, int]) -> None:
         for wire in await self.server.reply(data, "udp"):
-            self.transport.sendto(wire, peer)
+            if self.other is not None:
+                self.other.sendto(wire, peer)
+            else:
+                self.transport.sendto(wire, peer)
 
 
 async def serve(options: dict[str, Any]) -> None:
@@ -222,7 +251,11 @@ async def serve(options: dict[str, Any]) -> None:
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
     sock.bind((options["listen"], 53))
-    await loop.create_datagram_endpoint(lambda: Datagrams(server), sock=sock)
+    other: socket.socket | None = None
+    if "answer_from" in options:
+        other = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        other.bind((options["answer_from"], 0))
+    await loop.create_datagram_endpoint(lambda: Datagrams(server, other), sock=sock)
 
     async def tcp(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

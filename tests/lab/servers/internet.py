@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import gzip
 import json
 import pickle
 import re
@@ -20,6 +21,7 @@ from pathlib import Path
 
 from tests.lab.pki import Pki
 from tests.lab.revocation import Library, Responder
+from tests.lab.revocation_forms import forged_list
 from tests.lab.servers import client_hello
 from tests.lab.servers.client_certificate import ended_by_hand
 from tests.lab.servers.tls_behaviour import RAW_ANSWERS, Contexts
@@ -33,6 +35,7 @@ HTML = (
     b"<!DOCTYPE html><html><head><title>Web page blocked</title></head><body><h1>Access denied</h1>"
     b"<p>Category: Information Technology. Contact the help desk.</p></body></html>"
 )
+WELCOME = b"<!DOCTYPE html><html><head><title>Welcome</title></head><body><p>It works.</p></body></html>"
 OCSP_HOSTS = ("oneocsp.microsoft.com", "ocsp.digicert.com", "ocsp.msocsp.com")
 
 
@@ -48,6 +51,8 @@ def plain_answer(behaviour: str) -> bytes | None:
     match behaviour:
         case "html":
             return response("200 OK", HTML)
+        case "welcome":
+            return response("200 OK", WELCOME)
         case "forbidden":
             return response("403 Forbidden", HTML, "text/html", "Server: BlockPage/1.0")
         case "legal":
@@ -67,9 +72,44 @@ def plain_answer(behaviour: str) -> bytes | None:
             return response(
                 "200 OK", b"<html><title>" + title + b"</html>", "text/html", "Server: \x1b[31mFabrikam"
             )
+        case "forged-list":
+            return response("200 OK", forged_list(), "application/pkix-crl")
         case "malformed":
             return b"\x00\x01\x02 this is no HTTP\r\n\r\n"
+    return refusal(behaviour)
+
+
+def refusal(behaviour: str) -> bytes | None:
+    """Errors that a device on the way gives, and one of an origin's CDN."""
+    match behaviour:
+        case "azure-firewall":
+            text = b"HTTP request from 10.10.1.2:51000 to here:80. Action: Deny. Reason: No rule matched."
+            return response("470 Status Code 470", text, "text/plain")
+        case "filter-503":
+            return response("503 Service Unavailable", HTML)
+        case "product-502":
+            return response("502 Bad Gateway", b"<html></html>", "text/html", "Server: Zscaler/6.2")
+        case "cdn-502":
+            marks = ("Via: 1.1 varnish, 1.1 gw (squid/5.7)", "X-Cache: MISS from gw", "X-Served-By: cache-1")
+            return response("502 Bad Gateway", b"<html><title>502</title></html>", "text/html", *marks)
     return None
+
+
+def handed_on(behaviour: str, host: str, target: str, answer: bytes) -> bytes:
+    """The right answer in a form that its server, or a device before it, gives it."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    match behaviour:
+        case "to-https":
+            return response("301 Moved Permanently", b"", "text/html", f"Location: https://{host}{target}")
+        case "one-page" if b" 404 " in head[:13]:
+            return response("200 OK", WELCOME)
+        case "compressed" if b"application/pkix-crl" in head:
+            packed = gzip.compress(body)
+            return response("200 OK", packed, "application/pkix-crl", "Content-Encoding: gzip")
+        case "odd-header":
+            odd = b"X-Cache : MISS\r\na line without a colon\r\nTransfer-Encoding: identity"
+            return head + b"\r\n" + odd + b"\r\n\r\n" + body
+    return answer
 
 
 def openid_configuration(host: str, tenant: str) -> bytes:
@@ -193,7 +233,8 @@ class Internet:
             await asyncio.sleep(PATIENCE)
             return None
         answer = plain_answer(host.port80) or self.document(host.name, method, target, body)
-        writer.write(self.dated(answer or response("404 Not Found", b"no such page", "text/plain")))
+        answer = answer or response("404 Not Found", b"no such page", "text/plain")
+        writer.write(self.dated(handed_on(host.port80, host.name, target, answer)))
         return await writer.drain()
 
     def document(self, host: str, method: str, target: str, body: bytes) -> bytes | None:
@@ -201,12 +242,12 @@ class Internet:
         if host in OCSP_HOSTS:
             if method == "POST":
                 made = self.responder.answer(body)
-                return response("200 OK", made.body, made.media_type)
+                return response("200 OK", made.body, made.media_type, *made.headers)
             if len(target) > len("/ocsp/") + 40:
                 made = self.responder.from_target(target)
-                return response("200 OK", made.body, made.media_type)
+                return response("200 OK", made.body, made.media_type, *made.headers)
         found = self.documents.get(host, target)
-        return response("200 OK", found.body, found.media_type) if found else None
+        return response("200 OK", found.body, found.media_type, *found.headers) if found else None
 
 
 def bounded(handler: Handler) -> Handler:

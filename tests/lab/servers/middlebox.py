@@ -16,12 +16,13 @@ import socket
 import ssl
 import struct
 import sys
+import zlib
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tests.lab import pki, world
+from tests.lab import odd_certificates, pki, world
 from tests.lab.servers import client_hello
 from tests.lab.servers.client_certificate import ask
 from tests.lab.servers.internet import bounded, plain_answer, read_request, response
@@ -84,6 +85,7 @@ class Middlebox:
     """One device."""
 
     def __init__(self, options: dict[str, Any], directory: Path) -> None:
+        self.options = options
         self.kind: str = options["kind"]
         self.only: tuple[str, ...] = tuple(options.get("only", ()))
         self.alternate: bool = options.get("alternate", False)  # a name's first connection, its third, ...
@@ -135,13 +137,20 @@ class Middlebox:
         own = self.pki.leaf(["portal.hotel.example"], pki.PRIVATE)
         return pki.Leaf(own.cert, own.key, (self.pki.ca(pki.PRIVATE),))
 
+    def odd(self, leaf: pki.Leaf, name: str) -> str:
+        """The certificate in one of the odd forms, the same one for a name each time."""
+        forms = odd_certificates.FORMS
+        form = forms[zlib.crc32(name.encode()) % len(forms)]
+        return odd_certificates.pem(leaf, form, impostor(self.issuers.get(name, pki.OCSP04)).label)
+
     async def forge(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, early: bytes, name: str
     ) -> None:
         """End TLS here, with a made-up certificate, and answer like a server that found nothing."""
         if name not in self.contexts:
             leaf = self.leaf(name)
-            self.file.write_text(pki.key_pem(leaf.key) + pki.pem(leaf.cert, *leaf.chain))
+            own = self.odd(leaf, name) if self.options.get("odd") else pki.pem(leaf.cert)
+            self.file.write_text(pki.key_pem(leaf.key) + own + pki.pem(*leaf.chain))
             self.contexts[name] = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.contexts[name].load_cert_chain(self.file)
             if self.requires:

@@ -10,7 +10,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from tests.lab import pki
+from tests.lab import odd_certificates, pki
 from tests.lab.servers.client_certificate import ask, copied_key
 from tests.lab.world import Host
 
@@ -42,7 +42,12 @@ class Contexts:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         leaf = leaf_for(self.pki, host, "huge" if behaviour == "oversize" else host.cert)
         key = copied_key(leaf.key) if behaviour == "copied-chain" else pki.key_pem(leaf.key)
-        self._file.write_text(key + pki.pem(leaf.cert, *leaf.chain))
+        if host.cert.startswith("odd "):
+            label = pki.AUTHORITIES[host.issuer].label
+            own = odd_certificates.pem(leaf, host.cert.removeprefix("odd "), label)
+        else:
+            own = pki.pem(leaf.cert)
+        self._file.write_text(key + own + pki.pem(*leaf.chain))
         context.load_cert_chain(self._file)
         ask(context, behaviour, self.pki)
         if behaviour == "tls13-only":

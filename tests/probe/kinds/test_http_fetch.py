@@ -20,11 +20,13 @@ from tests.pki import authority, der
 from tests.probe.handshakes import DeafPeers
 from tests.servers import Talk, endless, page, saying, serving, silent
 
+#: For peers that let a limit run out; for all others the time is that of a busy machine.
 QUICK = Limits(tcp=0.5, first_byte=0.3, http=0.6, crl=0.6)
+PATIENT = Limits(tcp=60.0, first_byte=60.0, http=60.0, crl=60.0)
 STEP = HttpFetch("127.0.0.1", 0, "crl.example.test", "/root.crl")
 
 
-def fetch(talk: Talk, step: HttpFetch = STEP, limits: Limits = QUICK) -> Observation:
+def fetch(talk: Talk, step: HttpFetch = STEP, limits: Limits = PATIENT) -> Observation:
     async def run() -> Observation:
         async with serving(talk) as place:
             observation = await measure(replace(step, port=place.port), HostNetwork(), limits)
@@ -75,7 +77,7 @@ def test_what_goes_out_for_a_get_and_for_an_ocsp_post() -> None:
     fetch(keep, replace(STEP, purpose="ocsp", target="/", body=b"\x30\x03"))
     get, post = (text.partition(b"\r\n\r\n") for text in received)
     assert get[0].startswith(b"GET /root.crl HTTP/1.1\r\nHost: crl.example.test:")
-    assert get[0].endswith(b"\r\nAccept: */*\r\nConnection: close")
+    assert get[0].endswith(b"\r\nAccept: */*\r\nAccept-Encoding: identity\r\nConnection: close")
     assert post[0].startswith(b"POST / HTTP/1.1\r\n")
     assert b"\r\nContent-Type: application/ocsp-request\r\nContent-Length: 2" in post[0]
     assert post[2] == b"\x30\x03"
@@ -136,7 +138,7 @@ def test_k1_an_endless_body_stops_exactly_at_the_cap() -> None:
 
 def test_the_configured_size_of_a_list_bounds_it_too() -> None:
     step = replace(STEP, purpose="crl", cap=300_000)
-    small = replace(QUICK, crl_body=120_000)
+    small = replace(PATIENT, crl_body=120_000)
     observation = fetch(
         endless(bytes(10_000), b"HTTP/1.1 200 OK\r\nContent-Length: 10000000000\r\n\r\n"), step, small
     )
@@ -146,25 +148,28 @@ def test_the_configured_size_of_a_list_bounds_it_too() -> None:
 
 def test_k1_a_slow_drip_of_body_ends_at_the_total_limit() -> None:
     begin = time.monotonic()
-    observation = fetch(endless(b"x", b"HTTP/1.1 200 OK\r\n\r\n", pause=0.05), replace(STEP, purpose="crl"))
+    drip = endless(b"x", b"HTTP/1.1 200 OK\r\n\r\n", pause=0.05)
+    observation = fetch(drip, replace(STEP, purpose="crl"), replace(QUICK, first_byte=60.0, crl=2.0))
     assert failure(observation).code is Code.TIMEOUT
     assert exchange(observation).status == 200
     assert exchange(observation).size > 1
-    assert 0.6 <= time.monotonic() - begin < 2
+    assert time.monotonic() - begin >= 2.0
 
 
 def test_a_crl_has_its_own_total_limit() -> None:
-    limits = replace(QUICK, http=0.1, crl=5.0)
-    talk = saying(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\na", b"b", pause=0.15, hold=True)
+    limits = replace(PATIENT, http=0.5)
+    talk = saying(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\na", b"b", pause=1.0, hold=True)
     assert fetch(talk, replace(STEP, purpose="crl"), limits).failure is None
     assert failure(fetch(talk, STEP, limits)).code is Code.TIMEOUT
 
 
 def test_h5_a_status_line_that_drips_ends_at_the_total_limit() -> None:
-    observation = fetch(endless(b"1", b"HTTP/1.", pause=0.05))
+    observation = fetch(
+        endless(b"1", b"HTTP/1.", pause=0.05), limits=replace(QUICK, first_byte=60.0, http=2.0)
+    )
     assert failure(observation).code is Code.TIMEOUT
     assert (exchange(observation).body or b"").startswith(b"HTTP/1.11")
-    assert 0.6 <= observation.elapsed < 2
+    assert observation.elapsed >= 2.0
 
 
 def test_a_silent_server_ends_at_the_limit_of_the_first_byte() -> None:
@@ -173,19 +178,17 @@ def test_a_silent_server_ends_at_the_limit_of_the_first_byte() -> None:
     assert failure(observation).detail == "no byte of an answer"
     assert exchange(observation).first_byte_s is None
     assert exchange(observation).body is None
-    assert 0.3 <= observation.elapsed < 2
+    assert 0.3 <= observation.elapsed < 20, "the whole exchange has that long"
 
 
 def test_h2_interim_answers_without_end() -> None:
-    observation = fetch(endless(b"HTTP/1.1 100 Continue\r\n\r\n"))
-    assert failure(observation).code in (Code.MALFORMED, Code.TOO_LARGE)
-    assert observation.elapsed < 0.5
+    observation = fetch(endless(b"HTTP/1.1 100 Continue\r\n\r\n"), limits=Limits())
+    assert failure(observation).code in (Code.MALFORMED, Code.TOO_LARGE)  # and no timeout
 
 
 def test_h1_headers_without_end() -> None:
-    observation = fetch(endless(b"A: b\r\n" * 100, b"HTTP/1.1 200 OK\r\n"))
-    assert failure(observation).code is Code.TOO_LARGE
-    assert observation.elapsed < 0.5
+    observation = fetch(endless(b"A: b\r\n" * 100, b"HTTP/1.1 200 OK\r\n"), limits=Limits())
+    assert failure(observation).code is Code.TOO_LARGE  # and no timeout
 
 
 @pytest.mark.parametrize(
@@ -210,7 +213,7 @@ def test_failures_of_the_connect_are_of_tcp_and_without_evidence() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         step = replace(STEP, port=unused.getsockname()[1])
-        observation = asyncio.run(measure(step, HostNetwork(), QUICK))
+        observation = asyncio.run(measure(step, HostNetwork(), PATIENT))
     assert failure(observation, Stage.TCP).code is Code.REFUSED
     assert observation.evidence is None
 
@@ -260,11 +263,11 @@ def test_cancellation_passes_and_leaves_no_socket() -> None:
 
         async with serving(wait) as place:
             task = asyncio.create_task(measure(replace(STEP, port=place.port), HostNetwork(), Limits()))
-            await asyncio.wait_for(begun.wait(), 5)
+            await asyncio.wait_for(begun.wait(), 60)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-            await asyncio.wait_for(ended.wait(), 5)
+            await asyncio.wait_for(ended.wait(), 60)
 
     asyncio.run(run())
 
@@ -277,7 +280,7 @@ def test_an_answer_is_read_although_the_peer_no_longer_listens(says_why: bool) -
 
     async def run() -> Observation:
         async with serving(early) as place:
-            return await measure(replace(STEP, port=place.port), DeafPeers(0), QUICK)
+            return await measure(replace(STEP, port=place.port), DeafPeers(0), PATIENT)
 
     observation = asyncio.run(run())
     if says_why:

@@ -13,7 +13,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.kinds.local_host import Places, environment_proxies, masked, measure, proxies, resolvers, tenant
+from probe.kinds.local_host import (
+    Places,
+    environment_proxies,
+    masked,
+    masked_list,
+    measure,
+    proxies,
+    resolvers,
+    tenant,
+)
 from rules.kinds.local_host import HostFacts, LocalHost, ProxySetting
 from tests.probe.isolated import isolated
 from tests.probe.test_windows_proxy import config, value
@@ -131,9 +140,69 @@ def test_windows_settings_in_the_order_that_the_service_takes_them(tmp_path: Pat
     own.write_bytes(config('<defaultProxy><proxy proxyaddress="http://own:2"/></defaultProxy>'))
     assert list(proxies(places)) == [of_winhttp, ProxySetting("connector exe.config", "http://own:2")]
     own.write_bytes(config('<defaultProxy enabled="false"/>'))
-    assert list(proxies(places)) == [of_winhttp]
+    assert list(proxies(places)) == [of_winhttp, ProxySetting("connector exe.config", "")]
+    own.write_bytes(config('<defaultProxy><proxy autoDetect="true"/></defaultProxy>'))
+    assert list(proxies(places))[1:] == [ProxySetting("connector exe.config", "", automatic="WPAD")]
     own.write_bytes(b"<!DOCTYPE x><x/>")
-    assert list(proxies(places))[1].source == "machine.config"
+    of_machine, broken = list(proxies(places))[1:]
+    assert of_machine.source == "machine.config"
+    assert (broken.source, broken.address) == ("connector exe.config", "")
+    assert "cannot be read: a configuration file with a document type" in broken.faults[0]
+
+
+def test_the_updater_s_own_file_is_told_beside(tmp_path: Path) -> None:
+    updater = tmp_path / "updater.exe.config"
+    updater.write_bytes(config('<defaultProxy><proxy proxyaddress="http://u:p@own:2"/></defaultProxy>'))
+    places = Places(updater_configs=(updater,))
+    assert list(proxies(places)) == [ProxySetting("updater exe.config", "http://***@own:2")]
+
+
+SECRET = "s3cr3t"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"localhost,http://user:{SECRET}@proxy.corp.example:8080,.corp.example",
+        f"user:{SECRET}@proxy",
+        f"localhost user:pa,{SECRET};x@proxy",
+        f"localhost,http://user:{SECRET},more://x@proxy",
+        f"http=http://u:{SECRET}@a:80;https=http://u:{SECRET}@b:80",
+        f"https=u:{SECRET}@a:80",
+        f"CORP\\user:{SECRET}@a:80",
+        f"http://u:{SECRET}/x?y#z@a:80",
+    ],
+)
+def test_c15_no_credential_in_any_text_about_a_proxy(tmp_path: Path, text: str) -> None:
+    own = tmp_path / "own.exe.config"
+    told = text.replace("&", "&amp;")
+    own.write_bytes(
+        config(
+            f'<defaultProxy><proxy proxyaddress="{told}" scriptLocation="{told}" ProxyAddress="{told}"/>'
+            f'<bypasslist><add address="{told}"/><add address="*{told}"/></bypasslist></defaultProxy>'
+        )
+    )
+    raw = text.encode()
+    found = [
+        *proxies(Places(connector_configs=(own,), winhttp=lambda: value(3, raw, raw))),
+        *environment_proxies({"https_proxy": text, "no_proxy": text}),
+    ]
+    assert [p.source for p in found] == ["WinHTTP", "connector exe.config", "environment https_proxy"]
+    assert SECRET not in repr(found)
+
+
+def test_servers_beside_a_credential_stay_readable() -> None:
+    assert masked_list(f"localhost,10.0.0.0/8,user:{SECRET}@a:80,b") == "localhost,10.0.0.0/8,***@a:80,b"
+    plain = "localhost, .corp.example;*.x [::1]:80 http://y:3128 <local> <-loopback> 2001:db8::/32"
+    assert masked_list(plain) == plain
+
+
+def test_a_list_that_is_too_long_ends_between_two_entries() -> None:
+    many = ",".join(f"host{n}.corp.example" for n in range(1000))
+    (found,) = environment_proxies({"https_proxy": "http://p:1", "no_proxy": many})
+    assert found.bypass.endswith(".corp.example")
+    assert many.startswith(found.bypass)
+    assert "its end is not read" in found.faults[0]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])

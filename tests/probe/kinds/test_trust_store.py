@@ -82,6 +82,29 @@ def test_a_missing_file_is_an_empty_store_that_says_why(tmp_path: Path) -> None:
     assert facts.public_date is None
 
 
+@pytest.mark.parametrize("what", ["pipe", "endless", "huge"])
+def test_what_is_no_file_of_certificates_holds_nobody(tmp_path: Path, what: str) -> None:
+    path = tmp_path / "roots.pem"
+    if what == "pipe":
+        os.mkfifo(path)
+    elif what == "endless":
+        path.symlink_to("/dev/zero")
+    else:
+        with path.open("wb") as file:
+            file.truncate(64 << 30)
+    store = TrustStores(system_pem=path).system
+    assert store.roots == {}
+    assert store.source.startswith(f"{path} (not readable: it ")
+
+
+def test_a_file_that_powershell_has_written(tmp_path: Path) -> None:
+    root = authority("First").certificate
+    (tmp_path / "roots.pem").write_bytes(pem(root).decode().encode("utf-16"))
+    assert TrustStores(system_pem=tmp_path / "roots.pem").system.roots == {
+        root.subject.public_bytes(): (der(root),)
+    }
+
+
 def test_a_directory_is_read_file_by_file(tmp_path: Path) -> None:
     first, second = authority("First").certificate, authority("Second").certificate
     for number, name in enumerate(("a.crt", "b.pem", "readme.txt")):

@@ -133,3 +133,17 @@ def test_any_graph_of_aliases_ends(edges: list[tuple[int, int]], with_address: b
     chain = follow(answers, "n0.example")
     assert chain.ask is None
     assert bool(chain.addresses) == (chain.outcome is Outcome.RESOLVED)
+
+
+def test_how_a_question_without_an_answer_ended() -> None:
+    assert follow({"a.example": failed(Code.WRONG_SOURCE)}).outcome is Outcome.WRONG_SOURCE
+    broken = follow({"a.example": (None, Failure(Stage.DNS, Code.MALFORMED, sign="no-question"))})
+    assert (broken.outcome, broken.sign) == (Outcome.MALFORMED, "no-question")
+
+
+@pytest.mark.parametrize(
+    ("word", "outcome"),
+    [("refused", Outcome.TCP_BLOCKED), ("timeout", Outcome.TCP_BLOCKED), ("malformed", Outcome.MALFORMED)],
+)
+def test_a_broken_answer_over_tcp_closes_no_port(word: str, outcome: Outcome) -> None:
+    assert follow({"a.example": answer(tcp_failure=word)}).outcome is outcome

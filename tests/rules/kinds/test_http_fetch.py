@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,11 +16,14 @@ from rules.kinds.http_fetch import (
     is_html,
     judge_reach,
     looks_like_block_page,
+    oddities,
+    packed,
     page_cause,
     page_text,
 )
 
 HOST = "crl3.digicert.com"
+HOME = b"<!DOCTYPE html><html><head><title>Home</title></head></html>"
 PAGE = b"<!DOCTYPE html><html><head><title> Web page\n blocked </title></head></html>"
 
 
@@ -46,13 +51,22 @@ def kind(exchange: HttpExchange, host: str = HOST) -> str | None:
         (answer(451), "refused"),
         (answer(511, PAGE), "portal"),
         (answer(407), "proxy"),
-        (answer(404, PAGE), None),
-        (answer(503, PAGE), None),
+        (answer(404, PAGE), "refused"),  # its title says blocked
+        (answer(503, PAGE), "refused"),
+        (answer(503, HOME), None),
+        (answer(403, HOME), "refused"),  # a page where none was asked for, see BlockPage.evidence
+        (answer(403), None),
+        (answer(403, b"<html><head><title>403 Forbidden</title></head><center>nginx</center>"), None),
+        (answer(403, HOME, server="AkamaiGHost"), None),  # the origin's CDN refuses
+        (answer(470), "refused"),
+        (answer(502, server="Zscaler/6.2"), "refused"),
+        (answer(502, HOME, via="1.1 gw (squid/5.7)"), None),
         (answer(302, location="https://www.digicert.com/"), None),
         (answer(302, location="/elsewhere"), None),
         (answer(302), None),
         (answer(302, location="http://blocked.contoso.example/?u=x"), "redirect"),
         (answer(302, location="http://10.0.0.1/captive"), "portal"),
+        (answer(302, location="http://www.digicert.com.other.example/"), "redirect"),
         (answer(302, location="file:///etc/passwd"), "redirect"),
         (answer(302, location="http://[broken"), "redirect"),
     ],
@@ -75,6 +89,7 @@ def test_h8_vendors_are_labels_with_their_marks() -> None:
         "Web page blocked",
         "",
         ("via: 1.1 proxy (squid/5.7)", "x-squid-error: ERR_ACCESS_DENIED 0"),
+        "the header x-squid-error: ERR_ACCESS_DENIED 0",
     )
     page = looks_like_block_page(answer(200, b"<html><title>x</title>FortiGuard Intrusion Prevention"))
     assert page is not None
@@ -109,6 +124,9 @@ def test_any_answer_of_its_own_reaches_a_host(status: int) -> None:
     [
         (answer(200, PAGE), "http.block-page"),
         (answer(403, b"no", server="FortiGate"), "http.block-page"),
+        (answer(470, b"Action: Deny. Reason: No rule matched."), "http.block-page"),
+        (answer(503, PAGE), "http.block-page"),
+        (answer(504, b"<html>", x_squid_error="ERR_CONNECT_FAIL 110"), "http.block-page"),
         (answer(511), "http.block-page"),
         (answer(302, location="http://blocked.example/"), "http.redirected"),
         (answer(407), "proxy.auth-required"),
@@ -139,6 +157,59 @@ def test_failures_have_the_vocabularys_words(failure: Failure | None, cause: str
     assert failure_cause(failure) == cause
     found = judge_reach(None, failure, HOST)
     assert (found.cause, found.reachable) == (cause, False)
+
+
+@pytest.mark.parametrize(
+    "exchange",
+    [
+        answer(502, b"<html><title>Bad gateway</title>", via="1.1 varnish, 1.1 gw (squid/5.7)"),
+        answer(503, b"<html><title>Error</title>", x_cache="Error from cloudfront", x_amz_cf_id="a"),
+        answer(504, b"<html>", server="AkamaiGHost"),
+        answer(403, b"<html><title>Request blocked</title>", x_azure_ref="0a"),
+        answer(502, b"<html>", x_cache="MISS from squid.origin.example"),
+        answer(520, b"<html><title>520: Web server is returning an unknown error", server="cloudflare"),
+        answer(401, b"<html>", www_authenticate="Negotiate"),
+        answer(404, b"<html>Umbrellas made in Palo Alto, next to the barracuda</html>"),
+        answer(200, b"<html><title>Home</title>", via="1.1 gw (squid/5.7)"),
+        answer(200, b"<html><title>Home</title>", set_cookie="BNI__BARRACUDA_LB_COOKIE=x"),
+        answer(299),
+        answer(310),
+    ],
+)
+def test_what_an_origin_or_its_cdn_says_is_its_own(exchange: HttpExchange) -> None:
+    found = judge_reach(exchange, None, HOST)
+    assert (found.cause, found.page) == ("ok", None)
+
+
+def test_a_refusal_shows_the_sentence_of_the_device() -> None:
+    said = b"HTTP request from 10.1.0.4:51000 to x:80. Action: Deny. Reason: No rule matched."
+    found = judge_reach(answer(470, said, content_type="text/plain"), None, HOST)
+    assert 'saying "HTTP request from 10.1.0.4:51000 to x:80. Action: Deny.' in found.summary
+    assert "looks like Azure Firewall" in found.summary
+    assert "the status 470, which no web server is known to give" in found.summary
+
+
+def test_a_portal_under_the_same_public_suffix_is_another_zone() -> None:
+    for tail in ("com", "co.uk", "com.au"):
+        portal = answer(302, location=f"http://portal.isp.{tail}/login")
+        assert judge_reach(portal, None, f"crl.contoso.{tail}").cause == "http.block-page"
+        own = answer(302, location=f"http://www.contoso.{tail}/login")
+        assert judge_reach(own, None, f"crl.contoso.{tail}").cause == "ok"
+    relay = answer(302, location="http://b.servicebus.windows.net/")
+    assert judge_reach(relay, None, "a.servicebus.windows.net").cause == "ok"
+
+
+def test_a_coding_is_told_by_the_body_first() -> None:
+    assert packed(answer(200, b"\x1f\x8b\x08")) == "gzip"
+    assert packed(answer(200, b"\x0b\x05", content_encoding="br")) == "br"
+    assert packed(answer(200, b"0\x82", content_encoding="gzip")) == ""
+    assert packed(answer(200, b"", content_encoding="gzip")) == ""
+    assert packed(answer(200, b"0\x82", content_encoding="identity")) == ""
+    assert is_html(answer(200, b"\x1f\x8b\x08", content_type="text/html"))
+    assert "labelled gzip and not compressed" in oddities(answer(200, b"0\x82", content_encoding="gzip"))
+    odd = replace(answer(200, b"0\x82"), repaired=("a line without a colon",))
+    assert oddities(odd) == "the answer's header is odd: a line without a colon"
+    assert oddities(answer()) == ""
 
 
 def test_failures_in_words() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime
+import gzip
 import urllib.parse
 from dataclasses import replace
 
@@ -17,11 +18,18 @@ from hypothesis import strategies as st
 from rules.certificate import facts
 from rules.failure import Code, Failure, Stage
 from rules.kinds.http_fetch import HttpExchange
-from rules.kinds.ocsp import OcspJudgement, judge_ocsp, judge_staple, ocsp_get_target, ocsp_request
+from rules.kinds.ocsp import (
+    OcspJudgement,
+    judge_ocsp,
+    judge_staple,
+    ocsp_get_target,
+    ocsp_request,
+    says_revoked,
+)
 from rules.verdict import Status
 from tests.lab.pki import AUTHORITIES, OCSP02, derived_key
 from tests.lab.revocation import Flaws, Responder
-from tests.rules.certs import DAY, NOW, PKI, WHEN, ca, chain, make, rsa_key
+from tests.rules.certs import DAY, NOW, PKI, WHEN, ca, chain, make, replace_once, rsa_key
 
 LEAF, ISSUER = chain(OCSP02)[0], ca(OCSP02)
 SERIAL = int(facts(LEAF).serial, 16)
@@ -66,6 +74,12 @@ def judge(exchange: HttpExchange | None, failure: Failure | None = None, now: fl
 
 def staple(content: bytes, now: float = NOW) -> OcspJudgement:
     return judge_staple(content, LEAF, ISSUER, now)
+
+
+def test_a_certificate_that_breaks_a_rule_elsewhere_is_asked_about_all_the_same() -> None:
+    starred = replace_once(LEAF, b"\x0c\x1ften", b"\x13\x1f*en")
+    undated = replace_once(LEAF, b"261002120000Z", b"261302120000Z")
+    assert [ocsp_request(odd, ISSUER) for odd in (starred, undated, LEAF + b"\0")] == [REQUEST] * 3
 
 
 def test_the_request_names_the_leaf_as_responders_expect() -> None:
@@ -150,24 +164,34 @@ def test_o4_a_responder_that_the_issuer_appointed_may_sign() -> None:
 
 
 @pytest.mark.parametrize(
-    ("certificate", "why"),
+    ("certificate", "circumstance", "why"),
     [
-        (responder(purpose=False), "did not appoint"),
-        (responder(signer="somebody"), "did not appoint"),
-        (responder(ends=WHEN - DAY), "out of date"),
-        (make("other", "other"), "not signed by the certificate's issuer"),
+        (responder(purpose=False), "no-purpose", "not for signing OCSP answers"),
+        (responder(signer="somebody"), "other-ca", "did not sign"),
+        (responder(ends=WHEN - DAY), "expired", "out of date"),
+        (make("other", "other"), "no-certificate", "no certificate of its signer"),
     ],
 )
-def test_o4_any_other_responder_may_not(certificate: bytes, why: str) -> None:
+def test_o4_a_responder_that_is_not_set_up_right(certificate: bytes, circumstance: str, why: str) -> None:
+    """RFC 6960 section 4.2.2.2: not accepted, and its operator's affair. Nothing shows that the answer was changed."""
     found = staple(signed(derived_key("responder"), responder(), (certificate,)))
-    assert (found.cause, found.valid, found.certificate) == ("ocsp.bad-signature", False, None)
+    assert (found.cause, found.circumstance) == ("ocsp.responder", circumstance)
+    assert (found.status, found.valid, found.certificate) == (Status.FAIL, False, None)
     assert why in found.summary
 
 
 def test_o4_no_certificate_and_fifty() -> None:
-    assert staple(signed(derived_key("responder"), responder())).cause == "ocsp.bad-signature"
+    assert staple(signed(derived_key("responder"), responder())).circumstance == "no-certificate"
     fifty = (*(make(f"c{n}", "x") for n in range(50)), responder())
-    assert staple(signed(derived_key("responder"), responder(), fifty)).cause == "ocsp.bad-signature"
+    assert staple(signed(derived_key("responder"), responder(), fifty)).cause == "ocsp.responder"
+
+
+def test_an_answer_that_names_its_signer_and_is_not_by_its_key_was_changed_or_forged() -> None:
+    mine = responder()
+    for good in (signed(), signed(derived_key("responder"), mine, (mine,))):
+        made = ocsp.load_der_ocsp_response(good).signature
+        found = staple(good.replace(made, made[:-1] + bytes([made[-1] ^ 1])))
+        assert (found.cause, found.circumstance, found.valid) == ("ocsp.bad-signature", "", False)
 
 
 def test_an_answer_about_another_certificate_is_no_answer() -> None:
@@ -205,10 +229,12 @@ def test_an_issuer_with_an_rsa_key() -> None:
         (answer(b"", 407), "proxy.auth-required"),
         (answer(b"", 411), "http.status"),
         (answer(b"", 405), "http.status"),
-        (answer(b"", 403), "http.block-page"),
+        (answer(b"", 403), "http.status"),
+        (answer(b"<html>", 403), "http.block-page"),
+        (answer(b"no", 470), "http.block-page"),
         (answer(b"", 302, location="http://other.example/"), "http.redirected"),
         (answer(b"", 302, location="/elsewhere"), "http.redirected"),
-        (answer(GOOD, content_encoding="gzip"), "ocsp.not-ocsp"),
+        (answer(gzip.compress(GOOD), content_encoding="gzip"), "http.compressed"),
     ],
 )
 def test_o5_what_is_no_ocsp_is_reached_and_told_apart(exchange: HttpExchange, cause: str) -> None:
@@ -221,11 +247,19 @@ def test_o5_the_type_is_noted_and_not_trusted() -> None:
     assert "called text/plain" in judge(answer(b"hello", content_type="text/plain")).summary
 
 
+def test_an_answer_with_an_odd_header_is_good_and_said_so() -> None:
+    found = judge(replace(answer(), repaired=("a blank before the colon",)))
+    assert (found.cause, found.status, found.valid) == ("http.odd-header", Status.NOTICE, True)
+    assert "a blank before the colon" in found.summary
+
+
 def test_nobody_answers() -> None:
     found = judge(None, Failure(Stage.TCP, Code.TIMEOUT))
     assert (found.cause, found.reachable) == ("ocsp.unreachable", False)
     half = judge(answer(GOOD[:20]), Failure(Stage.HTTP, Code.EOF))
-    assert (half.cause, half.reachable) == ("ocsp.unreachable", True)
+    assert (half.cause, half.reachable, half.circumstance) == ("http.reset", True, "cut")
+    silent = judge(HttpExchange(0.01), Failure(Stage.HTTP, Code.TIMEOUT))
+    assert (silent.cause, silent.reachable, silent.circumstance) == ("http.timeout", False, "")
     assert judge(replace(answer(), body=None)).cause == "audit.not-recorded"
 
 
@@ -241,3 +275,15 @@ def test_a_changed_answer_is_never_good(at: int, by: int, cut: bool) -> None:
 @given(st.binary(max_size=300))
 def test_any_bytes_have_a_judgement(content: bytes) -> None:
     assert staple(content).cause in ("ocsp.not-ocsp", "ocsp.status", "ocsp.unauthorized")
+
+
+def test_an_answer_that_calls_something_revoked() -> None:
+    load = x509.load_der_x509_certificate
+    made = ocsp.OCSPResponseBuilder().add_response(
+        load(LEAF), load(ISSUER), hashes.SHA1(), ocsp.OCSPCertStatus.REVOKED, WHEN, WHEN + DAY, WHEN, None
+    )
+    told = made.responder_id(ocsp.OCSPResponderEncoding.HASH, load(ISSUER)).sign(
+        derived_key(OCSP02), hashes.SHA256()
+    )
+    assert says_revoked(told.public_bytes(Encoding.DER))
+    assert not any(map(says_revoked, (GOOD, b"", b"x", bytes.fromhex("30030a0106"))))

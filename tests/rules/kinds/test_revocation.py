@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import time
 from dataclasses import replace
 
@@ -15,6 +16,7 @@ from rules.failure import LOCAL_CODES, Code, Failure, Stage
 from rules.kinds.http_fetch import HttpExchange
 from rules.kinds.revocation import (
     CrlJudgement,
+    Held,
     digest_crl,
     expires,
     judge_crl,
@@ -31,6 +33,7 @@ from tests.rules.certs import DAY, HOST, NOW, PKI, WHEN, ca, chain, make
 LEAF = chain(OCSP02)[0]
 SERIAL = facts(LEAF).serial
 URL = AUTHORITIES[OCSP02].sources.crls[0]
+HELD = Held((LEAF,), URL)
 ISSUERS = (ca(OCSP02), ca(TLSG2, G2), ca(G2))
 
 AUTHORITY = pki.authority("Responder CA")
@@ -53,8 +56,9 @@ def judge(
     failure: Failure | None = None,
     issuers: tuple[bytes, ...] = ISSUERS,
     now: float = NOW,
+    held: Held = HELD,
 ) -> CrlJudgement:
-    return judge_crl(exchange, failure, issuers, (SERIAL,), now, "crl.example")
+    return judge_crl(exchange, failure, issuers, (SERIAL,), now, "crl.example", held)
 
 
 def test_a_good_crl() -> None:
@@ -90,14 +94,19 @@ def test_a_crl_from_the_future() -> None:
     assert (found.cause, found.status) == ("crl.stale", Status.WARN)
 
 
-def test_a_crl_of_a_ca_that_is_not_at_hand_is_no_accusation() -> None:
-    found = judge(answer(), issuers=(ca(G2),))
-    assert (found.cause, found.status, found.valid, found.reachable) == (
-        "crl.unverified",
-        Status.NOTICE,
-        None,
-        True,
-    )
+def test_another_ca_s_list_is_none_and_one_of_a_ca_that_nobody_knows_proves_nothing() -> None:
+    other = judge(answer(), issuers=(ca(G2),))
+    assert (other.cause, other.status, other.valid) == ("crl.wrong-issuer", Status.FAIL, False)
+    assert OCSP02 in other.summary
+    assert G2 in other.summary
+    for issuers in ((ca(G2),), ()):
+        unknown = judge(answer(), issuers=issuers, held=Held(url=URL, bound=False))
+        assert (unknown.cause, unknown.status, unknown.valid, unknown.reachable) == (
+            "crl.unverified",
+            Status.INCONCLUSIVE,
+            None,
+            True,
+        )
 
 
 def test_a_leaf_or_a_namesake_cannot_have_signed_it() -> None:
@@ -113,7 +122,10 @@ def test_a_leaf_or_a_namesake_cannot_have_signed_it() -> None:
         (answer(b"<html><title>Blocked by policy</title></html>"), "crl.not-a-crl"),
         (answer(b"\x30\x03\x02\x01\x01"), "crl.not-a-crl"),
         (answer(b""), "crl.not-a-crl"),
-        (answer(GOOD, 403), "http.block-page"),
+        (answer(GOOD, 403), "http.status"),  # nothing shows who refuses
+        (answer(b"<html>", 403), "http.block-page"),
+        (answer(b"", 451), "http.block-page"),
+        (answer(b"Action: Deny. Reason: x", 470), "http.block-page"),
         (answer(b"", 404), "http.status"),
         (answer(b"", 503), "http.status"),
         (answer(b"", 407), "proxy.auth-required"),
@@ -133,10 +145,21 @@ def test_k3_a_block_page_shows_its_title() -> None:
 
 
 def test_k2_an_encoded_body_is_unexpected() -> None:
-    found = judge(answer(GOOD, content_encoding="gzip"))
-    assert found.cause == "crl.not-a-crl"
-    assert "unexpected encoding gzip" in found.summary
+    found = judge(answer(gzip.compress(GOOD), content_encoding="gzip"))
+    assert (found.cause, found.status) == ("http.compressed", Status.FAIL)
+    assert "came compressed (gzip)" in found.summary
+    assert judge(answer(gzip.compress(GOOD))).cause == "http.compressed"
     assert judge(answer(GOOD, content_encoding="identity")).cause == "ok"
+    labelled = judge(answer(GOOD, content_encoding="gzip"))
+    assert (labelled.cause, labelled.status, labelled.valid) == ("http.odd-header", Status.NOTICE, True)
+
+
+def test_a_list_in_an_answer_with_an_odd_header_is_good_and_said_so() -> None:
+    found = judge(replace(answer(), repaired=("a line without a colon",)))
+    assert (found.cause, found.status, found.valid) == ("http.odd-header", Status.NOTICE, True)
+    assert "a line without a colon" in found.summary
+    stale = replace(answer(body(Flaws(stale=(OCSP02,)))), repaired=("a line without a colon",))
+    assert judge(stale).cause == "crl.stale"
 
 
 @pytest.mark.parametrize(
@@ -157,7 +180,7 @@ def test_k1_k5_a_body_over_the_cap_is_not_judged() -> None:
 
 def test_k1_a_slow_drip_is_reached_and_does_not_come_whole() -> None:
     found = judge(answer(GOOD[:100]), Failure(Stage.HTTP, Code.TIMEOUT))
-    assert (found.cause, found.reachable) == ("crl.unreachable", True)
+    assert (found.cause, found.reachable, found.circumstance) == ("http.timeout", True, "cut")
     assert "did not come whole" in found.summary
 
 

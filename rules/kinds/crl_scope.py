@@ -1,0 +1,258 @@
+"""Which certificates a CRL speaks of, and whether two Names are one (RFC 5280 sections 5.2, 5.3, 6.3.3 and 7.1).
+
+A list that a CA has signed says nothing of a certificate outside its scope: a delta list, another partition, a list of CA
+certificates only. Windows refuses a list with a critical extension that it does not know as well (Microsoft,
+"Troubleshooting Certificate Status and Revocation"); how it treats the other limits is not documented.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import TypeAlias
+from urllib.parse import unquote, urlsplit
+
+from cryptography import x509
+from cryptography.x509.oid import CRLEntryExtensionOID, ExtensionOID
+
+from rules.cert_fields import MAX_TEXT, MAX_URLS, attempt
+from rules.certificate import facts, fold
+from rules.der import tlv
+from rules.kinds.http_fetch import CrlScope
+
+#: Extensions of a list that are processed here, or that change nothing for us (RFC 5280 section 5.2).
+_LIST = frozenset(
+    {
+        ExtensionOID.AUTHORITY_KEY_IDENTIFIER,
+        ExtensionOID.ISSUER_ALTERNATIVE_NAME,
+        ExtensionOID.CRL_NUMBER,
+        ExtensionOID.DELTA_CRL_INDICATOR,
+        ExtensionOID.ISSUING_DISTRIBUTION_POINT,
+        ExtensionOID.FRESHEST_CRL,
+    }
+)
+_HOLD_INSTRUCTION = x509.ObjectIdentifier("2.5.29.23")  # of RFC 3280; withdrawn, and says nothing of whether
+_ENTRY = frozenset(
+    {
+        CRLEntryExtensionOID.CRL_REASON,
+        CRLEntryExtensionOID.INVALIDITY_DATE,
+        CRLEntryExtensionOID.CERTIFICATE_ISSUER,
+        _HOLD_INSTRUCTION,
+    }
+)
+#: What entries bear that must be read one by one: a critical extension (after its identifier BOOLEAN TRUE and an OCTET
+#: STRING) or certificateIssuer.
+_ODD = (b"\x01\x01\xff\x04", b"\x06\x03\x55\x1d\x1d")
+MAX_UNKNOWN = 8  #: unknown critical extensions that are named
+
+_Folded: TypeAlias = tuple[frozenset[tuple[str, str]], ...]
+
+
+def same_name(one: bytes | None, other: bytes | None) -> bool:
+    """Whether two Names (DER) are the same (RFC 5280 section 7.1).
+
+    Attribute by attribute, without regard to case, spacing and string type. Never raises; unreadable Names are the same
+    only byte by byte.
+    """
+    if not one or not other:
+        return False
+    if one == other:
+        return True
+    folded = _folded(one)
+    return folded is not None and folded == _folded(other)
+
+
+@lru_cache(maxsize=512)
+def _folded(der: bytes) -> _Folded | None:
+    return attempt(lambda: _fold_name(x509.Name.from_bytes(der)))[0]
+
+
+def _fold_name(name: x509.Name) -> _Folded:
+    return tuple(
+        frozenset((a.oid.dotted_string, _fold_value(a.value)) for a in relative) for relative in name.rdns
+    )
+
+
+def _fold_value(value: str | bytes) -> str:
+    return fold(unicodedata.normalize("NFKC", value)) if isinstance(value, str) else value.hex()
+
+
+def read_scope(crl: x509.CertificateRevocationList) -> CrlScope:
+    """What the list's own extensions say. `unknown` lacks what its entries add (`read_entries`). Never raises."""
+    found, why = attempt(lambda: _read_scope(crl))
+    return found if found is not None else CrlScope(unread=why or "unreadable")
+
+
+def _read_scope(crl: x509.CertificateRevocationList) -> CrlScope:
+    unknown: list[str] = []
+    point: x509.IssuingDistributionPoint | None = None
+    delta, number, key_id = False, "", ""
+    for extension in crl.extensions:
+        value = extension.value
+        if extension.critical and extension.oid not in _LIST:
+            unknown.append(extension.oid.dotted_string)
+        if isinstance(value, x509.IssuingDistributionPoint):
+            point = value
+        elif extension.oid == ExtensionOID.DELTA_CRL_INDICATOR:
+            delta = True
+        elif isinstance(value, x509.CRLNumber):
+            number = format(value.crl_number, "x")[:64]
+        elif isinstance(value, x509.AuthorityKeyIdentifier) and value.key_identifier:
+            key_id = value.key_identifier.hex()[:MAX_TEXT]
+    bare = CrlScope(delta=delta, unknown=tuple(unknown[:MAX_UNKNOWN]), number=number, key_id=key_id)
+    return bare if point is None else _limited(bare, point)
+
+
+def _limited(bare: CrlScope, point: x509.IssuingDistributionPoint) -> CrlScope:
+    names = [] if point.full_name is None else [_general(n) for n in point.full_name]
+    if point.relative_name is not None:
+        names.append(_relative(point.relative_name))
+    return CrlScope(
+        only=(
+            "attribute"
+            if point.only_contains_attribute_certs
+            else "ca"
+            if point.only_contains_ca_certs
+            else "user"
+            if point.only_contains_user_certs
+            else ""
+        ),
+        named=bool(names),
+        points=tuple(dict.fromkeys(names))[:MAX_URLS],
+        some_reasons=point.only_some_reasons is not None,
+        indirect=point.indirect_crl,
+        delta=bare.delta,
+        unknown=bare.unknown,
+        number=bare.number,
+        key_id=bare.key_id,
+    )
+
+
+@lru_cache(maxsize=1024)
+def uri(url: str) -> str:
+    """A URL in the form in which names of distribution points are compared: percent-encoding apart, as written."""
+    parts, _ = attempt(lambda: urlsplit(url))
+    if parts is None:
+        return f"uri:{url}"[:MAX_TEXT]
+    rest = unquote(url[len(parts.scheme) + 3 + len(parts.netloc) :]) if parts.netloc else unquote(parts.path)
+    return f"uri:{parts.scheme.lower()}://{parts.netloc.lower()}{rest}"[:MAX_TEXT]
+
+
+def _general(name: x509.GeneralName) -> str:
+    if isinstance(name, x509.UniformResourceIdentifier):
+        return uri(name.value)
+    if isinstance(name, x509.DirectoryName):
+        return f"dir:{_text(_fold_name(name.value))}"[:MAX_TEXT]
+    return f"other:{name.value}"[:MAX_TEXT]
+
+
+def _relative(name: x509.RelativeDistinguishedName) -> str:
+    return f"other:{sorted((a.oid.dotted_string, _fold_value(a.value)) for a in name)}"[:MAX_TEXT]
+
+
+def _text(name: _Folded) -> str:
+    return ", ".join("+".join(f"{oid}={value}" for oid, value in sorted(relative)) for relative in name)
+
+
+@lru_cache(maxsize=1024)
+def points_of(certificate: bytes) -> frozenset[str]:
+    """The names of the distribution points in a certificate (DER), in the form of `CrlScope.points`. Never raises."""
+    points = _points(certificate)
+    names = [_general(n) for point in points for n in point.full_name or ()]
+    names += [_relative(point.relative_name) for point in points if point.relative_name is not None]
+    return frozenset((*names, *map(uri, facts(certificate).crl_urls)))
+
+
+def names_crl_issuer(certificate: bytes, issuer: bytes) -> bool:
+    """Whether the certificate leaves its CRL to `issuer` (Name, DER): cRLIssuer of RFC 5280 section 4.2.1.13."""
+    folded = _folded(issuer)
+    named = (name for point in _points(certificate) for name in point.crl_issuer or ())
+    return any(isinstance(n, x509.DirectoryName) and _fold_name(n.value) == folded for n in named)
+
+
+@lru_cache(maxsize=256)
+def _points(certificate: bytes) -> tuple[x509.DistributionPoint, ...]:
+    def read() -> tuple[x509.DistributionPoint, ...]:
+        extensions = x509.load_der_x509_certificate(certificate).extensions
+        value = extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+        return tuple(point for point, _ in zip(value, range(MAX_URLS), strict=False))
+
+    return attempt(read)[0] or ()
+
+
+def odd_entries(body: bytes) -> bool:
+    """Whether an entry may bear an extension that matters. Cheap: a list may have a million entries."""
+    begins, ends = _entries(body)
+    return any(body.find(mark, begins, ends) >= 0 for mark in _ODD)
+
+
+def _entries(body: bytes) -> tuple[int, int]:
+    """Where revokedCertificates begins and ends (RFC 5280 section 5.1); two equal places where there is none."""
+    at = tlv(body, tlv(body, 0)[1])[1]
+    end_of_list = tlv(body, tlv(body, 0)[1])[2]
+    if body[at] == 0x02:  # version
+        at = tlv(body, at)[2]
+    for _ in range(2):  # signature, issuer
+        at = tlv(body, at)[2]
+    while at < end_of_list and body[at] in (0x17, 0x18):  # thisUpdate, nextUpdate
+        at = tlv(body, at)[2]
+    if at >= end_of_list or body[at] != 0x30:
+        return at, at
+    return tlv(body, at)[1:]
+
+
+def read_entries(
+    crl: x509.CertificateRevocationList, issuer: bytes, serials: Iterable[str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(unknown critical extensions of entries, those of `serials` that an entry about this CA's own certificates lists).
+
+    An entry without certificateIssuer is about the CA of the entry before it, the first about the list's own issuer
+    (RFC 5280 section 5.3.3).
+    """
+    wanted = {int(serial, 16): serial for serial in serials}
+    unknown: dict[str, None] = {}
+    listed: list[str] = []
+    own = True
+    for entry in crl:
+        extensions, _ = attempt(lambda e=entry: list(e.extensions))  # type: ignore[misc]
+        for extension in extensions or ():
+            if isinstance(extension.value, x509.CertificateIssuer):
+                names = (n for n in extension.value if isinstance(n, x509.DirectoryName))
+                own = any(same_name(n.value.public_bytes(), issuer) for n in names)
+            elif extension.critical and extension.oid not in _ENTRY:
+                unknown[extension.oid.dotted_string] = None
+        if extensions is None:
+            unknown["unreadable"] = None
+        if own and entry.serial_number in wanted and not removed(entry):
+            listed.append(wanted[entry.serial_number])
+    return tuple(unknown)[:MAX_UNKNOWN], tuple(listed)
+
+
+def removed(entry: x509.RevokedCertificate) -> bool:
+    """Whether the entry takes a certificate off the list again (removeFromCRL). An unreadable one does not."""
+    reason, _ = attempt(lambda: entry.extensions.get_extension_for_class(x509.CRLReason).value.reason)
+    return reason is x509.ReasonFlags.remove_from_crl
+
+
+def misses(scope: CrlScope, ca: bool | None, points: frozenset[str]) -> str:
+    """Why the list does not speak of a certificate: "only-ca", "partition", ...; "" where it does (section 6.3.3 (b)(2)).
+
+    `ca`: whether the certificate is a CA's, None where this is not known; `points`: the names of its distribution
+    points, empty where they are not known.
+    """
+    if scope.unread:
+        return "unreadable"
+    if scope.delta:
+        return "delta"
+    if scope.unknown:
+        return "critical"
+    if scope.only == "attribute" or (ca is not None and scope.only == ("user" if ca else "ca")):
+        return f"only-{scope.only}"
+    if scope.named and points and points.isdisjoint(scope.points):
+        return "partition"
+    if scope.some_reasons:
+        return "some-reasons"
+    if scope.named and not points:
+        return "partition-unknown"
+    return ""

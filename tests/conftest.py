@@ -1,0 +1,24 @@
+"""What holds for every test, on whichever machine and however it was started."""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+from hypothesis import settings
+
+# A busy machine may need a second for what takes a millisecond elsewhere: no example is held against a stopwatch.
+settings.register_profile("anywhere", deadline=None)
+settings.load_profile("anywhere")
+
+
+def pytest_configure() -> None:
+    """Let the signals that tests send arrive, whoever started this process.
+
+    A shell starts what runs in the background with SIGINT ignored, nohup with SIGHUP ignored, and every child inherits
+    that. A handler of this process's own is none of a child's: there the signal does again what it does by default.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: None)  # nohup: the terminal's end is not the end of the tests
