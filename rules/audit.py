@@ -75,9 +75,6 @@ class Audit:
         self._by_host: dict[str, list[Target]] = defaultdict(list)
         self._unresolved: set[str] = set()  # names of targets whose resolution is not complete
         self._candidates: dict[str, tuple[Candidate, ...]] = {}
-        self._leading: dict[str, dict[str, None]] = defaultdict(
-            dict
-        )  # names of rules by the addresses that are tried
         self._users: dict[tuple[bytes, ...], list[Observation]] = defaultdict(list)
         self._ocsp_names: frozenset[str] = frozenset()
         self._responder_names: frozenset[str] = frozenset()
@@ -235,8 +232,8 @@ class Audit:
         self._candidates[host] = found
         tried = [c for c in found if c.tried]
         if host in self._by_host:
-            for candidate in (c for c in tried if c.public):
-                self._leading[candidate.address][host] = None
+            self.suspicions.shared.leads(host, (c.address for c in tried if c.public))
+            self._ask_for_pages()
         for target in self._by_host.get(host, ()):
             for index, candidate in enumerate(tried):
                 self._emit(phase_of(target, index), self.step_for(target, candidate.address))
@@ -286,8 +283,13 @@ class Audit:
             if self.suspicions.version(seen):
                 self._emit(Phase.REST, replace(step, hello="tls13", path=None, attempt=1))
             if not isinstance(seen.evidence, TlsFacts) or not seen.evidence.chain:
-                for fetch in self.suspicions.pages_at(step, self._leading.get(step.address, ())):
-                    self._emit(Phase.REST, fetch)
+                self.suspicions.shared.silent.add(step.address)
+                self._ask_for_pages()
+
+    def _ask_for_pages(self) -> None:
+        """What to ask of port 80 depends on where all names lead, and not on which came first."""
+        for fetch in self.suspicions.shared.pages(len(self._by_host)):
+            self._emit(Phase.REST, fetch)
 
     def _note(self, seen: Observation) -> None:
         if seen.stale:

@@ -16,8 +16,8 @@ from rules.zones import zone
 
 #: Names of the service that get the extra observations (TLS 1.3, large hello).
 MAX_EXTRA_NAMES = 4
-#: Addresses whose port 80 is asked for a page because several zones lead there and nothing answers on 443.
-MAX_SHARED = 2
+#: Addresses to which several zones lead whose port 80 may be asked for a page.
+MAX_SHARED = 4
 #: Control handshakes for one unexpected issuing key.
 MAX_CONTROLS = 3
 PROTOCOL_VERSION = 70  #: the alert (RFC 5246 section 7.2.2)
@@ -26,10 +26,44 @@ _VERSION_ALERTS = frozenset({40, PROTOCOL_VERSION, 71})
 
 
 @dataclass(slots=True)
+class SharedAddresses:
+    """Public addresses to which names of several zones lead. Where one shows no certificate on 443, the page of a DNS filter
+    may stand on its port 80, and nothing else tells it from a firewall that drops.
+
+    Which are asked is settled by where the names lead, once all are resolved: those with the most names first.
+    """
+
+    silent: set[str] = field(default_factory=set)  # addresses that showed no certificate, twice
+    _leading: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    _hosts: set[str] = field(default_factory=set)
+
+    def leads(self, host: str, addresses: Iterable[str]) -> None:
+        """A name is resolved, and these are its addresses."""
+        self._hosts.add(host)
+        for address in addresses:
+            self._leading[address].add(host)
+
+    def pages(self, names: int) -> Iterable[HttpFetch]:
+        """What to ask, once all of so many names are resolved: the same each time, so each is asked once."""
+        if len(self._hosts) < names or not self.silent:
+            return
+        by_zone = {
+            address: {zone(h): h for h in sorted(hosts, reverse=True)}
+            for address, hosts in self._leading.items()
+        }
+        shared = sorted((-len(self._leading[a]), a) for a, zones in by_zone.items() if len(zones) > 1)
+        for _, address in shared[:MAX_SHARED]:
+            if address in self.silent:
+                yield from (
+                    HttpFetch(address, 80, host, "/") for host in sorted(by_zone[address].values())[:2]
+                )
+
+
+@dataclass(slots=True)
 class Suspicions:
     plan: Plan
     _controls: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    _shared: set[str] = field(default_factory=set)
+    shared: SharedAddresses = field(default_factory=SharedAddresses)
 
     def doubtful(self, judgement: ChainJudgement) -> bool:
         """Neither a known key nor a public CA stands behind the certificate."""
@@ -48,15 +82,6 @@ class Suspicions:
             return None
         addresses.add(step.address)
         return replace(step, server_name=self.plan.control_name, path=None, attempt=1)
-
-    def pages_at(self, step: TlsHandshake, hosts: Iterable[str]) -> tuple[HttpFetch, ...]:
-        """What to ask of port 80 of an address that shows no certificate, although names of several zones (`hosts`) lead
-        there: a DNS filter's page may stand there, and nothing else tells it from a firewall that drops."""
-        apart = {zone(host): host for host in sorted(hosts, reverse=True)}  # whatever was answered first
-        if len(apart) < 2 or step.address in self._shared or len(self._shared) >= MAX_SHARED:
-            return ()
-        self._shared.add(step.address)
-        return tuple(HttpFetch(step.address, 80, host, "/") for host in sorted(apart.values())[:2])
 
     def version(self, seen: Observation) -> bool:
         """Whether the failure could be a server that no longer speaks TLS 1.2: not where its ServerHello chose it."""

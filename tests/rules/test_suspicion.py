@@ -10,7 +10,7 @@ from rules.failure import Code, Failure, Stage
 from rules.kinds.http_fetch import HttpFetch
 from rules.kinds.tls_handshake import TlsHandshake
 from rules.observation import Evidence, Observation
-from rules.suspicion import MAX_CONTROLS, MAX_EXTRA_NAMES, MAX_SHARED, Suspicions
+from rules.suspicion import MAX_CONTROLS, MAX_EXTRA_NAMES, MAX_SHARED, SharedAddresses, Suspicions
 from rules.trust import ChainJudgement, ChainVerdict
 from tests.rules.script import (
     BLOCKED,
@@ -33,16 +33,38 @@ def judgement(verdict: ChainVerdict, key: str = "aa") -> ChainJudgement:
     return ChainJudgement(verdict, issuing_key=key)
 
 
+NAMES = ("a.servicebus.windows.net", "b.servicebus.windows.net", "x.msappproxy.net", "login.example")
+
+
+def leading(*names: str, address: str = STEP.address) -> SharedAddresses:
+    mine = SharedAddresses()
+    for name in names:
+        mine.leads(name, (address,))
+    mine.silent.add(address)
+    return mine
+
+
 def test_port_80_is_asked_where_unrelated_names_lead_and_nothing_else_tells() -> None:
-    names = ("a.servicebus.windows.net", "b.servicebus.windows.net", "x.msappproxy.net", "login.example")
-    mine = Suspicions(PLAN)
-    assert mine.pages_at(STEP, names[:2]) == ()
-    first = mine.pages_at(STEP, names)
-    assert [(f.address, f.port, f.target, f.purpose) for f in first] == [(STEP.address, 80, "/", "reach")] * 2
-    assert len({f.host.partition(".")[2] for f in first}) == 2
-    assert mine.pages_at(STEP, names) == (), "once"
-    asked = [mine.pages_at(replace(STEP, address=f"203.0.113.{n}"), names) for n in range(2, 9)]
-    assert sum(map(bool, asked)) == MAX_SHARED - 1
+    found = list(leading(*NAMES).pages(4))
+    assert [(f.address, f.port, f.target, f.purpose) for f in found] == [(STEP.address, 80, "/", "reach")] * 2
+    assert len({f.host.partition(".")[2] for f in found}) == 2
+    assert list(leading(*reversed(NAMES)).pages(4)) == found, "whichever was resolved first"
+    assert list(leading(*NAMES[:2]).pages(2)) == [], "one zone"
+    assert list(leading(*NAMES).pages(5)) == [], "a name is not resolved yet"
+    certain = leading(*NAMES)
+    certain.silent.clear()
+    assert list(certain.pages(4)) == [], "something shows a certificate there"
+
+
+def test_a_few_addresses_are_asked_those_with_the_most_names_first() -> None:
+    mine = SharedAddresses()
+    for number in range(9):
+        for name in NAMES[: 4 if number == 7 else 3]:
+            mine.leads(name, (f"203.0.113.{number}",))
+        mine.silent.add(f"203.0.113.{number}")
+    asked = dict.fromkeys(f.address for f in mine.pages(4))
+    assert list(asked) == ["203.0.113.7", "203.0.113.0", "203.0.113.1", "203.0.113.2"]
+    assert len(asked) == MAX_SHARED
 
 
 def test_a_dropped_service_asks_nothing_of_port_80() -> None:
