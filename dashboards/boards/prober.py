@@ -59,6 +59,8 @@ def _health() -> list[Panel]:
                "sum(increase(wayclear_history_rows_dropped_total{<S>}[1d]))", thresholds=BAD_ABOVE_ZERO),
         number("Render errors", "Of the last day: parts of the scrape that could not be written anew.",
                "sum(increase(wayclear_metrics_render_errors_total{<S>}[1d]))", thresholds=BAD_ABOVE_ZERO),
+        number("Refused sign-ins", "Of the last day: sign-ins to the web server that were refused.",
+               "sum(increase(wayclear_web_sign_ins_refused_total{<S>}[1d]))", thresholds=BAD_ABOVE_ZERO),
         number("Series left out", "Because of the limits, now.",
                "sum(increase(wayclear_series_dropped_total{<S>}[10m]))", thresholds=BAD_ABOVE_ZERO),
     ]  # fmt: skip

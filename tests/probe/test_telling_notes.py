@@ -16,6 +16,7 @@ from probe import telling_textfile
 from probe.history import History
 from probe.telling import Teller
 from probe.web_config import WebConfigFile
+from probe.web_sign_ins import SignIns
 from rules.maintenance import Window
 from tests.probe.looped import looping, until
 from tests.probe.test_telling import PLACE, appliance, end, judged, office, teller
@@ -101,7 +102,7 @@ async def test_a_textfile_that_cannot_be_written_is_noted_until_it_is_written_ag
 @looping
 async def test_a_web_configuration_that_breaks_is_in_the_scrape_after_the_next(tmp_path: Path) -> None:
     """Also while nothing is judged, as in a first look: the scrape itself is what looks at the file."""
-    web = cast("WebConfigFile", SimpleNamespace(problem="", read_at=1.0))
+    web = cast("WebConfigFile", SimpleNamespace(problem="", read_at=1.0, sign_ins=SignIns()))
     history = History(tmp_path / "history.sqlite")
     await history.open()
     made = Teller(PLACE, Meters(PLACE), history, web)
