@@ -5,7 +5,8 @@ nothing but its date is known. A *circumstance* is the short word for what was s
 more is known: its text accuses no device and no team that the evidence does not show. A row may also name who must act and
 how much the evidence carries, where that differs from what `rules.causes` says of the cause.
 
-Row for row, tests/rules/test_remedies.py names a network in which the advice appears and one in which it must not.
+tests/rules/test_remedies.py names for each row a network in which it must not be said, and one in which it is where a
+recording shows it.
 """
 
 from __future__ import annotations
