@@ -13,6 +13,9 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from rules.cert_fields import attempt
+from rules.signature_algorithm import signature_algorithm
+
 #: Bytes of a list's head, of its end, and of all entries that are kept as they came.
 MOST_HEAD = MOST_KEPT = 65_536
 #: The longest entry, in bytes.
@@ -28,26 +31,8 @@ _PLAIN_REASONS = frozenset((0, 1, 2, 3, 4, 5, 9, 10))
 #: The extension that names another CA (section 5.3.3), and "critical".
 _ISSUER, _TRUE = bytes.fromhex("0603551d1d"), b"\x01\x01\xff"
 
-#: Signature algorithms (their identifiers, DER) and the hash that each signs; RSASSA-PSS names its own (RFC 4055 section 3.1).
-_HASH_OF = {
-    bytes.fromhex(text): name
-    for text, name in (
-        ("06092a864886f70d010105", "sha1"),
-        ("06092a864886f70d01010b", "sha256"),
-        ("06092a864886f70d01010c", "sha384"),
-        ("06092a864886f70d01010d", "sha512"),
-        ("06072a8648ce3d0401", "sha1"),
-        ("06082a8648ce3d040302", "sha256"),
-        ("06082a8648ce3d040303", "sha384"),
-        ("06082a8648ce3d040304", "sha512"),
-    )
-}
-_PSS = bytes.fromhex("06092a864886f70d01010a")
-_PSS_HASHES = {
-    bytes.fromhex("0609608648016503040201"): "sha256",
-    bytes.fromhex("0609608648016503040202"): "sha384",
-    bytes.fromhex("0609608648016503040203"): "sha512",
-}
+#: Hashes that are made of a list as it comes.
+_HASHES = frozenset({"sha1", "sha256", "sha384", "sha512"})
 
 
 class _Hash(Protocol):
@@ -276,12 +261,9 @@ def _mark(serial: bytes) -> int:
 
 
 def _hash_name(algorithm: bytes) -> str:
-    """The hash that an AlgorithmIdentifier (DER) signs; "" for none that is known."""
-    start = 2
-    oid = algorithm[start : start + 2 + algorithm[start + 1]]
-    if oid == _PSS:
-        return next((name for known, name in _PSS_HASHES.items() if known in algorithm), "sha1")
-    return _HASH_OF.get(oid, "")
+    """The hash that an AlgorithmIdentifier (DER) signs; "" for none that is made here."""
+    found, _ = attempt(lambda: signature_algorithm(algorithm).hash)
+    return found.name if found is not None and found.name in _HASHES else ""
 
 
 def _header(data: bytes, at: int, *tags: int) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from cryptography.x509 import ocsp
 
 from rules.cert_fields import attempt
 from rules.certificate import CertFacts, check_signature_bits, facts
-from rules.der import element, tlv
+from rules.der import dotted, element, tlv
 from rules.display import display
 from rules.failure import Failure
 from rules.kinds.document import Fault, answered
@@ -29,7 +29,6 @@ from rules.kinds.http_fetch import (
 )
 from rules.kinds.ocsp_signer import Fault as SignerFault
 from rules.kinds.ocsp_signer import key_bits, signer_fault
-from rules.kinds.signature_algorithm import oid_text
 from rules.verdict import Status
 
 MAX_ANSWERS = 100  #: single answers of a response that are looked through
@@ -283,7 +282,7 @@ def _critical_of_singles(tbs: bytes) -> list[str]:
             ):
                 _, oid, past = tlv(tbs, begins)
                 if tbs[past] == 0x01 and past < ends and tbs[tlv(tbs, past)[1]]:
-                    found.append(oid_text(tbs[oid:past]))
+                    found.append(dotted(tbs[oid:past]))
         at = tlv(tbs, at)[2]
     return found
 

@@ -17,7 +17,7 @@ from rules.certificate import CertFacts, Signature, facts, public_key, signature
 from rules.der import tlv
 from rules.display import display
 from rules.kinds.crl_scope import same_name
-from rules.kinds.signature_algorithm import read_algorithm
+from rules.signature_algorithm import signature_algorithm
 from rules.verdict import Status
 
 MAX_RESPONDERS = 10  #: certificates of an answer that are tried as its signer
@@ -98,8 +98,9 @@ def _names(response: ocsp.OCSPResponse, cert: CertFacts) -> bool:
 
 def _verify(response: ocsp.OCSPResponse, algorithm: bytes, signer: CertFacts) -> tuple[Signature, str]:
     def check() -> Signature:
-        hashed, parameters = read_algorithm(algorithm)
-        return verify(public_key(signer), response.signature, response.tbs_response_bytes, hashed, parameters)
+        made = signature_algorithm(algorithm)
+        signed, key = response.tbs_response_bytes, public_key(signer)
+        return verify(key, response.signature, signed, made.hash, made.parameters)
 
     found, why = attempt(check)
     return found or Signature.UNKNOWN, why or "its key is not supported"
