@@ -84,3 +84,13 @@ def _refused(address: str, kind: AddressClass, facts: HostFacts) -> str:
     if not (facts.route_v6 if is_v6(address) else facts.route_v4):
         return "no IPv6 route" if is_v6(address) else "no IPv4 route"
     return ""
+
+
+def given_by(address: str, candidates: Iterable[Candidate]) -> tuple[tuple[str, str], ...]:
+    """A line of evidence: which resolvers gave the address, where not all that gave one of `candidates` did."""
+    found = tuple(candidates)
+    mine = next((c.resolvers for c in found if c.address == address), ())
+    if not mine or {r for c in found for r in c.resolvers} <= set(mine):
+        return ()
+    names = ("the operating system" if r == OS else r for r in mine)
+    return (("address given by", f"{', '.join(names)} alone"),)

@@ -42,8 +42,8 @@ def codes(answer: DnsAnswer) -> tuple[int, ...]:
 def own_word(answer: DnsAnswer | None, resolved: bool) -> OwnWord | None:
     """The resolver's own word that the name is blocked, or that this host is not served; None where it says neither.
 
-    `resolved`: the answer leads to an address. Then only a forged or filtered one counts, and what is met at the
-    address may prove the contrary.
+    `resolved`: the answer leads to an address. Then a policy's number counts all the same (the address may be that of a
+    filter's page), a refusal does not, and what is met at the address may prove the contrary.
     """
     if answer is None:
         return None

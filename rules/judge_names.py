@@ -216,7 +216,7 @@ def _os_differs(
     return _verdict(context, target, status, "dns.os-differs", summary, found)
 
 
-#: By the word of a cause: what is said where nothing more is known of it.
+#: By the word of a cause alone, for callers that have one answer and no network around it.
 _REMEDIES = {cause.removeprefix("dns."): text for cause, text in BY_CAUSE.items() if cause.startswith("dns.")}
 
 

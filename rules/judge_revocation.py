@@ -28,7 +28,7 @@ from rules.targets import Target
 from rules.trust import ChainJudgement
 from rules.verdict import Endpoint, Status, Verdict
 
-#: What is said of a cause where nothing more is known of it.
+#: By cause alone, for callers that have a judgement of one document and no network around it.
 _REMEDIES = BY_CAUSE
 #: Causes of a responder that says nothing of its own: no connection, or one on which HTTP fails.
 UNHEARD = frozenset({"ocsp.unreachable", "http.timeout", "http.reset", "http.malformed"})

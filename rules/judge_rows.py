@@ -8,8 +8,9 @@ from rules.candidates import Candidate
 from rules.context import Context
 from rules.failure import LOCAL_CODES, Code, Failure, Stage
 from rules.guard import is_v6
+from rules.judge_sources import page
 from rules.judge_tls import judge_tls
-from rules.kinds.http_fetch import BlockPage, HttpExchange, HttpFetch, judge_reach, oddities
+from rules.kinds.http_fetch import HttpExchange, HttpFetch, judge_reach, oddities
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.observation import Observation, got_through
 from rules.remedies import remedy
@@ -331,7 +332,7 @@ def _over_http(
             status, cause, summary = Status.PASS, "ok", found.summary
         elif status is Status.FAIL:
             status, summary = Status.NOTICE, f"{summary}; a signed document came from here all the same"
-    details = (*_page(found.page), *_flow((best,)))
+    details = (*page(found.page), *_flow((best,)))
     return row(
         context,
         target,
@@ -367,16 +368,6 @@ def _page_compared(
         return Status.NOTICE, "http.same-page", text
     odd = oddities(exchange)
     return (Status.NOTICE, "http.odd-header", f"{summary}; {odd}") if odd else (Status.PASS, "ok", summary)
-
-
-def _page(page: BlockPage | None) -> tuple[tuple[str, str], ...]:
-    """What stood in the place of an answer."""
-    pairs = (
-        (("page", page.title or page.sentence), ("product", page.vendor), ("sent to", page.location))
-        if page
-        else ()
-    )
-    return tuple(pair for pair in pairs if pair[1])
 
 
 def _asked_for_documents(context: Context, host: str) -> bool:

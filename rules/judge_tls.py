@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from rules.candidates import given_by
 from rules.certificate import facts
 from rules.context import Context
 from rules.failure import UNREAD_FORM, Code, Failure
 from rules.interception import InterceptionFinding
 from rules.judge_revocation import revoked_by, stapled
-from rules.kinds.dns_chain import OS
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.observation import Observation, got_through
 from rules.portals import whose
@@ -228,7 +228,7 @@ def _verdict(
         *_served(target, seen),
         *_stapled(context, seen),
         *_found(finding),
-        *_told_by(context, target.host, address),
+        *given_by(address, context.audit.candidates(target.host)),
     )
     flows = tuple(f"{s.local[0]} port {s.local[1]}" for s in attempts if s.local)
     if flows:
@@ -259,16 +259,6 @@ def _compared(context: Context, cause: TlsCause, seen: Observation) -> str:
     if cause.cause == "tls.name-mismatch" and shown and whose(facts(shown[0])) in context.everywhere:
         return "many-addresses"
     return ""
-
-
-def _told_by(context: Context, host: str, address: str) -> tuple[tuple[str, str], ...]:
-    """Which resolvers gave the address, where not all of them did."""
-    mine = next((c for c in context.audit.candidates(host) if c.address == address), None)
-    everybody = {r for c in context.audit.candidates(host) for r in c.resolvers}
-    if mine is None or everybody <= set(mine.resolvers):
-        return ()
-    names = ("the operating system" if r == OS else r for r in mine.resolvers)
-    return (("address given by", f"{', '.join(names)} alone"),)
 
 
 def _served(target: Target, seen: Observation) -> tuple[tuple[str, str], ...]:

@@ -24,9 +24,8 @@ from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from rules.address import parse
-from rules.candidates import Candidate
+from rules.candidates import Candidate, given_by
 from rules.guard import is_v6
-from rules.kinds.dns_chain import OS
 from rules.remedies import remedy
 from rules.targets import Target
 from rules.verdict import Status, Verdict
@@ -48,7 +47,7 @@ def beside(row: Verdict, tried: Sequence[Candidate], passing: Collection[str]) -
     if all(is_v6(other) != family for other in passing):
         circumstance = "other-family"
     through = ", ".join(sorted(passing)[:3])
-    details = (*row.details, ("get through", through), *_told_by(address, tried))
+    details = (*row.details, ("get through", through), *given_by(address, tried))
     return _in(row, circumstance, details, **values)
 
 
@@ -100,12 +99,3 @@ def _in(row: Verdict, circumstance: str, details: tuple[tuple[str, str], ...], *
 
 def _address(row: Verdict) -> str | None:
     return row.endpoint.address if row.endpoint is not None else None
-
-
-def _told_by(address: str, tried: Sequence[Candidate]) -> tuple[tuple[str, str], ...]:
-    """Which resolvers gave the address, where not all of them did."""
-    mine = next((c.resolvers for c in tried if c.address == address), ())
-    if not mine or {r for c in tried for r in c.resolvers} <= set(mine):
-        return ()
-    names = ("the operating system" if r == OS else r for r in mine)
-    return (("address given by", f"{', '.join(names)} alone"),)

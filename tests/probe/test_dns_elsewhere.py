@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -18,7 +19,7 @@ from rules.failure import Code, Failure, Stage
 from rules.kinds.dns_chain import DnsQuestion
 from rules.observation import Observation
 from tests.probe.dns_faults import fine
-from tests.probe.dns_servers import Asked, Mapped, Send, a_record, free_port, wire_name
+from tests.probe.dns_servers import Asked, Mapped, a_record, free_port, wire_name
 
 LIMITS = Limits(dns_try=0.1, dns_name=0.3)
 NAME = "a.test"
@@ -45,8 +46,7 @@ class Crooked(asyncio.DatagramProtocol):
         for sock in self.senders:
             sock.sendto(self.reply(asked), addr)
         if self.honest and len(self.asked) > 3:
-            send: Send = lambda wire: self.transport.sendto(wire, addr)  # noqa: E731
-            fine(asked, send)
+            fine(asked, partial(self.transport.sendto, addr=addr))
 
 
 def good(asked: Asked) -> bytes:
@@ -127,7 +127,7 @@ def test_who_answers_at_once_is_asked_once_and_elsewhere_never_looked_at() -> No
             lambda: Crooked([], good), local_addr=("127.0.0.1", 0)
         )
         network = Mapped(transport.get_extra_info("sockname")[1])
-        server.datagram_received = lambda data, addr: transport.sendto(good(Asked(data)), addr)  # type: ignore[method-assign]
+        server.datagram_received = lambda data, addr: transport.sendto(good(Asked(data)), addr)  # type: ignore[method-assign]  # an honest server in place of the crooked one
         seen = await measure(DnsQuestion("127.0.0.1", NAME, "A"), network, LIMITS)
         transport.close()
         return seen, network.questions

@@ -57,8 +57,8 @@ def test_the_same_list_from_many_addresses_is_kept_once() -> None:
 
 
 async def turns_taken(lists: LongLists) -> None:
-    """Until every turn is taken: the readers tell nobody when they begin."""
-    while lists.reading < TURNS:  # noqa: ASYNC110
+    """Until every turn is taken."""
+    while lists.reading < TURNS:  # noqa: ASYNC110 - the readers tell no one when they begin
         await asyncio.sleep(0.01)
 
 

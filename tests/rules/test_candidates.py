@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from rules.address import AddressClass, never_connect
 from rules.audit import Audit
-from rules.candidates import Candidate, stale
-from rules.kinds.dns_chain import DnsAnswer, DnsQuestion, Record
+from rules.candidates import Candidate, given_by, stale
+from rules.kinds.dns_chain import OS, DnsAnswer, DnsQuestion, Record
 from rules.kinds.local_host import HostFacts
 from rules.kinds.os_lookup import OsAnswer, OsLookup
 from tests.rules import goldens
@@ -154,3 +154,11 @@ def test_addresses_of_before_are_refused_like_any_other() -> None:
     assert [c.address for c in stale((*bad, "203.0.113.1"), HOST, PLAN) if c.tried] == ["203.0.113.1"]
     many = tuple(f"203.0.113.{n}" for n in range(1, 10))
     assert sum(c.tried for c in stale(many, HOST, PLAN)) == PLAN.max_addresses
+
+
+def test_who_gave_an_address_is_evidence_where_not_all_did() -> None:
+    first = Candidate("192.0.2.1", AddressClass.PUBLIC, ("198.51.100.1", OS), tried=True)
+    second = Candidate("192.0.2.2", AddressClass.PUBLIC, ("198.51.100.1",), tried=True)
+    assert given_by("192.0.2.1", (first, second)) == ()
+    assert given_by("192.0.2.2", (first, second)) == (("address given by", "198.51.100.1 alone"),)
+    assert given_by("192.0.2.9", (first, second)) == ()

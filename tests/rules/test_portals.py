@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.kinds.http_fetch import HttpExchange, HttpFetch
+from rules.kinds.http_fetch import HttpExchange, HttpFetch, Purpose
 from rules.kinds.os_lookup import OsAnswer, OsLookup
 from rules.kinds.tls_handshake import TlsHandshake
-from rules.observation import Observation
+from rules.observation import Evidence, Observation
 from rules.portals import Came, Visit, everywhere, judge_portals, visit
 from rules.trust import ChainJudgement
 from rules.verdict import Answer, Report, Status
@@ -131,8 +131,8 @@ def test_order_never_matters_and_no_portal_shows_a_name_its_own(made: list[Visit
 GENUINE, UNKNOWN = ChainJudgement("genuine"), ChainJudgement("untrusted")
 
 
-def met(step: TlsHandshake | HttpFetch, evidence: object, judgement: ChainJudgement | None = None) -> Came:
-    made = visit(Observation(step, 0.0, 0.1, None, evidence), "o1", judgement)  # type: ignore[arg-type]
+def met(step: TlsHandshake | HttpFetch, evidence: Evidence, judgement: ChainJudgement | None = None) -> Came:
+    made = visit(Observation(step, 0.0, 0.1, None, evidence), "o1", judgement)
     assert made is not None
     return made.came
 
@@ -172,8 +172,8 @@ def test_a_certificate_without_a_readable_name_is_nobodys() -> None:
         ("crl", page(404), "answer"),
     ],
 )
-def test_what_an_answer_on_port_80_is(purpose: str, exchange: HttpExchange, word: Came) -> None:
-    assert met(HttpFetch(PORTAL, 80, CRL_HOST, "/", purpose), exchange) == word  # type: ignore[arg-type]
+def test_what_an_answer_on_port_80_is(purpose: Purpose, exchange: HttpExchange, word: Came) -> None:
+    assert met(HttpFetch(PORTAL, 80, CRL_HOST, "/", purpose), exchange) == word
 
 
 def test_other_questions_are_no_visits() -> None:

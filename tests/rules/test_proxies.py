@@ -12,7 +12,7 @@ from rules.kinds.local_host import ProxySetting
 from rules.kinds.tls_handshake import TlsHandshake
 from rules.proxies import Expressions, bypassed, fault, followers, serves, unread, weighed
 from rules.remedies import remedy
-from rules.verdict import Answer, Endpoint, Report, Status, Verdict
+from rules.verdict import Answer, Check, Endpoint, Report, Status, Verdict
 from tests.rules.script import BOOTSTRAP, CRL_HOST, HOST, SILENCE, healthy, judged, rows
 
 OWN = ProxySetting("connector exe.config", "http://proxy.corp.example:8080")
@@ -125,9 +125,9 @@ def test_a_list_without_a_source_shows_whether_it_holds_expressions() -> None:
     assert bypassed(X, Expressions("bootstrap"))
 
 
-def verdict(port: int = 443, check: str = "tcp", cause: str = "tcp.timeout") -> Verdict:
+def verdict(port: int = 443, check: Check = "tcp", cause: str = "tcp.timeout") -> Verdict:
     host = X if port == 443 else CRL_HOST
-    return Verdict("r", "t", Endpoint(host, port), check, Status.FAIL, cause, "no answer", "Allow it")  # type: ignore[arg-type]
+    return Verdict("r", "t", Endpoint(host, port), check, Status.FAIL, cause, "no answer", "Allow it")
 
 
 LIST = verdict(80, "crl", "crl.unreachable")
