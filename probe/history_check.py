@@ -33,7 +33,7 @@ def first_fault(connection: sqlite3.Connection, longest: float = LONGEST) -> str
     return str(found)
 
 
-def mend(connection: sqlite3.Connection, longest: float = LONGEST) -> tuple[str, str]:
+def repair(connection: sqlite3.Connection, longest: float = LONGEST) -> tuple[str, str]:
     """What is wrong and cannot be helped ("" where nothing is), and a sentence about what was done or left undone.
 
     Where the tables are whole and an index is not, all indexes are made anew from the tables: no row is lost.

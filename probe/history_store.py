@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from probe.history_check import mend
+from probe.history_check import repair
 from probe.history_lock import FileLock, Held
 from probe.history_ring import Row, Table, Value
 from probe.history_tables import (
@@ -200,7 +200,7 @@ class Store:
                 f"The history {self.path} was written by a newer wayclear (version {version} of its tables, "
                 f"this one knows {VERSION}): use that one, or name another path."
             )
-        fault, done = mend(connection)
+        fault, done = repair(connection)
         if fault:
             raise _Damaged(f"The history {self.path} is damaged: {fault[:200]}.")
         self.note = done or self.note

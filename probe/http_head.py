@@ -2,7 +2,7 @@
 
 Windows' WinHTTP and curl read past a header line that is odd in itself: a browser or a certificate check gets its answer all
 the same, so an answer is not called broken for it. What would make an answer mean two things stays as it is, for h11 to refuse:
-two different lengths, a length that is no number, codings that nobody asked for, NUL, a status line that is none.
+two different lengths, a length that is no number, codings that were not asked for, NUL, a status line that is none.
 
 | what is odd | what is read |
 | --- | --- |

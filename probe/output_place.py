@@ -4,7 +4,7 @@ In a directory where others may write, another user's link leads a report (and r
 Linux refuses to open a file through such a link (proc_sys_fs(5), protected_symlinks), but a file that is replaced as a
 whole is never opened under its name. So the same rule is kept here: a link is followed only where its owner is this account
 or the owner of the directory that it lies in. Each directory of the way is held open while the next step is looked at, and a
-link is read by the handle by which its owner was seen: nobody can exchange it in between.
+link is read by the handle by which its owner was seen: no process can exchange it in between.
 
 Elsewhere than on Linux the links are followed as they are: Windows lets only administrators make them.
 """
@@ -23,12 +23,12 @@ from dataclasses import dataclass
 
 MOST_LINKS = 40  #: as the kernel's
 _OTHERS = 0o022  # group and the world may write
-_TRIES = 16  # of names that nobody has
+_TRIES = 16  # of names that do not exist yet
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 
 class ForeignLink(OSError):  # noqa: N818 - says what is there
-    """A link, or a pipe or device, that somebody else has put where others may write."""
+    """A link, or a pipe or device, that another account has put where others may write."""
 
     def __init__(self, what: str, name: str, owner: int) -> None:
         text = f"{name} is a {what} of another account (uid {owner}) in a directory where others may write"
@@ -97,7 +97,7 @@ def write(place: Place, pieces: Iterable[bytes], mode: int) -> None:
 
 
 def _new(place: Place) -> tuple[int, str]:
-    """A file of a name that nobody has, beside the one that is to be replaced. Not `tempfile`: on Windows it tries a
+    """A file of a new name, beside the one that is to be replaced. Not `tempfile`: on Windows it tries a
     directory without rights for ever."""
     folder, name = os.path.split(place.name)
     for _ in range(_TRIES):

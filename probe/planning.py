@@ -47,7 +47,7 @@ class _Lookup:
 class Planner:
     """Makes the plans of one daemon, and remembers the tenant of each domain.
 
-    A reload is no reason to ask again: the tenant of a domain stays the same, and whoever reloads again and again must not
+    A reload is no reason to ask again: the tenant of a domain stays the same, and one who reloads again and again must not
     exceed the rate. What was found stands for some minutes, a failure until its next try is due; another domain, other
     resolvers or another cloud are another question.
     """

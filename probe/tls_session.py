@@ -268,7 +268,7 @@ class Session:
 
 
 def _retrieve(task: asyncio.Task[bytes]) -> None:
-    """An end that nobody reads any more is no error of the loop's."""
+    """An end that is not read any more is no error of the loop's."""
     if not task.cancelled():
         task.exception()
 

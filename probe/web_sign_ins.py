@@ -1,6 +1,6 @@
 """Sign-ins to the web server that were refused: counted all, told in the log some, so that a flood of them fills no disk.
 
-What a client calls itself is hostile text, and may be a password that somebody has typed in the wrong field: it is made
+What a client calls itself is hostile text, and may be a password that a person has typed in the wrong field: it is made
 harmless and cut. The password is never kept.
 """
 

@@ -6,7 +6,7 @@ from rules.advice import ANY, Advice
 
 HOST: dict[tuple[str, str], Advice] = {
     (ANY, "this-host-alone"): Advice(
-        "Mend the name on this host first: no resolver gives this address.", owner="host"
+        "Correct the name on this host first: no resolver gives this address.", owner="host"
     ),
     ("local.no-route", ""): Advice("Connect the host, or give it a default route; then run the audit again."),
     ("local.no-resolver", ""): Advice(
@@ -52,7 +52,7 @@ HOST: dict[tuple[str, str], Advice] = {
         "Wait until the block ends, then run the audit at the polite pace, or have this host exempted."
     ),
     ("audit.not-reached", "restrained"): Advice(
-        "Mend what is reported, then run the audit again; in an agreed change window --pace fast goes on to the end."
+        "Repair what is reported, then run the audit again; in an agreed change window --pace fast goes on to the end."
     ),
     ("audit.not-recorded", "ca-set-missing"): Advice(
         "Give --ca-set the file of {sets}, as the recording had it, and replay again.", owner="host"
@@ -66,7 +66,7 @@ HOST: dict[tuple[str, str], Advice] = {
 
 DNS: dict[tuple[str, str], Advice] = {
     ("dns.nxdomain", ""): Advice(
-        "Ask whoever runs the resolver: an internal zone of the same name hides the public one, or the name is blocked."
+        "Ask the people who run the resolver: an internal zone of the same name hides the public one, or the name is blocked."
     ),
     ("dns.nxdomain", "tenant"): Advice(
         "Check the tenant id {tenant}; if it is right, the resolver hides this zone."
@@ -75,7 +75,7 @@ DNS: dict[tuple[str, str], Advice] = {
         "The name exists without an address record: look for an internal zone of the same name."
     ),
     (ANY, "zone-unknown"): Advice(
-        "Ask whoever runs the resolver whether it serves a zone of its own for these names, or filters them."
+        "Ask the people who run the resolver whether it serves a zone of its own for these names, or filters them."
     ),
     ("dns.servfail", ""): Advice(
         "The resolver cannot reach the name's servers, or validation fails: look at its log for this name."

@@ -203,7 +203,7 @@ class Audit:
 
     def canary_page(self) -> HttpFetch | None:
         """A page from the address where nothing is: a device that answers there answers for others as well. The name is
-        one that nobody has, so that a proxy which goes by the name has no host to ask."""
+        one that does not exist, so that a proxy which goes by the name has no host to ask."""
         if not self.plan.canary_address:
             return None
         address, _ = _canary_address(self.plan)

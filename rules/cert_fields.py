@@ -1,7 +1,7 @@
 """Reading what a peer wrote, field by field: one that cannot be read is noted and never stops the others.
 
 Extensions are read from their bytes and not by the `cryptography` library, which refuses all of them for one that breaks
-a rule, and some of them for entries that nobody asks about (a signed timestamp, a policy's text).
+a rule, and some of them for entries that no judgement asks about (a signed timestamp, a policy's text).
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ _DNS_NAME, _URI, _IP_ADDRESS = 0x82, 0x86, 0x87  #: kinds of GeneralName (RFC 52
 
 
 def _subject_alternative_name(value: bytes, reader: FieldReader) -> dict[str, Any]:
-    """Entries of a kind that nobody asks for are passed over unread, and one that is no address is noted."""
+    """Entries of a kind that no judgement asks for are passed over unread, and one that is no address is noted."""
     names: list[str] = []
     addresses: list[str] = []
     for name in islice(_as_far_as(single(value, SEQUENCE), reader, "2.5.29.17"), MAX_NAMES):

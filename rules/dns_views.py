@@ -41,7 +41,7 @@ WORDS = {
     "wildcarded": "gets the address that this resolver gives for every name",
     "unreachable": "cannot be asked",
 }
-#: Words and circumstances of a view that say more than a bare failure does: they are told before others.
+#: Words and circumstances of a view that say more than a bare failure does: they come before others.
 _TELLING = frozenset({"own-word", "private-zone", "no-question"})
 
 

@@ -108,7 +108,7 @@ def judge_handshakes(
 
 
 def claims(cert: CertFacts, host: str) -> bool:
-    """Whether the certificate says that it is `host`'s, whoever signed it.
+    """Whether the certificate says that it is `host`'s; who signed it does not matter here.
 
     More than `covers_name`: a name that is only the common name of the subject, and a wildcard that reaches over several
     labels, open no connection today (RFC 9525 section 6), but are written by one who wants to stand in for the name.

@@ -61,7 +61,7 @@ def judge_name(context: Context, target: Target, genuine: bool, os_passed: bool)
 
 
 def _first(found: tuple[View, ...]) -> View:
-    """The view that is told of several that fail: one that says why, else the first resolver's."""
+    """The view that the verdict names, of several that fail: one that says why, else the first resolver's."""
     return next((v for v in found if v.telling), found[0])
 
 

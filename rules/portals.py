@@ -1,7 +1,7 @@
 """Addresses where another server answers for names that have nothing to do with each other: the page of a DNS filter.
 
 A filter answers a blocked name with the address of a page of its own. The page has one certificate, for its own name,
-which it shows to everybody: nothing was issued for the names asked, so nobody re-signs TLS there, and nothing has to be
+which it shows to every client: nothing was issued for the names asked, so no device re-signs TLS there, and nothing has to be
 opened at a firewall. The people who run the resolver must act. What counts, the stronger first:
 
 =====================================================================  ==================================================

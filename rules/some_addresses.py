@@ -31,7 +31,7 @@ from rules.targets import Target
 from rules.verdict import Status, Verdict
 
 CAUSES = frozenset({"tcp.timeout", "tcp.reset", "tcp.unreachable"})
-#: Prefixes that are still a range that somebody may have written into a rule; shorter ones are half the internet.
+#: Prefixes that are still a range that a person may have written into a rule; shorter ones are half the internet.
 SHORTEST_V4, SHORTEST_V6 = 12, 24
 _BAD = (Status.FAIL, Status.WARN)
 

@@ -123,7 +123,7 @@ def tls_cause(
     `revoked`: which certificate is revoked, by whose word. `only_tls13`: TLS 1.2 is not to be had. `faults` come from
     `judge_leaf`. Order: intercepted, revoked, name-mismatch where no known key stands behind the certificate, untrusted
     and self-signed, expired and not-yet-valid, name-mismatch, incomplete-chain, malformed and unverified (inconclusive),
-    issuer-unexpected, version. A certificate for another name, on a key that nobody knows or that only this host trusts,
+    issuer-unexpected, version. A certificate for another name, on an unknown key or one that only this host trusts,
     was not issued for this name: nothing is re-signed there, another server answers (`interception.claims`).
     """
     who = _issuer(judgement)
@@ -140,7 +140,7 @@ def tls_cause(
     if judgement.verdict in ("untrusted", "self-signed"):
         text = f"the certificate is issued by {who}, which no public list and no CA set knows"
         summary = (
-            "the certificate is signed by nobody but itself" if judgement.verdict == "self-signed" else text
+            "the certificate is signed by itself alone" if judgement.verdict == "self-signed" else text
         )
         return TlsCause(f"tls.{judgement.verdict}", Status.FAIL, summary, _evidence(judgement, expect))
     for fault in faults:
@@ -209,7 +209,7 @@ def _intercepted(judgement: ChainJudgement, who: str) -> str:
 def _stranger(judgement: ChainJudgement, who: str) -> str:
     """Who signed another server's certificate, where no list knows the key."""
     if judgement.verdict == "self-signed":
-        return "it is signed by nobody but itself"
+        return "it is signed by itself alone"
     if judgement.anchor_kind == "system":
         root = display(judgement.anchor_name or "", SHOWN)
         return f"it is issued by {who} under {root}, a root that only this host trusts"

@@ -13,7 +13,7 @@ settings.load_profile("anywhere")
 
 
 def pytest_configure() -> None:
-    """Let the signals that tests send arrive, whoever started this process.
+    """Let the signals that tests send arrive, however this process was started.
 
     A shell starts what runs in the background with SIGINT ignored, nohup with SIGHUP ignored, and every child inherits
     that. A handler of this process's own is none of a child's: there the signal does again what it does by default.

@@ -75,7 +75,7 @@ def digest_crl(body: Document, issuers: tuple[bytes, ...], serials: tuple[str, .
     """The facts of a CRL that judgements ask for; None where `body` is none. Never raises.
 
     `signer` is set when a CA of `issuers` that bears the CRL's name and may sign CRLs (RFC 5280 section 4.2.1.3) made the
-    signature. SHA-1 counts here: nobody can choose both the old and the new list.
+    signature. SHA-1 counts here: no attacker can choose both the old and the new list.
     """
     return attempt(lambda: _digest(body, issuers, serials))[0]
 
@@ -94,7 +94,7 @@ def _digest(body: Document, issuers: tuple[bytes, ...], serials: tuple[str, ...]
         elif found:
             barred = barred or ca.spki_sha256
     listed: tuple[str, ...] = ()
-    if signer is not None:  # nobody else's entries count, and a forger's are not worth the time
+    if signer is not None:  # only its entries count, and a forger's are not worth the time
         scope, listed = _listed(body, scope, serials)
     return CrlDigest(
         name, crl.last_update_utc.timestamp(), until.timestamp() if until else None, signer, listed, serials,
@@ -338,7 +338,7 @@ def _proven(
 
 
 def _number(scope: CrlScope | None) -> str:
-    """The list's number, by which two copies are told apart."""
+    """The list's number, which tells two copies apart."""
     return f" (number 0x{display(scope.number, 40)})" if scope is not None and scope.number else ""
 
 

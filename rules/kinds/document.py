@@ -26,7 +26,7 @@ from rules.verdict import Status
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What came instead of the document. `reachable`: HTTP answered. `circumstance`: what the evidence tells besides the
+    """What came instead of the document. `reachable`: HTTP answered. `circumstance`: what the evidence adds to the
     cause, "" for nothing: "cut" (the answer began), "host-redirects" (within its own zone), "other-zone" (the redirect
     leads out of it), "page" (a web page came)."""
 
@@ -68,7 +68,7 @@ def answered(
     if failure is not None and failure.code is not Code.TOO_LARGE:
         return _not_whole(exchange, failure, check, word)
     cut = exchange.body is not None and exchange.size > len(exchange.body)
-    # of what is long and no list only the beginning is kept, and it is told what it is
+    # of a long body that is no list only the beginning is kept: enough to say what came
     if failure is not None or (cut and (check == "ocsp" or begins_as_list(exchange.body or b""))):
         return _too_large(exchange, check)
     return exchange

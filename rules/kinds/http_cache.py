@@ -1,6 +1,6 @@
 """Whether an answer came out of a cache, as far as its headers prove it (RFC 9111 section 5, RFC 9211).
 
-A publisher's own delivery network is a cache too and says so in the same headers, so that a cache alone accuses nobody of
+A publisher's own delivery network is a cache too and says so in the same headers, so that a cache alone accuses no device of
 the network here. What counts is when the document left its origin: `Age` and `Date` tell.
 """
 

@@ -43,7 +43,7 @@ class TlsFacts:
     client_certificate_asked: bool = False  # CertificateRequest seen
     # the server's signature over this handshake (or its Finished) was checked with the leaf's key and is good
     key_proven: bool = False
-    # the signature over this handshake was checked and is false: whoever answers does not have the leaf's key
+    # the signature over this handshake was checked and is false: the peer does not have the leaf's key
     key_refuted: bool = False
     # our empty Certificate went out, and nothing more of the peer had come by then: what came next may answer it
     certificate_sent: bool = False

@@ -1,4 +1,4 @@
-"""CRLs and OCSP answers in every form that a CA, or whoever plays one, may give them (RFC 5280 section 5, RFC 6960)."""
+"""CRLs and OCSP answers in every form that a CA, or a forger, may give them (RFC 5280 section 5, RFC 6960)."""
 
 from __future__ import annotations
 

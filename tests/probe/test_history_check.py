@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from probe.history_check import OK, first_fault, mend
+from probe.history_check import OK, first_fault, repair
 from probe.history_read import read
 from probe.history_ring import rows_of
 from probe.trouble import Trouble
@@ -92,7 +92,7 @@ def test_a_whole_history_is_left_as_it_is(tmp_path: Path) -> None:
     written(path)
     connection = sqlite3.connect(path)
     before = connection.total_changes
-    assert mend(connection) == ("", "")
+    assert repair(connection) == ("", "")
     assert connection.total_changes == before
     connection.close()
 
@@ -102,7 +102,7 @@ def test_a_comparison_that_takes_too_long_is_left_out_and_told(tmp_path: Path) -
     written(path, *(changed(n, summary="x" * 900) for n in range(2000)))
     connection = sqlite3.connect(path)
     assert first_fault(connection, longest=-1.0) is None
-    fault, told = mend(connection, longest=-1.0)
+    fault, told = repair(connection, longest=-1.0)
     assert fault == ""
     assert "were not compared" in told
     assert first_fault(connection) == OK

@@ -167,7 +167,7 @@ screen.write_whole(Path({where!r}), 'whole')"""
 
 
 def test_a_link_that_is_exchanged_in_between_leads_nobody_astray(shared: Path, tmp_path: Path) -> None:
-    """Somebody swaps the name between a file and a link as fast as they can; nothing ever lands behind the link."""
+    """Another thread swaps the name between a file and a link as fast as they can; nothing ever lands behind the link."""
     precious = tmp_path / "precious"
     precious.write_text("old")
     done = threading.Event()

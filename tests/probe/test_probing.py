@@ -272,7 +272,7 @@ async def test_the_status_is_told_where_this_probe_has_asked_for_it(tmp_path: Pa
 
 
 def test_a_list_is_a_success_where_a_ca_that_was_met_has_signed_it() -> None:
-    """Whoever sits on port 80 can give a well-formed list of an invented CA."""
+    """A device on port 80 can give a well-formed list of an invented CA."""
     step = HttpFetch("20.50.10.1", 80, LISTS, CRL_PATH, "crl")
     ca, other = pki.authority("A CA"), pki.der(pki.authority("Another CA").certificate)
 

@@ -137,7 +137,7 @@ def odd() -> dict[str, tuple[bytes, str, Signature]]:
         "version 7": (_with("a003020102", "a003020106"), "version", bad),
         "month 13": (replace_once(LEAF, issued, b"261302120000Z"), "not_before", bad),
         "a time without a zone": (replace_once(LEAF, issued, b"2610021200000"), "not_before", bad),
-        "an algorithm that nobody knows": (LEAF[: at + 9] + b"\x7f" + LEAF[at + 10 :], "signature_algorithm", unknown),
+        "an unknown algorithm": (LEAF[: at + 9] + b"\x7f" + LEAF[at + 10 :], "signature_algorithm", unknown),
         "a kind of key that is none": (replace_once(LEAF, key, b"\x06\x07" + b"\xff" * 7), "public_key", bad),
         "no such point": (_with("03420004", "03420009"), "public_key", bad),
         "no such curve": (_with("06082a8648ce3d030107", "06082a8648ce3d03017f"), "public_key", bad),

@@ -157,7 +157,7 @@ def test_the_stores_are_asked_for_the_ca_of_a_document_that_no_chain_names() -> 
 
 
 def test_a_forged_list_hides_no_revocation() -> None:
-    """Whoever sits on port 80 answers with one small list of an invented CA: never YES."""
+    """A device on port 80 answers with one small list of an invented CA: never YES."""
     report = listed(page(200, forged_list()))
     assert report.answer == "degraded"
     assert source(report).cause == "crl.wrong-issuer"

@@ -96,7 +96,7 @@ def _read() -> frozenset[str]:
 
 
 def test_what_is_collected_is_judged_or_told() -> None:
-    """Evidence that nobody reads would be measured for nothing: each field has a reader outside the recording."""
+    """Evidence without a reader would be measured for nothing: each field has a reader outside the recording."""
     read = _read()
     kinds = (*EVIDENCE.values(), Observation, Failure, CrlDigest, CrlScope)
     assert {

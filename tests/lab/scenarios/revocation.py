@@ -114,7 +114,7 @@ SCENARIOS = (
         NEVER,
     ),
     _odd("crl-delta", "a delta list stands where the complete list belongs", "delta"),
-    _odd("crl-critical-extension", "the list has a critical extension that nobody knows", "critical"),
+    _odd("crl-critical-extension", "the list has an unknown critical extension", "critical"),
     _odd("crl-of-another-partition", "the list of another partition comes", "other-partition"),
     _odd("crl-of-cas-only", "the list is about certificates of CAs only", "only-ca"),
     _odd("crl-of-some-reasons", "the list is about some reasons of revocation only", "some-reasons"),

@@ -192,7 +192,7 @@ def make_up(action: str, query: dns.message.Message, name: str, rule: Rule) -> b
 
 
 def _say(answer: dns.message.Message, query: dns.message.Message, rule: Rule) -> None:
-    """The rule's extended errors, `[[15, "text"], ...]`, for whoever asks with EDNS (RFC 8914)."""
+    """The rule's extended errors, `[[15, "text"], ...]`, for clients that ask with EDNS (RFC 8914)."""
     if "ede" in rule and query.edns >= 0:
         answer.use_edns(0, options=[dns.edns.EDEOption(code, text or None) for code, text in rule["ede"]])
 

@@ -142,7 +142,7 @@ def test_a_critical_extension_of_a_single_answer() -> None:
 
 
 def with_single_extension(tbs: bytes, critical: bool) -> bytes:
-    """A ResponseData with one single answer, which gets an extension that nobody knows."""
+    """A ResponseData with one single answer, which gets an unknown extension."""
     at = tlv(tbs, 0)[1]
     begins = at
     while tbs[at] != 0x30:
