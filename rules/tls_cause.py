@@ -139,9 +139,7 @@ def tls_cause(
         return TlsCause(other.cause, Status.FAIL, summary, (*other.details, *_evidence(judgement, expect)))
     if judgement.verdict in ("untrusted", "self-signed"):
         text = f"the certificate is issued by {who}, which no public list and no CA set knows"
-        summary = (
-            "the certificate is signed by itself alone" if judgement.verdict == "self-signed" else text
-        )
+        summary = "the certificate is signed by itself alone" if judgement.verdict == "self-signed" else text
         return TlsCause(f"tls.{judgement.verdict}", Status.FAIL, summary, _evidence(judgement, expect))
     for fault in faults:
         if fault.cause not in _OPEN:
