@@ -13,9 +13,6 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from rules.cert_fields import attempt
-from rules.signature_algorithm import signature_algorithm
-
 #: Bytes of a list's head, of its end, and of all entries that are kept as they came.
 MOST_HEAD = MOST_KEPT = 65_536
 #: The longest entry, in bytes.
@@ -262,6 +259,10 @@ def _mark(serial: bytes) -> int:
 
 def _hash_name(algorithm: bytes) -> str:
     """The hash that an AlgorithmIdentifier (DER) signs; "" for none that is made here."""
+    # A configuration is read without the library, which takes 20 ms to load; a list comes later or never.
+    from rules.cert_fields import attempt
+    from rules.signature_algorithm import signature_algorithm
+
     found, _ = attempt(lambda: signature_algorithm(algorithm).hash)
     return found.name if found is not None and found.name in _HASHES else ""
 
