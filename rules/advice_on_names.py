@@ -27,6 +27,11 @@ HOST: dict[tuple[str, str], Advice] = {
         "Set the clock (w32time, chrony): by it the certificates of the service are not valid, and Windows calls such a chain "
         "not time valid (Microsoft, CERT_TRUST_STATUS)."
     ),
+    ("local.clock-skew", "certificates-alone"): Advice(
+        "Compare this host's clock with a good one and set it (w32time, chrony). When it is right, fetch one of these "
+        "certificates from another network: then the servers show certificates that are not valid.",
+        confidence="likely",
+    ),
     ("proxy.not-tested", ""): Advice(
         "Test the way through the proxy; nothing needs to be opened for the direct way as long as the connector uses it."
     ),

@@ -86,7 +86,12 @@ TLS: dict[tuple[str, str], Advice] = {
     ("tls.expired", "clock-agrees"): Advice(
         "This host's clock agrees with several servers': the certificate that is served there is out of date."
     ),
-    ("tls.not-yet-valid", ""): Advice("Check this host's clock."),
+    ("tls.not-yet-valid", ""): Advice(
+        "Check this host's clock; when it is right, the server shows a certificate that is not valid yet."
+    ),
+    ("tls.not-yet-valid", "clock-agrees"): Advice(
+        "This host's clock agrees with several servers': the certificate that is served there is not valid yet."
+    ),
     ("tls.name-mismatch", ""): Advice(
         "Another server answers at this address. Compare the address with what another resolver gives: a DNS filter or a hosts "
         "file may lead this name there. If it is the service's own, look for a device that answers in its place."

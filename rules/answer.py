@@ -165,11 +165,12 @@ def answer_text(
 ) -> str:
     """The answer in a sentence or two: what users would see, and why when it is open (`why`: one more reason)."""
     if found is Answer.DEGRADED:
-        clock = any(v.cause == "local.clock-skew" and v.status in _BAD for v in verdicts)
+        wrong = any(v.cause == "local.clock-skew" and v.status in _BAD for v in verdicts)
         told = words(_lost(states), _revocation(states, verdicts))
-        return f"{start(clock)} Here: {'; '.join(told)}." if told else start(clock)
-    if found is Answer.NO and any(v.circumstance == "certificates" and v.status in _BAD for v in verdicts):
-        return f"{_TEXTS[found]} {_CLOCK}"
+        return f"{start(wrong)} Here: {'; '.join(told)}." if told else start(wrong)
+    clock = next((v.circumstance for v in verdicts if v.cause == "local.clock-skew" and v.status in _BAD), "")
+    if found is Answer.NO and clock:
+        return f"{_TEXTS[found]} {_CLOCK[clock]}"
     if found is not Answer.NOT_PROVEN:
         return _TEXTS[found]
     reasons = [
@@ -186,10 +187,12 @@ def answer_text(
     return f"{_TEXTS[found]} Reason: {'; '.join(reasons)}." if reasons else _TEXTS[found]
 
 
-_CLOCK = (
-    "By this host's clock the certificates of the service are not valid; by the time that several unrelated hosts give, they "
-    "are."
-)
+#: By the circumstance of a wrong clock.
+_CLOCK = {
+    "certificates": "By this host's clock the certificates of the service are not valid; by the time that several unrelated "
+    "hosts give, they are.",
+    "certificates-alone": "By this host's clock the certificates of the service are not valid; at one other time they all are.",
+}
 
 
 def _lost(states: Iterable[NameState]) -> Iterator[Lost]:

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from rules.audit import Audit
 from rules.certificate import covers_name, facts
+from rules.clock import Served, time_by_certificates
 from rules.fetches import Wanted
 from rules.guard import RECHECK
 from rules.interception import Handshake, InterceptionFinding, judge_handshakes
@@ -58,20 +59,54 @@ class Context:
 
     @cached_property
     def skew(self) -> float:
-        """Seconds by which this host's clock is ahead, by the Date headers of several hosts; 0 where they do not tell, or
-        where genuine certificates speak against them and none of the dates came inside a genuine TLS session: a header on
-        port 80 is anybody's word, a certificate its CA's."""
+        """Seconds by which this host's clock is ahead, by the Date headers of several hosts; where they do not tell, the
+        least by which it is wrong as genuine certificates tell it; 0 where neither does."""
+        return self._skew_by_dates or (
+            self.started - self.time_by_certificates if self.time_by_certificates is not None else 0.0
+        )
+
+    @cached_property
+    def _skew_by_dates(self) -> float:
+        """The same by the Date headers; 0 where genuine certificates speak against them and none of the dates came inside a
+        genuine TLS session: a header on port 80 is anybody's word, a certificate its CA's."""
         told = self._told
         return told if not self._contradicted or self._dated_inside(told) else 0.0
 
     @cached_property
-    def _told(self) -> float:
-        """The same by the Date headers alone."""
+    def time_by_certificates(self) -> float | None:
+        """The time nearest to this host's at which the genuine certificates are in date, where they tell that its clock is
+        wrong and no dates decide; else None."""
+        return None if self._told else self._common_time
+
+    @cached_property
+    def _common_time(self) -> float | None:
+        """The same whatever the dates say, but that a single one that agrees with this host's clock speaks for it."""
+        if any(abs(skew) <= CLOCK_BREAKS for skew in self._dates.values()):
+            return None
+        return time_by_certificates(self._genuine, self.started, self._valid)
+
+    @cached_property
+    def time_is_witnessed(self) -> bool:
+        """Whether three unrelated hosts give the same other time."""
+        return (
+            bool(self.skew)
+            and len({zone(_date_header(s)[0]) for s in self._agreeing(self.skew)}) >= MIN_CLOCKS
+        )
+
+    @cached_property
+    def _dates(self) -> dict[str, float]:
+        """By host: seconds by which this host's clock is ahead of the first Date that it gave."""
         by_host: dict[str, float] = {}
         for seen in self.observations:
             host, date = _date_header(seen)
             if date is not None:
                 by_host.setdefault(host, seen.started + seen.elapsed - date)
+        return by_host
+
+    @cached_property
+    def _told(self) -> float:
+        """The skew by the Date headers alone."""
+        by_host = self._dates
         if len(by_host) < MIN_CLOCKS:
             return 0.0
         middle = _median(by_host.values())
@@ -83,12 +118,12 @@ class Context:
         """Whether more of the genuine certificates are in date by this host's own clock than by the dates told."""
         if self._told == 0.0:
             return False
-        other = sum(self._valid(chain, self.started - self._told) for _, chain, _ in self._genuine)
-        return sum(own for _, _, own in self._genuine) > other
+        other = sum(self._valid(one.chain, self.started - self._told) for one in self._genuine)
+        return sum(one.valid for one in self._genuine) > other
 
     def _dated_inside(self, skew: float) -> bool:
         sessions = (seen for seen in self._agreeing(skew) if isinstance(seen.evidence, TlsFacts))
-        genuine = {chain for _, chain, _ in self._genuine}
+        genuine = {one.chain for one in self._genuine}
         return any(isinstance(s.evidence, TlsFacts) and s.evidence.chain in genuine for s in sessions)
 
     def _agreeing(self, skew: float) -> Iterable[Observation]:
@@ -99,9 +134,9 @@ class Context:
                 yield seen
 
     @cached_property
-    def _genuine(self) -> tuple[tuple[str, tuple[bytes, ...], bool], ...]:
-        """(name, chain, in date by this host's clock) of each genuine certificate that was served for its name."""
-        found: dict[tuple[str, tuple[bytes, ...]], bool] = {}
+    def _genuine(self) -> tuple[Served, ...]:
+        """Each genuine chain that was served for its name."""
+        found: dict[tuple[str, tuple[bytes, ...]], Served] = {}
         for seen in self.observations:
             step, shown = seen.step, seen.evidence
             if not isinstance(step, TlsHandshake) or not isinstance(shown, TlsFacts) or not shown.chain:
@@ -109,8 +144,8 @@ class Context:
             key = (step.server_name, shown.chain)
             proven = self.audit.chains.judge(shown.chain, self.started).proven
             if key not in found and proven and covers_name(facts(shown.chain[0]), step.server_name):
-                found[key] = self._valid(shown.chain, self.started)
-        return tuple((name, chain, own) for (name, chain), own in found.items())
+                found[key] = Served(*key, self._valid(shown.chain, self.started))
+        return tuple(found.values())
 
     def _valid(self, chain: tuple[bytes, ...], moment: float) -> bool:
         return in_date(facts(chain[0]), moment) and not self.audit.chains.judge(chain, moment).expired
@@ -118,20 +153,29 @@ class Context:
     @cached_property
     def refused_by_clock(self) -> frozenset[str]:
         """Names whose genuine certificates are all out of date by this host's clock, and in date by that of three unrelated
-        hosts: programs on this host refuse them, whatever the network lets through."""
-        skew = self.skew
-        zones = {zone(_date_header(seen)[0]) for seen in self._agreeing(skew)}
-        if not skew or len(zones) < MIN_CLOCKS:
+        hosts or at a time that the certificates themselves have in common: programs on this host refuse them, whatever the
+        network lets through."""
+        if not self.skew or not (self.time_is_witnessed or self._common_time is not None):
             return frozenset()
         refused: dict[str, bool] = {}
-        for name, chain, own in self._genuine:
-            refused[name] = refused.get(name, True) and not own and self._valid(chain, self.now)
+        for one in self._genuine:
+            out = not one.valid and self._valid(one.chain, self.now)
+            refused[one.name] = refused.get(one.name, True) and out
         return frozenset(name for name, out in refused.items() if out)
+
+    @property
+    def out_of_date(self) -> tuple[Observation, ...]:
+        """Handshakes whose certificates this host's clock refuses."""
+        return tuple(
+            seen
+            for seen in self.observations
+            if isinstance(seen.step, TlsHandshake) and seen.step.server_name in self.refused_by_clock
+        )
 
     @property
     def clock_agrees(self) -> bool:
         """Whether several hosts told the time and this host's clock is right by them."""
-        return self._told == 0.0 and len({_date_header(seen)[0] for seen in self.dated}) >= MIN_CLOCKS
+        return self._told == 0.0 and len(self._dates) >= MIN_CLOCKS
 
     @property
     def dated(self) -> tuple[Observation, ...]:
@@ -140,7 +184,10 @@ class Context:
 
     @cached_property
     def now(self) -> float:
-        """The time to judge at: by several hosts' clocks, unless genuine certificates speak for this host's own."""
+        """The time to judge at: by several hosts' clocks, unless genuine certificates speak for this host's own; by the
+        certificates where no host's clock tells."""
+        if self.time_by_certificates is not None:
+            return self.time_by_certificates
         return self.started if self._contradicted else self.started - self.skew
 
     def seen(self, step: Step) -> tuple[Observation, ...]:

@@ -10,6 +10,7 @@ from rules.failure import Code, Stage
 from rules.kinds.dns_chain import OS
 from rules.kinds.tcp_connect import TcpConnect
 from rules.kinds.tls_handshake import TlsHandshake
+from rules.moments import utc
 from rules.observation import Observation
 from rules.remedies import remedy
 from rules.ruleset import Group
@@ -156,6 +157,9 @@ def _clock(context: Context) -> Iterator[Verdict]:
     skew = context.skew
     if abs(skew) < CLOCK_NOTICE:
         return
+    if context.time_by_certificates is not None:
+        yield _clock_by_certificates(context, context.time_by_certificates)
+        return
     way = "ahead of" if skew > 0 else "behind"
     breaks = abs(skew) >= CLOCK_BREAKS
     service = {t.host for t in context.audit.targets if t.rule.group is Group.SERVICE and t.host}
@@ -168,8 +172,25 @@ def _clock(context: Context) -> Iterator[Verdict]:
         Status.FAIL if breaks else Status.WARN,
         "local.clock-skew",
         f"This host's clock is {_span(abs(skew))} {way} the Date that several hosts give{judged}",
-        "certificates" if refused else "",
+        ("certificates" if context.time_is_witnessed else "certificates-alone") if refused else "",
         evidence=context.evidence(*context.dated),
+    )
+
+
+def _clock_by_certificates(context: Context, moment: float) -> Verdict:
+    """No server gives the time, and the genuine certificates are in date at another time than this host's."""
+    behind = context.skew < 0
+    when = utc(moment).strftime("%Y-%m-%d")
+    state, bound = ("not valid yet", f"from {when} on") if behind else ("out of date", f"until {when}")
+    return _finding(
+        "host",
+        Status.FAIL,
+        "local.clock-skew",
+        f"By this host's clock the genuine certificates of {len(context.refused_by_clock)} names are {state}. They are valid "
+        f"together {bound}, so the clock is likely at least {_span(abs(context.skew))} {'behind' if behind else 'ahead'}; "
+        "no server told the time. Certificates were judged as of that day",
+        "certificates-alone",
+        evidence=context.evidence(*context.out_of_date),
     )
 
 

@@ -253,7 +253,7 @@ def _verdict(
 
 def _compared(context: Context, cause: TlsCause, seen: Observation) -> str:
     """What other observations say of the cause, where it decides what to do."""
-    if cause.cause == "tls.expired" and context.clock_agrees:
+    if cause.cause in ("tls.expired", "tls.not-yet-valid") and context.clock_agrees:
         return "clock-agrees"
     shown = seen.evidence.chain if isinstance(seen.evidence, TlsFacts) else ()
     if cause.cause == "tls.name-mismatch" and shown and whose(facts(shown[0])) in context.everywhere:

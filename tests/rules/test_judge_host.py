@@ -224,11 +224,89 @@ def test_a_clock_by_which_they_are_valid_is_not_no() -> None:
 
 
 def test_dates_of_one_zone_are_one_witness() -> None:
-    """Three names of one owner tell the time, the others none: a wrong clock, and no proof beyond doubt."""
+    """Three names of one owner tell the time, the others none: the certificates have to show the rest."""
     report = young("servicebus.windows.net")
     (found,) = [v for v in of_host(report) if v.cause == "local.clock-skew"]
-    assert found.circumstance == ""
-    assert "By this host's clock" not in report.answer_text
+    assert (found.circumstance, report.answer.value) == ("certificates-alone", "no")
+    assert "unrelated hosts" not in report.answer_text
+
+
+def certified(
+    begins: datetime.timedelta, ends: datetime.timedelta, *others: str, date: float | None = None
+) -> Report:
+    """Port 80 is closed and no server gives the time, but for one that gives `date`. Names that end so have
+    certificates of the year around now, the others such as begin and end so long from now."""
+    world = healthy().when(HttpFetch, SILENCE)
+    year = datetime.timedelta(days=365)
+    for name in ZONE:
+        dates = (-year, year) if others and name.endswith(others) else (begins, ends)
+        chain = ISSUING.leaf([name], starts=dates[0], ends=dates[1]).chain
+        stamp = (("date", formatdate(START + 0.05 - date, usegmt=True)),) if date is not None else ()
+        tells = name == next(iter(ZONE))
+        world.when(
+            TlsHandshake, shown(chain, http_status=200, http_headers=stamp if tells else ()), server_name=name
+        )
+    return judged(world, plan=QUIET)
+
+
+DAY, HOUR = datetime.timedelta(days=1), datetime.timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends", "others", "word"),
+    [
+        (30 * DAY, 120 * DAY, (), "30 days behind"),
+        (30 * DAY, 120 * DAY, (SIGN_IN,), "30 days behind"),  # one of a year ago is in date by either clock
+        (-DAY, -3 * HOUR, (), "3 h ahead"),
+    ],
+)
+def test_certificates_alone_tell_of_a_wrong_clock(
+    begins: datetime.timedelta, ends: datetime.timedelta, others: tuple[str, ...], word: str
+) -> None:
+    report = certified(begins, ends, *others)
+    (found,) = [v for v in of_host(report) if v.cause == "local.clock-skew"]
+    assert (found.status, found.circumstance) == (Status.FAIL, "certificates-alone")
+    assert f"at least {word}" in found.summary
+    assert found.evidence
+    assert report.answer.value == "no"
+    assert "at one other time they all are" in report.answer_text
+    assert not [v for v in report.verdicts if v.cause.startswith("tls.")]
+    (told,) = [c for c in report.causes if c.cause == "local.clock-skew"]
+    assert (told.owner, told.confidence) == ("host", "likely")
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends", "others", "date", "cause"),
+    [
+        # a server that is right about the time, were it one
+        (30 * DAY, 120 * DAY, (), 0.0, "tls.not-yet-valid"),
+        (-DAY, -3 * HOUR, (), 10.0, "tls.expired"),
+        # servers forget to renew, each by itself: one that is in date shows that the clock may be right
+        (-DAY, -3 * HOUR, (SIGN_IN,), None, "tls.expired"),
+        # two names are too few
+        (30 * DAY, 120 * DAY, tuple(list(ZONE)[2:]), None, "tls.not-yet-valid"),
+        # at no time are all in date
+        (500 * DAY, 600 * DAY, (SIGN_IN,), None, "tls.not-yet-valid"),
+    ],
+)
+def test_certificates_that_do_not_tell_of_the_clock(
+    begins: datetime.timedelta,
+    ends: datetime.timedelta,
+    others: tuple[str, ...],
+    date: float | None,
+    cause: str,
+) -> None:
+    report = certified(begins, ends, *others, date=date)
+    assert not [v for v in report.verdicts if v.cause == "local.clock-skew"]
+    assert [v for v in report.verdicts if v.cause == cause]
+
+
+def test_one_certificate_at_many_names_is_one_witness() -> None:
+    world = healthy().when(HttpFetch, SILENCE)
+    chain = ISSUING.leaf(list(ZONE), starts=30 * DAY, ends=120 * DAY).chain
+    world.when(TlsHandshake, shown(chain))
+    report = judged(world, plan=QUIET)
+    assert not [v for v in report.verdicts if v.cause == "local.clock-skew"]
 
 
 def test_dates_on_port_80_do_not_overrule_genuine_certificates() -> None:

@@ -62,6 +62,16 @@ def _clock(ahead: float) -> Callable[[Plan], None]:
     return spoil
 
 
+def _clock_and_port_80(ahead: float) -> Callable[[Plan], None]:
+    """Nobody gives the time: port 80 is closed, and the servers behind TLS are not asked for a page or leave the date out."""
+
+    def spoil(plan: Plan) -> None:
+        _clock(ahead)(plan)
+        plan.forward = [plans.drop(port=80)]
+
+    return spoil
+
+
 def _few_descriptors(plan: Plan) -> None:
     plan.descriptors = 64
 
@@ -155,6 +165,19 @@ SCENARIOS = (
         _clock(-CLOCK_AHEAD),
         (Want("local.clock-skew", (), "fail"),),
         never=CLOCK_NEVER,
+    ),
+    Scenario(
+        "clock-wrong-port-80-dropped",
+        "this host's clock is 200 days behind, and port 80 is closed: only the certificates tell",
+        "no",
+        2,
+        _clock_and_port_80(CLOCK_AHEAD),
+        (
+            Want("local.clock-skew", (), "fail"),
+            Want("tcp.timeout", ("crl3.digicert.com", "oneocsp.microsoft.com"), "fail"),
+        ),
+        also=("crl.unreachable", "ocsp.unreachable"),
+        never=("tls.*", "crl.stale", "ocsp.stale"),
     ),
     Scenario(
         "clock-an-hour-off",
