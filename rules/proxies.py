@@ -40,6 +40,8 @@ _RANKS = (CONNECTOR, MACHINE, WINHTTP)
 _ON_THE_WAY = ("tcp.", "tls.", "http.", "crl.", "ocsp.")
 #: Causes of a certificate check that a proxy of WinHTTP's would go round.
 _NOT_FETCHED = ("tcp.", "http.", "crl.unreachable", "ocsp.unreachable")
+#: What a CA's signature proves holds whichever way the certificate and the list came.
+_WHATEVER_THE_WAY = frozenset({"tls.revoked", "crl.revoked", "ocsp.revoked"})
 _SCHEMES = {80: "http"}
 #: Signs that a list without a known source holds expressions: no name, address or glob has them.
 _EXPRESSION = re.compile(r"[\\^$()+|]|(?:\A|;)\.\*")
@@ -91,7 +93,7 @@ def weighed(verdict: Verdict, proxies: tuple[ProxySetting, ...]) -> Verdict:
     touched = verdict.status in (Status.FAIL, Status.WARN) or (
         verdict.remedy and verdict.cause.startswith(_ON_THE_WAY)
     )
-    if not proxies or verdict.endpoint is None or not touched:
+    if not proxies or verdict.endpoint is None or not touched or verdict.cause in _WHATEVER_THE_WAY:
         return verdict
     first = min(proxies, key=_rank)
     if not (first.address or first.automatic or first.faults):

@@ -257,6 +257,13 @@ def test_what_passes_on_the_direct_way_passes_whatever_is_set(proxies: tuple[Pro
     assert judged(healthy(facts=replace(HOST, proxies=proxies))).answer is Answer.YES
 
 
+@pytest.mark.parametrize("cause", ["tls.revoked", "crl.revoked", "ocsp.revoked"])
+@pytest.mark.parametrize("proxy", [OWN, WINHTTP, WPAD, SHELL])
+def test_a_revocation_that_a_ca_signed_holds_whichever_way_it_came(cause: str, proxy: ProxySetting) -> None:
+    found = replace(verdict(), cause=cause)
+    assert weighed(found, (proxy,)) == found
+
+
 def test_who_goes_by_what() -> None:
     assert followers((SHELL,)) == ("", "")
     assert followers((WINHTTP, OWN)) == ("connector exe.config", "WinHTTP")
