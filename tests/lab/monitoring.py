@@ -44,7 +44,8 @@ SCHEDULE: Mapping[str, float] = {
     "rotation": 4,
     "rate": 0,
 }
-TIMEOUTS = {"dns_try": 0.5, "dns_name": 1.5, "tcp": 1.0, "tls": 1.0, "http": 1.5, "crl": 2.0}
+#: What is dropped here is dropped at TCP, so a handshake may take its time: Squid makes a certificate for each name.
+TIMEOUTS = {"dns_try": 0.5, "dns_name": 1.5, "tcp": 1.0, "tls": 5.0, "http": 1.5, "crl": 2.0}
 MONITORING, NUMBER = "monitoring", 9
 NEW_ADDRESS = "40.84.255.21"
 RULE_SET = ROOT / "rules" / "sets" / "entra-app-proxy.toml"
