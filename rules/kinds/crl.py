@@ -347,7 +347,7 @@ def _proven(
         text = f"{text}, without a time at which it runs out (nextUpdate): how old it may be cannot be told"
         return "crl.form", Status.NOTICE, text, True, "no-end"
     if digest.scope.removes:
-        text = f"{text}, of which an entry takes another certificate off again (removeFromCRL), as only a delta list may"
+        text = f"{text}, of which an entry takes a certificate off again (removeFromCRL), as only a delta list may"
         return "crl.form", Status.NOTICE, text, True, "removes"
     if not any(ca.subject == digest.issuer for ca in named):
         text = f"{text}, with the name in another form (string type, case or spacing) than in the CA's certificate"
