@@ -114,9 +114,9 @@ def _listed(
     if not _odd(der):
         return scope, tuple(s for s in serials if _marked(body, s) or _lists(der, s)), ()
     unknown, listed, back = _entries(der, serials)
-    listed = (*listed, *(s for s in serials if _marked(body, s) and s not in listed))
+    listed = tuple(s for s in serials if s in listed or _marked(body, s))
     scope = replace(scope, unknown=(*scope.unknown, *unknown), removes=removes(der))
-    return scope, listed, tuple(s for s in back if s not in listed)
+    return scope, listed, tuple(s for s in serials if s in back and s not in listed)
 
 
 def _der(body: Document) -> bytes:
