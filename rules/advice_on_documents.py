@@ -76,6 +76,11 @@ REVOCATION: dict[tuple[str, str], Advice] = {
         owner="pki",
         confidence="possible",
     ),
+    ("crl.not-a-crl", "pem-unproved"): Advice(
+        "Fetch the list from another network: where it comes in DER there, look for what hands on text in its place on port 80 "
+        "here; where it comes as text (PEM) there as well, ask the CA to publish it in DER (RFC 5280 section 4.2.1.13).",
+        confidence="possible",
+    ),
     ("crl.not-a-crl", "cut"): Advice(
         "Fetch the list from another network: where it comes whole there, look for a device on port 80 that cuts or limits "
         "downloads here; where not, report to the publisher that the file is cut short.",

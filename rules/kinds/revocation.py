@@ -147,7 +147,7 @@ def _no_list(
     if judged is not None and judged.revoked:
         return replace(judged, summary=f"{judged.summary}; {words}")
     proven = judged is not None and judged.signer is not None
-    circumstance = "" if found.form == "pem" and not proven else found.form
+    circumstance = "pem-unproved" if found.form == "pem" and not proven else found.form
     return CrlJudgement("crl.not-a-crl", Status.FAIL, words, reachable=True, circumstance=circumstance)
 
 

@@ -72,7 +72,7 @@ def test_a_list_as_text_is_the_ca_s_where_its_signature_is_good(body: bytes) -> 
     ],
 )
 def test_text_that_nothing_proves_is_told_and_laid_on_nobody(body: bytes) -> None:
-    assert told(body) == ("crl.not-a-crl", "", "a list came as text (PEM) and not in DER")
+    assert told(body) == ("crl.not-a-crl", "pem-unproved", "a list came as text (PEM) and not in DER")
 
 
 @pytest.mark.parametrize(
