@@ -70,6 +70,27 @@ REVOCATION: dict[tuple[str, str], Advice] = {
     ("crl.not-a-crl", "page"): Advice(
         "A web page comes in place of the list: look for a captive portal, a block page or a proxy on port 80."
     ),
+    ("crl.not-a-crl", "pem"): Advice(
+        "Ask the CA to publish this list in DER, as RFC 5280 (section 4.2.1.13) wants it: its own list comes, as text (PEM), and "
+        "whether Windows reads that here is not known.",
+        owner="pki",
+        confidence="possible",
+    ),
+    ("crl.not-a-crl", "pem-unproved"): Advice(
+        "Fetch the list from another network: where it comes in DER there, look for what hands on text in its place on port 80 "
+        "here; where it comes as text (PEM) there as well, ask the CA to publish it in DER (RFC 5280 section 4.2.1.13).",
+        confidence="possible",
+    ),
+    ("crl.not-a-crl", "cut"): Advice(
+        "Fetch the list from another network: where it comes whole there, look for a device on port 80 that cuts or limits "
+        "downloads here; where not, report to the publisher that the file is cut short.",
+        confidence="possible",
+    ),
+    ("crl.not-a-crl", "more"): Advice(
+        "Fetch the list from another network: where it comes without the bytes after its end, look for what adds them on port 80 "
+        "here; where not, ask the publisher to serve the list alone.",
+        confidence="possible",
+    ),
     ("crl.stale", ""): Advice(
         "Fetch the list from another network: an old one there as well is the publisher's, a new one means that this network "
         "keeps an old copy."
@@ -79,8 +100,13 @@ REVOCATION: dict[tuple[str, str], Advice] = {
         "from caching.",
         owner="proxy",
     ),
+    ("crl.stale", "cached-unnamed"): Advice(
+        "A cache on the way, which does not tell its name, serves the list past its end. Fetch the list from another network: "
+        "where a new one comes, look for a cache on port 80 here and exempt this host from it; where not, report it to the CA.",
+        confidence="possible",
+    ),
     ("crl.stale", "cached-by-publisher"): Advice(
-        "The cache that the answer names looks like one of the publisher's own delivery network: report the old list to the CA.",
+        "By the headers it is a cache of the publisher's own delivery network that serves the old list: report it to the CA.",
         owner="pki",
     ),
     ("crl.stale", "late"): Advice(
@@ -140,9 +166,13 @@ REVOCATION: dict[tuple[str, str], Advice] = {
         "from caching.",
         owner="proxy",
     ),
+    ("ocsp.stale", "cached-unnamed"): Advice(
+        "A cache on the way, which does not tell its name, serves the answer past its end. Ask the responder from another network: "
+        "where a new one comes, look for a cache on port 80 here and exempt this host from it; where not, report it to the CA.",
+        confidence="possible",
+    ),
     ("ocsp.stale", "cached-by-publisher"): Advice(
-        "The cache that the answer names looks like one of the responder's own delivery network: report the old answer to the "
-        "CA.",
+        "By the headers it is a cache of the responder's own delivery network that serves the old answer: report it to the CA.",
         owner="pki",
     ),
     ("ocsp.stale", "late"): Advice(

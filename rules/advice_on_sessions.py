@@ -104,6 +104,24 @@ TLS: dict[tuple[str, str], Advice] = {
     ("tls.incomplete-chain", ""): Advice(
         "Allow the issuer's certificate to be fetched (port 80) from the address that the certificate names."
     ),
+    ("tls.incomplete-chain", "page"): Advice(
+        "A web page comes in place of the issuer's certificate: look for a captive portal, a block page or a proxy on port 80, "
+        "which is open there.",
+        owner="firewall",
+    ),
+    ("tls.incomplete-chain", "answered"): Advice(
+        "HTTP answers at the address that the certificate names for its issuer, and not with the issuer's certificate: ask there "
+        "from another network. Where the certificate comes, look for a device on port 80 here; where not, report it to the CA."
+    ),
+    ("tls.incomplete-chain", "no-answer"): Advice(
+        "Port 80 opens at the address that the certificate names for its issuer, and no whole answer comes: look in the web "
+        "filter or proxy on port 80 for that host, then at the host.",
+        owner="firewall",
+    ),
+    ("tls.incomplete-chain", "not-asked"): Advice(
+        "Fetch the issuer's certificate from the address that the certificate names, which this audit did not ask: port 80 is open "
+        "at that host for other documents."
+    ),
     ("tls.version", ""): Advice(
         "Find out who answers there: Microsoft's servers offer TLS 1.2; an old inspecting device may not."
     ),

@@ -85,6 +85,10 @@ class Chains:
         state = self._states.get(chain)
         return state.fetched if state is not None else ()
 
+    def missing_at(self, chain: tuple[bytes, ...]) -> tuple[str, ...]:
+        """The addresses (AIA) where the issuer should be that a chain still lacks, as its certificates name them."""
+        return needs(chain, self.fetched_for(chain), self.roots, self._cas)[1]
+
     def judge(self, chain: tuple[bytes, ...], now: float) -> ChainJudgement:
         """The judgement with all that is known by now, also of a chain that has not settled."""
         state = self._states.get(chain)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from rules import missing_issuer
 from rules.candidates import given_by
 from rules.certificate import facts
 from rules.context import Context
@@ -223,8 +224,10 @@ def _verdict(
     assert target.host is not None
     finding = context.intercepted.get(context.ids[seen.step])
     circumstance = cause.circumstance or _compared(context, cause, seen)
+    lacking = _lacking(cause, seen)
     details = (
         *cause.details,
+        *missing_issuer.details(context, lacking),
         *_served(target, seen),
         *_stapled(context, seen),
         *_found(finding),
@@ -244,7 +247,7 @@ def _verdict(
         "" if cause.status is Status.PASS else remedy(cause.cause, circumstance),
         target.rule.severity.value,
         target.rule.citation.id,
-        context.evidence(*attempts),
+        context.evidence(*attempts, *missing_issuer.tries(context, lacking)),
         target.rule.group.value,
         tuple(dict.fromkeys(details)),
         circumstance,
@@ -255,10 +258,19 @@ def _compared(context: Context, cause: TlsCause, seen: Observation) -> str:
     """What other observations say of the cause, where it decides what to do."""
     if cause.cause in ("tls.expired", "tls.not-yet-valid") and context.clock_agrees:
         return "clock-agrees"
+    if lacking := _lacking(cause, seen):
+        return missing_issuer.circumstance(context, lacking)
     shown = seen.evidence.chain if isinstance(seen.evidence, TlsFacts) else ()
     if cause.cause == "tls.name-mismatch" and shown and whose(facts(shown[0])) in context.everywhere:
         return "many-addresses"
     return ""
+
+
+def _lacking(cause: TlsCause, seen: Observation) -> tuple[bytes, ...]:
+    """The chain that lacks an issuer, () where that is not the cause."""
+    shown = seen.evidence
+    incomplete = cause.cause == "tls.incomplete-chain" and isinstance(shown, TlsFacts)
+    return shown.chain if incomplete and isinstance(shown, TlsFacts) else ()
 
 
 def _served(target: Target, seen: Observation) -> tuple[tuple[str, str], ...]:

@@ -21,7 +21,10 @@ from rules.kinds.crl_scope import (
     read_entries,
     read_scope,
     removed,
+    removes,
     same_name,
+    scope_text,
+    shown_point,
     uri,
 )
 from rules.kinds.http_cache import late_by
@@ -94,21 +97,26 @@ def _digest(body: Document, issuers: tuple[bytes, ...], serials: tuple[str, ...]
         elif found:
             barred = barred or ca.spki_sha256
     listed: tuple[str, ...] = ()
+    back: tuple[str, ...] = ()
     if signer is not None:  # only its entries count, and a forger's are not worth the time
-        scope, listed = _listed(body, scope, serials)
+        scope, listed, back = _listed(body, scope, serials)
     return CrlDigest(
         name, crl.last_update_utc.timestamp(), until.timestamp() if until else None, signer, listed, serials,
-        scope, barred, "" if signer or barred else unchecked,
+        scope, barred, "" if signer or barred else unchecked, back,
     )  # fmt: skip
 
 
-def _listed(body: Document, scope: CrlScope, serials: tuple[str, ...]) -> tuple[CrlScope, tuple[str, ...]]:
+def _listed(
+    body: Document, scope: CrlScope, serials: tuple[str, ...]
+) -> tuple[CrlScope, tuple[str, ...], tuple[str, ...]]:
+    """The scope with what the entries add to it, the serials that are listed, and those that are only taken back."""
     der = _der(body)
     if not _odd(der):
-        return scope, tuple(s for s in serials if _marked(body, s) or _lists(der, s))
-    unknown, listed = _entries(der, serials)
-    marked = tuple(s for s in serials if _marked(body, s) and s not in listed)
-    return replace(scope, unknown=(*scope.unknown, *unknown)), (*listed, *marked)
+        return scope, tuple(s for s in serials if _marked(body, s) or _lists(der, s)), ()
+    unknown, listed, back = _entries(der, serials)
+    listed = tuple(s for s in serials if s in listed or _marked(body, s))
+    scope = replace(scope, unknown=(*scope.unknown, *unknown), removes=removes(der))
+    return scope, listed, tuple(s for s in serials if s in back and s not in listed)
 
 
 def _der(body: Document) -> bytes:
@@ -131,7 +139,9 @@ def _odd(der: bytes) -> bool:
 
 
 @lru_cache(maxsize=32)
-def _entries(der: bytes, serials: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _entries(
+    der: bytes, serials: tuple[str, ...]
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
     return read_entries(*_read(der), serials)
 
 
@@ -306,20 +316,25 @@ def _proven(
     why = _out_of_scope(digest.scope, serials, held)
     if why and why != "partition-unknown":
         text = (
-            f"{_SCOPES[why].format(name=name, what=_what(digest.scope, why))}: it does not tell whether these "
-            + ("certificates are revoked")
+            f"{scope_text(digest.scope, why, name)}: it does not tell whether these certificates are revoked"
         )
         return "crl.out-of-scope", Status.FAIL, text, False, why
     if _late(digest, now) and digest.next_update is not None:
-        by, clause = late_by(exchange, digest.next_update, now)
+        by, clause = late_by(exchange, digest.this_update, digest.next_update, now)
         text = f"the CRL of {name}{_number(digest.scope)} ran out: an old copy is served; {clause}"
         return "crl.stale", Status.FAIL, text, False, by
     if _early(digest, now):
         return "crl.stale", Status.WARN, f"the CRL of {name} begins in the future", False, "early"
     if why:
-        point = _shown_point(digest.scope)
+        point = shown_point(digest.scope)
         text = f"a list of {name} for the distribution point {point}: whether the certificates name that is not known"
         return "crl.unverified", Status.INCONCLUSIVE, text, None, why
+    if back := [serial for serial in serials if serial in digest.removed]:
+        text = (
+            f"the list of {name} takes the certificate with serial {', '.join(back[:3])} off again (removeFromCRL), as only "
+            "a delta list may (RFC 5280 section 5.3.1): whether it is revoked cannot be told"
+        )
+        return "crl.unverified", Status.INCONCLUSIVE, text, None, "removed"
     if not set(serials) <= set(digest.asked):
         text = "the recording does not tell whether these certificates are revoked"
         return "audit.not-recorded", Status.INCONCLUSIVE, text, True, ""
@@ -331,6 +346,9 @@ def _proven(
     if digest.next_update is None:
         text = f"{text}, without a time at which it runs out (nextUpdate): how old it may be cannot be told"
         return "crl.form", Status.NOTICE, text, True, "no-end"
+    if digest.scope.removes:
+        text = f"{text}, of which an entry takes a certificate off again (removeFromCRL), as only a delta list may"
+        return "crl.form", Status.NOTICE, text, True, "removes"
     if not any(ca.subject == digest.issuer for ca in named):
         text = f"{text}, with the name in another form (string type, case or spacing) than in the CA's certificate"
         return "crl.form", Status.NOTICE, text, True, "name"
@@ -340,34 +358,6 @@ def _proven(
 def _number(scope: CrlScope | None) -> str:
     """The list's number, which tells two copies apart."""
     return f" (number 0x{display(scope.number, 40)})" if scope is not None and scope.number else ""
-
-
-_SCOPES = {
-    "unreadable": "the extensions of the CRL of {name} cannot be read{what}",
-    "delta": "a delta list of {name} stands where its complete list belongs",
-    "critical": "the CRL of {name} has a critical extension that is not known here ({what})",
-    "only-user": "the CRL of {name} is about certificates of end entities only",
-    "only-ca": "the CRL of {name} is about certificates of CAs only",
-    "only-attribute": "the CRL of {name} is about attribute certificates only",
-    "partition": "the CRL of {name} is for another distribution point ({what}) than the certificates name",
-    "some-reasons": "the CRL of {name} is about some reasons of revocation only",
-}
-
-
-def _what(scope: CrlScope | None, why: str) -> str:
-    if scope is None:
-        return ""
-    if why == "unreadable":
-        return f" ({display(scope.unread, 100)})"
-    return ", ".join(scope.unknown) if why == "critical" else _shown_point(scope)
-
-
-def _shown_point(scope: CrlScope | None) -> str:
-    return (
-        display(scope.points[0].partition(":")[2], 200)
-        if scope is not None and scope.points
-        else "without a name"
-    )
 
 
 def _out_of_scope(scope: CrlScope | None, serials: tuple[str, ...], held: Held) -> str:

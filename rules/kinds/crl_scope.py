@@ -19,6 +19,7 @@ from cryptography.x509.oid import CRLEntryExtensionOID, ExtensionOID
 from rules.cert_fields import MAX_TEXT, MAX_URLS, attempt
 from rules.certificate import facts, fold
 from rules.der import tlv
+from rules.display import display
 from rules.kinds.http_fetch import CrlScope
 
 #: Extensions of a list that are processed here, or that change nothing for us (RFC 5280 section 5.2).
@@ -42,8 +43,10 @@ _ENTRY = frozenset(
     }
 )
 #: What entries bear that must be read one by one: a critical extension (after its identifier BOOLEAN TRUE and an OCTET
-#: STRING) or certificateIssuer.
+#: STRING) or certificateIssuer. So must the entries of a list in which one takes a certificate back.
 _ODD = (b"\x01\x01\xff\x04", b"\x06\x03\x55\x1d\x1d")
+#: An entry that takes a certificate off the list again, removeFromCRL (section 5.3.1): its reason, plain and critical.
+_REMOVES = (bytes.fromhex("0603551d1504030a0108"), bytes.fromhex("0603551d150101ff04030a0108"))
 MAX_UNKNOWN = 8  #: unknown critical extensions that are named
 
 _Folded: TypeAlias = tuple[frozenset[tuple[str, str]], ...]
@@ -184,7 +187,13 @@ def _points(certificate: bytes) -> tuple[x509.DistributionPoint, ...]:
 def odd_entries(body: bytes) -> bool:
     """Whether an entry may bear an extension that matters. Cheap: a list may have a million entries."""
     begins, ends = _entries(body)
-    return any(body.find(mark, begins, ends) >= 0 for mark in _ODD)
+    return any(body.find(mark, begins, ends) >= 0 for mark in (*_ODD, *_REMOVES))
+
+
+def removes(body: bytes) -> bool:
+    """Whether an entry takes a certificate off the list again, as only a delta list may (RFC 5280 section 5.3.1)."""
+    begins, ends = _entries(body)
+    return any(body.find(mark, begins, ends) >= 0 for mark in _REMOVES)
 
 
 def _entries(body: bytes) -> tuple[int, int]:
@@ -204,15 +213,17 @@ def _entries(body: bytes) -> tuple[int, int]:
 
 def read_entries(
     crl: x509.CertificateRevocationList, issuer: bytes, serials: Iterable[str]
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """(unknown critical extensions of entries, those of `serials` that an entry about this CA's own certificates lists).
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """(unknown critical extensions of entries, those of `serials` that an entry about this CA's own certificates lists,
+    those that such an entry takes back).
 
     An entry without certificateIssuer is about the CA of the entry before it, the first about the list's own issuer
     (RFC 5280 section 5.3.3).
     """
     wanted = {int(serial, 16): serial for serial in serials}
     unknown: dict[str, None] = {}
-    listed: list[str] = []
+    listed: dict[str, None] = {}
+    back: dict[str, None] = {}
     own = True
     for entry in crl:
         extensions, _ = attempt(lambda e=entry: list(e.extensions))  # type: ignore[misc]
@@ -224,9 +235,9 @@ def read_entries(
                 unknown[extension.oid.dotted_string] = None
         if extensions is None:
             unknown["unreadable"] = None
-        if own and entry.serial_number in wanted and not removed(entry):
-            listed.append(wanted[entry.serial_number])
-    return tuple(unknown)[:MAX_UNKNOWN], tuple(listed)
+        if own and entry.serial_number in wanted:
+            (back if removed(entry) else listed)[wanted[entry.serial_number]] = None
+    return tuple(unknown)[:MAX_UNKNOWN], tuple(listed), tuple(back)
 
 
 def removed(entry: x509.RevokedCertificate) -> bool:
@@ -256,3 +267,35 @@ def misses(scope: CrlScope, ca: bool | None, points: frozenset[str]) -> str:
     if scope.named and not points:
         return "partition-unknown"
     return ""
+
+
+_TEXTS = {
+    "unreadable": "the extensions of the CRL of {name} cannot be read{what}",
+    "delta": "a delta list of {name} stands where its complete list belongs",
+    "critical": "the CRL of {name} has a critical extension that is not known here ({what})",
+    "only-user": "the CRL of {name} is about certificates of end entities only",
+    "only-ca": "the CRL of {name} is about certificates of CAs only",
+    "only-attribute": "the CRL of {name} is about attribute certificates only",
+    "partition": "the CRL of {name} is for another distribution point ({what}) than the certificates name",
+    "some-reasons": "the CRL of {name} is about some reasons of revocation only",
+}
+
+
+def scope_text(scope: CrlScope | None, why: str, name: str) -> str:
+    """What `misses` found of a list of `name`, in a phrase."""
+    return _TEXTS[why].format(name=name, what=_what(scope, why) if scope is not None else "")
+
+
+def _what(scope: CrlScope, why: str) -> str:
+    if why == "unreadable":
+        return f" ({display(scope.unread, 100)})"
+    return ", ".join(scope.unknown) if why == "critical" else shown_point(scope)
+
+
+def shown_point(scope: CrlScope | None) -> str:
+    """The distribution point that the list is for."""
+    return (
+        display(scope.points[0].partition(":")[2], 200)
+        if scope is not None and scope.points
+        else "without a name"
+    )

@@ -21,6 +21,7 @@ from rules.kinds.http_fetch import (
     page_text,
 )
 from rules.kinds.long_list import begins_as_list
+from rules.kinds.not_a_list import odd_form
 from rules.verdict import Status
 
 
@@ -69,9 +70,14 @@ def answered(
         return _not_whole(exchange, failure, check, word)
     cut = exchange.body is not None and exchange.size > len(exchange.body)
     # of a long body that is no list only the beginning is kept: enough to say what came
-    if failure is not None or (cut and (check == "ocsp" or begins_as_list(exchange.body or b""))):
+    if failure is not None or (cut and (check == "ocsp" or _long_list(exchange))):
         return _too_large(exchange, check)
     return exchange
+
+
+def _long_list(exchange: HttpExchange) -> bool:
+    """Whether a long body may be a whole list that could not be kept. One that is shorter or longer than it says is not."""
+    return begins_as_list(exchange.body or b"") and odd_form(exchange) is None
 
 
 def _no_answer(failure: Failure | None, check: str, word: str) -> Fault:

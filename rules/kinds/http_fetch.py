@@ -68,6 +68,7 @@ class CrlDigest:
     scope: CrlScope | None = None  # None: a recording that does not tell
     barred: str | None = None  # SPKI (as `signer`) of a CA that made the signature and may not sign CRLs
     unchecked: str = ""  # why the signature cannot be checked here
+    removed: tuple[str, ...] = ()  # of the serials asked (hex), those whose entries all say removeFromCRL
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,7 @@ class CrlScope:
     unread: str = ""  # why the extensions cannot be read
     number: str = ""  # cRLNumber, hex
     key_id: str = ""  # key identifier of the issuer's key, hex
+    removes: bool = False  # an entry says removeFromCRL (RFC 5280 section 5.3.1)
 
 
 PageKind: TypeAlias = Literal["page", "refused", "redirect", "portal", "proxy"]

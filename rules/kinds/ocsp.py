@@ -136,8 +136,9 @@ def judge_ocsp(
         return OcspJudgement("audit.not-recorded", Status.INCONCLUSIVE, text, True)
     kind = header(exchange, "content-type")
     judged = judge_staple(exchange.body, leaf, issuer, now, f", called {display(kind, 60)}" if kind else "")
-    if judged.cause == "ocsp.stale" and judged.circumstance == "late" and judged.next_update is not None:
-        by, clause = late_by(exchange, judged.next_update, now)
+    begins, ends = judged.this_update, judged.next_update
+    if judged.cause == "ocsp.stale" and judged.circumstance == "late" and begins is not None:
+        by, clause = late_by(exchange, begins, begins + LONGEST_OPEN if ends is None else ends, now)
         return replace(judged, circumstance=by, summary=f"{judged.summary}; {clause}")
     odd = oddities(exchange)
     if odd and judged.status is Status.PASS:  # only lenient readers take its header: said, and no failure

@@ -24,6 +24,7 @@ from rules.kinds.http_fetch import (
     is_html,
     oddities,
 )
+from rules.kinds.not_a_list import odd_form
 from rules.kinds.ocsp import OcspJudgement, judge_ocsp, judge_staple, ocsp_get_target, ocsp_request
 from rules.verdict import Status
 
@@ -128,8 +129,31 @@ def judge_crl(
         text = "the recording does not hold the document"
         return CrlJudgement("audit.not-recorded", Status.INCONCLUSIVE, text, reachable=True, valid=None)
     if digest is None:
-        return CrlJudgement("crl.not-a-crl", Status.FAIL, _what_came(exchange), reachable=True)
+        return _no_list(exchange, issuer_candidates, serials, now, held)
     return _noted(exchange, judge_digest(digest, issuer_candidates, serials, now, held, exchange))
+
+
+def _no_list(
+    exchange: HttpExchange, issuers: tuple[bytes, ...], serials: tuple[str, ...], now: float, held: Held
+) -> CrlJudgement:
+    """What came is no list as RFC 5280 wants it. A list of another form that verifies is its CA's own word all the same:
+    it is the publisher's, and whom it revokes is revoked."""
+    found = odd_form(exchange)
+    if found is None:
+        return CrlJudgement("crl.not-a-crl", Status.FAIL, _what_came(exchange), reachable=True)
+    inside = digest_crl(found.der, issuers, serials) if found.der is not None else None
+    judged = judge_digest(inside, issuers, serials, now, held, exchange) if inside is not None else None
+    words = f"{found.words}{_called(exchange)}"
+    if judged is not None and judged.revoked:
+        return replace(judged, summary=f"{judged.summary}; {words}")
+    proven = judged is not None and judged.signer is not None
+    circumstance = "pem-unproved" if found.form == "pem" and not proven else found.form
+    return CrlJudgement("crl.not-a-crl", Status.FAIL, words, reachable=True, circumstance=circumstance)
+
+
+def _called(exchange: HttpExchange) -> str:
+    kind = header(exchange, "content-type")
+    return f", called {display(kind, 60)}" if kind else ""
 
 
 def _noted(exchange: HttpExchange, judged: CrlJudgement) -> CrlJudgement:
@@ -142,8 +166,7 @@ def _noted(exchange: HttpExchange, judged: CrlJudgement) -> CrlJudgement:
 
 def _what_came(exchange: HttpExchange) -> str:
     body = exchange.body or b""
-    kind = header(exchange, "content-type")
-    called = f", called {display(kind, 60)}" if kind else ""
+    called = _called(exchange)
     if is_html(exchange):
         return f"a web page came instead of a CRL{called}"
     start = f", beginning {body[:16].hex(' ')}" if body else ""

@@ -16,7 +16,9 @@ from tests.lab.servers.tls_behaviour import leaf_for
 
 #: Where the lists of the CA that issues for the bootstrap name are.
 LISTS = ("www.microsoft.com", "crl2.microsoft.com")
+DIGICERT = ("crl3.digicert.com", "crl4.digicert.com")
 SQUID = ("Age: 691200", "X-Cache: HIT from gw.corp.example", "Via: 1.1 gw.corp.example (squid/5.7)")
+UNNAMED = ("Age: 691200",)
 AKAMAI = ("Age: 691200", "X-Cache: TCP_HIT from a23-55-1-41.deploy.akamaitechnologies.com (AkamaiGHost/22.1)")
 RESPONDER = "ocsp.digicert.com"
 
@@ -78,6 +80,17 @@ def _odd(name: str, title: str, form: str) -> Scenario:
     return Scenario(name, title, "degraded", 1, _form(form), wants, (), (*NEVER, "crl.bad-signature"))
 
 
+def _odd_body(name: str, title: str, behaviour: str) -> Scenario:
+    """DigiCert's lists come in another form than DER."""
+
+    def spoil(plan: Plan) -> None:
+        for host in DIGICERT:
+            plan.world.hosts[host].port80 = behaviour
+
+    wants = (Want("crl.not-a-crl", DIGICERT, "fail", only=True),)
+    return Scenario(name, title, "degraded", 1, spoil, wants, never=NEVER)
+
+
 def _fine(name: str, title: str, spoil: Callable[[Plan], None], *wants: Want) -> Scenario:
     return Scenario(name, title, "yes", 0, spoil, wants, never=NO_ALARM)
 
@@ -113,6 +126,11 @@ SCENARIOS = (
         ("crl.revoked",),
         NEVER,
     ),
+    _odd_body("crl-as-text", "DigiCert's lists come as text (PEM)", "list-as-text"),
+    _odd_body(
+        "crl-cut-short", "DigiCert's lists lack their last tenth, and HTTP calls them whole", "list-cut"
+    ),
+    _odd_body("crl-and-more", "DigiCert's lists come with a line end after their last byte", "list-and-more"),
     _odd("crl-delta", "a delta list stands where the complete list belongs", "delta"),
     _odd("crl-critical-extension", "the list has an unknown critical extension", "critical"),
     _odd("crl-of-another-partition", "the list of another partition comes", "other-partition"),
@@ -130,6 +148,15 @@ SCENARIOS = (
         "degraded",
         1,
         _flaws(Flaws(stale=(pki.G2,), headers=SQUID)),
+        (Want("crl.stale", ("crl3.digicert.com", "crl4.digicert.com"), "fail", only=True),),
+        never=NEVER,
+    ),
+    Scenario(
+        "stale-by-a-cache-without-a-name",
+        "a cache that does not tell its name keeps DigiCert's list past its end",
+        "degraded",
+        1,
+        _flaws(Flaws(stale=(pki.G2,), headers=UNNAMED)),
         (Want("crl.stale", ("crl3.digicert.com", "crl4.digicert.com"), "fail", only=True),),
         never=NEVER,
     ),

@@ -10,6 +10,8 @@ from tests.lab.plan import Plan
 from tests.lab.scenario import Scenario, Want
 from tests.lab.scenarios.names import BOOTSTRAP, LOGIN, LOGIN_WINDOWS, REGISTRATION, RELAY
 
+#: Where the certificates of the relay's CAs are.
+ISSUERS = ("www.microsoft.com", "caissuers.microsoft.com")
 NEVER = ("tls.intercepted", "dns.*", "tcp.*", "path.*")
 
 
@@ -45,6 +47,23 @@ def _incomplete_and_no_aia(plan: Plan) -> None:
     for host in plan.world.matching(".servicebus.windows.net"):
         host.cert = "no-chain"
     plan.forward = [plans.drop(port=80)]
+
+
+def _incomplete_and_issuers(behaviour: str) -> Callable[[Plan], None]:
+    """The relay's issuers have an address that is open, and do not come from there."""
+
+    def spoil(plan: Plan) -> None:
+        for host in plan.world.matching(".servicebus.windows.net"):
+            host.cert = "no-chain"
+        for name in ISSUERS:
+            plan.world.hosts[name].port80 = behaviour
+
+    return spoil
+
+
+def _open_issuers(name: str, title: str, behaviour: str) -> Scenario:
+    wants = (Want("tls.incomplete-chain", (RELAY,), "inconclusive"),)
+    return Scenario(name, title, "not-proven", 3, _incomplete_and_issuers(behaviour), wants, never=NEVER)
 
 
 def _no(name: str, title: str, spoil: Callable[[Plan], None], cause: str, *also: str) -> Scenario:
@@ -159,5 +178,20 @@ SCENARIOS = (
         (Want("tls.incomplete-chain", (RELAY,), "inconclusive"),),
         also=("tcp.timeout", "crl.unreachable", "ocsp.unreachable"),
         never=("tls.intercepted", "tls.untrusted", "dns.*"),
+    ),
+    _open_issuers(
+        "issuer-behind-a-page",
+        "the relay omits its intermediates, and a web page comes in place of its issuer's certificate",
+        "issuers-page",
+    ),
+    _open_issuers(
+        "issuer-not-at-its-address",
+        "the relay omits its intermediates, and its issuer's address answers 404",
+        "issuers-missing",
+    ),
+    _open_issuers(
+        "issuer-s-host-resets",
+        "the relay omits its intermediates, and requests for its issuer's certificate are reset",
+        "issuers-reset",
     ),
 )

@@ -7,6 +7,7 @@ meant is told by SNI or Host, which behaviour by the address that was connected 
 from __future__ import annotations
 
 import asyncio
+import base64
 import datetime
 import gzip
 import json
@@ -101,11 +102,23 @@ def handed_on(behaviour: str, host: str, target: str, answer: bytes) -> bytes:
     match behaviour:
         case "to-https":
             return response("301 Moved Permanently", b"", "text/html", f"Location: https://{host}{target}")
+        case "issuers-page" if target.endswith(".crt"):
+            return response("200 OK", HTML)
+        case "issuers-missing" if target.endswith(".crt"):
+            return response("404 Not Found", b"no such file", "text/plain")
         case "one-page" if b" 404 " in head[:13]:
             return response("200 OK", WELCOME)
         case "compressed" if b"application/pkix-crl" in head:
             packed = gzip.compress(body)
             return response("200 OK", packed, "application/pkix-crl", "Content-Encoding: gzip")
+        case "list-as-text" if b"application/pkix-crl" in head:
+            text = base64.encodebytes(body)
+            pem = b"-----BEGIN X509 CRL-----\n" + text + b"-----END X509 CRL-----\n"
+            return response("200 OK", pem, "application/pkix-crl")
+        case "list-cut" if b"application/pkix-crl" in head:
+            return response("200 OK", body[: len(body) * 9 // 10], "application/pkix-crl")
+        case "list-and-more" if b"application/pkix-crl" in head:
+            return response("200 OK", body + b"\r\n", "application/pkix-crl")
         case "odd-header":
             odd = b"X-Cache : MISS\r\na line without a colon\r\nTransfer-Encoding: identity"
             return head + b"\r\n" + odd + b"\r\n\r\n" + body
@@ -227,7 +240,8 @@ class Internet:
             return None
         method, target, name, body = request
         host = self.host_at(address, name)
-        if host is None or 80 not in host.ports or host.port80 == "reset":
+        cut = host is not None and host.port80 == "issuers-reset" and target.endswith(".crt")
+        if host is None or 80 not in host.ports or host.port80 == "reset" or cut:
             return send_reset(writer)
         if host.port80 == "silent":
             await asyncio.sleep(PATIENCE)

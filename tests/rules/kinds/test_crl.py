@@ -133,6 +133,29 @@ def test_an_entry_that_takes_a_certificate_off_a_delta_revokes_nothing() -> None
 
 
 @pytest.mark.parametrize("critical", [True, False])
+def test_a_complete_list_that_takes_a_certificate_back_contradicts_itself(critical: bool) -> None:
+    """RFC 5280 section 5.3.1: removeFromCRL stands on delta lists only."""
+    back = ((x509.CRLReason(REASON.remove_from_crl), critical),)
+    own = judge(made(revoked=((NUMBER, back),)))
+    assert (own.cause, own.circumstance, own.status) == ("crl.unverified", "removed", Status.INCONCLUSIVE)
+    assert (own.valid, own.revoked, "removeFromCRL" in own.summary) == (None, (), True)
+    other = judge(made(revoked=((5, back),)))
+    assert (other.cause, other.circumstance, other.status) == ("crl.form", "removes", Status.NOTICE)
+    assert (other.valid, other.revoked) == (True, ())
+    for both in (((NUMBER, back), (NUMBER, ())), ((NUMBER, ()), (NUMBER, back))):
+        assert judge(made(revoked=both)).cause == "crl.revoked", "a revocation is not taken back by it"
+    stale = judge(made(revoked=((NUMBER, back),), ends=WHEN - DAY / 2))
+    assert stale.cause == "crl.stale", "what fails for another reason fails"
+
+
+def test_an_entry_of_another_ca_that_is_taken_back_leaves_this_one_s_certificate_alone() -> None:
+    other = x509.CertificateIssuer([x509.DirectoryName(AUTHORITIES[G2].subject)])
+    back = ((other, True), (x509.CRLReason(REASON.remove_from_crl), False))
+    found = judge(made((point(indirect_crl=True), True), revoked=((NUMBER, back),)))
+    assert (found.cause, found.circumstance) == ("crl.form", "removes")
+
+
+@pytest.mark.parametrize("critical", [True, False])
 def test_an_entry_about_another_ca_revokes_nothing(critical: bool) -> None:
     """RFC 5280 section 5.3.3: an entry without certificateIssuer is about the CA of the one before it."""
     other = x509.CertificateIssuer([x509.DirectoryName(AUTHORITIES[G2].subject)])
@@ -244,6 +267,9 @@ def test_an_old_list_is_a_cache_s_or_the_publisher_s_by_its_headers() -> None:
     assert (late.cause, late.circumstance) == ("crl.stale", "late")
     assert "no header shows a cache" in late.summary
     assert judge(made(ends=WHEN - DAY / 2)).circumstance == "late"
+    dated = judge(old, date="Mon, 26 Oct 2026 12:00:00 GMT")
+    assert (dated.cause, dated.circumstance) == ("crl.stale", "")
+    assert judge(old, age="691200").circumstance == "cached-unnamed"
 
 
 def test_an_old_recording_that_does_not_tell_the_scope_is_a_notice() -> None:

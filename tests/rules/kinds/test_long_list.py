@@ -145,7 +145,23 @@ def test_it_is_judged_as_the_list_is() -> None:
     for asked in ((), ("2",), ("7f",)):
         found = judge_crl(marks, None, (ca(),), asked, NOW)
         assert found == judge_crl(whole, None, (ca(),), asked, NOW)
-        assert found.cause == ("crl.revoked" if asked == ("7f",) else "ok")
+        assert found.cause == ("crl.revoked" if asked == ("7f",) else "crl.form"), "an entry is taken back"
+
+
+def test_an_entry_that_is_taken_back_is_told_of_a_long_list_as_of_a_short_one() -> None:
+    """removeFromCRL belongs on a delta list (RFC 5280 section 5.3.1); a plain entry beside it revokes all the same."""
+    back = entry(6, (x509.CRLReason(Reason.remove_from_crl), False))
+    critical = entry(6, (x509.CRLReason(Reason.remove_from_crl), True))
+    for entries, cause in (
+        ([*PLAIN, back], "crl.unverified"), ([*PLAIN, critical], "crl.unverified"),
+        ([*PLAIN, entry(6), back], "crl.revoked"), ([*PLAIN, back, entry(6)], "crl.revoked"),
+        ([entry(7, (x509.CRLReason(Reason.remove_from_crl), False))], "crl.form"), (PLAIN, "ok"),
+    ):  # fmt: skip
+        content = crl(entries)
+        whole = HttpExchange(0.0, status=200, body=content, size=len(content))
+        marks = HttpExchange(0.0, status=200, size=len(content), long_list=known(content))
+        found = judge_crl(marks, None, (ca(),), ("6",), NOW)
+        assert (found.cause, found) == (cause, judge_crl(whole, None, (ca(),), ("6",), NOW))
 
 
 def test_a_signature_without_a_hash_of_its_own_is_not_kept_so() -> None:
@@ -155,7 +171,7 @@ def test_a_signature_without_a_hash_of_its_own_is_not_kept_so() -> None:
     content = made.last_update(BEGUN).next_update(BEGUN).sign(key, None).public_bytes(Encoding.DER)
     assert kept(content) is None
     assert begins_as_list(content)
-    cut = HttpExchange(0.0, status=200, body=content[:300], size=2**20)
+    cut = HttpExchange(0.0, status=200, body=content[:200], size=len(content))
     assert judge_crl(cut, None, (ca(),), (), NOW).status is Status.INCONCLUSIVE
 
 

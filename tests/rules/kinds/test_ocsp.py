@@ -4,6 +4,7 @@ import datetime
 import gzip
 import urllib.parse
 from dataclasses import replace
+from email.utils import format_datetime
 
 import pytest
 from cryptography import x509
@@ -204,6 +205,28 @@ def test_an_answer_without_an_end_is_taken_and_one_from_the_future_is_not() -> N
     early = staple(signed(begins=WHEN + DAY, until=WHEN + 2 * DAY))
     assert (early.cause, early.valid) == ("ocsp.stale", False)
     assert "begins in the future" in early.summary
+
+
+def test_an_old_answer_is_a_cache_s_the_responder_s_or_nobody_s_by_its_headers() -> None:
+    """With an end and without one: then it counts for ten days from its beginning."""
+    ended = signed(begins=WHEN - 9 * DAY, until=WHEN - 2 * DAY)
+    endless = signed(begins=WHEN - 19 * DAY, until=None)
+    for body, days in ((ended, 8), (endless, 18)):
+        age, date = (
+            str(days * 86_400),
+            format_datetime((WHEN - days * DAY).replace(tzinfo=datetime.UTC), usegmt=True),
+        )
+        for headers, circumstance in (
+            ((), "late"),
+            ((("age", age), ("via", "1.1 gw")), "cached"),
+            ((("age", age),), "cached-unnamed"),
+            ((("date", date),), ""),
+            ((("age", str((days + 5) * 86_400)),), ""),
+        ):
+            found = judge_ocsp(
+                HttpExchange(0.0, status=200, headers=headers, body=body), None, LEAF, ISSUER, NOW
+            )
+            assert (found.cause, found.circumstance) == ("ocsp.stale", circumstance)
 
 
 def test_an_issuer_with_an_rsa_key() -> None:
