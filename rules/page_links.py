@@ -20,7 +20,7 @@ from rules.zones import related
 TARGET = 2048  #: characters of a target that are read
 
 #: "0; url=http://x/", "0;'http://x/'", "5, http://x/" (https://html.spec.whatwg.org/#shared-declarative-refresh-steps).
-_REFRESH = re.compile(r"\s{0,16}[\d.]{1,16}\s{0,16}[;,\s]\s{0,16}(?:url\s{0,16}=\s{0,16})?(.+)", re.I | re.S)
+_REFRESH = re.compile(r"\s{0,16}[\d.]{1,16}\s{0,16}[;,\s]\s{0,16}(?:url\s{0,16}=\s{0,16})?+(.*)", re.I | re.S)
 #: The parts of a page in its order: what hides its content, what runs, and what sends on.
 _PARTS = re.compile(
     r"<!--.*?(?:-->|\Z)"
@@ -47,6 +47,7 @@ _RUNS = re.compile(
     r"(?:\bonload\s?=|\bsettimeout\s?\(|[\"'](?:load|domcontentloaded)[\"']\s?,|\.ready\s?\(|\$\s?\(|(?:^|[;{}!])\s?\()\s?"
     r"(?:function\b[^{}]{0,40}|\([^(){}]{0,40}\)\s?=>)\s?$|(?:^|[;{}])\s?try\s?$"
 )
+_BRANCH = re.compile(r"\b(?:if|else|while|for)\b[^;]*\Z")
 _LINK = re.compile(r"<([^<>]{1,2048})>([^<>]*)")
 _REL = re.compile(r";\s*rel\s*=\s*(?:\"([^\"]*)\"|([^\s;,\"]+))", re.IGNORECASE)
 
@@ -101,34 +102,34 @@ def _refreshed(value: str) -> str:
 
 def _of_script(script: str) -> str:
     """The first absolute address that a script sets `location` to while it loads."""
-    blocks: list[bool] = []  # of the blocks that are open: whether each runs while the page loads
+    running = [True]  # of the blocks that are open, the outermost first: whether it runs while the page loads
     told = 0  # where the last comment ended: it may stand between two statements
     for token in _TOKENS.finditer(script):
         before = script[max(told, token.start() - 120) : token.start()]
         if token[0][:2] in ("//", "/*"):
             told = token.end()
         elif token[0] == "{":
-            blocks.append(bool(_RUNS.search(" ".join(before.lower().split()))))
+            running.append(running[-1] and _runs(before))
         elif token[0] == "}":
-            del blocks[-1:]
-        elif token["target"] and all(blocks) and _begins(before):
+            del running[max(1, len(running) - 1) :]
+        elif token["target"] and running[-1] and _begins(before):
             return token["target"].replace("\\/", "/")
     return ""
+
+
+def _runs(before: str) -> bool:
+    """Whether a block that begins here runs while the page loads."""
+    text = " ".join(before.lower().split())
+    return text.endswith((")", "=>", "try")) and _RUNS.search(text) is not None
 
 
 def _begins(before: str) -> bool:
     """Whether a statement begins here: not the branch of a condition, and no part of an expression."""
     text = before.rstrip().removesuffix("javascript:")
-    return (
-        not text
-        or text[-1] in ";{}"
-        or text.endswith(("-->", "<!--", "*/"))
-        or (
-            "\n" in before[len(text) :]
-            and (text[-1].isalnum() or text[-1] in "'\"`]")
-            and not text.endswith("else")
-        )
-    )
+    if not text or text[-1] in ";{}" or text.endswith("<!--"):
+        return True
+    line = "\n" in before[len(text) :] and (text[-1].isalnum() or text[-1] in "'\"`])")
+    return line and _BRANCH.search(text) is None
 
 
 def _of_web(target: str) -> bool:

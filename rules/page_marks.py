@@ -72,7 +72,7 @@ _OF_ORIGINS = frozenset(
 
 _REALM = re.compile(r"\brealm\s*=\s*(?:\"([^\"]*)\"|([^\s,\"]+))", re.IGNORECASE)
 #: A member of `Proxy-Status` (RFC 9209 section 2): the name of an intermediary, then its parameters.
-_MEMBER = re.compile(r"(\"[^\"]*\"|[^\",;]+)((?:\"[^\"]*\"?|[^\",])*)(?:,|\Z)")
+_MEMBER = re.compile(r"\s*(\"[^\"]*\"|[^\",;\s][^\",;]*)((?:\"[^\"]*\"?+|[^\",])*+)(?:,|\Z)")
 
 
 def no_origin_gives(status: int | None) -> bool:
