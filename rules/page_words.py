@@ -46,12 +46,12 @@ _SENTENCES = re.compile(
 )
 _FILTER = re.compile(r"(?<!\bour )\b(?:web|url|content)[ -]?filter")
 _BY_FILTER = re.compile(r"\b(?:blocked|denied|prohibited|restricted|violations?|not allowed)\b")
-#: What has to stand near a product's name in a running text. "Access denied" and "forbidden" do not: origins write them.
+#: What has to stand near a product's name in a running text. "Access denied", "your request was denied", "forbidden" and
+#: policies of use and security do not: origins write them, or link to them at the foot of a page.
 _REFUSED = re.compile(
     r"\b(?:blocked|prohibited|quarantined|is filtered|policy_denied|(?:denied|forbidden) by|by policy"
-    r"|(?:company|corporate|security|usage|use|access|internet|web) policy|(?:has|have|was|were) (?:been )?(?:denied|restricted)"
-    r"|categor(?:y|ies) ?:|(?:url|web|site|content) categor\w{1,8}|categori[sz]ed as|(?:web|url|content)[ -]?filter"
-    r"|not (?:allowed|permitted) to|permission to visit)"
+    r"|(?:company|corporate|internet (?:usage|use|access)) policy|categor(?:y|ies) ?:|(?:url|web) categor\w{1,8}"
+    r"|categori[sz]ed as|(?:web|url|content)[ -]?filter|not (?:allowed|permitted) to|permission to visit)"
 )
 
 _SITE = r"(?:web[ -]?)?(?:site|server|page)"

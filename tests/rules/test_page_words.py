@@ -96,6 +96,9 @@ def test_a_name_and_a_refusal_stand_near_each_other() -> None:
     assert refused_near("zscaler. category: games", name)
     assert refused_near("this request was denied by zscaler", name)
     assert not refused_near("zscaler. access denied", name)
+    assert not refused_near(
+        "your request was denied. we use zscaler. security policy, use policy, site categories", name
+    )
     assert not refused_near("blocked " + "word " * 100 + "zscaler", name)
     assert not refused_near("blocked", name)
 
