@@ -68,7 +68,7 @@ def _document(seen: Observation, exchange: HttpExchange) -> Hashable:
         "html" in header(exchange, "content-type").lower(),
         is_html(exchange),
         header(exchange, "content-encoding"),
-        (page.kind, page.vendor, bool(page.marks)) if page is not None else None,
+        (page.kind, page.vendor, bool(page.marks), bool(page.evidence)) if page is not None else None,
     )
 
 

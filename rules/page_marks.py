@@ -2,20 +2,20 @@
 
 A mark is positive evidence only where an origin cannot have left it. `Via` and `X-Cache` are none: every answer that passes a
 proxy bears them, also the origin's own errors (RFC 9110 section 7.6.3). Nor is the header of a CDN: it stands in the errors of
-the servers behind it. Cookies are none: load balancers of the same makers set them in front of origins.
+the servers behind it. Cookies are none: load balancers of the same makers set them in front of origins. What the words of a
+page are worth is said in `page_words.py`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterator
+from functools import cache
 
 from rules.display import display
-
-Headers = tuple[tuple[str, str], ...]
-
-SNIFFED = 16_384  #: bytes of a body that are looked at for signs of a page
-SENTENCE = 160  #: characters of a page's text that are shown
+from rules.page_links import blocked_by
+from rules.page_text import Headers, plain, title
+from rules.page_words import refused_near, refuses, speaks_for_the_site, titled_as_blocked
 
 #: What products write into their pages and headers, and who they are.
 _PRODUCTS: tuple[tuple[str, str], ...] = (
@@ -32,7 +32,7 @@ _PRODUCTS: tuple[tuple[str, str], ...] = (
     ("cyberoam", "Cyberoam"), ("privoxy", "Privoxy"), ("mitmproxy", "mitmproxy"), ("meraki", "Cisco Meraki"),
     ("azure firewall", "Azure Firewall"),
 )  # fmt: skip
-#: Words of these are names, animals or English as well: in the text of a page they prove nothing.
+#: Words of these are names, animals or English as well: in the text of a page and in a free header they prove nothing.
 _PLAIN = frozenset(
     {"umbrella", "check point", "palo alto", "barracuda", "untangle", "squid", "sophos", "kerio", "meraki"}
     | {"azure firewall", "skyhigh"}
@@ -43,7 +43,9 @@ _SIGNED: tuple[tuple[tuple[str, ...], str], ...] = (
     (("action: deny", "reason:"), "Azure Firewall"),
     (("generated ", " by ", "(squid"), "Squid"),  # the last line of Squid's error pages
 )
-_LABELLED = frozenset({"server", "via", "set-cookie", "proxy-agent", "proxy-authenticate", "location"})
+#: Headers whose value a product may sign. Squid stands before origins as well, so that `server: squid` alone proves nothing.
+_SIGNING = ("server", "proxy-agent", "proxy-authenticate")
+_LABELLED = frozenset({*_SIGNING, "via", "set-cookie", "location", "proxy-status", "www-authenticate"})
 _NO_MARK = frozenset({"via", "set-cookie", "x-cache", "x-cache-lookup"})
 #: Headers that a CDN sets, or a front end that stands before origins, and what they call themselves.
 _CDN_HEADERS = (
@@ -56,12 +58,8 @@ _CDN_SERVERS = (
     "microsoft-azure-application-gateway", "google frontend",
 )  # fmt: skip
 
-#: Titles that only a filter gives to its pages.
-_BLOCK_WORDS = ("blocked", "web filter", "webfilter", "url filter", "content filter", "policy violation")
-_BLOCK_SENTENCES = (
-    "page blocked", "site blocked", "blocked by policy", "blocked by your", "blocked by the administrator", "blocked by admin",
-    "blocked by the firewall", "web filter", "url filter", "content filter", "against your organization's policy",
-)  # fmt: skip
+#: What a page says of itself before "by" and a product.
+_STOPPED = ("blocked", "denied", "filtered", "stopped")
 
 #: HTTP Status Code Registry (https://www.iana.org/assignments/http-status-codes, 2025-09-15), 400 and over.
 _REGISTERED = frozenset({*range(400, 419), *range(421, 427), 428, 429, 431, 451, *range(500, 509), 510, 511})
@@ -72,9 +70,9 @@ _OF_ORIGINS = frozenset(
     {419, 420, 430, 440, 444, 449, 460, 463, 464, *range(494, 500), 509, *range(520, 531), 540, 561}
 )
 
-_TAGS = re.compile(
-    r"<(script|style|title)\b.*?(</\1\s*>|\Z)|<!--.*?(-->|\Z)|<[^<>]*>", re.DOTALL | re.IGNORECASE
-)
+_REALM = re.compile(r"\brealm\s*=\s*(?:\"([^\"]*)\"|([^\s,\"]+))", re.IGNORECASE)
+#: A member of `Proxy-Status` (RFC 9209 section 2): the name of an intermediary, then its parameters.
+_MEMBER = re.compile(r"\s*(\"[^\"]*\"|[^\",;\s][^\",;]*)((?:\"[^\"]*\"?+|[^\",])*+)(?:,|\Z)")
 
 
 def no_origin_gives(status: int | None) -> bool:
@@ -83,32 +81,15 @@ def no_origin_gives(status: int | None) -> bool:
     return status is not None and status >= 400 and status not in _REGISTERED | _OF_ORIGINS
 
 
-def title(body: bytes | None) -> str:
-    """The title of a page in one line, "" where it has none. Not yet harmless: see `display`."""
-    text = _text(body)
-    lower = text.lower()
-    start = lower.find("<title")
-    start = lower.find(">", start) + 1 if start >= 0 else 0
-    end = lower.find("</title", start)
-    return " ".join(text[start:end].split()) if start and end > start else ""
-
-
-def sentence(body: bytes | None) -> str:
-    """How the text of an answer begins, in one line and harmless; "" where the bytes are no text."""
-    text = _text(body)
-    if not text or "\x00" in text or text.count("\\x") > len(text) // 40:
-        return ""
-    return display(" ".join(_TAGS.sub(" ", text).split()), SENTENCE)
-
-
-def product(headers: Headers, body: bytes | None) -> tuple[str, tuple[str, ...]]:
+def product(headers: Headers, text: str) -> tuple[str, tuple[str, ...]]:
     """What a page looks like, by its headers and then by its text: a label on a page that was recognised otherwise."""
     told = [(k, v) for k, v in headers if k in _LABELLED or k.startswith("x-")]
-    name, marks = _in_headers(told)
-    if name:
-        return name, marks
-    text = _text(body).lower()
-    return _signed(text) or next((who for word, who in _PRODUCTS if word in text), ""), ()
+    for word, who in _PRODUCTS:
+        marks = tuple(_shown(k, v) for k, v in told if _bears(word, k, v.lower()))
+        if marks:
+            return who, marks[:4]
+    seen = f"{title(text)} {plain(text)}".lower()
+    return _signed(text.lower()) or next((who for word, who in _PRODUCTS if _stands(word, seen)), ""), ()
 
 
 def of_cdn(headers: Headers) -> bool:
@@ -119,58 +100,120 @@ def of_cdn(headers: Headers) -> bool:
     )
 
 
-def page_evidence(headers: Headers, body: bytes | None) -> str:
+def page_evidence(headers: Headers, text: str) -> str:
     """What shows that a filter wrote a page that came with 200: its headers or its title. "" where nothing does."""
-    _, marks = _in_headers(_marked(headers))
-    if marks:
-        return f"the header {marks[0]}"
-    named = title(body)
-    if not of_cdn(headers) and any(word in named.lower() for word in _BLOCK_WORDS):
-        return "its title"
-    return ""
+    mark = next(_marks(headers), "")
+    if mark:
+        return mark
+    named, said = title(text).lower(), plain(text).lower()
+    ours = of_cdn(headers) or speaks_for_the_site(f"{named} {said}")
+    return "its title" if titled_as_blocked(named) and not ours else ""
 
 
-def refusal_evidence(status: int, headers: Headers, body: bytes | None) -> str:
+def refusal_evidence(status: int, headers: Headers, text: str, host: str = "") -> str:
     """What shows that a device on the way gave this error, and not the origin or its CDN. "" where nothing does."""
-    text = _text(body).lower()
-    named = title(body).lower()
     if no_origin_gives(status):
         return f"the status {status}, which no web server is known to give"
-    found = page_evidence(headers, body)
+    found = page_evidence(headers, text) or next(_marks_of_errors(headers, status), "")
     if found:
         return found
-    if _signed(text):
+    named, said, cdn = title(text).lower(), plain(text).lower(), of_cdn(headers)
+    who = next(_titles(named, said, cdn), "")
+    if who or cdn:
+        return f"the name of {who}" if who else ""
+    blocker = blocked_by(headers, host) if status == 451 else ""
+    if blocker:
+        return f"the header link, which says who blocks: {display(blocker, 120)}"
+    if _signed(text.lower()):
         return "its text"
-    who = next((who for word, who in _PRODUCTS if word in (text if word not in _PLAIN else named)), "")
-    if who:
-        return f"the name of {who}"
-    if not of_cdn(headers) and any(words in _plain(text) for words in _BLOCK_SENTENCES):
-        return "its text"
-    return ""
+    if speaks_for_the_site(f"{named} {said}"):
+        return ""
+    who = _refuser(said)
+    return f"the name of {who}" if who else "its text" if refuses(said) else ""
 
 
-def _marked(headers: Headers) -> list[tuple[str, str]]:
-    """The headers in which a product's name is its own word."""
-    labelled = _LABELLED - {"location"}
-    return [(k, v) for k, v in headers if (k in labelled or k.startswith("x-")) and k not in _NO_MARK]
-
-
-def _in_headers(headers: Iterable[tuple[str, str]]) -> tuple[str, tuple[str, ...]]:
-    told = list(headers)
+def _marks(headers: Headers) -> Iterator[str]:
+    """The headers in which a product's name is its own word. Squid signs the answers of origins that it stands before, and
+    only its errors bear a header of its own."""
     for word, who in _PRODUCTS:
-        marks = tuple(f"{display(k, 40)}: {display(v, 120)}" for k, v in told if word in f"{k}: {v}".lower())
-        if marks:
-            return who, marks[:4]
-    return "", ()
+        for name, value in headers:
+            if who == "Squid":
+                own = name == "x-squid-error"
+            else:
+                free = word not in _PLAIN and name.startswith("x-") and name not in _NO_MARK
+                own = _names(word, name) or ((free or name in _SIGNING) and _stands(word, value.lower()))
+            if own:
+                yield f"the header {_shown(name, value)}"
+
+
+def _marks_of_errors(headers: Headers, status: int) -> Iterator[str]:
+    """Headers that tell in an error alone who gave it. `Proxy-Authenticate` is a proxy's (RFC 9110 section 11.7.1). An
+    intermediary that tells a `received-status` hands on the error of another (RFC 9209 section 2.1.5)."""
+    for name, value in headers:
+        words: list[str] = []
+        if name == "proxy-authenticate" and status != 407:
+            yield f"the header {_shown(name, value)}, which only proxies send"
+        elif name == "proxy-status":
+            members = _MEMBER.finditer(value[:2048])
+            words = [m[1].strip(' "').lower() for m in members if "received-status" not in m[2].lower()]
+        elif name == "www-authenticate":
+            words = [(quoted or bare).lower() for quoted, bare in _REALM.findall(value[:2048])]
+        if any(_stands(word, one) for one in words for word, _ in _PRODUCTS if word not in _PLAIN):
+            yield f"the header {_shown(name, value)}"
+
+
+def _titles(named: str, said: str, cdn: bool) -> Iterator[str]:
+    """The products that a title names. A word of the language counts where it is the whole title, or where the page refuses."""
+    for word, who in _PRODUCTS:
+        if _stands(word, named):
+            whole = word not in _PLAIN or named in (word, who.lower())
+            both = f"{named}. {said}"
+            if whole or (
+                not cdn
+                and not speaks_for_the_site(both)
+                and (refuses(both) or refused_near(both, _pattern(word)))
+            ):
+                yield who
+
+
+def _refuser(said: str) -> str:
+    """The product that names itself in a text where it refuses, a word of the language only right after "blocked by". A text
+    that names two makers speaks about them: no product names another in its page."""
+    found: dict[str, bool] = {}
+    for word, who in _PRODUCTS:
+        if word in said and _stands(word, said):
+            by_it = any(
+                f"{stopped} by {the}{word}" in said for stopped in _STOPPED for the in ("", "the ", "cisco ")
+            )
+            near = word not in _PLAIN and refused_near(said, _pattern(word))
+            if word not in _PLAIN or by_it:
+                found[who] = found.get(who, False) or near or by_it
+    return next(iter(found)) if list(found.values()) == [True] else ""
+
+
+def _bears(word: str, name: str, value: str) -> bool:
+    """Whether a header is marked with a word. The address of a redirect is no text: there the word may be part of a name."""
+    return _names(word, name) or (word in value if name == "location" else _stands(word, value))
+
+
+def _names(word: str, name: str) -> bool:
+    """Whether a header's own name is a product's. Words of the language are names of servers as well."""
+    return name == "x-squid-error" if word == "squid" else word not in _PLAIN and word in name.split("-")
+
+
+def _stands(word: str, text: str) -> bool:
+    return word in text and _pattern(word).search(text) is not None
+
+
+@cache
+def _pattern(word: str) -> re.Pattern[str]:
+    """A whole word: "umbrella-prod-3", "barracuda7" and "zscaler.example" are names of somebody's own."""
+    return re.compile(rf"(?<![\w.@-]){re.escape(word)}(?![\w-]|\.\w)")
+
+
+def _shown(name: str, value: str) -> str:
+    return f"{display(name, 40)}: {display(value, 120)}"
 
 
 def _signed(text: str) -> str:
     return next((who for words, who in _SIGNED if all(word in text for word in words)), "")
-
-
-def _text(body: bytes | None) -> str:
-    return (body or b"")[:SNIFFED].decode("utf-8", "backslashreplace")
-
-
-def _plain(text: str) -> str:
-    return " ".join(_TAGS.sub(" ", text).split())

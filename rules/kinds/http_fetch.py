@@ -9,7 +9,10 @@ from urllib.parse import urlsplit
 from rules.display import display
 from rules.failure import Code, Failure, Stage
 from rules.kinds.long_list import LongList
-from rules.page_marks import SNIFFED, of_cdn, page_evidence, product, refusal_evidence, sentence, title
+from rules.page_links import sent_to
+from rules.page_marks import of_cdn, page_evidence, product, refusal_evidence
+from rules.page_text import beginning, plain, readable, sentence, title
+from rules.page_words import speaks_for_the_site
 from rules.zones import related
 
 Purpose: TypeAlias = Literal["reach", "crl", "ocsp", "aia"]
@@ -145,10 +148,9 @@ def is_html(exchange: HttpExchange) -> bool:
     """Whether the body is a page: by its first bytes, or by its type where nothing else can be told."""
     if exchange.digest is not None or exchange.long_list is not None:
         return False
-    start = (exchange.body or b"")[:SNIFFED].removeprefix(b"\xef\xbb\xbf").lstrip()[:64].lower()
-    if start.startswith(_HTML_STARTS) or (
-        start.startswith(b"<?xml") and b"<html" in (exchange.body or b"")[:2048]
-    ):
+    first = beginning(exchange.headers, exchange.body)
+    start = first.lstrip()[:64].lower()
+    if start.startswith(_HTML_STARTS) or (start.startswith(b"<?xml") and b"<html" in first[:2048]):
         return True
     called = header(exchange, "content-type").lower().startswith(("text/html", "application/xhtml"))
     return called and (not start or start.startswith(b"<") or bool(packed(exchange)))
@@ -179,8 +181,14 @@ def looks_like_block_page(exchange: HttpExchange, host: str = "") -> BlockPage |
 
     `host` is the one that was asked; without it a redirect is never called one to another host. A page with 200 or 403 may
     be the host's own where no document was asked for: `judge_reach` knows. An error of the origin, or of its CDN, is none.
+
+    A page that sends its reader to another zone is a redirect as a 302 is, for a document as well: the address where it leads
+    says more about who wrote it than that a page came. What shows that a device wrote the page says more still.
     """
     status = exchange.status
+    if status is None or (status < 300 and _is_document(exchange)):
+        return None
+    text = readable(exchange.headers, exchange.body)
     location = header(exchange, "location")
     kind: PageKind | None = None
     evidence = ""
@@ -188,29 +196,51 @@ def looks_like_block_page(exchange: HttpExchange, host: str = "") -> BlockPage |
         kind = "proxy"
     elif status == 511:
         kind = "portal"
-    elif status is not None and 300 <= status < 400 and location:
+    elif 300 <= status < 400 and location:
         kind = _redirect_kind(location, host)
-    elif status == 200 and is_html(exchange):
-        kind, evidence = "page", page_evidence(exchange.headers, exchange.body)
-    elif status is not None and status >= 400:
-        evidence = refusal_evidence(status, exchange.headers, exchange.body)
-        if evidence or status == 451 or (status == 403 and is_html(exchange) and not _own_refusal(exchange)):
-            kind = "refused"
+    else:
+        html = is_html(exchange)
+        kind, evidence = _written(exchange, text, html, host)
+        target = "" if location else sent_to(exchange.headers, text, html)
+        leads = _redirect_kind(target, host) if target else None
+        if leads is not None:
+            location, kind = target, kind if evidence else leads
     if kind is None:
         return None
-    named = title(exchange.body)
-    vendor, marks = product(exchange.headers, exchange.body)
+    named = title(text)
+    vendor, marks = product(exchange.headers, text)
     if kind == "page" and any(
         word in named.lower() for word in ("captive", "portal", "hotspot", "sign in to", "wifi")
     ):
         kind = "portal"
-    said = "" if named else sentence(exchange.body)
+    said = "" if named else sentence(text)
     return BlockPage(kind, vendor, display(named, 120), display(location, 200), marks, evidence, said)
 
 
-def _own_refusal(exchange: HttpExchange) -> bool:
-    """A page that CDNs and web servers give with 403 by themselves: "403 Forbidden" is what Apache, nginx and IIS call it."""
-    return of_cdn(exchange.headers) or title(exchange.body).startswith("403")
+def _is_document(exchange: HttpExchange) -> bool:
+    """Whether a body begins like DER, as lists, answers and certificates do: whatever stands around it, it is no page."""
+    told = exchange.digest is not None or exchange.long_list is not None
+    return told or (exchange.body or b"").startswith(b"0")
+
+
+def _written(exchange: HttpExchange, text: str, html: bool, host: str) -> tuple[PageKind | None, str]:
+    """What an answer is by its status and its words, and what shows that a device on the way wrote it."""
+    status, headers = exchange.status, exchange.headers
+    if status == 200 and html:
+        return "page", page_evidence(headers, text)
+    if status is None or status < 400:
+        return None, ""
+    evidence = refusal_evidence(status, headers, text, host)
+    if evidence or status == 451 or (status == 403 and html and not _own_refusal(headers, text)):
+        return "refused", evidence
+    return None, ""
+
+
+def _own_refusal(headers: tuple[tuple[str, str], ...], text: str) -> bool:
+    """A page that CDNs, web servers and sites' own firewalls give with 403 by themselves: "403 Forbidden" is what Apache,
+    nginx and IIS call it."""
+    named = title(text)
+    return of_cdn(headers) or named.startswith("403") or speaks_for_the_site(f"{named} {plain(text)}".lower())
 
 
 def judge_reach(exchange: HttpExchange | None, failure: Failure | None, host: str) -> ReachJudgement:
@@ -242,10 +272,11 @@ def page_cause(page: BlockPage) -> str:
 
 def page_text(page: BlockPage, status: int | None) -> str:
     """The page in a phrase for people."""
+    sent = status is not None and 300 <= status < 400
     what = {
         "page": "a web page comes instead of the document",
         "refused": "the request is refused",
-        "redirect": f"the request is sent elsewhere, to {page.location}",
+        "redirect": f"{'the request is sent' if sent else 'a web page sends its reader'} elsewhere, to {page.location}",
         "portal": "a page to sign in to this network comes instead",
         "proxy": "a proxy on the way wants a password",
     }[page.kind]

@@ -179,6 +179,8 @@ MEANING: list[tuple[str, Observation, Change]] = [
         seen(FETCH, page(302, location="http://filter.test/")),
         headed(("location", "http://portal.test/login")),
     ),
+    ("a page that sends its reader elsewhere", seen(FETCH, page(404)), headed(("refresh", "0;url=http://filter.test/"))),
+    ("a 451 that says who blocks", seen(FETCH, page(451)), headed(("link", '<http://filter.test/>; rel="blocked-by"'))),
     ("a page in a document's place", seen(FETCH, page(200)), headed(("content-type", "text/html"))),
     ("a body that is packed", seen(FETCH, page(200)), headed(("content-encoding", "gzip"))),
     ("another product", seen(FETCH, BLOCKED), headed(("content-type", "text/html"), ("server", "Zscaler"))),

@@ -37,8 +37,11 @@ def _host(name: str, behaviour: str) -> Callable[[Plan], None]:
     return spoil
 
 
-def _welcome(plan: Plan) -> None:
-    plan.interceptors = [Interceptor("pages", plans.match(port=80), options={"page": "welcome"})]
+def _pages(page: str) -> Callable[[Plan], None]:
+    def spoil(plan: Plan) -> None:
+        plan.interceptors = [Interceptor("pages", plans.match(port=80), options={"page": page})]
+
+    return spoil
 
 
 def _denied(name: str, title: str, behaviour: str) -> Scenario:
@@ -61,7 +64,7 @@ SCENARIOS = (
         "a device gives one page, without a word of blocking, for everything on port 80",
         "degraded",
         1,
-        _welcome,
+        _pages("welcome"),
         (Want("http.block-page", (ROOT_LIST,), "fail"), Want("crl.not-a-crl", (LIST,), "fail")),
         ("ocsp.not-ocsp",),
         (*NEVER, "http.same-page"),
@@ -74,6 +77,33 @@ SCENARIOS = (
     _denied("denied-with-503", "a web filter denies port 80 of one host with 503 and its page", "filter-503"),
     _denied(
         "denied-with-502", "a proxy that names itself denies port 80 of one host with 502", "product-502"
+    ),
+    Scenario(
+        "portal-by-meta-refresh",
+        "every request on port 80 gets a page that sends its reader to a login page",
+        "degraded",
+        1,
+        _pages("meta-refresh"),
+        (Want("http.block-page", (ROOT_LIST, LIST, "ocsp.digicert.com"), "fail"),),
+        ("ocsp.not-ocsp", "crl.not-a-crl"),
+        (*NEVER, "http.same-page", "http.redirected"),
+    ),
+    Scenario(
+        "sent-elsewhere-by-refresh",
+        "a `Refresh` header on port 80 of one host sends its reader to another host",
+        "degraded",
+        1,
+        _host(ROOT_LIST, "refresh"),
+        (Want("http.redirected", (ROOT_LIST,), "fail", only=True),),
+        never=(*NEVER, "http.block-page"),
+    ),
+    Scenario(
+        "origins-mention-products",
+        "errors of the hosts themselves on port 80 mention products, and servers bear words of their names",
+        "yes",
+        0,
+        _all("mentions"),
+        never=(*NEVER, "http.*"),
     ),
     Scenario(
         "origin-behind-cdn-fails",

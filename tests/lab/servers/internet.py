@@ -16,6 +16,7 @@ import re
 import ssl
 import sys
 import time
+import zlib
 from collections.abc import Awaitable, Callable
 from email.utils import formatdate
 from pathlib import Path
@@ -58,14 +59,6 @@ def plain_answer(behaviour: str) -> bytes | None:
             return response("403 Forbidden", HTML, "text/html", "Server: BlockPage/1.0")
         case "legal":
             return response("451 Unavailable For Legal Reasons", HTML)
-        case "redirect":
-            return response(
-                "302 Found", b"", "text/html", "Location: http://portal.hotel.example/login?from=lab"
-            )
-        case "moved":
-            return response(
-                "301 Moved Permanently", b"", "text/html", "Location: https://www.contoso.example/"
-            )
         case "unavailable":
             return response("503 Service Unavailable", b"busy", "text/plain")
         case "hostile-text":
@@ -77,7 +70,26 @@ def plain_answer(behaviour: str) -> bytes | None:
             return response("200 OK", forged_list(), "application/pkix-crl")
         case "malformed":
             return b"\x00\x01\x02 this is no HTTP\r\n\r\n"
-    return refusal(behaviour)
+    return sent_on(behaviour) or refusal(behaviour)
+
+
+def sent_on(behaviour: str) -> bytes | None:
+    """Answers that send their reader elsewhere."""
+    match behaviour:
+        case "redirect":
+            return response(
+                "302 Found", b"", "text/html", "Location: http://portal.hotel.example/login?from=lab"
+            )
+        case "moved":
+            return response(
+                "301 Moved Permanently", b"", "text/html", "Location: https://www.contoso.example/"
+            )
+        case "meta-refresh":
+            there = b'<meta http-equiv="refresh" content="0; url=http://portal.hotel.example/login?from=lab">'
+            return response("200 OK", b"<html><head>" + there + b"</head><body></body></html>")
+        case "refresh":
+            return response("200 OK", b"", "text/html", "Refresh: 0; url=http://gate.fabrikam.example/notice")
+    return None
 
 
 def refusal(behaviour: str) -> bytes | None:
@@ -96,6 +108,22 @@ def refusal(behaviour: str) -> bytes | None:
     return None
 
 
+#: What origins' own errors say and bear, of which nothing is the work of a device on the way.
+MENTIONS: tuple[tuple[str, str, str], ...] = (
+    ("404 Not Found", "Not found. Trusted by Trend Micro, Fortinet.", "X-Served-From: umbrella-prod-3"),
+    ("503 Service Unavailable", "Come back later, or see also forcepoint.", "X-Pool: kerio"),
+    ("404 Not Found", "Contact your administrator.", "X-Backend: squidward"),
+    ("403 Forbidden", "You were blocked by the firewall of this site.", "X-Node: barracuda7"),
+    ("404 Not Found", "Not here. We sell Zscaler and Sophos.", "Server: squid/5.7"),
+)
+
+
+def mention(host: str) -> bytes:
+    """An error of an origin, another one for each of neighbouring names, and another page for each name."""
+    status, text, mark = MENTIONS[zlib.crc32(host.encode()) % len(MENTIONS)]
+    return response(status, f"<html><title>{host}</title><p>{text}</p></html>".encode(), "text/html", mark)
+
+
 def handed_on(behaviour: str, host: str, target: str, answer: bytes) -> bytes:
     """The right answer in a form that its server, or a device before it, gives it."""
     head, _, body = answer.partition(b"\r\n\r\n")
@@ -108,6 +136,8 @@ def handed_on(behaviour: str, host: str, target: str, answer: bytes) -> bytes:
             return response("404 Not Found", b"no such file", "text/plain")
         case "one-page" if b" 404 " in head[:13]:
             return response("200 OK", WELCOME)
+        case "mentions" if b" 404 " in head[:13]:
+            return mention(host)
         case "compressed" if b"application/pkix-crl" in head:
             packed = gzip.compress(body)
             return response("200 OK", packed, "application/pkix-crl", "Content-Encoding: gzip")

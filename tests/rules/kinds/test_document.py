@@ -13,6 +13,8 @@ from rules.failure import LOCAL_CODES, Code, Failure, Stage
 from rules.kinds.document import Fault, answered
 from rules.kinds.http_fetch import HttpExchange
 from rules.verdict import Status
+from tests.rules.answers_on_80 import DEVICES, ORIGINS, Answer
+from tests.rules.answers_on_80 import HOST as ASKED
 
 HOST = "crl.contoso.co.uk"
 OPENED = HttpExchange(0.01)
@@ -70,6 +72,14 @@ def test_causes(
     assert (found.cause, found.reachable, found.status) == (cause.format(check), reachable, Status.FAIL)
     cut = exchange is not None and exchange.status == 200 and failure is not None
     assert found.circumstance == ("cut" if cut else "")
+
+
+@pytest.mark.parametrize("told", [*DEVICES, *ORIGINS], ids=lambda a: a.name)
+def test_who_wrote_an_answer(told: Answer) -> None:
+    found = why(told.exchange, host=ASKED)
+    assert (found.cause, found.circumstance) == (told.document, told.circumstance), found.summary
+    ocsp = why(told.exchange, check="ocsp", host=ASKED)
+    assert ocsp.cause == told.document.replace("crl.not-a-crl", "ocsp.not-ocsp")
 
 
 def test_a_page_in_its_place_is_the_documents_own_cause() -> None:

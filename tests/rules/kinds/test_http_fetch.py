@@ -21,6 +21,8 @@ from rules.kinds.http_fetch import (
     page_cause,
     page_text,
 )
+from tests.rules.answers_on_80 import DEVICES, META, ORIGINS, Answer, made
+from tests.rules.answers_on_80 import HOST as ASKED
 
 HOST = "crl3.digicert.com"
 HOME = b"<!DOCTYPE html><html><head><title>Home</title></head></html>"
@@ -210,6 +212,44 @@ def test_a_coding_is_told_by_the_body_first() -> None:
     odd = replace(answer(200, b"0\x82"), repaired=("a line without a colon",))
     assert oddities(odd) == "the answer's header is odd: a line without a colon"
     assert oddities(answer()) == ""
+
+
+@pytest.mark.parametrize("told", [*DEVICES, *ORIGINS], ids=lambda a: a.name)
+def test_who_wrote_an_answer(told: Answer) -> None:
+    found = judge_reach(told.exchange, None, ASKED)
+    assert found.cause == told.reach, found.summary
+    assert (found.page is None) is (told.reach == "ok")
+    assert found.circumstance == ("other-zone" if told.reach == "http.redirected" else "")
+    assert found.summary.isprintable()
+
+
+def test_a_page_says_where_it_sends_its_reader() -> None:
+    found = judge_reach(made(200, META), None, ASKED)
+    assert (
+        "a web page sends its reader elsewhere, to http://gate.corp.example/block?u=1 (HTTP 200)"
+        in found.summary
+    )
+    assert (
+        judge_reach(made(200, META), None, "www.corp.example").cause == "ok"
+    )  # its own zone: its own affair
+    assert kind(made(200, META), "") == "page"  # without a host nothing is elsewhere
+    signed = looks_like_block_page(made(403, META, ("server", "Zscaler/6.2")), ASKED)
+    assert signed is not None
+    assert (signed.kind, signed.location) == ("refused", "http://gate.corp.example/block?u=1")
+
+
+def test_a_document_sends_nobody_on() -> None:
+    for body in (b"0\x82\x01\x00", b"0\x82<html>"):
+        assert (
+            judge_reach(made(200, body, ("refresh", "0;url=http://gate.corp.example/")), None, ASKED).cause
+            == "ok"
+        )
+
+
+@pytest.mark.parametrize("coding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"])
+def test_a_page_in_a_wide_coding_is_a_page(coding: str) -> None:
+    assert is_html(made(200, HOME.decode().encode(coding), ("content-type", "application/pkix-crl")))
+    assert not is_html(made(200, "no page".encode(coding), ("content-type", "text/plain")))
 
 
 def test_failures_in_words() -> None:

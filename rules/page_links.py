@@ -1,0 +1,147 @@
+"""Where an answer over port 80 sends its reader otherwise than by a redirect's `Location`, and who it says is blocking.
+
+A page sends its reader on by a `Refresh` header, by `<meta http-equiv="refresh">`, or by a script that sets `location` while the
+page loads. Only the first target counts, for the reader is gone by then. What a script does later, when somebody clicks or where
+some condition holds, is no target: healthy pages are full of it. Nor is what stands in a comment or in `<noscript>`.
+
+Every pattern here passes a hostile body once: its repetitions are bounded, or end at a character that they cannot hold.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from html import unescape
+from urllib.parse import urlsplit
+
+from rules.page_text import Headers
+from rules.zones import related
+
+TARGET = 2048  #: characters of a target that are read
+
+#: "0; url=http://x/", "0;'http://x/'", "5, http://x/" (https://html.spec.whatwg.org/#shared-declarative-refresh-steps).
+_REFRESH = re.compile(r"\s{0,16}[\d.]{1,16}\s{0,16}[;,\s]\s{0,16}(?:url\s{0,16}=\s{0,16})?+(.*)", re.I | re.S)
+#: The parts of a page in its order: what hides its content, what runs, and what sends on.
+_PARTS = re.compile(
+    r"<!--.*?(?:-->|\Z)"
+    r"|<(?P<hidden>noscript|style|textarea|template|title)\b.*?(?:</(?P=hidden)|\Z)"
+    r"|<script\b[^<>]*>(?P<script>.*?)(?:</script|\Z)"
+    r"|<meta\b(?P<meta>[^<>]*)>"
+    r"|<body\b(?P<body>[^<>]*)>",
+    re.DOTALL | re.IGNORECASE,
+)
+_IS_REFRESH = re.compile(r"\bhttp-equiv\s*=\s*(?:[\"']\s*)?refresh\b", re.IGNORECASE)
+_CONTENT = re.compile(r"\bcontent\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"']+))", re.IGNORECASE)
+_ONLOAD = re.compile(r"\bonload\s*=\s*(?:\"([^\"]*)\"|'([^']*)')", re.IGNORECASE)
+#: The tokens of a script that tell when a `location` is set: comments, the setting itself, texts, blocks.
+_TOKENS = re.compile(
+    r"//[^\n]*|/\*.*?(?:\*/|\Z)"
+    r"|(?<![\w.$])(?:(?:window|document|self|top|parent)\.){0,3}location(?:\.href)?\s*"
+    r"(?:=(?!=)|\.\s*(?:replace|assign)\s*\()\s*"
+    r"(?P<quote>[\"'`])(?P<target>(?:https?:)?(?:\\?/){2}[^\"'`\s<>]{1,2048})"
+    r"|\"(?:[^\"\\\n]|\\.)*\"?|'(?:[^'\\\n]|\\.)*'?|[{}]",
+    re.DOTALL,
+)
+#: What stands before a block that runs while the page loads.
+_RUNS = re.compile(
+    r"(?:\bonload\s?=|\bsettimeout\s?\(|[\"'](?:load|domcontentloaded)[\"']\s?,|\.ready\s?\(|\$\s?\(|(?:^|[;{}!])\s?\()\s?"
+    r"(?:function\b[^{}]{0,40}|\([^(){}]{0,40}\)\s?=>)\s?$|(?:^|[;{}])\s?try\s?$"
+)
+_BRANCH = re.compile(r"\b(?:if|else|while|for)\b[^;]*\Z")
+_LINK = re.compile(r"<([^<>]{1,2048})>([^<>]*)")
+_REL = re.compile(r";\s*rel\s*=\s*(?:\"([^\"]*)\"|([^\s;,\"]+))", re.IGNORECASE)
+
+
+def sent_to(headers: Headers, text: str, page: bool) -> str:
+    """Where an answer sends its reader, "" where it does not. Not yet harmless. `page`: its text is one of HTML."""
+    told = [_refreshed(value) for name, value in headers if name == "refresh"]
+    return next((target for target in (*told, *(_of_page(text) if page else ())) if target), "")
+
+
+def blocked_by(headers: Headers, host: str) -> str:
+    """Who a 451 says implements the blocking (RFC 7725 section 4), where it is none of the host's own zone; else ""."""
+    for name, value in headers:
+        if name != "link" or not host:
+            continue
+        for link in _LINK.finditer(value[: 2 * TARGET]):
+            rel = _REL.search(link[2])
+            who = _host(link[1])
+            if (
+                rel
+                and "blocked-by" in (rel[1] or rel[2] or "").lower().split()
+                and who
+                and not related(who, host)
+            ):
+                return link[1]
+    return ""
+
+
+def _of_page(text: str) -> Iterator[str]:
+    for part in _PARTS.finditer(text):
+        if part["meta"] and _IS_REFRESH.search(part["meta"]):
+            content = _CONTENT.search(part["meta"])
+            yield _refreshed(next(filter(None, content.groups()), "")) if content else ""
+        elif part["script"]:
+            yield _of_script(part["script"])
+        elif part["body"]:
+            onload = _ONLOAD.search(part["body"])
+            yield _of_script(unescape((onload[1] or onload[2] or "")[:TARGET])) if onload else ""
+
+
+def _refreshed(value: str) -> str:
+    """The target of a refresh; "" where it only loads the page anew."""
+    match = _REFRESH.match(unescape(value[:TARGET]))
+    if match is None:
+        return ""
+    target = match[1].strip()
+    quote = target[:1]
+    target = target[1:].partition(quote)[0] if quote in ("'", '"') else target
+    target = "".join(target.split())
+    return target if _of_web(target) else ""
+
+
+def _of_script(script: str) -> str:
+    """The first absolute address that a script sets `location` to while it loads."""
+    running = [True]  # of the blocks that are open, the outermost first: whether it runs while the page loads
+    told = 0  # where the last comment ended: it may stand between two statements
+    for token in _TOKENS.finditer(script):
+        before = script[max(told, token.start() - 120) : token.start()]
+        if token[0][:2] in ("//", "/*"):
+            told = token.end()
+        elif token[0] == "{":
+            running.append(running[-1] and _runs(before))
+        elif token[0] == "}":
+            del running[max(1, len(running) - 1) :]
+        elif token["target"] and running[-1] and _begins(before):
+            return token["target"].replace("\\/", "/")
+    return ""
+
+
+def _runs(before: str) -> bool:
+    """Whether a block that begins here runs while the page loads."""
+    text = " ".join(before.lower().split())
+    return text.endswith((")", "=>", "try")) and _RUNS.search(text) is not None
+
+
+def _begins(before: str) -> bool:
+    """Whether a statement begins here: not the branch of a condition, and no part of an expression."""
+    text = before.rstrip().removesuffix("javascript:")
+    if not text or text[-1] in ";{}" or text.endswith("<!--"):
+        return True
+    line = "\n" in before[len(text) :] and (text[-1].isalnum() or text[-1] in "'\"`])")
+    return line and _BRANCH.search(text) is None
+
+
+def _of_web(target: str) -> bool:
+    """Whether the target is a web page, and no call of a program or a piece of script."""
+    try:
+        return urlsplit(target).scheme in ("", "http", "https")
+    except ValueError:
+        return False
+
+
+def _host(target: str) -> str:
+    try:
+        return (urlsplit(target.strip()).hostname or "").lower().rstrip(".")
+    except ValueError:
+        return ""

@@ -1,0 +1,111 @@
+"""What the words of a page are worth: who refuses, and in whose name. All texts here are plain (`page_text.plain`), in lower case.
+
+A page of a web filter says that somebody else than the host refuses: "your organization", "the network administrator", a
+category, a policy of the company. An origin's own firewall says the same of itself ("the owner of this website has banned you"),
+and origins write "access denied" and "contact your administrator" (IIS and SharePoint do). So a sentence counts where it names
+the one who refuses, and no sentence counts on a page that speaks for its own site.
+
+Words of one kind stand near each other in every page met; how near is bounded, and so is the work on a hostile page.
+"""
+
+from __future__ import annotations
+
+import re
+
+#: Titles that only a filter gives to its pages.
+_TITLES = ("blocked", "web filter", "webfilter", "url filter", "content filter", "policy violation")
+
+_STOPPED = r"(?:blocked|denied|restricted|prohibited|forbidden|filtered|disallowed|not (?:allowed|permitted))"
+_ADMIN = r"(?:administrators?|admins?)"
+_HOUSE = r"(?:organi[sz]ation|company|employer|school|university|institution)"
+_STAFF = rf"(?:(?:network|it|ict|information technology|security) (?:department|dept|team|group|staff|services?|{_ADMIN}))"
+_YOURS = rf"(?:{_HOUSE}|{_STAFF}|(?:system |domain |company )?{_ADMIN}|network|firewall|proxy|dns|isp|internet provider)"
+_POLICY = r"polic(?:y|ies)"
+
+#: Sentences that say that somebody between the reader and the host refuses.
+_SENTENCES = re.compile(
+    "|".join(
+        (
+            r"\b(?:page|site) blocked\b",
+            r"\bblocked by (?:policy|admin|the administrator|the firewall)\b",
+            rf"\b{_STOPPED} (?:\w{{1,20}} )?by (?:your {_YOURS}|the {_STAFF})\b",
+            rf"\byour (?:{_HOUSE}|{_STAFF}|(?:system )?{_ADMIN}) (?:(?:has|have|currently) ){{0,2}}"
+            r"(?:block(?:s|ed)|den(?:y|ies|ied)|restrict(?:s|ed)|prohibit(?:s|ed)|forbids|filter(?:s|ed)|"
+            r"(?:does not|doesn't|do not|don't|not) (?:allow|permit)(?:ed)?)\b",
+            # "your organization's (acceptable use) policy", not its privacy policy
+            rf"\byour {_HOUSE}(?:'s|s')? (?:\(?(?!privacy|cookie|return)[\w-]{{1,20}}\)? ){{0,4}}{_POLICY}\b",
+            # "blocked in accordance with company policy", "in violation of your internet usage policy"
+            rf"\b(?:{_STOPPED}|violat\w{{1,8}})(?: [\w-]{{1,20}}){{0,5}} "
+            rf"(?:company|corporate|organi[sz]ation|internet (?:usage|use|access)|acceptable use)(?:'s)?"
+            rf"(?: [\w-]{{1,20}}){{0,3}} {_POLICY}\b",
+            r"\bpolicy_denied\b",
+            r"\byour system policy has denied\b",
+            r"\bdenied because of its content categori[sz]ation\b",
+        )
+    )
+)
+_FILTER = re.compile(r"(?<!\bour )\b(?:web|url|content)[ -]?filter")
+_BY_FILTER = re.compile(r"\b(?:blocked|denied|prohibited|restricted|violations?|not allowed)\b")
+#: What has to stand near a product's name in a running text. "Access denied", "your request was denied", "forbidden" and
+#: policies of use and security do not: origins write them, or link to them at the foot of a page.
+_REFUSED = re.compile(
+    r"\b(?:blocked|prohibited|quarantined|is filtered|policy_denied|(?:denied|forbidden) by|by policy"
+    r"|(?:company|corporate|internet (?:usage|use|access)) policy|categor(?:y|ies) ?:|(?:url|web) categor\w{1,8}"
+    r"|categori[sz]ed as|(?:web|url|content)[ -]?filter|not (?:allowed|permitted) to|permission to visit)"
+)
+
+_SITE = r"(?:web[ -]?)?(?:site|server|page)"
+_OWN = r"(?:owners?|operators?|webmasters?|administrators?|firewall)"
+#: Words of a site that speaks for itself, and of the firewalls that sites themselves install.
+_FOR_THE_SITE = re.compile(
+    "|".join(
+        (
+            rf"\b(?:{_OWN}|security (?:service|system|plugin|rules|settings))(?: \w{{1,20}}){{0,2}} "
+            rf"(?:of|for|on|at|protecting) (?:this|our|the) {_SITE}\b",
+            rf"\b(?:this|our) {_SITE}(?:'s)? (?:{_OWN}|security (?:service|system|plugin|rules|policy|settings)|uses|is using"
+            r"|has (?:blocked|banned|denied|restricted) (?:you|access))\b",
+            r"\b(?:web[ -]?)?site(?:'s)? (?:owner|operator|firewall)\b",
+            r"\b(?:wordfence|mod_?security|sucuri|web application firewall|waf)\b",
+            r"\bto protect (?:itself|this (?:web)?site)\b",
+        )
+    )
+)
+
+#: How many places of a name in a text are looked at, and how many characters around each.
+_PLACES, _AROUND, _BESIDE = 8, 300, 60
+
+
+def titled_as_blocked(named: str) -> bool:
+    """Whether a title is one that only a filter gives."""
+    return any(word in named for word in _TITLES)
+
+
+def speaks_for_the_site(said: str) -> bool:
+    """Whether a page refuses in the name of the site itself, as an origin's own firewall does."""
+    return _FOR_THE_SITE.search(_straight(said)) is not None
+
+
+def refuses(said: str) -> bool:
+    """Whether a text says that somebody between the reader and the host refuses."""
+    said = _straight(said)
+    return _SENTENCES.search(said) is not None or any(
+        _BY_FILTER.search(said[max(0, at - _BESIDE) : at + _BESIDE]) for at in _places(_FILTER, said)
+    )
+
+
+def refused_near(said: str, word: re.Pattern[str]) -> bool:
+    """Whether a text refuses near a place where `word` stands."""
+    return any(_REFUSED.search(said[max(0, at - _AROUND) : at + _AROUND]) for at in _places(word, said))
+
+
+def _places(word: re.Pattern[str], said: str) -> list[int]:
+    found = []
+    for match in word.finditer(said):
+        found.append(match.start())
+        if len(found) == _PLACES:
+            break
+    return found
+
+
+def _straight(said: str) -> str:
+    return said.replace("\u2019", "'").replace("\u2018", "'")
