@@ -22,3 +22,9 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         signal.signal(signal.SIGHUP, lambda *_: None)  # nohup: the terminal's end is not the end of the tests
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Documents are told by number: those that were signed just now have other bytes in each process, and processes side by
+    side must agree on the names of tests."""
+    return argname if isinstance(val, bytes) and len(val) > 32 else None

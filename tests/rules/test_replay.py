@@ -20,7 +20,9 @@ from tests.rules.script import (
     CORPORATE,
     NO_ANSWER,
     PLAN,
+    PUBLIC,
     RULES,
+    SIGN_IN,
     SIGN_IN_RULE,
     SILENCE,
     START,
@@ -28,10 +30,12 @@ from tests.rules.script import (
     by,
     healthy,
     judged,
+    leaf,
     rows,
     rule,
     rules_of,
     run,
+    shown,
     without,
 )
 
@@ -117,9 +121,10 @@ def test_what_the_live_run_did_not_reach_stays_not_reached() -> None:
 
 
 def test_it_is_judged_at_the_time_of_the_recording() -> None:
-    """The certificates of a report from last year were in date then."""
+    """The certificates of a report from last year were in date then. One that still is speaks for the clock."""
     year = 365 * 86400.0
-    report = judged(healthy())
+    lasting = shown(leaf(SIGN_IN, PUBLIC, days=900).chain)
+    report = judged(healthy().when(TlsHandshake, lasting, server_name=SIGN_IN))
     late = replace(report, started=START + year, finished=START + year + 60)
     assert rows(replay(late, RULES), BOOTSTRAP, "tls")[0].cause == "tls.expired"
     assert rows(replay(report, RULES), BOOTSTRAP, "tls")[0].cause == "ok"
