@@ -25,6 +25,7 @@ ARGUMENTS = (
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
     "--no-proxy-server", "--host-resolver-rules=MAP * ^NOTFOUND, EXCLUDE 127.0.0.1",
 )  # fmt: skip
+ICON = "/favicon.ico"  #: what the browser asks a site for by itself, once and at some time: no page's doing
 CODES = {"Tab": 9, "Enter": 13}
 
 
@@ -54,9 +55,10 @@ def serving() -> Iterator[Site]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            with site.came:
-                site.asked.append(self.path)
-                site.came.notify_all()
+            if self.path != ICON:
+                with site.came:
+                    site.asked.append(self.path)
+                    site.came.notify_all()
             page, headers = site.pages.get(self.path, ("", {}))
             body = page.encode()
             self.send_response(200 if self.path in site.pages else 404)
