@@ -45,6 +45,7 @@ _WHATEVER_THE_WAY = frozenset({"tls.revoked", "crl.revoked", "ocsp.revoked"})
 _SCHEMES = {80: "http"}
 #: Signs that a list without a known source holds expressions: no name, address or glob has them.
 _EXPRESSION = re.compile(r"[\\^$()+|]|(?:\A|;)\.\*")
+_PORT = re.compile(r"[0-9]{1,5}")
 _WINHTTP_ENTRY = re.compile(r"(?:([a-z]+)://)?(.*?)(?::([0-9]{1,5}))?\Z")
 
 
@@ -239,7 +240,7 @@ def _of_no_proxy(entry: str, host: str, port: int) -> bool:
     if entry == "*":
         return True
     name, colon, wanted = entry.rpartition(":")
-    if colon and wanted.isdigit() and (":" not in name or name.endswith("]")):
+    if colon and _PORT.fullmatch(wanted) and (":" not in name or name.endswith("]")):
         if int(wanted) != port:
             return False
         entry = name

@@ -176,6 +176,13 @@ def test_the_setting_that_counts(proxies: tuple[ProxySetting, ...], cause: str) 
     assert weighed(verdict(), proxies).cause == cause
 
 
+@pytest.mark.parametrize("source", ["", "connector exe.config", "WinHTTP", "environment no_proxy"])
+@pytest.mark.parametrize("port", ["\u00b2", "\u0663", "5" * 5000, "-1", "443x", "1_0", " 443", ""])
+def test_what_is_no_port_passes_nothing_and_ends_nothing(source: str, port: str) -> None:
+    assert bypassed("x", f"localhost,y:{port}", source) is False
+    assert bypassed("x", f"[::1]:{port}", source) is False
+
+
 def test_an_automatic_proxy_asks_for_nothing_and_promises_nothing() -> None:
     found = weighed(verdict(), (WPAD,))
     assert found.status is Status.INCONCLUSIVE
