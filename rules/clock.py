@@ -1,4 +1,8 @@
-"""What genuine certificates tell of this host's clock where no server gives the time.
+"""What peers tell of this host's clock: by the dates that they give, and by their genuine certificates where none does.
+
+A `Date` that came inside a genuine TLS session is the server's word. One on port 80 is the word of whoever sits there: a cache
+hands on an old one, and a device writes its own into its pages. So the first decides where there is one, and the second is a
+sign: it is told, and no list or certificate is judged by it unless something else agrees.
 
 A certificate is signed by its CA, so its dates are the CA's word. One that is out of date may be the server's fault. When
 those of several names are out of date at once, and all of them are in date at one other time, then this host's clock is the
@@ -7,16 +11,108 @@ likely reason: CAs date no certificate ahead, and servers do not all forget to r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from rules.certificate import facts
+from rules.kinds.http_fetch import HttpExchange, HttpFetch, is_html, looks_like_block_page
+from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
+from rules.moments import http_date, seconds_of
+from rules.observation import Observation
+from rules.zones import zone
 
 Chain = tuple[bytes, ...]
+Headers = tuple[tuple[str, str], ...]
 
+#: Hosts whose dates must agree before this host's clock is doubted.
+MIN_CLOCKS = 3
+#: Seconds by which those may differ among themselves.
+CLOCK_SPREAD = 30.0
+#: Skew that is worth a finding, and that breaks Kerberos: MaxClockSkew is 5 minutes unless a policy says otherwise
+#: (Microsoft, [MS-GPSB] section 2.2.2 "Kerberos Policy").
+CLOCK_NOTICE = 120.0
+CLOCK_BREAKS = 300.0
 #: Names whose certificates must be out of date, and different certificates among them: one may be at many names.
 MIN_NAMES = 3
 MIN_CERTIFICATES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """A date that a host gave. `skew`: seconds by which this host's clock is ahead of it; `voice`: who may have written it,
+    the same for one page at many hosts; `inside`: whether it came in a genuine TLS session."""
+
+    host: str
+    skew: float
+    seen: Observation
+    voice: str
+    inside: bool
+
+
+def skew_of(seen: Observation, headers: Headers) -> float | None:
+    """Seconds by which this host's clock is ahead of the time that an answer's headers tell; None where they tell none.
+
+    That is its `Date`, which is when the origin made it (RFC 9110 section 6.6.1), and the `Age` that a cache adds
+    (RFC 9111 section 5.1).
+    """
+    value = next((text for name, text in headers if name == "date"), None)
+    date = None if value is None else http_date(value, seen.started)
+    if date is None:
+        return None
+    age = next((seconds_of(text) for name, text in headers if name == "age"), None)
+    return seen.started + seen.elapsed - date - (age or 0)
+
+
+def tellings(observations: Iterable[Observation], genuine: frozenset[Chain]) -> tuple[Telling, ...]:
+    """The dates that hosts gave. `genuine`: the chains (DER) that are proved. A page that a device on the way wrote tells its
+    own clock, and no host's."""
+    return tuple(told for seen in observations if (told := _telling(seen, genuine)) is not None)
+
+
+def _telling(seen: Observation, genuine: frozenset[Chain]) -> Telling | None:
+    step, evidence = seen.step, seen.evidence
+    if isinstance(step, TlsHandshake) and isinstance(evidence, TlsFacts):
+        skew = skew_of(seen, evidence.http_headers)
+        name = step.server_name
+        return None if skew is None else Telling(name, skew, seen, name, evidence.chain in genuine)
+    if not isinstance(step, HttpFetch) or not isinstance(evidence, HttpExchange):
+        return None
+    skew = skew_of(seen, evidence.headers)
+    if skew is None:
+        return None
+    page = looks_like_block_page(evidence, step.host)
+    if page is not None and (page.evidence or page.kind != "page"):
+        return None
+    voice = f"page {evidence.sha256}" if evidence.sha256 and is_html(evidence) else step.host
+    return Telling(step.host, skew, seen, voice, False)
+
+
+def skew_by_dates(told: Sequence[Telling]) -> float:
+    """Seconds by which this host's clock is ahead, as several voices tell it; 0.0 where they do not, or where it is right.
+    Where there are dates of genuine sessions, those of port 80 count as far as they agree."""
+    inside = {t.voice: t.skew for t in reversed(told) if t.inside}  # the first that each gave
+    outside = {t.voice: t.skew for t in reversed(told) if not t.inside}
+    if inside:
+        right = median(inside.values())
+        outside = {voice: skew for voice, skew in outside.items() if abs(skew - right) <= CLOCK_SPREAD}
+    skews = {**outside, **inside}.values()
+    if len(skews) < MIN_CLOCKS:
+        return 0.0
+    middle = median(skews)
+    agreeing = [skew for skew in skews if abs(skew - middle) <= CLOCK_SPREAD]
+    return middle if len(agreeing) >= MIN_CLOCKS and abs(middle) > CLOCK_NOTICE else 0.0
+
+
+def zones(told: Iterable[Telling]) -> frozenset[str]:
+    """The zones of the hosts that gave dates, each voice once."""
+    return frozenset(zone(host) for host in {t.voice: t.host for t in told}.values())
+
+
+def median(values: Iterable[float]) -> float:
+    """The middle one, or the mean of both. The library's costs a megabyte and the start of every process 10 ms."""
+    ordered = sorted(values)
+    half = len(ordered) // 2
+    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
 
 
 @dataclass(frozen=True, slots=True)

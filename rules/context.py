@@ -8,29 +8,29 @@ from functools import cached_property
 
 from rules.audit import Audit
 from rules.certificate import covers_name, facts
-from rules.clock import Served, time_by_certificates
+from rules.clock import (
+    CLOCK_BREAKS,
+    CLOCK_NOTICE,
+    CLOCK_SPREAD,
+    MIN_CLOCKS,
+    Served,
+    Telling,
+    skew_by_dates,
+    tellings,
+    time_by_certificates,
+    zones,
+)
 from rules.fetches import Wanted
 from rules.guard import RECHECK
 from rules.interception import Handshake, InterceptionFinding, judge_handshakes
 from rules.kinds.dns_chain import DnsAnswer
 from rules.kinds.http_fetch import HttpExchange, HttpFetch, is_html
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
-from rules.moments import http_date
 from rules.observation import Observation, Step
 from rules.portals import Portal, Visit, everywhere, judge_portals, visit
 from rules.proofs import proofs
 from rules.trust import ChainJudgement, in_date
 from rules.zones import zone
-
-#: Hosts whose Date header must agree before the local clock is doubted.
-MIN_CLOCKS = 3
-#: Seconds by which those may differ among themselves.
-CLOCK_SPREAD = 30.0
-#: Skew that is worth a finding, and that breaks Kerberos: MaxClockSkew is 5 minutes unless a policy says otherwise
-#: (Microsoft, [MS-GPSB] section 2.2.2 "Kerberos Policy").
-CLOCK_NOTICE = 120.0
-CLOCK_BREAKS = 300.0
-
 
 _texts: list[tuple[str, ...]] = [()]  # of ids, "o1" first: one for each number, in whichever report it stands
 
@@ -59,18 +59,18 @@ class Context:
 
     @cached_property
     def skew(self) -> float:
-        """Seconds by which this host's clock is ahead, by the Date headers of several hosts; where they do not tell, the
-        least by which it is wrong as genuine certificates tell it; 0 where neither does."""
+        """Seconds by which this host's clock is ahead, by the dates that several hosts give; where they do not tell, the least
+        by which it is wrong as genuine certificates tell it; 0 where neither does."""
         return self._skew_by_dates or (
             self.started - self.time_by_certificates if self.time_by_certificates is not None else 0.0
         )
 
     @cached_property
     def _skew_by_dates(self) -> float:
-        """The same by the Date headers; 0 where genuine certificates speak against them and none of the dates came inside a
-        genuine TLS session: a header on port 80 is anybody's word, a certificate its CA's."""
-        told = self._told
-        return told if not self._contradicted or self._dated_inside(told) else 0.0
+        """The same by dates alone; 0 where genuine certificates speak against them and none of them came inside a genuine TLS
+        session: a header on port 80 is anybody's word, a certificate its CA's."""
+        contradicted = self._valid_by_dates < 0 and not self._dated_inside
+        return 0.0 if contradicted else self._told
 
     @cached_property
     def time_by_certificates(self) -> float | None:
@@ -81,57 +81,45 @@ class Context:
     @cached_property
     def _common_time(self) -> float | None:
         """The same whatever the dates say, but that a single one that agrees with this host's clock speaks for it."""
-        if any(abs(skew) <= CLOCK_BREAKS for skew in self._dates.values()):
+        if any(abs(told.skew) <= CLOCK_BREAKS for told in self._tellings):
             return None
         return time_by_certificates(self._genuine, self.started, self._valid)
 
     @cached_property
     def time_is_witnessed(self) -> bool:
         """Whether three unrelated hosts give the same other time."""
-        return (
-            bool(self.skew)
-            and len({zone(_date_header(s)[0]) for s in self._agreeing(self.skew)}) >= MIN_CLOCKS
-        )
+        return bool(self.skew) and len(zones(self._agreeing)) >= MIN_CLOCKS
 
     @cached_property
-    def _dates(self) -> dict[str, float]:
-        """By host: seconds by which this host's clock is ahead of the first Date that it gave."""
-        by_host: dict[str, float] = {}
-        for seen in self.observations:
-            host, date = _date_header(seen)
-            if date is not None:
-                by_host.setdefault(host, seen.started + seen.elapsed - date)
-        return by_host
+    def time_is_proved(self) -> bool:
+        """Whether more speaks for the other time than headers on port 80: a date inside a genuine session, or certificates."""
+        return self._dated_inside or self._valid_by_dates > 0 or self.time_by_certificates is not None
+
+    @cached_property
+    def _tellings(self) -> tuple[Telling, ...]:
+        return tellings(self.observations, frozenset(one.chain for one in self._genuine))
 
     @cached_property
     def _told(self) -> float:
-        """The skew by the Date headers alone."""
-        by_host = self._dates
-        if len(by_host) < MIN_CLOCKS:
-            return 0.0
-        middle = _median(by_host.values())
-        agreeing = [s for s in by_host.values() if abs(s - middle) <= CLOCK_SPREAD]
-        return middle if len(agreeing) >= MIN_CLOCKS and abs(middle) > CLOCK_NOTICE else 0.0
+        """The skew by the dates alone."""
+        return skew_by_dates(self._tellings)
 
     @cached_property
-    def _contradicted(self) -> bool:
-        """Whether more of the genuine certificates are in date by this host's own clock than by the dates told."""
+    def _valid_by_dates(self) -> int:
+        """How many more of the genuine certificates are in date by the dates told than by this host's own clock."""
         if self._told == 0.0:
-            return False
+            return 0
         other = sum(self._valid(one.chain, self.started - self._told) for one in self._genuine)
-        return sum(one.valid for one in self._genuine) > other
+        return other - sum(one.valid for one in self._genuine)
 
-    def _dated_inside(self, skew: float) -> bool:
-        sessions = (seen for seen in self._agreeing(skew) if isinstance(seen.evidence, TlsFacts))
-        genuine = {one.chain for one in self._genuine}
-        return any(isinstance(s.evidence, TlsFacts) and s.evidence.chain in genuine for s in sessions)
+    @property
+    def _dated_inside(self) -> bool:
+        return any(told.inside for told in self._tellings if abs(told.skew - self._told) <= CLOCK_SPREAD)
 
-    def _agreeing(self, skew: float) -> Iterable[Observation]:
-        """Answers whose date shows this skew."""
-        for seen in self.observations:
-            date = _date_header(seen)[1]
-            if date is not None and abs(seen.started + seen.elapsed - date - skew) <= CLOCK_SPREAD:
-                yield seen
+    @property
+    def _agreeing(self) -> Iterable[Telling]:
+        """The dates that show this skew."""
+        return (told for told in self._tellings if abs(told.skew - self.skew) <= CLOCK_SPREAD)
 
     @cached_property
     def _genuine(self) -> tuple[Served, ...]:
@@ -175,20 +163,21 @@ class Context:
     @property
     def clock_agrees(self) -> bool:
         """Whether several hosts told the time and this host's clock is right by them."""
-        return self._told == 0.0 and len(self._dates) >= MIN_CLOCKS
+        right = {told.voice for told in self._tellings if abs(told.skew) <= CLOCK_NOTICE}
+        return self._told == 0.0 and len(right) >= MIN_CLOCKS
 
     @property
     def dated(self) -> tuple[Observation, ...]:
         """Answers that told the time: the evidence of a wrong clock."""
-        return tuple(seen for seen in self.observations if _date_header(seen)[1] is not None)
+        return tuple(told.seen for told in self._tellings)
 
     @cached_property
     def now(self) -> float:
-        """The time to judge at: by several hosts' clocks, unless genuine certificates speak for this host's own; by the
-        certificates where no host's clock tells."""
+        """The time to judge at: by several hosts' clocks where more than port 80 speaks for it, by the certificates where no
+        host's clock tells, else this host's own."""
         if self.time_by_certificates is not None:
             return self.time_by_certificates
-        return self.started if self._contradicted else self.started - self.skew
+        return self.started - self.skew if self.time_is_proved else self.started
 
     def seen(self, step: Step) -> tuple[Observation, ...]:
         """Both attempts of a step, the first first; () when it was not asked or has no answer."""
@@ -320,23 +309,3 @@ class Context:
                 if addresses and seen.evidence.rcode == "NOERROR":
                     found[resolver] = addresses
         return found
-
-
-def _median(values: Iterable[float]) -> float:
-    """The middle one, or the mean of both. The library's costs a megabyte and the start of every process 10 ms."""
-    ordered = sorted(values)
-    half = len(ordered) // 2
-    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
-
-
-def _date_header(seen: Observation) -> tuple[str, float | None]:
-    """(host, Unix time of its Date header) of an exchange; RFC 9110 section 6.6.1."""
-    evidence = seen.evidence
-    if isinstance(evidence, HttpExchange):
-        headers, host = evidence.headers, getattr(seen.step, "host", "")
-    elif isinstance(evidence, TlsFacts):
-        headers, host = evidence.http_headers, getattr(seen.step, "server_name", "")
-    else:
-        return "", None
-    value = next((text for name, text in headers if name == "date"), None)
-    return host, None if value is None else http_date(value, seen.started)

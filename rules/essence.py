@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
+from rules.clock import skew_of
 from rules.extended_errors import own_word
 from rules.failure import Failure
 from rules.kinds.dns_chain import DnsAnswer
@@ -16,7 +17,6 @@ from rules.kinds.http_fetch import HttpExchange, HttpFetch, header, is_html, loo
 from rules.kinds.ocsp import says_revoked
 from rules.kinds.os_lookup import OsAnswer
 from rules.kinds.tls_handshake import TlsFacts
-from rules.moments import http_date
 from rules.observation import Observation
 
 #: Seconds by which a Date header may differ from our clock before it counts, and the step in which more of it counts.
@@ -88,12 +88,6 @@ def _tls(facts: TlsFacts) -> Hashable:
 
 
 def _clock(seen: Observation, headers: tuple[tuple[str, str], ...]) -> int:
-    """By how many steps our clock differs from the peer's Date (RFC 9110 section 6.6.1); 0 where it tells none."""
-    for name, value in headers:
-        if name == "date":
-            date = http_date(value, seen.started)
-            if date is None:
-                return 0
-            skew = seen.started + seen.elapsed - date
-            return int(skew / CLOCK_TOLERANCE) if abs(skew) >= 2 * CLOCK_TOLERANCE else 0
-    return 0
+    """By how many steps our clock differs from the time that the peer's headers tell; 0 where they tell none."""
+    skew = skew_of(seen, headers)
+    return int(skew / CLOCK_TOLERANCE) if skew is not None and abs(skew) >= 2 * CLOCK_TOLERANCE else 0

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rules.context import CLOCK_BREAKS, CLOCK_NOTICE, Context
+from rules.clock import CLOCK_BREAKS, CLOCK_NOTICE
+from rules.context import Context
 from rules.dns_views import views
 from rules.failure import Code, Stage
 from rules.kinds.dns_chain import OS
@@ -165,11 +166,13 @@ def _clock(context: Context) -> Iterator[Verdict]:
     service = {t.host for t in context.audit.targets if t.rule.group is Group.SERVICE and t.host}
     refused = context.refused_by_clock & service
     judged = "; certificates were judged by theirs" if breaks and context.now != context.started else ""
+    if not context.time_is_proved:
+        judged = "; all of them on port 80, where a cache or a device may write it: nothing was judged by it"
     if refused:
         judged += f", and by this host's own clock those of {len(refused)} names of the service are not valid"
     yield _finding(
         "host",
-        Status.FAIL if breaks else Status.WARN,
+        Status.FAIL if breaks and context.time_is_proved else Status.WARN,
         "local.clock-skew",
         f"This host's clock is {_span(abs(skew))} {way} the Date that several hosts give{judged}",
         ("certificates" if context.time_is_witnessed else "certificates-alone") if refused else "",

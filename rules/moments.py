@@ -15,6 +15,9 @@ EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 #: The first and the last whole second that a date can say (years 1 to 9999), Unix time.
 FIRST, LAST = -62_135_596_800.0, 253_402_300_799.0
 
+#: The largest age that is read, in seconds: a hundred years.
+MAX_AGE = 3_155_760_000
+
 _LONGEST = 64  #: characters of a date; the longest form has 33
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 #: Zones by name (RFC 5322 section 4.3), hours from UTC. Its one-letter zones but "Z" were defined wrongly, so they tell none.
@@ -67,6 +70,13 @@ def http_date(text: str, now: float) -> float | None:
     except ValueError:  # the 31st of February, hour 25, year 0
         return None
     return (moment - EPOCH).total_seconds() - offset
+
+
+def seconds_of(text: str) -> int | None:
+    """The seconds of an `Age` header, of its first value where there are several (RFC 9111 sections 1.2.2 and 5.1); None for
+    what is no such number. A hundred years are the most that is read."""
+    first = text.partition(",")[0].strip(" \t")
+    return min(int(first), MAX_AGE) if len(first) <= 20 and first.isascii() and first.isdigit() else None
 
 
 def _offset(zone: str) -> float | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from dataclasses import replace
 from email.utils import formatdate
 
@@ -11,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.audit import Audit
-from rules.context import CLOCK_NOTICE, CLOCK_SPREAD, MIN_CLOCKS, Context, _median
+from rules.clock import CLOCK_NOTICE, CLOCK_SPREAD, MIN_CLOCKS
+from rules.context import Context
 from rules.kinds.dns_chain import DnsAnswer, DnsQuestion, Record
 from rules.kinds.http_fetch import HttpFetch
 from rules.kinds.tls_handshake import TlsHandshake
@@ -21,7 +21,9 @@ from tests.rules.script import (
     BOOTSTRAP,
     CORPORATE,
     CUT,
+    ISSUING,
     PLAN,
+    PUBLIC,
     QUIET,
     RESOLVERS,
     RULES,
@@ -70,10 +72,35 @@ def test_both_attempts_belong_to_a_step() -> None:
 # --- the clock ---------------------------------------------------------------------------------------------------
 
 
-def test_the_time_is_corrected_where_several_hosts_agree() -> None:
+def test_what_only_port_80_tells_is_told_and_judged_by_by_nobody() -> None:
     context = clocks(600, 601, 605)
     assert context.skew == 601
-    assert context.now == START - 601
+    assert (context.time_is_proved, context.now) == (False, START)
+
+
+def sessions(*behind: float, outside: float = 0.0) -> Context:
+    """The same inside genuine sessions of as many hosts; port 80 of seven hosts says `outside`."""
+    world = healthy()
+    for name, seconds in zip(ZONE, behind, strict=False):
+        stamp = ("date", formatdate(START + 0.05 - seconds, usegmt=True))
+        authority = PUBLIC if name == SIGN_IN else ISSUING
+        world.when(TlsHandshake, shown(leaf(name, authority).chain, http_headers=(stamp,)), server_name=name)
+    audit = run(world, plan=QUIET)
+    for n in range(7):
+        step = HttpFetch("203.0.113.1", 80, f"h{n}.example", "/")
+        stamped = page(404, date=formatdate(START - outside, usegmt=True))
+        audit.record(Observation(step, START, 0.0, None, stamped))
+    return Context(audit, START)
+
+
+def test_a_date_of_a_genuine_session_outweighs_those_of_port_80() -> None:
+    assert sessions(0, outside=20 * 86_400.0).skew == 0
+    assert sessions(0, 0, 0, outside=3600).skew == 0
+    context = sessions(600, outside=600)
+    assert context.skew == pytest.approx(600, abs=2)
+    assert context.time_is_proved
+    assert context.now == START - context.skew
+    assert sessions(600, 600, 600, outside=0).skew == pytest.approx(600, abs=2)
 
 
 @pytest.mark.parametrize("behind", [(), (600,), (600, 600), (0, 600, 5000), (0, 1, 600), (100, 100, 100)])
@@ -84,11 +111,6 @@ def test_too_few_or_quarrelling_clocks_prove_nothing(behind: tuple[float, ...]) 
 def test_one_liar_among_many_is_outvoted() -> None:
     assert clocks(0, 0, 0, 90_000).skew == 0
     assert clocks(600, 600, 600, 90_000).skew == 600
-
-
-@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=9))
-def test_the_middle_is_the_librarys(values: list[float]) -> None:
-    assert _median(values) == statistics.median(values)
 
 
 def test_two_answers_of_one_host_are_one_clock() -> None:

@@ -87,7 +87,7 @@ def blurred(one: Observation, rnd: Random) -> Observation:
                 connect_s=rnd.random(),
                 first_byte_s=rnd.random(),
                 reason=rnd.choice(("OK", "")),
-                headers=(*evidence.headers, ("age", str(rnd.randrange(99))), ("etag", str(rnd.random()))),
+                headers=(*evidence.headers, ("x-hits", str(rnd.randrange(99))), ("etag", str(rnd.random()))),
             )
     failure = one.failure and replace(one.failure, detail=rnd.choice(("", "after 3 tries")))
     return replace(
@@ -209,10 +209,17 @@ def test_a_clock_that_is_a_little_off_means_nothing(skew: float) -> None:
     assert essence(dated(skew)) == essence(dated(0))
 
 
+def test_an_answer_that_grows_old_in_a_cache_means_nothing_new() -> None:
+    fresh, old = dated(0), dated(3600)
+    assert isinstance(old.evidence, HttpExchange)
+    aged = replace(old, evidence=replace(old.evidence, headers=(*old.evidence.headers, ("age", "3600"))))
+    assert essence(aged) == essence(fresh) != essence(old)
+
+
 @pytest.mark.parametrize("limit", [2 * CLOCK_TOLERANCE, 5 * CLOCK_TOLERANCE])
 @pytest.mark.parametrize("sign", [1, -1])
 def test_a_skew_counts_from_where_a_judgement_counts_it(limit: float, sign: int) -> None:
-    """120 s is worth a finding, 300 s breaks: `rules/context.py`."""
+    """120 s is worth a finding, 300 s breaks: `rules/clock.py`."""
     assert essence(dated(sign * (limit - 1))) != essence(dated(sign * (limit + 1)))
 
 
