@@ -15,8 +15,9 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import pytest
 
@@ -30,6 +31,7 @@ from tests.lab.monitoring import plan as fleet_plan
 from tests.lab.scenarios.names import BOOTSTRAP, OTHER_RELAY, REGISTRATION, RELAY
 
 pytestmark = pytest.mark.lab
+_T = TypeVar("_T")
 
 #: What stands for Grafana's `$__rate_interval`: scrapes come twice a second.
 RATE = "5s"
@@ -178,6 +180,14 @@ class Case:
     mends: Callable[[Fleet], None] = Fleet.repair
     within: float = 45.0
 
+    @property
+    def lasting(self) -> frozenset[str]:
+        """What may come besides where a slow machine makes the fault last: half an hour of it is 15 seconds here."""
+        down = (
+            alert.removeprefix("ConnectorDown ") for alert in self.fires if alert.startswith("ConnectorDown ")
+        )
+        return frozenset(f"ServiceAddressesFailing {name}" for name in down) - self.fires
+
 
 CASES = (
     Case(
@@ -246,6 +256,10 @@ CASES = (
 )
 
 
+def without(alerts: frozenset[str], told: Mapping[str, _T]) -> dict[str, _T]:
+    return {alert: value for alert, value in told.items() if alert not in alerts}
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_the_right_alerts_fire_and_nothing_else(fleet: Fleet, case: Case) -> None:
     assert fleet.alerts("pending", "firing") == set(), "the case before has left something"
@@ -254,10 +268,10 @@ def test_the_right_alerts_fire_and_nothing_else(fleet: Fleet, case: Case) -> Non
     try:
         until(f"firing is {sorted(case.fires)}", lambda: fleet.alerts("firing") >= case.fires, case.within)
         told = {alert: alert in case.held_back for alert in case.fires}
-        settles_at("Alertmanager tells", told, fleet.told, 15)
+        settles_at("Alertmanager tells", told, lambda: without(case.lasting, fleet.told()), 15)
         if case is CASES[0]:
             _annotations_have_data(fleet, "Alerts", "Transitions")
-            assert fleet.receivers() == {
+            assert without(case.lasting, fleet.receivers()) == {
                 "ConnectorDown conn-dub-1": {"ticket"},
                 "GroupRedundancyLost emea": {"page"},
             }
@@ -267,7 +281,7 @@ def test_the_right_alerts_fire_and_nothing_else(fleet: Fleet, case: Case) -> Non
         until(f"all is well after {seen}", lambda: not fleet.alerts("pending", "firing"), RESOLVED)
     nobody: dict[str, bool] = {}
     settles_at("Alertmanager tells", nobody, fleet.told, 15)
-    assert fleet.fired(begun) == case.fires
+    assert fleet.fired(begun) - case.lasting == case.fires
 
 
 def test_drift_pages_nobody_and_is_remembered(fleet: Fleet) -> None:
