@@ -19,7 +19,7 @@ from rules.kinds.tls_handshake import TlsHandshake
 from rules.observation import Observation, Step
 from rules.report import make_report
 from rules.ruleset import Group
-from rules.verdict import Endpoint, Report, Status, Verdict
+from rules.verdict import Report, Status, Verdict
 from tests.rules.script import (
     ALL,
     CUT,
@@ -110,75 +110,6 @@ def test_one_of_two_resolvers_dead_is_a_warning_and_names_are_judged_on_the_othe
     assert (finding.status, finding.cause) == (Status.WARN, "dns.timeout")
     assert RESOLVERS[1] in finding.summary
     assert {v.status for v in rows(report, check="dns") if v.rule} == {Status.PASS, Status.INCONCLUSIVE}
-
-
-PROHIBITED = DnsAnswer("REFUSED", ede="18 Prohibited", ede_codes=(18,))
-
-
-@pytest.mark.parametrize(
-    ("answer", "cause", "words"),
-    [
-        (DnsAnswer("REFUSED"), "dns.refused", "refuses every name"),
-        (PROHIBITED, "dns.refused", "refuses every name"),
-        (DnsAnswer("NXDOMAIN"), "dns.nxdomain", "answers, but knows no public name"),
-        (
-            DnsAnswer("NOERROR"),
-            "dns.nxdomain",
-            "answers, but knows no public name",
-        ),  # a referral, recursion is off
-        (DnsAnswer("SERVFAIL"), "dns.servfail", "answers, but resolves no name"),
-    ],
-)
-@pytest.mark.parametrize("place", [0, 1])
-def test_a_resolver_that_resolves_nothing_is_one_warning_and_no_disagreement_of_each_name(
-    answer: DnsAnswer, cause: str, words: str, place: int
-) -> None:
-    report = judged(healthy().when(DnsQuestion, answer, resolver=RESOLVERS[place]))
-    (finding,) = of_host(report)
-    assert (finding.status, finding.cause, finding.endpoint) == (
-        Status.WARN,
-        cause,
-        Endpoint(RESOLVERS[place], 53),
-    )
-    assert f"Resolver {RESOLVERS[place]} {words} (" in finding.summary
-    assert RESOLVERS[place] in finding.remedy
-    assert "public names" in finding.remedy
-    assert finding.evidence
-    assert {v.status for v in rows(report, check="dns") if v.rule} == {Status.PASS, Status.INCONCLUSIVE}
-    assert (report.answer.value, report.exit_code) == ("yes", 1)
-
-
-def test_a_resolver_that_resolves_one_name_disagrees_about_the_others() -> None:
-    world = healthy().when(DnsQuestion, DnsAnswer("REFUSED"), resolver=RESOLVERS[1])
-    known = DnsAnswer("NOERROR", (Record(SIGN_IN, "A", 60, ZONE[SIGN_IN][0]),))
-    world.when(DnsQuestion, known, resolver=RESOLVERS[1], name=SIGN_IN)
-    report = judged(world)
-    assert of_host(report) == []
-    disagreed = {
-        v.endpoint.host for v in report.verdicts if v.cause == "dns.resolvers-disagree" and v.endpoint
-    }
-    assert SIGN_IN not in disagreed
-    assert len(disagreed) > 2
-
-
-def test_a_resolver_that_says_that_it_blocks_names_is_no_resolver_that_knows_none() -> None:
-    blocked = DnsAnswer("NXDOMAIN", ede="15 Blocked", ede_codes=(15,))
-    report = judged(healthy().when(DnsQuestion, blocked, resolver=RESOLVERS[1]))
-    assert of_host(report) == []
-    assert "dns.resolvers-disagree" in {v.cause for v in report.verdicts}
-
-
-def test_two_resolvers_that_resolve_nothing_are_not_told_apart() -> None:
-    """The operating system resolves by another way: nothing shows that a resolver of this host is the good one."""
-    report = judged(healthy().when(DnsQuestion, DnsAnswer("REFUSED")))
-    assert of_host(report) == []
-    assert "dns.os-differs" in {v.cause for v in report.verdicts}
-
-
-def test_a_dead_resolver_beside_one_that_refuses_every_name_is_judged_as_before() -> None:
-    world = healthy().when(DnsQuestion, NO_ANSWER, resolver=RESOLVERS[0])
-    report = judged(world.when(DnsQuestion, DnsAnswer("REFUSED"), resolver=RESOLVERS[1]))
-    assert [v.cause for v in of_host(report)] == ["dns.timeout"]
 
 
 def test_a_resolver_that_answers_a_name_that_nobody_has() -> None:
