@@ -79,6 +79,9 @@ DNS: dict[tuple[str, str], Advice] = {
     ("dns.no-address", ""): Advice(
         "The name exists without an address record: look for an internal zone of the same name."
     ),
+    (ANY, "knows-no-public-name"): Advice(
+        "Let {resolver} resolve public names (recursion, a forwarder that answers), or take it out of this host's configuration."
+    ),
     (ANY, "zone-unknown"): Advice(
         "Ask the people who run the resolver whether it serves a zone of its own for these names, or filters them."
     ),
@@ -86,6 +89,10 @@ DNS: dict[tuple[str, str], Advice] = {
         "The resolver cannot reach the name's servers, or validation fails: look at its log for this name."
     ),
     ("dns.refused", ""): Advice("The resolver refuses this name: look for a policy or an access list there."),
+    ("dns.refused", "refuses-every-name"): Advice(
+        "Add this host to the access list of {resolver}, or have it resolve public names for this host (recursion); or take it "
+        "out of this host's configuration."
+    ),
     ("dns.refused", "own-word"): Advice(
         "The resolver says that it does not serve this host: add the host's address to the resolver's access list, there or "
         "where that resolver asks.",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from rules.audit import Audit
+from rules.barren import Barren, barren
 from rules.certificate import covers_name, facts
 from rules.clock import (
     CLOCK_BREAKS,
@@ -297,6 +298,11 @@ class Context:
     def proved(self) -> frozenset[tuple[str, str]]:
         """(name, address) where a signed document came over port 80."""
         return proofs(self.audit, self.now)
+
+    @cached_property
+    def barren(self) -> dict[str, Barren]:
+        """By resolver: those that resolve nothing while another does. Names are judged by the others."""
+        return barren(self.audit.names)
 
     @cached_property
     def canaries(self) -> dict[str, frozenset[str]]:

@@ -74,12 +74,12 @@ class View:
 
 
 def views(context: Context, host: str) -> tuple[View, ...]:
-    """The views of all living resolvers, the operating system's last."""
+    """The views of all living resolvers but those that resolve nothing at all, the operating system's last."""
     names = context.audit.names
     found = []
     for resolver in names.resolvers:
         chains = [c for c in names.chains(host) if c.resolver == resolver]
-        if chains and not names.health[resolver].dead:
+        if chains and not names.health[resolver].dead and resolver not in context.barren:
             found.append(_view(context, resolver, chains))
     seen = names.os_answer(host)
     if seen is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rules.barren import MIN_ZONES
 from rules.clock import CLOCK_BREAKS, CLOCK_NOTICE
 from rules.context import Context
 from rules.dns_views import views
@@ -17,9 +18,6 @@ from rules.remedies import remedy
 from rules.ruleset import Group
 from rules.verdict import Check, Endpoint, Status, Verdict
 from rules.zones import zone
-
-#: Unrelated zones that must all be unknown before a resolver is said to know no public name.
-MIN_ZONES = 3
 
 
 def judge_host(context: Context) -> Iterator[Verdict]:
@@ -98,6 +96,18 @@ def _resolvers(context: Context) -> Iterator[Verdict]:
                 Endpoint(resolver, 53),
                 resolver=resolver,
                 lookups=_lookups(context, _place(context, resolver)),
+            )
+        elif resolver in context.barren:
+            found = context.barren[resolver]
+            yield _finding(
+                "dns",
+                Status.WARN,
+                found.cause,
+                f"Resolver {resolver} {found.how} ({found.names} were tried); names were judged by the others",
+                found.circumstance,
+                Endpoint(resolver, 53),
+                context.evidence(*found.seen),
+                resolver=resolver,
             )
         if resolver in context.canaries:
             shown = ", ".join(sorted(context.canaries[resolver])[:3])

@@ -172,7 +172,9 @@ def _chain(audit: Audit, host: str) -> Chain | None:
 def _agree(audit: Audit, host: str, rows: list[Verdict]) -> bool | None:
     if any(row.cause in ("dns.resolvers-disagree", "dns.os-differs") for row in rows):
         return False
-    asked = sum(1 for resolver in audit.names.resolvers if not audit.names.health[resolver].dead)
+    # where one resolves the name and nothing is said of the others, these resolve nothing at all and do not count
+    resolved = {c.resolver for c in audit.names.chains(host) if c.addresses}
+    asked = len(resolved) or sum(1 for r in audit.names.resolvers if not audit.names.health[r].dead)
     system = audit.names.os_answer(host)
     answered = asked + (system is not None and system.failure is None)
     return True if answered > 1 else None

@@ -365,7 +365,9 @@ def _out_of_scope(scope: CrlScope | None, serials: tuple[str, ...], held: Held) 
     if scope is None:
         return ""
     if not held.certificates:
-        known = frozenset({uri(held.url)}) if held.url else frozenset()
+        # the address that was asked counts for the list where the list names it, and never against it: other
+        # certificates may name another host for the same list
+        known = frozenset({uri(held.url)} if held.url else ()) & frozenset(scope.points)
         # serials without their certificates are those of servers; without any, a list of either kind will do
         return misses(scope, False if serials else None, known)
     found = (misses(scope, bool(facts(c).is_ca), points_of(c)) for c in held.certificates)

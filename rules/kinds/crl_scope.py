@@ -7,16 +7,18 @@ certificates only. Windows refuses a list with a critical extension that it does
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
+from itertools import islice
 from typing import TypeAlias
 from urllib.parse import unquote, urlsplit
 
 from cryptography import x509
 from cryptography.x509.oid import CRLEntryExtensionOID, ExtensionOID
 
-from rules.cert_fields import MAX_TEXT, MAX_URLS, attempt
+from rules.cert_fields import MAX_NAMES, MAX_TEXT, attempt
 from rules.certificate import facts, fold
 from rules.der import tlv
 from rules.display import display
@@ -48,6 +50,8 @@ _ODD = (b"\x01\x01\xff\x04", b"\x06\x03\x55\x1d\x1d")
 #: An entry that takes a certificate off the list again, removeFromCRL (section 5.3.1): its reason, plain and critical.
 _REMOVES = (bytes.fromhex("0603551d1504030a0108"), bytes.fromhex("0603551d150101ff04030a0108"))
 MAX_UNKNOWN = 8  #: unknown critical extensions that are named
+#: Names of its distribution point that are read of a list. Where there are more, one that is not found may be among the rest.
+MAX_POINTS = 256
 
 _Folded: TypeAlias = tuple[frozenset[tuple[str, str]], ...]
 
@@ -108,7 +112,7 @@ def _read_scope(crl: x509.CertificateRevocationList) -> CrlScope:
 
 
 def _limited(bare: CrlScope, point: x509.IssuingDistributionPoint) -> CrlScope:
-    names = [] if point.full_name is None else [_general(n) for n in point.full_name]
+    names = [_general(n) for n in islice(point.full_name or (), MAX_POINTS)]
     if point.relative_name is not None:
         names.append(_relative(point.relative_name))
     return CrlScope(
@@ -122,7 +126,7 @@ def _limited(bare: CrlScope, point: x509.IssuingDistributionPoint) -> CrlScope:
             else ""
         ),
         named=bool(names),
-        points=tuple(dict.fromkeys(names))[:MAX_URLS],
+        points=tuple(names[:MAX_POINTS]),  # with repeats: their number tells whether all were read
         some_reasons=point.only_some_reasons is not None,
         indirect=point.indirect_crl,
         delta=bare.delta,
@@ -132,14 +136,33 @@ def _limited(bare: CrlScope, point: x509.IssuingDistributionPoint) -> CrlScope:
     )
 
 
+#: The port that a scheme has by itself.
+_PORTS = {"http": "80", "https": "443", "ldap": "389", "ldaps": "636"}
+_HOST_AND_PORT = re.compile(r"(.*?)(?::([0-9]*))?", re.DOTALL)
+
+
 @lru_cache(maxsize=1024)
 def uri(url: str) -> str:
-    """A URL in the form in which names of distribution points are compared: percent-encoding apart, as written."""
+    """A URL in the form in which names of distribution points are compared: percent-encoding apart, as written.
+
+    A port that the scheme has by itself and an empty path change nothing (RFC 3986 section 6.2.3), nor does the root dot
+    of a name (RFC 3986 section 3.2.2).
+    """
     parts, _ = attempt(lambda: urlsplit(url))
     if parts is None:
         return f"uri:{url}"[:MAX_TEXT]
+    scheme = parts.scheme.lower()
     rest = unquote(url[len(parts.scheme) + 3 + len(parts.netloc) :]) if parts.netloc else unquote(parts.path)
-    return f"uri:{parts.scheme.lower()}://{parts.netloc.lower()}{rest}"[:MAX_TEXT]
+    if parts.netloc and scheme in ("http", "https") and not rest.startswith("/"):
+        rest = f"/{rest}"
+    return f"uri:{scheme}://{_authority(parts.netloc.lower(), scheme)}{rest}"[:MAX_TEXT]
+
+
+def _authority(netloc: str, scheme: str) -> str:
+    user, at, rest = netloc.rpartition("@")
+    found = _HOST_AND_PORT.fullmatch(rest)
+    host, port = found.groups() if found is not None else (rest, None)
+    return f"{user}{at}{host.removesuffix('.')}{f':{port}' if port and port != _PORTS.get(scheme) else ''}"
 
 
 def _general(name: x509.GeneralName) -> str:
@@ -162,7 +185,7 @@ def _text(name: _Folded) -> str:
 def points_of(certificate: bytes) -> frozenset[str]:
     """The names of the distribution points in a certificate (DER), in the form of `CrlScope.points`. Never raises."""
     points = _points(certificate)
-    names = [_general(n) for point in points for n in point.full_name or ()]
+    names = [_general(n) for n in islice((n for point in points for n in point.full_name or ()), MAX_NAMES)]
     names += [_relative(point.relative_name) for point in points if point.relative_name is not None]
     return frozenset((*names, *map(uri, facts(certificate).crl_urls)))
 
@@ -179,7 +202,7 @@ def _points(certificate: bytes) -> tuple[x509.DistributionPoint, ...]:
     def read() -> tuple[x509.DistributionPoint, ...]:
         extensions = x509.load_der_x509_certificate(certificate).extensions
         value = extensions.get_extension_for_class(x509.CRLDistributionPoints).value
-        return tuple(point for point, _ in zip(value, range(MAX_URLS), strict=False))
+        return tuple(point for point, _ in zip(value, range(MAX_NAMES), strict=False))
 
     return attempt(read)[0] or ()
 
@@ -260,13 +283,12 @@ def misses(scope: CrlScope, ca: bool | None, points: frozenset[str]) -> str:
         return "critical"
     if scope.only == "attribute" or (ca is not None and scope.only == ("user" if ca else "ca")):
         return f"only-{scope.only}"
-    if scope.named and points and points.isdisjoint(scope.points):
+    apart = scope.named and points.isdisjoint(scope.points)
+    if apart and points and len(scope.points) < MAX_POINTS:
         return "partition"
     if scope.some_reasons:
         return "some-reasons"
-    if scope.named and not points:
-        return "partition-unknown"
-    return ""
+    return "partition-unknown" if apart else ""
 
 
 _TEXTS = {

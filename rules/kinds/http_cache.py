@@ -6,24 +6,31 @@ the network here. What counts is when the document left its origin: `Age` and `D
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from rules.display import display
 from rules.kinds.http_fetch import HttpExchange, header
-from rules.moments import http_date
+from rules.moments import http_date, seconds_of
 
 #: Seconds by which the clocks of the origin, of a cache and of this host may differ.
 SLACK = 300.0
-#: The largest age that is read, in seconds: a hundred years.
-MAX_AGE = 3_155_760_000
+#: Characters of a line that are read for names and hits.
+MAX_LINE = 2000
 
-#: What delivery networks that publishers rent write into these headers. A label on a name, never a reason.
-_PUBLISHERS = (
-    "akamai", "ghost", "cloudfront", "fastly", "varnish", "ecacc", "ecs (", "azure", "cloudflare", "google", "edgecast",
-    "edgio", "limelight", "cdn", "cf-cache-status",
-)  # fmt: skip
+#: How caches of delivery networks that publishers rent call themselves, as a whole: the first word of the name that a cache
+#: gives itself, the zone of that word, or the product in the brackets after it. A name of this network's own that only holds
+#: such a word (cdnproxy.corp, squid1.westeurope.cloudapp.azure.com) is none. A label on a name, never a reason.
+_SELF = re.compile(
+    r"cloudfront|varnish|google|cloudflare|fastly|akamai|akamaighost|akamai ghost|ecacc|ecs|ecd|edgecast|edgio|limelight"
+    r"|cache-[a-z]{3,4}(-[a-z]{2,8})?\d{3,}-[a-z]{3}"  # Fastly: "cache-ams1234-AMS"
+    r"|([a-z0-9_-]+\.)+(akamaitechnologies\.com|akamai\.net|akamaiedge\.net|cloudfront\.net|fastly\.net|edgecastcdn\.net"
+    r"|azureedge\.net|azurefd\.net|llnw\.net|llnwd\.net)",
+    re.IGNORECASE,
+)
+_PRODUCT = re.compile(r"\((akamaighost|cloudfront)\b", re.IGNORECASE)
+_CLOUDFLARE = "Cloudflare"  #: whose header cf-cache-status is
 
 #: "": the headers prove neither a cache nor a late publisher.
 LateBy: TypeAlias = Literal["cached", "cached-unnamed", "cached-by-publisher", "late", ""]
@@ -31,12 +38,25 @@ LateBy: TypeAlias = Literal["cached", "cached-unnamed", "cached-by-publisher", "
 
 @dataclass(frozen=True, slots=True)
 class CacheSeen:
-    """A cache that answered. `name`: as it calls itself, "" where it does not; `line`: the header that proves it; `ages`:
-    how many seconds ago the origin gave the document, once by each header that tells it. Texts are harmless."""
+    """A cache that answered. `name`: as it calls itself, "" where it does not; `line`: the
+    header that proves it; `ages`: how many seconds ago the origin gave the document, once by each header that tells it;
+    `publisher`: by its own name it is one of a publisher's delivery network; `told`: whether it can be told which one of
+    several it is. Texts are harmless."""
 
     name: str
     line: str
     ages: tuple[float, ...] = ()
+    publisher: bool = False
+    told: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Hit:
+    """One cache's word that it had the document. `name` as it tells it there, "" where it does not."""
+
+    header: str
+    member: str
+    name: str
 
 
 def cache_seen(exchange: HttpExchange, made: float, now: float) -> CacheSeen | None:
@@ -48,13 +68,18 @@ def cache_seen(exchange: HttpExchange, made: float, now: float) -> CacheSeen | N
     """
     age, back = _age(exchange), _back(exchange, now)
     believed = age if age is not None and _possible(age, made, now) else None
-    hit = next(_hits(exchange), None)
-    if not believed and hit is None:
+    hits = _hits(exchange)
+    if not believed and not hits:
         return None
-    line = f"{hit[0]}: {hit[1]}" if hit is not None else f"age: {believed}"
+    hit, told = _nearest(hits, _vias(exchange))
+    line = f"{hit.header}: {hit.member}" if hit is not None else f"age: {believed}"
     dated = back if back is not None and back > SLACK and _possible(back, made, now) else None
     ages = tuple(float(a) for a in (believed, dated) if a is not None)
-    return CacheSeen(_name(exchange, hit), display(line, 120), ages)
+    if hit is None:
+        name, told = _by_age(exchange)
+    else:
+        name = _whole(hit, exchange)
+    return CacheSeen(display(name, 100), display(line, 120), ages, _is_publisher(name), told)
 
 
 def late_by(exchange: HttpExchange, made: float, ran_out: float, now: float) -> tuple[LateBy, str]:
@@ -75,9 +100,10 @@ def late_by(exchange: HttpExchange, made: float, ran_out: float, now: float) -> 
     if before and not any(before):
         return "late", f"{called} got it {_span(max(seen.ages))} ago, when it had run out already"
     kept = f" has kept it for {_span(max(seen.ages))}" if seen.ages else " gave it"
-    marks = f"{seen.name} {seen.line} {header(exchange, 'x-cache')} {header(exchange, 'server')}".lower()
+    if not seen.told:
+        return "", f"which of the caches on the way kept it cannot be told ({seen.line})"
     by: LateBy = "cached" if seen.name else "cached-unnamed"
-    if any(mark in marks for mark in _PUBLISHERS):
+    if seen.publisher:
         by = "cached-by-publisher"
     return by, f"{called}{kept} ({seen.line})"
 
@@ -111,54 +137,121 @@ def _back(exchange: HttpExchange, now: float) -> float | None:
     return None if date is None else now - date
 
 
-def _hits(exchange: HttpExchange) -> Iterator[tuple[str, str]]:
-    """The headers that tell of a hit, the nearest cache's last line first: each cache adds its own at the end."""
-    for name, value in reversed(exchange.headers):
-        words = value.lower()
-        if name == "cache-status":  # RFC 9211 section 2.1: "ExampleCache; hit"
-            hit = any(_member_hit(member) for member in words.split(","))
-        elif name in _HIT_OR_MISS:
-            hit = "hit" in words.replace("_", " ").replace(",", " ").split()
-        else:
-            hit = name == "warning" and words.lstrip()[:3] in ("110", "111")
-        if hit:
-            yield name, value
-
-
 #: X-Cache-Lookup is none of them: Squid calls it a hit as well where it had the document and got it anew.
 _HIT_OR_MISS = ("x-cache", "cf-cache-status", "x-proxy-cache")
+#: The members of a list: commas in a quoted text or in brackets part nothing.
+_MEMBER = re.compile(r"""(?:[^,"(]|"(?:[^"\\]|\\.)*"|\([^()]*\)|["(])+""")
+
+
+def _members(value: str) -> list[str]:
+    """Each cache's own word in a line: lines of one name may be folded into one (RFC 9110 section 5.3)."""
+    return [member for found in _MEMBER.findall(value[:MAX_LINE]) if (member := found.strip())]
+
+
+def _hits(exchange: HttpExchange) -> tuple[_Hit, ...]:
+    """Who says that it had the document, in the order of the lines: each cache adds its own word at the end."""
+    found: list[_Hit] = []
+    for name, value in exchange.headers:
+        if name == "warning":
+            agents = (member.split() for member in _members(value))
+            found += [
+                _Hit(name, value, agent[1]) for agent in agents if len(agent) > 1 and agent[0] in _STALE
+            ]
+        elif name == "cache-status":  # RFC 9211 section 2.1: "ExampleCache; hit"
+            words = [member for member in _members(value) if _member_hit(member)]
+            found += [_Hit(name, m, m.partition(";")[0].strip(' "')) for m in words]
+        elif name == "cf-cache-status" and _says_hit(value):
+            found.append(_Hit(name, value, _CLOUDFLARE))
+        elif name in _HIT_OR_MISS:
+            served = _members(
+                header(exchange, "x-served-by")
+            )  # Fastly: the names of the same caches in the same order
+            members = _members(value)
+            for place, member in enumerate(members):
+                own = _spoken(member) or (served[place] if len(served) == len(members) else "")
+                if _says_hit(member):
+                    found.append(_Hit(name, member, own))
+    return tuple(found)
+
+
+_STALE = ("110", "111")
 
 
 def _member_hit(member: str) -> bool:
-    return "hit" in [part.strip() for part in member.lower().split(";")[1:]]
+    parts = [part.strip() for part in re.sub(r'"[^"]*"', "", member).lower().split(";")[1:]]
+    return "hit" in parts or "hit=?1" in parts
 
 
-def _name(exchange: HttpExchange, hit: tuple[str, str] | None) -> str:
-    """The name that the cache gives itself: in its hit, else that of the nearest proxy, unless that tells of a miss."""
-    vias = [
-        entry.strip().partition(" ")[2]
-        for n, value in exchange.headers
-        if n == "via"
-        for entry in value.split(",")
-    ]
-    own = ""
-    if hit is not None and hit[0] == "cache-status":
-        members = [member for member in hit[1].split(",") if _member_hit(member)]
-        own = members[-1].partition(";")[0].strip(' "')
-    elif hit is not None and hit[0] != "warning":
-        own = hit[1].partition(" from ")[2].split(",")[0].strip()
-    if own:
-        return display(next((via for via in reversed(vias) if via.startswith(own)), own), 100)
-    told = any(name in ("cache-status", *_HIT_OR_MISS) for name, _ in exchange.headers)
-    if hit is None and told:
-        return ""  # each cache that tells of itself did not have it: another one did
-    return display(vias[-1], 100) if vias else ""
+def _says_hit(member: str) -> bool:
+    return "hit" in member.lower().partition(" from ")[0].replace("_", " ").split()
+
+
+def _spoken(member: str) -> str:
+    return member.partition(" from ")[2].strip()
+
+
+def _nearest(hits: tuple[_Hit, ...], vias: list[str]) -> tuple[_Hit | None, bool]:
+    """The nearest of the caches that had it, and whether it can be told that it is the nearest.
+
+    Lines of one name are in order; those of different names are not (RFC 9110 section 5.3), and then only `Via` tells. It
+    matters where a publisher's cache and another one had it.
+    """
+    if not hits:
+        return None, False
+    named = [hit for hit in hits if hit.header != "warning"] or list(hits)
+    last = named[-1]
+    if len({_is_publisher(hit.name) for hit in named}) == 1:
+        return last, True
+    at_end = next((hit for hit in reversed(named) if vias and _same(hit.name, vias[-1])), None)
+    if at_end is not None:
+        return at_end, [hit for hit in named if hit.header == at_end.header][-1] is at_end
+    return last, len({hit.header for hit in named}) == 1
+
+
+def _vias(exchange: HttpExchange) -> list[str]:
+    """How the proxies on the way call themselves, the nearest last (RFC 9110 section 7.6.3)."""
+    lines = (value for name, value in exchange.headers if name == "via")
+    return [member.partition(" ")[2].strip() for line in lines for member in _members(line)]
+
+
+def _same(own: str, via: str) -> bool:
+    """Whether a cache's word and an entry of `Via` bear one name; the entry may add a comment."""
+    first = own.partition(" ")[0].lower()
+    return bool(first) and (first == via.partition(" ")[0].lower() or f"({first})" in via.lower())
+
+
+def _whole(hit: _Hit, exchange: HttpExchange) -> str:
+    """The name that the cache that had it gives itself, with what it adds in `Via`.
+
+    A hit without a name stays without one: the proxies in `Via` need not be the cache that wrote it.
+    """
+    if not hit.name:
+        return ""
+    via = next((via for via in reversed(_vias(exchange)) if _same(hit.name, via)), "")
+    if hit.header == "warning":  # a name or only a product, as Squid gives it: "110 squid/5.7"
+        return via
+    return via if via.lower().startswith(hit.name.lower()) else hit.name
+
+
+def _by_age(exchange: HttpExchange) -> tuple[str, bool]:
+    """The name of the nearest proxy where only an Age proves a cache, and whether it can be told that it is the one."""
+    if any(name in ("cache-status", *_HIT_OR_MISS) for name, _ in exchange.headers):
+        return "", True  # each cache that tells of itself did not have it: another one did
+    vias = _vias(exchange)
+    if not vias:
+        return "", True
+    others = (*vias[:-1], header(exchange, "server"))  # a delivery network may write no Via
+    return vias[-1], _is_publisher(vias[-1]) or not any(map(_is_publisher, others))
+
+
+def _is_publisher(name: str) -> bool:
+    own = name.partition("(")[0].partition("/")[0].strip()
+    return bool(_SELF.fullmatch(own) or _PRODUCT.search(name))
 
 
 def _age(exchange: HttpExchange) -> int | None:
     """The Age in seconds. Of several the first one counts, and garbage for nothing (RFC 9111 section 5.1)."""
-    text = header(exchange, "age").partition(",")[0].strip()
-    return min(int(text), MAX_AGE) if text.isascii() and text.isdigit() and len(text) <= 20 else None
+    return seconds_of(header(exchange, "age"))
 
 
 def _span(seconds: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,6 +10,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -16,10 +19,12 @@ from probe.asking import BURST
 from probe.probing import LIMIT, LONGEST, _as_wanted, _limit, probe
 from rules.failure import Code, Failure, Stage
 from rules.kinds.http_fetch import HttpExchange, HttpFetch
+from rules.kinds.revocation import Held, judge_crl
 from rules.kinds.tls_handshake import TlsHandshake
 from rules.observation import Observation
+from rules.verdict import Status
 from tests import pki
-from tests.lab.revocation_forms import forged_list
+from tests.lab.revocation_forms import EXTENSIONS, forged_list, point
 from tests.probe.internet import BOOT, CRL_PATH, LISTS, RELAY, RESOLVERS, SIGN_IN, ZONE, Internet, Name
 from tests.probe.looped import STILL as RARELY
 from tests.probe.looped import house, looping
@@ -285,3 +290,43 @@ def test_a_list_is_a_success_where_a_ca_that_was_met_has_signed_it() -> None:
     assert not good(real, other)
     assert not good(forged_list(), other, pki.der(ca.certificate))
     assert good(real), "nothing was met yet that it could be held against"
+
+
+def test_a_notice_never_fails_a_probe() -> None:
+    """What is said of a list that is good: its header lines, its form, the address that it names."""
+    step = HttpFetch("20.50.10.1", 80, LISTS, CRL_PATH, "crl")
+    ca = pki.authority("A CA")
+    known = (pki.der(ca.certificate),)
+    reasons: dict[str, None] = {}
+
+    def judged(body: bytes, *headers: tuple[str, str], repaired: tuple[str, ...] = ()) -> tuple[bool, bool]:
+        exchange = HttpExchange(0.01, 0.02, 200, "", headers, body, len(body), repaired=repaired)
+        held = Held(url=f"http://{LISTS}{CRL_PATH}", bound=False)
+        found = judge_crl(exchange, None, known, (), time.time(), LISTS, held)
+        reasons[f"{found.cause}:{found.circumstance}"] = None
+        seen = Observation(step, 0.0, 0.1, None, exchange)
+        return _as_wanted(step, seen, exchange, known), found.status in (Status.FAIL, Status.WARN)
+
+    now, day = pki.today(), datetime.timedelta(days=1)
+
+    def made(*extensions: x509.ExtensionType, reason: x509.ReasonFlags | None = None, days: int = 1) -> bytes:
+        found = x509.CertificateRevocationListBuilder().issuer_name(ca.certificate.subject)
+        found = found.last_update(now - 2 * day).next_update(now + days * day)
+        for extension in extensions:
+            found = found.add_extension(extension, True)
+        if reason is not None:
+            entry = x509.RevokedCertificateBuilder().serial_number(7).revocation_date(now)
+            found = found.add_revoked_certificate(entry.add_extension(x509.CRLReason(reason), False).build())
+        return found.sign(ca.key, hashes.SHA256()).public_bytes(Encoding.DER)
+
+    good = made()
+    assert judged(good) == (True, False)
+    assert judged(good, repaired=("a line without a colon",)) == (True, False)
+    assert judged(good, ("content-encoding", "gzip")) == (True, False)
+    assert judged(made(reason=x509.ReasonFlags.remove_from_crl)) == (True, False)
+    assert judged(made(point("http://sister.example/x.crl"))) == (True, False)
+    assert judged(made(point(only_contains_ca_certs=True))) == (True, False)
+    assert set(reasons) == {"ok:", "http.odd-header:", "crl.form:removes", "crl.unverified:partition-unknown"}
+    for bad in (made(days=-1), made(EXTENSIONS["delta"](""))):
+        assert judged(bad) == (False, True)
+        assert judged(bad, repaired=("a line without a colon",)) == (False, True)

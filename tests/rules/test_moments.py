@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.maintenance import Window
-from rules.moments import EPOCH, FIRST, LAST, bounded, http_date, local, utc
+from rules.moments import EPOCH, FIRST, LAST, MAX_AGE, bounded, http_date, local, seconds_of, utc
 from rules.wire import from_rfc3339, to_rfc3339
 
 NOW = 1_796_000_000.0  # 2026-11-30
@@ -178,3 +178,14 @@ def test_what_a_c_library_may_refuse(seconds: float, told: str) -> None:
 
 def test_local_time_is_that_of_its_zone() -> None:
     assert local(NOW, zoneinfo.ZoneInfo("Europe/Vienna")).isoformat() == "2026-11-30T01:53:20+01:00"
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("0", 0), (" 60 ", 60), ("60, 7", 60), ("9" * 20, MAX_AGE), ("9" * 21, None), ("", None), ("-1", None), ("1.5", None),
+        ("x", None), ("\u0663", None), ("\u00b2", None), (",60", None),
+    ],
+)  # fmt: skip
+def test_the_seconds_of_an_age(text: str, seconds: int | None) -> None:
+    assert seconds_of(text) == seconds

@@ -35,6 +35,8 @@ SCENES: dict[Row, tuple[str, str]] = {
     ("audit.no-tenant", ""): ("no-tenant", "healthy"),
     ("audit.not-on-list", ""): ("healthy", "no-network"),
     ("dns.nxdomain", ""): ("split-horizon-empty", "zone-refused"),
+    (ANY, "knows-no-public-name"): ("second-resolver-knows-no-public-name", "resolver-knows-no-public-name"),
+    ("dns.refused", "refuses-every-name"): ("second-resolver-refuses-everything", "zone-refused"),
     (ANY, "zone-unknown"): ("split-horizon-empty", "zone-servfail"),
     ("dns.no-address", ""): ("name-without-address", "split-horizon-empty"),
     ("dns.servfail", ""): ("zone-servfail", "zone-refused"),

@@ -73,6 +73,15 @@ def _resolvers_disagree(plan: Plan) -> None:
     plan.resolv_conf = [plan.resolvers[0].address]
 
 
+def _second_refuses(plan: Plan) -> None:
+    refuses = {"rules": [{"do": "rcode", "rcode": "REFUSED"}]}
+    plan.resolvers = [Resolver(), Resolver(SECOND_RESOLVER, behaviour=refuses)]
+
+
+def _second_knows_nothing(plan: Plan) -> None:
+    plan.resolvers = [Resolver(), Resolver(SECOND_RESOLVER, lines=['local-zone: "." static'])]
+
+
 def _portal(plan: Plan) -> None:
     plan.world.hosts["portal.hotel.example"] = Host(
         "portal.hotel.example", v4=[PORTAL], ports=[80, 443], issuer=pki.X1_ISSUING, port80="redirect"
@@ -181,6 +190,24 @@ SCENARIOS = (
         1,
         _one_of_two_dead,
         (Want("dns.timeout", (SECOND_RESOLVER,), "warn", only=True),),
+    ),
+    Scenario(
+        "second-resolver-refuses-everything",
+        "the second resolver answers and refuses every name",
+        "yes",
+        1,
+        _second_refuses,
+        (Want("dns.refused", (SECOND_RESOLVER,), "warn", only=True),),
+        never=("dns.resolvers-disagree", *NOTHING_ELSE),
+    ),
+    Scenario(
+        "second-resolver-knows-no-public-name",
+        "the second resolver answers and knows no public name",
+        "yes",
+        1,
+        _second_knows_nothing,
+        (Want("dns.nxdomain", (SECOND_RESOLVER,), "warn", only=True),),
+        never=("dns.resolvers-disagree", *NOTHING_ELSE),
     ),
     _no(
         "zone-refused",

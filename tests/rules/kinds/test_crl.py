@@ -107,7 +107,35 @@ def test_a_partition_is_not_judged_where_nobody_knows_what_the_certificates_name
     found = judge(body, Held())
     assert (found.cause, found.status, found.valid) == ("crl.unverified", Status.INCONCLUSIVE, None)
     assert judge(body, Held(url=URL, bound=False)).cause == "ok", "at the very address that it names"
-    assert judge(body, Held(url=SECOND_URL, bound=False)).circumstance == "partition"
+    elsewhere = judge(body, Held(url=SECOND_URL, bound=False))
+    assert (elsewhere.cause, elsewhere.status) == ("crl.unverified", Status.INCONCLUSIVE), (
+        "no certificate says no"
+    )
+    assert elsewhere.circumstance == "partition-unknown"
+    assert judge(body, Held((LEAF,), SECOND_URL)).cause == "ok", "the certificate names it"
+
+
+@pytest.mark.parametrize("form", ["{0}:80/{1}", "{0}:/{1}", "{0}./{1}", "{0}.:80/{1}"])
+def test_the_plain_form_of_an_address_is_the_same_point(form: str) -> None:
+    scheme, rest = URL.split("://")
+    host, _, path = rest.partition("/")
+    body = made((point(f"{scheme}://{form.format(host, path)}"), True))
+    assert judge(body, Held((LEAF,), URL)).cause == "ok"
+    assert judge(body, Held(url=URL, bound=False)).cause == "ok"
+    other = made((point(f"{scheme}://{host}:8080/{path}"), True))
+    assert judge(other, Held((LEAF,), URL)).circumstance == "partition"
+
+
+def test_of_many_points_ours_is_found_wherever_it_stands() -> None:
+    def judged_with(*urls: str) -> CrlJudgement:
+        names = [x509.UniformResourceIdentifier(url) for url in urls]
+        return judge(made((point(full_name=names), True)), Held((LEAF,), URL))
+
+    many = [f"http://a{n}.example/x.crl" for n in range(40)]
+    assert judged_with(*many, URL).cause == "ok"
+    assert judged_with(*many).circumstance == "partition"
+    for beyond in (many * 10, [f"{url}?{n}" for n in range(10) for url in many]):
+        assert judged_with(*beyond, URL).circumstance == "partition-unknown", "nobody reads them all"
 
 
 def test_what_a_list_with_a_good_signature_lists_is_revoked_whatever_else_it_leaves_out() -> None:

@@ -63,12 +63,29 @@ def test_an_address_is_compared_without_its_case_and_its_escapes() -> None:
     assert uri("HTTP://CRL.Example/a%20b.crl") == uri("http://crl.example/a b.crl")
     assert uri("http://crl.example/A.crl") != uri("http://crl.example/a.crl")
     assert uri("http://crl.example/a.crl") != uri("http://crl.example:8080/a.crl")
+    assert (
+        uri("http://crl.example.:80/a.crl")
+        == uri("http://crl.example/a.crl")
+        == uri("http://crl.example:/a.crl")
+    )
+    assert uri("http://crl.example") == uri("http://crl.example/")
+    assert (
+        uri("https://crl.example:443/a.crl")
+        == uri("https://crl.example/a.crl")
+        != uri("https://crl.example:80/a.crl")
+    )
+    assert uri("http://[2001:db8::80]/a") != uri("http://[2001:db8::]/a") == uri("http://[2001:db8::]:80/a")
     assert all(uri(odd).startswith("uri:") for odd in ("http://[::1", "ldap:///CN=x", "x" * 9000))
 
 
 def test_the_points_of_a_certificate() -> None:
     assert points_of(chain(OCSP02)[0]) == {uri(url) for url in AUTHORITIES[OCSP02].sources.crls}
     assert points_of(b"junk") == frozenset()
+    urls = [f"http://a{n}.example/x.crl" for n in range(41)]
+    several = [
+        x509.DistributionPoint([x509.UniformResourceIdentifier(url)], None, None, None) for url in urls
+    ]
+    assert points_of(make("a", "b", extensions=[x509.CRLDistributionPoints(several)])) == set(map(uri, urls))
     directory = x509.DirectoryName(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "CRL1")]))
     relative = x509.RelativeDistinguishedName([x509.NameAttribute(NameOID.COMMON_NAME, "CRL1")])
     points = [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,7 +38,13 @@ def lines(*pairs: tuple[str, str]) -> HttpExchange:
         ({"x_cache": "TCP_HIT from a23.deploy.example (AkamaiGHost/11)"}, "a23.deploy.example (AkamaiGHost/11)"),
         ({"cache_status": "OriginCache; hit; ttl=1100, \"Proxy\"; hit"}, "Proxy"),
         ({"cache_status": "OriginCache; hit; ttl=1100, \"Proxy\"; fwd=miss"}, "OriginCache"),
-        ({"cf_cache_status": "HIT", "via": "1.1 near"}, "near"),
+        ({"cf_cache_status": "HIT", "via": "1.1 near"}, "Cloudflare"),
+        ({"x_cache": "HIT", "via": "1.1 near"}, ""),  # who wrote the bare word is not told
+        ({"x_cache": "MISS, HIT", "x_served_by": "cache-iad1001-IAD, cache-ams1234-AMS"}, "cache-ams1234-AMS"),
+        ({"cache_status": '"proxy, corp"; hit'}, "proxy, corp"),
+        ({"warning": '110 squid/5.7 "Response is stale"', "via": "1.1 gw (squid/5.7)"}, "gw (squid/5.7)"),
+        ({"warning": '199 x "m", 110 gw "stale"', "via": "1.1 gw, 1.1 other"}, "gw"),
+        ({"x_cache": "HIT from gw", "via": "1.1 gw2"}, "gw"),
         ({"warning": '110 gw "Response is Stale"'}, ""),
         ({"age": "60", "via": "1.1 far, 1.0 near (squid)"}, "near (squid)"),
         ({"x_cache": "HIT from far", "via": "1.1 far (squid/5.7), 1.1 near"}, "far (squid/5.7)"),
@@ -132,16 +140,115 @@ def test_an_age_and_a_date_that_contradict_each_other_accuse_nobody() -> None:
 def test_a_publisher_s_delivery_network_is_a_cache_too() -> None:
     for more in (
         {"x_cache": "TCP_HIT from a23-55-1-41.deploy.akamaitechnologies.com"},
-        {"server": "ECAcc (frb/6711)"},
+        {"x_cache": "TCP_HIT from a23-55-1-41.deploy.example (AkamaiGHost/11.1) (-)"},
+        {"x_cache": "Hit from cloudfront", "via": "1.1 abc.cloudfront.net (CloudFront)"},
+        {"x_cache": "HIT", "x_served_by": "cache-ams1234-AMS", "via": "1.1 varnish"},
+        {"x_cache": "HIT from ECAcc (frb/6711)"},
+        {"x_cache": "HIT from Akamai Ghost"},
         {"cf_cache_status": "HIT"},
+        {"cf_cache_status": "HIT", "x_cache": "MISS from gw.corp.example", "via": "1.1 gw.corp.example"},
+        {"via": "1.1 google"},
+        {"via": "1.1 varnish", "server": "ECAcc (frb/6711)"},
         {"via": "1.1 abc.cloudfront.net (CloudFront)"},
     ):
         assert late_by(answer(age="691200", **more), MADE, NOW - 2 * DAY, NOW)[0] == "cached-by-publisher"
     assert late_by(answer(age="60", server="ECAcc"), MADE, NOW - 2 * DAY, NOW)[0] == "late"
 
 
+CORP = ("via", "1.1 gw.corp.example (squid/5.7)")
+OLD = ("age", "691200")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        (("server", "ECAcc (frc/4CBB)"), ("x-cache", "HIT"), ("x-cache", "HIT from gw.corp.example"), CORP),
+        (("server", "AkamaiGHost"), ("x-cache", "HIT from gw.corp.example"), CORP),
+        (("x-cache", "TCP_HIT from a23.deploy.akamaitechnologies.com"), ("x-cache", "HIT from gw.corp.example"), CORP),
+        (("x-cache", "MISS from a1.deploy.akamaitechnologies.com (AkamaiGHost/11), HIT from gw.corp.example"), CORP),
+        (("x-cache", "TCP_HIT from a1.deploy.akamaitechnologies.com, HIT from gw.corp.example"),),
+        (("cf-cache-status", "HIT"), ("x-cache", "HIT from gw.corp.example"), CORP),
+        (("x-cache", "HIT from squid1.westeurope.cloudapp.azure.com"),),
+        (("via", "1.1 cdnproxy.corp (ApacheTrafficServer/9.1 [uHc ])"),),
+        (("server", "Windows-Azure-Blob/1.0 Microsoft-HTTPAPI/2.0"), ("via", "1.1 bluecoat.corp")),
+        (("x-cache", "HIT from google-proxy.corp"),),
+        (("x-cache", "HIT from akamai.corp.example"),),
+        (("x-cache", "HIT from varnish.corp (Varnish/7)"),),
+        (("x-cache", "HIT from cache-ams1"),),
+    ],
+)  # fmt: skip
+def test_a_cache_of_this_network_is_not_taken_for_the_publisher_s(
+    headers: tuple[tuple[str, str], ...],
+) -> None:
+    """Only the line and the name of the cache that had it count, and of a name the whole of it."""
+    assert late_by(lines(OLD, *headers), MADE, NOW - 2 * DAY, NOW)[0] == "cached"
+
+
+def test_who_speaks_of_a_miss_had_no_hit() -> None:
+    for hit, name in (
+        (("x-cache", "HIT"), ""),
+        (("x-cache", "HIT from far"), "far"),
+        (("x-cache-x", "-"), ""),
+    ):
+        for headers in (
+            (hit, ("x-cache", "MISS from gw.corp.example"), CORP),
+            (
+                (hit[0], f"{hit[1]}, MISS from gw.corp.example"),
+                CORP,
+                ("x-cache", "MISS from gw.corp.example"),
+            ),
+        ):
+            seen = cache_seen(lines(OLD, *headers), MADE, NOW)
+            assert seen is not None
+            assert seen.name == name
+            assert late_by(lines(OLD, *headers), MADE, NOW - 2 * DAY, NOW)[0] == (
+                "cached" if name else "cached-unnamed"
+            )
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        (
+            ("cf-cache-status", "HIT"),
+            ("x-cache", "HIT from gw.corp.example"),
+        ),  # lines of two names have no order
+        (
+            ("x-cache", "HIT from gw.corp.example"),
+            ("x-cache", "Hit from cloudfront"),
+            CORP,
+        ),  # Via contradicts
+        (("server", "ECAcc (frc/4CBB)"), CORP),  # an Age alone may be either's
+        (("via", "1.1 abc.cloudfront.net (CloudFront), 1.1 gw.corp.example"),),
+    ],
+)
+def test_of_two_caches_neither_is_accused_where_the_nearer_one_is_not_told(
+    headers: tuple[tuple[str, str], ...],
+) -> None:
+    by, clause = late_by(lines(OLD, *headers), MADE, NOW - 2 * DAY, NOW)
+    assert (by, "cannot be told" in clause) == ("", True)
+
+
+def test_a_publisher_s_name_in_the_server_line_is_no_cache_s_name() -> None:
+    bare = late_by(lines(OLD, ("x-cache", "HIT"), ("server", "ECAcc (frb/6711)")), MADE, NOW - 2 * DAY, NOW)
+    assert bare[0] == "cached-unnamed"
+
+
+@pytest.mark.parametrize("mark", ['"\\', '"', "(", '("', ",", "a,", '\\"', "()"])
+def test_long_lines_are_read_in_a_moment(mark: str) -> None:
+    text = mark * 30_000
+    began = time.process_time()
+    late_by(
+        lines(("via", text), ("x-cache", text), ("cache-status", text), ("warning", text)), MADE, NOW, NOW + 1
+    )
+    assert time.process_time() - began < 2
+
+
 @given(
-    st.dictionaries(st.sampled_from(["age", "date", "via", "x_cache", "cache_status", "warning"]), st.text()),
+    st.dictionaries(
+        st.sampled_from(["age", "date", "via", "x_cache", "cache_status", "warning", "x_served_by"]),
+        st.text(),
+    ),
     st.floats(0, 2 * NOW),
 )
 def test_any_headers_have_an_answer(headers: dict[str, str], made: float) -> None:
