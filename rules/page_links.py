@@ -4,7 +4,8 @@ A page sends its reader on by a `Refresh` header, by `<meta http-equiv="refresh"
 page loads. Only the first target counts, for the reader is gone by then. What a script does later, when somebody clicks or where
 some condition holds, is no target: healthy pages are full of it. Nor is what stands in a comment or in `<noscript>`.
 
-Every pattern here passes a hostile body once: its repetitions are bounded, or end at a character that they cannot hold.
+Every pattern here passes a hostile body once: its repetitions are bounded, or end at a character that they cannot hold. Of all
+scripts of a page a bounded number of tokens is read: a page of nothing but blocks costs no more than any other.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from rules.page_text import Headers
 from rules.zones import related
 
 TARGET = 2048  #: characters of a target that are read
+STEPS = 400  #: tokens of a page's scripts that are read, and parts of the page that may hold a target
 
 #: "0; url=http://x/", "0;'http://x/'", "5, http://x/" (https://html.spec.whatwg.org/#shared-declarative-refresh-steps).
 _REFRESH = re.compile(r"\s{0,16}[\d.]{1,16}\s{0,16}[;,\s]\s{0,16}(?:url\s{0,16}=\s{0,16})?+(.*)", re.I | re.S)
@@ -77,15 +79,16 @@ def blocked_by(headers: Headers, host: str) -> str:
 
 
 def _of_page(text: str) -> Iterator[str]:
-    for part in _PARTS.finditer(text):
+    steps = iter(range(STEPS))
+    for _, part in zip(steps, _PARTS.finditer(text), strict=False):
         if part["meta"] and _IS_REFRESH.search(part["meta"]):
             content = _CONTENT.search(part["meta"])
             yield _refreshed(next(filter(None, content.groups()), "")) if content else ""
         elif part["script"]:
-            yield _of_script(part["script"])
+            yield _of_script(part["script"], steps)
         elif part["body"]:
             onload = _ONLOAD.search(part["body"])
-            yield _of_script(unescape((onload[1] or onload[2] or "")[:TARGET])) if onload else ""
+            yield _of_script(unescape((onload[1] or onload[2] or "")[:TARGET]), steps) if onload else ""
 
 
 def _refreshed(value: str) -> str:
@@ -100,11 +103,14 @@ def _refreshed(value: str) -> str:
     return target if _of_web(target) else ""
 
 
-def _of_script(script: str) -> str:
+def _of_script(script: str, steps: Iterator[int]) -> str:
     """The first absolute address that a script sets `location` to while it loads."""
+    if "location" not in script:
+        return ""
+    script = script[: script.rfind("location") + 2 * TARGET]  # what follows sets none
     running = [True]  # of the blocks that are open, the outermost first: whether it runs while the page loads
     told = 0  # where the last comment ended: it may stand between two statements
-    for token in _TOKENS.finditer(script):
+    for _, token in zip(steps, _TOKENS.finditer(script), strict=False):
         before = script[max(told, token.start() - 120) : token.start()]
         if token[0][:2] in ("//", "/*"):
             told = token.end()

@@ -37,6 +37,8 @@ _PLAIN = frozenset(
     {"umbrella", "check point", "palo alto", "barracuda", "untangle", "squid", "sophos", "kerio", "meraki"}
     | {"azure firewall", "skyhigh"}
 )
+#: Any of the names, anywhere: a header without one is not looked at again.
+_ANY = re.compile("|".join(re.escape(word) for word, _ in _PRODUCTS))
 #: How products sign the text of a page: all of these words are in it.
 _SIGNED: tuple[tuple[tuple[str, ...], str], ...] = (
     # "HTTP request from 10.1.0.4:51000 to x:80. Action: Deny. Reason: No rule matched. Proceeding with default action."
@@ -83,7 +85,7 @@ def no_origin_gives(status: int | None) -> bool:
 
 def product(headers: Headers, text: str) -> tuple[str, tuple[str, ...]]:
     """What a page looks like, by its headers and then by its text: a label on a page that was recognised otherwise."""
-    told = [(k, v) for k, v in headers if k in _LABELLED or k.startswith("x-")]
+    told = [(k, v) for k, v in _named(headers) if k in _LABELLED or k.startswith("x-")]
     for word, who in _PRODUCTS:
         marks = tuple(_shown(k, v) for k, v in told if _bears(word, k, v.lower()))
         if marks:
@@ -135,8 +137,9 @@ def refusal_evidence(status: int, headers: Headers, text: str, host: str = "") -
 def _marks(headers: Headers) -> Iterator[str]:
     """The headers in which a product's name is its own word. Squid signs the answers of origins that it stands before, and
     only its errors bear a header of its own."""
-    for word, who in _PRODUCTS:
-        for name, value in headers:
+    named = _named(headers)
+    for word, who in _PRODUCTS if named else ():
+        for name, value in named:
             if who == "Squid":
                 own = name == "x-squid-error"
             else:
@@ -153,6 +156,8 @@ def _marks_of_errors(headers: Headers, status: int) -> Iterator[str]:
         words: list[str] = []
         if name == "proxy-authenticate" and status != 407:
             yield f"the header {_shown(name, value)}, which only proxies send"
+        elif not _ANY.search(value[:2048].lower()):
+            continue
         elif name == "proxy-status":
             members = _MEMBER.finditer(value[:2048])
             words = [m[1].strip(' "').lower() for m in members if "received-status" not in m[2].lower()]
@@ -189,6 +194,11 @@ def _refuser(said: str) -> str:
             if word not in _PLAIN or by_it:
                 found[who] = found.get(who, False) or near or by_it
     return next(iter(found)) if list(found.values()) == [True] else ""
+
+
+def _named(headers: Headers) -> list[tuple[str, str]]:
+    """The headers in which the name of a product stands somehow. Such are few, and a hostile answer has hundreds."""
+    return [(name, value) for name, value in headers if _ANY.search(name) or _ANY.search(value.lower())]
 
 
 def _bears(word: str, name: str, value: str) -> bool:

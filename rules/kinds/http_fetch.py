@@ -54,6 +54,11 @@ class HttpExchange:
     digest: CrlDigest | None = None
     long_list: LongList | None = field(default=None, compare=False, metadata={"recorded": False})
     repaired: tuple[str, ...] = ()  # what was odd about the header lines, and read all the same
+    # what the answer is, by the host that was asked: one report asks it twenty times. It goes with the answer, and a changed
+    # copy (`replace`) starts anew
+    judged: dict[str, BlockPage | None] = field(
+        default_factory=dict, init=False, repr=False, compare=False, metadata={"recorded": False}
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +190,12 @@ def looks_like_block_page(exchange: HttpExchange, host: str = "") -> BlockPage |
     A page that sends its reader to another zone is a redirect as a 302 is, for a document as well: the address where it leads
     says more about who wrote it than that a page came. What shows that a device wrote the page says more still.
     """
+    if host not in exchange.judged:
+        exchange.judged[host] = _page(exchange, host)
+    return exchange.judged[host]
+
+
+def _page(exchange: HttpExchange, host: str) -> BlockPage | None:
     status = exchange.status
     if status is None or (status < 300 and _is_document(exchange)):
         return None

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.page_links import blocked_by, sent_to
+from rules import page_links
+from rules.page_links import STEPS, blocked_by, sent_to
 from rules.page_text import SNIFFED
 
 THERE = "http://portal.corp.example/x?a=1"
@@ -130,6 +131,24 @@ def test_the_first_target_counts() -> None:
 )
 def test_who_blocks(value: str, host: str, expected: str) -> None:
     assert blocked_by((("server", "x"), ("link", value)), host) == expected
+
+
+@pytest.mark.parametrize("before", ["", "{}" * 80, '"x";' * 80])
+def test_a_target_behind_a_long_script_is_found_and_behind_an_endless_one_not(before: str) -> None:
+    assert sent_to((), script(f'{before}location="{THERE}"'), page=True) == THERE
+    assert sent_to((), script(f'{before}{{}}{"{}" * STEPS}location="{THERE}"'), page=True) == ""
+
+
+def test_all_scripts_of_a_page_together_have_a_bounded_number_of_steps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[str] = []
+    monkeypatch.setattr(page_links, "_runs", lambda before: bool(seen.append(before)))
+    sent_to((), "<html>" + "<script>location;{{</script>" * 600, page=True)
+    assert len(seen) <= STEPS
+    seen.clear()
+    sent_to((), script("try{" * 4000), page=True)  # it sets no location at all
+    assert not seen
 
 
 PIECES = [
