@@ -13,13 +13,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from html import unescape
+from typing import Literal
 from urllib.parse import urlsplit
 
 from rules.page_text import Headers
 from rules.zones import related
 
 TARGET = 2048  #: characters of a target that are read
-STEPS = 400  #: tokens of a page's scripts that are read, and parts of the page that may hold a target
+STEPS = 256  #: tokens of a page's scripts that are read, and parts of the page that may hold a target
 
 #: "0; url=http://x/", "0;'http://x/'", "5, http://x/" (https://html.spec.whatwg.org/#shared-declarative-refresh-steps).
 _REFRESH = re.compile(r"\s{0,16}[\d.]{1,16}\s{0,16}[;,\s]\s{0,16}(?:url\s{0,16}=\s{0,16})?+(.*)", re.I | re.S)
@@ -50,6 +51,12 @@ _RUNS = re.compile(
     r"(?:function\b[^{}]{0,40}|\([^(){}]{0,40}\)\s?=>)\s?$|(?:^|[;{}])\s?try\s?$"
 )
 _BRANCH = re.compile(r"\b(?:if|else|while|for)\b[^;]*\Z")
+_DEPTH = 16  # of blocks in blocks that run; pages have three or four
+#: Words of an address where one signs in to a network, alone or joined: "login", "captiveportal", "fgtauth", "wifi2".
+_PORTAL = re.compile(
+    r"(?:captive|hotspot|wifi|guest"
+    r"|(?:captive|hotspot|wifi|guest|web|user|net|network|secure|custom|customweb|fgt|cp|my)?(?:portal|login|logon|auth))\d{0,3}"
+)
 _LINK = re.compile(r"<([^<>]{1,2048})>([^<>]*)")
 _REL = re.compile(r";\s*rel\s*=\s*(?:\"([^\"]*)\"|([^\s;,\"]+))", re.IGNORECASE)
 
@@ -58,6 +65,27 @@ def sent_to(headers: Headers, text: str, page: bool) -> str:
     """Where an answer sends its reader, "" where it does not. Not yet harmless. `page`: its text is one of HTML."""
     told = [_refreshed(value) for name, value in headers if name == "refresh"]
     return next((target for target in (*told, *(_of_page(text) if page else ())) if target), "")
+
+
+def redirect_kind(location: str, host: str) -> Literal["redirect", "portal"] | None:
+    """A redirect to another zone, or to what is no HTTP at all; one within its zone is the host's own affair.
+
+    The error it may make: a portal under the same suffix of the list's private section (both at `azurewebsites.net`) counts
+    as the host's own, and a publisher that sends to another of its zones as a redirect elsewhere, which is told without
+    an accusation. A portal is told by whole words of the address: "authority", "authors" and "bloginfo" are none, and what
+    stands in the query belongs to whoever sent the reader there.
+    """
+    try:
+        parts = urlsplit(location)
+        target = (parts.hostname or "").lower().rstrip(".")
+    except ValueError:
+        return "redirect"
+    if parts.scheme not in ("", "http", "https"):
+        return "redirect"
+    if not host or not target or related(target, host):
+        return None
+    words = re.split(r"[^a-z0-9]+", f"{target[:253]}/{parts.path[:512].lower()}")
+    return "portal" if any(_PORTAL.fullmatch(word) for word in words) else "redirect"
 
 
 def blocked_by(headers: Headers, host: str) -> str:
@@ -115,7 +143,7 @@ def _of_script(script: str, steps: Iterator[int]) -> str:
         if token[0][:2] in ("//", "/*"):
             told = token.end()
         elif token[0] == "{":
-            running.append(running[-1] and _runs(before))
+            running.append(running[-1] and len(running) < _DEPTH and _runs(before))
         elif token[0] == "}":
             del running[max(1, len(running) - 1) :]
         elif token["target"] and running[-1] and _begins(before):

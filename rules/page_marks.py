@@ -15,7 +15,14 @@ from functools import cache
 from rules.display import display
 from rules.page_links import blocked_by
 from rules.page_text import Headers, plain, title
-from rules.page_words import refused_near, refuses, speaks_for_the_site, titled_as_blocked
+from rules.page_words import (
+    of_waf,
+    refused_near,
+    refuses,
+    speaks_for_the_site,
+    speaks_to_its_visitor,
+    titled_as_blocked,
+)
 
 #: What products write into their pages and headers, and who they are.
 _PRODUCTS: tuple[tuple[str, str], ...] = (
@@ -49,6 +56,13 @@ _SIGNED: tuple[tuple[tuple[str, ...], str], ...] = (
 _SIGNING = ("server", "proxy-agent", "proxy-authenticate")
 _LABELLED = frozenset({*_SIGNING, "via", "set-cookie", "location", "proxy-status", "www-authenticate"})
 _NO_MARK = frozenset({"via", "set-cookie", "x-cache", "x-cache-lookup"})
+#: Firewalls and load balancers of the same makers stand before origins: headers in which they sign, and how they sign others.
+_BEFORE_ORIGINS = re.compile(
+    r"\A(?:x-)?(?:[\w-]{1,20}-)?(?:waf|protected|protection|secured|shielded)(?:-|\Z)"
+)
+_AS_BEFORE_ORIGINS = re.compile(
+    r"\bwaf\b|\bfortiweb\b|\bweb app(?:lication)? firewall\b|\bload[ -]?balancer\b|\bfortiadc\b|\A\s*barracuda\s*\Z"
+)
 #: Headers that a CDN sets, or a front end that stands before origins, and what they call themselves.
 _CDN_HEADERS = (
     "cf-ray", "cf-mitigated", "x-azure-ref", "x-msedge-ref", "x-amz-", "x-akamai-", "akamai-", "x-served-by", "x-fastly-",
@@ -108,7 +122,8 @@ def page_evidence(headers: Headers, text: str) -> str:
     if mark:
         return mark
     named, said = title(text).lower(), plain(text).lower()
-    ours = of_cdn(headers) or speaks_for_the_site(f"{named} {said}")
+    both = f"{named} {said}"
+    ours = of_cdn(headers) or speaks_for_the_site(both) or (speaks_to_its_visitor(both) and not refuses(said))
     return "its title" if titled_as_blocked(named) and not ours else ""
 
 
@@ -140,6 +155,8 @@ def _marks(headers: Headers) -> Iterator[str]:
     named = _named(headers)
     for word, who in _PRODUCTS if named else ():
         for name, value in named:
+            if _BEFORE_ORIGINS.match(name) or _AS_BEFORE_ORIGINS.search(value[:2048].lower()):
+                continue
             if who == "Squid":
                 own = name == "x-squid-error"
             else:
@@ -173,7 +190,7 @@ def _titles(named: str, said: str, cdn: bool) -> Iterator[str]:
         if _stands(word, named):
             whole = word not in _PLAIN or named in (word, who.lower())
             both = f"{named}. {said}"
-            if whole or (
+            if (whole and not of_waf(both)) or (
                 not cdn
                 and not speaks_for_the_site(both)
                 and (refuses(both) or refused_near(both, _pattern(word)))

@@ -8,6 +8,7 @@ hide their words from such a reader: they are told by their mark, by the zeros i
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TypeAlias
 
 from rules.display import display
@@ -64,6 +65,7 @@ def title(text: str) -> str:
     return " ".join(text[start:end].split()) if start and end > start else ""
 
 
+@lru_cache(8)  # one judgement asks for it five times
 def plain(text: str) -> str:
     """What a reader sees of a page, in one line: no tags, scripts, comments or title."""
     return " ".join(_TAGS.sub(" ", text).split())
