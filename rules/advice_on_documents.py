@@ -8,6 +8,11 @@ HTTP: dict[tuple[str, str], Advice] = {
     ("http.block-page", ""): Advice(
         "Exempt this host from web filtering on port 80: a page comes in place of the real answer."
     ),
+    ("http.block-page", "proxy-failed"): Advice(
+        "A proxy on port 80 here cannot fetch from this host: look in its log, and have whoever runs the proxy let it resolve "
+        "and reach the host.",
+        owner="proxy",
+    ),
     ("http.redirected", ""): Advice(
         "Find out whose address the request is sent to: this network's, or the publisher's."
     ),

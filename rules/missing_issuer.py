@@ -23,6 +23,7 @@ from rules.kinds.http_fetch import (
     is_html,
     looks_like_block_page,
     page_text,
+    unproved,
 )
 from rules.observation import Observation
 
@@ -69,7 +70,9 @@ def _one(seen: Observation) -> Circumstance:
         if seen.failure is not None:
             return "no-answer"
         page = looks_like_block_page(exchange, _host(seen))
-        return "page" if page is not None and not page.location and is_html(exchange) else "answered"
+        if page is None or page.location or not is_html(exchange):
+            return "answered"
+        return "answered" if page.kind == "failed" or (page.kind == "refused" and unproved(page)) else "page"
     return "no-answer" if _opened(seen) else ""
 
 

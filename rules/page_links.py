@@ -4,7 +4,8 @@ A page sends its reader on by a `Refresh` header, by `<meta http-equiv="refresh"
 page loads. Only the first target counts, for the reader is gone by then. What a script does later, when somebody clicks or where
 some condition holds, is no target: healthy pages are full of it. Nor is what stands in a comment or in `<noscript>`.
 
-Every pattern here passes a hostile body once: its repetitions are bounded, or end at a character that they cannot hold.
+Every pattern here passes a hostile body once: its repetitions are bounded, or end at a character that they cannot hold. Of all
+scripts of a page a bounded number of tokens is read: a page of nothing but blocks costs no more than any other.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from html import unescape
+from typing import Literal
 from urllib.parse import urlsplit
 
 from rules.page_text import Headers
 from rules.zones import related
 
 TARGET = 2048  #: characters of a target that are read
+STEPS = 256  #: tokens of a page's scripts that are read, and parts of the page that may hold a target
 
 #: "0; url=http://x/", "0;'http://x/'", "5, http://x/" (https://html.spec.whatwg.org/#shared-declarative-refresh-steps).
 _REFRESH = re.compile(r"\s{0,16}[\d.]{1,16}\s{0,16}[;,\s]\s{0,16}(?:url\s{0,16}=\s{0,16})?+(.*)", re.I | re.S)
@@ -48,6 +51,12 @@ _RUNS = re.compile(
     r"(?:function\b[^{}]{0,40}|\([^(){}]{0,40}\)\s?=>)\s?$|(?:^|[;{}])\s?try\s?$"
 )
 _BRANCH = re.compile(r"\b(?:if|else|while|for)\b[^;]*\Z")
+_DEPTH = 16  # of blocks in blocks that run; pages have three or four
+#: Words of an address where one signs in to a network, alone or joined: "login", "captiveportal", "fgtauth", "wifi2".
+_PORTAL = re.compile(
+    r"(?:captive|hotspot|wifi|guest"
+    r"|(?:captive|hotspot|wifi|guest|web|user|net|network|secure|custom|customweb|fgt|cp|my)?(?:portal|login|logon|auth))\d{0,3}"
+)
 _LINK = re.compile(r"<([^<>]{1,2048})>([^<>]*)")
 _REL = re.compile(r";\s*rel\s*=\s*(?:\"([^\"]*)\"|([^\s;,\"]+))", re.IGNORECASE)
 
@@ -56,6 +65,27 @@ def sent_to(headers: Headers, text: str, page: bool) -> str:
     """Where an answer sends its reader, "" where it does not. Not yet harmless. `page`: its text is one of HTML."""
     told = [_refreshed(value) for name, value in headers if name == "refresh"]
     return next((target for target in (*told, *(_of_page(text) if page else ())) if target), "")
+
+
+def redirect_kind(location: str, host: str) -> Literal["redirect", "portal"] | None:
+    """A redirect to another zone, or to what is no HTTP at all; one within its zone is the host's own affair.
+
+    The error it may make: a portal under the same suffix of the list's private section (both at `azurewebsites.net`) counts
+    as the host's own, and a publisher that sends to another of its zones as a redirect elsewhere, which is told without
+    an accusation. A portal is told by whole words of the address: "authority", "authors" and "bloginfo" are none, and what
+    stands in the query belongs to whoever sent the reader there.
+    """
+    try:
+        parts = urlsplit(location)
+        target = (parts.hostname or "").lower().rstrip(".")
+    except ValueError:
+        return "redirect"
+    if parts.scheme not in ("", "http", "https"):
+        return "redirect"
+    if not host or not target or related(target, host):
+        return None
+    words = re.split(r"[^a-z0-9]+", f"{target[:253]}/{parts.path[:512].lower()}")
+    return "portal" if any(_PORTAL.fullmatch(word) for word in words) else "redirect"
 
 
 def blocked_by(headers: Headers, host: str) -> str:
@@ -77,15 +107,16 @@ def blocked_by(headers: Headers, host: str) -> str:
 
 
 def _of_page(text: str) -> Iterator[str]:
-    for part in _PARTS.finditer(text):
+    steps = iter(range(STEPS))
+    for _, part in zip(steps, _PARTS.finditer(text), strict=False):
         if part["meta"] and _IS_REFRESH.search(part["meta"]):
             content = _CONTENT.search(part["meta"])
             yield _refreshed(next(filter(None, content.groups()), "")) if content else ""
         elif part["script"]:
-            yield _of_script(part["script"])
+            yield _of_script(part["script"], steps)
         elif part["body"]:
             onload = _ONLOAD.search(part["body"])
-            yield _of_script(unescape((onload[1] or onload[2] or "")[:TARGET])) if onload else ""
+            yield _of_script(unescape((onload[1] or onload[2] or "")[:TARGET]), steps) if onload else ""
 
 
 def _refreshed(value: str) -> str:
@@ -100,16 +131,19 @@ def _refreshed(value: str) -> str:
     return target if _of_web(target) else ""
 
 
-def _of_script(script: str) -> str:
+def _of_script(script: str, steps: Iterator[int]) -> str:
     """The first absolute address that a script sets `location` to while it loads."""
+    if "location" not in script:
+        return ""
+    script = script[: script.rfind("location") + 2 * TARGET]  # what follows sets none
     running = [True]  # of the blocks that are open, the outermost first: whether it runs while the page loads
     told = 0  # where the last comment ended: it may stand between two statements
-    for token in _TOKENS.finditer(script):
+    for _, token in zip(steps, _TOKENS.finditer(script), strict=False):
         before = script[max(told, token.start() - 120) : token.start()]
         if token[0][:2] in ("//", "/*"):
             told = token.end()
         elif token[0] == "{":
-            running.append(running[-1] and _runs(before))
+            running.append(running[-1] and len(running) < _DEPTH and _runs(before))
         elif token[0] == "}":
             del running[max(1, len(running) - 1) :]
         elif token["target"] and running[-1] and _begins(before):

@@ -15,7 +15,14 @@ from functools import cache
 from rules.display import display
 from rules.page_links import blocked_by
 from rules.page_text import Headers, plain, title
-from rules.page_words import refused_near, refuses, speaks_for_the_site, titled_as_blocked
+from rules.page_words import (
+    of_waf,
+    refused_near,
+    refuses,
+    speaks_for_the_site,
+    speaks_to_its_visitor,
+    titled_as_blocked,
+)
 
 #: What products write into their pages and headers, and who they are.
 _PRODUCTS: tuple[tuple[str, str], ...] = (
@@ -37,6 +44,8 @@ _PLAIN = frozenset(
     {"umbrella", "check point", "palo alto", "barracuda", "untangle", "squid", "sophos", "kerio", "meraki"}
     | {"azure firewall", "skyhigh"}
 )
+#: Any of the names, anywhere: a header without one is not looked at again.
+_ANY = re.compile("|".join(re.escape(word) for word, _ in _PRODUCTS))
 #: How products sign the text of a page: all of these words are in it.
 _SIGNED: tuple[tuple[tuple[str, ...], str], ...] = (
     # "HTTP request from 10.1.0.4:51000 to x:80. Action: Deny. Reason: No rule matched. Proceeding with default action."
@@ -47,6 +56,13 @@ _SIGNED: tuple[tuple[tuple[str, ...], str], ...] = (
 _SIGNING = ("server", "proxy-agent", "proxy-authenticate")
 _LABELLED = frozenset({*_SIGNING, "via", "set-cookie", "location", "proxy-status", "www-authenticate"})
 _NO_MARK = frozenset({"via", "set-cookie", "x-cache", "x-cache-lookup"})
+#: Firewalls and load balancers of the same makers stand before origins: headers in which they sign, and how they sign others.
+_BEFORE_ORIGINS = re.compile(
+    r"\A(?:x-)?(?:[\w-]{1,20}-)?(?:waf|protected|protection|secured|shielded)(?:-|\Z)"
+)
+_AS_BEFORE_ORIGINS = re.compile(
+    r"\bwaf\b|\bfortiweb\b|\bweb app(?:lication)? firewall\b|\bload[ -]?balancer\b|\bfortiadc\b|\A\s*barracuda\s*\Z"
+)
 #: Headers that a CDN sets, or a front end that stands before origins, and what they call themselves.
 _CDN_HEADERS = (
     "cf-ray", "cf-mitigated", "x-azure-ref", "x-msedge-ref", "x-amz-", "x-akamai-", "akamai-", "x-served-by", "x-fastly-",
@@ -83,7 +99,7 @@ def no_origin_gives(status: int | None) -> bool:
 
 def product(headers: Headers, text: str) -> tuple[str, tuple[str, ...]]:
     """What a page looks like, by its headers and then by its text: a label on a page that was recognised otherwise."""
-    told = [(k, v) for k, v in headers if k in _LABELLED or k.startswith("x-")]
+    told = [(k, v) for k, v in _named(headers) if k in _LABELLED or k.startswith("x-")]
     for word, who in _PRODUCTS:
         marks = tuple(_shown(k, v) for k, v in told if _bears(word, k, v.lower()))
         if marks:
@@ -106,7 +122,8 @@ def page_evidence(headers: Headers, text: str) -> str:
     if mark:
         return mark
     named, said = title(text).lower(), plain(text).lower()
-    ours = of_cdn(headers) or speaks_for_the_site(f"{named} {said}")
+    both = f"{named} {said}"
+    ours = of_cdn(headers) or speaks_for_the_site(both) or (speaks_to_its_visitor(both) and not refuses(said))
     return "its title" if titled_as_blocked(named) and not ours else ""
 
 
@@ -135,8 +152,11 @@ def refusal_evidence(status: int, headers: Headers, text: str, host: str = "") -
 def _marks(headers: Headers) -> Iterator[str]:
     """The headers in which a product's name is its own word. Squid signs the answers of origins that it stands before, and
     only its errors bear a header of its own."""
-    for word, who in _PRODUCTS:
-        for name, value in headers:
+    named = _named(headers)
+    for word, who in _PRODUCTS if named else ():
+        for name, value in named:
+            if _BEFORE_ORIGINS.match(name) or _AS_BEFORE_ORIGINS.search(value[:2048].lower()):
+                continue
             if who == "Squid":
                 own = name == "x-squid-error"
             else:
@@ -153,6 +173,8 @@ def _marks_of_errors(headers: Headers, status: int) -> Iterator[str]:
         words: list[str] = []
         if name == "proxy-authenticate" and status != 407:
             yield f"the header {_shown(name, value)}, which only proxies send"
+        elif not _ANY.search(value[:2048].lower()):
+            continue
         elif name == "proxy-status":
             members = _MEMBER.finditer(value[:2048])
             words = [m[1].strip(' "').lower() for m in members if "received-status" not in m[2].lower()]
@@ -168,7 +190,7 @@ def _titles(named: str, said: str, cdn: bool) -> Iterator[str]:
         if _stands(word, named):
             whole = word not in _PLAIN or named in (word, who.lower())
             both = f"{named}. {said}"
-            if whole or (
+            if (whole and not of_waf(both)) or (
                 not cdn
                 and not speaks_for_the_site(both)
                 and (refuses(both) or refused_near(both, _pattern(word)))
@@ -189,6 +211,11 @@ def _refuser(said: str) -> str:
             if word not in _PLAIN or by_it:
                 found[who] = found.get(who, False) or near or by_it
     return next(iter(found)) if list(found.values()) == [True] else ""
+
+
+def _named(headers: Headers) -> list[tuple[str, str]]:
+    """The headers in which the name of a product stands somehow. Such are few, and a hostile answer has hundreds."""
+    return [(name, value) for name, value in headers if _ANY.search(name) or _ANY.search(value.lower())]
 
 
 def _bears(word: str, name: str, value: str) -> bool:

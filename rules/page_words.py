@@ -54,6 +54,9 @@ _REFUSED = re.compile(
     r"|categori[sz]ed as|(?:web|url|content)[ -]?filter|not (?:allowed|permitted) to|permission to visit)"
 )
 
+#: What firewalls in front of origins are called, and what FortiWeb's page says that FortiGate's does not.
+_WAF = r"(?:web application firewall|web app firewall|waf|attack id)"
+_OF_WAF = re.compile(rf"\b{_WAF}\b")
 _SITE = r"(?:web[ -]?)?(?:site|server|page)"
 _OWN = r"(?:owners?|operators?|webmasters?|administrators?|firewall)"
 #: Words of a site that speaks for itself, and of the firewalls that sites themselves install.
@@ -65,7 +68,11 @@ _FOR_THE_SITE = re.compile(
             rf"\b(?:this|our) {_SITE}(?:'s)? (?:{_OWN}|security (?:service|system|plugin|rules|policy|settings)|uses|is using"
             r"|has (?:blocked|banned|denied|restricted) (?:you|access))\b",
             r"\b(?:web[ -]?)?site(?:'s)? (?:owner|operator|firewall)\b",
-            r"\b(?:wordfence|mod_?security|sucuri|web application firewall|waf)\b",
+            rf"\b(?:wordfence|mod_?security|sucuri|{_WAF})\b",
+            r"\bour (?:\w{1,20} )?(?:security|protection) (?:service|system|solution|software|rules)\b",
+            r"\bunusual (?:traffic|activity)\b",
+            # "Your IP address 192.0.2.7 has been blocked": a filter at home blocks the site, and not its reader's address
+            rf"\byour ip(?: address(?:es)?)?(?: [\w.:()\[\]-]{{1,45}}){{0,3}} (?:banned|blacklisted|flagged|{_STOPPED[3:-1]})\b",
             r"\bto protect (?:itself|this (?:web)?site)\b",
         )
     )
@@ -83,6 +90,16 @@ def titled_as_blocked(named: str) -> bool:
 def speaks_for_the_site(said: str) -> bool:
     """Whether a page refuses in the name of the site itself, as an origin's own firewall does."""
     return _FOR_THE_SITE.search(_straight(said)) is not None
+
+
+def of_waf(said: str) -> bool:
+    """Whether a page is one of a firewall that stands before origins, whoever makes it."""
+    return _OF_WAF.search(said) is not None
+
+
+def speaks_to_its_visitor(said: str) -> bool:
+    """Whether a page tells the reader's address: a title alone does not make it a filter's, for origins do so."""
+    return "your ip" in said
 
 
 def refuses(said: str) -> bool:

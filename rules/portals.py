@@ -207,7 +207,10 @@ def _answered(met: Visit, step: HttpFetch, exchange: HttpExchange) -> Visit:
         page = None if page is not None and page.kind == "refused" and not page.marks else page
     if page is None:
         return replace(met, came="answer" if exchange.status is not None else "nothing")
-    if page.kind == "proxy":  # a proxy on the way wants a password, wherever the name leads
+    if page.kind in (
+        "proxy",
+        "failed",
+    ):  # a proxy on the way says the same of itself, wherever the name leads
         return met
     mark = f"{page.kind} {page.vendor} {page.title} {page.location.partition('?')[0]}"
     return replace(

@@ -5,11 +5,12 @@ What stands here holds for a CRL as for an OCSP answer; what a body says of itse
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rules.display import display
 from rules.failure import LOCAL_CODES, Code, Failure, Stage
 from rules.kinds.http_fetch import (
+    CIRCUMSTANCES,
     BlockPage,
     HttpExchange,
     failure_cause,
@@ -19,6 +20,7 @@ from rules.kinds.http_fetch import (
     packed,
     page_cause,
     page_text,
+    unproved,
 )
 from rules.kinds.long_list import begins_as_list
 from rules.kinds.not_a_list import odd_form
@@ -29,7 +31,7 @@ from rules.verdict import Status
 class Fault:
     """What came instead of the document. `reachable`: HTTP answered. `circumstance`: what the evidence adds to the
     cause, "" for nothing: "cut" (the answer began), "host-redirects" (within its own zone), "other-zone" (the redirect
-    leads out of it), "page" (a web page came)."""
+    leads out of it), "page" (a web page came), "proxy-failed" (a proxy on the way cannot fetch from the host)."""
 
     cause: str
     status: Status
@@ -51,6 +53,8 @@ def answered(
     if exchange is None or exchange.status is None:
         return _no_answer(failure, check, word)
     page = looks_like_block_page(exchange, host)
+    if page is not None and page.kind == "refused" and unproved(page):
+        return replace(_status(exchange, host), page=page)
     if page is not None:
         cause = (
             f"{check}.not-{'a-crl' if check == 'crl' else 'ocsp'}"
@@ -58,7 +62,7 @@ def answered(
             else page_cause(page)
         )
         text = page_text(page, exchange.status)
-        circumstance = {"redirect": "other-zone", "page": "page"}.get(page.kind, "")
+        circumstance = "page" if page.kind == "page" else CIRCUMSTANCES.get(page.kind, "")
         return Fault(cause, Status.FAIL, text, page=page, circumstance=circumstance)
     if exchange.status != 200:
         return _status(exchange, host)

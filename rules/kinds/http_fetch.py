@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
-from urllib.parse import urlsplit
 
 from rules.display import display
 from rules.failure import Code, Failure, Stage
 from rules.kinds.long_list import LongList
-from rules.page_links import sent_to
+from rules.page_failures import could_not_fetch
+from rules.page_links import redirect_kind, sent_to
 from rules.page_marks import of_cdn, page_evidence, product, refusal_evidence
 from rules.page_text import beginning, plain, readable, sentence, title
 from rules.page_words import speaks_for_the_site
-from rules.zones import related
 
 Purpose: TypeAlias = Literal["reach", "crl", "ocsp", "aia"]
 
@@ -54,6 +53,11 @@ class HttpExchange:
     digest: CrlDigest | None = None
     long_list: LongList | None = field(default=None, compare=False, metadata={"recorded": False})
     repaired: tuple[str, ...] = ()  # what was odd about the header lines, and read all the same
+    # what the answer is, by the host that was asked: one report asks it twenty times. It goes with the answer, and a changed
+    # copy (`replace`) starts anew
+    judged: dict[str, BlockPage | None] = field(
+        default_factory=dict, init=False, repr=False, compare=False, metadata={"recorded": False}
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +95,7 @@ class CrlScope:
     removes: bool = False  # an entry says removeFromCRL (RFC 5280 section 5.3.1)
 
 
-PageKind: TypeAlias = Literal["page", "refused", "redirect", "portal", "proxy"]
+PageKind: TypeAlias = Literal["page", "refused", "redirect", "portal", "proxy", "failed"]
 
 _HTML_STARTS = (
     b"<!doctype html",
@@ -104,7 +108,10 @@ _HTML_STARTS = (
     b"<!--",
     b"<center",
 )
-_PORTAL_WORDS = ("captive", "portal", "hotspot", "wifi", "guest", "login", "logon", "auth")
+
+
+#: What the kind of a page adds to its cause.
+CIRCUMSTANCES: dict[PageKind, str] = {"redirect": "other-zone", "failed": "proxy-failed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +119,9 @@ class BlockPage:
     """A page that stands in the place of what was asked for. Texts are harmless.
 
     `kind`: "page" HTML with 200; "refused" an error that a device on the way gave; "redirect" to another host; "portal" a
-    page to sign in to the network (RFC 6585 section 6, RFC 8952); "proxy" 407. `evidence`: what shows that a device on the
-    way wrote a "page" or a refusal, "" where only the document that was asked for tells that it is none of the origin's.
+    page to sign in to the network (RFC 6585 section 6, RFC 8952); "proxy" 407; "failed" the error of a proxy on the way that
+    cannot reach or resolve the host. `evidence`: what shows that a device on the way wrote a "page" or an error, "" where
+    nothing does: then only the document that was asked for tells whether a "page" is the origin's own.
     """
 
     kind: PageKind
@@ -129,7 +137,7 @@ class BlockPage:
 class ReachJudgement:
     """Whether a host answers over HTTP. `cause` is "ok" or of the vocabulary; `reachable`: an HTTP answer came.
 
-    `circumstance`: "other-zone" for a redirect.
+    `circumstance`: "other-zone" for a redirect, "proxy-failed" for the error of a proxy on the way.
     """
 
     cause: str
@@ -185,6 +193,12 @@ def looks_like_block_page(exchange: HttpExchange, host: str = "") -> BlockPage |
     A page that sends its reader to another zone is a redirect as a 302 is, for a document as well: the address where it leads
     says more about who wrote it than that a page came. What shows that a device wrote the page says more still.
     """
+    if host not in exchange.judged:
+        exchange.judged[host] = _page(exchange, host)
+    return exchange.judged[host]
+
+
+def _page(exchange: HttpExchange, host: str) -> BlockPage | None:
     status = exchange.status
     if status is None or (status < 300 and _is_document(exchange)):
         return None
@@ -197,12 +211,12 @@ def looks_like_block_page(exchange: HttpExchange, host: str = "") -> BlockPage |
     elif status == 511:
         kind = "portal"
     elif 300 <= status < 400 and location:
-        kind = _redirect_kind(location, host)
+        kind = redirect_kind(location, host)
     else:
         html = is_html(exchange)
         kind, evidence = _written(exchange, text, html, host)
         target = "" if location else sent_to(exchange.headers, text, html)
-        leads = _redirect_kind(target, host) if target else None
+        leads = redirect_kind(target, host) if target else None
         if leads is not None:
             location, kind = target, kind if evidence else leads
     if kind is None:
@@ -231,6 +245,8 @@ def _written(exchange: HttpExchange, text: str, html: bool, host: str) -> tuple[
     if status is None or status < 400:
         return None, ""
     evidence = refusal_evidence(status, headers, text, host)
+    if evidence and could_not_fetch(status, headers, text):
+        return "failed", evidence
     if evidence or status == 451 or (status == 403 and html and not _own_refusal(headers, text)):
         return "refused", evidence
     return None, ""
@@ -254,15 +270,20 @@ def judge_reach(exchange: HttpExchange | None, failure: Failure | None, host: st
             failure_cause(failure), False, f"{host} gives no HTTP answer: {failure_text(failure)}"
         )
     page = looks_like_block_page(exchange, host)
-    if page is None or (page.kind in ("page", "refused") and not page.evidence):
+    if page is None or unproved(page):
         return ReachJudgement("ok", True, f"{host} answers HTTP {exchange.status}", None)
     return ReachJudgement(
         page_cause(page),
         True,
         f"{host}: {page_text(page, exchange.status)}",
         page,
-        "other-zone" if page.kind == "redirect" else "",
+        CIRCUMSTANCES.get(page.kind, ""),
     )
+
+
+def unproved(page: BlockPage) -> bool:
+    """Whether nothing shows that a device on the way wrote a page or a refusal."""
+    return page.kind in ("page", "refused") and not page.evidence
 
 
 def page_cause(page: BlockPage) -> str:
@@ -279,6 +300,7 @@ def page_text(page: BlockPage, status: int | None) -> str:
         "redirect": f"{'the request is sent' if sent else 'a web page sends its reader'} elsewhere, to {page.location}",
         "portal": "a page to sign in to this network comes instead",
         "proxy": "a proxy on the way wants a password",
+        "failed": "a proxy on the way cannot fetch from this host",
     }[page.kind]
     words = (
         f', titled "{page.title}"' if page.title else f', saying "{page.sentence}"' if page.sentence else ""
@@ -307,22 +329,3 @@ def failure_text(failure: Failure | None) -> str:
         return "the answer is no HTTP"
     detail = f" ({display(failure.detail, 120)})" if failure.detail else ""
     return f"{failure.stage.value} {failure.code.value}{detail}"
-
-
-def _redirect_kind(location: str, host: str) -> PageKind | None:
-    """A redirect to another zone, or to what is no HTTP at all; one within its zone is the host's own affair.
-
-    The error it may make: a portal under the same suffix of the list's private section (both at `azurewebsites.net`) counts
-    as the host's own, and a publisher that sends to another of its zones as a redirect elsewhere, which is told without
-    an accusation.
-    """
-    try:
-        parts = urlsplit(location)
-        target = (parts.hostname or "").lower().rstrip(".")
-    except ValueError:
-        return "redirect"
-    if parts.scheme not in ("", "http", "https"):
-        return "redirect"
-    if not host or not target or related(target, host):
-        return None
-    return "portal" if any(word in location.lower()[:512] for word in _PORTAL_WORDS) else "redirect"

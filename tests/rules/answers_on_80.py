@@ -38,6 +38,10 @@ def _refused(name: str, exchange: HttpExchange) -> Answer:
     return Answer(name, exchange, "http.block-page", "http.block-page")
 
 
+def _failed(name: str, exchange: HttpExchange) -> Answer:
+    return Answer(name, exchange, "http.block-page", "http.block-page", "proxy-failed")
+
+
 def _sent(name: str, exchange: HttpExchange) -> Answer:
     return Answer(name, exchange, "http.redirected", "http.redirected", "other-zone")
 
@@ -62,6 +66,27 @@ DEVICES = (
     _refused("FortiGuard", made(403, _page("FortiGuard Intrusion Prevention - Access Blocked", "Web page blocked", "You tried "
              "to see a page that is in violation of your internet usage policy."))),
     _refused("FortiGuard without a title", made(503, "<html><h1>FortiGuard</h1><p>The page was blocked. Category: games</p>")),
+    _refused("FortiGate", made(403, _page("Web Page Blocked", "You have tried to access a web page that is in violation of your "
+             "Internet usage policy.", "Category: Games", "Client IP: 10.1.1.7", "URL: x"))),
+    _refused("FortiGuard that shows the address", made(403, _page("FortiGuard Intrusion Prevention", "Web Page Blocked",
+             "Your IP address: 10.1.1.7"))),
+    _refused("a filter that shows the address", made(403, _page("Blocked", "Your organization has blocked this category. Your "
+             "IP address: 10.1.1.7"))),
+    _refused("SonicWall", made(403, _page("SonicWall - Web Site Blocked", "Blocked by the SonicWall Content Filter Service"))),
+    _refused("a gateway that signs", made(404, "", ("server", "Barracuda Web Security Gateway"))),
+    _refused("Squid by a rule", made(403, "<html>", ("x-squid-error", "ERR_ACCESS_DENIED 0"))),
+    _refused("Squid by a rule of its administrator", made(503, "<html>", ("x-squid-error", "ERR_OUR_BLOCK 0"))),
+    _refused("a rule that ends a connection", made(502, _page("McAfee Web Gateway", "Blocked by policy: connection refused"))),
+    _failed("Squid cannot connect", made(503, _page("ERROR: The requested URL could not be retrieved", "Connection to 192.0.2.1 "
+            "failed. The system returned: (110) Connection timed out"), ("x-squid-error", "ERR_CONNECT_FAIL 110"))),
+    _failed("Squid finds no address", made(503, "<html>", ("x-squid-error", "ERR_DNS_FAIL 0"))),
+    _failed("Squid waits in vain", made(504, "<html>", ("x-squid-error", "ERR_READ_TIMEOUT 0"))),
+    _failed("Squid by its text", made(503, _page("ERROR", "Unable to determine IP address from host name x.", "Generated Mon by "
+            "gw (squid/5.7)"))),
+    _failed("McAfee finds no address", made(502, _page("McAfee Web Gateway - Notification", "Host Not Found. Your requested host "
+            "could not be resolved by DNS."))),
+    _failed("a proxy cannot connect", made(502, "<p>The proxy could not connect to the host", ("proxy-agent", "Zscaler/6.2"))),
+    _failed("an intermediary's word", made(502, "", ("proxy-status", "Zscaler; error=dns_timeout"))),
     _refused("ProxySG", made(403, _page("Access Denied", "Access Denied (policy_denied)", "Your system policy has denied access "
              "to the requested URL."))),
     _refused("ProxySG by category", made(403, _page("Access Denied", "Your request was denied because of its content "
@@ -125,8 +150,24 @@ ORIGINS = (
     _own("ModSecurity", made(406, _page("Not acceptable", "Blocked by policy. This error was made by Mod_Security."))),
     _own("Sucuri", made(403, _page("Sucuri WebSite Firewall - Access blocked", "Contact us."))),
     _own("an administrator", made(401, _page("401", "Access is denied. Contact your administrator."))),
-    _own("451 by the publisher", made(451, "", ("link", f'<https://{HOST}/>; rel="blocked-by"')), "http.block-page"),
-    _own("a bare 451", made(451), "http.block-page"),
+    _own("451 by the publisher", made(451, "", ("link", f'<https://{HOST}/>; rel="blocked-by"'))),
+    _own("a bare 451", made(451)),
+    _own("451 by a CDN", made(451, _page("Unavailable For Legal Reasons", "x"), HTML, ("server", "cloudflare"), ("cf-ray", "1"))),
+    _own("a web app that is stopped", made(403, _page("Web App - Unavailable", "Error 403 - This web app is stopped."))),
+    _own("an application's refusal", made(403, _page("Access Denied", "You do not have the right to see this."))),
+    _own("FortiWeb", made(403, _page("Web Page Blocked!", "The page cannot be displayed. Please contact the administrator.",
+         "Attack ID: 20000051", "Message ID: 1"))),
+    _own("an address that is blocked", made(403, _page("Access blocked", "Your IP address has been blocked due to unusual "
+         "traffic"))),
+    _own("an address that is shown", made(429, _page("Blocked", "Your IP address: 192.0.2.7"))),
+    _own("unusual traffic", made(403, _page("Blocked", "We have seen unusual activity."))),
+    _own("a security service", made(403, _page("Request blocked", "This request was blocked by our security service"))),
+    _own("SonicWall before the origin", made(403, _page("SonicWall Web Application Firewall", "This request is blocked by the "
+         "SonicWall Web Application Firewall."))),
+    _own("a header of its firewall", made(404, "", ("x-waf", "SonicWall"))),
+    _own("a header of its protection", made(404, "", ("x-protected-by", "Fortinet FortiWeb"))),
+    _own("a load balancer", made(404, "", ("server", "Barracuda"))),
+    _own("a firewall that signs", made(403, "", ("server", "Fortinet FortiWeb"))),
     _own("404 with a refresh to itself", made(404, "", ("refresh", "0;url=/"))),
     _own("404 with a refresh in its zone", made(404, META.replace("gate.corp.example", "www.contoso.example"))),
     _own_page("a home page that may lead to sign in", made(200, "<html><script>function go() { location = "

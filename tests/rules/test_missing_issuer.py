@@ -62,7 +62,9 @@ def asks_to_open(found: Verdict) -> bool:
     ("answer", "circumstance", "words"),
     [
         (BLOCKED, "page", "a web page comes"),
-        (page(403, b"<html><title>No</title>"), "page", "refused"),
+        (page(403, b"<html><title>Web page blocked</title>"), "page", "refused"),
+        (page(403, b"<html><title>No</title>"), "answered", "refused"),  # nothing tells who refuses
+        (page(503, b"<html>", x_squid_error="ERR_DNS_FAIL 0"), "answered", "cannot fetch"),
         (page(511, b"<html>sign in"), "page", "sign in"),
         (page(404), "answered", "HTTP 404"),
         (

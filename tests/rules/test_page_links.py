@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.page_links import blocked_by, sent_to
+from rules import page_links
+from rules.page_links import STEPS, blocked_by, redirect_kind, sent_to
 from rules.page_text import SNIFFED
 
 THERE = "http://portal.corp.example/x?a=1"
@@ -130,6 +131,77 @@ def test_the_first_target_counts() -> None:
 )
 def test_who_blocks(value: str, host: str, expected: str) -> None:
     assert blocked_by((("server", "x"), ("link", value)), host) == expected
+
+
+@pytest.mark.parametrize("before", ["", "{}" * 60, '"x";' * 80])
+def test_a_target_behind_a_long_script_is_found_and_behind_an_endless_one_not(before: str) -> None:
+    assert sent_to((), script(f'{before}location="{THERE}"'), page=True) == THERE
+    assert sent_to((), script(f'{before}{{}}{"{}" * STEPS}location="{THERE}"'), page=True) == ""
+
+
+def test_all_scripts_of_a_page_together_have_a_bounded_number_of_steps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[str] = []
+
+    def noted(before: str) -> bool:
+        seen.append(before)
+        return True
+
+    monkeypatch.setattr(page_links, "_runs", noted)
+    sent_to((), "<html>" + "<script>location;{{</script>" * 600, page=True)
+    assert len(seen) <= STEPS
+    seen.clear()
+    sent_to((), script("try{" * 4000), page=True)  # it sets no location at all
+    assert not seen
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "http://login.portal.example/x",
+        "http://wifi.example.net/",
+        "http://10.0.0.1/captive",
+        "http://10.0.0.1/hotspot/login",
+        "https://gate.corp.example/guest?u=1",
+        "http://192.0.2.1/cgi-bin/login",
+        "http://192.0.2.1/login.html?redirect=x",
+        "http://192.0.2.1/logon.asp",
+        "http://192.0.2.1:1000/fgtauth?0a",
+        "http://captiveportal.corp.example/",
+        "http://guest-wifi.corp.example/",
+        "http://securelogin.example/swarm.cgi",
+        "http://PORTAL2.corp.example./",
+        "//auth.corp.example",
+    ],
+)
+def test_addresses_where_one_signs_in(location: str) -> None:
+    assert redirect_kind(location, "crl.contoso.example") == "portal"
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "https://www.microsoft.com/pki/certificate-authority",
+        "https://www.fabrikam.example/authors",
+        "https://www.authenticode-ca.example/",
+        "https://authority.fabrikam.example/authorities.html",
+        "https://www.fabrikam.example/?utm=bloginfo",
+        "https://www.fabrikam.example/?next=/login",
+        "https://www.fabrikam.example/#login",
+        "https://guestbook.fabrikam.example/support/portals-and-blogins",
+        "https://login@www.fabrikam.example/",
+    ],
+)
+def test_addresses_that_only_hold_such_letters(location: str) -> None:
+    assert redirect_kind(location, "crl.contoso.example") == "redirect"
+
+
+@pytest.mark.parametrize(
+    "location", ["/login", "https://login.contoso.example/", "https://contoso.example/portal"]
+)
+def test_a_login_in_its_own_zone_is_the_host_s_own_affair(location: str) -> None:
+    assert redirect_kind(location, "crl.contoso.example") is None
 
 
 PIECES = [

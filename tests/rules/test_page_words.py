@@ -6,7 +6,14 @@ import re
 
 import pytest
 
-from rules.page_words import refused_near, refuses, speaks_for_the_site, titled_as_blocked
+from rules.page_words import (
+    of_waf,
+    refused_near,
+    refuses,
+    speaks_for_the_site,
+    speaks_to_its_visitor,
+    titled_as_blocked,
+)
 
 
 @pytest.mark.parametrize(
@@ -73,6 +80,13 @@ def test_words_of_origins(said: str) -> None:
         "the website firewall stopped this request",
         "this website has blocked your request; this website is using a security service",
         "blocked by a web application firewall",
+        "web page blocked! attack id: 20000051",
+        "your ip address has been blocked",
+        "your ip 192.0.2.7 was banned",
+        "your ip address (192.0.2.7) is blocked",
+        "we noticed unusual traffic",
+        "blocked by our security service",
+        "blocked by our web protection system",
     ],
 )
 def test_words_of_a_site_about_itself(said: str) -> None:
@@ -85,6 +99,8 @@ def test_words_of_a_site_about_itself(said: str) -> None:
         "this site is blocked",
         "access to this website is blocked by your organization",
         "this site was blocked",
+        "your ip address: 10.1.1.7. category: games. blocked",
+        "the site is blocked for your safety by the security service of your company",
     ],
 )
 def test_a_filter_speaks_about_the_site_as_well(said: str) -> None:
@@ -101,6 +117,14 @@ def test_a_name_and_a_refusal_stand_near_each_other() -> None:
     )
     assert not refused_near("blocked " + "word " * 100 + "zscaler", name)
     assert not refused_near("blocked", name)
+
+
+def test_firewalls_before_origins() -> None:
+    assert of_waf("sonicwall web application firewall")
+    assert of_waf("fortinet waf")
+    assert not of_waf("fortiguard intrusion prevention - access blocked. wafer")
+    assert speaks_to_its_visitor("your ip address: 192.0.2.7")
+    assert not speaks_to_its_visitor("client ip: 192.0.2.7")
 
 
 def test_titles() -> None:

@@ -110,6 +110,7 @@ SCENES: dict[Row, tuple[str, str]] = {
     ("tls.not-tls", ""): ("not-tls", "silent-by-name"),
     ("tls.large-hello-blocked", ""): ("large-hello-dropped", "silent-by-name"),
     ("http.block-page", ""): ("portal-by-meta-refresh", "origins-mention-products"),
+    ("http.block-page", "proxy-failed"): ("proxy-on-80-fails", "denied-with-502"),
     ("http.redirected", "other-zone"): ("sent-elsewhere-by-refresh", "origins-mention-products"),
     ("http.redirected", "host-redirects"): ("crl-host-redirects-itself", "redirected-on-80"),
     ("http.compressed", ""): ("crl-compressed", "html-instead-of-crl"),

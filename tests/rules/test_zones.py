@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules import dns_views, ledger
-from rules.kinds.http_fetch import _redirect_kind
+from rules.page_links import redirect_kind
 from rules.zones import related, zone
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -89,7 +89,7 @@ def test_two_relays_stay_one_zone_wherever_zones_are_compared() -> None:
         (True, "a.servicebus.windows.net", "b.servicebus.windows.net"),
         (False, "crl.contoso.co.uk", "portal.isp.co.uk"),
     ):
-        assert (_redirect_kind(f"http://{second}/", first) is None) is same
+        assert (redirect_kind(f"http://{second}/", first) is None) is same
         assert (ledger._suffix(first) == ledger._suffix(second)) is same
         assert (dns_views._zone(first) == dns_views._zone(second)) is same
         assert related(first, second) is same  # what interception compares by

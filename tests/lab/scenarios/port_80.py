@@ -78,6 +78,7 @@ SCENARIOS = (
     _denied(
         "denied-with-502", "a proxy that names itself denies port 80 of one host with 502", "product-502"
     ),
+    _denied("proxy-on-80-fails", "a proxy on port 80 of one host cannot connect to it", "squid-503"),
     Scenario(
         "portal-by-meta-refresh",
         "every request on port 80 gets a page that sends its reader to a login page",

@@ -102,6 +102,10 @@ def refusal(behaviour: str) -> bytes | None:
             return response("503 Service Unavailable", HTML)
         case "product-502":
             return response("502 Bad Gateway", b"<html></html>", "text/html", "Server: Zscaler/6.2")
+        case "squid-503":
+            failed = ("Server: squid/5.7", "X-Squid-Error: ERR_CONNECT_FAIL 110")
+            text = b"<html><title>ERROR</title><p>Connection to 203.0.113.7 failed.</p></html>"
+            return response("503 Service Unavailable", text, "text/html", *failed)
         case "cdn-502":
             marks = ("Via: 1.1 varnish, 1.1 gw (squid/5.7)", "X-Cache: MISS from gw", "X-Served-By: cache-1")
             return response("502 Bad Gateway", b"<html><title>502</title></html>", "text/html", *marks)

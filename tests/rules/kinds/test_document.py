@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rules.causes import owner
 from rules.failure import LOCAL_CODES, Code, Failure, Stage
 from rules.kinds.document import Fault, answered
 from rules.kinds.http_fetch import HttpExchange
+from rules.remedies import remedy
 from rules.verdict import Status
 from tests.rules.answers_on_80 import DEVICES, ORIGINS, Answer
 from tests.rules.answers_on_80 import HOST as ASKED
@@ -58,7 +60,7 @@ def test_what_came_whole_is_handed_on() -> None:
         (answer(404), None, "http.status", True),
         (answer(403), None, "http.status", True),
         (answer(504, via="1.1 varnish"), None, "http.status", True),
-        (answer(504, x_squid_error="ERR_CONNECT_FAIL"), None, "http.block-page", True),
+        (answer(504, x_squid_error="ERR_ACCESS_DENIED 0"), None, "http.block-page", True),
         (answer(470), None, "http.block-page", True),
         (answer(407), None, "proxy.auth-required", True),
         (answer(body=gzip.compress(b"x")), None, "http.compressed", True),
@@ -72,6 +74,22 @@ def test_causes(
     assert (found.cause, found.reachable, found.status) == (cause.format(check), reachable, Status.FAIL)
     cut = exchange is not None and exchange.status == 200 and failure is not None
     assert found.circumstance == ("cut" if cut else "")
+
+
+def test_an_error_that_nothing_ascribes_to_a_device_has_neutral_words() -> None:
+    for status in (403, 451):
+        found = why(answer(status, b"<html><title>Web App - Unavailable</title>", content_type="text/html"))
+        assert (found.cause, found.circumstance) == ("http.status", "")
+        assert remedy(found.cause, found.circumstance).startswith("Ask for the same address from another")
+        assert found.page is not None  # what stood there is shown all the same
+        assert found.page.title == "Web App - Unavailable"
+
+
+def test_a_proxy_that_fails_refuses_nothing() -> None:
+    found = why(answer(503, b"<html>", x_squid_error="ERR_DNS_FAIL 0"))
+    assert (found.cause, found.circumstance) == ("http.block-page", "proxy-failed")
+    assert "exempt" not in remedy(found.cause, found.circumstance).lower()
+    assert owner(found.cause, found.circumstance) == "proxy"
 
 
 @pytest.mark.parametrize("told", [*DEVICES, *ORIGINS], ids=lambda a: a.name)

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rules import page_links
 from rules.failure import Code, Failure, Stage
+from rules.kinds import http_fetch
 from rules.kinds.http_fetch import (
     BlockPage,
     HttpExchange,
@@ -21,6 +24,8 @@ from rules.kinds.http_fetch import (
     page_cause,
     page_text,
 )
+from rules.replay import replay
+from tests.rules import goldens
 from tests.rules.answers_on_80 import DEVICES, META, ORIGINS, Answer, made
 from tests.rules.answers_on_80 import HOST as ASKED
 
@@ -219,7 +224,7 @@ def test_who_wrote_an_answer(told: Answer) -> None:
     found = judge_reach(told.exchange, None, ASKED)
     assert found.cause == told.reach, found.summary
     assert (found.page is None) is (told.reach == "ok")
-    assert found.circumstance == ("other-zone" if told.reach == "http.redirected" else "")
+    assert found.circumstance == ("" if told.circumstance == "page" else told.circumstance)
     assert found.summary.isprintable()
 
 
@@ -250,6 +255,50 @@ def test_a_document_sends_nobody_on() -> None:
 def test_a_page_in_a_wide_coding_is_a_page(coding: str) -> None:
     assert is_html(made(200, HOME.decode().encode(coding), ("content-type", "application/pkix-crl")))
     assert not is_html(made(200, "no page".encode(coding), ("content-type", "text/plain")))
+
+
+def test_an_answer_is_judged_once_for_each_host_and_a_changed_copy_anew() -> None:
+    blocked = answer(503, PAGE)
+    assert looks_like_block_page(blocked, HOST) is looks_like_block_page(blocked, HOST) is not None
+    assert looks_like_block_page(replace(blocked, status=200, body=b"0\x82"), HOST) is None
+    moved = answer(302, location="https://www.digicert.com/")
+    assert looks_like_block_page(moved, HOST) is None
+    assert kind(moved, "crl.contoso.example") == "redirect"
+    assert answer(503, PAGE) == blocked
+    assert hash(answer(503, PAGE)) == hash(blocked)
+
+
+@pytest.mark.parametrize("status", [200, 403, 503])
+@pytest.mark.parametrize("piece", [b"try{", b"location={", b"){"])
+def test_a_report_over_hostile_pages_costs_little_more_than_one_over_plain_ones(
+    monkeypatch: pytest.MonkeyPatch, status: int, piece: bytes
+) -> None:
+    body = b"<html><script>" + piece * 4090 + b"location"
+    recorded = goldens.recorded("healthy")
+    spoilt = tuple(
+        replace(seen, evidence=replace(seen.evidence, status=status, body=body, digest=None, sha256="0" * 64))
+        if isinstance(seen.evidence, HttpExchange)
+        else seen
+        for seen in recorded.observations
+    )
+    judged: Counter[tuple[int, str]] = Counter()
+    steps: Counter[str] = Counter()
+    page, runs = http_fetch._page, page_links._runs
+
+    def counted(exchange: HttpExchange, host: str) -> BlockPage | None:
+        judged[id(exchange), host] += 1
+        return page(exchange, host)
+
+    def stepped(before: str) -> bool:
+        steps["all"] += 1
+        return runs(before)
+
+    monkeypatch.setattr(http_fetch, "_page", counted)
+    monkeypatch.setattr(page_links, "_runs", stepped)
+    replay(replace(recorded, observations=spoilt), goldens.rules())
+    assert len(judged) > 10
+    assert set(judged.values()) == {1}
+    assert steps["all"] <= len(judged) * page_links.STEPS
 
 
 def test_failures_in_words() -> None:

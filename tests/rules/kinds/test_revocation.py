@@ -123,8 +123,9 @@ def test_a_leaf_or_a_namesake_cannot_have_signed_it() -> None:
         (answer(b"\x30\x03\x02\x01\x01"), "crl.not-a-crl"),
         (answer(b""), "crl.not-a-crl"),
         (answer(GOOD, 403), "http.status"),  # nothing shows who refuses
-        (answer(b"<html>", 403), "http.block-page"),
-        (answer(b"", 451), "http.block-page"),
+        (answer(b"<html>", 403), "http.status"),
+        (answer(b"<html><title>Web page blocked</title>", 403), "http.block-page"),
+        (answer(b"", 451), "http.status"),
         (answer(b"Action: Deny. Reason: x", 470), "http.block-page"),
         (answer(b"", 404), "http.status"),
         (answer(b"", 503), "http.status"),
