@@ -133,6 +133,7 @@ _PLURAL = {
     "ocsp.responder": "{n} OCSP responders are not set up right",
     "ocsp.not-ocsp": "Something else answers in place of {n} OCSP responders",
     "audit.not-recorded": "The recording lacks what today's rules ask of {n} endpoints",
+    "http.block-page proxy-failed": "A proxy on the way answers for {n} endpoints on port 80 that it cannot reach",
     "http.block-page": "A block page answers in place of {n} endpoints on port 80",
     "proxy.not-tested": "{n} endpoints fail on the direct way; the way through the proxy was not tested",
     "path.sweep-detected": "{n} endpoints could not be tested once a firewall dropped this host's traffic",

@@ -37,6 +37,17 @@ def test_many_endpoints_of_one_cause_are_one_block() -> None:
     assert found.evidence == ("o443",)
 
 
+def test_a_proxy_that_fails_is_called_no_block_page() -> None:
+    pages = [verdict(f"h{n}.example", "http.block-page", port=80) for n in range(2)]
+    failed = [
+        verdict(f"p{n}.example", "http.block-page", port=80, circumstance="proxy-failed") for n in range(3)
+    ]
+    assert {c.summary for c in group([*pages, *failed])} == {
+        "A block page answers in place of 2 endpoints on port 80",
+        "A proxy on the way answers for 3 endpoints on port 80 that it cannot reach",
+    }
+
+
 def test_a_single_endpoint_is_named_in_its_sentence() -> None:
     (found,) = group([verdict("h.example", summary="gets no answer")])
     assert found.summary == "h.example: gets no answer"
