@@ -65,9 +65,8 @@ def _spoil(value: Any, hint: Any, drawn: Iterator[str]) -> Any:  # noqa: ANN401 
         return tuple(_spoil(v, h, drawn) for v, h in zip(value, each or ("",) * len(value), strict=True))
     if is_dataclass(value) and not isinstance(value, type):
         known = get_type_hints(type(value))
-        return replace(
-            value, **{f.name: _spoil(getattr(value, f.name), known[f.name], drawn) for f in fields(value)}
-        )
+        given = (f.name for f in fields(value) if f.init)
+        return replace(value, **{name: _spoil(getattr(value, name), known[name], drawn) for name in given})
     return value
 
 
