@@ -1,28 +1,29 @@
 """What peers tell of this host's clock: by the dates that they give, and by their genuine certificates where none does.
 
-A `Date` that came inside a genuine TLS session is the server's word. One on port 80 is the word of whoever sits there: a cache
-hands on an old one, and a device writes its own into its pages. So the first decides where there is one, and the second is a
-sign: it is told, and no list or certificate is judged by it unless something else agrees.
+A server writes the `Date` that comes inside a genuine TLS session. Anybody on the way may write the one on port 80: a cache
+hands on an old one, and a device puts its own into its pages. So where a session gives a date, it decides. Dates of port 80
+alone are a sign: the report tells it, and judges no list or certificate by it.
 
-A certificate is signed by its CA, so its dates are the CA's word. One that is out of date may be the server's fault. When
-those of several names are out of date at once, and all of them are in date at one other time, then this host's clock is the
-likely reason: CAs date no certificate ahead, and servers do not all forget to renew in the same week.
+A CA signs a certificate with its dates. One that is out of date may be the server's fault. When those of several names are
+out of date at once, and all of them are in date at one other time, then this host's clock is the likely reason: CAs date no
+certificate ahead, and servers do not all forget to renew in the same week.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from rules.certificate import facts
 from rules.kinds.http_fetch import HttpExchange, HttpFetch, is_html, looks_like_block_page
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.moments import http_date, seconds_of
 from rules.observation import Observation
+from rules.page_text import Headers
 from rules.zones import zone
 
-Chain = tuple[bytes, ...]
-Headers = tuple[tuple[str, str], ...]
+DerChain: TypeAlias = tuple[bytes, ...]  #: DER, the server's own certificate first
 
 #: Hosts whose dates must agree before this host's clock is doubted.
 MIN_CLOCKS = 3
@@ -37,6 +38,34 @@ MIN_NAMES = 3
 MIN_CERTIFICATES = 2
 
 
+#: What is known of the clock, and what rests on it:
+#:
+#: ""              nobody tells, or genuine certificates contradict those who do
+#: "right"         several hosts tell the time, and the clock agrees with them
+#: "port-80"       several hosts on port 80 give another time, and nothing else does: a sign, and nothing is judged by it
+#: "proved"        several hosts give another time, and a genuine session or genuine certificates agree: it is judged by
+#: "certificates"  no dates decide, and genuine certificates are in date together at another time: it is judged by
+Basis: TypeAlias = Literal["", "right", "port-80", "proved", "certificates"]
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """This host's clock as peers tell of it.
+
+    `now`: the time to judge at, Unix time. `skew`: seconds by which the clock is ahead, the least that explains it where
+    certificates tell. `witnessed`: three unrelated hosts give that time. `told`: the answers that gave a time. `refused`:
+    names whose genuine certificates are all out of date by this clock and in date at `now`: programs on this host refuse
+    them, whatever the network lets through.
+    """
+
+    now: float
+    basis: Basis = ""
+    skew: float = 0.0
+    witnessed: bool = False
+    told: tuple[Observation, ...] = ()
+    refused: frozenset[str] = frozenset()
+
+
 @dataclass(frozen=True, slots=True)
 class Telling:
     """A date that a host gave. `skew`: seconds by which this host's clock is ahead of it; `voice`: who may have written it,
@@ -47,6 +76,52 @@ class Telling:
     seen: Observation
     voice: str
     inside: bool
+
+
+def judge_clock(
+    observations: Iterable[Observation],
+    genuine: Sequence[Served],
+    started: float,
+    valid_at: Callable[[DerChain, float], bool],
+) -> Clock:
+    """What is known of the clock that said `started` (Unix time). `genuine`: the proved chains that were served for their
+    names; `valid_at` tells whether one is in date at a time."""
+    dates = tellings(observations, frozenset(one.chain for one in genuine))
+    told = tuple(one.seen for one in dates)
+    in_common = None
+    if not any(
+        abs(one.skew) <= CLOCK_BREAKS for one in dates
+    ):  # a single date that agrees speaks for the clock
+        in_common = time_by_certificates(genuine, started, valid_at)
+    skew = skew_by_dates(dates)
+    if skew:
+        agreeing = [one for one in dates if abs(one.skew - skew) <= CLOCK_SPREAD]
+        inside = any(one.inside for one in agreeing)
+        now = started - skew
+        gained = sum(valid_at(one.chain, now) for one in genuine) - sum(one.valid for one in genuine)
+        if not inside and gained < 0:
+            return Clock(started, told=told)
+        if not inside and gained == 0:
+            return Clock(started, "port-80", skew, told=told)
+        witnessed = len(zones(agreeing)) >= MIN_CLOCKS
+        refused = witnessed or in_common is not None
+        return Clock(
+            now, "proved", skew, witnessed, told, _refused(genuine, now, valid_at) if refused else frozenset()
+        )
+    if in_common is not None:
+        refusing = _refused(genuine, in_common, valid_at)
+        return Clock(in_common, "certificates", started - in_common, told=told, refused=refusing)
+    right = {one.voice for one in dates if abs(one.skew) <= CLOCK_NOTICE}
+    return Clock(started, "right" if len(right) >= MIN_CLOCKS else "", told=told)
+
+
+def _refused(
+    genuine: Sequence[Served], now: float, valid_at: Callable[[DerChain, float], bool]
+) -> frozenset[str]:
+    found: dict[str, bool] = {}
+    for one in genuine:
+        found[one.name] = found.get(one.name, True) and not one.valid and valid_at(one.chain, now)
+    return frozenset(name for name, out in found.items() if out)
 
 
 def skew_of(seen: Observation, headers: Headers) -> float | None:
@@ -63,13 +138,13 @@ def skew_of(seen: Observation, headers: Headers) -> float | None:
     return seen.started + seen.elapsed - date - (age or 0)
 
 
-def tellings(observations: Iterable[Observation], genuine: frozenset[Chain]) -> tuple[Telling, ...]:
+def tellings(observations: Iterable[Observation], genuine: frozenset[DerChain]) -> tuple[Telling, ...]:
     """The dates that hosts gave. `genuine`: the chains (DER) that are proved. A page that a device on the way wrote tells its
     own clock, and no host's."""
     return tuple(told for seen in observations if (told := _telling(seen, genuine)) is not None)
 
 
-def _telling(seen: Observation, genuine: frozenset[Chain]) -> Telling | None:
+def _telling(seen: Observation, genuine: frozenset[DerChain]) -> Telling | None:
     step, evidence = seen.step, seen.evidence
     if isinstance(step, TlsHandshake) and isinstance(evidence, TlsFacts):
         skew = skew_of(seen, evidence.http_headers)
@@ -120,12 +195,12 @@ class Served:
     """A genuine chain (DER, the server's first) that was served for its name. `valid`: in date by this host's clock."""
 
     name: str
-    chain: Chain
+    chain: DerChain
     valid: bool
 
 
 def time_by_certificates(
-    served: Sequence[Served], now: float, valid_at: Callable[[Chain, float], bool]
+    served: Sequence[Served], now: float, valid_at: Callable[[DerChain, float], bool]
 ) -> float | None:
     """The time nearest to `now` (Unix time) at which every certificate that is out of date would be in date, None where
     they do not show that this host's clock is wrong.

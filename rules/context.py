@@ -9,18 +9,7 @@ from functools import cached_property
 from rules.audit import Audit
 from rules.barren import Barren, barren
 from rules.certificate import covers_name, facts
-from rules.clock import (
-    CLOCK_BREAKS,
-    CLOCK_NOTICE,
-    CLOCK_SPREAD,
-    MIN_CLOCKS,
-    Served,
-    Telling,
-    skew_by_dates,
-    tellings,
-    time_by_certificates,
-    zones,
-)
+from rules.clock import Clock, Served, judge_clock
 from rules.fetches import Wanted
 from rules.guard import RECHECK
 from rules.interception import Handshake, InterceptionFinding, judge_handshakes
@@ -59,68 +48,19 @@ class Context:
         self.ids = {seen.step: text for seen, text in zip(ordered, _ids(len(ordered)), strict=False)}
 
     @cached_property
+    def clock(self) -> Clock:
+        """What peers tell of this host's clock."""
+        return judge_clock(self.observations, self._genuine, self.started, self._valid)
+
+    @property
     def skew(self) -> float:
-        """Seconds by which this host's clock is ahead, by the dates that several hosts give; where they do not tell, the least
-        by which it is wrong as genuine certificates tell it; 0 where neither does."""
-        return self._skew_by_dates or (
-            self.started - self.time_by_certificates if self.time_by_certificates is not None else 0.0
-        )
-
-    @cached_property
-    def _skew_by_dates(self) -> float:
-        """The same by dates alone; 0 where genuine certificates speak against them and none of them came inside a genuine TLS
-        session: a header on port 80 is anybody's word, a certificate its CA's."""
-        contradicted = self._valid_by_dates < 0 and not self._dated_inside
-        return 0.0 if contradicted else self._told
-
-    @cached_property
-    def time_by_certificates(self) -> float | None:
-        """The time nearest to this host's at which the genuine certificates are in date, where they tell that its clock is
-        wrong and no dates decide; else None."""
-        return None if self._told else self._common_time
-
-    @cached_property
-    def _common_time(self) -> float | None:
-        """The same whatever the dates say, but that a single one that agrees with this host's clock speaks for it."""
-        if any(abs(told.skew) <= CLOCK_BREAKS for told in self._tellings):
-            return None
-        return time_by_certificates(self._genuine, self.started, self._valid)
-
-    @cached_property
-    def time_is_witnessed(self) -> bool:
-        """Whether three unrelated hosts give the same other time."""
-        return bool(self.skew) and len(zones(self._agreeing)) >= MIN_CLOCKS
-
-    @cached_property
-    def time_is_proved(self) -> bool:
-        """Whether more speaks for the other time than headers on port 80: a date inside a genuine session, or certificates."""
-        return self._dated_inside or self._valid_by_dates > 0 or self.time_by_certificates is not None
-
-    @cached_property
-    def _tellings(self) -> tuple[Telling, ...]:
-        return tellings(self.observations, frozenset(one.chain for one in self._genuine))
-
-    @cached_property
-    def _told(self) -> float:
-        """The skew by the dates alone."""
-        return skew_by_dates(self._tellings)
-
-    @cached_property
-    def _valid_by_dates(self) -> int:
-        """How many more of the genuine certificates are in date by the dates told than by this host's own clock."""
-        if self._told == 0.0:
-            return 0
-        other = sum(self._valid(one.chain, self.started - self._told) for one in self._genuine)
-        return other - sum(one.valid for one in self._genuine)
+        """Seconds by which this host's clock is ahead; 0 where nobody tells, or it is right."""
+        return self.clock.skew
 
     @property
-    def _dated_inside(self) -> bool:
-        return any(told.inside for told in self._tellings if abs(told.skew - self._told) <= CLOCK_SPREAD)
-
-    @property
-    def _agreeing(self) -> Iterable[Telling]:
-        """The dates that show this skew."""
-        return (told for told in self._tellings if abs(told.skew - self.skew) <= CLOCK_SPREAD)
+    def now(self) -> float:
+        """The time to judge at, Unix time."""
+        return self.clock.now
 
     @cached_property
     def _genuine(self) -> tuple[Served, ...]:
@@ -138,47 +78,6 @@ class Context:
 
     def _valid(self, chain: tuple[bytes, ...], moment: float) -> bool:
         return in_date(facts(chain[0]), moment) and not self.audit.chains.judge(chain, moment).expired
-
-    @cached_property
-    def refused_by_clock(self) -> frozenset[str]:
-        """Names whose genuine certificates are all out of date by this host's clock, and in date by that of three unrelated
-        hosts or at a time that the certificates themselves have in common: programs on this host refuse them, whatever the
-        network lets through."""
-        if not self.skew or not (self.time_is_witnessed or self._common_time is not None):
-            return frozenset()
-        refused: dict[str, bool] = {}
-        for one in self._genuine:
-            out = not one.valid and self._valid(one.chain, self.now)
-            refused[one.name] = refused.get(one.name, True) and out
-        return frozenset(name for name, out in refused.items() if out)
-
-    @property
-    def out_of_date(self) -> tuple[Observation, ...]:
-        """Handshakes whose certificates this host's clock refuses."""
-        return tuple(
-            seen
-            for seen in self.observations
-            if isinstance(seen.step, TlsHandshake) and seen.step.server_name in self.refused_by_clock
-        )
-
-    @property
-    def clock_agrees(self) -> bool:
-        """Whether several hosts told the time and this host's clock is right by them."""
-        right = {told.voice for told in self._tellings if abs(told.skew) <= CLOCK_NOTICE}
-        return self._told == 0.0 and len(right) >= MIN_CLOCKS
-
-    @property
-    def dated(self) -> tuple[Observation, ...]:
-        """Answers that told the time: the evidence of a wrong clock."""
-        return tuple(told.seen for told in self._tellings)
-
-    @cached_property
-    def now(self) -> float:
-        """The time to judge at: by several hosts' clocks where more than port 80 speaks for it, by the certificates where no
-        host's clock tells, else this host's own."""
-        if self.time_by_certificates is not None:
-            return self.time_by_certificates
-        return self.started - self.skew if self.time_is_proved else self.started
 
     def seen(self, step: Step) -> tuple[Observation, ...]:
         """Both attempts of a step, the first first; () when it was not asked or has no answer."""

@@ -165,45 +165,52 @@ def _families(context: Context) -> Iterator[Verdict]:
 
 
 def _clock(context: Context) -> Iterator[Verdict]:
-    skew = context.skew
-    if abs(skew) < CLOCK_NOTICE:
+    clock = context.clock
+    if abs(clock.skew) < CLOCK_NOTICE:
         return
-    if context.time_by_certificates is not None:
-        yield _clock_by_certificates(context, context.time_by_certificates)
+    if clock.basis == "certificates":
+        yield _clock_by_certificates(context)
         return
-    way = "ahead of" if skew > 0 else "behind"
-    breaks = abs(skew) >= CLOCK_BREAKS
+    way = "ahead of" if clock.skew > 0 else "behind"
+    breaks = abs(clock.skew) >= CLOCK_BREAKS
     service = {t.host for t in context.audit.targets if t.rule.group is Group.SERVICE and t.host}
-    refused = context.refused_by_clock & service
-    judged = "; certificates were judged by theirs" if breaks and context.now != context.started else ""
-    if not context.time_is_proved:
+    refused = clock.refused & service
+    if clock.basis == "port-80":
         judged = "; all of them on port 80, where a cache or a device may write it: nothing was judged by it"
+    else:
+        judged = "; certificates were judged by theirs" if breaks else ""
     if refused:
         judged += f", and by this host's own clock those of {len(refused)} names of the service are not valid"
     yield _finding(
         "host",
-        Status.FAIL if breaks and context.time_is_proved else Status.WARN,
+        Status.FAIL if breaks and clock.basis == "proved" else Status.WARN,
         "local.clock-skew",
-        f"This host's clock is {_span(abs(skew))} {way} the Date that several hosts give{judged}",
-        ("certificates" if context.time_is_witnessed else "certificates-alone") if refused else "",
-        evidence=context.evidence(*context.dated),
+        f"This host's clock is {_span(abs(clock.skew))} {way} the Date that several hosts give{judged}",
+        ("certificates" if clock.witnessed else "certificates-alone") if refused else "",
+        evidence=context.evidence(*clock.told),
     )
 
 
-def _clock_by_certificates(context: Context, moment: float) -> Verdict:
+def _clock_by_certificates(context: Context) -> Verdict:
     """No server gives the time, and the genuine certificates are in date at another time than this host's."""
-    behind = context.skew < 0
-    when = utc(moment).strftime("%Y-%m-%d")
+    clock = context.clock
+    when = utc(clock.now).strftime("%Y-%m-%d")
+    behind = clock.skew < 0
     state, bound = ("not valid yet", f"from {when} on") if behind else ("out of date", f"until {when}")
+    handshakes = (
+        seen
+        for seen in context.observations
+        if isinstance(seen.step, TlsHandshake) and seen.step.server_name in clock.refused
+    )
     return _finding(
         "host",
         Status.FAIL,
         "local.clock-skew",
-        f"By this host's clock the genuine certificates of {len(context.refused_by_clock)} names are {state}. They are valid "
-        f"together {bound}, so the clock is likely at least {_span(abs(context.skew))} {'behind' if behind else 'ahead'}; "
+        f"By this host's clock the genuine certificates of {len(clock.refused)} names are {state}. They are valid "
+        f"together {bound}, so the clock is likely at least {_span(abs(clock.skew))} {'behind' if behind else 'ahead'}; "
         "no server told the time. Certificates were judged as of that day",
         "certificates-alone",
-        evidence=context.evidence(*context.out_of_date),
+        evidence=context.evidence(*handshakes),
     )
 
 

@@ -256,7 +256,7 @@ def _verdict(
 
 def _compared(context: Context, cause: TlsCause, seen: Observation) -> str:
     """What other observations say of the cause, where it decides what to do."""
-    if cause.cause in ("tls.expired", "tls.not-yet-valid") and context.clock_agrees:
+    if cause.cause in ("tls.expired", "tls.not-yet-valid") and context.clock.basis == "right":
         return "clock-agrees"
     if lacking := _lacking(cause, seen):
         return missing_issuer.circumstance(context, lacking)

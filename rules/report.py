@@ -86,7 +86,7 @@ def make_report(
 
 def _by_clock(context: Context, state: NameState) -> NameState:
     """A name of the service gets through the network, and not through this host's clock."""
-    refused = state.target.rule.group is Group.SERVICE and state.target.host in context.refused_by_clock
+    refused = state.target.rule.group is Group.SERVICE and state.target.host in context.clock.refused
     return without_clock(state) if refused and state.passed else state
 
 

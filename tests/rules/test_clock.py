@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.certificate import facts
-from rules.clock import Chain, Served, median, skew_by_dates, tellings, time_by_certificates, zones
+from rules.clock import DerChain, Served, median, skew_by_dates, tellings, time_by_certificates, zones
 from rules.kinds.http_fetch import HttpFetch
 from rules.observation import Observation
 from rules.trust import in_date
@@ -24,13 +24,13 @@ DAY = 86_400.0
 
 
 @cache
-def chain(begins: float, ends: float, number: int) -> Chain:
+def chain(begins: float, ends: float, number: int) -> DerChain:
     """A certificate of such dates, in days from now; each number has its own."""
     days = (datetime.timedelta(days=begins), datetime.timedelta(days=ends))
     return pki.authority("CA").leaf([f"n{number}.example"], starts=days[0], ends=days[1]).chain
 
 
-def valid(shown: Chain, moment: float) -> bool:
+def valid(shown: DerChain, moment: float) -> bool:
     return in_date(facts(shown[0]), moment)
 
 

@@ -75,7 +75,7 @@ def test_both_attempts_belong_to_a_step() -> None:
 def test_what_only_port_80_tells_is_told_and_judged_by_by_nobody() -> None:
     context = clocks(600, 601, 605)
     assert context.skew == 601
-    assert (context.time_is_proved, context.now) == (False, START)
+    assert (context.clock.basis, context.now) == ("port-80", START)
 
 
 def sessions(*behind: float, outside: float = 0.0) -> Context:
@@ -95,10 +95,11 @@ def sessions(*behind: float, outside: float = 0.0) -> Context:
 
 def test_a_date_of_a_genuine_session_outweighs_those_of_port_80() -> None:
     assert sessions(0, outside=20 * 86_400.0).skew == 0
+    assert sessions(0, 0, 0).clock.basis == "right"
     assert sessions(0, 0, 0, outside=3600).skew == 0
     context = sessions(600, outside=600)
     assert context.skew == pytest.approx(600, abs=2)
-    assert context.time_is_proved
+    assert context.clock.basis == "proved"
     assert context.now == START - context.skew
     assert sessions(600, 600, 600, outside=0).skew == pytest.approx(600, abs=2)
 
@@ -130,7 +131,7 @@ def test_a_date_that_is_none_is_ignored(date: str) -> None:
         step = HttpFetch("203.0.113.1", 80, f"h{n}.example", "/")
         audit.record(Observation(step, START, 0.0, None, page(404, date=date)))
     context = Context(audit, START)
-    assert (context.skew, context.dated) == (0.0, ())
+    assert (context.skew, context.clock.told) == (0.0, ())
 
 
 @pytest.mark.parametrize("zone", ["CEST", "MESZ", "", "J", "+9999"])
@@ -144,7 +145,7 @@ def test_a_zone_that_nobody_knows_tells_no_time_and_never_this_hosts(
         step = HttpFetch("203.0.113.1", 80, f"h{n}.example", "/")
         audit.record(Observation(step, START, 0.0, None, page(404, date=stamp)))
     context = Context(audit, START)
-    assert (context.skew, context.dated) == (0.0, ())
+    assert (context.skew, context.clock.told) == (0.0, ())
 
 
 @pytest.mark.parametrize("year", [1, 1601, 1969, 3001, 9999])
