@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rules import missing_issuer
 from rules.candidates import given_by
 from rules.certificate import facts
 from rules.context import Context
@@ -12,6 +11,7 @@ from rules.failure import UNREAD_FORM, Code, Failure
 from rules.interception import InterceptionFinding
 from rules.judge_revocation import revoked_by, stapled
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
+from rules.missing_issuer import MissingIssuer, missing_issuer
 from rules.observation import Observation, got_through
 from rules.portals import whose
 from rules.remedies import remedy
@@ -223,11 +223,13 @@ def _verdict(
 ) -> Verdict:
     assert target.host is not None
     finding = context.intercepted.get(context.ids[seen.step])
-    circumstance = cause.circumstance or _compared(context, cause, seen)
-    lacking = _lacking(cause, seen)
+    lacking = MissingIssuer()
+    if cause.cause == "tls.incomplete-chain" and isinstance(seen.evidence, TlsFacts):
+        lacking = missing_issuer(context, seen.evidence.chain)
+    circumstance = cause.circumstance or lacking.circumstance or _compared(context, cause, seen)
     details = (
         *cause.details,
-        *missing_issuer.details(context, lacking),
+        *lacking.details,
         *_served(target, seen),
         *_stapled(context, seen),
         *_found(finding),
@@ -247,7 +249,7 @@ def _verdict(
         "" if cause.status is Status.PASS else remedy(cause.cause, circumstance),
         target.rule.severity.value,
         target.rule.citation.id,
-        context.evidence(*attempts, *missing_issuer.tries(context, lacking)),
+        context.evidence(*attempts, *lacking.tries),
         target.rule.group.value,
         tuple(dict.fromkeys(details)),
         circumstance,
@@ -258,19 +260,10 @@ def _compared(context: Context, cause: TlsCause, seen: Observation) -> str:
     """What other observations say of the cause, where it decides what to do."""
     if cause.cause in ("tls.expired", "tls.not-yet-valid") and context.clock.basis == "right":
         return "clock-agrees"
-    if lacking := _lacking(cause, seen):
-        return missing_issuer.circumstance(context, lacking)
     shown = seen.evidence.chain if isinstance(seen.evidence, TlsFacts) else ()
     if cause.cause == "tls.name-mismatch" and shown and whose(facts(shown[0])) in context.everywhere:
         return "many-addresses"
     return ""
-
-
-def _lacking(cause: TlsCause, seen: Observation) -> tuple[bytes, ...]:
-    """The chain that lacks an issuer, () where that is not the cause."""
-    shown = seen.evidence
-    incomplete = cause.cause == "tls.incomplete-chain" and isinstance(shown, TlsFacts)
-    return shown.chain if incomplete and isinstance(shown, TlsFacts) else ()
 
 
 def _served(target: Target, seen: Observation) -> tuple[tuple[str, str], ...]:

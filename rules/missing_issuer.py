@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from rules.context import Context
@@ -31,37 +31,29 @@ Circumstance: TypeAlias = Literal["page", "answered", "no-answer", "not-asked", 
 _MOST_TELLING: tuple[Circumstance, ...] = ("page", "answered", "no-answer")
 
 
-def tries(context: Context, chain: tuple[bytes, ...]) -> tuple[Observation, ...]:
-    """All that was asked at these addresses."""
-    return tuple(seen for _, seen in _tries(context, chain))
+@dataclass(frozen=True, slots=True)
+class MissingIssuer:
+    """What was seen of the addresses. `tries`: all that was asked there; `details`: the same in words, for the evidence."""
+
+    circumstance: Circumstance = ""
+    tries: tuple[Observation, ...] = ()
+    details: tuple[tuple[str, str], ...] = ()
 
 
-def circumstance(context: Context, chain: tuple[bytes, ...]) -> Circumstance:
-    """What was seen of them, the most telling of all tries."""
-    asked = tries(context, chain)
-    found = {_one(seen) for seen in asked}
+def missing_issuer(context: Context, chain: tuple[bytes, ...]) -> MissingIssuer:
+    """What came from the addresses that a chain (DER, the server's first) names for the issuer that it lacks."""
+    wanted = {url: Wanted(url, "aia") for url in context.audit.chains.missing_at(chain)}
+    results = context.audit.fetches.results
+    asked = [(url, seen) for url, one in wanted.items() for seen in results.get(one, ())]
+    tries = tuple(seen for _, seen in asked)
+    found = {_one(seen) for seen in tries}
     told = next((word for word in _MOST_TELLING if word in found), None)
-    if told is not None:
-        return told
-    if not _opens(context, chain):
-        return ""
-    return "no-answer" if asked else "not-asked"
-
-
-def details(context: Context, chain: tuple[bytes, ...]) -> tuple[tuple[str, str], ...]:
-    """The same in words, for the evidence."""
-    return tuple(
-        dict.fromkeys(
-            ("issuer's address", f"{display(url, 200)}: {_words(seen)}")
-            for url, seen in _tries(context, chain)
-        )
-    )
-
-
-def _tries(context: Context, chain: tuple[bytes, ...]) -> Iterator[tuple[str, Observation]]:
-    for url in context.audit.chains.missing_at(chain):
-        for seen in context.audit.fetches.results.get(Wanted(url, "aia"), ()):
-            yield url, seen
+    if told is None:
+        hosts = {one.host for one in wanted.values()}
+        opens = any(_opened(seen) for seen in context.observations if _host(seen) in hosts)
+        told = ("no-answer" if tries else "not-asked") if opens else ""
+    lines = (("issuer's address", f"{display(url, 200)}: {_words(seen)}") for url, seen in asked)
+    return MissingIssuer(told, tries, tuple(dict.fromkeys(lines)))
 
 
 def _one(seen: Observation) -> Circumstance:
@@ -74,12 +66,6 @@ def _one(seen: Observation) -> Circumstance:
             return "answered"
         return "answered" if page.kind == "failed" or (page.kind == "refused" and unproved(page)) else "page"
     return "no-answer" if _opened(seen) else ""
-
-
-def _opens(context: Context, chain: tuple[bytes, ...]) -> bool:
-    """Whether port 80 was seen open at a host of these addresses, whatever was asked there."""
-    hosts = {Wanted(url, "aia").host for url in context.audit.chains.missing_at(chain)}
-    return any(_opened(seen) for seen in context.observations if _host(seen) in hosts)
 
 
 def _opened(seen: Observation) -> bool:
