@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from rules.display import display
+from rules.header_lists import members, named
 from rules.page_links import blocked_by
 from rules.page_text import Headers, plain, title
 from rules.page_words import (
@@ -87,8 +88,6 @@ _OF_ORIGINS = frozenset(
 )
 
 _REALM = re.compile(r"\brealm\s*=\s*(?:\"([^\"]*)\"|([^\s,\"]+))", re.IGNORECASE)
-#: A member of `Proxy-Status` (RFC 9209 section 2): the name of an intermediary, then its parameters.
-_MEMBER = re.compile(r"\s*(\"[^\"]*\"|[^\",;\s][^\",;]*)((?:\"[^\"]*\"?+|[^\",])*+)(?:,|\Z)")
 
 
 def no_origin_gives(status: int | None) -> bool:
@@ -99,7 +98,7 @@ def no_origin_gives(status: int | None) -> bool:
 
 def product(headers: Headers, text: str) -> tuple[str, tuple[str, ...]]:
     """What a page looks like, by its headers and then by its text: a label on a page that was recognised otherwise."""
-    told = [(k, v) for k, v in _named(headers) if k in _LABELLED or k.startswith("x-")]
+    told = [(k, v) for k, v in _with_a_product(headers) if k in _LABELLED or k.startswith("x-")]
     for word, who in _PRODUCTS:
         marks = tuple(_shown(k, v) for k, v in told if _bears(word, k, v.lower()))
         if marks:
@@ -152,17 +151,14 @@ def refusal_evidence(status: int, headers: Headers, text: str, host: str = "") -
 def _marks(headers: Headers) -> Iterator[str]:
     """The headers in which a product's name is its own word. Squid signs the answers of origins that it stands before, and
     only its errors bear a header of its own."""
-    named = _named(headers)
-    for word, who in _PRODUCTS if named else ():
-        for name, value in named:
+    likely = _with_a_product(headers)
+    for word, who in _PRODUCTS if likely else ():
+        for name, value in likely:
             if _BEFORE_ORIGINS.match(name) or _AS_BEFORE_ORIGINS.search(value[:2048].lower()):
                 continue
-            if who == "Squid":
-                own = name == "x-squid-error"
-            else:
-                free = word not in _PLAIN and name.startswith("x-") and name not in _NO_MARK
-                own = _names(word, name) or ((free or name in _SIGNING) and _stands(word, value.lower()))
-            if own:
+            free = word not in _PLAIN and name.startswith("x-") and name not in _NO_MARK
+            signs = who != "Squid" and (free or name in _SIGNING)
+            if _names(word, name) or (signs and _stands(word, value.lower())):
                 yield f"the header {_shown(name, value)}"
 
 
@@ -176,8 +172,8 @@ def _marks_of_errors(headers: Headers, status: int) -> Iterator[str]:
         elif not _ANY.search(value[:2048].lower()):
             continue
         elif name == "proxy-status":
-            members = _MEMBER.finditer(value[:2048])
-            words = [m[1].strip(' "').lower() for m in members if "received-status" not in m[2].lower()]
+            told = map(named, members(value))
+            words = [who.lower() for who, parameters in told if "received-status" not in parameters.lower()]
         elif name == "www-authenticate":
             words = [(quoted or bare).lower() for quoted, bare in _REALM.findall(value[:2048])]
         if any(_stands(word, one) for one in words for word, _ in _PRODUCTS if word not in _PLAIN):
@@ -213,7 +209,7 @@ def _refuser(said: str) -> str:
     return next(iter(found)) if list(found.values()) == [True] else ""
 
 
-def _named(headers: Headers) -> list[tuple[str, str]]:
+def _with_a_product(headers: Headers) -> list[tuple[str, str]]:
     """The headers in which the name of a product stands somehow. Such are few, and a hostile answer has hundreds."""
     return [(name, value) for name, value in headers if _ANY.search(name) or _ANY.search(value.lower())]
 

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from rules.display import display
+from rules.header_lists import members, named
 from rules.kinds.http_fetch import HttpExchange, header
 from rules.moments import http_date, seconds_of
 
 #: Seconds by which the clocks of the origin, of a cache and of this host may differ.
 SLACK = 300.0
-#: Characters of a line that are read for names and hits.
-MAX_LINE = 2000
 
 #: How caches of delivery networks that publishers rent call themselves, as a whole: the first word of the name that a cache
 #: gives itself, the zone of that word, or the product in the brackets after it. A name of this network's own that only holds
@@ -38,10 +37,9 @@ LateBy: TypeAlias = Literal["cached", "cached-unnamed", "cached-by-publisher", "
 
 @dataclass(frozen=True, slots=True)
 class CacheSeen:
-    """A cache that answered. `name`: as it calls itself, "" where it does not; `line`: the
-    header that proves it; `ages`: how many seconds ago the origin gave the document, once by each header that tells it;
-    `publisher`: by its own name it is one of a publisher's delivery network; `told`: whether it can be told which one of
-    several it is. Texts are harmless."""
+    """A cache that answered. `name`: as it calls itself, "" where it does not; `line`: the header that proves it; `ages`: how
+    many seconds ago the origin gave the document, once by each header that tells it; `publisher`: whether it calls itself one
+    of a publisher's delivery network; `told`: whether the headers tell which one of several it is. Texts are harmless."""
 
     name: str
     line: str
@@ -99,12 +97,10 @@ def late_by(exchange: HttpExchange, made: float, ran_out: float, now: float) -> 
         return "", f"{called} gave it ({seen.line}), and its Age and its Date contradict each other"
     if before and not any(before):
         return "late", f"{called} got it {_span(max(seen.ages))} ago, when it had run out already"
-    kept = f" has kept it for {_span(max(seen.ages))}" if seen.ages else " gave it"
     if not seen.told:
         return "", f"which of the caches on the way kept it cannot be told ({seen.line})"
-    by: LateBy = "cached" if seen.name else "cached-unnamed"
-    if seen.publisher:
-        by = "cached-by-publisher"
+    kept = f" has kept it for {_span(max(seen.ages))}" if seen.ages else " gave it"
+    by: LateBy = "cached-by-publisher" if seen.publisher else "cached" if seen.name else "cached-unnamed"
     return by, f"{called}{kept} ({seen.line})"
 
 
@@ -139,47 +135,36 @@ def _back(exchange: HttpExchange, now: float) -> float | None:
 
 #: X-Cache-Lookup is none of them: Squid calls it a hit as well where it had the document and got it anew.
 _HIT_OR_MISS = ("x-cache", "cf-cache-status", "x-proxy-cache")
-#: The members of a list: commas in a quoted text or in brackets part nothing.
-_MEMBER = re.compile(r"""(?:[^,"(]|"(?:[^"\\]|\\.)*"|\([^()]*\)|["(])+""")
-
-
-def _members(value: str) -> list[str]:
-    """Each cache's own word in a line: lines of one name may be folded into one (RFC 9110 section 5.3)."""
-    return [member for found in _MEMBER.findall(value[:MAX_LINE]) if (member := found.strip())]
+_STALE = ("110", "111")  #: codes of `Warning`
 
 
 def _hits(exchange: HttpExchange) -> tuple[_Hit, ...]:
     """Who says that it had the document, in the order of the lines: each cache adds its own word at the end."""
     found: list[_Hit] = []
+    served = members(header(exchange, "x-served-by"))  # Fastly: the same caches in the same order
     for name, value in exchange.headers:
         if name == "warning":
-            agents = (member.split() for member in _members(value))
+            agents = (member.split() for member in members(value))
             found += [
                 _Hit(name, value, agent[1]) for agent in agents if len(agent) > 1 and agent[0] in _STALE
             ]
         elif name == "cache-status":  # RFC 9211 section 2.1: "ExampleCache; hit"
-            words = [member for member in _members(value) if _member_hit(member)]
-            found += [_Hit(name, m, m.partition(";")[0].strip(' "')) for m in words]
+            found += [_Hit(name, m, named(m)[0]) for m in members(value) if _member_hit(m)]
         elif name == "cf-cache-status" and _says_hit(value):
             found.append(_Hit(name, value, _CLOUDFLARE))
         elif name in _HIT_OR_MISS:
-            served = _members(
-                header(exchange, "x-served-by")
-            )  # Fastly: the names of the same caches in the same order
-            members = _members(value)
-            for place, member in enumerate(members):
-                own = _spoken(member) or (served[place] if len(served) == len(members) else "")
+            told = members(value)
+            for place, member in enumerate(told):
+                own = _spoken(member) or (served[place] if len(served) == len(told) else "")
                 if _says_hit(member):
                     found.append(_Hit(name, member, own))
     return tuple(found)
 
 
-_STALE = ("110", "111")
-
-
 def _member_hit(member: str) -> bool:
-    parts = [part.strip() for part in re.sub(r'"[^"]*"', "", member).lower().split(";")[1:]]
-    return "hit" in parts or "hit=?1" in parts
+    parameters = re.sub(r'"[^"]*"', "", named(member)[1])
+    told = [part.strip() for part in parameters.lower().split(";")]
+    return "hit" in told or "hit=?1" in told
 
 
 def _says_hit(member: str) -> bool:
@@ -211,7 +196,7 @@ def _nearest(hits: tuple[_Hit, ...], vias: list[str]) -> tuple[_Hit | None, bool
 def _vias(exchange: HttpExchange) -> list[str]:
     """How the proxies on the way call themselves, the nearest last (RFC 9110 section 7.6.3)."""
     lines = (value for name, value in exchange.headers if name == "via")
-    return [member.partition(" ")[2].strip() for line in lines for member in _members(line)]
+    return [member.partition(" ")[2].strip() for line in lines for member in members(line)]
 
 
 def _same(own: str, via: str) -> bool:
