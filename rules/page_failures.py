@@ -30,10 +30,8 @@ _FAILED = re.compile(
 )
 
 
-def could_not_fetch(status: int | None, headers: Headers, text: str) -> bool:
-    """Whether an error that a device on the way gave tells of a failure of its own, and of no rule."""
-    if status is None or status < 400:
-        return False
+def could_not_fetch(status: int, headers: Headers, text: str) -> bool:
+    """Whether an error (400 or over) that a device on the way gave tells of a failure of its own, and of no rule."""
     for name, value in headers:
         if name == "x-squid-error":
             return _OF_SQUID.match(value.strip()) is not None

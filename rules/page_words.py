@@ -15,7 +15,8 @@ import re
 #: Titles that only a filter gives to its pages.
 _TITLES = ("blocked", "web filter", "webfilter", "url filter", "content filter", "policy violation")
 
-_STOPPED = r"(?:blocked|denied|restricted|prohibited|forbidden|filtered|disallowed|not (?:allowed|permitted))"
+_STOPS = r"blocked|denied|restricted|prohibited|forbidden|filtered|disallowed|not (?:allowed|permitted)"
+_STOPPED = f"(?:{_STOPS})"
 _ADMIN = r"(?:administrators?|admins?)"
 _HOUSE = r"(?:organi[sz]ation|company|employer|school|university|institution)"
 _STAFF = rf"(?:(?:network|it|ict|information technology|security) (?:department|dept|team|group|staff|services?|{_ADMIN}))"
@@ -72,7 +73,7 @@ _FOR_THE_SITE = re.compile(
             r"\bour (?:\w{1,20} )?(?:security|protection) (?:service|system|solution|software|rules)\b",
             r"\bunusual (?:traffic|activity)\b",
             # "Your IP address 192.0.2.7 has been blocked": a filter at home blocks the site, and not its reader's address
-            rf"\byour ip(?: address(?:es)?)?(?: [\w.:()\[\]-]{{1,45}}){{0,3}} (?:banned|blacklisted|flagged|{_STOPPED[3:-1]})\b",
+            rf"\byour ip(?: address(?:es)?)?(?: [\w.:()\[\]-]{{1,45}}){{0,3}} (?:banned|blacklisted|flagged|{_STOPS})\b",
             r"\bto protect (?:itself|this (?:web)?site)\b",
         )
     )
