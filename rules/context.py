@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from rules.audit import Audit
-from rules.barren import Barren, barren
 from rules.certificate import covers_name, facts
 from rules.clock import Clock, Served, judge_clock
+from rules.failing_resolvers import FailingResolver, failing_resolvers
 from rules.fetches import Wanted
 from rules.guard import RECHECK
 from rules.interception import Handshake, InterceptionFinding, judge_handshakes
@@ -199,9 +199,9 @@ class Context:
         return proofs(self.audit, self.now)
 
     @cached_property
-    def barren(self) -> dict[str, Barren]:
+    def failing_resolvers(self) -> dict[str, FailingResolver]:
         """By resolver: those that resolve nothing while another does. Names are judged by the others."""
-        return barren(self.audit.names)
+        return failing_resolvers(self.audit.names)
 
     @cached_property
     def canaries(self) -> dict[str, frozenset[str]]:

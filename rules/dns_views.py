@@ -79,7 +79,7 @@ def views(context: Context, host: str) -> tuple[View, ...]:
     found = []
     for resolver in names.resolvers:
         chains = [c for c in names.chains(host) if c.resolver == resolver]
-        if chains and not names.health[resolver].dead and resolver not in context.barren:
+        if chains and not names.health[resolver].dead and resolver not in context.failing_resolvers:
             found.append(_view(context, resolver, chains))
     seen = names.os_answer(host)
     if seen is not None:

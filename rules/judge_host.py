@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rules.barren import MIN_ZONES
 from rules.clock import CLOCK_BREAKS, CLOCK_NOTICE
 from rules.context import Context
 from rules.dns_views import views
+from rules.failing_resolvers import MIN_ZONES
 from rules.failure import Code, Stage
 from rules.kinds.dns_chain import OS
 from rules.kinds.tcp_connect import TcpConnect
@@ -97,8 +97,8 @@ def _resolvers(context: Context) -> Iterator[Verdict]:
                 resolver=resolver,
                 lookups=_lookups(context, _place(context, resolver)),
             )
-        elif resolver in context.barren:
-            found = context.barren[resolver]
+        elif resolver in context.failing_resolvers:
+            found = context.failing_resolvers[resolver]
             yield _finding(
                 "dns",
                 Status.WARN,

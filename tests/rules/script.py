@@ -357,6 +357,11 @@ def judged(world: World, rules: Rules = RULES, plan: Plan = PLAN, **more: object
     return make_report(run(world, rules, plan, **more), START, START + 60, "0.0")  # type: ignore[arg-type]
 
 
+def of_host(report: Report) -> list[Verdict]:
+    """Findings of this host and the way as a whole."""
+    return [v for v in report.verdicts if not v.rule]
+
+
 def rows(
     report: Report | Iterable[Verdict], host: str = "", check: str = "", address: str = "", cause: str = ""
 ) -> list[Verdict]:

@@ -19,7 +19,7 @@ from rules.kinds.tls_handshake import TlsHandshake
 from rules.observation import Observation, Step
 from rules.report import make_report
 from rules.ruleset import Group
-from rules.verdict import Report, Status, Verdict
+from rules.verdict import Report, Status
 from tests.rules.script import (
     ALL,
     CUT,
@@ -40,6 +40,7 @@ from tests.rules.script import (
     healthy,
     judged,
     leaf,
+    of_host,
     page,
     rows,
     rule,
@@ -50,10 +51,6 @@ from tests.rules.script import (
 DUAL = replace(HOST, route_v6=True)
 BOTH = {name: (*found, f"2001:db8::{n:x}") for n, (name, found) in enumerate(ZONE.items(), 1)}
 V6 = tuple(found[-1] for found in BOTH.values())
-
-
-def of_host(report: Report) -> list[Verdict]:
-    return [v for v in report.verdicts if not v.rule]
 
 
 def test_nothing_is_said_of_a_host_that_is_well() -> None:

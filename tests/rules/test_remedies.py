@@ -250,13 +250,12 @@ def test_no_remedy_asks_to_allow_a_port_that_its_own_evidence_saw_open(name: str
         asked = _PORT.search(verdict.remedy)
         if asked is None or verdict.check == "dns":
             continue
-        evidence = [
-            seen[id_] for id_ in verdict.evidence if isinstance(seen[id_].step, TlsHandshake | HttpFetch)
-        ]
+        steps = [(one, one.step) for one in (seen[id_] for id_ in verdict.evidence)]
         opened = [
             one
-            for one in evidence
-            if one.step.port == int(asked[1])  # type: ignore[union-attr]  # chosen by their steps above
+            for one, step in steps
+            if isinstance(step, TlsHandshake | HttpFetch)
+            and step.port == int(asked[1])
             and (one.failure is None or one.failure.stage not in (Stage.TCP, Stage.LOCAL))
         ]
         assert not opened, (verdict.cause, verdict.remedy)

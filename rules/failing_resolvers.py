@@ -1,8 +1,7 @@
 """Resolvers that answer and resolve nothing, beside another that resolves the same names.
 
-That is one fault of the resolver (an access list, no recursion for this host, a server of internal zones alone) and not one
-of each name. A resolver that resolves some of the names, or says that a filter blocks them, is none of these: what it does
-differs by name.
+The resolver is at fault, once, and not each name: it has an access list, no recursion for this host, or internal zones alone.
+A resolver that resolves some of the names, or says that a filter blocks them, is none of these: it treats names differently.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ _ANSWERS = (Outcome.REFUSED, Outcome.NXDOMAIN, Outcome.NO_ADDRESS, Outcome.SERVF
 
 
 @dataclass(frozen=True, slots=True)
-class Barren:
+class FailingResolver:
     """What such a resolver did. `cause`, `circumstance`: of the table of advice; `how`: in words; `names`: how many were
     tried; `seen`: the first of its answers."""
 
@@ -34,15 +33,15 @@ class Barren:
     seen: tuple[Observation, ...]
 
 
-def barren(names: Names) -> dict[str, Barren]:
+def failing_resolvers(names: Names) -> dict[str, FailingResolver]:
     """By resolver; nothing where no other resolver resolves a name."""
     living = [resolver for resolver in names.resolvers if not names.health[resolver].dead]
-    found = {resolver: one for resolver in living if (one := _barren(names, resolver)) is not None}
+    found = {resolver: one for resolver in living if (one := _failing(names, resolver)) is not None}
     fruitful = (r for r in living if r not in found)
     return found if any(c.addresses for r in fruitful for c in _chains(names, r)) else {}
 
 
-def _barren(names: Names, resolver: str) -> Barren | None:
+def _failing(names: Names, resolver: str) -> FailingResolver | None:
     ends: dict[str, Outcome] = {}
     seen: list[Observation] = []
     for chain in _chains(names, resolver):
@@ -58,15 +57,17 @@ def _barren(names: Names, resolver: str) -> Barren | None:
         return None
     outcomes = set(ends.values())
     if outcomes == {Outcome.REFUSED}:
-        return Barren("dns.refused", "refuses-every-name", "refuses every name", len(ends), tuple(seen[:3]))
+        return FailingResolver(
+            "dns.refused", "refuses-every-name", "refuses every name", len(ends), tuple(seen[:3])
+        )
     unknown = outcomes <= {Outcome.NXDOMAIN, Outcome.NO_ADDRESS}
     cause = "dns.nxdomain" if unknown else "dns.servfail"
     how = "answers, but knows no public name" if unknown else "answers, but resolves no name"
-    return Barren(cause, "knows-no-public-name", how, len(ends), tuple(seen[:3]))
+    return FailingResolver(cause, "knows-no-public-name", how, len(ends), tuple(seen[:3]))
 
 
 def _filtered(last: Observation) -> bool:
-    """Whether the resolver says that it blocks this name: what a filter does is told name by name."""
+    """Whether the resolver says that it blocks this name: the report tells that name by name."""
     own = own_word(last.evidence, resolved=False) if isinstance(last.evidence, DnsAnswer) else None
     return own is not None and own.word == "sinkholed"
 

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from rules.barren import MIN_ZONES, Barren, barren
+from rules.failing_resolvers import MIN_ZONES, FailingResolver, failing_resolvers
 from rules.failure import Code, Failure, Stage
 from rules.kinds.dns_chain import DnsAnswer, DnsQuestion, Record
 from rules.names import Names
 from rules.observation import Evidence, Observation
-from rules.verdict import Endpoint, Report, Status, Verdict
-from tests.rules.script import NO_ANSWER, RESOLVERS, SIGN_IN, ZONE, healthy, judged, rows
-
-
-def of_host(report: Report) -> list[Verdict]:
-    return [v for v in report.verdicts if not v.rule]
-
+from rules.verdict import Endpoint, Status
+from tests.rules.script import NO_ANSWER, RESOLVERS, SIGN_IN, ZONE, healthy, judged, of_host, rows
 
 GOOD, BAD = "10.0.0.53", "10.0.0.54"
 HOSTS = tuple(f"www.zone{n}.example" for n in range(MIN_ZONES))
@@ -24,7 +19,7 @@ REFUSED = DnsAnswer("REFUSED")
 
 def resolved(
     answers: dict[str, DnsAnswer | Failure], hosts: tuple[str, ...] = HOSTS, good: bool = True
-) -> dict[str, Barren]:
+) -> dict[str, FailingResolver]:
     """What the second resolver makes of these names: REFUSED where nothing else is said. The first resolves them all."""
     names = Names((GOOD, BAD))
     todo = [step for host in hosts for step in names.ask(host).ask]
@@ -35,10 +30,12 @@ def resolved(
         said: Evidence | Failure = DnsAnswer("NOERROR", (Record(step.name, "A", 60, "203.0.113.1"),))
         if step.resolver == BAD or not good:
             said = answers.get(step.name, REFUSED)
-        failure = said if isinstance(said, Failure) else None
-        seen = Observation(step, 0.0, 0.1, failure, None if failure else said)  # type: ignore[arg-type]  # see `failure`
+        if isinstance(said, Failure):
+            seen = Observation(step, 0.0, 0.1, said)
+        else:
+            seen = Observation(step, 0.0, 0.1, None, said)
         todo += names.record(seen).ask
-    return barren(names)
+    return failing_resolvers(names)
 
 
 def test_it_counts_how_many_names_were_tried_and_shows_some_answers() -> None:
