@@ -164,13 +164,13 @@ def answer_text(
     found: Answer, states: Sequence[NameState], verdicts: Sequence[Verdict], stopped: str, why: str = ""
 ) -> str:
     """The answer in a sentence or two: what users would see, and why when it is open (`why`: one more reason)."""
+    clock = next((v for v in verdicts if v.cause == "local.clock-skew" and v.status in _BAD), None)
     if found is Answer.DEGRADED:
-        wrong = any(v.cause == "local.clock-skew" and v.status in _BAD for v in verdicts)
         told = words(_lost(states), _revocation(states, verdicts))
-        return f"{start(wrong)} Here: {'; '.join(told)}." if told else start(wrong)
-    clock = next((v.circumstance for v in verdicts if v.cause == "local.clock-skew" and v.status in _BAD), "")
-    if found is Answer.NO and clock:
-        return f"{_TEXTS[found]} {_CLOCK[clock]}"
+        begins = start(clock is not None)
+        return f"{begins} Here: {'; '.join(told)}." if told else begins
+    if found is Answer.NO and clock is not None and clock.circumstance:
+        return f"{_TEXTS[found]} {_CLOCK[clock.circumstance]}"
     if found is not Answer.NOT_PROVEN:
         return _TEXTS[found]
     reasons = [
