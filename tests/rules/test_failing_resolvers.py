@@ -30,11 +30,8 @@ def resolved(
         said: Evidence | Failure = DnsAnswer("NOERROR", (Record(step.name, "A", 60, "203.0.113.1"),))
         if step.resolver == BAD or not good:
             said = answers.get(step.name, REFUSED)
-        if isinstance(said, Failure):
-            seen = Observation(step, 0.0, 0.1, said)
-        else:
-            seen = Observation(step, 0.0, 0.1, None, said)
-        todo += names.record(seen).ask
+        outcome = (said, None) if isinstance(said, Failure) else (None, said)
+        todo += names.record(Observation(step, 0.0, 0.1, *outcome)).ask
     return failing_resolvers(names)
 
 
