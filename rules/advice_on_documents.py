@@ -9,8 +9,8 @@ HTTP: dict[tuple[str, str], Advice] = {
         "Exempt this host from web filtering on port 80: a page comes in place of the real answer."
     ),
     ("http.block-page", "proxy-failed"): Advice(
-        "A proxy on port 80 here cannot fetch from this host: look in its log, and have whoever runs the proxy let it resolve "
-        "and reach the host.",
+        "A proxy on port 80 here cannot fetch from this host: look in the proxy's log, and let the proxy resolve and reach this "
+        "host.",
         owner="proxy",
     ),
     ("http.redirected", ""): Advice(

@@ -1,7 +1,7 @@
 """Whether a proxy on the way says in its error that it failed itself: it did not reach the host, or found no address for it.
 
-Such a proxy refuses nothing, so that no exemption from a filter helps. What it says is read only where something shows that it
-stands on the way (`page_marks.refusal_evidence`), and a page that refuses as well is a refusal.
+Such a proxy refuses nothing, so no exemption from a filter helps. Its words count only where something shows that it stands on
+the way (`page_marks.refusal_evidence`). A page that also refuses is a refusal.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Where an answer over port 80 sends its reader otherwise than by a redirect's `Location`, and who it says is blocking.
+"""Where an answer over port 80 sends a browser by other means than the `Location` of a redirect, and who it says is blocking.
 
-A page sends its reader on by a `Refresh` header, by `<meta http-equiv="refresh">`, or by a script that sets `location` while the
-page loads. Only the first target counts, for the reader is gone by then. What a script does later, when somebody clicks or where
-some condition holds, is no target: healthy pages are full of it. Nor is what stands in a comment or in `<noscript>`.
+A page sends a browser on by a `Refresh` header, by `<meta http-equiv="refresh">`, or by a script that sets `location` while the
+page loads. Only the first target counts, for the browser is gone by then. A script may also set `location` later, on a click or
+under a condition: healthy pages are full of that, so it counts for nothing. Nor does a comment, or `<noscript>`.
 
 Every pattern here passes a hostile body once: its repetitions are bounded, or end at a character that they cannot hold. Of all
 scripts of a page a bounded number of tokens is read: a page of nothing but blocks costs no more than any other.
@@ -70,10 +70,10 @@ def sent_to(headers: Headers, text: str, page: bool) -> str:
 def redirect_kind(location: str, host: str) -> Literal["redirect", "portal"] | None:
     """A redirect to another zone, or to what is no HTTP at all; one within its zone is the host's own affair.
 
-    The error it may make: a portal under the same suffix of the list's private section (both at `azurewebsites.net`) counts
-    as the host's own, and a publisher that sends to another of its zones as a redirect elsewhere, which is told without
-    an accusation. A portal is told by whole words of the address: "authority", "authors" and "bloginfo" are none, and what
-    stands in the query belongs to whoever sent the reader there.
+    It may err twice. A portal under the same suffix of the list's private section (both at `azurewebsites.net`) counts as the
+    host's own. A publisher's redirect to another of its zones counts as one elsewhere; its remedy accuses nobody. An address is
+    a portal's where a whole word of its host or path says so: "authority", "authors" and "bloginfo" do not. The query does not
+    count, because the sender of the redirect writes it.
     """
     try:
         parts = urlsplit(location)

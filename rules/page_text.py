@@ -1,8 +1,8 @@
 """The text of an answer over port 80, whatever its bytes and its headers are: never raises, and never looks beyond `SNIFFED`.
 
-Nearly every page is ASCII where it matters, so bytes are read as UTF-8 and what is none becomes `\\xNN`. Only UTF-16 and UTF-32
-hide their words from such a reader: they are told by their mark, by the zeros in their first characters (a page begins with
-`<` or a word of ASCII), or by the charset of `content-type` where the bytes have zeros at all.
+The words that matter are ASCII on nearly every page, so this reads bytes as UTF-8 and writes the others as `\\xNN`. UTF-16 and
+UTF-32 would hide their words. A byte order mark shows them, or the zeros in the first characters (a page begins with `<` or a
+word of ASCII), or the charset of `content-type` where the bytes have zeros at all.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What came in place of a CRL and still has a list in it: one as text, one cut short, one with bytes after its end.
 
-None of them is what was asked for: RFC 5280 section 4.2.1.13 wants a single list in DER. But each tells of somebody else
-than a web page does: a list in another form is its publisher's, and one cut short is a transfer that went wrong.
+Windows asks for one list in DER (RFC 5280 section 4.2.1.13), and none of these is one. A web page in its place comes from a
+device on the way. A list in another form comes from its publisher, and a broken transfer leaves one cut short.
 """
 
 from __future__ import annotations
