@@ -11,7 +11,8 @@ import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from rules.kinds.long_list import ListReader, LongList
+from rules.kinds.long_list import ListReader
+from rules.long_list import LongList
 
 #: Bytes of a document after which a fetch needs one of so many turns.
 TURN_AFTER, TURNS = 262_144, 2

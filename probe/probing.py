@@ -16,11 +16,12 @@ from probe.appliance import Appliance
 from probe.judging import life
 from probe.rounds import Watched
 from rules.certificate import facts
-from rules.kinds.http_fetch import HttpExchange, HttpFetch, judge_reach
+from rules.kinds.http_fetch import HttpExchange, HttpFetch
 from rules.kinds.revocation import Held, judge_crl
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.kinds.trust_store import TrustLookup, TrustRoots
 from rules.observation import Observation, got_through
+from rules.page import judge_reach
 from rules.phases import step_for
 from rules.tls_cause import judge_leaf, tls_cause
 from rules.trust import judge_chain

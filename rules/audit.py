@@ -24,7 +24,7 @@ from rules.fetches import Fetches, Wanted
 from rules.guard import RECHECK, Guard, is_v6
 from rules.kinds.crl import issuer_name
 from rules.kinds.dns_chain import DnsQuestion
-from rules.kinds.http_fetch import HttpExchange, HttpFetch, is_html
+from rules.kinds.http_fetch import HttpExchange, HttpFetch
 from rules.kinds.local_host import HostFacts, LocalHost
 from rules.kinds.os_lookup import OsLookup
 from rules.kinds.tcp_connect import TcpConnect
@@ -33,6 +33,7 @@ from rules.kinds.trust_store import TrustLookup, TrustRoots
 from rules.names import Names
 from rules.names import Progress as NameProgress
 from rules.observation import CONNECTIONS, Observation, Step, got_through
+from rules.page import is_html
 from rules.phases import Phase, Ready, is_extra, phase_of, step_for
 from rules.revocations import Revocations
 from rules.ruleset import Group, Rules

@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from rules.certificate import facts
-from rules.kinds.http_fetch import HttpExchange, HttpFetch, is_html, looks_like_block_page
+from rules.kinds.http_fetch import HttpExchange, HttpFetch
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.moments import http_date, seconds_of
 from rules.observation import Observation
+from rules.page import is_html, looks_like_block_page
 from rules.page_text import Headers
 from rules.zones import zone
 

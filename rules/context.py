@@ -14,9 +14,10 @@ from rules.fetches import Wanted
 from rules.guard import RECHECK
 from rules.interception import Handshake, InterceptionFinding, judge_handshakes
 from rules.kinds.dns_chain import DnsAnswer
-from rules.kinds.http_fetch import HttpExchange, HttpFetch, is_html
+from rules.kinds.http_fetch import HttpExchange, HttpFetch
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.observation import Observation, Step
+from rules.page import is_html
 from rules.portals import Portal, Visit, everywhere, judge_portals, visit
 from rules.proofs import proofs
 from rules.trust import ChainJudgement, in_date

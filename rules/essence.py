@@ -13,11 +13,12 @@ from rules.clock import skew_of
 from rules.extended_errors import own_word
 from rules.failure import Failure
 from rules.kinds.dns_chain import DnsAnswer
-from rules.kinds.http_fetch import HttpExchange, HttpFetch, header, is_html, looks_like_block_page
+from rules.kinds.http_fetch import HttpExchange, HttpFetch
 from rules.kinds.ocsp import says_revoked
 from rules.kinds.os_lookup import OsAnswer
 from rules.kinds.tls_handshake import TlsFacts
 from rules.observation import Observation
+from rules.page import header, is_html, looks_like_block_page
 
 #: Seconds by which a Date header may differ from our clock before it counts, and the step in which more of it counts.
 CLOCK_TOLERANCE = 60.0

@@ -10,9 +10,10 @@ from rules.failure import LOCAL_CODES, Code, Failure, Stage
 from rules.guard import is_v6
 from rules.judge_sources import page
 from rules.judge_tls import judge_tls
-from rules.kinds.http_fetch import HttpExchange, HttpFetch, judge_reach, oddities
+from rules.kinds.http_fetch import HttpExchange, HttpFetch
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.observation import Observation, got_through
+from rules.page import judge_reach, oddities
 from rules.remedies import remedy
 from rules.targets import Target
 from rules.verdict import Check, Endpoint, Status, Verdict

@@ -16,16 +16,9 @@ from rules.context import Context
 from rules.display import display
 from rules.failure import Stage
 from rules.fetches import Wanted
-from rules.kinds.http_fetch import (
-    HttpExchange,
-    HttpFetch,
-    failure_text,
-    is_html,
-    looks_like_block_page,
-    page_text,
-    unproved,
-)
+from rules.kinds.http_fetch import HttpExchange, HttpFetch
 from rules.observation import Observation
+from rules.page import failure_text, is_html, looks_like_block_page, page_text, unproved
 
 Circumstance: TypeAlias = Literal["page", "answered", "no-answer", "not-asked", ""]
 _MOST_TELLING: tuple[Circumstance, ...] = ("page", "answered", "no-answer")

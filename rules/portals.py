@@ -34,16 +34,10 @@ from rules.address import same_network
 from rules.certificate import CertFacts, facts
 from rules.display import display
 from rules.interception import claims
-from rules.kinds.http_fetch import (
-    HttpExchange,
-    HttpFetch,
-    is_html,
-    judge_reach,
-    looks_like_block_page,
-    page_text,
-)
+from rules.kinds.http_fetch import HttpExchange, HttpFetch
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.observation import Observation
+from rules.page import is_html, judge_reach, looks_like_block_page, page_text
 from rules.trust import ChainJudgement
 from rules.zones import zone
 

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from rules.failure import Code, Stage
-from rules.kinds.http_fetch import HttpExchange, HttpFetch, looks_like_block_page
+from rules.kinds.http_fetch import HttpExchange, HttpFetch
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.observation import Observation
+from rules.page import looks_like_block_page
 from rules.trust import ChainJudgement
 from rules.verdict import Plan
 from rules.zones import zone

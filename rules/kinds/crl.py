@@ -29,7 +29,7 @@ from rules.kinds.crl_scope import (
 )
 from rules.kinds.http_cache import late_by
 from rules.kinds.http_fetch import BlockPage, CrlDigest, CrlScope, HttpExchange
-from rules.kinds.long_list import LongList
+from rules.long_list import LongList
 from rules.verdict import Status
 
 Document: TypeAlias = bytes | LongList  #: a list as it came, or what is kept of a long one

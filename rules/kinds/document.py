@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 
 from rules.display import display
 from rules.failure import LOCAL_CODES, Code, Failure, Stage
-from rules.kinds.http_fetch import (
+from rules.kinds.http_fetch import BlockPage, HttpExchange
+from rules.kinds.long_list import begins_as_list
+from rules.kinds.not_a_list import odd_form
+from rules.page import (
     CIRCUMSTANCES,
-    BlockPage,
-    HttpExchange,
     failure_cause,
     failure_text,
     header,
@@ -22,8 +23,6 @@ from rules.kinds.http_fetch import (
     page_text,
     unproved,
 )
-from rules.kinds.long_list import begins_as_list
-from rules.kinds.not_a_list import odd_form
 from rules.verdict import Status
 
 

@@ -12,8 +12,9 @@ from typing import Literal, TypeAlias
 
 from rules.display import display
 from rules.header_lists import members, named
-from rules.kinds.http_fetch import HttpExchange, header
+from rules.kinds.http_fetch import HttpExchange
 from rules.moments import http_date, seconds_of
+from rules.page import header
 
 #: Seconds by which the clocks of the origin, of a cache and of this host may differ.
 SLACK = 300.0

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from bisect import bisect_left
-from dataclasses import dataclass
 from typing import Literal, Protocol
+
+from rules.cert_fields import attempt
+from rules.long_list import LongList, mark
+from rules.signature_algorithm import signature_algorithm
 
 #: Bytes of a list's head, of its end, and of all entries that are kept as they came.
 MOST_HEAD = MOST_KEPT = 65_536
@@ -35,31 +37,6 @@ _HASHES = frozenset({"sha1", "sha256", "sha384", "sha512"})
 class _Hash(Protocol):
     def update(self, data: bytes, /) -> None: ...
     def digest(self) -> bytes: ...
-
-
-@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
-class LongList:
-    """What is kept of a list. `skeleton`: a list (DER) of the same head, end and signature, with the entries that were
-    kept as they came; its signature is on `signed` alone, the digest by `hash_name` of what the issuer signed.
-
-    `size`: bytes of the whole; `count`: entries that are kept as marks.
-    """
-
-    skeleton: bytes
-    size: int
-    hash_name: str
-    signed: bytes
-    count: int
-    marks: tuple[array[int], ...]  # each sorted
-
-    def lists(self, serial: int) -> bool:
-        """Whether a serial is among the entries that are kept as marks. Wrong once in 10^13 or more rarely."""
-        wanted = _mark(serial.to_bytes((serial + (serial < 0)).bit_length() // 8 + 1, signed=True))
-        for block in self.marks:
-            at = bisect_left(block, wanted)
-            if at < len(block) and block[at] == wanted:
-                return True
-        return False
 
 
 class ListReader:
@@ -222,7 +199,7 @@ class ListReader:
                 if len(self._kept) > MOST_KEPT:
                     raise ValueError("too many entries that say more than that a certificate is revoked")
             else:
-                block.append(_mark(data[start + 2 : serial_end]))
+                block.append(mark(data[start + 2 : serial_end]))
                 if len(block) == _BLOCK:
                     self._store()
             at = stop
@@ -252,17 +229,8 @@ def begins_as_list(data: bytes) -> bool:
     return data[:1] == bytes((_SEQUENCE,))
 
 
-def _mark(serial: bytes) -> int:
-    """The 64 bits that stand for a serial: Python's own hash, which is quick and differs in each process."""
-    return hash(serial)
-
-
 def _hash_name(algorithm: bytes) -> str:
     """The hash that an AlgorithmIdentifier (DER) signs; "" for none that is made here."""
-    # A configuration is read without the library, which takes 20 ms to load; a list comes later or never.
-    from rules.cert_fields import attempt
-    from rules.signature_algorithm import signature_algorithm
-
     found, _ = attempt(lambda: signature_algorithm(algorithm).hash)
     return found.name if found is not None and found.name in _HASHES else ""
 

@@ -21,14 +21,10 @@ from rules.display import display
 from rules.failure import Failure
 from rules.kinds.document import Fault, answered
 from rules.kinds.http_cache import late_by
-from rules.kinds.http_fetch import (
-    BlockPage,
-    HttpExchange,
-    header,
-    oddities,
-)
+from rules.kinds.http_fetch import BlockPage, HttpExchange
 from rules.kinds.ocsp_signer import Fault as SignerFault
 from rules.kinds.ocsp_signer import key_bits, signer_fault
+from rules.page import header, oddities
 from rules.verdict import Status
 
 MAX_ANSWERS = 100  #: single answers of a response that are looked through

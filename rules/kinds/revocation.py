@@ -18,14 +18,10 @@ from rules.display import display
 from rules.failure import Failure
 from rules.kinds.crl import CrlJudgement, Held, digest_crl, judge_digest, read_crl
 from rules.kinds.document import Fault, answered
-from rules.kinds.http_fetch import (
-    HttpExchange,
-    header,
-    is_html,
-    oddities,
-)
+from rules.kinds.http_fetch import HttpExchange
 from rules.kinds.not_a_list import odd_form
 from rules.kinds.ocsp import OcspJudgement, judge_ocsp, judge_staple, ocsp_get_target, ocsp_request
+from rules.page import header, is_html, oddities
 from rules.verdict import Status
 
 __all__ = [

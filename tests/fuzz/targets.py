@@ -32,8 +32,9 @@ from rules.display import display
 from rules.failure import Code
 from rules.fields import BadFile
 from rules.kinds.dns_chain import DnsAnswer, walk
-from rules.kinds.http_fetch import HttpExchange, judge_reach
+from rules.kinds.http_fetch import HttpExchange
 from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
+from rules.page import judge_reach
 from rules.replay import replay
 from rules.tls_cause import judge_leaf
 from rules.trust import judge_chain, needs

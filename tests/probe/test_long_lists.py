@@ -14,7 +14,8 @@ from probe.limits import Limits
 from probe.long_lists import TURN_AFTER, TURNS, LongLists
 from rules.failure import Code, Stage
 from rules.kinds.http_fetch import HttpExchange, HttpFetch
-from rules.kinds.long_list import ListReader, LongList
+from rules.kinds.long_list import ListReader
+from rules.long_list import LongList
 from rules.observation import Observation
 from tests.long_crl import another, long_crl
 from tests.servers import Talk, page, serving

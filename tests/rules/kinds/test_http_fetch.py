@@ -7,12 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules import page_links
+from rules import page, page_links
 from rules.failure import Code, Failure, Stage
-from rules.kinds import http_fetch
-from rules.kinds.http_fetch import (
-    BlockPage,
-    HttpExchange,
+from rules.kinds.http_fetch import BlockPage, HttpExchange
+from rules.page import (
     failure_cause,
     failure_text,
     header,
@@ -283,17 +281,17 @@ def test_a_report_over_hostile_pages_costs_little_more_than_one_over_plain_ones(
     )
     judged: Counter[tuple[int, str]] = Counter()
     steps: Counter[str] = Counter()
-    page, runs = http_fetch._page, page_links._runs
+    judge, runs = page._page, page_links._runs
 
     def counted(exchange: HttpExchange, host: str) -> BlockPage | None:
         judged[id(exchange), host] += 1
-        return page(exchange, host)
+        return judge(exchange, host)
 
     def stepped(before: str) -> bool:
         steps["all"] += 1
         return runs(before)
 
-    monkeypatch.setattr(http_fetch, "_page", counted)
+    monkeypatch.setattr(page, "_page", counted)
     monkeypatch.setattr(page_links, "_runs", stepped)
     replay(replace(recorded, observations=spoilt), goldens.rules())
     assert len(judged) > 10

@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.kinds.http_fetch import HttpExchange
-from rules.kinds.long_list import MOST_HEAD, ListReader, LongList, begins_as_list
+from rules.kinds.long_list import MOST_HEAD, ListReader, begins_as_list
 from rules.kinds.revocation import digest_crl, expires, judge_crl
+from rules.long_list import LongList
 from rules.verdict import Status
 from tests.pki import KeyKind, authority, common_name, der, private_key
 

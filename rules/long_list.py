@@ -1,0 +1,40 @@
+"""What is kept of a certificate revocation list that is too long to keep: a mark for each entry, and a short list around them.
+
+Of the entries a judgement asks only whether a serial is among them, of the whole only whether a key signed it.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+class LongList:
+    """What is kept of a list. `skeleton`: a list (DER) of the same head, end and signature, with the entries that were
+    kept as they came; its signature is on `signed` alone, the digest by `hash_name` of what the issuer signed.
+
+    `size`: bytes of the whole; `count`: entries that are kept as marks.
+    """
+
+    skeleton: bytes
+    size: int
+    hash_name: str
+    signed: bytes
+    count: int
+    marks: tuple[array[int], ...]  # each sorted
+
+    def lists(self, serial: int) -> bool:
+        """Whether a serial is among the entries that are kept as marks. Wrong once in 10^13 or more rarely."""
+        wanted = mark(serial.to_bytes((serial + (serial < 0)).bit_length() // 8 + 1, signed=True))
+        for block in self.marks:
+            at = bisect_left(block, wanted)
+            if at < len(block) and block[at] == wanted:
+                return True
+        return False
+
+
+def mark(serial: bytes) -> int:
+    """The 64 bits that stand for a serial: Python's own hash, which is quick and differs in each process."""
+    return hash(serial)
