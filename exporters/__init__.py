@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from exporters import report_json, text
-from exporters.style import Style
-from rules.verdict import Report
+from exporters.report import report_json
+from exporters.terminal import audit
+from exporters.terminal.style import Style
+from rules.model.verdict import Report
 
 #: Formats by the word that `--format` takes; the list is written by hand, nothing registers itself.
 FORMATS: dict[str, Callable[[Report, Style], str]] = {
-    "text": text.render,
+    "text": audit.render,
     "json": report_json.render,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from probe.cli import main
+from probe.command.main import main
 
 __all__ = ["main"]
 

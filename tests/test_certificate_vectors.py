@@ -19,11 +19,11 @@ import pytest
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
-from rules.cert_fields import MAX_TEXT
-from rules.certificate import facts, signature
-from rules.tls_cause import judge_leaf, tls_cause
-from rules.trust import judge_chain
-from tests.rules.test_cert_fields import by_library
+from rules.pki.certificate import facts, signature
+from rules.pki.fields import MAX_TEXT
+from rules.pki.handshake import judge_leaf, tls_cause
+from rules.pki.trust import judge_chain
+from tests.rules.pki.test_fields import by_library
 
 ROOT = Path(cryptography_vectors.__file__).parent
 NOW = 1_790_000_000.0

@@ -16,25 +16,26 @@ from pathlib import Path
 import pytest
 from OpenSSL import SSL
 
-from exporters.text import OWNERS
-from probe import run, tls_client
-from probe.cli import build_parser
-from probe.commands import CODES, COMMANDS
-from probe.config import Config, validate_file
-from probe.dns_wire import EDNS_SIZE
-from probe.http_reader import USER_AGENT
-from probe.kinds.dns_chain import TRIES
-from probe.limits import Limits
-from probe.pace import FAST, POLITE
-from probe.rulefiles import load_rules
-from rules.answer import exit_code
-from rules.causes import owner
-from rules.fetches import CRL_CAP
-from rules.guard import RECHECK_AT
-from rules.kinds.tls_handshake import Hello
-from rules.suspicion import MAX_CONTROLS, MAX_EXTRA_NAMES
-from rules.targets import targets
-from rules.verdict import Answer, Plan, Status
+from exporters.terminal.audit import OWNERS
+from probe.audit import runner
+from probe.audit.pace import FAST, POLITE
+from probe.command.common import CODES, COMMANDS
+from probe.command.main import build_parser
+from probe.config.rule_files import load_rules
+from probe.config.settings import Config, validate_file
+from probe.measure import tls_hello
+from probe.measure.dns_message import EDNS_SIZE
+from probe.measure.http_client import USER_AGENT
+from probe.measure.kinds.dns_chain import TRIES
+from probe.measure.limits import Limits
+from rules.audit.documents import CRL_CAP
+from rules.audit.guard import RECHECK_AT
+from rules.audit.suspicion import MAX_CONTROLS, MAX_EXTRA_NAMES
+from rules.audit.targets import targets
+from rules.judge.answer import exit_code
+from rules.judge.causes import owner
+from rules.model.kinds.tls_handshake import Hello
+from rules.model.verdict import Answer, Plan, Status
 from tests.lab.scenarios import SCENARIOS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -147,7 +148,7 @@ def pace_table() -> str:
         return f"{value:g}" if value else "no limit"
 
     found = re.search(
-        r"max_addresses=(\d+) if config.pace == \"polite\" else (\d+)", getsource(run.make_plan)
+        r"max_addresses=(\d+) if config.pace == \"polite\" else (\d+)", getsource(runner.make_plan)
     )
     assert found
     rows = [
@@ -168,7 +169,7 @@ def test_the_rates_are_those_of_the_program() -> None:
 
 
 def hello_size(hello: Hello, name: str) -> int:
-    conn = tls_client.connection(hello, name, tls_client.Seen())
+    conn = tls_hello.connection(hello, name, tls_hello.Seen())
     with pytest.raises(SSL.WantReadError):
         conn.do_handshake()
     return len(conn.bio_read(65_536))
@@ -201,7 +202,7 @@ def test_the_other_figures_are_those_of_the_program() -> None:
         f"`User-Agent: {USER_AGENT}`",
         "`wayclear-<12 hex digits>.example.com`, type A",
         f"after {plan.sweep_limit} addresses that met silence or a reset within {plan.sweep_window:.0f} s",
-        f"The time budget is {run.BUDGET:.0f} s, or 1.5 times the plan",
+        f"The time budget is {runner.BUDGET:.0f} s, or 1.5 times the plan",
         f"EDNS with {EDNS_SIZE} bytes",
         f"Up to {numbers[TRIES]} datagrams",
         f"at most {MAX_EXTRA_NAMES} service names, one address each",
@@ -211,8 +212,8 @@ def test_the_other_figures_are_those_of_the_program() -> None:
         f"given up after {Limits().tcp:g} s",
     ):
         assert told in text, told
-    assert 'f"wayclear-{self.plan.nonce}.example.com"' in page("rules/audit.py")
-    assert "token_hex(6)" in getsource(run.make_plan)
+    assert 'f"wayclear-{self.plan.nonce}.example.com"' in page("rules/audit/machine.py")
+    assert "token_hex(6)" in getsource(runner.make_plan)
 
 
 def names_table() -> str:

@@ -1,4 +1,4 @@
-"""The rules of the house that a machine can hold: mirror, size, names, imports, locks, what the wheel carries.
+"""The rules of the house that a machine can hold: rooms, names, imports, locks, what the wheel carries.
 
 Each rule is a pure function from a tree (or a text) to complaints, so that it can be seen to complain.
 """
@@ -18,7 +18,6 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("rules", "exporters", "probe")
-MAX_LINES = 400
 
 # Run as a script, a file shadows the library of the same name for everything that it imports.
 EXTRA_FORBIDDEN_NAMES = frozenset(
@@ -41,32 +40,22 @@ def python_files(root: Path, *tops: str) -> Iterator[Path]:
         yield from sorted(path.relative_to(root) for path in (root / top).rglob("*.py"))
 
 
-def expected_test(source: Path) -> Path:
-    """`rules/kinds/dns_chain.py` -> `tests/rules/kinds/test_dns_chain.py`."""
-    return Path("tests") / source.parent / f"test_{source.name}"
-
-
-def mirror_complaints(root: Path) -> list[str]:
-    """Source files without a test file, test files without a source file, levels without `__init__.py`."""
-    sources = [p for p in python_files(root, *PACKAGES) if p.name not in ("__init__.py", "__main__.py")]
-    wanted = {expected_test(source): source for source in sources}
-    tests = {p for top in PACKAGES for p in python_files(root, f"tests/{top}") if p.name.startswith("test_")}
-    complaints = [f"{source} has no {test}" for test, source in wanted.items() if test not in tests]
-    complaints += [f"{test} mirrors no source file" for test in sorted(tests - wanted.keys())]
-    levels = {p.parent for p in [*sources, *wanted, *tests]}
+def room_complaints(root: Path) -> list[str]:
+    """Rooms (folders of a package) without tests, test folders that mirror no room, levels without `__init__.py`."""
+    rooms = {p.parent for p in python_files(root, *PACKAGES) if p.name not in ("__init__.py", "__main__.py")}
+    tests = {
+        p.parent.relative_to("tests")
+        for top in PACKAGES
+        for p in python_files(root, f"tests/{top}")
+        if p.name.startswith("test_")
+    }
+    complaints = [f"{room} has no test file in tests/{room}" for room in rooms - tests]
+    complaints += [f"tests/{room} mirrors no room" for room in tests - rooms]
+    levels = {*rooms, *(Path("tests") / room for room in rooms | tests)}
     complaints += [
         f"{level}/__init__.py is missing" for level in levels if not (root / level / "__init__.py").is_file()
     ]
     return sorted(complaints)
-
-
-def size_complaints(root: Path) -> list[str]:
-    """Python files longer than a person reads in one go."""
-    return [
-        f"{path} has {lines} lines, more than {MAX_LINES}"
-        for path in python_files(root, *PACKAGES, "tests")
-        if (lines := len((root / path).read_text("utf-8").splitlines())) > MAX_LINES
-    ]
 
 
 def name_complaints(root: Path) -> list[str]:
@@ -96,13 +85,13 @@ def purity_complaints(source: str) -> list[str]:
     return complaints + [f"imports {name}" for name in sorted(set(imported(tree)) & IMPURE_SUBMODULES)]
 
 
-#: Readers and tellers of time that guess this host's zone, or that Windows refuses before 1970: `rules/moments.py` says which.
+#: Readers and tellers of time that guess this host's zone, or that Windows refuses before 1970: `rules/text/moments.py` says which.
 DOUBTFUL_CLOCKS = frozenset({"parsedate", "parsedate_tz", "parsedate_to_datetime", "fromtimestamp", "utcfromtimestamp",
                              "strptime", "mktime", "mktime_tz", "localtime", "ctime"})  # fmt: skip
 
 
 def clock_complaints(source: str) -> list[str]:
-    """Calls and imports that read or tell a peer's time otherwise than `rules/moments.py` does."""
+    """Calls and imports that read or tell a peer's time otherwise than `rules/text/moments.py` does."""
     found = []
     for node in ast.walk(ast.parse(source)):
         name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
@@ -143,12 +132,8 @@ def canonical(requirement: str) -> str:
 # --- the tree ------------------------------------------------------------------------------------------------------
 
 
-def test_every_source_file_has_its_test_file_and_no_test_file_is_an_orphan() -> None:
-    assert mirror_complaints(ROOT) == []
-
-
-def test_no_file_is_longer_than_a_person_reads() -> None:
-    assert size_complaints(ROOT) == []
+def test_every_room_has_its_tests() -> None:
+    assert room_complaints(ROOT) == []
 
 
 def test_no_module_shadows_a_library() -> None:
@@ -165,7 +150,7 @@ def test_a_peers_time_is_read_and_told_in_one_place(path: str) -> None:
     assert clock_complaints((ROOT / path).read_text("utf-8")) == []
 
 
-@pytest.mark.parametrize("path", [str(p) for p in python_files(ROOT, "probe/kinds")])
+@pytest.mark.parametrize("path", [str(p) for p in python_files(ROOT, "probe/measure/kinds")])
 def test_each_kind_of_probe_speaks_through_one_library(path: str) -> None:
     found = protocol_libraries((ROOT / path).read_text("utf-8"))
     assert len(found) <= 1, f"{path} speaks through {sorted(found)}"
@@ -244,26 +229,29 @@ def write(root: Path, name: str, text: str = "") -> None:
     (root / name).write_text(text, "utf-8")
 
 
-def test_the_mirror_complains_in_both_directions(tmp_path: Path) -> None:
+def test_a_room_without_tests_and_tests_without_a_room_are_found(tmp_path: Path) -> None:
     for name in (
         "rules/__init__.py",
-        "rules/a.py",
-        "rules/b.py",
-        "tests/rules/test_b.py",
-        "tests/rules/test_c.py",
+        "rules/a/__init__.py",
+        "rules/a/x.py",
+        "rules/b/__init__.py",
+        "rules/b/x.py",
+        "tests/rules/b/test_x.py",
+        "tests/rules/c/__init__.py",
+        "tests/rules/c/test_x.py",
     ):
         write(tmp_path, name)
-    assert mirror_complaints(tmp_path) == [
-        "rules/a.py has no tests/rules/test_a.py",
-        "tests/rules/__init__.py is missing",
-        "tests/rules/test_c.py mirrors no source file",
+    assert room_complaints(tmp_path) == [
+        "rules/a has no test file in tests/rules/a",
+        "tests/rules/a/__init__.py is missing",
+        "tests/rules/b/__init__.py is missing",
+        "tests/rules/c mirrors no room",
     ]
 
 
-def test_size_and_names_complain(tmp_path: Path) -> None:
-    write(tmp_path, "probe/ssl.py", "x = 1\n" * (MAX_LINES + 1))
-    write(tmp_path, "probe/tls_handshake.py", "x = 1\n" * MAX_LINES)
-    assert size_complaints(tmp_path) == [f"probe/ssl.py has {MAX_LINES + 1} lines, more than {MAX_LINES}"]
+def test_a_module_that_shadows_a_library_is_found(tmp_path: Path) -> None:
+    write(tmp_path, "probe/ssl.py")
+    write(tmp_path, "probe/tls_handshake.py")
     assert name_complaints(tmp_path) == ["probe/ssl.py shadows the library ssl when it is run as a script"]
 
 
@@ -298,7 +286,7 @@ def test_purity_lets_pure_things_pass() -> None:
 )
 def test_a_doubtful_clock_is_found(source: str) -> None:
     assert len(clock_complaints(source)) == 1
-    assert clock_complaints("from rules.moments import utc\nutc(0).isoformat()") == []
+    assert clock_complaints("from rules.text.moments import utc\nutc(0).isoformat()") == []
 
 
 def test_protocol_libraries_are_found_wherever_they_are_imported() -> None:

@@ -17,19 +17,19 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from exporters.headline import headline  # noqa: E402 - the path above comes first
-from exporters.status_page import CONTENT_SECURITY_POLICY, render  # noqa: E402
-from probe.config import load_config  # noqa: E402
-from probe.rulefiles import load_rules  # noqa: E402
-from rules.audit import Audit  # noqa: E402
-from rules.confirm import Confirmation  # noqa: E402
-from rules.ledger import Ledger, entries  # noqa: E402
-from rules.picture import rows_of, source_states, target_states  # noqa: E402
-from rules.report import make_report  # noqa: E402
-from rules.ruleset import Rules  # noqa: E402
-from rules.state import Place, State  # noqa: E402
-from rules.tracking import Tracks  # noqa: E402
-from rules.wire import loads  # noqa: E402
+from exporters.page.page import CONTENT_SECURITY_POLICY, render  # noqa: E402
+from exporters.terminal.headline import headline  # noqa: E402 - the path above comes first
+from probe.config.rule_files import load_rules  # noqa: E402
+from probe.config.settings import load_config  # noqa: E402
+from rules.audit.machine import Audit  # noqa: E402
+from rules.files.report_json import loads  # noqa: E402
+from rules.judge.report import make_report  # noqa: E402
+from rules.model.ruleset import Rules  # noqa: E402
+from rules.watch.confirmation import Confirmation  # noqa: E402
+from rules.watch.ledger import Ledger, entries  # noqa: E402
+from rules.watch.state import Place, State  # noqa: E402
+from rules.watch.state_of import rows_of, source_states, target_states  # noqa: E402
+from rules.watch.targets import Tracks  # noqa: E402
 from tests.exporters.browser import Browser, browsing, serving  # noqa: E402
 from tests.lab import audit_files  # noqa: E402
 from tests.lab.auditing import GOLDENS  # noqa: E402

@@ -29,7 +29,7 @@ def follow(descriptor: int) -> None:
 def main() -> int:
     # The descriptor and not sys.stdin: a thread that waits in there would hold up the end of the interpreter.
     threading.Thread(target=follow, args=(sys.stdin.fileno(),), daemon=True).start()
-    from probe.cli import main as wayclear
+    from probe.command.main import main as wayclear
 
     return wayclear(sys.argv[1:])
 

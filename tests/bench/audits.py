@@ -11,10 +11,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from probe.config import load_config
-from probe.limits import Limits
-from rules.verdict import Report
-from rules.wire import loads
+from probe.config.settings import load_config
+from probe.measure.limits import Limits
+from rules.files.report_json import loads
+from rules.model.verdict import Report
 from tests.bench.critical_path import critical_path
 from tests.bench.figures import Chapter, Figure
 from tests.bench.namespace import LOCAL, ROOT, BenchError, Service, environment, prepare, run

@@ -17,13 +17,13 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
-from rules.kinds.dns_chain import DnsAnswer, DnsQuestion, walk
-from rules.kinds.http_fetch import HttpFetch
-from rules.kinds.os_lookup import OsLookup
-from rules.kinds.revocation import sources, split_url
-from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
-from rules.observation import Observation
-from rules.verdict import Report
+from rules.model.kinds.dns_chain import DnsAnswer, DnsQuestion, walk
+from rules.model.kinds.http_fetch import HttpFetch
+from rules.model.kinds.os_lookup import OsLookup
+from rules.model.kinds.tls_handshake import TlsFacts, TlsHandshake
+from rules.model.observation import Observation
+from rules.model.verdict import Report
+from rules.pki.revocation import sources, split_url
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,17 +15,17 @@ from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
-from probe.config import load_rules
-from probe.kinds import trust_store
-from probe.kinds.trust_store import TrustStores
-from probe.measure import Prober
-from rules.chains import Chains
-from rules.kinds.dns_chain import OS, Chain, DnsAnswer, DnsQuestion, Outcome, walk
-from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
-from rules.kinds.trust_store import TrustLookup, TrustRoots
-from rules.observation import Observation
-from rules.ruleset import CaSet, Expect, Group
-from rules.tls_cause import judge_leaf, tls_cause
+from probe.config.settings import load_rules
+from probe.measure.kinds import trust_store
+from probe.measure.kinds.trust_store import TrustStores
+from probe.measure.prober import Prober
+from rules.audit.chains import Chains
+from rules.model.kinds.dns_chain import OS, Chain, DnsAnswer, DnsQuestion, Outcome, walk
+from rules.model.kinds.tls_handshake import TlsFacts, TlsHandshake
+from rules.model.kinds.trust_store import TrustLookup, TrustRoots
+from rules.model.observation import Observation
+from rules.model.ruleset import CaSet, Expect, Group
+from rules.pki.handshake import judge_leaf, tls_cause
 from tests.bench.namespace import RESOLVER
 from tests.bench.population import ANY_NAME
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from probe.telling import LATEST
+from probe.serve.publisher import LATEST
 from tests.bench.audits import SERVICE_EVERY, Servers
 from tests.bench.exporter import Exporter
 from tests.bench.namespace import LOCAL, BenchError, Service, cpu_seconds, run

@@ -19,7 +19,7 @@ VERSION_TARGET = 0.15
 HEAVY = ("scapy", "apscheduler", "prometheus_client", "http.server", "aiohttp", "flask", "tornado")
 _LISTING = """\
 import json, sys
-from probe.cli import main
+from probe.command.main import main
 try:
     code = main(json.loads(sys.argv[1]))
 finally:

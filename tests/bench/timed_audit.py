@@ -13,11 +13,11 @@ import sys
 import time
 from pathlib import Path
 
-from probe import commands  # noqa: F401  # everything that the command line loads is loaded before the clock starts
-from probe.config import load_config, load_rules
-from probe.run import run_audit
-from rules.verdict import Report
-from rules.wire import pieces
+from probe.audit.runner import run_audit
+from probe.command import common  # noqa: F401  # everything that the command line loads is loaded before the clock starts
+from probe.config.settings import load_config, load_rules
+from rules.files.report_json import pieces
+from rules.model.verdict import Report
 
 
 def main(config_file: str, rules_file: str) -> None:

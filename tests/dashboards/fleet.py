@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from exporters.catalogue import BY_NAME, CONSTANT
+from exporters.metrics.catalogue import BY_NAME, CONSTANT
 
 SERVICE, SIGN_IN, CRL = "a.servicebus.windows.net", "login.microsoftonline.com", "crl3.digicert.com"
 GROUPS = {SERVICE: "service", SIGN_IN: "sign-in", CRL: "cert-validation"}

@@ -13,7 +13,7 @@ from dashboards import annotation_queries, queries, rules, variable_queries
 from dashboards.blocks import BLOCKS
 from dashboards.build import HERE
 from dashboards.panel_queries import filled
-from exporters.catalogue import CATALOGUE, CONSTANT
+from exporters.metrics.catalogue import CATALOGUE, CONSTANT
 from tests.dashboards import promtool
 
 METRICS = {name: metric for metric in CATALOGUE for name in metric.series}

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from dashboards.alerts import ALERTS, Alert
-from probe.commands import COMMANDS
+from probe.command.common import COMMANDS
 from tests.dashboards import promtool
 from tests.dashboards.test_panel_queries import complaints
 

@@ -8,7 +8,7 @@ from itertools import cycle
 from types import UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from rules.state import State
+from rules.watch.state import State
 from tests.exporters import samples, states
 
 #: Each sets `window.hostile`, fetches /stolen, or spoils the text around it, if it is taken for anything but text.

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from rules.failure import Code, Failure, Icmp, Stage
-from rules.kinds.dns_chain import DnsAnswer, DnsQuestion, Record
-from rules.kinds.http_fetch import HttpExchange, HttpFetch
-from rules.kinds.local_host import HostFacts, LocalHost, ProxySetting
-from rules.kinds.os_lookup import OsAnswer, OsLookup
-from rules.kinds.tcp_connect import TcpConnect, TcpFacts
-from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
-from rules.kinds.trust_store import TrustLookup, TrustRoots
-from rules.observation import Observation
-from rules.verdict import (
+from rules.model.failure import Code, Failure, Icmp, Stage
+from rules.model.kinds.dns_chain import DnsAnswer, DnsQuestion, Record
+from rules.model.kinds.http_fetch import HttpExchange, HttpFetch
+from rules.model.kinds.local_host import HostFacts, LocalHost, ProxySetting
+from rules.model.kinds.os_lookup import OsAnswer, OsLookup
+from rules.model.kinds.tcp_connect import TcpConnect, TcpFacts
+from rules.model.kinds.tls_handshake import TlsFacts, TlsHandshake
+from rules.model.kinds.trust_store import TrustLookup, TrustRoots
+from rules.model.observation import Observation
+from rules.model.verdict import (
     Answer,
     CauseGroup,
     Endpoint,

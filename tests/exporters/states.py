@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from rules.state import AddressState, CheckName, CheckState, Place, SourceState, State, TargetState
-from rules.trend import Drift, Transition
-from rules.verdict import Answer, Status
+from rules.model.verdict import Answer, Status
+from rules.watch.events import Drift, Transition
+from rules.watch.state import AddressState, CheckName, CheckState, Place, SourceState, State, TargetState
 from tests.exporters.samples import BOOTSTRAP, REGIONAL, SIGN_IN, START, healthy
 
 NOW = START + 3600.0

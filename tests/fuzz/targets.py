@@ -16,33 +16,33 @@ import dns.message
 import dns.rrset
 
 from exporters import FORMATS
-from exporters.style import Style
-from probe import dns_wire
-from probe.config import parse_config
-from probe.files import parse_toml
-from probe.http_reader import ResponseReader
-from probe.kinds import tls_handshake
-from probe.limits import Limits
-from probe.network import Datagrams, Stream, Unconnected
-from probe.rulefiles import check
-from probe.tenant import read as read_tenant
-from rules.certificate import covers_name, facts, signature
-from rules.der import element
-from rules.display import display
-from rules.failure import Code
-from rules.fields import BadFile
-from rules.kinds.dns_chain import DnsAnswer, walk
-from rules.kinds.http_fetch import HttpExchange
-from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
-from rules.page import judge_reach
-from rules.replay import replay
-from rules.tls_cause import judge_leaf
-from rules.trust import judge_chain, needs
-from rules.verdict import Status
-from rules.wire import BadReport, dumps, loads
+from exporters.terminal.style import Style
+from probe.audit.tenant import read as read_tenant
+from probe.config.rule_files import check
+from probe.config.settings import parse_config
+from probe.host.files import parse_toml
+from probe.measure import dns_message
+from probe.measure.http_client import ResponseReader
+from probe.measure.kinds import tls_handshake
+from probe.measure.limits import Limits
+from probe.measure.network import Datagrams, Stream, Unconnected
+from rules.files.fields import BadFile
+from rules.files.report_json import BadReport, dumps, loads
+from rules.http_answer.page import judge_reach
+from rules.judge.replay import replay
+from rules.model.failure import Code
+from rules.model.kinds.dns_chain import DnsAnswer, walk
+from rules.model.kinds.http_fetch import HttpExchange
+from rules.model.kinds.tls_handshake import TlsFacts, TlsHandshake
+from rules.model.verdict import Status
+from rules.pki.certificate import covers_name, facts, signature
+from rules.pki.der import element
+from rules.pki.handshake import judge_leaf
+from rules.pki.trust import judge_chain, needs
+from rules.text.display import display
 from tests.fuzz.mutations import spoiled, spoiled_json
 from tests.rules.certs import CAS, HOST, NOW, PUBLIC, chain
-from tests.rules.kinds import test_ocsp, test_revocation
+from tests.rules.pki import test_ocsp, test_revocation
 from tests.rules.script import RULES, healthy, judged
 from tests.servers import certificate_message, message, record, server_hello
 from tests.test_house import ROOT
@@ -70,7 +70,7 @@ def _bytes(seeds: Callable[[], list[bytes]]) -> Callable[[int, int], Iterable[tu
 # --- DNS ----------------------------------------------------------------------------------------------------------
 
 NAME = "login.example.net"
-ASKED = dns_wire.question(NAME, "A")
+ASKED = dns_message.question(NAME, "A")
 
 
 def _dns_seeds() -> list[bytes]:
@@ -95,20 +95,20 @@ def _dns_seeds() -> list[bytes]:
 def feed_dns(case: tuple[bytes, bytes]) -> None:
     """An answer is read or malformed; every address in it is one, and every chain of it ends."""
     wire = case[1]
-    if dns_wire.answers(wire, ASKED) is None:
+    if dns_message.answers(wire, ASKED) is None:
         return
     try:
-        reply = dns_wire.read(wire, ASKED, NAME)
-    except dns_wire.MalformedError:
+        reply = dns_message.read(wire, ASKED, NAME)
+    except dns_message.MalformedError:
         return
-    assert len(reply.records) <= dns_wire.RECORDS_KEPT
+    assert len(reply.records) <= dns_message.RECORDS_KEPT
     for one in reply.records:
         assert one.name.isascii()
-        assert 0 <= one.ttl <= dns_wire.TTL_MAX
+        assert 0 <= one.ttl <= dns_message.TTL_MAX
         if one.type in ("A", "AAAA"):
             ip_address(one.value)
         else:
-            dns_wire.question(one.value, "A")  # can be asked for
+            dns_message.question(one.value, "A")  # can be asked for
     answer = DnsAnswer(reply.rcode, reply.records)
     found = walk("192.0.2.53", NAME, "A", lambda _question: (answer, None))
     assert found.ask is None

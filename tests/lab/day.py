@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from probe.serve_config import Intervals
+from probe.config.service import Intervals
 from tests.lab import pki
 from tests.lab.appliance import Daemon, serve, until
 from tests.lab.lab import Lab

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from rules.der import Element, single
+from rules.pki.der import Element, single
 from tests.lab import pki
 
 _ECDSA_SHA256 = bytes.fromhex("300a06082a8648ce3d040302")

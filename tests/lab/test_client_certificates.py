@@ -17,12 +17,12 @@ from pathlib import Path
 
 import pytest
 
-from probe.host_network import HostNetwork
-from probe.kinds.tls_handshake import measure
-from rules.failure import Code
-from rules.kinds.tls_handshake import Hello, TlsFacts, TlsHandshake
-from rules.observation import Observation, got_through
-from rules.verdict import Status, Verdict
+from probe.measure.direct_network import HostNetwork
+from probe.measure.kinds.tls_handshake import measure
+from rules.model.failure import Code
+from rules.model.kinds.tls_handshake import Hello, TlsFacts, TlsHandshake
+from rules.model.observation import Observation, got_through
+from rules.model.verdict import Status, Verdict
 from tests.pki import Leaf
 from tests.probe.handshakes import LIMITS, stolen
 from tests.rules.script import BOOTSTRAP, QUIET, RELAYS, healthy, judged, leaf, rows

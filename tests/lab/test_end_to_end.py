@@ -22,7 +22,7 @@ from typing import TypeVar
 import pytest
 
 from dashboards import annotation_queries, queries, variable_queries
-from exporters.catalogue import SERIES_BESIDES, SERIES_OF_A_TARGET
+from exporters.metrics.catalogue import SERIES_BESIDES, SERIES_OF_A_TARGET
 from tests.lab import configs, plan
 from tests.lab.appliance import settles_at, until
 from tests.lab.lab import ROOT, Lab

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from probe.serve_config import LISTEN
+from probe.config.service import LISTEN
 
 ROOT = Path(__file__).resolve().parents[2]
 PLACE = ROOT / "packaging/container"
@@ -103,7 +103,7 @@ def test_the_health_check_is_a_program_that_tells_up_from_down(tmp_path: Path) -
 
 
 def test_the_commands_are_ones_that_the_program_knows() -> None:
-    from probe.cli import build_parser
+    from probe.command.main import build_parser
 
     (entry,), (words,) = instructions("ENTRYPOINT"), instructions("CMD")
     assert yaml.safe_load(entry) == ["/opt/wayclear/bin/python", "-I", "-m", "probe"]

@@ -13,14 +13,14 @@ import pytest
 import yaml
 
 from dashboards.promql import seconds
-from exporters.catalogue import BY_NAME
-from probe.cli import build_parser
-from probe.config import Config, validate_file
-from probe.rulefiles import load_rules
-from probe.serve_config import Intervals, Web
-from probe.serving import load
-from probe.web_config import read_web_config
-from rules.targets import targets
+from exporters.metrics.catalogue import BY_NAME
+from probe.command.main import build_parser
+from probe.command.serve import load
+from probe.config.rule_files import load_rules
+from probe.config.service import Intervals, Web
+from probe.config.settings import Config, validate_file
+from probe.web.exporter_toolkit import read_web_config
+from rules.audit.targets import targets
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = {
@@ -69,7 +69,7 @@ def test_every_key_of_the_service_is_explained() -> None:
 
 
 def test_every_page_of_the_server_is_explained() -> None:
-    source = (ROOT / "probe/pages.py").read_text("utf-8")
+    source = (ROOT / "probe/serve/pages.py").read_text("utf-8")
     served = set(re.findall(r'^ +"(/\S*)": self\._', source, re.MULTILINE)) | {"/-/reload"}
     told = set(re.findall(r"^\| `(/[a-z./-]*)", PAGES["serve"], re.MULTILINE))
     assert told == served

@@ -6,8 +6,8 @@ import tomllib
 from dataclasses import fields
 from pathlib import Path
 
-from probe.config import validate_file
-from probe.serve_config import KEEP_DAYS, KEEP_MB, LISTEN, Intervals, Web
+from probe.config.service import KEEP_DAYS, KEEP_MB, LISTEN, Intervals, Web
+from probe.config.settings import validate_file
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "packaging/wayclear.example.toml"

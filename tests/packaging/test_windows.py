@@ -137,7 +137,7 @@ def main(arguments):
         asyncio.run(serve())
     return 7
 
-sys.modules["probe.cli"] = cli = types.ModuleType("probe.cli")
+sys.modules["probe.command.main"] = cli = types.ModuleType("probe.command.main")
 cli.main = main
 child = sys.argv.pop(1)
 space = runpy.run_path(child)
@@ -199,7 +199,7 @@ def test_a_child_that_ends_by_itself_has_its_own_code() -> None:
 
 
 def test_the_service_and_the_task_run_commands_that_the_program_knows() -> None:
-    from probe.cli import build_parser
+    from probe.command.main import build_parser
 
     image = re.search(
         r"'\"\{0\}\\wayclear-service.exe\" (.+)' -f", (PLACE / "install.ps1").read_text("utf-8")

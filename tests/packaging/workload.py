@@ -23,9 +23,9 @@ from OpenSSL import SSL
 from prometheus_client import CollectorRegistry
 from prometheus_client.process_collector import ProcessCollector
 
-from probe.kinds.os_lookup import OsResolver
-from probe.notify import Notifier
-from probe.tls_client import Seen, connection
+from probe.host.systemd import Notifier
+from probe.measure.kinds.os_lookup import OsResolver
+from probe.measure.tls_hello import Seen, connection
 
 
 def history(directory: Path) -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 from socket import AF_INET, SOCK_DGRAM, socket
 from typing import TypeAlias, cast
 
-from probe.host_network import HostNetwork
-from probe.network import Datagrams, Stream, Unconnected
+from probe.measure.direct_network import HostNetwork
+from probe.measure.network import Datagrams, Stream, Unconnected
 from tests.servers import Talk, serving
 
 

@@ -14,13 +14,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from OpenSSL import SSL
 
-from probe.host_network import HostNetwork
-from probe.kinds.tls_handshake import measure
-from probe.limits import Limits
-from probe.network import NetworkError, Stream
-from rules.failure import Code, Failure, Stage
-from rules.kinds.tls_handshake import Hello, TlsFacts, TlsHandshake
-from rules.observation import Observation
+from probe.measure.direct_network import HostNetwork
+from probe.measure.kinds.tls_handshake import measure
+from probe.measure.limits import Limits
+from probe.measure.network import NetworkError, Stream
+from rules.model.failure import Code, Failure, Stage
+from rules.model.kinds.tls_handshake import Hello, TlsFacts, TlsHandshake
+from rules.model.observation import Observation
 from tests.pki import Leaf, authority
 from tests.servers import Talk, record, reset, serving, silent
 

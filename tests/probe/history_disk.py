@@ -14,8 +14,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from probe.history import Bounds, History
-from rules.trend import CycleRow, Transition
+from probe.history.writer import Bounds, History
+from rules.watch.events import CycleRow, Transition
 from tests.probe.isolated import ROOT, isolated
 
 NOW = 1_795_000_000.0
@@ -72,7 +72,7 @@ SMALL = "mkdir /run/small; mount -t tmpfs -o size=1m small /run/small"
 PRELUDE = """
 import errno, os, shutil, sqlite3, subprocess
 from pathlib import Path
-from probe.history import Bounds, History
+from probe.history.writer import Bounds, History
 from tests.probe.history_disk import NOW, QUICK, arrived, changed, cycle, rows
 
 small = Path("/run/small")

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from probe.history import History
-from rules.trend import CycleRow, Drift, LedgerEntry, Transition
+from probe.history.writer import History
+from rules.watch.events import CycleRow, Drift, LedgerEntry, Transition
 
 RETAINED_EVERY = 20  #: records
 KEPT = 200_000  #: seconds; the number of a record is its time, and what is so much older is deleted

@@ -31,7 +31,7 @@ import dns.rdatatype
 import dns.rrset
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from rules.certificate import facts
+from rules.pki.certificate import facts
 from tests import pki
 from tests.servers import reset, silent
 

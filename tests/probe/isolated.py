@@ -39,8 +39,8 @@ END
 """
 #: Python that tells how a connect or a datagram to each of some addresses ended.
 REPORT = """
-    from probe.host_network import HostNetwork
-    from probe.network import NetworkError
+    from probe.measure.direct_network import HostNetwork
+    from probe.measure.network import NetworkError
 
     async def tcp(network, address):
         begun = time.monotonic()

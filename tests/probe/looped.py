@@ -13,30 +13,30 @@ from itertools import pairwise
 from socket import EAI_AGAIN, EAI_NONAME
 from typing import ParamSpec, cast
 
-from exporters.meters import Meters
-from probe.appliance import Appliance, Told
-from probe.asking import Asker
-from probe.config import Config, load_rules, parse_config
-from probe.host_network import HostNetwork
-from probe.judging import Judged
-from probe.kinds.os_lookup import OsResolver
-from probe.kinds.trust_store import TrustStores
-from probe.limits import Limits
-from probe.measure import Prober
-from probe.network import Datagrams, Stream, Unconnected
-from probe.rounds import Closed
-from probe.run import make_plan
-from probe.serve_config import Intervals
-from rules.kinds.dns_chain import DnsQuestion
-from rules.kinds.local_host import HostFacts, LocalHost
-from rules.kinds.tls_handshake import TlsHandshake
-from rules.memory import Memory
-from rules.observation import Observation, Step
-from rules.ruleset import Rules
-from rules.schedule import KINDS, Entry
-from rules.state import Place
-from rules.tracking import Tracks
-from rules.verdict import Plan
+from exporters.metrics.meters import Meters
+from probe.audit.runner import make_plan
+from probe.config.service import Intervals
+from probe.config.settings import Config, load_rules, parse_config
+from probe.measure.direct_network import HostNetwork
+from probe.measure.kinds.os_lookup import OsResolver
+from probe.measure.kinds.trust_store import TrustStores
+from probe.measure.limits import Limits
+from probe.measure.network import Datagrams, Stream, Unconnected
+from probe.measure.prober import Prober
+from probe.watch.asker import Asker
+from probe.watch.judgement import Judged
+from probe.watch.loop import Appliance, Told
+from probe.watch.rounds import Closed
+from rules.model.kinds.dns_chain import DnsQuestion
+from rules.model.kinds.local_host import HostFacts, LocalHost
+from rules.model.kinds.tls_handshake import TlsHandshake
+from rules.model.observation import Observation, Step
+from rules.model.ruleset import Rules
+from rules.model.verdict import Plan
+from rules.watch.memory import Memory
+from rules.watch.schedule import KINDS, Entry
+from rules.watch.state import Place
+from rules.watch.targets import Tracks
 from tests.probe.internet import RELAY, RESOLVERS, Hit, Internet, Sockets, looped
 
 LIMITS = Limits(dns_try=0.8, dns_name=1.6, os_lookup=1.6, tcp=1.0, tls=1.0, first_byte=1.0, http=2.0, crl=2.0)

@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPri
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from rules.certificate import facts
-from rules.kinds.trust_store import TrustRoots
-from rules.ruleset import CaSet, Citation, ExpectedCa
+from rules.model.kinds.trust_store import TrustRoots
+from rules.model.ruleset import CaSet, Citation, ExpectedCa
+from rules.pki.certificate import facts
 from tests.lab.pki import AUTHORITIES, G2, RSA2017, X1, Authority, Pki, derived_key, spki_sha256
 
 WHEN = datetime.datetime(2026, 11, 1, 12, tzinfo=datetime.UTC)

@@ -6,14 +6,14 @@ from random import Random
 
 from hypothesis import strategies as st
 
-from rules.failure import Code, Failure, Icmp, Stage
-from rules.kinds.dns_chain import DnsAnswer, DnsQuestion, Record
-from rules.kinds.http_fetch import HttpFetch
-from rules.kinds.os_lookup import OsAnswer, OsLookup
-from rules.kinds.tcp_connect import TcpConnect, TcpFacts
-from rules.kinds.tls_handshake import TlsHandshake
-from rules.kinds.trust_store import TrustLookup, TrustRoots
-from rules.observation import Observation, Step
+from rules.model.failure import Code, Failure, Icmp, Stage
+from rules.model.kinds.dns_chain import DnsAnswer, DnsQuestion, Record
+from rules.model.kinds.http_fetch import HttpFetch
+from rules.model.kinds.os_lookup import OsAnswer, OsLookup
+from rules.model.kinds.tcp_connect import TcpConnect, TcpFacts
+from rules.model.kinds.tls_handshake import TlsHandshake
+from rules.model.kinds.trust_store import TrustLookup, TrustRoots
+from rules.model.observation import Observation, Step
 from tests.rules.script import (
     BLOCKED,
     BOOTSTRAP,

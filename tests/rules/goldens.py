@@ -9,25 +9,25 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from exporters.headline import headline
-from probe.config import load_rules
-from rules.audit import Audit
-from rules.failure import Failure
-from rules.kinds.dns_chain import DnsAnswer, DnsQuestion, Record
-from rules.kinds.http_fetch import HttpFetch
-from rules.kinds.os_lookup import OsLookup
-from rules.kinds.tls_handshake import TlsHandshake
-from rules.memory import Memory
-from rules.observation import Evidence, Observation, Step
-from rules.picture import rows_of, source_states, target_states
-from rules.replay import replay
-from rules.report import make_report
-from rules.ruleset import Rules
-from rules.state import Place, State
-from rules.targets import targets
-from rules.tracking import Tracks, key_of
-from rules.verdict import Report
-from rules.wire import loads
+from exporters.terminal.headline import headline
+from probe.config.settings import load_rules
+from rules.audit.machine import Audit
+from rules.audit.targets import targets
+from rules.files.report_json import loads
+from rules.judge.replay import replay
+from rules.judge.report import make_report
+from rules.model.failure import Failure
+from rules.model.kinds.dns_chain import DnsAnswer, DnsQuestion, Record
+from rules.model.kinds.http_fetch import HttpFetch
+from rules.model.kinds.os_lookup import OsLookup
+from rules.model.kinds.tls_handshake import TlsHandshake
+from rules.model.observation import Evidence, Observation, Step
+from rules.model.ruleset import Rules
+from rules.model.verdict import Report
+from rules.watch.memory import Memory
+from rules.watch.state import Place, State
+from rules.watch.state_of import rows_of, source_states, target_states
+from rules.watch.targets import Tracks, key_of
 from tests.lab import audit_files
 from tests.rules.script import CRL_HOST, RESOLVERS, RULES, SILENCE, START, ZONE, World, crl, healthy, run
 

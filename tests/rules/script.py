@@ -21,18 +21,17 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID as Aia
 
-from rules.audit import Audit
-from rules.certificate import facts as cert_facts
-from rules.failure import Code, Failure, Stage
-from rules.kinds.dns_chain import DnsAnswer, DnsQuestion, Record
-from rules.kinds.http_fetch import HttpExchange, HttpFetch
-from rules.kinds.local_host import HostFacts, LocalHost
-from rules.kinds.os_lookup import OsAnswer, OsLookup
-from rules.kinds.tls_handshake import TlsFacts, TlsHandshake
-from rules.kinds.trust_store import TrustLookup, TrustRoots
-from rules.observation import Evidence, Observation, Step
-from rules.report import make_report
-from rules.ruleset import (
+from rules.audit.machine import Audit
+from rules.judge.report import make_report
+from rules.model.failure import Code, Failure, Stage
+from rules.model.kinds.dns_chain import DnsAnswer, DnsQuestion, Record
+from rules.model.kinds.http_fetch import HttpExchange, HttpFetch
+from rules.model.kinds.local_host import HostFacts, LocalHost
+from rules.model.kinds.os_lookup import OsAnswer, OsLookup
+from rules.model.kinds.tls_handshake import TlsFacts, TlsHandshake
+from rules.model.kinds.trust_store import TrustLookup, TrustRoots
+from rules.model.observation import Evidence, Observation, Step
+from rules.model.ruleset import (
     CaSet,
     Citation,
     Document,
@@ -47,7 +46,8 @@ from rules.ruleset import (
     RuleSet,
     Severity,
 )
-from rules.verdict import Plan, Report, Verdict
+from rules.model.verdict import Plan, Report, Verdict
+from rules.pki.certificate import facts as cert_facts
 from tests import pki
 
 START = pki.today().timestamp()

@@ -16,19 +16,19 @@ from typing import ParamSpec, TypeVar, cast
 
 import pytest
 
-from exporters.meters import Meters
-from probe.appliance import Appliance, Told
-from probe.config import parse_config
-from probe.judging import Judged
-from probe.measure import Prober
-from probe.serve_config import Intervals
-from rules.confirm import CONNECTOR
-from rules.failure import Code
-from rules.observation import Observation, Step
-from rules.ruleset import Rules
-from rules.schedule import KINDS
-from rules.state import Place
-from rules.verdict import Plan
+from exporters.metrics.meters import Meters
+from probe.config.service import Intervals
+from probe.config.settings import parse_config
+from probe.measure.prober import Prober
+from probe.watch.judgement import Judged
+from probe.watch.loop import Appliance, Told
+from rules.model.failure import Code
+from rules.model.observation import Observation, Step
+from rules.model.ruleset import Rules
+from rules.model.verdict import Plan
+from rules.watch.confirmation import CONNECTOR
+from rules.watch.schedule import KINDS
+from rules.watch.state import Place
 from tests.rules import script
 from tests.rules.script import World
 

@@ -9,15 +9,15 @@ from collections import Counter
 
 import pytest
 
-from rules.confirm import PATIENCE
-from rules.failure import Code, Failure, Stage
-from rules.kinds.dns_chain import DnsAnswer, DnsQuestion, Record
-from rules.kinds.http_fetch import HttpFetch
-from rules.kinds.os_lookup import OsAnswer, OsLookup
-from rules.kinds.tls_handshake import TlsHandshake
-from rules.observation import Step
-from rules.ruleset import Group, Probe, Rule, Rules
-from rules.verdict import Answer
+from rules.model.failure import Code, Failure, Stage
+from rules.model.kinds.dns_chain import DnsAnswer, DnsQuestion, Record
+from rules.model.kinds.http_fetch import HttpFetch
+from rules.model.kinds.os_lookup import OsAnswer, OsLookup
+from rules.model.kinds.tls_handshake import TlsHandshake
+from rules.model.observation import Step
+from rules.model.ruleset import Group, Probe, Rule, Rules
+from rules.model.verdict import Answer
+from rules.watch.confirmation import PATIENCE
 from tests.rules.script import (
     ALL,
     BOOTSTRAP,

@@ -25,7 +25,7 @@ def count(file: Path) -> None:
 
 def main(arguments: list[str]) -> int:
     """Run the command line with the handler in place."""
-    from probe.cli import main as run
+    from probe.command.main import main as run
 
     assert sys.platform == "linux"
     file = Path(arguments[0])

@@ -1,0 +1,186 @@
+"""The state as Prometheus' text: what a scrape reads, the textfile, and an audit told as metrics.
+
+A scrape of 2,000 targets has some 20,000 series. Written anew for each scraper they would cost more than a round of
+probes; so every target keeps its text, and only that of a target whose state has changed is made again. `update` leaves
+one immutable value behind, so that `body` may run in any thread meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from exporters.metrics import connector
+from exporters.metrics import target as metric_target
+from exporters.metrics.catalogue import ANY_GROUP, BY_NAME, SERIES, SERIES_BESIDES, STATE
+from exporters.metrics.target import FAMILIES, Key, TargetText
+from exporters.metrics.text_format import constants, header, labels, sample
+from rules.watch.state import Place, State, TargetState
+
+_HEADERS = tuple((metric.name, header(metric)) for metric in STATE)
+_ENDED = BY_NAME["wayclear_last_cycle_timestamp_seconds"]
+_INTERVAL = BY_NAME["wayclear_cycle_interval_seconds"]
+_PIECE = 250  # targets
+
+
+@dataclass(frozen=True, slots=True)
+class Updated:
+    """What an update did. `series` are those of the snapshot, without the prober's own."""
+
+    rendered: int  # targets written anew
+    series: int
+    dropped: int  # series that the limits leave out
+    errors: int  # parts that could not be written
+    fault: Exception | None = None  # the first of them
+
+
+@dataclass(frozen=True, slots=True)
+class _Snapshot:
+    """What is shown: targets, and samples that belong to none, by family."""
+
+    texts: tuple[TargetText, ...] = ()
+    besides: tuple[tuple[str, bytes], ...] = ()
+
+
+class Exposition:
+    """The text of the latest state. One thread calls `update`; others may call `body` at the same time."""
+
+    def __init__(self, place: Place) -> None:
+        self._snapshot = _Snapshot()
+        self._begin(place)
+
+    def _begin(self, place: Place) -> None:
+        self._place = place
+        self._constant = constants(place)
+        self._states: dict[Key, tuple[TargetState, ...]] = {}
+        self._texts: dict[Key, TargetText] = {}
+        self._besides = connector.Besides((), 0, 0)
+
+    def update(self, state: State) -> Updated:
+        """Take a state. What cannot be written stays as it was, is counted, and is tried again the next time."""
+        if state.place != self._place:  # a reload has moved the connector: every series has other labels
+            self._begin(state.place)
+        faults: list[Exception] = []
+        wanted = self._wanted(state, faults)
+        for key in self._texts.keys() - wanted.keys():
+            del self._states[key], self._texts[key]
+        rendered = self._render(wanted, faults)
+        try:
+            tallies = [text.tally for text in self._texts.values()]
+            self._besides = connector.render(state, tallies, self._constant)
+        except Exception as error:  # noqa: BLE001 - M10: a bug of ours costs a part of the page, never the page
+            faults.append(error)
+        beyond = self._beyond()
+        kept = tuple(text for key, text in self._texts.items() if key not in beyond)
+        self._snapshot = _Snapshot(kept, self._besides.samples)
+        return Updated(
+            rendered,
+            sum(text.series for text in kept) + self._besides.series,
+            sum(text.dropped for text in kept)
+            + sum(self._texts[key].series for key in beyond)
+            + self._besides.dropped,
+            len(faults),
+            faults[0] if faults else None,
+        )
+
+    def parts(self, meters: bytes = b"") -> Iterator[bytes]:
+        """The page in pieces: the latest state, then the prober's own metrics as `Meters.render` gives them.
+
+        Families come in the catalogue's order; one without samples is left out. A piece is some targets' part of a
+        family, because a whole one of thousands, in all its forms at once, would be megabytes.
+        """
+        shown = self._snapshot
+        besides = dict(shown.besides)
+        for name, head in _HEADERS:
+            texts = shown.texts if name in FAMILIES else ()
+            for start in range(0, len(texts), _PIECE):
+                piece = "".join([text.lines(name) for text in texts[start : start + _PIECE]])
+                if piece:
+                    yield head + piece.encode()
+                    head = b""
+            if name in besides:
+                yield head + besides[name]
+        yield meters
+
+    def body(self, meters: bytes = b"") -> bytes:
+        """The page as a whole."""
+        return b"".join(self.parts(meters))
+
+    def _wanted(self, state: State, faults: list[Exception]) -> dict[Key, tuple[TargetState, ...]]:
+        """The targets to show: none before there is a report."""
+        wanted: dict[Key, tuple[TargetState, ...]] = {}
+        for target in state.targets if state.report is not None else ():
+            try:
+                key = metric_target.key_of(target)
+            except Exception as error:  # noqa: BLE001 - as above
+                faults.append(error)
+            else:
+                wanted[key] = (*wanted.get(key, ()), target)
+        return wanted
+
+    def _render(self, wanted: dict[Key, tuple[TargetState, ...]], faults: list[Exception]) -> int:
+        """Write what has changed; how many targets."""
+        shown = labels(self._constant)
+        constant = f"{shown}," if shown else ""
+        rendered = 0
+        for key, found in wanted.items():
+            if self._states.get(key) == found:
+                continue
+            try:
+                text = metric_target.render(found, constant)
+            except Exception as error:  # noqa: BLE001 - as above
+                faults.append(error)
+                continue
+            self._states[key] = found
+            self._texts[key] = text
+            rendered += 1
+        return rendered
+
+    def _beyond(self) -> frozenset[Key]:
+        """Targets that have no room: whole targets, those that a connector can best do without."""
+        room = SERIES - SERIES_BESIDES
+        if sum(text.series for text in self._texts.values()) <= room:
+            return frozenset()
+        beyond = set()
+        for key, text in sorted(
+            self._texts.items(),
+            key=lambda item: (ANY_GROUP.values.index(item[0][2]), not item[1].required, item[0]),
+        ):
+            room -= text.series
+            if room < 0:
+                beyond.add(key)
+        return frozenset(beyond)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """When the measurements that a state rests on came to an end (Unix time): a round of `kind`, or one audit.
+
+    `intervals`: seconds that a round is meant to take, by kind; none where there will be none.
+    """
+
+    kind: str
+    at: float
+    intervals: Mapping[str, float] = field(default_factory=dict)
+
+
+def from_state(state: State, ended: Ended | None = None) -> str:
+    """A state by itself, without the prober's own metrics: for a textfile collector, or a single audit.
+
+    Its age is told by `wayclear_last_cycle_timestamp_seconds`: of `ended`, without it of an audit that ended at the
+    moment of the state. An error in writing a part is raised: a file that lacks a failing target would look healthy.
+    """
+    exposition = Exposition(state.place)
+    done = exposition.update(state)
+    if done.fault is not None:
+        raise done.fault
+    lines = b""
+    if state.report is not None:
+        last = ended or Ended("audit", state.now)
+        place = constants(state.place)
+        lines = header(_ENDED) + sample(_ENDED.name, (*place, ("kind", last.kind)), last.at).encode()
+        if last.intervals:
+            lines += header(_INTERVAL)
+        for kind, seconds in sorted(last.intervals.items()):
+            lines += sample(_INTERVAL.name, (*place, ("kind", kind)), seconds).encode()
+    return exposition.body(lines).decode()

@@ -1,0 +1,193 @@
+"""The series of one target. Labels come from the rules and from closed lists; nothing here is written by a peer.
+
+A name and port that several rule sets ask for under the same rule group is one target here, because series must be
+unique: of each check the worst result is told, the rest is that of the heaviest target.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TypeAlias
+
+from exporters.metrics.catalogue import (
+    CHECK,
+    FAMILY,
+    ISSUER_CLASS,
+    RULE_GROUP,
+    SERIES_OF_A_TARGET,
+    STAGE,
+    TLS_VERSION,
+)
+from exporters.metrics.text_format import cause, clean, finite, labels, number
+from rules.watch.state import CheckName, CheckState, TargetState
+
+Key: TypeAlias = tuple[str, int, str]
+"""What makes a target's series unique: host, port and rule group, as the labels show them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What a target adds to the sums of its rule group."""
+
+    group: str
+    host: str
+    addresses: tuple[int, ...]  # ok and failed of IPv4, ok and failed of IPv6
+    chain: int | None  # names behind the first; None without an answer
+    ttl: float | None
+    disagree: bool | None
+
+
+FAMILIES = (
+    "wayclear_check_success",
+    "wayclear_check_measured",
+    "wayclear_target_info",
+    "wayclear_target_addresses",
+    "wayclear_tls_earliest_cert_expiry_timestamp_seconds",
+    "wayclear_interception_ratio",
+    "wayclear_last_stage_duration_seconds",
+)
+"""Of which a target has series."""
+_AT = {family: at for at, family in enumerate(FAMILIES)}
+_Tails: TypeAlias = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TargetText:
+    """A target's samples, and what is counted of it.
+
+    Whole lines would be most of what the service holds of a target: its labels are kept once (`base`), and what stands
+    behind them by family (`tails`, in the order of `FAMILIES`), which is the same for nearly all targets.
+    """
+
+    base: str
+    tails: tuple[_Tails, ...]
+    series: int
+    dropped: int
+    tally: Tally
+    required: bool
+
+    def lines(self, family: str) -> str:
+        """The samples of one family, each with its end."""
+        at = _AT.get(family)
+        return "" if at is None else "".join([f"{family}{self.base}{tail}\n" for tail in self.tails[at]])
+
+
+def key_of(found: TargetState) -> Key:
+    """See `Key`."""
+    return clean(found.host), found.port, RULE_GROUP.closed(found.group)
+
+
+def render(found: Sequence[TargetState], constant: str) -> TargetText:
+    """The text of all states of one key. `constant`: the constant labels as text, with a comma behind if there are any."""
+    one = found[0] if len(found) == 1 else merged(found)
+    host, port, group = key_of(one)
+    shown = labels((("target", host), ("port", str(port)), ("rule_group", group), ("via", "direct")))
+    lines = list(_lines(one))
+    tails: list[list[str]] = [[] for _ in FAMILIES]
+    for family, line in lines[:SERIES_OF_A_TARGET]:
+        tails[_AT[family]].append(line)
+    return TargetText(
+        f"{{{constant}{shown}",
+        tuple(_same(tuple(part)) for part in tails),
+        min(len(lines), SERIES_OF_A_TARGET),
+        max(0, len(lines) - SERIES_OF_A_TARGET),
+        _tally(one, host, group),
+        one.required,
+    )
+
+
+@lru_cache(maxsize=256)
+def _same(tails: _Tails) -> _Tails:
+    """One copy of what many targets have."""
+    return tails
+
+
+@lru_cache(maxsize=256)
+def _same_counts(counts: tuple[int, ...]) -> tuple[int, ...]:
+    """The same for the counts of a `Tally`."""
+    return counts
+
+
+def merged(found: Iterable[TargetState]) -> TargetState:
+    """The heaviest of several states of one name and port, with the worst result of each check."""
+    heaviest = max(found, key=lambda t: t.status.weight)
+    return replace(heaviest, checks=tuple(_worst(c for t in found for c in t.checks).values()))
+
+
+def _worst(checks: Iterable[CheckState]) -> dict[CheckName, CheckState]:
+    """One result for each check. A failure is worse than what is not known, and that is worse than a success."""
+    worst: dict[CheckName, CheckState] = {}
+    for check in checks:
+        known = worst.get(check.check)
+        if known is None or _badness(check) > _badness(known):
+            worst[check.check] = check
+    return worst
+
+
+def _badness(check: CheckState) -> int:
+    return 1 if not check.measured else 0 if check.success else 2
+
+
+def _lines(found: TargetState) -> Iterator[tuple[str, str]]:
+    """Family and what follows the labels of the target, the more important first: what is beyond the limit is left out."""
+    checks = _worst(found.checks)
+    for name in CHECK.values:
+        check = checks.get(name)  # type: ignore[call-overload]  # the list of CheckName's values
+        if check is not None:
+            success = check.success and check.measured
+            yield "wayclear_check_success", f',check="{name}"}} {success:d}'
+            yield "wayclear_check_measured", f',check="{name}"}} {check.measured:d}'
+    yield "wayclear_target_info", f",{_info(found)}}} 1"
+    good, bad = _counts(found)
+    yield "wayclear_target_addresses", f',state="ok"}} {sum(good.values())}'
+    yield "wayclear_target_addresses", f',state="failed"}} {sum(bad.values())}'
+    if finite(found.expiry):
+        yield "wayclear_tls_earliest_cert_expiry_timestamp_seconds", f"}} {number(found.expiry)}"
+    if found.handshakes > 0:
+        ratio = number(found.intercepted / found.handshakes)
+        yield "wayclear_interception_ratio", f"}} {ratio}"
+    stages = dict(found.stages)
+    for stage in STAGE.values:
+        seconds = stages.get(stage)  # type: ignore[call-overload]  # the list of StageName's values
+        if finite(seconds) and not (
+            stage == "http" and "tls" in stages
+        ):  # inside TLS it belongs to the tls check
+            yield "wayclear_last_stage_duration_seconds", f',stage="{stage}"}} {number(seconds)}'
+
+
+def _info(found: TargetState) -> str:
+    return labels(
+        (
+            ("check", CHECK.closed(found.check)),
+            ("cause", cause(found.cause)),
+            ("issuer_class", ISSUER_CLASS.closed(found.issuer_class)),
+            ("tls_version", TLS_VERSION.closed(found.tls_version)),
+        )
+    )
+
+
+def _counts(found: TargetState) -> tuple[dict[str, int], dict[str, int]]:
+    """Addresses whose last try went well, and those whose last try failed, by family."""
+    good, bad = dict.fromkeys(FAMILY.values, 0), dict.fromkeys(FAMILY.values, 0)
+    for address in found.addresses:
+        if address.ok is not None:
+            (good if address.ok else bad)[address.family] += 1
+    return good, bad
+
+
+def _tally(found: TargetState, host: str, group: str) -> Tally:
+    good, bad = _counts(found)
+    counts = tuple(n for family in FAMILY.values for n in (good[family], bad[family]))
+    answered = found.ttl is not None or bool(found.chain)
+    chain = sum(1 for name in found.chain if name != found.host) if answered else None
+    ttl = found.ttl if finite(found.ttl) else None
+    return Tally(
+        group,
+        host,
+        _same_counts(counts),
+        chain,
+        ttl,
+        None if found.resolvers_agree is None else not found.resolvers_agree,
+    )

@@ -1,0 +1,109 @@
+"""The answer of the status page: the word, since when, how fresh it is, and what a reader must know beside it."""
+
+from __future__ import annotations
+
+from exporters.page.markup import Markup, ago, day, escaped, joined, link, moment, span, tag, time_of_day
+from exporters.terminal.headline import ANSWERS, beside
+from rules.text.display import display
+from rules.watch.state import State
+
+STALE_AFTER = 300.0  #: seconds without a measurement after which the page tells nothing about now
+FAULTS = 8  #: faults of the host that are named
+
+
+def title(state: State, now: float) -> str:
+    """The answer in the tab of a browser."""
+    word = "Starting" if state.report is None else ANSWERS[state.answer][0]
+    old = "OLD: " if state.report is not None and stale(state, now) else ""
+    return f"{old}{word} - {state.place.connector} - wayclear"
+
+
+def answer(state: State, now: float, refresh: int | None) -> Markup:
+    """The section with the page's main heading; an answer that speaks about the past loses its colour."""
+    if state.report is None:
+        return _starting(state, now, refresh)
+    word, tone, _ = ANSWERS[state.answer]
+    told = state.headline.removeprefix(f"{word}:").strip()
+    heading = _heading(word, state.answer.value, told[:1].upper() + told[1:])
+    paragraphs = [tag("p", state.answer_text)] if state.answer_text else []
+    paragraphs += [tag("p", more, class_="soft") for more in beside(state.report)]
+    if state.report.answer is not state.answer:
+        newest = ANSWERS[state.report.answer][0]
+        paragraphs.append(tag("p", f"The newest judgement is {newest}; it counts when it is confirmed."))
+    old = stale(state, now)
+    above = (tag("p", old, class_="banner bad"),) if old else ()
+    facts = _facts(state, now, refresh)
+    return _section("quiet" if old else tone, *above, heading, *paragraphs, facts)
+
+
+def stale(state: State, now: float) -> str:
+    """Why the answer says nothing about now; "" when it does. The window is `STALE_AFTER`."""
+    measured = last_measured(state)
+    if measured is None:
+        return "No target was measured: the answer says nothing about now."
+    if now - measured > STALE_AFTER:
+        why = (
+            f", because the maintenance window {display(state.maintenance, 60)} is open"
+            if state.paused
+            else ""
+        )
+        return f"Nothing was measured for {span(now - measured)}{why}: this is how it was then, not how it is now."
+    if measured - now > STALE_AFTER:
+        return "The newest measurement lies in the future: the clock of this host was set back."
+    return ""
+
+
+def last_measured(state: State) -> float | None:
+    """The newest answer of the network about any target (Unix time)."""
+    return max((t.measured for t in state.targets if t.measured is not None), default=None)
+
+
+def banners(state: State) -> Markup:
+    """A maintenance window that is open; faults of the host itself."""
+    found = []
+    if state.maintenance:
+        window = (tag("b", "Maintenance: "), "the window ", tag("b", escaped(state.maintenance)), " is open.")
+        means = (
+            " Nothing is asked until it has ended, and alerts are muted."
+            if state.paused
+            else " Alerts are muted; what fails now may be meant to fail."
+        )
+        found.append(tag("p", *window, means, class_="banner note"))
+    if state.host_faults:
+        causes = joined((tag("code", escaped(cause, 60)) for cause in state.host_faults[:FAULTS]), ", ")
+        told = ". What could not be tested because of it says nothing about the network."
+        found.append(tag("p", tag("b", "A fault of this host itself: "), causes, told, class_="banner bad"))
+    return joined(found)
+
+
+def _starting(state: State, now: float, refresh: int | None) -> Markup:
+    heading = _heading("STARTING", "not-proven", "The first sweep has not ended.")
+    told = f"Started {span(now - state.started)} ago. The answer stands here when every target has been tried once."
+    return _section("quiet", heading, tag("p", told), _facts(state, now, refresh))
+
+
+def _heading(word: str, sign: str, told: str) -> Markup:
+    colon = tag("span", ": ", class_="hidden")  # for who listens: the word stands on a line of its own
+    return tag("h1", tag("b", word, colon, class_=f"word {sign}"), told, id="answer")
+
+
+def _section(tone: str, *content: str) -> Markup:
+    return tag("section", *content, class_=f"answer {tone}", aria_labelledby="answer")
+
+
+def _facts(state: State, now: float, refresh: int | None) -> Markup:
+    """Since when, how fresh, when this page was made and whether it renews itself."""
+    pairs = [("So since", _when(state.answer_since, now))] if state.report is not None else []
+    pairs.append(("Last measured", _when(last_measured(state), now)))
+    pairs.append(("Page made", joined((time_of_day(now), tag("small", day(now), ", ", _renewal(refresh))))))
+    return tag("dl", *(tag("div", tag("dt", k), tag("dd", v)) for k, v in pairs), class_="facts")
+
+
+def _when(at: float | None, now: float) -> Markup:
+    return escaped("not yet") if at is None else joined((ago(at, now), tag("small", moment(at))))
+
+
+def _renewal(refresh: int | None) -> Markup:
+    if refresh:
+        return joined((f"renewed every {refresh} s, ", link("/?refresh=0", "stop that")))
+    return joined(("not renewed, ", link("/?refresh=30", "renew every 30 s")))

@@ -1,0 +1,161 @@
+"""HTML that cannot be broken into: text becomes markup in `escaped` and nowhere else, elements are made by `tag` only.
+
+`tag` takes what is already `Markup` as it is and escapes every other text, so that forgetting is safe. Links are made by
+`link`, which knows the appliance's own pages and anchors of the page: a text never becomes an address.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from hashlib import sha256
+from html import escape
+
+from exporters.terminal.audit import WORDS
+from rules.files.report_json import to_rfc3339
+from rules.model.verdict import Status
+from rules.text.display import SHOWN, display
+
+SENTENCE = 1024  #: characters of a sentence that are shown
+#: Where a link of the page may lead, besides the page's own anchors.
+PAGES = frozenset({"/metrics", "/report.json", "/config", "/targets", "/?refresh=0", "/?refresh=30"})
+_PLAIN = re.compile(r"[A-Za-z0-9 .,:;/_()+=#-]*")
+_ANCHOR = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,300}")
+_LAST = 253402300799.0  # the last second that RFC 3339 can write
+
+
+class Markup(str):
+    """HTML, ready to be put into a page."""
+
+    __slots__ = ()
+
+
+def escaped(text: object, limit: int = SHOWN) -> Markup:
+    """Any text as markup: harmless by `display`, at most `limit` characters, for an element or a quoted attribute."""
+    shown = str(text)
+    if len(shown) <= limit and _PLAIN.fullmatch(shown):
+        return Markup(shown)  # what `display` and `escape` would leave as it is; nearly all of a page
+    return Markup(escape(display(shown, limit)))
+
+
+def sentence(text: str) -> Markup:
+    """A sentence of ours that may quote a peer: cut only when it is longer than a screen."""
+    return escaped(text, SENTENCE)
+
+
+def name(text: str, limit: int = SHOWN) -> Markup:
+    """A name of the DNS: a line may end before each of its dots, so that it is cut nowhere else."""
+    return Markup(escaped(text, limit).replace(".", "<wbr>."))
+
+
+def tag(element: str, *content: str, **attributes: str | int) -> Markup:
+    """`<element attributes>content</element>`; `class_` is written `class`, `aria_label` `aria-label`, "" left out."""
+    opened = element
+    for key, value in attributes.items():
+        if value != "":
+            opened += f' {key.rstrip("_").replace("_", "-")}="{escaped(value)}"'
+    inside = "".join([part if type(part) is Markup else sentence(part) for part in content])
+    return Markup(f"<{opened}>{inside}</{element}>")
+
+
+def joined(parts: Iterable[str], between: str = "") -> Markup:
+    """The parts one after the other, with `between` between them; what is no markup is escaped."""
+    glue = between if isinstance(between, Markup) else escaped(between)
+    return Markup(glue.join([part if type(part) is Markup else sentence(part) for part in parts]))
+
+
+def link(target: str, *content: str) -> Markup:
+    """A link to one of `PAGES` or to an anchor of this page ("#name"); ValueError for everything else."""
+    if target not in PAGES and not (target.startswith("#") and _ANCHOR.fullmatch(target[1:])):
+        raise ValueError(
+            f"a link of the status page leads to its own anchors and pages only, not to {target!a}"
+        )
+    return tag("a", *content, href=target)
+
+
+def statement(status: Status, words: str = "") -> Markup:
+    """A status as a word with its sign and tone; `words` instead of the status's own."""
+    word, tone = WORDS[status]
+    return tag("b", words or word, class_=f"s {tone} {status.value}")
+
+
+def section(name: str, title: str, *content: str) -> Markup:
+    """A part of the page under its heading, both found by `name`."""
+    heading = tag("h2", title, id=name)
+    return tag("section", heading, *content, aria_labelledby=name)
+
+
+def rows(pairs: Iterable[tuple[str, str]], **classes: str) -> Markup:
+    """Labels and their values; those without a value are left out. `classes`: label to class."""
+    made = (
+        tag("div", tag("dt", label), tag("dd", value), class_=classes.get(label, ""))
+        for label, value in pairs
+        if value
+    )
+    return tag("dl", *made, class_="rows")
+
+
+def beyond(left: int, what: str) -> Markup:
+    """`12 more targets are in the report`: what a bounded list leaves out; nothing where nothing is left out."""
+    if left <= 0:
+        return Markup()
+    return tag("p", f"{left} more {what} are in ", link("/report.json", "the report"), ".", class_="soft")
+
+
+def folded(summary: str, *content: str) -> Markup:
+    """What is opened when asked for."""
+    return tag("details", tag("summary", summary), *content)
+
+
+def anchor(name: str) -> str:
+    """The id of a target: its name, so that dashboards can link to "/#login.windows.net:443"; a hash if it is no id."""
+    if ":" in name and _ANCHOR.fullmatch(name):
+        return name
+    return "t-" + sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def moment(at: float | None, text: str = "") -> Markup:
+    """A time (Unix) as `<time>`: "2026-11-02 09:14:05 UTC", or `text` instead. One that cannot be told: "unknown"."""
+    written = _written(at)
+    if not written:
+        return escaped("unknown")
+    shown = text or f"{written.replace('T', ' ')} UTC"
+    return tag("time", shown, datetime=f"{written}Z")
+
+
+def day(at: float | None) -> Markup:
+    """The date of a time in UTC."""
+    return moment(at, _written(at)[:10])
+
+
+def time_of_day(at: float) -> Markup:
+    """The time of day of a time: "09:14:05 UTC"."""
+    return moment(at, f"{_written(at)[11:]} UTC")
+
+
+def _written(at: float | None) -> str:
+    """RFC 3339 to the second; "" for what has no such form."""
+    return "" if at is None or not 0 <= at < _LAST else to_rfc3339(at)[:19]
+
+
+def span(seconds: float) -> str:
+    """How long, in the two units that matter: "41 s", "4 min", "3 h 12 min", "5 d 3 h"."""
+    whole = int(max(0.0, min(_LAST, seconds)))
+    if whole < 120:
+        return f"{whole} s"
+    if whole < 7200:
+        return f"{whole // 60} min"
+    if whole < 172_800:
+        return _two(whole // 3600, "h", whole % 3600 // 60, "min")
+    return _two(whole // 86_400, "d", whole % 86_400 // 3600, "h")
+
+
+def ago(at: float | None, now: float) -> Markup:
+    """How long before `now`, as `<time>`: "3 h 12 min ago", "in 41 s"."""
+    if at is None:
+        return escaped("unknown")
+    return moment(at, f"{span(now - at)} ago" if at <= now else f"in {span(at - now)}")
+
+
+def _two(large: int, unit: str, small: int, smaller: str) -> str:
+    return f"{large} {unit}" + (f" {small} {smaller}" if small else "")

@@ -1,0 +1,89 @@
+"""The appliance's status page: the answer first, then who must act, what changed, every target.
+
+One HTML document from one `State`, without script, readable on a phone and on paper. It judges nothing. It says when it
+was made, data that is too old is told above everything else, and a page that stands too long in a browser says so.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+from exporters.page.about import about, footer, sources
+from exporters.page.answer import answer, banners, title
+from exporters.page.changes import changes
+from exporters.page.findings import findings, notices
+from exporters.page.markup import Markup, escaped, joined, link, moment, statement, tag
+from exporters.page.stylesheet import AGED_AFTER, CONTENT_SECURITY_POLICY, STYLE
+from exporters.page.targets import Ranked, group_id, group_name, tables
+from rules.model.verdict import Status
+from rules.watch.state import State
+
+__all__ = ["CONTENT_SECURITY_POLICY", "render"]
+
+_COUNTED: Mapping[Status, str] = {
+    Status.PASS: "ok",
+    Status.NOT_APPLICABLE: "not applicable",
+    Status.NOTICE: "notice",
+    Status.WARN: "warning",
+    Status.INCONCLUSIVE: "not tested",
+    Status.FAIL: "failing",
+    Status.BROKEN: "bug",
+}
+
+
+def render(state: State, now: float, refresh: int | None = 30) -> str:
+    """The page as HTML5 text, to be sent as UTF-8 with `CONTENT_SECURITY_POLICY`.
+
+    `now` is Unix time. The page loads itself again after `refresh` seconds; None or 0: never.
+    """
+    ranked = Ranked(state.targets)
+    parts = [answer(state, now, refresh), banners(state), _groups(state, ranked)]
+    if state.report is not None:
+        parts += [findings(state.report, ranked.anchors), changes(state, now)]
+    if state.targets:
+        parts.append(tables(state, ranked, now))
+    parts += [sources(state, now), notices(state), about(state)]
+    body = (
+        tag("a", "Skip to the answer", href="#main", class_="skip"),
+        _header(state),
+        _aged(now),
+        tag("main", *parts, id="main"),
+        footer(),
+    )
+    page = tag("html", _head(state, now, refresh), tag("body", *body), lang="en")
+    return f"<!DOCTYPE html>\n{page}\n"
+
+
+def _head(state: State, now: float, refresh: int | None) -> Markup:
+    meta = '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
+    if refresh:
+        meta += f'<meta http-equiv="refresh" content="{int(refresh)}">'
+    return tag("head", Markup(meta), tag("title", title(state, now)), tag("style", Markup(STYLE)))
+
+
+def _header(state: State) -> Markup:
+    """Which connector this is."""
+    place = state.place
+    where = (("group", place.connector_group), ("site", place.site), ("region", place.region))
+    named = (tag("span", f"{label} ", escaped(value)) for label, value in where if value)
+    return tag("header", tag("b", escaped(place.connector)), *named, tag("span", "wayclear"))
+
+
+def _aged(now: float) -> Markup:
+    """Shown by the style when the page has stood in a browser for `AGED_AFTER` seconds."""
+    told = f"This page is older than {AGED_AFTER} s and nothing has renewed it. It was made at "
+    return tag("p", told, moment(now), ".", class_="banner doubt aged")
+
+
+def _groups(state: State, ranked: Ranked) -> Markup:
+    """How many targets of each group are how, with the way there."""
+    found: dict[str, Counter[Status]] = {group: Counter() for group in ranked.groups}
+    for target in state.targets:
+        found[target.group][target.status] += 1
+    items = []
+    for group, counts in found.items():
+        heaviest = sorted(counts, key=lambda status: -status.weight)
+        told = (statement(status, f"{counts[status]} {_COUNTED[status]}") for status in heaviest)
+        items.append(tag("li", joined((link(f"#{group_id(group)}", group_name(group)), *told), " ")))
+    return tag("nav", tag("ul", *items, class_="groups"), aria_label="Rule groups") if items else Markup()

@@ -1,0 +1,312 @@
+"""The targets: a table for each rule group, worst first; each row can be opened for its chain and its addresses.
+
+Of thousands of targets the worst are shown whole, the next as a line each, the rest only counted: the page stays a page,
+and `/report.json` has everything.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from exporters.page.markup import (
+    Markup,
+    ago,
+    anchor,
+    beyond,
+    day,
+    escaped,
+    folded,
+    joined,
+    moment,
+    name,
+    rows,
+    section,
+    sentence,
+    span,
+    statement,
+    tag,
+)
+from exporters.terminal.audit import CHECKS, WORDS
+from exporters.terminal.style import count
+from rules.model.verdict import Status
+from rules.watch.state import AddressState, IssuerClass, SourceState, State, TargetState
+
+WHOLE = 200  #: targets, the worst ones, that can be opened
+LINES = 800  #: further targets that have a line
+ADDRESSES = 32  #: addresses of a target that are shown
+CHAIN = 16  #: names of a chain that are shown
+EXPIRES_SOON = 3 * 86_400  #: seconds before a certificate's end from which the page says so
+
+#: Rule groups as people call them, in the order in which they matter; others follow.
+GROUPS: Mapping[str, str] = {
+    "service": "Service",
+    "sign-in": "Sign-in",
+    "cert-validation": "Certificate validation",
+}
+_COLUMNS = (
+    ("name", "Name"),
+    ("status", "Status"),
+    ("cause", "Cause"),
+    ("since", "Since"),
+    ("addresses", "Addresses"),
+    ("times", "Stages, ms"),
+    ("issuer", "Issuer"),
+    ("until", "Certificate until"),
+)
+_HEAD = tag(
+    "thead", tag("tr", *(tag("th", title, scope="col", class_=f"c-{column}") for column, title in _COLUMNS))
+)
+_DOUBTFUL: Mapping[IssuerClass, str] = {
+    "intercepted": "bad-word",
+    "untrusted": "bad-word",
+    "self-signed": "bad-word",
+    "incomplete": "doubt-word",
+    "mixed": "doubt-word",
+}
+
+
+class Ranked:
+    """The targets in the page's order: which are shown whole, which as a line, how many not."""
+
+    def __init__(self, targets: Sequence[TargetState]) -> None:
+        ranked = sorted(targets, key=lambda t: (-t.status.weight, not t.required, t.host, t.port))
+        self.whole = ranked[:WHOLE]
+        self.lines = ranked[WHOLE : WHOLE + LINES]
+        self.left_out = ranked[WHOLE + LINES :]
+        self.groups = sorted(
+            {target.group for target in targets},
+            key=lambda group: (list(GROUPS).index(group) if group in GROUPS else len(GROUPS), group),
+        )
+        self.anchors: dict[str, TargetState] = {}  # a name under two rules has one place
+        for target in self.whole:
+            self.anchors.setdefault(anchor(target.name), target)
+
+
+def group_name(group: str) -> str:
+    """A rule group as people call it."""
+    return GROUPS.get(group, group or "Other")
+
+
+def group_id(group: str) -> str:
+    """The id of a group's heading."""
+    return anchor(f"group:{group or 'other'}")
+
+
+def tables(state: State, ranked: Ranked, now: float) -> Markup:
+    """The section with a table for each rule group."""
+    sources: dict[str, list[SourceState]] = defaultdict(list)
+    for source in state.sources:
+        sources[source.target].append(source)
+    parts = []
+    for group in ranked.groups:
+        whole = [_whole(t, sources.get(t.host, ()), ranked, now) for t in ranked.whole if t.group == group]
+        lines = [_line(t, now) for t in ranked.lines if t.group == group]
+        left = sum(t.group == group for t in ranked.left_out)
+        parts.append(_table(group, whole, lines, left))
+    if not parts:
+        parts.append(tag("p", "No target yet."))
+    return section("targets", "Targets", *parts)
+
+
+def _table(group: str, whole: list[Markup], lines: list[Markup], left: int) -> Markup:
+    """One group: caption, head, rows; what is left out is counted."""
+    shown = f"{count(len(whole) + len(lines) + left, 'target')}, worst first"
+    if lines:
+        shown += f"; the first {len(whole)} can be opened"
+    heading = tag("h3", group_name(group), id=group_id(group))
+    table = tag("table", tag("caption", heading, " ", shown), _HEAD, *whole, *lines, class_="targets")
+    return joined((table, beyond(left, "targets of this group, none worse than these,")))
+
+
+def _whole(target: TargetState, sources: Sequence[SourceState], ranked: Ranked, now: float) -> Markup:
+    """A target with all that is known about it."""
+    place, tone = anchor(target.name), WORDS[target.status][1]
+    inside = _inside(target, sources, now)
+    more = tag("div", *inside, class_="more", id=place if ranked.anchors[place] is target else "")
+    opened = tag("td", folded(_short(target), more), colspan=len(_COLUMNS) - 1)
+    return tag("tbody", _row(target, now, 2), tag("tr", opened, class_="open"), class_=tone)
+
+
+def _line(target: TargetState, now: float) -> Markup:
+    """A target as a row."""
+    return tag("tbody", _row(target, now), class_=WORDS[target.status][1])
+
+
+def _row(target: TargetState, now: float, height: int = 1) -> Markup:
+    """A target's cells; its name stands beside `height` rows."""
+    optional = Markup() if target.required else tag("small", "not required")
+    named = (name(target.name), optional)
+    head = tag("th", *named, scope="row", rowspan=height if height > 1 else "")
+    cause = Markup() if target.cause in ("", "ok") else tag("code", escaped(target.cause, 60))
+    return tag(
+        "tr",
+        head,
+        tag("td", statement(target.status)),
+        tag("td", cause),
+        tag("td", moment(target.since, span(now - target.since)) if target.since is not None else Markup()),
+        tag("td", _counted(target.addresses)),
+        tag("td", _stages(target)),
+        tag("td", _class(target.issuer_class)),
+        tag("td", _until(target.expiry, now)),
+        class_="row",
+    )
+
+
+def _stages(target: TargetState) -> Markup:
+    """`dns 4, tcp 12, tls 45`: milliseconds."""
+    return joined(
+        (Markup(f"{escaped(stage)}&nbsp;{_milliseconds(took)}") for stage, took in target.stages), ", "
+    )
+
+
+def _milliseconds(took: float) -> str:
+    return f"{took * 1000:.2g}" if took < 0.01 else f"{took * 1000:.0f}"
+
+
+def _counted(addresses: Sequence[AddressState]) -> Markup:
+    """`3 ok`, `2 ok, 1 failed`, `1 not tried`."""
+    good = sum(a.ok is True for a in addresses)
+    bad = sum(a.ok is False for a in addresses)
+    rest = len(addresses) - good - bad
+    parts = [sentence(f"{good} ok")] if good or bad else []
+    if bad:
+        parts.append(tag("span", f"{bad} failed", class_="bad-word"))
+    if rest:
+        parts.append(sentence(f"{rest} not tried"))
+    return joined(parts, ", ")
+
+
+def _class(found: IssuerClass) -> Markup:
+    tone = _DOUBTFUL.get(found)
+    return tag("span", found, class_=tone) if tone else escaped(found)
+
+
+def _until(expiry: float | None, now: float) -> Markup:
+    if expiry is None:
+        return Markup()
+    if expiry <= now:
+        return joined((day(expiry), " ", tag("span", "expired", class_="bad-word")))
+    if expiry - now < EXPIRES_SOON:
+        return joined((day(expiry), " ", tag("span", f"in {span(expiry - now)}", class_="doubt-word")))
+    return day(expiry)
+
+
+def _short(target: TargetState) -> Markup:
+    """What the closed row says: the sentence of what is wrong, else where the name leads."""
+    if target.status is not Status.PASS and target.summary:
+        return sentence(target.summary)
+    facts = [f"leads to {target.chain[-1]}" if target.chain else "", target.tls_version]
+    facts += [count(len(target.addresses), "address", "addresses") if target.addresses else ""]
+    return sentence(", ".join(fact for fact in facts if fact) or target.summary or "details")
+
+
+def _inside(target: TargetState, sources: Sequence[SourceState], now: float) -> tuple[Markup, ...]:
+    """The opened row: what was found, then each address."""
+    facts = rows(
+        (
+            ("Found", sentence(target.summary) if target.status is Status.PASS else ""),
+            ("Checks", _checks(target)),
+            ("Chain", _chain(target)),
+            ("Resolvers", _agreement(target)),
+            ("TLS", _tls(target)),
+            (
+                "Issuer",
+                joined((escaped(target.issuer, 512), " (", _class(target.issuer_class), ")"))
+                if target.issuer
+                else "",
+            ),
+            ("Certificate", joined(("until ", moment(target.expiry))) if target.expiry is not None else ""),
+            (
+                "Revocation",
+                tag("ul", *(_source(s, now) for s in sources[:ADDRESSES]), class_="lines") if sources else "",
+            ),
+            ("So since", moment(target.since) if target.since is not None else ""),
+            (
+                "Measured",
+                joined((moment(target.measured), f" ({span(now - target.measured)} ago)"))
+                if target.measured is not None
+                else "not yet",
+            ),
+            ("Rule", sentence(f"{target.rule}, {'required' if target.required else 'not required'}")),
+        )
+    )
+    return (facts, _addresses(target, now)) if target.addresses else (facts,)
+
+
+def _checks(target: TargetState) -> Markup:
+    made = []
+    for check in target.checks:
+        cause = "" if check.cause in ("", "ok") else tag("code", " ", escaped(check.cause, 60))
+        made.append(joined((f"{CHECKS.get(check.check, check.check)} ", statement(check.status), cause)))
+    return joined(made, Markup(" &nbsp;"))
+
+
+def _chain(target: TargetState) -> Markup:
+    if not target.chain:
+        return Markup()
+    names = [tag("li", name(one)) for one in (target.host, *target.chain[:CHAIN])]
+    if len(target.chain) > CHAIN:
+        names.append(tag("li", f"{len(target.chain) - CHAIN} more"))
+    ttl = "" if target.ttl is None else tag("span", f"smallest TTL {span(target.ttl)}", class_="soft")
+    return joined((tag("ol", *names, class_="chain"), ttl))
+
+
+def _agreement(target: TargetState) -> str:
+    if target.resolvers_agree is None:
+        return "fewer than two have answered"
+    return "agree" if target.resolvers_agree else "differ in what they answer"
+
+
+def _tls(target: TargetState) -> str:
+    facts = [target.tls_version] if target.tls_version else []
+    if target.intercepted:
+        facts.append(
+            f"intercepted in {target.intercepted} of the last {count(target.handshakes, 'handshake')}"
+        )
+    return ", ".join(facts)
+
+
+def _source(source: SourceState, now: float) -> Markup:
+    return tag("li", f"{source.kind.upper()} ", escaped(source.url, 512), ": ", source_state(source, now))
+
+
+def source_state(source: SourceState, now: float) -> Markup:
+    """What is known about a revocation source, in words."""
+    if not source.measured:
+        return sentence("not tested")
+    if not source.reachable:
+        return tag("span", "not reachable", class_="bad-word")
+    if not source.valid:
+        return tag("span", "reachable, but not valid", class_="bad-word")
+    if source.next_update is None:
+        return sentence("ok")
+    return joined(("ok, next update ", ago(source.next_update, now)))
+
+
+def _addresses(target: TargetState, now: float) -> Markup:
+    """Each address met within the last 24 hours, failed ones first."""
+    order = {False: 0, True: 1, None: 2}
+    found = sorted(target.addresses, key=lambda a: (order[a.ok], not a.current))
+    made = [_address(address, now) for address in found[:ADDRESSES]]
+    left = len(found) - len(made)
+    caption = f"Addresses of {escaped(target.name)}" + (f", {left} more are not shown" if left else "")
+    head = tag("tr", *(tag("th", title, scope="col") for title in ("Address", "State", "Last tried")))
+    return tag("table", tag("caption", Markup(caption)), tag("thead", head), tag("tbody", *made))
+
+
+def _address(address: AddressState, now: float) -> Markup:
+    status = {True: Status.PASS, False: Status.FAIL, None: Status.INCONCLUSIVE}[address.ok]
+    words = {True: "ok", False: "failed", None: "not tried"}[address.ok]
+    state = sentence(words) if address.ok is None else statement(status, words)
+    cause = "" if address.cause in ("", "ok") else tag("code", " ", escaped(address.cause, 60))
+    marks = [
+        " stale: resolution fails now, it gave this address before" if address.stale else "",
+        "" if address.current or address.stale else " no longer current",
+    ]
+    return tag(
+        "tr",
+        tag("th", escaped(address.address, 80), scope="row"),
+        tag("td", state, cause, tag("span", *marks, class_="soft")),
+        tag("td", ago(address.tried, now) if address.tried is not None else "never"),
+    )

@@ -1,0 +1,390 @@
+"""The audit's screen: the answer, who must act, what is wrong, what could not be tested, what is fine.
+
+In that order, because a reader stops when they know enough. Where and as whom it was measured stands on the first
+screen: half of all surprises are the wrong account, the wrong way out or a forgotten proxy.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+
+from exporters.terminal.evidence import flow, hostport, told_once
+from exporters.terminal.headline import ANSWERS, beside, headline
+from exporters.terminal.proxies import proxy_words
+from exporters.terminal.style import Style, count, say, seconds
+from rules.files.report_json import to_rfc3339
+from rules.model.kinds.dns_chain import DnsQuestion
+from rules.model.observation import CONNECTIONS, Observation
+from rules.model.verdict import CauseGroup, Endpoint, Report, Status, Verdict
+from rules.text.display import display
+
+FOLD = 6  #: endpoints of a cause that are shown when not asked for all
+ADDRESSES = 3  #: addresses of an endpoint that are shown when not asked for all
+FLOWS = 3  #: connections shown as evidence of a cause when not asked for all
+
+#: Statuses as words and colours.
+WORDS: Mapping[Status, tuple[str, str]] = {
+    Status.PASS: ("ok", "good"),
+    Status.NOT_APPLICABLE: ("not applicable", "quiet"),
+    Status.NOTICE: ("notice", "note"),
+    Status.WARN: ("WARNING", "doubt"),
+    Status.INCONCLUSIVE: ("NOT TESTED", "doubt"),
+    Status.FAIL: ("FAIL", "bad"),
+    Status.BROKEN: ("BUG IN WAYCLEAR", "bad"),
+}
+OWNERS: Mapping[str, str] = {
+    "firewall": "Firewall team",
+    "proxy": "Proxy team",
+    "dns": "DNS team",
+    "host": "Administrator of this host",
+    "pki": "Certificate (PKI) team",
+    "microsoft": "Microsoft",
+    "wayclear": "Authors of wayclear (please report it)",
+    "nobody": "Whoever runs this audit",
+}
+CHECKS: Mapping[str, str] = {
+    "dns": "DNS",
+    "tcp": "TCP",
+    "tls": "TLS",
+    "http": "HTTP",
+    "crl": "CRL",
+    "ocsp": "OCSP",
+}
+
+_COUNTED = re.compile(r" \(and \d+ more\)\Z")  # how a line of evidence ends that stands for others
+WRONG = frozenset({Status.BROKEN, Status.FAIL, Status.WARN})
+
+
+def render(report: Report, style: Style) -> str:
+    """The whole screen, in the order in which it is read."""
+    wrong = [c for c in report.causes if c.status in WRONG]
+    untested = [c for c in report.causes if c.status is Status.INCONCLUSIVE]
+    notices = [c for c in report.causes if c.status is Status.NOTICE]
+    numbered = list(enumerate(wrong, 1))
+    lines: list[str] = []
+    for part in (
+        _answer(report, style),
+        _who(numbered, untested, style),
+        _vantage(report, style),
+        _section("WHAT IS WRONG", _wrong(report, numbered, style), style),
+        _section("WHAT COULD NOT BE TESTED, AND WHY", _untested(report, untested, style), style),
+        _section("WORTH KNOWING", _notices(report, notices, wrong, style), style),
+        _section("WHAT IS FINE", _fine(report, style), style),
+        _section(
+            "NOTES", [line for note in report.notes for line in style.wrap(say(note), "    ", "  - ")], style
+        ),
+    ):
+        found = list(part)
+        lines += [*found, ""] if found else []
+    return style.finish(lines[:-1])
+
+
+def _section(title: str, body: Iterable[str], style: Style) -> Iterator[str]:
+    lines = list(body)
+    if lines:
+        yield style.paint("heading", title)
+        yield from lines
+
+
+def _answer(report: Report, style: Style) -> Iterator[str]:
+    word, tone, _ = ANSWERS[report.answer]
+    head, *more = style.wrap(headline(report))
+    yield head.replace(word, style.paint(tone, word), 1)
+    yield from more
+    yield from style.wrap(say(report.answer_text), "  ")
+    for sentence in beside(report):
+        yield from style.wrap(sentence, "  ")
+
+
+def _who(numbered: list[tuple[int, CauseGroup]], untested: list[CauseGroup], style: Style) -> Iterator[str]:
+    """Who must act, and on which of the numbered findings; who could make the rest testable."""
+    owners: dict[str, list[int]] = defaultdict(list)
+    for number, cause in numbered:
+        owners[cause.owner].append(number)
+    lines = [
+        f"{OWNERS[owner]}: finding{'s' if len(n) > 1 else ''} {', '.join(map(str, n))}"
+        for owner, n in owners.items()
+    ]
+    lines += helpers(owners, untested)
+    if not lines:
+        yield nobody(untested)
+        return
+    yield style.paint("heading", "WHO MUST ACT")
+    for line in lines:
+        yield from style.wrap(line, "    ", "  ")
+
+
+def helpers(owners: Collection[str], untested: list[CauseGroup]) -> list[str]:
+    """Who could make testable what was not, besides the `owners` who must act anyway."""
+    found = (c.owner for c in untested if c.remedy and c.owner != "nobody" and c.owner not in owners)
+    return [f"{OWNERS[owner]}: so that it can be tested, see below" for owner in dict.fromkeys(found)]
+
+
+def nobody(untested: list[CauseGroup]) -> str:
+    """What is said when nobody must act."""
+    return "Nobody must act yet: see below what could not be tested." if untested else "Nobody must act."
+
+
+def _vantage(report: Report, style: Style) -> Iterator[str]:
+    """Where and as whom it was measured, and by which lists."""
+    seen = report.vantage
+    place = ", ".join(f"{display(k, 60)} {display(v, 120)}" for k, v in seen.labels)
+    rows = [
+        ("Tested from", f"{display(seen.host)} ({display(seen.os)})" + (f", {place}" if place else "")),
+        ("Account", display(seen.user)),
+        ("Source addresses", listed(seen.sources) or "none: no route to the internet"),
+        ("Resolvers", listed(seen.resolvers) or "none configured"),
+        ("Proxy", proxy_words(report)),
+        ("Tenant", tenant_words(report)),
+        ("When", f"{to_rfc3339(report.started)[:19].replace('T', ' ')} UTC, {_took(report)}"),
+    ]
+    for used in report.rulesets:
+        what = "Expected CAs" if used.kind == "cas" else "Rules"
+        note = f", {say(used.note)}" if used.note else ""
+        rows.append(
+            (
+                what,
+                f"{display(used.name)} {display(used.version, 40)}, reviewed {display(used.reviewed, 40)}{note}",
+            )
+        )
+    yield from style.pairs(rows, "  ")
+
+
+def _took(report: Report) -> str:
+    connections = sum(
+        1 for o in report.observations if o.local is not None and isinstance(o.step, CONNECTIONS)
+    )
+    took = f"took {seconds(report.finished - report.started)}"
+    if report.plan.steady:  # of the service: answers of different times, judged at one moment
+        oldest = min((o.started for o in report.observations), default=report.started)
+        took = f"from answers of the {seconds(max(0.0, report.started - oldest))} before"
+    return f"{took}, {count(connections, 'connection')}, wayclear {display(report.version, 40)}"
+
+
+def tenant_words(report: Report) -> str:
+    seen = report.vantage
+    if seen.tenant is None and seen.tenant_source:
+        return (
+            f"not known: {display(seen.tenant_source, 120)} led to no id (see NOTES), so the tenant's own names were "
+            "not tested"
+        )
+    if seen.tenant is None:
+        return "not given, so the tenant's own names were not tested (--tenant GUID or DOMAIN)"
+    source = f" (from {display(seen.tenant_source, 60)})" if seen.tenant_source else ""
+    return display(seen.tenant) + source
+
+
+def listed(values: Iterable[str]) -> str:
+    return ", ".join(display(value, 80) for value in values)
+
+
+def _wrong(report: Report, numbered: list[tuple[int, CauseGroup]], style: Style) -> Iterator[str]:
+    for position, (number, cause) in enumerate(numbered):
+        if position:
+            yield ""
+        yield from _block(report, number, cause, style)
+
+
+def _block(report: Report, number: int, cause: CauseGroup, style: Style) -> Iterator[str]:
+    """One cause: what, for whom, where, what to do, how we know."""
+    word, tone = WORDS[cause.status]
+    head, *more = style.wrap(
+        f"{word}: {say(cause.summary)} [{display(cause.cause, 60)}]", "     ", f"  {number}. "
+    )
+    yield head.replace(word, style.paint(tone, word), 1)
+    yield from more
+    rows = [("For", f"{OWNERS[cause.owner]} ({how_sure(cause)})")]
+    if cause.remedy:
+        rows.append(("Do", say(cause.remedy)))
+    yield from style.pairs(rows, "     ")
+    if cause.endpoints:
+        yield from _endpoints(cause.endpoints, style, "     ")
+    evidence = list(_evidence(report, cause, style))
+    if evidence:
+        yield "     Evidence"
+        yield from evidence
+
+
+def how_sure(cause: CauseGroup) -> str:
+    known = {"proven": "proven", "likely": "likely, not proven", "possible": "possible, not proven"}[
+        cause.confidence
+    ]
+    by = {
+        None: "",
+        "name": ", by the name asked for",
+        "size": ", by the packet's size",
+        "protocol": ", by the protocol",
+        "address": ", by the address",
+        "idle": ", after a time without traffic",
+    }[cause.mechanism]
+    return known + by + (f", at {display(cause.hop, 80)}" if cause.hop else "")
+
+
+def _endpoints(endpoints: tuple[Endpoint, ...], style: Style, indent: str = "    ") -> Iterator[str]:
+    """A line for each name and port with its addresses, under how many there are."""
+    names: dict[str, list[str]] = {}
+    for endpoint in endpoints:
+        found = names.setdefault(hostport(endpoint.host, endpoint.port), [])
+        if endpoint.address:
+            found.append(endpoint.address)
+    addresses = len({a for found in names.values() for a in found})
+    told = f", at {count(addresses, 'address', 'addresses')}" if addresses > 1 else ""
+    yield f"{indent}Endpoints ({len(names)}{told})"
+    shown = list(names) if style.verbose or len(names) <= FOLD + 1 else list(names)[:FOLD]
+    for name in shown:
+        yield from style.wrap(f"{name}{_at(names[name], style)}", f"{indent}    ", f"{indent}  ")
+    if len(shown) < len(names):
+        yield f"{indent}  +{len(names) - len(shown)} more (--verbose shows all)"
+
+
+def _at(addresses: list[str], style: Style) -> str:
+    if not addresses:
+        return ""
+    shown = addresses if style.verbose or len(addresses) <= ADDRESSES + 1 else addresses[:ADDRESSES]
+    more = len(addresses) - len(shown)
+    return f" at {listed(shown)}" + (f", +{more} more" if more else "")
+
+
+def _endpoint(endpoint: Endpoint) -> str:
+    at = f" at {display(endpoint.address, 80)}" if endpoint.address else ""
+    return hostport(endpoint.host, endpoint.port) + at
+
+
+def _evidence(report: Report, cause: CauseGroup, style: Style) -> Iterator[str]:
+    """The short lines first, then connections as a log knows them."""
+    found = observations_of(report, cause.evidence)
+    lines = short_lines(report, cause, found)
+    yield from style.pairs(((display(k, 40), say(v)) for k, v in lines), "       ")
+    shown = found if style.verbose or len(found) <= FLOWS + 1 else different_first(found)[:FLOWS]
+    for seen in shown:
+        yield from style.wrap(flow(seen), "         ", "       ")
+    if len(shown) < len(found):
+        yield f"       +{len(found) - len(shown)} more (--verbose shows all)"
+
+
+def short_lines(report: Report, cause: CauseGroup, found: list[Observation]) -> list[tuple[str, str]]:
+    """The short lines of a cause, without what its heading and its connections `found` say."""
+    told = {"by", "from"} if any(o.local for o in found) else {"by"}
+    return [(key, value) for key, value in told_once(_details(report, cause)) if key not in told]
+
+
+def _details(report: Report, cause: CauseGroup) -> Iterator[tuple[str, str]]:
+    """The short lines of a cause; of a single endpoint all that differ, up to `FLOWS`, rather than how many they are."""
+    at = frozenset(cause.endpoints)
+    mine = [
+        pair
+        for v in report.verdicts
+        if v.cause == cause.cause and v.endpoint in at and v.status is cause.status
+        for pair in v.details
+    ]
+    single = len({(e.host, e.port) for e in cause.endpoints}) == 1
+    for key, value in cause.details:
+        values = dict.fromkeys(text for name, text in mine if name == key)
+        if single and _COUNTED.search(value) and len(values) <= FLOWS:
+            yield from ((key, text) for text in values)
+        else:
+            yield key, value
+
+
+def different_first(found: list[Observation]) -> list[Observation]:
+    """The first connection for each name, the first question to each resolver, before the second of any."""
+    times: Counter[str] = Counter()
+    ranked = []
+    for seen in found:
+        step = seen.step
+        name = step.resolver if isinstance(step, DnsQuestion) else getattr(step, "server_name", "")
+        name = name or getattr(step, "host", "")
+        ranked.append((times[name], seen))
+        times[name] += 1
+    return [seen for _, seen in sorted(ranked, key=lambda pair: pair[0])]
+
+
+def observations_of(report: Report, names: Iterable[str]) -> list[Observation]:
+    """The observations with these ids; ids that the report does not hold are passed over."""
+    numbers = (int(n[1:]) for n in names if n[1:].isascii() and n[1:].isdigit() and len(n) < 10)
+    return [report.observations[n - 1] for n in numbers if 0 < n <= len(report.observations)]
+
+
+def _untested(report: Report, causes: list[CauseGroup], style: Style) -> Iterator[str]:
+    for cause in causes:
+        yield from style.wrap(f"{say(cause.summary)} [{display(cause.cause, 60)}]", "    ", "  - ")
+        if cause.remedy:
+            yield from style.wrap(say(cause.remedy), "    ", "    To test it: ")
+        if (
+            cause.cause.startswith("local.") and not style.verbose
+        ):  # it is this host: nothing to tell name by name
+            yield from style.wrap(
+                f"So {count(len(cause.endpoints), 'endpoint')} could not be tested.", "    ", "    "
+            )
+        elif cause.endpoints:
+            yield from _endpoints(cause.endpoints, style)
+        if style.verbose:
+            yield from _evidence(report, cause, style)
+
+
+def _notices(
+    report: Report, causes: list[CauseGroup], wrong: Iterable[CauseGroup], style: Style
+) -> Iterator[str]:
+    """Nothing to do about these; a line each, whole when asked."""
+    for cause in causes:
+        yield from style.wrap(notice(report, cause, wrong), "    ", "  - ")
+        if style.verbose:
+            if cause.remedy:
+                yield from style.wrap(say(cause.remedy), "    ", "    If you like: ")
+            if cause.endpoints:
+                yield from _endpoints(cause.endpoints, style)
+            yield from _evidence(report, cause, style)
+
+
+def notice(report: Report, cause: CauseGroup, wrong: Iterable[CauseGroup]) -> str:
+    """A notice in a line, with the names that it is about."""
+    names = list(dict.fromkeys(endpoint.host for endpoint in cause.endpoints))
+    shown = listed(names[:FOLD]) + (f", +{len(names) - FOLD} more" if len(names) > FOLD else "")
+    text = say(cause.summary)
+    if names and cause.cause in {c.cause for c in wrong} and _dispensable(report, cause):
+        text = f"The same as above for {shown}, which is not required"
+    elif len(names) > 1 and not any(name in cause.summary for name in names):
+        text += f": {shown}"
+    return f"{text} [{display(cause.cause, 60)}]"
+
+
+def _dispensable(report: Report, cause: CauseGroup) -> bool:
+    """Whether every row behind a cause is one that Microsoft retired, or that is optional."""
+    rows = [
+        v.severity
+        for v in report.verdicts
+        if v.cause == cause.cause and v.status is cause.status and v.endpoint in cause.endpoints
+    ]
+    return bool(rows) and all(severity != "required" for severity in rows)
+
+
+def _fine(report: Report, style: Style) -> Iterator[str]:
+    """What passed, in a line."""
+    passed = [v for v in report.verdicts if v.status is Status.PASS]
+    apart = [v for v in report.verdicts if v.status is Status.NOT_APPLICABLE]
+    if passed:
+        checks = Counter(v.check for v in passed)
+        each = ", ".join(f"{CHECKS.get(check, check)} {number}" for check, number in checks.most_common())
+        endpoints = {v.endpoint.host for v in passed if v.endpoint}
+        line = f"{count(len(passed), 'check')} of {count(len(endpoints), 'name')} passed ({each})"
+    else:
+        line = "No check passed"
+    line += f"; {len(apart)} did not apply" if apart else ""
+    yield from style.wrap(line + ("." if style.verbose or not passed else ". --verbose shows each."), "  ")
+
+
+def _table(verdicts: Iterable[Verdict], style: Style) -> Iterator[str]:
+    """Every endpoint with the result of each of its checks."""
+    rows: dict[str, list[Verdict]] = defaultdict(list)
+    for verdict in verdicts:
+        rows[_endpoint(verdict.endpoint) if verdict.endpoint else "this host"].append(verdict)
+    column = min(max(map(len, rows), default=0), style.width // 2)
+    for name in sorted(rows):
+        results = ", ".join(
+            f"{CHECKS.get(v.check, v.check)} {WORDS[v.status][0]}"
+            + ("" if v.cause == "ok" else f" [{display(v.cause, 60)}]")
+            for v in rows[name]
+        )
+        yield from style.wrap(results, "    " + " " * column + "  ", f"    {name:<{column}}  ")

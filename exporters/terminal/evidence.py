@@ -1,0 +1,266 @@
+"""What was asked and what came back, in words: a line that a firewall engineer finds again in a log."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Iterable, Mapping
+
+from exporters.terminal.style import count, seconds
+from rules.files.report_json import to_rfc3339
+from rules.model.failure import Code, Failure, Icmp
+from rules.model.kinds.dns_chain import DnsAnswer, DnsQuestion
+from rules.model.kinds.http_fetch import HttpExchange, HttpFetch
+from rules.model.kinds.local_host import HostFacts, LocalHost
+from rules.model.kinds.os_lookup import OsAnswer, OsLookup
+from rules.model.kinds.tcp_connect import TcpConnect, TcpFacts
+from rules.model.kinds.tls_handshake import TlsFacts, TlsHandshake
+from rules.model.kinds.trust_store import TrustLookup, TrustRoots
+from rules.model.observation import Evidence, Observation, Step, got_through
+from rules.text.display import display
+
+FAILED: Mapping[Code, str] = {
+    Code.TIMEOUT: "no answer in time",
+    Code.REFUSED: "refused (RST)",
+    Code.RESET: "reset (RST)",
+    Code.EOF: "closed by the peer",
+    Code.UNREACHABLE: "unreachable (ICMP)",
+    Code.NO_ROUTE: "this host has no route",
+    Code.NO_DESCRIPTORS: "this host has no file descriptors left",
+    Code.NO_PORTS: "this host has no local port left",
+    Code.DENIED: "this host refused to send (local firewall or policy)",
+    Code.ALERT: "TLS alert",
+    Code.NOT_TLS: "the answer is not TLS",
+    Code.MALFORMED: "the answer breaks the protocol",
+    Code.WRONG_SOURCE: "the answer came from another address than the one asked",
+    Code.TOO_LARGE: "more than may be read",
+    Code.LOOKUP: "not resolved",
+    Code.NOT_REACHED: "not started before the audit ended",
+    Code.NOT_RECORDED: "not in the recording",
+    Code.STARVED: "this host was too busy to tell",
+    Code.BUG: "a bug of wayclear",
+}
+
+#: ICMP type 3 codes (RFC 792, RFC 1812 section 5.2.7.1) and ICMPv6 type 1 codes (RFC 4443 section 3.1).
+ICMP_WORDS: Mapping[tuple[int, int], str] = {
+    (3, 0): "network unreachable",
+    (3, 1): "host unreachable",
+    (3, 2): "protocol unreachable",
+    (3, 3): "port unreachable",
+    (3, 9): "network administratively prohibited",
+    (3, 10): "host administratively prohibited",
+    (3, 13): "administratively prohibited",
+    (1, 0): "no route",
+    (1, 1): "administratively prohibited",
+    (1, 3): "address unreachable",
+    (1, 4): "port unreachable",
+}
+
+#: TLS alerts that middleboxes and services send (RFC 8446 section 6).
+ALERTS: Mapping[int, str] = {
+    0: "close_notify",
+    10: "unexpected_message",
+    40: "handshake_failure",
+    42: "bad_certificate",
+    47: "illegal_parameter",
+    48: "unknown_ca",
+    49: "access_denied",
+    50: "decode_error",
+    51: "decrypt_error",
+    70: "protocol_version",
+    71: "insufficient_security",
+    80: "internal_error",
+    112: "unrecognized_name",
+    116: "certificate_required",
+}
+
+SECRET_HEADERS = frozenset(
+    {"authorization", "cookie", "proxy-authenticate", "proxy-authorization", "set-cookie", "www-authenticate"}
+)
+_TELLING = 24  # characters of a text that stands in two lines by no accident
+_USERINFO = re.compile(r"(?<=://)[^/@\s]+@")
+
+
+def mask(text: str) -> str:
+    """`text` with the credentials of URLs made unreadable."""
+    return _USERINFO.sub("***@", text)
+
+
+def told_once(details: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Lines of evidence without those whose text another line holds as well; what is compared stays in any case."""
+    found = list(dict.fromkeys(details))
+    return [
+        (key, value)
+        for place, (key, value) in enumerate(found)
+        if not any(
+            value in other and (len(other) > len(value) or earlier < place)
+            for earlier, (_, other) in enumerate(found)
+            if earlier != place
+        )
+        or len(value) < _TELLING
+        or key in ("expected", "served")
+    ]
+
+
+def hostport(address: str, port: int) -> str:
+    """`192.0.2.1:443`, `[2001:db8::1]:443`."""
+    shown = display(address, 80)
+    return f"[{shown}]:{port}" if ":" in address else f"{shown}:{port}"
+
+
+def clock(moment: float) -> str:
+    """The time of day in UTC with milliseconds, `09:14:05.120`."""
+    return to_rfc3339(moment)[11:23]
+
+
+def asked(step: Step) -> str:
+    """What a step asks."""
+    again = f" (attempt {step.attempt})" if step.attempt > 1 else ""
+    return _question(step) + again
+
+
+def _question(step: Step) -> str:
+    match step:
+        case LocalHost():
+            return "this host's routes, resolvers, proxy settings, account"
+        case DnsQuestion():
+            return f"DNS {step.rtype} {display(step.name)} at {display(step.resolver, 80)}"
+        case OsLookup():
+            return f"the operating system's own resolution of {display(step.name)}"
+        case TcpConnect():
+            return f"TCP connect to {hostport(step.address, step.port)}"
+        case TlsHandshake():
+            hello = {"connector": "TLS 1.2", "tls13": "TLS 1.3", "large": "a large hello"}[step.hello]
+            inside = f", GET {display(mask(step.path))}" if step.path else ""
+            target = hostport(step.address, step.port)
+            return f"TLS to {target} as {display(step.server_name)} with {hello}{inside}"
+        case HttpFetch():
+            verb = "GET" if step.body is None else "POST"
+            where = f"http://{display(step.host)}{display(mask(step.target))}"
+            return f"{verb} {where} at {hostport(step.address, step.port)}"
+        case TrustLookup():
+            return "a root certificate in the stores of this host"
+
+
+def flow(seen: Observation) -> str:
+    """The connection as a log knows it: our address and port, theirs, when, what came of it."""
+    step = seen.step
+    came = f"{clock(seen.started)} UTC, {outcome(seen)}"
+    if not isinstance(step, TcpConnect | TlsHandshake | HttpFetch):
+        return f"{asked(step)}: {came}"
+    mine = hostport(*seen.local) if seen.local else "this host"
+    name = step.server_name if isinstance(step, TlsHandshake) else getattr(step, "host", "")
+    asks = f" ({display(name)})" if name else ""
+    return f"{mine} → {hostport(step.address, step.port)}{asks} at {came}"
+
+
+def outcome(seen: Observation) -> str:
+    """What came back, or why nothing did, and how long it took."""
+    age = " (an earlier observation)" if seen.stale else ""
+    if isinstance(seen.evidence, TlsFacts) and seen.failure is not None and got_through(seen):
+        return f"{tls_words(seen.evidence)}, {unsent(seen.failure)} after {seconds(seen.elapsed)}{age}"
+    if seen.failure is not None:
+        return f"{failed(seen.failure)} after {seconds(seen.elapsed)}{age}"
+    return f"{_answer(seen.evidence)} in {seconds(seen.elapsed)}{age}"
+
+
+def failed(failure: Failure) -> str:
+    """A failure in words: the stage, what happened, ICMP or alert where there was one."""
+    words = [f"{failure.stage.value.upper()}: {FAILED[failure.code]}"]
+    if failure.icmp is not None:
+        words.append(_icmp(failure.icmp))
+    if failure.alert is not None:
+        words.append(f"alert {failure.alert} {ALERTS.get(failure.alert, '')}".rstrip())
+    if failure.detail:
+        words.append(display(mask(failure.detail)))
+    return ", ".join(words)
+
+
+def unsent(failure: Failure) -> str:
+    """How a server ended a handshake for no other reason than that we have no client certificate."""
+    if not failure.alert:
+        return "closed by the server as none was sent"
+    return (
+        f"ended by the server as none was sent (alert {failure.alert} {ALERTS.get(failure.alert, '')}".rstrip()
+        + ")"
+    )
+
+
+def _icmp(icmp: Icmp) -> str:
+    named = ICMP_WORDS.get((icmp.type, icmp.code))
+    sender = f" from {display(icmp.sender, 80)}" if icmp.sender else ""
+    return f"ICMP type {icmp.type} code {icmp.code}{f' ({named})' if named else ''}{sender}"
+
+
+def _answer(evidence: Evidence | None) -> str:
+    match evidence:
+        case None:
+            return "done"
+        case HostFacts():
+            return (
+                "read"
+                if evidence.descriptors is None
+                else f"read, {evidence.descriptors} descriptors at most"
+            )
+        case DnsAnswer():
+            return _dns(evidence)
+        case OsAnswer():
+            found = ", ".join(display(a, 80) for a in evidence.addresses[:8])
+            return found or display(evidence.error or "no address")
+        case TcpFacts():
+            return "connected"
+        case TlsFacts():
+            return tls_words(evidence)
+        case HttpExchange():
+            status = f"{evidence.status} {display(evidence.reason, 60)}".rstrip()
+            return f"HTTP {status}, {count(evidence.size, 'byte')}"
+        case TrustRoots():
+            public = _store(evidence.public_source, evidence.public_date)
+            system = _store(evidence.system_source, evidence.system_date)
+            return f"{len(evidence.public)} in the public list{public}, {len(evidence.system)} in the system's store{system}"
+
+
+_YEAR_10000 = 253_402_300_800.0
+
+
+def _store(source: str, changed: float | None) -> str:
+    """Where a store was read and of which day it is: an old one is a reason to doubt."""
+    words = [display(mask(source), 80)] if source else []
+    if changed is not None and 0 <= changed < _YEAR_10000:  # a file can say what it likes
+        moment = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC) + datetime.timedelta(seconds=changed)
+        words.append(f"of {moment:%Y-%m-%d}")
+    return f" ({', '.join(words)})" if words else ""
+
+
+def _dns(answer: DnsAnswer) -> str:
+    words = [display(answer.rcode, 40), count(len(answer.records), "record")]
+    if answer.transport == "tcp":
+        words.append("over TCP")
+    if answer.truncated:
+        words.append("truncated" + (f", {display(answer.tcp_failure)}" if answer.tcp_failure else ""))
+    if not answer.edns:
+        words.append("without EDNS only")
+    if answer.junk:
+        words.append(f"{count(answer.junk, 'junk datagram')} ignored")
+    if answer.ad:
+        words.append("validated, as the resolver says")
+    if answer.ede:
+        words.append(display(answer.ede))
+    return ", ".join(words)
+
+
+def tls_words(facts: TlsFacts) -> str:
+    """A handshake in a line."""
+    words = [display(facts.version or "no TLS version", 20)]
+    if facts.cipher:
+        words.append(display(facts.cipher, 60))
+    words.append(count(len(facts.chain), "certificate"))
+    if facts.client_certificate_asked:
+        words.append("client certificate asked for")
+    if facts.staple is not None:
+        words.append(f"stapled OCSP answer of {count(len(facts.staple), 'byte')}")
+    if facts.http_status is not None:
+        words.append(f"HTTP {facts.http_status} inside")
+    elif facts.http_failure:
+        words.append(f"HTTP inside: {display(facts.http_failure)}")
+    return ", ".join(words)

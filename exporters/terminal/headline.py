@@ -1,0 +1,58 @@
+"""The answer in its first lines: a word, a sentence about whom it concerns, and what a reader must know beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from exporters.terminal.style import say, seconds
+from rules.model.verdict import Answer, Report
+from rules.text.display import display
+
+#: The answers as words, colours and sentences about {who}.
+ANSWERS: Mapping[Answer, tuple[str, str, str]] = {
+    Answer.YES: ("YES", "good", "{who} can live on this network."),
+    Answer.DEGRADED: ("DEGRADED", "doubt", "{who} lives on this network, but not in full health."),
+    Answer.NO: ("NO", "bad", "{who} cannot live on this network."),
+    Answer.NOT_PROVEN: ("NOT PROVEN", "doubt", "it is not proven that {who} can live on this network."),
+}
+NO_LIST = "no published list"
+#: Who lives by a rule set, by what its name holds. Sets of one's own are usually named after what they extend.
+_AGENTS = (
+    ("app-proxy", "a connector"),
+    ("pass-through-auth", "a pass-through authentication agent"),
+    ("cloud-sync", "a cloud sync agent"),
+)
+
+
+def headline(report: Report) -> str:
+    """`NO: a connector cannot live on this network.`"""
+    word, _, sentence = ANSWERS[report.answer]
+    return f"{word}: {sentence.format(who=_who(report))}"
+
+
+def beside(report: Report) -> Iterator[str]:
+    """Sentences that belong to the answer: what it does not speak of, and why there is none."""
+    for used in report.rulesets:
+        untold = used.note.rstrip(".") not in report.answer_text
+        if used.kind == "rules" and used.note and untold and not used.note.startswith("not reviewed"):
+            told = "" if used.note == NO_LIST else f" ({say(used.note)})"
+            yield f"Reason: {display(used.name)} has {NO_LIST}{told}."
+    if report.plan.only and "only names like" not in report.answer_text:
+        yield f"Only names like {display(report.plan.only)} (--only): the other names of the rules were left out."
+    if report.stopped == "interrupted":
+        yield f"Interrupted after {seconds(report.finished - report.started)}: what was not reached by then was not tested."
+
+
+def _who(report: Report) -> str:
+    """Whom the answer is about, by the rule sets that were used."""
+    names = [used.name for used in report.rulesets if used.kind == "rules"]
+    agents = dict.fromkeys(_agent(name) for name in names)
+    if len(agents) > 1:
+        return "an agent that needs all of these rule sets"
+    return next(iter(agents), "a connector")
+
+
+def _agent(name: str) -> str:
+    return next(
+        (agent for part, agent in _AGENTS if part in name), f"an agent by the rules of {display(name)}"
+    )

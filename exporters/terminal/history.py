@@ -1,0 +1,129 @@
+"""The history for people and for scripts: what changed, what is new, and what an endpoint ever showed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+
+from exporters.terminal.style import Style, count, say
+from rules.files.report_json import to_rfc3339
+from rules.text.display import display
+from rules.text.moments import FIRST, LAST
+from rules.watch.events import Drift, LedgerKind, Reading, Transition
+
+SCHEMA = "wayclear.history/1"
+_KINDS: Mapping[LedgerKind, str] = {
+    "cname": "names in the chain",
+    "address": "addresses",
+    "issuer": "issuers",
+    "crl": "CRLs",
+    "ocsp": "OCSP responders",
+}
+_COLUMN = 48  # characters of a subject or value that others are lined up with
+
+
+def render(found: Reading, style: Style) -> str:
+    """Events, the newest first, and with an endpoint its ledger."""
+    events = found.events()
+    lines: list[str] = []
+    column = min(max((len(_subject(event)) for event in events), default=0), _COLUMN)
+    for event in events:
+        lines += style.wrap(_line(event, column), " " * 25, f"{moment(event.at)}  ")
+    if not events:
+        lines += style.wrap(_nothing(found))
+    if found.more:
+        lines += ["", *style.wrap(f"Only the newest {len(events)} are shown: --since shows others.")]
+    if found.ledger:
+        lines += ["", *style.wrap(f"Ever seen of {display(found.endpoint)}:"), *_ledger(found, style)]
+    return style.finish(lines)
+
+
+def moment(at: float) -> str:
+    """Unix time as `2026-11-25 09:12:03 UTC`; what no calendar holds as the number it is."""
+    if not FIRST <= at <= LAST:
+        return f"{at:.0f}"
+    return f"{to_rfc3339(at)[:19].replace('T', ' ')} UTC"
+
+
+def _nothing(found: Reading) -> str:
+    about = f" about {display(found.endpoint)}" if found.endpoint else ""
+    since = "" if found.since is None else f" since {moment(found.since)}"
+    return f"The history has no change{about}{since}."
+
+
+def _subject(event: Transition | Drift) -> str:
+    return display(event.subject if isinstance(event, Transition) else event.endpoint)
+
+
+def _line(event: Transition | Drift, column: int) -> str:
+    subject = f"{_subject(event):<{column}}"
+    if isinstance(event, Drift):
+        return f"{subject}  new  {say(event.text)}"
+    change = (
+        f"{display(event.before)} -> {display(event.after)}" if event.before else f"is {display(event.after)}"
+    )
+    cause = "" if event.cause == "ok" else f"  {display(event.cause)}"
+    return f"{subject}  {change}{cause}  {say(event.summary)}".rstrip()
+
+
+def _ledger(found: Reading, style: Style) -> Iterator[str]:
+    """Kind by kind, what was seen last first, with the first and the last time."""
+    for kind, title in _KINDS.items():
+        entries = [entry for entry in found.ledger if entry.kind == kind]
+        if not entries:
+            continue
+        yield f"  {title} ({count(len(entries), 'entry', 'entries')}), first and last time:"
+        for entry in entries:
+            times = f"{moment(entry.first)}  {moment(entry.last)}  "
+            yield from style.wrap(display(entry.value, 1024), " " * (4 + len(times)), f"    {times}")
+
+
+def to_json(found: Reading) -> str:
+    """`wayclear.history/1`: only ever added to. Times are RFC 3339 in UTC; what is not ASCII is escaped."""
+    told = {
+        "schema": SCHEMA,
+        "endpoint": found.endpoint or None,
+        "since": None if found.since is None else _time(found.since),
+        "more": found.more,
+        "events": [_event(event) for event in found.events()],
+        "ledger": [
+            {
+                "endpoint": entry.endpoint,
+                "kind": entry.kind,
+                "value": entry.value,
+                "first": _time(entry.first),
+                "last": _time(entry.last),
+            }
+            for entry in found.ledger
+        ],
+    }
+    return json.dumps(told, indent=1) + "\n"
+
+
+def _event(event: Transition | Drift) -> dict[str, object]:
+    if isinstance(event, Drift):
+        return {
+            "type": "drift",
+            "id": event.id,
+            "at": _time(event.at),
+            "endpoint": event.endpoint,
+            "kind": event.kind,
+            "value": event.value,
+            "text": event.text,
+        }
+    return {
+        "type": "transition",
+        "id": event.id,
+        "at": _time(event.at),
+        "subject": event.subject,
+        "before": event.before,
+        "after": event.after,
+        "cause_before": event.cause_before,
+        "cause": event.cause,
+        "summary": event.summary,
+    }
+
+
+def _time(at: float) -> str | None:
+    """RFC 3339; None for what no calendar holds."""
+    return to_rfc3339(at) if FIRST <= at <= LAST else None

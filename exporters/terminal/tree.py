@@ -1,0 +1,331 @@
+"""One endpoint as a tree: names, addresses, certificates, revocation, verdicts; everything that led to the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from exporters.terminal.audit import WORDS
+from exporters.terminal.evidence import (
+    SECRET_HEADERS,
+    asked,
+    clock,
+    failed,
+    hostport,
+    mask,
+    outcome,
+    tls_words,
+    told_once,
+    unsent,
+)
+from exporters.terminal.style import Style, say, seconds
+from rules.model.kinds.dns_chain import DnsAnswer, DnsQuestion
+from rules.model.kinds.http_fetch import HttpExchange, HttpFetch
+from rules.model.kinds.os_lookup import OsLookup
+from rules.model.kinds.tls_handshake import TlsFacts, TlsHandshake
+from rules.model.observation import Observation, got_through
+from rules.model.verdict import Report, Status, Verdict
+from rules.pki.certificate import CertFacts, facts
+from rules.text.display import display
+from rules.text.moments import utc
+
+
+@dataclass(slots=True)
+class Node:
+    """A line of the tree and what hangs below it."""
+
+    text: str
+    below: list[Node] = field(default_factory=list)
+    tone: str = ""
+
+    def add(self, text: str, tone: str = "") -> Node:
+        node = Node(text, [], tone)
+        self.below.append(node)
+        return node
+
+
+def render(report: Report, host: str, port: int | None, style: Style) -> str:
+    """Everything that `report` holds of `host` (and `port`, where one is given) as a tree."""
+    name = display(host) if port is None else hostport(host, port)
+    worst = max(
+        (v.status for v in _verdicts(report, host, port)), key=lambda s: s.weight, default=Status.INCONCLUSIVE
+    )
+    root = Node(f"{name}  {WORDS[worst][0]}", [], WORDS[worst][1])
+    chains: list[tuple[bytes, ...]] = []
+    _names(root, report, host)
+    _addresses(root, report, host, port, chains)
+    _revocation(root, report, chains)
+    _judged(root, report, host, port)
+    for note in report.notes:
+        root.add(f"note: {say(note)}")
+    if style.verbose:
+        _steps(root, report)
+    return style.finish(_drawn(root, style))
+
+
+def _verdicts(report: Report, host: str, port: int | None) -> list[Verdict]:
+    return [
+        v
+        for v in report.verdicts
+        if v.endpoint is not None and v.endpoint.host == host and port in (None, v.endpoint.port)
+    ]
+
+
+def _names(root: Node, report: Report, host: str) -> None:
+    """What each resolver says of the name, and each link of its chain asked for by itself."""
+    names = {host}
+    for seen in report.observations:  # links are asked for after the name: one pass finds them
+        if (
+            isinstance(seen.step, DnsQuestion)
+            and seen.step.name in names
+            and isinstance(seen.evidence, DnsAnswer)
+        ):
+            names.update(record.value for record in seen.evidence.records if record.type == "CNAME")
+    branch = root.add("names")
+    resolvers: dict[str, Node] = {}
+    for seen in report.observations:
+        if isinstance(seen.step, DnsQuestion) and seen.step.name in names:
+            resolver = seen.step.resolver
+            if resolver not in resolvers:
+                resolvers[resolver] = branch.add(f"resolver {display(resolver, 80)}")
+            node = resolvers[resolver].add(
+                f"{seen.step.rtype} {display(seen.step.name)}: {outcome(seen)}", _tone(seen)
+            )
+            if isinstance(seen.evidence, DnsAnswer):
+                for record in seen.evidence.records:
+                    node.add(
+                        f"{display(record.name)}  {display(record.type, 20)}  {record.ttl} s  {display(record.value)}"
+                    )
+        elif isinstance(seen.step, OsLookup) and seen.step.name == host:
+            branch.add(f"the operating system: {outcome(seen)}", _tone(seen))
+    if not branch.below:
+        branch.add("not asked for")
+
+
+def _addresses(
+    root: Node, report: Report, host: str, port: int | None, chains: list[tuple[bytes, ...]]
+) -> None:
+    """Every connection to the endpoint, and each chain of certificates once."""
+    branch = root.add("addresses")
+    places: dict[tuple[str, int], Node] = {}
+    for seen in report.observations:
+        step = seen.step
+        if isinstance(step, TlsHandshake):
+            name = step.server_name
+        elif isinstance(step, HttpFetch):
+            name = step.host
+        else:
+            continue
+        if name != host or port not in (None, step.port):
+            continue
+        if (step.address, step.port) not in places:
+            places[step.address, step.port] = branch.add(hostport(step.address, step.port))
+        _connection(places[step.address, step.port], seen, chains)
+    if not branch.below:
+        branch.add("no connection was made")
+
+
+def _connection(place: Node, seen: Observation, chains: list[tuple[bytes, ...]]) -> None:
+    step, found = seen.step, seen.evidence
+    kind = asked(step).split(" with ")[-1] if isinstance(step, TlsHandshake) else asked(step)
+    node = place.add(f"{kind}: from {_mine(seen)} at {clock(seen.started)} UTC", _tone(seen))
+    if isinstance(found, TlsFacts | HttpExchange):
+        node.add(f"TCP: connected in {seconds(found.connect_s)}")
+    if isinstance(found, TlsFacts) and (found.chain or found.handshake_s is not None):
+        took = f" in {seconds(found.handshake_s)}" if found.handshake_s is not None else ", not completed"
+        node.add(f"TLS: {tls_words(found)}{took}; our hello had {found.hello_size} bytes")
+    elif isinstance(found, HttpExchange):
+        node.add(f"HTTP: {outcome(seen)}")
+    if seen.failure is not None and got_through(seen):
+        node.add(f"{unsent(seen.failure)} after {seconds(seen.elapsed)}")
+    elif seen.failure is not None:
+        node.add(f"{failed(seen.failure)} after {seconds(seen.elapsed)}", "bad")
+    if isinstance(found, TlsFacts) and found.first_bytes:
+        node.add(f"the answer began with {display(found.first_bytes, 80)}")
+    if isinstance(found, TlsFacts) and found.chain:
+        _chain(node, found.chain, chains)
+
+
+def _mine(seen: Observation) -> str:
+    return hostport(*seen.local) if seen.local else "this host"
+
+
+def _chain(node: Node, chain: tuple[bytes, ...], chains: list[tuple[bytes, ...]]) -> None:
+    """A chain as served; one that was shown already is referred to."""
+    if chain in chains:
+        node.add(f"certificates: chain {chains.index(chain) + 1}, as above")
+        return
+    chains.append(chain)
+    branch = node.add(f"certificates as served: chain {len(chains)}")
+    for der in chain:
+        _certificate(branch, facts(der))
+
+
+def _certificate(branch: Node, cert: CertFacts) -> None:
+    node = branch.add(display(cert.subject_text or "subject unreadable"))
+    node.add(f"issuer  {display(cert.issuer_text or 'unreadable')}")
+    node.add(f"valid   {_day(cert.not_before)} to {_day(cert.not_after)}")
+    if cert.dns_names:
+        shown = ", ".join(display(name, 100) for name in cert.dns_names[:6])
+        more = len(cert.dns_names) - 6
+        node.add(f"names   {shown}" + (f", +{more} more" if more > 0 else ""))
+    node.add(f"key     {display(cert.key or 'unreadable', 40)}, SHA-256 {cert.spki_sha256 or 'unreadable'}")
+    node.add(f"serial  {display(cert.serial or 'unreadable', 80)}, SHA-256 of the certificate {cert.sha256}")
+    for what, why in cert.unreadable[:6]:
+        node.add(f"unreadable: {display(what, 60)}: {display(why)}", "doubt")
+
+
+def _day(moment: float | None) -> str:
+    if moment is None:
+        return "unreadable"
+    return utc(moment).isoformat(" ", "minutes").removesuffix("+00:00") + " UTC"
+
+
+def _revocation(root: Node, report: Report, chains: Iterable[tuple[bytes, ...]]) -> None:
+    """Where the certificates say that their revocation is told, and what was had there."""
+    sources: dict[str, str] = {}
+    for chain in chains:
+        for der in chain:
+            cert = facts(der)
+            for kind, urls in (
+                ("CRL", cert.crl_urls),
+                ("OCSP", cert.ocsp_urls),
+                ("issuer (AIA)", cert.aia_urls),
+            ):
+                sources.update(dict.fromkeys(urls, kind))
+    if not sources:
+        return
+    branch = root.add("revocation and issuers, as the certificates name them")
+    unused: list[str] = []
+    for url, kind in sources.items():
+        fetched, judged = _fetched(report, url, kind), _about(report, url, kind)
+        if not fetched and not judged:
+            unused.append(f"{kind}  {display(mask(url))}")
+            continue
+        node = branch.add(f"{kind}  {display(mask(url))}")
+        for seen in fetched:
+            assert isinstance(seen.step, HttpFetch)
+            where = hostport(seen.step.address, seen.step.port)
+            verb = "GET" if seen.step.body is None else "POST"
+            node.add(f"{verb} at {where} from {_mine(seen)}: {outcome(seen)}", _tone(seen))
+        for verdict in judged:
+            _verdict(node, [verdict], url)
+    if unused:
+        node = branch.add("named as well, and not needed or not reached")
+        for line in unused:
+            node.add(line)
+
+
+def _fetched(report: Report, url: str, kind: str) -> list[Observation]:
+    """The fetches of a URL; an OCSP request's path follows the responder's own (RFC 6960 appendix A)."""
+    try:
+        parts = urlsplit(url)
+        host = (parts.hostname or "").lower()
+    except ValueError:
+        return []
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return [
+        seen
+        for seen in report.observations
+        if isinstance(seen.step, HttpFetch)
+        and seen.step.host == host
+        and (seen.step.target == target or (kind == "OCSP" and seen.step.target.startswith(target)))
+    ]
+
+
+def _about(report: Report, url: str, kind: str) -> list[Verdict]:
+    """Verdicts on revocation that rest on a fetch of this URL."""
+    fetched = {id(seen) for seen in _fetched(report, url, kind)}
+    names = {f"o{n}" for n, seen in enumerate(report.observations, 1) if id(seen) in fetched}
+    return [v for v in report.verdicts if v.check in ("crl", "ocsp") and names.intersection(v.evidence)]
+
+
+def _judged(root: Node, report: Report, host: str, port: int | None) -> None:
+    """The heaviest first; what is the same at several addresses is told once, the rule that wants it all at the end."""
+    branch = root.add("verdict")
+    found = sorted(_verdicts(report, host, port), key=lambda v: -v.status.weight)
+    groups: dict[tuple[str, ...], list[Verdict]] = {}
+    for verdict in found:
+        said = "" if verdict.status is Status.PASS and verdict.check == "tcp" else verdict.summary
+        key = (verdict.check, verdict.status.value, verdict.cause, said, verdict.remedy)
+        groups.setdefault(key, []).append(verdict)
+    for alike in groups.values():
+        _verdict(branch, alike)
+    if not found:
+        branch.add("none: nothing was judged for this endpoint")
+    others = [
+        v
+        for v in report.verdicts
+        if v.endpoint is None and v.status not in (Status.PASS, Status.NOT_APPLICABLE)
+    ]
+    for verdict in others:
+        _verdict(branch, [verdict])
+    rules = {
+        f"rule: {display(v.rule)}, {say(v.title)}"
+        + (f" (citation: {say(v.citation)})" if v.citation else ""): None
+        for v in found
+        if v.rule
+    }
+    for rule in rules:
+        branch.add(rule)
+
+
+def _verdict(branch: Node, alike: list[Verdict], source: str = "") -> None:
+    """One verdict, or the same at several addresses: then with what is true of all of them.
+
+    `source` is a URL that stands above already.
+    """
+    verdict = alike[0]
+    word, tone = WORDS[verdict.status]
+    code = "" if verdict.cause == "ok" else f" [{display(verdict.cause, 60)}]"
+    at = ", ".join(display(v.endpoint.address, 80) for v in alike if v.endpoint and v.endpoint.address)
+    opened = len(alike) > 1 and verdict.check == "tcp" and verdict.status is Status.PASS
+    summary = "opened" if opened else verdict.summary
+    if source:
+        summary = summary.removeprefix(f"{source}: ")
+    where = f" at {at}" if at else ""
+    node = branch.add(f"{verdict.check.upper()}{where}: {word}: {say(summary)}{code}", tone)
+    common = [pair for pair in verdict.details if all(pair in v.details for v in alike)]
+    for key, value in told_once(common):
+        if source not in value or not source:
+            node.add(f"{display(key, 40)}: {say(value)}")
+    if verdict.remedy:
+        node.add(f"do: {say(verdict.remedy)}")
+
+
+def _steps(root: Node, report: Report) -> None:
+    """Every question in the order asked, fit to attach to a bug report."""
+    branch = root.add("steps")
+    for number, seen in enumerate(report.observations, 1):
+        after = seconds(max(seen.started - report.started, 0))
+        node = branch.add(f"o{number} +{after}: {mask(asked(seen.step))}: {outcome(seen)}", _tone(seen))
+        headers: tuple[tuple[str, str], ...] = ()
+        if isinstance(seen.evidence, HttpExchange):
+            headers = seen.evidence.headers
+        elif isinstance(seen.evidence, TlsFacts):
+            headers = seen.evidence.http_headers
+        for key, value in headers:
+            shown = "***" if key.lower() in SECRET_HEADERS else display(mask(value))
+            node.add(f"{display(key, 60)}: {shown}", "quiet")
+
+
+def _tone(seen: Observation) -> str:
+    return "" if got_through(seen) else "bad"
+
+
+def _drawn(root: Node, style: Style) -> Iterator[str]:
+    """The tree as lines; a long line goes on below itself."""
+    yield style.paint(root.tone, root.text) if root.tone else root.text
+    yield from _branches(root, "", style)
+
+
+def _branches(node: Node, indent: str, style: Style) -> Iterator[str]:
+    for child in node.below:
+        last = child is node.below[-1]
+        hang = indent + ("   " if last else "│  ")
+        trunk = hang + ("│  " if child.below else "   ")
+        for number, line in enumerate(style.wrap(child.text, trunk, indent + ("└─ " if last else "├─ "))):
+            start = len(trunk) if number else len(indent) + 3
+            yield line[:start] + (style.paint(child.tone, line[start:]) if child.tone else line[start:])
+        yield from _branches(child, hang, style)

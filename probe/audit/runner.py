@@ -1,0 +1,389 @@
+"""The asyncio loop around `Audit`: ready -> measure -> record, with the pace, the budget and the deadlines.
+
+It decides nothing about the network: what to ask and what an answer means is `rules/audit/machine.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import secrets
+import time
+from collections import defaultdict, deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from probe.audit.pace import PACES, Pace, TokenBucket
+from probe.audit.tenant import Found, find
+from probe.config.settings import Config
+from probe.measure.kinds.trust_store import TrustStores
+from probe.measure.prober import Prober
+from probe.version import VERSION
+from rules.audit.first_look import first_look
+from rules.audit.machine import Audit
+from rules.audit.phases import Phase, Ready
+from rules.judge.report import make_report
+from rules.model.failure import Code, Failure, Stage
+from rules.model.kinds.dns_chain import DnsQuestion
+from rules.model.kinds.local_host import HostFacts, LocalHost
+from rules.model.kinds.os_lookup import OsLookup
+from rules.model.kinds.trust_store import TrustLookup
+from rules.model.observation import Observation, Step
+from rules.model.ruleset import Group, Rules
+from rules.model.verdict import Plan, Report
+
+#: Descriptors that stay free for everything that is no probe.
+RESERVED_DESCRIPTORS = 32
+#: The shortest budget, in seconds; a longer plan gets 1.5 times its own length.
+BUDGET = 120.0
+_PHASES = {
+    Phase.LOCAL: "this host",
+    Phase.LOOK_UP: "names",
+    Phase.FIRST: "service",
+    Phase.OTHERS: "other names",
+    Phase.REST: "further addresses",
+    Phase.REVOCATION: "revocation",
+    Phase.EXTRA: "extra observations",
+}
+
+
+class Measures(Protocol):
+    """What asks the questions: `probe.measure.prober.Prober`."""
+
+    async def measure(self, step: Step) -> Observation: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the audit is. `planned` and `eta_s` are estimates that grow with what is found; `line` is told once."""
+
+    phase: str
+    done: int
+    planned: int
+    eta_s: float
+    line: str | None = None
+
+
+Tell = Callable[[Progress], None]
+Lookup = Callable[[Config, Rules, Prober], Awaitable[Found]]
+
+
+class Runner:
+    """One audit's loop. Times are seconds on the monotonic clock."""
+
+    def __init__(
+        self,
+        audit: Audit,
+        prober: Measures,
+        pace: Pace,
+        budget: float | None = None,
+        tell: Tell | None = None,
+        opened: int = 0,
+        slowest: float = 10.0,
+    ) -> None:
+        """`opened` connections were made for this audit already: the pace counts them. `slowest`: seconds that a
+        connection may take by its limits, for the estimate where no rate gives one."""
+        self._audit = audit
+        self._prober = prober
+        self._pace = pace
+        self._slowest = slowest
+        self._budget = budget
+        self._tell = tell
+        self._bucket = TokenBucket(pace.rate, pace.burst)
+        for _ in range(opened):
+            self._bucket.take(time.monotonic())
+        self._queues: dict[str, dict[Phase, deque[Step]]] = {
+            kind: {phase: deque() for phase in Phase} for kind in ("local", "dns", "os", "connection")
+        }
+        self._caps = {"local": 64, "dns": pace.questions, "os": pace.lookups, "connection": pace.connections}
+        self._running: dict[str, int] = defaultdict(int)
+        self._at_address: dict[str, int] = defaultdict(int)
+        self._held: dict[str, deque[tuple[Phase, Step]]] = defaultdict(deque)
+        self._finished: deque[Observation] = deque()
+        self._tasks: dict[asyncio.Task[None], Step] = {}
+        self._declined: list[tuple[str, Phase, Step]] = []
+        self._wake = asyncio.Event()
+        self._phase = Phase.LOCAL
+        self._connections = 0
+        self._planned = 0
+        self._plan_told = False
+        self._looked = False
+
+    async def run(self) -> None:
+        """Until nothing is left to ask, or the budget has run out."""
+        begun = time.monotonic()
+        try:
+            while True:
+                self._wake.clear()
+                self._collect()
+                self._queue(self._audit.ready())
+                left = self._left(begun)
+                if left <= 0:
+                    self._audit.stop("budget")
+                wait = self._start()
+                self._report(begun)
+                idle = not self._tasks and not self._finished and wait is None
+                if left <= 0 or (idle and not self._reconsider()):
+                    break
+                if not self._finished:
+                    await self._pause(min(left, wait) if wait is not None else left)
+        except asyncio.CancelledError:
+            self._audit.stop("interrupted")  # before what is in flight is given up: no resolver died of that
+            raise
+        finally:
+            await self._abandon()
+
+    def _left(self, begun: float) -> float:
+        budget = self._budget
+        if budget is None:
+            budget = max(BUDGET, 1.5 * self._planned / self._pace.rate) if self._pace.rate else BUDGET * 5
+        return begun + budget - time.monotonic()
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(max(seconds, 0.001)):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+
+    def _collect(self) -> None:
+        while self._finished:
+            seen = self._finished.popleft()
+            self._audit.record(seen)
+            if isinstance(seen.evidence, HostFacts):
+                self._fit(seen.evidence)
+
+    def _fit(self, facts: HostFacts) -> None:
+        """Never more in flight than there are descriptors for."""
+        if facts.descriptors is not None:
+            room = max(1, facts.descriptors - RESERVED_DESCRIPTORS)
+            for kind in ("connection", "dns"):
+                self._caps[kind] = max(1, min(self._caps[kind], room // 2))
+
+    def _queue(self, ready: list[Ready]) -> None:
+        for item in ready:
+            kind = _kind(item.step)
+            self._queues[kind][item.phase].append(item.step)
+            if kind == "connection":
+                self._planned += 1
+
+    def _start(self) -> float | None:
+        """Start what may start. Returns seconds to wait for the pace; None when nothing is waiting for it."""
+        # questions before lookups: to start a lookup process takes longer than to send
+        for kind in ("local", "dns", "os"):
+            while self._running[kind] < self._caps[kind] and (got := self._next(kind)) is not None:
+                self._launch(kind, *got)
+        while self._running["connection"] < self._caps["connection"]:
+            wait = self._bucket.wait(time.monotonic())
+            if wait > 0:
+                return wait if any(self._queues["connection"].values()) else None
+            got = self._next("connection")
+            if got is None:
+                return None
+            self._bucket.take(time.monotonic())
+            self._launch("connection", *got)
+        return None
+
+    def _next(self, kind: str) -> tuple[Phase, Step] | None:
+        """The next step of the earliest phase that is still wanted and whose address has room."""
+        for phase, queue in self._queues[kind].items():
+            if kind == "connection" and self._too_early(phase):
+                return None
+            while queue:
+                step = queue.popleft()
+                address = getattr(step, "address", None)
+                if not self._audit.wanted(step):
+                    self._declined.append((kind, phase, step))
+                    self._release(address)
+                    continue
+                if address is not None and self._at_address[address] >= self._pace.per_address:
+                    self._held[address].append((phase, step))
+                    continue
+                return phase, step
+        return None
+
+    def _too_early(self, phase: Phase) -> bool:
+        """At a pace that is limited: first addresses of service names that are still being resolved go before those of
+        other names, and first addresses of any name before second ones."""
+        if not self._pace.rate or not (self._running["dns"] or self._running["os"]):
+            return False
+        return phase >= Phase.REST or (phase is Phase.OTHERS and self._service_pending())
+
+    def _service_pending(self) -> bool:
+        names = self._audit.names
+        return any(
+            target.host is not None and target.rule.group is Group.SERVICE and not names.complete(target.host)
+            for target in self._audit.targets
+        )
+
+    def _launch(self, kind: str, phase: Phase, step: Step) -> None:
+        self._phase = phase
+        self._running[kind] += 1
+        address = getattr(step, "address", None)
+        if address is not None:
+            self._at_address[address] += 1
+        if kind == "connection":
+            self._connections += 1
+        task = asyncio.create_task(self._measure(step))
+        self._tasks[task] = step
+        task.add_done_callback(lambda done: self._done(done, kind, address))
+
+    async def _measure(self, step: Step) -> None:
+        seen = await self._prober.measure(step)
+        self._finished.append(seen)
+
+    def _done(self, task: asyncio.Task[None], kind: str, address: str | None) -> None:
+        step = self._tasks.pop(task)
+        self._running[kind] -= 1
+        if address is not None:
+            self._at_address[address] -= 1
+            self._release(address)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            failure = Failure(Stage.LOCAL, Code.BUG, f"{type(error).__name__}: {error}")
+            self._finished.append(Observation(step, time.time(), 0.0, failure))
+        self._wake.set()
+
+    def _reconsider(self) -> bool:
+        """Steps that were not wanted when their turn came: what has been learned since may have changed that."""
+        declined, self._declined = self._declined, []
+        for kind, phase, step in declined:
+            if self._audit.wanted(step):
+                self._queues[kind][phase].append(step)
+                self._wake.set()
+            else:
+                self._declined.append((kind, phase, step))
+        return self._wake.is_set()
+
+    def _release(self, address: str | None) -> None:
+        """One step that waited for room at `address` may be looked at again."""
+        if address is not None and self._held[address]:
+            phase, held = self._held[address].popleft()
+            self._queues["connection"][phase].appendleft(held)
+
+    async def _abandon(self) -> None:
+        """End what is still in flight: it was begun and not finished, which is told and never judged."""
+        open_steps = dict(self._tasks)
+        for task in open_steps:
+            task.cancel()
+        if open_steps:
+            await asyncio.gather(*open_steps, return_exceptions=True)
+        self._collect()
+        for step in open_steps.values():
+            if step not in self._audit.seen:
+                failure = Failure(Stage.LOCAL, Code.NOT_REACHED, "the audit ended before an answer came")
+                self._audit.record(Observation(step, time.time(), 0.0, failure))
+
+    def _report(self, begun: float) -> None:
+        if self._tell is None:
+            return
+        planned = max(self._planned, self._connections)
+        eta = (planned - self._connections) / self._pace.rate if self._pace.rate else 0.0
+        line = None
+        if not self._plan_told and self._audit.host is not None:
+            self._plan_told = True
+            expected = estimate(self._audit)
+            names = len({t.host for t in self._audit.targets if t.host})
+            line = f"{names} names, about {expected} connections, {self._length(expected)} ({self._pace.name} pace)"
+        elif not self._looked and self._phase > Phase.FIRST and (line := first_look(self._audit) or None):
+            self._looked = True
+        self._tell(Progress(_PHASES[self._phase], self._connections, planned, eta, line))
+
+    def _length(self, expected: int) -> str:
+        """How long it will take: by the rate; without one, what it takes when nothing answers at either try."""
+        if self._pace.rate:
+            return f"about {expected / self._pace.rate:.0f} s"
+        rounds = math.ceil(expected / self._pace.connections)
+        return f"about {2 * rounds * self._slowest:.0f} s at the most"
+
+
+def estimate(audit: Audit) -> int:
+    """Connections that an audit is likely to open, before the first name is resolved.
+
+    Two addresses a name and port are usual; a third more for revocation sources and extra observations.
+    """
+    names = {(t.host, t.port) for t in audit.targets if t.host}
+    families = int(bool(audit.host and audit.host.route_v4)) + int(bool(audit.host and audit.host.route_v6))
+    return round(len(names) * min(2 * max(families, 1), 3) * 4 / 3)
+
+
+def _kind(step: Step) -> str:
+    match step:
+        case DnsQuestion():
+            return "dns"
+        case OsLookup():
+            return "os"
+        case LocalHost() | TrustLookup():
+            return "local"
+        case _:
+            return "connection"
+
+
+async def run_audit(config: Config, rules: Rules, tell: Tell | None = None) -> Report:
+    """The whole audit of this host with `config`: what `wayclear audit` and `wayclear explain` do.
+
+    Cancelled while it measures (that is what asyncio makes of the first Ctrl-C), it ends at once with the report of what
+    was seen, `stopped` being "interrupted".
+    """
+    started = time.time()
+    prober = Prober(limits=config.limits, stores=stores_of(config))
+    try:
+        plan, opened = await make_plan(config, rules, prober)
+        audit = Audit(rules, plan)
+        try:
+            slowest = config.limits.tcp + config.limits.tls
+            await Runner(audit, prober, PACES[config.pace], config.budget, tell, opened, slowest).run()
+        except asyncio.CancelledError:
+            if (task := asyncio.current_task()) is not None:
+                task.uncancel()  # it is answered with a report
+        finished = time.time()
+    finally:
+        await prober.close()
+    return make_report(audit, started, finished, VERSION)
+
+
+def stores_of(config: Config) -> TrustStores:
+    """This host's trust stores, or the files that the configuration names in their place."""
+    named = (Path(name) if name else None for name in (config.public_roots, config.os_store))
+    return TrustStores(*named)
+
+
+async def find_tenant(config: Config, rules: Rules, prober: Prober) -> Found:
+    """The configured tenant; one given as a domain is looked up."""
+    if config.tenant is None or not config.tenant_is_domain:
+        return Found(config.tenant)
+    return await find(
+        config.tenant,
+        prober,
+        rules,
+        resolvers=config.resolvers,
+        public_networks=config.public_networks,
+        limits=config.limits,
+    )
+
+
+async def make_plan(
+    config: Config, rules: Rules, prober: Prober, lookup: Lookup = find_tenant
+) -> tuple[Plan, int]:
+    """The parameters of this audit, and how many connections were opened to know them.
+
+    A tenant given as a domain is looked up first; where that fails the audit runs without one, and its notes say why.
+    """
+    found = await lookup(config, rules, prober)
+    source = config.tenant_source
+    plan = Plan(
+        nonce=secrets.token_hex(6),
+        tenant=found.tenant,
+        tenant_source=f"{source} {config.tenant}" if config.tenant_is_domain else source,
+        resolvers=config.resolvers,
+        only=config.only,
+        pace="fast" if config.pace == "fast" else "polite",
+        max_addresses=4 if config.pace == "polite" else 32,
+        public_networks=config.public_networks,
+        canary_address=config.canary_address,
+        control_name=config.control_name,
+        labels=config.labels,
+        notes=(found.note,) if found.note else (),
+    )
+    return plan, found.connections

@@ -1,0 +1,48 @@
+"""A report by itself as a `State`: what `--format prometheus` tells."""
+
+from __future__ import annotations
+
+from exporters.terminal.headline import headline
+from probe.config.settings import Config
+from rules.audit.machine import Audit
+from rules.model.ruleset import Rules
+from rules.model.verdict import Report
+from rules.watch.state import Place, State
+from rules.watch.state_of import host_faults, live, rows_of, source_states, target_states
+from rules.watch.targets import Tracks, key_of
+
+
+def state_of(report: Report, rules: Rules, place: Place) -> State:
+    """The picture of one audit, judged again from its own observations."""
+    audit = Audit(rules, report.plan, {seen.step: seen for seen in report.observations})
+    if report.stopped:
+        audit.stop(report.stopped)
+    rows, tracks, now = rows_of(report), Tracks(), report.finished
+    tracks.judged(audit, rows, now)
+    for seen in report.observations:
+        key = key_of(seen.step)
+        if key is not None and seen.step.attempt == 1:
+            tracks.measured(key, seen, new=False)
+    found = tuple(live(t, tracks.of((t.host, t.port))) for t in target_states(audit, tracks, rows, now))
+    return State(
+        place,
+        report.version,
+        now,
+        report.started,
+        report,
+        report.answer,
+        report.started,
+        headline(report),
+        report.answer_text,
+        found,
+        source_states(report, audit),
+        host_faults=host_faults(report),
+        resolvers=tuple((r, not audit.names.health[r].dead) for r in audit.names.resolvers),
+        notes=report.notes,
+    )
+
+
+def place_of(config: Config, host: str) -> Place:
+    """The constant labels; `host` is this host's name, where the configuration calls the connector nothing."""
+    serve = config.serve
+    return Place(serve.connector or host or "connector", serve.connector_group, serve.site, serve.region)

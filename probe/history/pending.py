@@ -1,0 +1,148 @@
+"""Rows on their way to the disk: a bounded queue that keeps them while the disk cannot.
+
+Every text is made harmless and short on the way in, so that neither SQLite (lone surrogates, NUL) nor memory can be hurt
+by what a peer wrote. When there are too many rows the oldest go and are counted.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from rules.text.display import display, stored
+from rules.watch.events import CycleRow, Drift, LedgerEntry, Transition
+
+FIELD = 1024  #: bytes of a text that is kept
+_WIDE = 224  # characters of a text with others than ASCII: four bytes each, and the tail that tells the rest
+_OVERHEAD = 240  # bytes that a row takes beside its texts: the tuple, the numbers, its place in the queue
+_LARGEST_INTEGER = 2**63 - 1
+
+Table: TypeAlias = Literal["transitions", "drifts", "ledger", "cycles"]
+Value: TypeAlias = str | float | int
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a table, its values in the order of `history_store.COLUMNS`."""
+
+    table: Table
+    values: tuple[Value, ...]
+
+    @property
+    def size(self) -> int:
+        """About how many bytes of memory it takes; what is not ASCII counts four bytes a character."""
+        texts = (value for value in self.values if isinstance(value, str))
+        return _OVERHEAD + sum(60 + len(text) * (1 if text.isascii() else 4) for text in texts)
+
+    @property
+    def key(self) -> tuple[Value, ...] | None:
+        """What makes a later row replace this one while both wait: for the ledger endpoint, kind and value."""
+        return self.values[:3] if self.table == "ledger" else None
+
+
+def rows_of(
+    transitions: Iterable[Transition] = (),
+    drifts: Iterable[Drift] = (),
+    ledger: Iterable[LedgerEntry] = (),
+    cycle: CycleRow | None = None,
+) -> list[Row]:
+    """What is to be remembered, as rows that any disk and any reader can take."""
+    found = [
+        _row("transitions", t.at, t.subject, t.before, t.after, t.cause_before, t.cause, t.summary)
+        for t in transitions
+    ]
+    found += [_row("drifts", d.at, d.endpoint, d.kind, d.value, d.text) for d in drifts]
+    found += [_row("ledger", e.endpoint, e.kind, e.value, e.first, e.last, e.mark) for e in ledger]
+    if cycle is not None:
+        c = cycle
+        counted = (c.targets, c.failed, c.inconclusive, c.connections)
+        found.append(_row("cycles", c.started, c.kind, c.duration, *counted, c.answer, c.note))
+    return found
+
+
+def _row(table: Table, *values: Value) -> Row:
+    return Row(table, tuple(_kept(value) for value in values))
+
+
+def _kept(value: Value) -> Value:
+    """A value that SQLite takes: text of at most 1 KiB, numbers of 64 bits, never NaN (which would become NULL)."""
+    if isinstance(value, str):
+        text = stored(value)
+        return text if text.isascii() or len(text.encode()) <= FIELD else display(value, _WIDE)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else 0.0
+    return max(-_LARGEST_INTEGER, min(value, _LARGEST_INTEGER))
+
+
+class Ring:
+    """The queue: at most `most_rows` rows of together at most `most_bytes`. Not thread-safe: its owner holds a lock.
+
+    Rows bear ascending numbers. `take()` hands out the oldest, which still count; `done()` or `put_back()` follows.
+    """
+
+    def __init__(self, most_rows: int, most_bytes: int) -> None:
+        self._most_rows = most_rows
+        self._most_bytes = most_bytes
+        self._rows: OrderedDict[tuple[Value, ...], tuple[int, Row]] = OrderedDict()
+        self._taken: list[tuple[int, Row]] = []
+        self._bytes = 0
+        self._last = 0
+        self.dropped = 0  # rows that were lost
+
+    def __len__(self) -> int:
+        return len(self._rows) + len(self._taken)
+
+    def add(self, rows: Iterable[Row]) -> int:
+        """Queue rows behind the others; the number of the last row that was ever queued."""
+        for row in rows:
+            self._last += 1
+            key = row.key or (self._last,)
+            old = self._rows.get(key)
+            if old is not None:  # seen again while it waits: its first time and its place stay
+                row = Row("ledger", (*row.values[:3], old[1].values[3], *row.values[4:]))
+                self._bytes -= old[1].size
+            self._rows[key] = (self._last if old is None else old[0], row)
+            self._bytes += row.size
+        self._trim()
+        return self._last
+
+    def take(self, count: int) -> list[Row]:
+        """The oldest rows, at most `count`."""
+        assert not self._taken, "what was taken is done or put back first"
+        while self._rows and len(self._taken) < count:
+            self._taken.append(self._rows.popitem(last=False)[1])
+        return [row for _, row in self._taken]
+
+    def done(self) -> int:
+        """The rows that were taken are on the disk; the number up to which nothing waits any more."""
+        self._bytes -= sum(row.size for _, row in self._taken)
+        self._taken = []
+        return next((number for number, _ in self._rows.values()), self._last + 1) - 1
+
+    def put_back(self) -> None:
+        """The rows that were taken could not be written."""
+        for number, row in reversed(self._taken):
+            key = row.key or (number,)
+            if key in self._rows:  # seen again meanwhile
+                self._bytes -= row.size
+            else:
+                self._rows[key] = (number, row)
+                self._rows.move_to_end(key, last=False)
+        self._taken = []
+        self._trim()
+
+    def give_up(self) -> None:
+        """Nothing more can be written: what waits is lost."""
+        self.put_back()
+        self.dropped += len(self._rows)
+        self._rows.clear()
+        self._bytes = 0
+
+    def _trim(self) -> None:
+        while self._rows and (len(self) > self._most_rows or self._bytes > self._most_bytes):
+            _, (_, row) = self._rows.popitem(last=False)
+            self._bytes -= row.size
+            self.dropped += 1

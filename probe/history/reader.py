@@ -1,0 +1,279 @@
+"""Reading the history from another process while the daemon writes it: `wayclear history`.
+
+Read-only in every sense: the file is opened with `mode=ro`, and a reader has a time limit, because one that stays keeps
+SQLite's write-ahead log from being cut back.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
+from pathlib import Path
+
+from exporters.terminal import history
+from exporters.terminal.style import Style
+from probe.errors import Trouble
+from probe.history.check import OK, first_fault
+from probe.history.pending import Table
+from probe.history.tables import (
+    APPLICATION,
+    EVENTS,
+    SELECT,
+    VERSION,
+    code_of,
+    drift,
+    is_damage,
+    ledger_entry,
+    reason,
+    text_of,
+    transition,
+)
+from rules.audit.focus import parse_endpoint
+from rules.text.display import display
+from rules.text.hostname import BadName
+from rules.watch.events import Reading
+from rules.watch.ledger import REVOCATION
+
+LIMIT = 1000  #: events that are shown
+LEDGER_LIMIT = 10_000
+READ_LIMIT = 30.0  #: seconds that a reader may take
+CONNECTOR = "connector"  #: the subject of the transitions of the answer
+_BUSY = 5.0  # seconds to wait for a writer; only where there is no write-ahead log
+_STEPS = 10_000  # instructions of SQLite's machine between two looks at the time
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
+_SPAN = re.compile(r"([0-9]{1,9})([smhdw])")
+_EXAMPLES = (
+    "for example: --since 7d, --since 12h, --since 2026-11-20, --since 2026-11-20T08:00:00Z. A span of time is one number "
+    "with one unit: s, m (minutes), h, d or w"
+)
+_ADVICE = (
+    "`wayclear serve` writes it; run this as its account or as an administrator, where it runs. It may also lie elsewhere: "
+    "`--state DIR` names its directory, .state for the one of `make serve`"
+)
+
+
+def history_command(
+    path: str, endpoint: str | None, since: str | None, as_json: bool, now: float, style: Style | None = None
+) -> str:
+    """What `wayclear history [ENDPOINT] [--since SINCE]` prints; Trouble where it cannot. `now` is Unix time."""
+    begin = None if since is None else parse_since(since, now)
+    asked = None if endpoint is None else _endpoint(endpoint)
+    found = read(path, asked, begin)
+    if asked is not None and asked not in (CONNECTOR, REVOCATION) and not found.events() and not found.ledger:
+        _must_know(path, asked)
+    return history.to_json(found) if as_json else history.render(found, style or Style())
+
+
+def _must_know(path: str, endpoint: str) -> None:
+    """Trouble where the history has never seen `endpoint`: "no change" would sound as if it were watched."""
+    place = Path(path)
+    with _told(place), _opened(place) as connection:
+        rows = connection.execute(
+            "SELECT subject FROM transitions UNION SELECT endpoint FROM drifts UNION SELECT endpoint FROM ledger"
+        )
+        names = {str(name) for (name,) in rows}
+    host, colon, _ = endpoint.partition(":")
+    if names & {endpoint, host} or (not colon and any(name.startswith(f"{host}:") for name in names)):
+        return
+    hosts = {name.partition(":")[0] for name in names} - {CONNECTOR, REVOCATION}
+    alike = [other for other in get_close_matches(host, sorted(hosts), 1) if other != host]
+    advice = (
+        f"did you mean {display(alike[0])}?"
+        if alike
+        else "`wayclear history` shows every name that changed, /targets of the service what is watched"
+    )
+    raise Trouble(f"history: {display(endpoint)} is not known: it was never seen", advice)
+
+
+def parse_since(text: str, now: float) -> float:
+    """Unix time of `7d` (s, m, h, d, w: that long before `now`), of a day (its begin in UTC) or of an RFC 3339 time."""
+    given = text.strip()
+    span = _SPAN.fullmatch(given)
+    if span:
+        return max(0.0, now - int(span[1]) * _UNITS[span[2]])
+    try:
+        if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", given):
+            moment = datetime.datetime.fromisoformat(given).replace(tzinfo=datetime.UTC)
+        elif re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]", given):
+            moment = datetime.datetime.fromisoformat(given)
+        else:
+            raise _bad_since(text, "is neither a span of time nor a date")
+        if moment.tzinfo is None:
+            raise _bad_since(text, "names no time zone: put a Z behind it for UTC")
+        begin = moment.timestamp()
+    except (ValueError, OverflowError):
+        raise _bad_since(text, "is no date that exists") from None
+    if begin > now:
+        raise _bad_since(text, "is in the future")
+    return max(0.0, begin)
+
+
+def _bad_since(text: str, what: str) -> Trouble:
+    return Trouble(f"history: --since {display(text, 60)} {what}", _EXAMPLES)
+
+
+def _endpoint(text: str) -> str:
+    """`HOST`, `HOST:PORT` or one of our own two, in the form in which the history has it."""
+    if text.strip() in (CONNECTOR, REVOCATION):
+        return text.strip()
+    try:
+        host, port = parse_endpoint(text)
+    except BadName as error:
+        example = "example: wayclear history login.microsoftonline.com:443"
+        raise Trouble(f"history: {error}", f"{example}; `{CONNECTOR}` is the answer as a whole") from None
+    return host if port is None else f"{host}:{port}"
+
+
+def read(
+    path: str | Path, endpoint: str | None = None, since: float | None = None, limit: int = LIMIT
+) -> Reading:
+    """Transitions and drift, newest first and together at most `limit`; Trouble where the file cannot be read.
+
+    `since` is Unix time. `endpoint` is "host:port", or "host" for all its ports; with it comes its ledger: what stands
+    under the host (names, addresses) and under its port (issuers), whatever `since` says.
+    """
+    place = Path(path)
+    with _told(place), _opened(place) as connection:
+        connection.execute("BEGIN")  # one moment for all three
+        transitions = _events(connection, "transitions", "subject", endpoint, since, limit)
+        drifts = _events(connection, "drifts", "endpoint", endpoint, since, limit)
+        ledger: list[tuple[object, ...]] = []
+        if endpoint is not None:
+            under, names = _under("endpoint", endpoint)
+            ledger = connection.execute(
+                f"{SELECT['ledger']} WHERE {under} ORDER BY kind, last DESC, value LIMIT ?",
+                (*names, LEDGER_LIMIT),
+            ).fetchall()
+        whole = Reading(
+            tuple(map(transition, transitions)),
+            tuple(map(drift, drifts)),
+            tuple(map(ledger_entry, ledger)),
+            endpoint or "",
+            since,
+        )
+    return _cut(whole, limit)
+
+
+def _cut(whole: Reading, limit: int) -> Reading:
+    """The newest `limit` events of both kinds."""
+    events = whole.events()
+    if len(events) <= limit:
+        return whole
+    oldest = events[limit - 1].id
+    return Reading(
+        tuple(t for t in whole.transitions if t.id >= oldest),
+        tuple(d for d in whole.drifts if d.id >= oldest),
+        whole.ledger, whole.endpoint, whole.since, more=True,
+    )  # fmt: skip
+
+
+def _events(
+    connection: sqlite3.Connection,
+    table: Table,
+    column: str,
+    endpoint: str | None,
+    since: float | None,
+    limit: int,
+) -> list[tuple[object, ...]]:
+    wanted, values = ["1"], list[str | float]()
+    if endpoint is not None:
+        under, names = _under(column, endpoint)
+        wanted.append(under)
+        values += names
+    elif table == "transitions":  # of one endpoint also what it was at first
+        wanted.append(EVENTS)
+    if since is not None:
+        wanted.append("at >= ?")
+        values.append(since)
+    statement = f"{SELECT[table]} WHERE {' AND '.join(wanted)} ORDER BY id DESC LIMIT ?"
+    return connection.execute(statement, (*values, limit + 1)).fetchall()
+
+
+def _under(column: str, endpoint: str) -> tuple[str, list[str]]:
+    """A condition for an endpoint and what it shares: of a host all ports, of a port also what stands under the host."""
+    host, colon, _ = endpoint.partition(":")
+    if colon:
+        return f"{column} IN (?, ?)", [endpoint, host]
+    return f"({column} = ? OR ({column} > ? AND {column} < ?))", [
+        host,
+        f"{host}:",
+        f"{host};",
+    ]  # ";" follows ":"
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection that cannot write, and that ends itself after `READ_LIMIT`."""
+    if path.parent.is_file():
+        what = f"there is no history at {display(str(path))}: {display(str(path.parent))} is a file"
+        raise Trouble(what, "`--state DIR` names the directory in which the history lies")
+    if not path.exists():
+        raise Trouble(f"there is no history at {display(str(path))}", _ADVICE)
+    if not path.is_file():
+        raise Trouble(f"{display(str(path))} is not a regular file, and so no history", "name another path")
+    connection = _readable(path)
+    try:
+        connection.text_factory = text_of
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if application != APPLICATION:
+            raise Trouble(f"{display(str(path))} is not a history of wayclear", "name another path")
+        if version > VERSION:
+            raise Trouble(
+                f"{display(str(path))} was written by a newer wayclear",
+                "read it with that one: its tables are others",
+            )
+        if (fault := first_fault(connection)) not in (OK, None):
+            what = f"the history {display(str(path))} is damaged: {display(str(fault))}"
+            raise Trouble(what, "`wayclear serve` mends it, or puts it aside, when it starts")
+        end = time.monotonic() + READ_LIMIT
+        connection.set_progress_handler(lambda: time.monotonic() > end, _STEPS)
+        yield connection
+    finally:
+        connection.close()
+
+
+def _readable(path: Path) -> sqlite3.Connection:
+    """Open it; where it lies in a directory that we may not write, a log that nobody uses need not be looked for.
+
+    SQLite wants shared memory beside a file with a write-ahead log. Without the daemon it is not there, and somebody who
+    may only read cannot make it; but then the log has been folded in, and the file is all there is.
+    """
+    place = path.absolute().as_uri()
+    connection = sqlite3.connect(f"{place}?mode=ro", timeout=_BUSY, isolation_level=None, uri=True)
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError as error:
+        connection.close()
+        log = Path(f"{path}-wal")
+        if code_of(error) not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY) or log.exists():
+            raise
+        return sqlite3.connect(f"{place}?mode=ro&immutable=1", isolation_level=None, uri=True)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Whatever can go wrong, as a message for a person."""
+    shown = display(str(path))
+    try:
+        yield
+    except (sqlite3.Error, OSError, ValueError, TypeError) as error:
+        if code_of(error) == sqlite3.SQLITE_INTERRUPT:
+            what = f"reading the history {shown} took more than {READ_LIMIT:.0f} s"
+            raise Trouble(what, "ask for less: --since 7d, or one endpoint") from error
+        if is_damage(error) or isinstance(error, ValueError | TypeError):
+            name = getattr(error, "sqlite_errorname", "")  # the words for it would say "damaged" once more
+            what = f"the history {shown} is damaged: {name or display(reason(error))}"
+            raise Trouble(
+                what, "`wayclear serve` puts it aside and begins a new one when it starts"
+            ) from error
+        raise Trouble(f"the history {shown} cannot be read: {display(reason(error))}", _ADVICE) from error

@@ -1,0 +1,209 @@
+"""Entries in the Windows Event Log, with ids that stay: what happened becomes an `Event`, `EventLog` writes it.
+
+The ids are a contract with whoever filters by them: none is ever given another meaning. All are between 1 and 1000,
+because the message file that the source is registered with (EventCreate.exe, part of every Windows) holds the text "%1"
+for just these; with another id Event Viewer would say that it finds no description. docs/windows.md has the table.
+
+`event_of` and its table are pure and tested everywhere. The calls into advapi32 were never run on Windows by this
+project. Sources: RegisterEventSourceW and ReportEventW in Microsoft's Windows API reference, 2024.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import sys
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from rules.model.verdict import Answer, Status
+from rules.text.display import display
+from rules.watch.events import Transition
+
+SOURCE = "wayclear"  #: the source's name in the log "Application"
+LONGEST = 8000  #: characters of an entry; the system takes 31,839
+CONNECTOR = "connector"  #: the subject of transitions of the answer
+
+
+class Level(StrEnum):
+    """How Event Viewer shows an entry."""
+
+    INFORMATION = "Information"
+    WARNING = "Warning"
+    ERROR = "Error"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A row of the table: what an id means."""
+
+    id: int
+    level: Level
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One entry, as it is written. `text` is harmless and holds no insertion string."""
+
+    id: int
+    level: Level
+    text: str
+
+
+class Happening(StrEnum):
+    """What happens to the service itself."""
+
+    STARTED = "started"
+    STOPPED = "stopped"
+    RELOADED = "reloaded"
+    RELOAD_FAILED = "reload-failed"
+    HISTORY_FAILED = "history-failed"
+    HISTORY_RECOVERED = "history-recovered"
+
+
+ANSWERS = {
+    Answer.YES: Kind(101, Level.INFORMATION, "the connector can live here"),
+    Answer.DEGRADED: Kind(102, Level.WARNING, "the connector is degraded"),
+    Answer.NO: Kind(103, Level.ERROR, "the connector cannot live here"),
+    Answer.NOT_PROVEN: Kind(104, Level.WARNING, "whether the connector can live here is not proven"),
+}
+_RECOVERED = Kind(201, Level.INFORMATION, "a target passes (again)")
+STATUSES = {
+    Status.PASS: _RECOVERED,
+    Status.NOTICE: _RECOVERED,
+    Status.WARN: Kind(202, Level.WARNING, "a target works only in part, or ought to be mended"),
+    Status.FAIL: Kind(203, Level.ERROR, "a target fails"),
+    Status.INCONCLUSIVE: Kind(204, Level.WARNING, "a target could not be measured"),
+    Status.NOT_APPLICABLE: Kind(205, Level.INFORMATION, "a target does not concern this host"),
+    Status.BROKEN: Kind(206, Level.ERROR, "a target met a bug of wayclear"),
+}
+HAPPENINGS = {
+    Happening.STARTED: Kind(301, Level.INFORMATION, "the service has started"),
+    Happening.STOPPED: Kind(302, Level.INFORMATION, "the service has stopped"),
+    Happening.RELOADED: Kind(303, Level.INFORMATION, "the configuration was read again"),
+    Happening.RELOAD_FAILED: Kind(
+        304, Level.WARNING, "a new configuration is bad; the old one stays in force"
+    ),
+    Happening.HISTORY_FAILED: Kind(
+        305, Level.WARNING, "the history cannot be written; measuring and metrics go on"
+    ),
+    Happening.HISTORY_RECOVERED: Kind(306, Level.INFORMATION, "the history is written again"),
+}
+UNKNOWN = Kind(299, Level.WARNING, "a change to a word that this version does not know")
+#: Every id there is, once, in order.
+KINDS = tuple(
+    sorted({*ANSWERS.values(), *STATUSES.values(), *HAPPENINGS.values(), UNKNOWN}, key=lambda kind: kind.id)
+)
+
+
+def event_of(transition: Transition) -> Event:
+    """The entry for a confirmed change of the connector's answer or of a target's status."""
+    kind = _kind(transition)
+    was = f", was {transition.before}" if transition.before else ""
+    cause = f" ({transition.cause})" if transition.cause not in ("", "ok") else ""
+    subject = "The connector" if transition.subject == CONNECTOR else transition.subject
+    return _event(kind, f"{subject}: {transition.after}{was}{cause}. {transition.summary}")
+
+
+def event_of_happening(happening: Happening, detail: str = "") -> Event:
+    """The entry for what happens to the service itself; `detail` says more, such as what is wrong with a file."""
+    kind = HAPPENINGS[happening]
+    return _event(kind, f"{kind.meaning[0].upper()}{kind.meaning[1:]}. {detail}")
+
+
+def _kind(transition: Transition) -> Kind:
+    with contextlib.suppress(ValueError):
+        if transition.subject == CONNECTOR:
+            return ANSWERS[Answer(transition.after)]
+        return STATUSES[Status(transition.after)]
+    return UNKNOWN
+
+
+def _event(kind: Kind, text: str) -> Event:
+    """Harmless as everything that is shown, and without "%1": Event Viewer would put another string in its place."""
+    return Event(kind.id, kind.level, re.sub(r"%(?=[0-9%!])", "% ", display(text.strip(), LONGEST)))
+
+
+class Api(Protocol):
+    """The three calls of Windows that are needed. Handles are 0 where there is none."""
+
+    def register(self, source: str) -> int: ...
+
+    def report(self, handle: int, level: int, event_id: int, text: str) -> bool: ...
+
+    def deregister(self, handle: int) -> None: ...
+
+
+#: EVENTLOG_INFORMATION_TYPE, EVENTLOG_WARNING_TYPE, EVENTLOG_ERROR_TYPE
+TYPES = {Level.INFORMATION: 4, Level.WARNING: 2, Level.ERROR: 1}
+
+
+class EventLog:
+    """Writes entries. On other systems, and where the log cannot be opened, `write` says False and does nothing else.
+
+    A call may wait for the log's own service: not to be made on the event loop.
+    """
+
+    def __init__(self, api: Api | None = None) -> None:
+        self._api = windows_api() if api is None else api
+        self._handle = 0
+
+    def write(self, event: Event) -> bool:
+        """Whether the entry was written. Never raises for what the log does; opens it when first needed."""
+        if self._api is None:
+            return False
+        with contextlib.suppress(OSError, ValueError):
+            self._handle = self._handle or self._api.register(SOURCE)
+            if self._handle and self._api.report(self._handle, TYPES[event.level], event.id, event.text):
+                return True
+        self.close()  # the log's service may have been restarted: the next entry opens it anew
+        return False
+
+    def close(self) -> None:
+        """Close the log; closing twice is fine."""
+        handle, self._handle = self._handle, 0
+        if handle and self._api is not None:
+            with contextlib.suppress(OSError, ValueError):
+                self._api.deregister(handle)
+
+
+def windows_api() -> Api | None:
+    """The calls of this system; None where it is not Windows."""
+    if sys.platform == "win32":
+        return _Advapi()
+    return None
+
+
+if sys.platform == "win32":
+    import ctypes
+    from ctypes import wintypes
+
+    class _Advapi:
+        """advapi32.dll, with the types of its arguments. OSError where the library or a call is not to be had."""
+
+        def __init__(self) -> None:
+            library = ctypes.WinDLL("advapi32")
+            self._register = library.RegisterEventSourceW
+            self._register.argtypes = [wintypes.LPCWSTR, wintypes.LPCWSTR]
+            self._register.restype = wintypes.HANDLE
+            self._report = library.ReportEventW
+            self._report.argtypes = [
+                wintypes.HANDLE, wintypes.WORD, wintypes.WORD, wintypes.DWORD, ctypes.c_void_p,
+                wintypes.WORD, wintypes.DWORD, ctypes.POINTER(wintypes.LPCWSTR), ctypes.c_void_p,
+            ]  # fmt: skip
+            self._report.restype = wintypes.BOOL
+            self._deregister = library.DeregisterEventSource
+            self._deregister.argtypes = [wintypes.HANDLE]
+            self._deregister.restype = wintypes.BOOL
+
+        def register(self, source: str) -> int:
+            return int(self._register(None, source) or 0)
+
+        def report(self, handle: int, level: int, event_id: int, text: str) -> bool:
+            strings = (wintypes.LPCWSTR * 1)(text)
+            return bool(self._report(handle, level, 0, event_id, None, 1, 0, strings, None))
+
+        def deregister(self, handle: int) -> None:
+            self._deregister(handle)

@@ -1,0 +1,284 @@
+"""One TLS connection of pyOpenSSL on memory BIOs over our own stream: the handshake, the GET inside, what was seen.
+
+Nothing is verified here: `rules/` judges. What TLS 1.2 shows in plain is read by `probe.measure.tls_records` before OpenSSL
+sees it; what TLS 1.3 encrypts comes from OpenSSL's callbacks and getters.
+
+**Whether the server proved its key** is OpenSSL's finding, and it shows in what OpenSSL writes. No certificate is verified
+(VERIFY_NONE), but the signature that the key makes over this very handshake is, whatever the chain: a client whose check
+of ServerKeyExchange (TLS 1.2) or CertificateVerify (TLS 1.3) fails ends with an alert of its own and never writes its
+second flight. So the key is proved when the handshake is done; and in TLS 1.2, where a server that wants a client
+certificate ends it half-way, when a signed ServerKeyExchange came and the second flight begins with Certificate or
+ClientKeyExchange. It is refuted when that alert is written. Both are in plain in TLS 1.2, with which a connector is judged.
+With RSA key exchange nothing is signed and only the server's Finished is a proof.
+
+**Whether our empty Certificate went out** is seen in the same flight, and counts only where nothing more of the peer, no
+alert, no FIN and no RST, was here before it: an end that had come by then does not answer it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+
+from OpenSSL import SSL, crypto
+
+from probe.measure.failure import at, classify
+from probe.measure.http_client import ResponseReader, request
+from probe.measure.limits import Limits
+from probe.measure.network import NetworkError, Stream
+from probe.measure.tls_hello import Seen, connection, on_info
+from probe.measure.tls_records import (
+    CERTIFICATE,
+    CLIENT_KEY_EXCHANGE,
+    FIRST_BYTES,
+    RecordReader,
+    first_message,
+    refutes_signature,
+)
+from rules.model.failure import Code, Failure, Stage
+from rules.model.kinds.tls_handshake import TlsFacts, TlsHandshake
+from rules.pki.certificate import shared
+
+_HANDSHAKES_CAP = 2  # that the peer may ask for when it is asked for a page (it wants a certificate)
+_GET_BYTES = 65_536  # most that the peer may send after the handshake
+_BANNER_WAIT = 0.25  # seconds that the rest of an answer that is not TLS is waited for
+
+
+class Session:
+    """One connection's state: OpenSSL between the bytes of the stream and what was seen."""
+
+    def __init__(self, step: TlsHandshake, stream: Stream, limits: Limits) -> None:
+        self.step = step
+        self.stream = stream
+        self.limits = limits
+        self.seen = Seen()
+        self.conn = connection(step.hello, step.server_name, self.seen)
+        self.records = RecordReader()
+        self.hello_size = 0
+        self.handshake_s: float | None = None
+        self.key_proven = False
+        self.key_refuted = False
+        self.certificate_sent = False
+        self._look: asyncio.Task[bytes] | None = None  # begun before our Certificate went out
+        self.http: ResponseReader | None = None
+        self.http_failure = ""
+
+    async def handshake(self) -> Failure | None:
+        """Shake hands within the deadline that the caller holds; None when it is done."""
+        try:
+            return await self._shake()
+        finally:
+            if self._look is not None:
+                self._look.cancel()
+
+    async def _shake(self) -> Failure | None:
+        conn, begin = self.conn, time.monotonic()
+        while True:
+            try:
+                conn.do_handshake()
+            except SSL.WantReadError:
+                done = False
+            except SSL.Error as error:
+                return await self._refused(classify(error, Stage.TLS))
+            else:
+                done = True
+            lost = await self._send()
+            if done:
+                self.handshake_s = time.monotonic() - begin
+                self._completed(lost)
+                return None
+            data = await self._receive()
+            if not data:
+                return lost or Failure(Stage.TLS, Code.EOF, "closed during the handshake")
+            failure = self._take(data, self.limits.tls_bytes)
+            if failure is not None:
+                await self._rest_of_banner(failure)
+                return failure
+
+    async def _send(self) -> Failure | None:
+        """Send what OpenSSL has written. A peer that no longer listens may have said why: that is read first."""
+        out = _written(self.conn)
+        if not out:
+            return None
+        self.hello_size = self.hello_size or len(out)
+        kind = first_message(out) if self.handshake_s is None else None
+        if kind in (CERTIFICATE, CLIENT_KEY_EXCHANGE):
+            self.key_proven = self.records.key_exchange
+        # before our second flight a signature is all that the library can find false
+        self.key_refuted = not self.key_proven and self.records.key_exchange and refutes_signature(out)
+        first = kind == CERTIFICATE and self.records.alert is None and not await self._at_hand()
+        try:
+            await self.stream.send(out)
+        except NetworkError as error:
+            return at(error.failure, Stage.TLS)
+        self.certificate_sent = self.certificate_sent or first
+        return None
+
+    async def _at_hand(self) -> bool:
+        """Whether bytes of the peer or its end are here already; what is here is kept for `_receive`.
+
+        A read that is begun and given up may lose what it has read where a loop completes operations (Windows).
+        """
+        self._look = asyncio.create_task(self.stream.receive())
+        self._look.add_done_callback(_retrieve)
+        await asyncio.sleep(0)
+        return self._look.done()
+
+    async def _receive(self) -> bytes:
+        look, self._look = self._look, None
+        return await (self.stream.receive() if look is None else look)
+
+    def _completed(self, lost: Failure | None) -> None:
+        """The handshake is done: in TLS 1.3 our last flight, in TLS 1.2 the server's is its last word."""
+        self.key_proven = True
+        if self.conn.get_protocol_version_name() == "TLSv1.3":
+            self.certificate_sent = self.seen.client_certificate_asked and lost is None
+
+    def _take(self, data: bytes, cap: int) -> Failure | None:
+        """Hand bytes of the peer to OpenSSL, unless they break a cap or are not TLS."""
+        records = self.records
+        records.feed(data)
+        if records.size > cap:
+            return Failure(Stage.TLS, Code.TOO_LARGE, f"more than {cap} bytes")
+        if records.fault is not None:
+            return Failure(Stage.TLS, *records.fault)
+        self.conn.bio_write(data)
+        return None
+
+    async def _refused(self, failure: Failure) -> Failure:
+        """OpenSSL gave up: let its own alert go out, and say what the peer's alert was."""
+        await self._send()
+        alert = self.records.alert
+        if alert is None and failure.code in (Code.ALERT, Code.EOF):
+            alert = failure.alert if self.seen.alert is None else self.seen.alert
+        if alert == 0:
+            return Failure(Stage.TLS, Code.EOF, "close_notify during the handshake", alert=0)
+        if alert is not None:
+            return Failure(Stage.TLS, Code.ALERT, failure.detail, alert=alert)
+        if self.records.version not in (None, "TLSv1.2", "TLSv1.3"):
+            return Failure(
+                Stage.TLS, Code.MALFORMED, f"the peer chose {self.records.version}, which was not offered"
+            )
+        if (
+            failure.code is Code.NOT_TLS
+        ):  # OpenSSL's guess; the first record was TLS, or it had not seen the bytes
+            return Failure(Stage.TLS, Code.MALFORMED, failure.detail)
+        return failure
+
+    async def _rest_of_banner(self, failure: Failure) -> None:
+        """The first bytes of a block page or banner, where they come in pieces."""
+        if failure.code is not Code.NOT_TLS:
+            return
+        try:
+            async with asyncio.timeout(_BANNER_WAIT):
+                while len(self.records.first) < FIRST_BYTES:
+                    data = await self.stream.receive()
+                    if not data:
+                        return
+                    self.records.feed(data)
+        except (TimeoutError, NetworkError):
+            return
+
+    async def get(self, path: str, body_cap: int = 0) -> None:
+        """GET `path` inside the session: status and headers, and up to `body_cap` bytes of a body where one is wanted.
+
+        What fails here is no failure of the handshake.
+        """
+        wire = request(self.step.server_name, self.step.port, path, 443)
+        if isinstance(wire, Failure):
+            self.http_failure = wire.code.value
+            return
+        if self.step.hello == "connector":
+            self.conn.set_info_callback(on_info)
+        self.http = ResponseReader(self.limits, body_cap, head_only=not body_cap)
+        try:
+            async with asyncio.timeout(self.limits.first_byte):
+                failure = await self._converse(wire, self.http, _GET_BYTES + 2 * body_cap)
+        except NetworkError as error:
+            failure = error.failure
+        except TimeoutError:
+            failure = Failure(Stage.HTTP, Code.TIMEOUT)
+        if failure is None or self.http.status is not None:
+            return
+        alert = failure.alert
+        if self.seen.alert is not None and failure.code in (Code.ALERT, Code.EOF, Code.RESET):
+            alert = self.seen.alert
+        self.http_failure = f"alert {alert}" if alert else failure.code.value
+
+    async def _converse(self, wire: bytes, reader: ResponseReader, most: int) -> Failure | None:
+        handshakes = self.seen.handshakes + _HANDSHAKES_CAP
+        cap = self.records.size + most
+        unsent = wire
+        while not reader.done:
+            try:
+                if unsent:
+                    unsent = unsent[self.conn.send(unsent) :]
+                reader.feed(self.conn.recv(16_384))
+                continue  # OpenSSL may hold more than one record
+            except SSL.WantReadError:
+                lost = await self._send()
+            except SSL.ZeroReturnError:
+                reader.feed(b"")
+                continue
+            except SSL.Error as error:
+                await self._send()
+                return classify(error, Stage.HTTP)
+            if self.seen.handshakes > handshakes:
+                return Failure(Stage.HTTP, Code.MALFORMED, "the peer asks for one handshake after another")
+            data = await self.stream.receive()
+            if not data:
+                reader.feed(b"")
+                return lost or reader.failure
+            failure = self._take(data, cap)
+            if failure is not None:
+                return failure
+        return reader.failure
+
+    def facts(self) -> TlsFacts:
+        """All that was seen until now, of a handshake that failed as well."""
+        conn, records, seen = self.conn, self.records, self.seen
+        done = self.handshake_s is not None
+        is_tls = records.record_count > 0
+        return TlsFacts(
+            connect_s=self.stream.connect_s,
+            handshake_s=self.handshake_s,
+            version=sys.intern(conn.get_protocol_version_name()) if done else records.version,
+            cipher=sys.intern(conn.get_cipher_name() or "") or None if done else None,
+            chain=shared(records.chain or self._decrypted_chain()),
+            staple=records.staple or seen.staple,
+            client_certificate_asked=records.client_certificate_asked or seen.client_certificate_asked,
+            key_proven=self.key_proven,
+            key_refuted=self.key_refuted,
+            certificate_sent=self.certificate_sent,
+            bytes_received=records.size,
+            first_bytes=b"" if is_tls else records.first,
+            hello_size=self.hello_size,
+            http_status=self.http.status if self.http is not None else None,
+            http_headers=self.http.headers if self.http is not None else (),
+            http_failure=self.http_failure,
+        )
+
+    def _decrypted_chain(self) -> tuple[bytes, ...]:
+        """The chain of TLS 1.3, which OpenSSL alone has seen in plain."""
+        if self.records.version != "TLSv1.3":
+            return ()
+        chain = self.conn.get_peer_cert_chain() or ()
+        return tuple(crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate) for certificate in chain)
+
+
+def _retrieve(task: asyncio.Task[bytes]) -> None:
+    """An end that is not read any more is no error of the loop's."""
+    if not task.cancelled():
+        task.exception()
+
+
+def _written(conn: SSL.Connection) -> bytes:
+    """Everything that OpenSSL has written for the peer."""
+    out = b""
+    try:
+        while len(out) % 16_384 == 0:  # a flight is rarely longer than one piece
+            out += conn.bio_read(16_384)
+    except SSL.WantReadError:
+        pass
+    return out

@@ -1,0 +1,86 @@
+"""What the service says about itself: once in the log when it begins and ends, and on the page while it lasts."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from probe.history.writer import History
+from probe.host.windows_event_log import Happening
+from probe.serve.textfile import TextfileTeller
+from probe.web.exporter_toolkit import WebConfigFile
+from rules.watch.state import State
+
+LOG = logging.getLogger("wayclear")
+
+
+class Notes:
+    """Looks at the history, the web configuration, the textfile and the maintenance windows. Runs on the loop.
+
+    `happened` is told what belongs into the Event Log.
+    """
+
+    def __init__(
+        self,
+        history: History,
+        web: WebConfigFile | None,
+        textfile: TextfileTeller,
+        happened: Callable[[Happening, str], None],
+    ) -> None:
+        self._history, self._web, self._textfile, self._happened = history, web, textfile, happened
+        self._writable = True
+        self._window = ("", False)  # the one that was told, and whether it pauses
+        self._web_seen = ("", 0.0)
+
+    def shown(self) -> tuple[str, ...]:
+        """Sentences for the page: what does not work now."""
+        found = []
+        if self._web is not None and self._web.problem:
+            old = "The web configuration could not be reloaded, the old one is in force: "
+            found.append(old + self._web.problem)
+        if not self._writable:
+            found.append(self._history.trouble or "The history cannot be written.")
+        if self._textfile.fault:
+            found.append(f"The textfile is not written: {self._textfile.fault}")
+        return tuple(found)
+
+    def look(self, state: State | None) -> None:
+        """Say what has changed; without a state, of the history only."""
+        self._look_at_history()
+        if state is not None:
+            self._look_at_window(state)
+
+    def _look_at_history(self) -> None:
+        writable = self._history.writable
+        if writable == self._writable:
+            return
+        self._writable = writable
+        if writable:
+            LOG.info("the history can be written again")
+        else:
+            LOG.error("%s", self._history.trouble or "the history cannot be written")
+        self._happened(
+            Happening.HISTORY_RECOVERED if writable else Happening.HISTORY_FAILED, self._history.trouble
+        )
+
+    def _look_at_window(self, state: State) -> None:
+        (told, _), found = self._window, (state.maintenance, state.paused)
+        if found == self._window:
+            return
+        self._window = found
+        if told and told != state.maintenance:
+            LOG.info("the maintenance window %s has ended", told)
+        if state.maintenance:
+            means = "nothing is asked until it has ended" if state.paused else "it is measured on"
+            LOG.info("the maintenance window %s is open: alerts are muted, %s", state.maintenance, means)
+
+    def web_changed(self) -> bool:
+        """Whether the web configuration was read, or refused, since the last `web_told`."""
+        return self._web_now() != self._web_seen
+
+    def web_told(self) -> None:
+        """What the web configuration is like now stands in the next snapshot."""
+        self._web_seen = self._web_now()
+
+    def _web_now(self) -> tuple[str, float]:
+        return ("", 0.0) if self._web is None else (self._web.problem, self._web.read_at)

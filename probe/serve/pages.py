@@ -1,0 +1,212 @@
+"""Which path gives what. Values come from the daemon; texts and pages are the exporters'."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import json
+import time
+import zoneinfo
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING
+
+from exporters.page import page as status_page
+from exporters.report import report_json
+from exporters.terminal.style import Style
+from probe.config.settings import Config
+from probe.watch.on_demand import probe
+from probe.web.messages import Request, Response, takes_gzip
+from rules.text.display import display
+from rules.text.moments import utc
+from rules.watch.maintenance import DAYS, Window
+from rules.watch.state import State
+
+if TYPE_CHECKING:
+    from probe.serve.daemon import Daemon
+
+TEXT = "text/plain; charset=utf-8"
+#: The version of Prometheus' text format.
+METRICS = "text/plain; version=0.0.4; charset=utf-8"
+JSON = "application/json"
+#: Seconds for which a page that costs something is given to everybody who asks.
+KEPT = 2.0
+#: Probes on demand that are under way at once. The web server works on 40 requests: the others are for scrapes and pages, which
+#: a crowd of probes that wait for the rate must not keep out.
+MOST_PROBES = 32
+
+Page = Callable[[Request], Awaitable[Response]]
+
+
+class Pages:
+    """Answers requests. Everything but `/-/reload` only reads."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self._daemon = daemon
+        self._kept: dict[str, tuple[float, Response]] = {}
+        self._making = asyncio.Lock()
+        self._probing = 0
+        self._get: dict[str, Page] = {
+            "/": self._status,
+            "/metrics": self._metrics,
+            "/report.json": self._report,
+            "/config": self._config,
+            "/targets": self._targets,
+            "/probe": self._probe,
+            "/-/healthy": self._healthy,
+            "/-/ready": self._ready,
+        }
+
+    async def answer(self, request: Request) -> Response:
+        """The answer to one request."""
+        if request.path == "/-/reload":
+            if request.method != "POST":
+                return _plain(405, "The reload is asked for with POST.\n", (("Allow", "POST"),))
+            fault = await self._daemon.reload()
+            return (
+                _plain(500, f"Not reloaded, the old configuration stays: {fault}\n")
+                if fault
+                else _plain(200, "Reloaded.\n")
+            )
+        page = self._get.get(request.path)
+        if page is None:
+            return _plain(404, "There is no such page; / leads to those that there are.\n")
+        if request.method not in ("GET", "HEAD"):
+            return _plain(405, "This page is only read.\n", (("Allow", "GET, HEAD"),))
+        return await page(request)
+
+    async def _metrics(self, request: Request) -> Response:
+        snapshot = self._daemon.teller.snapshot
+        if takes_gzip(request.headers.get("accept-encoding", "")):
+            return Response(200, b"", METRICS, gzip_body=snapshot.packed)
+        plain = await asyncio.to_thread(lambda: snapshot.plain)
+        return Response(200, plain, METRICS, gzip_body=snapshot.packed)
+
+    async def _status(self, request: Request) -> Response:
+        refresh, now = _refresh(request), time.time()
+        state = self._daemon.shown(now)  # on the loop, to which it belongs; only its text is made in a thread
+        return await self._made(f"/?{refresh}", lambda: self._page(state, now, refresh))
+
+    def _page(self, state: State, now: float, refresh: int | None) -> Response:
+        text = status_page.render(state, now, refresh)
+        headers = (("Content-Security-Policy", status_page.CONTENT_SECURITY_POLICY),)
+        return Response(200, text.encode("utf-8", "replace"), "text/html; charset=utf-8", headers)
+
+    async def _report(self, _: Request) -> Response:
+        report = self._daemon.shown(time.time()).report
+        if report is None:
+            return _plain(
+                503, "The first look has not ended: there is no report yet.\n", (("Retry-After", "15"),)
+            )
+        return await self._made(
+            "/report.json", lambda: Response(200, report_json.render(report, Style(100)).encode(), JSON)
+        )
+
+    async def _config(self, _: Request) -> Response:
+        place = self._daemon.teller.place
+        return Response(200, _json(shown_config(self._daemon.config, place.connector)), JSON)
+
+    async def _targets(self, _: Request) -> Response:
+        """For `http_sd_configs` of somebody who lets Prometheus drive `/probe`."""
+        appliance = self._daemon.appliance
+        watched = appliance.watched.values() if appliance is not None else ()
+        rows = [
+            {
+                "targets": [f"{one.key[0]}:{one.key[1]}"],
+                "labels": {"__meta_wayclear_rule_group": one.group, "__meta_wayclear_kind": one.kind},
+            }
+            for one in watched
+        ]
+        return Response(200, _json(rows), JSON)
+
+    async def _probe(self, request: Request) -> Response:
+        if not self._daemon.config.serve.web.probe:
+            return _plain(404, "/probe is off; probe = true under [web] turns it on.\n")
+        if self._probing >= MOST_PROBES:
+            text = f"{MOST_PROBES} probes are under way. It was not asked.\n"
+            return _plain(503, text, (("Retry-After", "1"),))
+        self._probing += 1
+        try:
+            status, text = await probe(self._daemon.appliance, request.query, request.headers)
+        finally:
+            self._probing -= 1
+        return Response(status, text.encode(), METRICS if status == 200 else TEXT)
+
+    async def _healthy(self, _: Request) -> Response:
+        return _plain(200, "wayclear is healthy.\n")
+
+    async def _ready(self, _: Request) -> Response:
+        if self._daemon.ready:
+            return _plain(200, "wayclear is ready.\n")
+        return _plain(503, "The first look has not ended.\n", (("Retry-After", "15"),))
+
+    async def _made(self, key: str, make: Callable[[], Response]) -> Response:
+        """A page made in a thread, by one asker at a time, and kept for a moment."""
+        async with self._making:
+            made = self._kept.get(key)
+            if made is None or time.monotonic() - made[0] > KEPT:
+                made = time.monotonic(), await asyncio.to_thread(make)
+                self._kept = {k: v for k, v in self._kept.items() if time.monotonic() - v[0] <= KEPT}
+                self._kept[key] = made
+            return made[1]
+
+
+def shown_config(config: Config, connector: str) -> dict[str, object]:
+    """The configuration in force, with the name under which this host reports, configured or not.
+
+    It holds no secrets: users and keys are in the web configuration's own files.
+    """
+    shown = {f.name: getattr(config, f.name) for f in fields(Config) if f.name not in ("serve", "limits")}
+    serve = {
+        f.name: getattr(config.serve, f.name)
+        for f in fields(config.serve)
+        if f.name not in ("maintenance", "schedule", "web")
+    }
+    return {
+        **shown,
+        "labels": dict(config.labels),
+        "timeouts": asdict(config.limits),
+        **serve,
+        "connector": connector,
+        "schedule": asdict(config.serve.schedule),
+        "web": asdict(config.serve.web),
+        "maintenance": [_window(window) for window in config.serve.maintenance],
+    }
+
+
+def _window(window: Window) -> dict[str, object]:
+    """As the file has it, in JSON's own types: what is shown can be written into a file again."""
+    shown: dict[str, object] = {"name": window.name}
+    if window.start is not None and window.end is not None:
+        shown |= {"start": _moment(window.start), "end": _moment(window.end)}
+    else:
+        shown |= {"days": [DAYS[day] for day in window.days]}
+        shown |= {"from": _clock(window.begins), "to": _clock(window.ends), "timezone": _zone(window.zone)}
+    return {**shown, "pause": window.pause}
+
+
+def _moment(at: float) -> str:
+    """Unix time in RFC 3339."""
+    return utc(at).isoformat().replace("+00:00", "Z")
+
+
+def _clock(seconds: int) -> str:
+    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}"
+
+
+def _zone(zone: datetime.tzinfo) -> str:
+    return (zone.key if isinstance(zone, zoneinfo.ZoneInfo) else "") or "UTC"
+
+
+def _refresh(request: Request) -> int | None:
+    value = request.query.get("refresh", "30")
+    fits = value.isascii() and value.isdigit() and len(value) <= 4  # int() refuses what is very long
+    return int(value) if fits and 0 < int(value) <= 3600 else None
+
+
+def _json(value: object) -> bytes:
+    return (json.dumps(value, indent=2, default=str) + "\n").encode()
+
+
+def _plain(status: int, text: str, headers: tuple[tuple[str, str], ...] = ()) -> Response:
+    return Response(status, display(text.rstrip("\n"), 2000).encode() + b"\n", TEXT, headers)

@@ -1,0 +1,297 @@
+"""One judgement of all that is known, made in a thread beside the loop: `Audit` and `make_report` on a copy of the memory.
+
+Everything in here is pure but for the time that it takes. What the loop needs next is worked out here as well, because
+it costs in proportion to the list.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
+
+from probe.config.service import Intervals
+from probe.version import VERSION
+from rules.audit.machine import Audit
+from rules.audit.phases import Phase, Ready
+from rules.audit.targets import Target
+from rules.judge.report import make_report
+from rules.model.kinds.dns_chain import OS, DnsQuestion
+from rules.model.kinds.http_fetch import HttpExchange, HttpFetch
+from rules.model.kinds.local_host import HostFacts, LocalHost
+from rules.model.kinds.os_lookup import OsLookup
+from rules.model.kinds.tcp_connect import TcpConnect
+from rules.model.kinds.tls_handshake import TlsHandshake
+from rules.model.kinds.trust_store import TrustLookup
+from rules.model.observation import Observation, Step
+from rules.model.ruleset import Rules
+from rules.model.verdict import Plan, Report
+from rules.pki.revocation import expires
+from rules.watch.confirmation import Confirmation, Settled
+from rules.watch.memory import Memory, document
+from rules.watch.schedule import Kind
+from rules.watch.state import SourceState
+from rules.watch.state_of import rows_of, source_states, target_states
+from rules.watch.targets import Key, Tracks
+
+#: Seconds between two looks at this host itself, and while it has no way out: nothing else tells that it has one again.
+HOST_EVERY, HOST_SOON = 300.0, 15.0
+#: Seconds between two questions to each resolver that are asked whatever the TTLs say.
+HEARTBEAT = 30.0
+#: The least time between two fetches of a list whose life is nearly over.
+SHORTEST_LIFE = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Something that the schedule should hold: `step` is asked every `interval` seconds.
+
+    `host`: the name whose change or failure lets it be asked sooner, None where there is none.
+    """
+
+    key: tuple[object, ...]
+    kind: Kind
+    interval: float
+    step: Step
+    host: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """What measuring goes by until the next judgement: the ways to each target.
+
+    Addresses that are tried and questions that its chains stand on, by name; each resolver and whether it lives.
+    """
+
+    candidates: dict[str, tuple[str, ...]]
+    questions: dict[str, tuple[DnsQuestion, ...]]
+    resolvers: tuple[tuple[str, bool], ...]
+    seconds: float  # that the judgement took up to here
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a judgement tells. Of a long list it is megabytes: everybody keeps what he needs until the next one.
+
+    Measuring keeps `ways`, what is due keeps `targets` and `wishes`, the page keeps the report and what is settled.
+    """
+
+    report: Report
+    settled: Settled
+    sources: tuple[SourceState, ...]
+    targets: tuple[Target, ...]
+    ways: Ways
+    urgent: tuple[Step, ...]  # asked at once: second looks, what was never asked
+    wishes: tuple[Wish, ...]
+    void: tuple[Step, ...]  # answers that do not suffice any more, to be asked for again
+    host: HostFacts | None
+
+    def keys(self, names: frozenset[str]) -> frozenset[Key]:
+        """Host and port of the targets with these names."""
+        return frozenset((t.host, t.port) for t in self.settled.targets if t.name in names)
+
+
+def judge(
+    rules: Rules,
+    plan: Plan,
+    memory: Memory,
+    tracks: Tracks,
+    confirmation: Confirmation,
+    intervals: Intervals,
+    now: float,
+) -> Judged:
+    """Judge `memory` at `now` (Unix time). Called by one thread at a time: it moves `tracks` and `confirmation` on."""
+    begun = time.perf_counter()
+    audit = Audit(rules, plan, memory)
+    ready = [item for item in audit.ready() if audit.wanted(item.step)]
+    urgent = _urgent(audit, ready)
+    wishes = tuple(_wishes(audit, ready, intervals, now))
+    report = make_report(audit, now, now, VERSION)
+    walks = audit.walks.questions()
+    waits = (walks.get(s) if isinstance(s, DnsQuestion) and s.walk else _host(s) for s in urgent)
+    settled = _settled(audit, report, tracks, confirmation, frozenset(filter(None, waits)), now)
+    return Judged(
+        report,
+        settled,
+        source_states(report, audit),
+        audit.targets,
+        _ways(audit, begun),
+        urgent,
+        wishes,
+        _void(audit, report),
+        audit.host,
+    )
+
+
+def _settled(
+    audit: Audit,
+    report: Report,
+    tracks: Tracks,
+    confirmation: Confirmation,
+    waits: frozenset[str],
+    now: float,
+) -> Settled:
+    """What may be told of the targets; `waits`: hosts at which a second look is wanted."""
+    rows = rows_of(report)
+    tracks.judged(audit, rows, now)
+    states = target_states(audit, tracks, rows, now, report.observations)
+    return confirmation.settle(report, states, waits, now)
+
+
+def _ways(audit: Audit, begun: float) -> Ways:
+    """`begun`: when the judgement did, by `time.perf_counter`."""
+    return Ways(
+        {host: _tried(audit, host) for host in audit.names.hosts},
+        {host: _questions(audit, host) for host in audit.names.hosts},
+        tuple((r, not audit.names.health[r].dead) for r in audit.names.resolvers),
+        time.perf_counter() - begun,
+    )
+
+
+def _tried(audit: Audit, host: str) -> tuple[str, ...]:
+    return tuple(c.address for c in audit.candidates(host) if c.tried)
+
+
+def _questions(audit: Audit, host: str) -> tuple[DnsQuestion, ...]:
+    """Every question on which the name's chains stand."""
+    return tuple(dict.fromkeys(q for chain in audit.names.chains(host) for q in chain.questions))
+
+
+def _urgent(audit: Audit, ready: list[Ready]) -> tuple[Step, ...]:
+    """What is asked at once. A further address of a target or a list that is met waits for its turn in the rotation."""
+    met, found = set(_met(audit)), []
+    for item in ready:
+        key = _key(item.step) if _rotates(item.step) else None
+        if item.phase is not Phase.EXTRA and (key is None or key not in met):
+            found.append(item.step)
+            met |= {key} if key is not None else set()
+    return tuple(found)
+
+
+def _met(audit: Audit) -> frozenset[Hashable]:
+    return frozenset(key for step in audit.seen if (key := _key(step)) is not None)
+
+
+def _rotates(step: Step) -> bool:
+    judged = isinstance(step, TlsHandshake) and step.hello == "connector"
+    return (judged or isinstance(step, HttpFetch)) and step.attempt == 1
+
+
+def _key(step: Step) -> Hashable:
+    """What is met when it was asked at one address: a name and port, or a list (a host serves many)."""
+    if isinstance(step, TlsHandshake):
+        return step.server_name, step.port
+    if isinstance(step, HttpFetch) and step.purpose == "reach":
+        return step.host, step.port
+    return document(step) if isinstance(step, HttpFetch) and step.purpose == "crl" else None
+
+
+def _host(step: Step) -> str | None:
+    """The name whose verdict waits for this step."""
+    if isinstance(step, TlsHandshake):
+        return step.server_name
+    if isinstance(step, HttpFetch):
+        return step.host
+    return step.name if isinstance(step, DnsQuestion | OsLookup) else None
+
+
+def _wishes(audit: Audit, ready: list[Ready], intervals: Intervals, now: float) -> list[Wish]:
+    """Documents by their remaining life, extra observations by the hour, names of documents, this host."""
+    found: dict[Hashable, Wish] = {wish.key: wish for wish in _heartbeats(audit)}
+    key: Hashable
+    needed = {q for host in audit.names.hosts for q in _questions(audit, host)}
+    targets = {target.host for target in audit.targets}
+    links = _links(audit)
+    for step, seen in audit.seen.items():
+        wish = _wish(audit, step, seen, needed, targets, intervals, now)
+        if wish is None:
+            continue
+        other = found.setdefault(wish.key, wish)
+        if wish.kind == "revocation" and wish.interval > other.interval:
+            found[wish.key] = wish  # that one address serves an old list makes the new one no older
+    for item in ready:
+        if item.phase is Phase.EXTRA:
+            key = ("extra", document(item.step) or item.step)
+            found.setdefault(key, Wish(key, "extra", intervals.extras, item.step))
+    owned = ("extra", "document")
+    return [replace(w, host=_owner(w.step, links)) if w.key[0] in owned else w for w in found.values()]
+
+
+def _links(audit: Audit) -> dict[DnsQuestion, str]:
+    """Questions for one link of a chain by itself, with the name whose chain it is."""
+    return audit.walks.questions() | {
+        DnsQuestion(chain.resolver, link.value, "A"): host
+        for host in audit.names.hosts
+        for chain in audit.names.chains(host)
+        for link in chain.links
+    }
+
+
+def _owner(step: Step, links: dict[DnsQuestion, str]) -> str | None:
+    return links.get(step) if isinstance(step, DnsQuestion) else _host(step)
+
+
+def _heartbeats(audit: Audit) -> list[Wish]:
+    """A question to each resolver now and then whatever the TTLs say: one that died has to be noticed."""
+    host = next((t.host for t in audit.targets if t.host is not None), None)
+    if host is None:
+        return []
+    steps: dict[str, Step] = {r: DnsQuestion(r, host, "A") for r in audit.names.resolvers}
+    steps[OS] = OsLookup(host)
+    return [Wish(("heartbeat", resolver), "extra", HEARTBEAT, step) for resolver, step in steps.items()]
+
+
+def _wish(
+    audit: Audit,
+    step: Step,
+    seen: Observation,
+    needed: set[DnsQuestion],
+    targets: set[str | None],
+    intervals: Intervals,
+    now: float,
+) -> Wish | None:
+    key: Hashable
+    match step:
+        case HttpFetch(purpose="crl" | "ocsp", attempt=1):
+            key = ("document", document(step))
+            return Wish(key, "revocation", life(seen, intervals.revocation, now), step)
+        case TlsHandshake(attempt=1):
+            extra = step.hello != "connector" or step.server_name == audit.plan.control_name
+            key = ("extra", document(step) or step)
+            return Wish(key, "extra", intervals.extras, step) if extra else None
+        case DnsQuestion(attempt=1) if step.walk or (step not in needed and step.name not in targets):
+            return Wish(("extra", step), "extra", intervals.extras, step)
+        case OsLookup(attempt=1) if step.name not in targets:
+            return Wish(("name", step.name), "sign-in", intervals.sign_in, step)
+        case HttpFetch() if step == audit.canary_page():
+            return Wish(("extra", step), "extra", intervals.extras, step)
+        case TcpConnect() | TrustLookup():
+            return Wish(("extra", step), "extra", intervals.extras, step)
+        case LocalHost():
+            lost = audit.stopped in ("no-route", "no-host-facts")
+            return Wish(("host",), "extra", HOST_SOON if lost else HOST_EVERY, step)
+    return None
+
+
+def life(seen: Observation, longest: float, now: float) -> float:
+    """A quarter of what is left of a list's life, in seconds."""
+    exchange = seen.evidence
+    ocsp = isinstance(seen.step, HttpFetch) and seen.step.purpose == "ocsp"
+    until = expires(exchange, ocsp=ocsp) if isinstance(exchange, HttpExchange) else None
+    if until is None:
+        return longest
+    return min(longest, max(SHORTEST_LIFE, round((until - now) / 4, -1)))
+
+
+def _void(audit: Audit, report: Report) -> tuple[Step, ...]:
+    """Lists of which only facts were kept, and not the facts that today's certificates ask for."""
+    if not any(v.check == "crl" and v.cause == "audit.not-recorded" for v in report.verdicts):
+        return ()
+    return tuple(
+        step
+        for step, seen in audit.seen.items()
+        if isinstance(step, HttpFetch)
+        and step.purpose == "crl"
+        and isinstance(seen.evidence, HttpExchange)
+        and seen.evidence.digest is not None
+    )

@@ -1,0 +1,206 @@
+"""`/probe`: one measurement when somebody asks, of a target of the active rules and of nothing else.
+
+Whatever the caller sends, no packet leaves for a name that is not watched: the target is compared as it stands, and the
+address is the one that resolution gave, which the prober's guard looks at once more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from exporters.metrics.probe import Probed, render
+from probe.watch.judgement import life
+from probe.watch.loop import Appliance
+from probe.watch.rounds import Watched
+from rules.audit.phases import step_for
+from rules.http_answer.page import judge_reach
+from rules.model.kinds.http_fetch import HttpExchange, HttpFetch
+from rules.model.kinds.tls_handshake import TlsFacts, TlsHandshake
+from rules.model.kinds.trust_store import TrustLookup, TrustRoots
+from rules.model.observation import Observation, got_through
+from rules.model.verdict import Status
+from rules.pki.certificate import facts
+from rules.pki.handshake import judge_leaf, tls_cause
+from rules.pki.revocation import Held, judge_crl
+from rules.pki.trust import judge_chain
+
+#: What a caller may name as module; "" is whatever the port needs.
+MODULES = ("", "tls", "http")
+#: Seconds: the limit without Prometheus' header, and what is left of it for the answer.
+LIMIT, OFFSET = 10.0, 0.5
+#: The longest limit: the web server gives an answer a minute.
+LONGEST = 55.0
+_HEADER = "x-prometheus-scrape-timeout-seconds"
+
+
+class NotAskedError(Exception):
+    """No packet left for the target, so nothing can be told of it; the text says why."""
+
+
+@dataclass(slots=True)
+class Turn:
+    """Whether a probe waits for the rate and the caps of the service, so that nothing of it has left."""
+
+    waiting: bool = False
+
+    def come(self) -> None:
+        self.waiting = False
+
+
+async def probe(
+    appliance: Appliance | None, query: Mapping[str, str], headers: Mapping[str, str]
+) -> tuple[int, str]:
+    """(HTTP status, text). 403 without a packet for everything that no rule asks for, 503 where nothing is asked now.
+
+    What was not asked is neither a success nor a failure.
+    """
+    module, name = query.get("module", ""), query.get("target", "")
+    if module not in MODULES:
+        return 400, f"There is no such module; there are {', '.join(m for m in MODULES if m)}.\n"
+    if appliance is None or appliance.ways is None:
+        return 503, "The first look has not ended.\n"
+    watched = _watched(appliance, name, module)
+    if watched is None:
+        return 403, "This is no target of the active rules; /targets lists them. Nothing was sent.\n"
+    if appliance.paused:
+        return 503, "A maintenance window is open in which nothing is asked.\n"
+    limit = _limit(headers)
+    begun, turn = time.monotonic(), Turn()
+    try:
+        async with asyncio.timeout(limit):
+            found = await _probed(appliance, watched, limit, begun, turn)
+    except TimeoutError:
+        if turn.waiting:
+            return (
+                503,
+                f"Its turn did not come within {limit:g} s: so few connections may be opened. It was not asked.\n",
+            )
+        found = Probed(False, time.monotonic() - begun, limit)
+    except NotAskedError as why:
+        return 503, f"{why}\n"
+    return 200, render(found)
+
+
+def _watched(appliance: Appliance, name: str, module: str) -> Watched | None:
+    """The target that is meant: its name and port exactly, or its name alone and the port that the module needs."""
+    host, colon, port = name.partition(":")
+    wanted = port if colon else "80" if module == "http" else "443"
+    found = next(
+        (one for one in appliance.watched.values() if one.key[0] == host and str(one.key[1]) == wanted), None
+    )
+    plain = found is not None and found.key[1] == 80
+    return None if module and plain != (module == "http") else found
+
+
+def _limit(headers: Mapping[str, str]) -> float:
+    try:
+        asked = float(headers.get(_HEADER, ""))
+    except ValueError:
+        return LIMIT
+    return min(max(asked - OFFSET, 0.5), LONGEST) if asked == asked else LIMIT
+
+
+async def _probed(appliance: Appliance, watched: Watched, limit: float, begun: float, turn: Turn) -> Probed:
+    address = await appliance.prepare(watched)
+    lookup = dict(appliance.tracks.of(watched.key).stages).get("dns")
+    if address is None:
+        return Probed(False, time.monotonic() - begun, limit, lookup=lookup)
+    step = step_for(watched.targets[0], address)
+    if not appliance.asker.allows(step):
+        raise NotAskedError(
+            "Many addresses are silent, and asking a new one would look like a scan. It was not asked."
+        )
+    turn.waiting = True
+    seen = await _seen(appliance, watched, step, turn)
+    base = Probed(False, time.monotonic() - begun, limit, address, lookup)
+    if isinstance(seen.evidence, TlsFacts) and isinstance(step, TlsHandshake):
+        return _tls(appliance, watched, seen, seen.evidence, base)
+    if isinstance(seen.evidence, HttpExchange) and isinstance(step, HttpFetch):
+        exchange = seen.evidence
+        good = await asyncio.to_thread(_as_wanted, step, seen, exchange, _authorities(appliance))
+        return replace(
+            base, success=good, connect=exchange.connect_s, first_byte=exchange.first_byte_s, status=exchange.status
+        )  # fmt: skip
+    return base
+
+
+async def _seen(
+    appliance: Appliance, watched: Watched, step: TlsHandshake | HttpFetch, turn: Turn
+) -> Observation:
+    """An answer of now; a list of megabytes is fetched by its life, whoever asks."""
+    if isinstance(step, TlsHandshake):
+        return await appliance.asker.handshake(step, watched.key, begins=turn.come)
+    known, now = appliance.memory.get(step), time.time()
+    if step.purpose == "crl" and known is not None and known.failure is None:
+        lasts = life(known, appliance.config.serve.schedule.revocation, now)
+        if now - known.started < lasts:
+            return known
+    return (await appliance.asker.ask(step, watched.key, turn.come))[0]
+
+
+def _as_wanted(
+    step: HttpFetch, seen: Observation, exchange: HttpExchange, authorities: tuple[bytes, ...]
+) -> bool:
+    """Whether a host gives its list, verified, or any answer of its own where no document is known.
+
+    Where no CA has been met yet, any current list will do: nothing can be held against it.
+    """
+    if step.purpose != "crl":
+        return judge_reach(exchange, seen.failure, step.host).cause == "ok"
+    held = Held(url=f"http://{step.host}{step.target}", bound=False)
+    found = judge_crl(exchange, seen.failure, authorities, (), time.time(), step.host, held)
+    if found.cause == "crl.unverified":
+        # a current list that a known CA signed, and that names another address than this one, is a list all the same
+        return not authorities or found.circumstance == "partition-unknown"
+    return found.status in (Status.PASS, Status.NOTICE)  # a notice is said of what is good
+
+
+def _authorities(appliance: Appliance) -> tuple[bytes, ...]:
+    """The CAs that are known by their key: roots of the public list, and certificates met whose key the CA sets hold."""
+    keys = {ca.spki_sha256.lower() for cas in appliance.rules.cas for ca in cas.cas if ca.spki_sha256}
+    found: dict[bytes, None] = {}
+    met: dict[bytes, None] = {}
+    for seen in appliance.memory.known.values():
+        if isinstance(seen.evidence, TlsFacts):
+            met.update(dict.fromkeys(seen.evidence.chain[1:]))
+        elif isinstance(seen.evidence, TrustRoots):
+            found.update(dict.fromkeys(seen.evidence.public))
+            met.update(dict.fromkeys(seen.evidence.system))
+    found.update(dict.fromkeys(der for der in met if facts(der).spki_sha256 in keys))
+    return tuple(found)
+
+
+def _tls(appliance: Appliance, watched: Watched, seen: Observation, shown: TlsFacts, base: Probed) -> Probed:
+    """A handshake succeeds when the certificate is genuine: judged as the audit judges it, by its chain."""
+    good = False
+    if got_through(seen) and shown.chain:
+        target, now = watched.targets[0], time.time()
+        judgement = judge_chain(shown.chain, (), _roots(appliance), appliance.rules.cas, now)
+        faults = judge_leaf(shown.chain, watched.key[0], now)
+        good = tls_cause(judgement, faults, target.rule.expect, target.rule.group).status in (
+            "pass",
+            "notice",
+        )
+    leaf = facts(shown.chain[0]) if shown.chain else None
+    return replace(
+        base,
+        success=good,
+        connect=shown.connect_s,
+        tls=shown.handshake_s,
+        tls_version=shown.version or "",
+        expiry=leaf.not_after if leaf is not None else None,
+        # one that was borrowed from an earlier GET has no headers: see Memory.as_judged
+        status=shown.http_status if shown.http_headers else None,
+    )
+
+
+def _roots(appliance: Appliance) -> dict[bytes, TrustRoots]:
+    """What the stores said about the roots that were looked up so far."""
+    return {
+        seen.step.subject: seen.evidence
+        for seen in appliance.memory.known.values()
+        if isinstance(seen.step, TrustLookup) and isinstance(seen.evidence, TrustRoots)
+    }

@@ -1,0 +1,77 @@
+"""Rounds: when every target of a kind has been measured once since the round before, a cycle has ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from rules.audit.targets import Target
+from rules.watch.schedule import KINDS, Kind
+from rules.watch.targets import Key
+
+
+@dataclass(slots=True)
+class Watched:
+    """A name and port that is measured, and the targets of the rules that mean it."""
+
+    key: Key
+    kind: Kind
+    group: str
+    targets: list[Target]
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A cycle that has ended: when it began (Unix time), how long it took (seconds), what it found."""
+
+    kind: Kind
+    started: float
+    duration: float
+    targets: int
+    failed: int
+
+
+@dataclass(slots=True)
+class _Round:
+    all: set[Key] = field(default_factory=set)
+    left: set[Key] = field(default_factory=set)
+    failed: set[Key] = field(default_factory=set)
+    started: float | None = None  # Unix time
+    begun: float = 0.0  # monotonic
+
+
+class Rounds:
+    """One running round for each kind."""
+
+    def __init__(self) -> None:
+        self._rounds: dict[Kind, _Round] = {kind: _Round() for kind in KINDS}
+
+    def plan(self, keys: Iterable[tuple[Key, Kind]]) -> None:
+        """These are the targets from now on."""
+        fresh: dict[Kind, set[Key]] = {kind: set() for kind in KINDS}
+        for key, kind in keys:
+            fresh[kind].add(key)
+        for kind, found in fresh.items():
+            running = self._rounds[kind]
+            running.left = (running.left & found) | (found - running.all)
+            running.failed &= found
+            running.all = found
+
+    def done(self, key: Key, kind: Kind, ok: bool, now: float) -> Closed | None:
+        """A target was measured; the cycle that ended with it. `now` is Unix time."""
+        running = self._rounds[kind]
+        if running.started is None:
+            running.started, running.begun = now, time.monotonic()
+        running.left.discard(key)
+        if ok:
+            running.failed.discard(key)
+        else:
+            running.failed.add(key)
+        if running.left:
+            return None
+        ended = Closed(
+            kind, running.started, time.monotonic() - running.begun, len(running.all), len(running.failed)
+        )
+        running.left, running.failed, running.started = set(running.all), set(), None
+        return ended

@@ -1,0 +1,152 @@
+"""Who may ask what: the checks that come before any page, and the headers that go with every answer.
+
+A browser is the danger on loopback: a page from elsewhere can make it ask us (CSRF), or give its own name our address
+and read the answer (DNS rebinding). So the Host must be ours, and what changes something must not come from a page.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import time
+from collections.abc import Callable
+
+from probe.web.exporter_toolkit import Loaded, RateLimit, WebConfigFile
+from probe.web.messages import Head, Refusal, Response
+from probe.web.sign_ins import SignIns
+from probe.web.users import Authenticator
+from rules.text.display import display
+
+_HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]{2,45})\]|([A-Za-z0-9._-]{1,253}))(?::[0-9]{1,5})?", re.ASCII)
+_CSP = "Content-Security-Policy"
+_OURS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+    _CSP: "default-src 'none'; frame-ancestors 'none'",
+}
+
+
+class TokenBucket:
+    """exporter-toolkit's rate limit: `burst` at once, then one per `interval` seconds."""
+
+    def __init__(self, limit: RateLimit, now: float) -> None:
+        self.limit = limit
+        self._tokens = float(limit.burst)
+        self._at = now
+
+    def take(self, now: float) -> float:
+        """0 where a request may pass, else the seconds until one may."""
+        self._tokens = min(self.limit.burst, self._tokens + (now - self._at) / self.limit.interval)
+        self._at = now
+        if self._tokens >= 1:
+            self._tokens -= 1
+            return 0.0
+        return (1 - self._tokens) * self.limit.interval
+
+
+class Gate:
+    """Lets a request in or refuses it, by the web configuration as it is at that moment."""
+
+    def __init__(
+        self,
+        config: WebConfigFile | None,
+        hosts: frozenset[str] = frozenset(),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._config = config
+        self._hosts = hosts
+        self._clock = clock
+        self._sign_ins = config.sign_ins if config is not None else SignIns(clock)
+        self._users = Authenticator(clock, self._sign_ins)
+        self._bucket: TokenBucket | None = None
+
+    def current(self) -> Loaded | None:
+        """The web configuration, read anew where it changed."""
+        return self._config.current() if self._config is not None else None
+
+    async def admit(self, head: Head, peer: str, sans: frozenset[str] | None) -> str:
+        """The user, "" for nobody in particular. `sans` are the client certificate's names, None without one.
+
+        Refusal otherwise.
+        """
+        loaded = self.current()
+        self._check_host(head.headers.get("host"), loaded)
+        self._check_rate(loaded.config.rate if loaded else None)
+        user = ""
+        if loaded is not None:
+            self._check_certificate(loaded, sans, peer)
+            if loaded.config.users:
+                user = await self._users.check(loaded.config.users, head.headers.get("authorization"), peer)
+        _check_origin(head)
+        return user
+
+    def headers(self, response: Response) -> list[tuple[str, str]]:
+        """The headers of an answer: its own, those of the web configuration, and ours where nobody said another."""
+        loaded = self.current()
+        configured = loaded.config.headers if loaded else ()
+        names = {name.lower() for name, _ in (*response.headers, *configured)}
+        ours = ((name, value) for name, value in _OURS.items() if name.lower() not in names)
+        return [*response.headers, *configured, *ours]
+
+    def close(self) -> None:
+        self._users.close()
+
+    def _check_host(self, host: str | None, loaded: Loaded | None) -> None:
+        """RFC 9110 section 7.4: 421 for a name that is not ours. Without the header (HTTP/1.0) no browser asks."""
+        if host is None:
+            return
+        name = host_name(host)
+        if not name:
+            raise Refusal(400, "the Host header is no host")
+        if _is_address(name) or name == "localhost" or name in self._hosts:
+            return
+        served = loaded.tls.names if loaded is not None and loaded.tls is not None else frozenset[str]()
+        if name in served or f"*.{name.partition('.')[2]}" in served:
+            return
+        text = f"this server is not known as {display(name)}: ask it by its address, or configure the name"
+        raise Refusal(421, text)
+
+    def _check_certificate(self, loaded: Loaded, sans: frozenset[str] | None, peer: str) -> None:
+        allowed = loaded.config.tls.allowed_sans if loaded.config.tls is not None else ()
+        if allowed and sans is not None and sans.isdisjoint(allowed):
+            self._sign_ins.refuse("certificate", ", ".join(sorted(sans)), peer)
+            raise Refusal(403, "no name of the client certificate is in client_allowed_sans")
+
+    def _check_rate(self, limit: RateLimit | None) -> None:
+        if limit is None:
+            self._bucket = None
+            return
+        now = self._clock()
+        if self._bucket is None or self._bucket.limit != limit:
+            self._bucket = TokenBucket(limit, now)
+        if wait := self._bucket.take(now):
+            retry = (("Retry-After", str(int(wait) + 1)),)
+            raise Refusal(429, "more requests than rate_limit in the web configuration allows", retry)
+
+
+def host_name(host: str) -> str:
+    """The name or address of a Host header, in lower case, without port and trailing dot; "" where it is malformed."""
+    found = _HOST.fullmatch(host)
+    if found is None:
+        return ""
+    return (found[1] or found[2]).lower().removesuffix(".")
+
+
+def _is_address(name: str) -> bool:
+    """An address literal needs no DNS, so nobody can rebind it. Decimal and octal forms are none."""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _check_origin(head: Head) -> None:
+    """Whatever is not only read must not come from a page: browsers add these headers, curl and Prometheus do not."""
+    if head.method in ("GET", "HEAD"):
+        return
+    if "origin" in head.headers or head.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+        raise Refusal(403, f"{head.method} from a web page is refused: use curl, or a signal")

@@ -1,0 +1,272 @@
+"""The web configuration: the file of `--web.config.file`, in the format of Prometheus' exporter-toolkit.
+
+Unknown keys and wrong values are refused with file, key and line; what is understood and cannot be honoured is a
+warning. The file and what it names are read anew when they have changed; a bad new version is told, the old one stays.
+Described for users in docs/web-config.md.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from probe.errors import one_line
+from probe.host.files import read_file
+from probe.web.sign_ins import SignIns
+from probe.web.strict_yaml import LARGEST, YamlFile, parse_yaml
+from probe.web.tls import ClientAuth, TlsServer, TlsSettings, loose_mode, read_settings, tls_server
+from probe.web.users import Users, hash_fault
+from rules.files.fields import BadFile, Fault, Faults, Table
+
+RECHECK = 1.0  #: seconds between two looks at the files
+HEADERS: Mapping[str, tuple[str, ...]] = {
+    "Strict-Transport-Security": (),
+    "X-Content-Type-Options": ("nosniff",),
+    "X-Frame-Options": ("deny", "sameorigin"),
+    "X-XSS-Protection": (),
+    "Content-Security-Policy": (),
+}
+_log = logging.getLogger("wayclear.http")
+_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_DURATION = re.compile(r"(?:\d{1,9}(?:\.\d{1,9})?(?:ns|us|µs|ms|s|m|h))+")
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """One request per `interval` seconds on average, `burst` at once."""
+
+    interval: float
+    burst: int
+
+
+@dataclass(frozen=True, slots=True)
+class WebConfig:
+    """A web configuration as it was understood. `warnings`: what is not honoured, and what is risky."""
+
+    source: str
+    tls: TlsSettings | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    users: Users = field(default_factory=Users)
+    rate: RateLimit | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def asks_who(self) -> bool:
+        """Whether nobody gets an answer without a password or a verified certificate."""
+        verified = self.tls is not None and self.tls.client_auth is ClientAuth.REQUIRE_AND_VERIFY
+        return bool(self.users) or verified
+
+
+def read_web_config(path: str) -> WebConfig:
+    """The web configuration of a file; BadFile with every fault. Certificates are not read yet."""
+    file = parse_yaml(read_file(path, LARGEST), path)
+    faults = Faults(path)
+    warnings: list[str] = []
+    try:
+        top = Table(file.data, "", faults)
+        section = _section(top, "tls_server_config")
+        tls = (
+            read_settings(section, str(Path(path).absolute().parent), warnings)
+            if section is not None
+            else None
+        )
+        headers = _http(top, warnings)
+        users = _users(top, warnings)
+        rate = _rate(top)
+        top.finish()
+        faults.raise_if_any()
+    except BadFile as error:
+        raise BadFile(error.source, [_with_line(fault, file) for fault in error.faults]) from None
+    if users:
+        warnings.extend(loose_mode(path))
+    return WebConfig(path, tls, headers, users, rate, tuple(warnings))
+
+
+def _with_line(fault: Fault, file: YamlFile) -> Fault:
+    line = file.line(fault.key_path)
+    return replace(fault, key_path=f"line {line}: {fault.key_path}") if line else fault
+
+
+def _section(top: Table, key: str) -> Table | None:
+    """A mapping under `key`. Its faults never repeat a value, which may be a secret in the wrong place."""
+    value = top.data.get(key)
+    top.get(key, type(value), "")  # known, whatever it is
+    if value is None:
+        return None
+    if isinstance(value, dict):
+        return Table(value, top.where(key), top.faults)
+    top.fault(key, "must be a mapping: keys with values, indented below it")
+    return None
+
+
+def _http(top: Table, warnings: list[str]) -> tuple[tuple[str, str], ...]:
+    table = _section(top, "http_server_config")
+    if table is None:
+        return ()
+    if table.flag("http2", "http2: false"):
+        warnings.append(
+            f"{table.where('http2')}: not honoured: HTTP/1.1 is spoken, which every client speaks too"
+        )
+    found = []
+    headers = _section(table, "headers")
+    for name in headers.data if headers else ():
+        assert headers is not None
+        if name not in HEADERS:
+            headers.fault(name, f"is none of the headers that can be set: {', '.join(HEADERS)}")
+            continue
+        value = headers.data[name]
+        if value == "":  # exporter-toolkit: unset if blank
+            continue
+        text = headers.text(name, f"{name}: {(HEADERS[name] or ('...',))[0]}")
+        if text and not (text.isascii() and text.isprintable()):
+            headers.fault(name, "must be one line of ASCII")
+        elif HEADERS[name] and text and text.lower() not in HEADERS[name]:
+            headers.fault(name, f"must be {' or '.join(HEADERS[name])}")
+        else:
+            found.append((name, text))
+    table.finish()
+    return tuple(found)
+
+
+def _users(top: Table, warnings: list[str]) -> Users:
+    """Users and hashes. No message repeats a hash, nor a name that could be one."""
+    key = "basic_auth_users"
+    table = _section(top, key)
+    if table is None:
+        return Users()
+    if not table.data:
+        top.fault(key, "is empty: leave it out, or name a user")
+    found: dict[str, bytes] = {}
+    for name, value in table.data.items():
+        if name.startswith("$2"):
+            top.fault(key, "has a hash where a user's name belongs: write `name: hash`")
+        elif not name or ":" in name or not name.isprintable():
+            table.fault(name, "is no name of a user: it is empty, or holds a colon or a control character")
+        elif not isinstance(value, str):
+            table.fault(name, "must be a bcrypt hash: put it in quotes")
+        elif problem := hash_fault(value):
+            table.fault(name, problem)
+        else:
+            found[name] = value.encode()
+    users = Users(found)
+    if len(users.costs) > 1:
+        warnings.append(f"{key}: hashes of different cost: the time of an answer tells which users exist")
+    return users
+
+
+def _rate(top: Table) -> RateLimit | None:
+    table = _section(top, "rate_limit")
+    if table is None:
+        return None
+    example = "interval: 1s"
+    interval = 0.0
+    if table.data.get("interval") == 0:  # exporter-toolkit: no limit
+        table.get("interval", int, example)
+    else:
+        text = table.text("interval", example, required=True)
+        if text and text != "0" and not _DURATION.fullmatch(text):
+            table.fault("interval", "is no duration of Go, such as 500ms or 1m30s", example)
+        interval = sum(float(n) * _UNITS[u] for n, u in re.findall(r"([\d.]+)(ns|us|µs|ms|s|m|h)", text))
+    burst = table.number("burst", "burst: 20", 1, 1_000_000)
+    if interval and burst is None and not table.has("burst"):
+        table.fault("burst", "is missing: without it every request would be refused", "burst: 20")
+    table.finish()
+    return RateLimit(interval, int(burst or 1)) if interval else None
+
+
+# --- the live file -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A configuration with its certificates read; `tls` is None where it has none."""
+
+    config: WebConfig
+    tls: TlsServer | None
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return (*self.config.warnings, *(self.tls.warnings if self.tls else ()))
+
+
+class WebConfigFile:
+    """The web configuration as it is now: `current()` looks at the files, at most once a second, and reads them anew.
+
+    `trouble` gets one text for each new version that cannot be used, `mended` one when the files can be used again;
+    `problem` is what is wrong while it lasts, `read_at` when a version was last taken (Unix time).
+    """
+
+    def __init__(
+        self,
+        path: str,
+        trouble: Callable[[str], None] = _log.error,
+        clock: Callable[[], float] = time.monotonic,
+        mended: Callable[[str], None] = _log.info,
+    ) -> None:
+        self.path = path
+        self.sign_ins = SignIns()  #: what became of attempts by its users and certificates
+        self.problem = ""
+        self.read_at = 0.0
+        self._trouble, self._mended = trouble, mended
+        self._clock = clock
+        self._accept: Callable[[Loaded], str] = lambda loaded: ""
+        self._loaded: Loaded | None = None
+        self._looked = 0.0
+        self._seen: dict[str, tuple[int, ...]] = {}
+
+    def accept_only(self, accept: Callable[[Loaded], str]) -> None:
+        """From now on a new version is taken only where `accept` returns "", otherwise what it lacks."""
+        self._accept = accept
+
+    def current(self) -> Loaded:
+        """What holds now. BadFile only at the first call, when there is no older version to keep."""
+        now = self._clock()
+        if self._loaded is None:
+            self._loaded = self._read()
+            self._looked, self.read_at = now, time.time()
+        elif now - self._looked >= RECHECK:
+            self._looked = now
+            if any(_stamp(name) != stamp for name, stamp in self._seen.items()):
+                self._read_anew(self._loaded)
+        return self._loaded
+
+    def _read(self) -> Loaded:
+        """The file and those it names; what they looked like is noted before each is read."""
+        self._seen = {name: _stamp(name) for name in (self.path, *self._seen)}
+        config = read_web_config(self.path)
+        if config.tls is None:
+            return Loaded(config, None)
+        self._seen = {self.path: self._seen[self.path], **{name: _stamp(name) for name in config.tls.files}}
+        return Loaded(config, tls_server(config.tls))
+
+    def _read_anew(self, old: Loaded) -> None:
+        try:
+            new = self._read()
+            problem = self._accept(new)
+        except BadFile as error:
+            problem = one_line(str(error))
+        else:
+            if not problem:
+                if self.problem:
+                    self._mended(f"{self.path}: the web configuration can be used again and is in force")
+                self._loaded, self.problem, self.read_at = new, "", time.time()
+                for warning in set(new.warnings) - set(old.warnings):
+                    self._trouble(warning)
+                return
+            problem = f"{self.path}: {problem}"
+        if problem != self.problem:
+            self.problem = problem
+            self._trouble(f"the web configuration stays as it was: {problem}")
+
+
+def _stamp(path: str) -> tuple[int, ...]:
+    """What changes when a file changes; empty for one that is not there."""
+    try:
+        found = Path(path).stat()
+    except (OSError, ValueError):
+        return ()
+    return (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)

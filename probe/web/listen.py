@@ -1,0 +1,149 @@
+"""Where the web server listens: addresses as people write them, what is allowed, and the sockets.
+
+Whoever can reach the pages sees the names and addresses of a network's way out, so beyond loopback nothing listens
+without TLS and a question who is there, unless somebody says so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import ipaddress
+import logging
+import re
+import socket
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from probe.errors import Trouble
+from probe.web.exporter_toolkit import WebConfig
+from rules.text.hostname import shown
+
+LOOPBACK = ("127.0.0.1:19115", "[::1]:19115")
+ALLOW_INSECURE = "--allow-insecure"  #: the option of the command line
+_BACKLOG = 256
+_ADVICE = "write an address and a port, as in 127.0.0.1:19115 or [::1]:19115"
+_log = logging.getLogger("wayclear.http")
+
+Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An address with a port, 0 for any."""
+
+    address: Address
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.address}]:{self.port}" if self.address.version == 6 else f"{self.address}:{self.port}"
+
+
+def places(listen: Sequence[str]) -> tuple[Place, ...]:
+    """`listen` understood: "ADDRESS:PORT" with IPv6 in brackets. Trouble for anything else; names are not resolved."""
+    if not listen:
+        raise Trouble("the web server has no address to listen on", _ADVICE)
+    return tuple(_place(text) for text in dict.fromkeys(listen))
+
+
+def check_exposure(wanted: Sequence[Place], config: WebConfig | None, allow_insecure: bool) -> None:
+    """Trouble where a place beyond loopback would be open to anybody."""
+    for place in wanted:
+        if place.address.is_loopback or allow_insecure:
+            continue
+        if missing := exposed(config):
+            raise Trouble(
+                f"the web server does not listen on {place}: {missing}, and whoever can reach it would read the pages",
+                "either give --web.config.file with tls_server_config and with basic_auth_users or verified client "
+                f"certificates (docs/web-config.md), or say {ALLOW_INSECURE}",
+            )
+
+
+def exposed(config: WebConfig | None) -> str:
+    """What a configuration lacks to be open to a network; "" when it lacks nothing."""
+    if config is None:
+        return "there is no web configuration"
+    if config.tls is None:
+        return "its web configuration has no TLS"
+    return "" if config.asks_who else "its web configuration asks nobody who they are"
+
+
+def open_sockets(wanted: Sequence[Place]) -> list[socket.socket]:
+    """A listening socket for each place. A host without IPv6 does without ::1 where another place is left.
+
+    Trouble, with every socket closed again, when one is taken or not to be had.
+    """
+    opened: list[socket.socket] = []
+    try:
+        for place in wanted:
+            try:
+                opened.append(_listening(place))
+            except OSError as error:
+                if _has_no_ipv6(place, error) and len(wanted) > 1:
+                    _log.info("not listening on %s: this host has no IPv6", place)
+                    continue
+                raise _refused(place, error) from None
+    except BaseException:
+        for one in opened:
+            one.close()
+        raise
+    if not opened:
+        raise Trouble("the web server has no address to listen on", _ADVICE)
+    return opened
+
+
+def place_of(sock: socket.socket) -> str:
+    """The address that a socket really has."""
+    host, port = sock.getsockname()[:2]
+    return f"[{host}]:{port}" if sock.family == socket.AF_INET6 else f"{host}:{port}"
+
+
+def _place(text: str) -> Place:
+    found = re.fullmatch(r"(?:\[([0-9A-Fa-f:.%\w]{2,60})\]|([0-9.]{7,15})):([0-9]{1,5})", text, re.ASCII)
+    with contextlib.suppress(ValueError):
+        if found and int(found[3]) <= 65535:
+            address = ipaddress.ip_address(found[1] or found[2])
+            if (address.version == 6) == (found[1] is not None):
+                return Place(address, int(found[3]))
+    raise Trouble(f"{shown(text)} is no address to listen on", _ADVICE)
+
+
+def _listening(place: Place) -> socket.socket:
+    family = socket.AF_INET6 if place.address.version == 6 else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if sys.platform == "win32":
+            # There SO_REUSEADDR would let another program take the port over.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        else:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.setblocking(False)
+        sock.bind(socket.getaddrinfo(str(place.address), place.port, flags=socket.AI_NUMERICHOST)[0][4])
+        sock.listen(_BACKLOG)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _has_no_ipv6(place: Place, error: OSError) -> bool:
+    lacking = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+    return place.address == ipaddress.IPv6Address("::1") and error.errno in lacking
+
+
+def _refused(place: Place, error: OSError) -> Trouble:
+    match error.errno:
+        case errno.EADDRINUSE:
+            advice = "another program has it: end that, or listen on another port"
+            return Trouble(f"the web server cannot listen on {place}: the port is taken", advice)
+        case errno.EACCES:
+            advice = "choose a port above 1023, or let this account have it"
+            return Trouble(f"the web server may not listen on {place}", advice)
+        case errno.EADDRNOTAVAIL:
+            advice = "choose an address that this host has"
+            return Trouble(f"the web server cannot listen on {place}: no interface has that address", advice)
+    return Trouble(f"the web server cannot listen on {place}: {error.strerror or error}", _ADVICE)

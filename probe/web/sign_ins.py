@@ -1,0 +1,55 @@
+"""Sign-ins to the web server that were refused: counted all, told in the log some, so that a flood of them fills no disk.
+
+What a client calls itself is hostile text, and may be a password that a person has typed in the wrong field: it is made
+harmless and cut. The password is never kept.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Literal, TypeAlias
+
+from rules.text.display import display
+
+Reason: TypeAlias = Literal["password", "unreadable", "blocked", "certificate"]
+
+BURST = 5  #: lines that are written at once
+INTERVAL = 12.0  #: seconds for each further one
+LONGEST = 64  #: characters of a user's name that are shown
+
+_WORDS: dict[Reason, str] = {
+    "password": "user or password is wrong",
+    "unreadable": "the credentials cannot be read",
+    "blocked": "too many wrong passwords from this address, it is not asked for another",
+    "certificate": "no name of the client certificate is allowed",
+}
+_log = logging.getLogger("wayclear.http")
+
+
+class SignIns:
+    """See the module. Belongs to the event loop."""
+
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, say: Callable[[str], None] = _log.warning
+    ) -> None:
+        self.refused: dict[str, int] = dict.fromkeys(_WORDS, 0)  #: since the start
+        self._clock, self._say = clock, say
+        self._lines, self._at = float(BURST), clock()
+        self._untold = 0
+
+    def refuse(self, reason: Reason, user: str, peer: str) -> None:
+        """One was refused. `user` as the client wrote it, "" where it did not get so far."""
+        self.refused[reason] += 1
+        now = self._clock()
+        self._lines = min(BURST, self._lines + (now - self._at) / INTERVAL)
+        self._at = now
+        if self._lines < 1:
+            self._untold += 1
+            return
+        self._lines -= 1
+        who = f'user "{display(user, LONGEST)}", ' if user else ""
+        more = f"; {self._untold} more since the last such line" if self._untold else ""
+        self._untold = 0
+        self._say(f"sign-in refused: {_WORDS[reason]} ({who}from {display(peer, LONGEST)}){more}")

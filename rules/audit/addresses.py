@@ -1,0 +1,96 @@
+"""Which addresses of a name are tried, and which never."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from rules.audit.guard import is_v6
+from rules.audit.names import Names
+from rules.model.kinds.dns_chain import OS
+from rules.model.kinds.local_host import HostFacts
+from rules.model.kinds.os_lookup import OsAnswer
+from rules.model.verdict import Plan
+from rules.text.address import AddressClass, classify, is_broadcast, is_own, never_connect
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An address that resolution gave for a name. `resolvers` told it, "os" among them for the operating system.
+
+    `tried`: it is connected to. An address of a family without a route, past the limit per family, of this host itself
+    or of a class that is never connected to is kept and not tried; `why` says so.
+    `stale`: resolution fails now and gave it before.
+    """
+
+    address: str
+    address_class: AddressClass
+    resolvers: tuple[str, ...]
+    tried: bool
+    why: str = ""
+    stale: bool = False
+
+    @property
+    def public(self) -> bool:
+        return self.address_class is AddressClass.PUBLIC
+
+
+def candidates(names: Names, host: str, facts: HostFacts, plan: Plan) -> tuple[Candidate, ...]:
+    """Addresses of a resolved name. The operating system's come first: they are what the connector sees."""
+    told: dict[str, list[str]] = {}
+    for resolver, address in _told(names, host):
+        told.setdefault(address, [])
+        if resolver not in told[address]:
+            told[address].append(resolver)
+    return _chosen(told, facts, plan)
+
+
+def stale(addresses: Iterable[str], facts: HostFacts, plan: Plan) -> tuple[Candidate, ...]:
+    """Addresses that an earlier resolution gave, for a name that resolves nowhere now."""
+    return tuple(replace(c, stale=True) for c in _chosen({a: [] for a in addresses}, facts, plan))
+
+
+def _chosen(told: Mapping[str, Sequence[str]], facts: HostFacts, plan: Plan) -> tuple[Candidate, ...]:
+    counts = {False: 0, True: 0}
+    found = []
+    for address, resolvers in told.items():
+        kind = classify(address, plan.public_networks)
+        why = _refused(address, kind, facts)
+        if not why and counts[is_v6(address)] >= plan.max_addresses:
+            why = "more addresses than the pace allows"
+        if not why:
+            counts[is_v6(address)] += 1
+        found.append(Candidate(address, kind, tuple(resolvers), not why, why))
+    return tuple(found)
+
+
+def _told(names: Names, host: str) -> Iterator[tuple[str, str]]:
+    seen = names.os_answer(host)
+    if seen is not None and isinstance(seen.evidence, OsAnswer):
+        for address in seen.evidence.addresses:
+            yield OS, address
+    for chain in names.chains(host):
+        for address in sorted(record.value for record in chain.addresses):
+            yield chain.resolver, address
+
+
+def _refused(address: str, kind: AddressClass, facts: HostFacts) -> str:
+    if never_connect(kind):
+        return f"{kind.value} addresses are never connected to"
+    if is_own(address, facts.addresses):
+        return "an address of this host"
+    if is_broadcast(address, facts.networks):
+        return "the broadcast address of a network of this host"
+    if not (facts.route_v6 if is_v6(address) else facts.route_v4):
+        return "no IPv6 route" if is_v6(address) else "no IPv4 route"
+    return ""
+
+
+def given_by(address: str, candidates: Iterable[Candidate]) -> tuple[tuple[str, str], ...]:
+    """A line of evidence: which resolvers gave the address, where not all that gave one of `candidates` did."""
+    found = tuple(candidates)
+    mine = next((c.resolvers for c in found if c.address == address), ())
+    if not mine or {r for c in found for r in c.resolvers} <= set(mine):
+        return ()
+    names = ("the operating system" if r == OS else r for r in mine)
+    return (("address given by", f"{', '.join(names)} alone"),)

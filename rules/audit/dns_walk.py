@@ -1,0 +1,287 @@
+"""The link that fails: a name that a living resolver does not resolve is asked for link by link.
+
+A resolver gives one word (SERVFAIL, REFUSED, silence) for a whole chain, whichever of its names fails. Type CNAME shows
+one link at a time, because a resolver does not follow it (RFC 1034 section 3.6.2).
+
+state    event                                       next state   what is said
+CNAME n  n is an alias of m, which is new            CNAME m      one link more
+CNAME n  n is an alias of m, which was met           end          chain-loop at m
+CNAME n  the twelfth link                            end          chain-too-long
+CNAME n  m is in a zone of which a name failed       end          that it fails like that name
+CNAME n  nothing comes                               end          timeout at n
+CNAME n  no alias, or an rcode                       A n
+A n      an rcode, no address, or nothing comes      end          that, at n
+A n      aliases, the last one m without an address  CNAME m      so many links more
+A n      an address                                  end          every link resolves by itself
+any      a second has been waited                    end          nothing more
+
+A question of a walk lasts a second at most (`probe/measure/kinds/dns_chain.py`), and none begins after the first second: a name
+costs two. At each resolver one name is walked after the other, in the order of the rules, once every name has been
+resolved or not: so a replay walks what the live run walked, and what the first walks found spares later ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from rules.audit.names import Names
+from rules.audit.targets import Target
+from rules.model.extended_errors import own_word
+from rules.model.kinds.dns_chain import Chain, DnsAnswer, DnsQuestion, Outcome, Record, outcome_of
+from rules.model.observation import Observation
+from rules.model.ruleset import Severity
+
+#: Links of one walk. BIND and Unbound give up after 11.
+MAX_LINKS = 12
+#: Seconds of one walk after which no question begins.
+NO_MORE = 1.0
+#: Seconds of all walks at one resolver after which none begins.
+PATIENCE = 30.0
+#: What a resolver says of a zone rather than of a name: other names of the zone are not walked to find it once more.
+_OF_THE_ZONE = (Outcome.SERVFAIL, Outcome.REFUSED, Outcome.TIMEOUT)
+_NOTHING = (Outcome.NXDOMAIN, Outcome.NO_ADDRESS)
+
+Seen = Callable[[DnsQuestion], Observation | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Walked:
+    """How far the walk along one name's chain came. `ask`: the question whose answer is needed; None when it has ended.
+
+    `outcome`: what the name `at` gets; RESOLVED where every link resolves by itself, NOT_MEASURED where the time was up.
+    """
+
+    resolver: str
+    name: str
+    at: str
+    links: tuple[Record, ...] = ()
+    outcome: Outcome = Outcome.NOT_MEASURED
+    answer: DnsAnswer | None = None  # the one that ended it
+    like: str = ""  # another name of the zone of `at`, which was walked before: that one was seen to fail
+    questions: tuple[DnsQuestion, ...] = ()
+    spent: float = 0.0  # seconds
+    ask: DnsQuestion | None = None
+
+    @property
+    def found(self) -> bool:
+        """Whether it shows more than the name's own answer did."""
+        return bool(self.links) and self.ask is None and self.outcome is not Outcome.NOT_MEASURED
+
+
+def walk_links(chain: Chain, first: DnsAnswer | None, seen: Seen, broken: Mapping[str, Walked]) -> Walked:
+    """Walk on from the end of `chain`, whose answer there was `first`, as far as the answers at hand go.
+
+    `broken`: zones of which a name is known to fail, with the walk that found it.
+    """
+    met = {chain.name, *(link.value for link in chain.links)}
+    walked = Walked(chain.resolver, chain.name, chain.end, chain.links)
+    while True:
+        if walked.links and (known := broken.get(parent(walked.at))) is not None:
+            return _as_known(walked, known)
+        asked = seen(_question(walked, "CNAME"))
+        if asked is None:
+            return _asking(walked, "CNAME")
+        walked = _counted(walked, asked)
+        answer = asked.evidence if isinstance(asked.evidence, DnsAnswer) else None
+        links = _aliases(answer, walked.at)
+        if not links:
+            if answer is None:
+                return replace(walked, outcome=outcome_of(asked.failure))
+            ended = _by_address(walked, chain, first, seen)
+            if ended.ask is not None or ended.links == walked.links:
+                return ended
+            links, walked = ended.links[len(walked.links) :], replace(ended, links=walked.links)
+        for link in links:
+            walked = replace(walked, links=(*walked.links, link), at=link.value)
+            if link.value in met:
+                return replace(walked, outcome=Outcome.LOOP)
+            if len(walked.links) >= MAX_LINKS:
+                return replace(walked, outcome=Outcome.TOO_LONG)
+            met.add(link.value)
+
+
+def _as_known(walked: Walked, known: Walked) -> Walked:
+    """The name at hand is the one that another walk ended at, or one of the same zone."""
+    like = known.at if known.at != walked.at else ""
+    questions = (*walked.questions, *known.questions[-2:])
+    answer = None if like else known.answer
+    return replace(walked, outcome=known.outcome, answer=answer, like=like, questions=questions)
+
+
+def _by_address(walked: Walked, chain: Chain, first: DnsAnswer | None, seen: Seen) -> Walked:
+    """What an A question for the name at hand says: it ends the walk, or leads on by aliases."""
+    answer = first
+    if walked.at != chain.end:
+        asked = seen(_question(walked, "A"))
+        if asked is None:
+            return _asking(walked, "A")
+        walked = _counted(walked, asked)
+        answer = asked.evidence if isinstance(asked.evidence, DnsAnswer) else None
+        if answer is None:
+            return replace(walked, outcome=outcome_of(asked.failure))
+    elif answer is None:
+        return replace(walked, outcome=Outcome.TIMEOUT)
+    if any(record.type == "A" for record in answer.records):
+        return replace(walked, outcome=Outcome.RESOLVED, answer=answer)
+    links = _aliases(answer, walked.at)
+    if links and walked.at != chain.end:
+        return replace(walked, links=(*walked.links, *links))
+    return replace(walked, outcome=_RCODES.get(answer.rcode, Outcome.SERVFAIL), answer=answer)
+
+
+_RCODES = {
+    "NOERROR": Outcome.NO_ADDRESS,
+    "NXDOMAIN": Outcome.NXDOMAIN,
+    "SERVFAIL": Outcome.SERVFAIL,
+    "REFUSED": Outcome.REFUSED,
+}
+
+
+def _aliases(answer: DnsAnswer | None, name: str) -> tuple[Record, ...]:
+    """The links from `name` on that an answer holds, as many as a walk may have, a circle once."""
+    if answer is None:
+        return ()
+    by_owner = {record.name: record for record in answer.records if record.type == "CNAME"}
+    links: list[Record] = []
+    while (link := by_owner.pop(name, None)) is not None and len(links) < MAX_LINKS:
+        links.append(link)
+        name = link.value
+    return tuple(links)
+
+
+def _question(walked: Walked, rtype: str) -> DnsQuestion:
+    return DnsQuestion(walked.resolver, walked.at, "CNAME" if rtype == "CNAME" else "A", walk=True)
+
+
+def _asking(walked: Walked, rtype: str) -> Walked:
+    """The next question, if there is time for it."""
+    return walked if walked.spent > NO_MORE else replace(walked, ask=_question(walked, rtype))
+
+
+def _counted(walked: Walked, asked: Observation) -> Walked:
+    assert isinstance(asked.step, DnsQuestion)
+    spent = walked.spent + round(asked.elapsed, 6)  # as a recording keeps it
+    return replace(walked, questions=(*walked.questions, asked.step), spent=spent)
+
+
+def parent(name: str) -> str:
+    """The name without its first label: the zone of siblings. An error of this guess costs a walk, or spares one."""
+    return name.partition(".")[2]
+
+
+class Walks:
+    """All walks of an audit: questions out, observations in. One name at a time at each resolver."""
+
+    def __init__(self) -> None:
+        self._seen: dict[DnsQuestion, Observation] = {}
+        self._waiting: dict[str, list[tuple[Chain, DnsAnswer | None]]] = {}
+        self._walked: dict[tuple[str, str], Walked] = {}
+        self._whole: set[tuple[str, str, Outcome]] = set()  # resolver, zone, what each of its names gets
+        self._broken: dict[str, dict[str, Walked]] = {}
+        self._spent: dict[str, float] = {}
+
+    def begin(self, chains: Iterable[tuple[Chain, DnsAnswer | None]]) -> tuple[DnsQuestion, ...]:
+        """Walk these: chains that failed, each with its last answer."""
+        for chain, first in chains:
+            self._waiting.setdefault(chain.resolver, []).append((chain, first))
+        return tuple(q for resolver in self._waiting if (q := self._advance(resolver)) is not None)
+
+    def record(self, seen: Observation) -> tuple[DnsQuestion, ...]:
+        """Take an answer."""
+        assert isinstance(seen.step, DnsQuestion)
+        self._seen[seen.step] = seen
+        question = self._advance(seen.step.resolver)
+        return (question,) if question is not None else ()
+
+    def of(self, resolver: str, host: str) -> Walked | None:
+        """The walk of a name at a resolver, where there was one and it has ended."""
+        walked = self._walked.get((resolver, host))
+        return walked if walked is not None and walked.ask is None else None
+
+    def observations(self, walked: Walked) -> tuple[Observation, ...]:
+        """The answers that a walk stands on."""
+        return tuple(self._seen[q] for q in walked.questions if q in self._seen)
+
+    def questions(self) -> dict[DnsQuestion, str]:
+        """Every question of a walk, with the name whose chain it is of (the first, where several share it)."""
+        found: dict[DnsQuestion, str] = {}
+        for walked in self._walked.values():
+            for question in (*walked.questions, *((walked.ask,) if walked.ask else ())):
+                found.setdefault(question, walked.name)
+        return found
+
+    def _advance(self, resolver: str) -> DnsQuestion | None:
+        """Go on with the first name that waits; the next question, or None when there is no name left."""
+        waiting = self._waiting.get(resolver, [])
+        while waiting:
+            chain, first = waiting[0]
+            group = (resolver, parent(chain.end), fault_of(chain, first))
+            spared = (group in self._whole and not chain.links) or self._spent.get(resolver, 0.0) > PATIENCE
+            if not spared:
+                walked = walk_links(chain, first, self._seen.get, self._broken.setdefault(resolver, {}))
+                self._walked[resolver, chain.name] = walked
+                if walked.ask is not None:
+                    return walked.ask
+                self._note(walked, group)
+            waiting.pop(0)
+        return None
+
+    def _note(self, walked: Walked, group: tuple[str, str, Outcome]) -> None:
+        """What an ended walk spares the next ones."""
+        self._spent[walked.resolver] = self._spent.get(walked.resolver, 0.0) + walked.spent
+        if not walked.links:
+            self._whole.add(group)
+        elif walked.outcome in _OF_THE_ZONE and not walked.like:
+            self._broken[walked.resolver].setdefault(parent(walked.at), walked)
+
+
+def fault_of(chain: Chain, last: DnsAnswer | None) -> Outcome:
+    """What the name at the end of a chain that failed gets, also below an alias."""
+    if chain.outcome is not Outcome.CHAIN_BROKEN:
+        return chain.outcome
+    return _RCODES.get(last.rcode, Outcome.SERVFAIL) if last is not None else Outcome.TIMEOUT
+
+
+def failing(names: Names, targets: Sequence[Target]) -> Iterator[tuple[Chain, DnsAnswer | None]]:
+    """Chains that are worth a walk, in the order of the rules, each with its last answer.
+
+    None where every name resolves, but for samples that went stale (their siblings resolve) and rows that weigh nothing.
+    """
+    by_host: dict[str, list[Target]] = {}
+    for target in targets:
+        if target.host is not None:
+            by_host.setdefault(target.host, []).append(target)
+    for resolver in names.resolvers:
+        health = names.health[resolver]
+        if health.dead:
+            continue
+        found = {host: [c for c in names.chains(host) if c.resolver == resolver] for host in by_host}
+        good = {host for host, chains in found.items() if any(c.addresses for c in chains)}
+        alive = {(t.id, t.port) for host in good for t in by_host[host] if t.sample}
+        for host, chains in found.items():
+            chain = next((c for c in chains if c.rtype == "A" and c.questions), None)
+            if host in good or chain is None:
+                continue
+            seen = names.seen(chain.questions[-1])
+            last = seen.evidence if seen is not None and isinstance(seen.evidence, DnsAnswer) else None
+            stale = all(
+                t.rule.severity is not Severity.REQUIRED or (t.sample and (t.id, t.port) in alive)
+                for t in by_host[host]
+            )
+            if walkable(chain, last, bool(health.answered), stale):
+                yield chain, last
+
+
+def walkable(chain: Chain, last: DnsAnswer | None, answered: bool, stale: bool = False) -> bool:
+    """Whether a walk may show more than the chain does. `answered`: the resolver answers other names.
+
+    `stale`: the name may just not be there any more. Below an alias NXDOMAIN and "no address" speak of the alias's own end
+    (RFC 6604 section 3), and a resolver that says why it does not answer has said what a walk would look for.
+    """
+    fault = fault_of(chain, last)
+    if fault in _NOTHING:
+        return not chain.links and not stale and own_word(last, resolved=False) is None
+    if fault is Outcome.TIMEOUT:
+        return answered
+    return fault in _OF_THE_ZONE and own_word(last, resolved=False) is None

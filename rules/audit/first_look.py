@@ -1,0 +1,50 @@
+"""A first look at the service while an audit is still under way: what has answered so far, told as such, no verdict."""
+
+from __future__ import annotations
+
+from rules.audit.machine import Audit
+from rules.audit.targets import Target
+from rules.model.failure import Code
+from rules.model.observation import got_through
+from rules.model.ruleset import Group
+
+SHOWN = 3  #: names that are listed
+
+
+def first_look(audit: Audit) -> str:
+    """One sentence about the first address of every service name, "" while one of them is still open.
+
+    A handshake that came to its end is called so whoever's certificate it showed: judging comes with the report.
+    """
+    found: dict[str, list[str]] = {"through": [], "failed": [], "unresolved": []}
+    for target in audit.targets:
+        if target.rule.group is not Group.SERVICE or target.host is None:
+            continue
+        word = _word(audit, target)
+        if word == "open":
+            return ""
+        found[word].append(target.host)
+    through, silent = found["through"], found["failed"]
+    if not through and not silent:
+        return ""
+    total = len(through) + len(silent) + (len(found["unresolved"]) if not through else 0)
+    text = f"First look: {len(through)} of {total} service names answer at their first address"
+    if silent:
+        more = f" and {len(silent) - SHOWN} more" if len(silent) > SHOWN else ""
+        text += f"; not {', '.join(silent[:SHOWN])}{more}"
+    return text
+
+
+def _word(audit: Audit, target: Target) -> str:
+    assert target.host is not None
+    if not audit.names.complete(target.host):
+        return "open"
+    first = next((c for c in audit.candidates(target.host) if c.tried), None)
+    if first is None:
+        return "unresolved"
+    seen = audit.seen.get(audit.step_for(target, first.address))
+    if seen is None:
+        return "open"
+    if seen.failure is not None and seen.failure.code in (Code.NOT_REACHED, Code.NOT_RECORDED):
+        return "open"
+    return "through" if got_through(seen) else "failed"

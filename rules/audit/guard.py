@@ -1,0 +1,112 @@
+"""What the audit notices about its own progress: a family that goes nowhere, a firewall that takes it for a scanner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from rules.model.failure import Code, Failure, Stage
+from rules.model.kinds.http_fetch import HttpFetch
+from rules.model.kinds.tls_handshake import TlsHandshake
+from rules.model.observation import Observation, got_through
+from rules.model.verdict import Plan
+
+#: Names that must fail over a family and open over the other before the family counts as broken.
+BROKEN_FAMILY_AFTER = 3
+#: Counts of silent hosts at which an address that answered before is asked again.
+RECHECK_AT = (5, 12, 20)
+#: The attempt number that marks such a second look.
+RECHECK = 9
+
+_DEAD_END = frozenset({Code.TIMEOUT, Code.UNREACHABLE, Code.NO_ROUTE, Code.REFUSED})
+
+
+def is_v6(address: str) -> bool:
+    return ":" in address
+
+
+@dataclass(slots=True)
+class Guard:
+    """Counts silence and success by address."""
+
+    plan: Plan
+    reached: dict[str, TlsHandshake] = field(default_factory=dict)  # address -> handshake that got through
+    half: dict[str, TlsHandshake] = field(
+        default_factory=dict
+    )  # address -> handshake whose connection opened
+    opened: set[str] = field(default_factory=set)  # addresses with an established connection
+    silent: dict[str, float] = field(default_factory=dict)  # address -> when it last met silence or a reset
+    failed_names: dict[bool, dict[str, str]] = field(default_factory=lambda: {False: {}, True: {}})
+    opened_names: dict[bool, set[str]] = field(default_factory=lambda: {False: set(), True: set()})
+    rechecks: list[TlsHandshake] = field(default_factory=list)
+    last_success: float = 0.0
+    sweep: bool = False  # an address that answered before has gone silent: the firewall took us for a scanner
+
+    def note(self, seen: Observation) -> TlsHandshake | None:
+        """Take a connection's outcome; returns a second look to take at an address that answered before."""
+        step, failure = seen.step, None if got_through(seen) else seen.failure
+        if not isinstance(step, TlsHandshake | HttpFetch):
+            return None
+        if isinstance(step, TlsHandshake) and step.attempt == RECHECK:
+            self.sweep = self.sweep or self._silenced(step, failure)
+            return None
+        if failure is None or failure.stage not in (Stage.TCP, Stage.LOCAL):
+            self.opened.add(step.address)
+            self.opened_names[is_v6(step.address)].add(_name(step))
+            if isinstance(step, TlsHandshake) and step.hello == "connector":
+                self.half.setdefault(step.address, step)
+            if failure is None:
+                self.last_success = max(self.last_success, seen.started + seen.elapsed)
+                if isinstance(step, TlsHandshake) and step.hello == "connector":
+                    self.reached.setdefault(step.address, step)
+        elif failure.code in _DEAD_END:
+            self.failed_names[is_v6(step.address)][_name(step)] = step.address
+        if failure is not None and failure.code in (Code.TIMEOUT, Code.RESET, Code.EOF, Code.REFUSED):
+            fresh = step.address not in self.silent
+            self.silent[step.address] = seen.started + seen.elapsed
+            if fresh and failure.stage is Stage.TCP and failure.code is Code.TIMEOUT:
+                return self._second_look()
+        return None
+
+    def _silenced(self, step: TlsHandshake, failure: Failure | None) -> bool:
+        """Whether an address that had answered does not any more. One that only ever opened must fail to open now."""
+        if failure is None:
+            return False
+        if step.address in self.reached:
+            return failure.code in (Code.TIMEOUT, Code.RESET)
+        return failure.stage is Stage.TCP and failure.code is Code.TIMEOUT
+
+    def _second_look(self) -> TlsHandshake | None:
+        """Once at each of a few counts of silent hosts: the address that answered first, asked again."""
+        if self.plan.steady:
+            return None  # what answered before answered long ago
+        unsuspicious = [a for a in self.silent if a not in self.opened and not self.family_broken(is_v6(a))]
+        answered = self.reached or self.half
+        if not answered or len(unsuspicious) not in RECHECK_AT:
+            return None
+        untried = [s for s in answered.values() if s not in self.rechecks]
+        if not untried:
+            return None
+        self.rechecks.append(untried[0])
+        return replace(untried[0], attempt=RECHECK)
+
+    def family_broken(self, v6: bool) -> bool:
+        """Nothing opened over the family, and several names that failed over it open over the other."""
+        if self.opened_names[v6] or not self.opened_names[not v6]:
+            return False
+        return len(self.failed_over(v6)) >= BROKEN_FAMILY_AFTER
+
+    def failed_over(self, v6: bool) -> list[str]:
+        """Addresses of the family that failed for names which the other family reaches."""
+        other = self.opened_names[not v6]
+        return sorted(address for name, address in self.failed_names[v6].items() if name in other)
+
+    def exhausted(self, now: float) -> bool:
+        """Whether so many hosts met silence or a reset lately that going on would look like a scan."""
+        if self.plan.pace != "polite" or self.plan.steady:
+            return False
+        recent = [a for a, when in self.silent.items() if now - when <= self.plan.sweep_window]
+        return len([a for a in recent if not self.family_broken(is_v6(a))]) >= self.plan.sweep_limit
+
+
+def _name(step: TlsHandshake | HttpFetch) -> str:
+    return step.host if isinstance(step, HttpFetch) else step.server_name

@@ -1,0 +1,109 @@
+"""From rows of an allow list to names that can be asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+from rules.model.ruleset import Document, Group, Match, Probe, Rule, Rules, Severity
+
+#: Names beside those of the service about whose certificates a responder is asked: a list of one's own may have thousands.
+MAX_RESPONDER_NAMES = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One name and port that a rule makes us ask for.
+
+    `host` is None where the rule has no name to try: a probe that needs the tenant while none is known, or a wildcard
+    without a probe (`why` tells which, as a cause).
+    """
+
+    ruleset: str
+    rule: Rule
+    port: int
+    host: str | None
+    probe: Probe | None = None
+    why: str = ""
+    # one text for the thousands of verdicts that bear it
+    id: str = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "id", f"{self.ruleset}/{self.rule.id}")
+
+    @property
+    def required(self) -> bool:
+        """Whether this very name must live, and its row is one that still weighs."""
+        return self.rule.severity is Severity.REQUIRED and (self.probe is None or self.probe.required)
+
+    @property
+    def sample(self) -> bool:
+        return self.probe is not None and not self.probe.required
+
+    @property
+    def shown(self) -> str:
+        """The name for people, also where there is none to ask for."""
+        if self.host is not None:
+            return self.host
+        return self.probe.host if self.probe else self.rule.host
+
+    @property
+    def path(self) -> str | None:
+        return self.probe.path if self.probe else None
+
+    @property
+    def document(self) -> Document | None:
+        """A document that this name is known to serve over port 80."""
+        return (
+            next((d for d in self.rule.documents if d.host == self.host), None) if self.port == 80 else None
+        )
+
+
+def targets(rules: Rules, tenant: str | None, only: str = "") -> tuple[Target, ...]:
+    """Every name and port to ask for, in the order of the sets. `only` is a glob over names."""
+    found = (
+        target
+        for ruleset in rules.rulesets
+        for rule in ruleset.rules
+        for target in _of_rule(ruleset.name, rule, tenant)
+    )
+    return tuple(t for t in found if not only or fnmatchcase(t.shown, only.lower()))
+
+
+def _of_rule(ruleset: str, rule: Rule, tenant: str | None) -> Iterator[Target]:
+    for port in rule.ports:
+        if not rule.probes and rule.match is not Match.SUFFIX:
+            yield Target(ruleset, rule, port, rule.host)
+        elif not rule.probes:
+            yield Target(ruleset, rule, port, None, None, "audit.no-probe-name")
+        for probe in rule.probes:
+            if "{tenant}" not in probe.host:
+                yield Target(ruleset, rule, port, probe.host, probe)
+            elif tenant is None:
+                yield Target(ruleset, rule, port, None, probe, "audit.no-tenant")
+            else:
+                yield Target(ruleset, rule, port, probe.host.replace("{tenant}", tenant), probe)
+
+
+def ocsp_names(found: tuple[Target, ...]) -> frozenset[str]:
+    """Names whose certificates' responders are asked: of each service row the required names, else its first sample."""
+    by_rule: dict[str, list[Target]] = {}
+    for target in found:
+        if target.rule.group is Group.SERVICE and target.host is not None:
+            by_rule.setdefault(target.id, []).append(target)
+    chosen = ([t for t in rows if t.required] or rows[:1] for rows in by_rule.values())
+    return frozenset(t.host for rows in chosen for t in rows if t.host is not None)
+
+
+def responder_names(found: tuple[Target, ...]) -> frozenset[str]:
+    """Names whose certificates' responders are asked once: of each other row over TLS the required names, else its first
+    sample, as far as `MAX_RESPONDER_NAMES`. A responder that only these certificates name would not be asked at all."""
+    by_rule: dict[str, list[Target]] = {}
+    for target in found:
+        weighs = target.rule.group is not Group.SERVICE and target.rule.severity is not Severity.RETIRED
+        if weighs and target.port != 80 and target.host is not None:
+            by_rule.setdefault(target.id, []).append(target)
+    chosen = ([t for t in rows if t.required] or rows[:1] for rows in by_rule.values())
+    names = dict.fromkeys(t.host for rows in chosen for t in rows if t.host is not None)
+    return frozenset(list(names)[:MAX_RESPONDER_NAMES])

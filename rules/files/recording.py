@@ -1,0 +1,74 @@
+"""What a recording must hold beyond the types of its values, before anything is judged by it.
+
+A live audit only ever holds addresses that are some, because whatever measured them would not have taken anything else.
+A file can say what it likes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rules.files.codec import BadReport
+from rules.model.kinds.dns_chain import DnsAnswer
+from rules.model.kinds.local_host import HostFacts
+from rules.model.kinds.os_lookup import OsAnswer
+from rules.model.observation import Evidence
+from rules.model.verdict import Plan, Report
+from rules.text.address import classify
+
+
+def check(report: Report) -> None:
+    """BadReport, with the place, for a report with an address, a network or a canary in it that is none."""
+    for path, value in _networks_of_plan(report.plan):
+        _network(value, path)
+    _canary(report.plan.canary_address, "$.plan.canary_address")
+    for at, (_, addresses) in enumerate(report.plan.last_good):
+        for address in addresses:
+            _address(address, f"$.plan.last_good[{at}]")
+    for number, seen in enumerate(report.observations):
+        for path, value in _addresses(seen.evidence):
+            _address(value, f"$.observations[{number}].facts.{path}")
+        if isinstance(seen.evidence, HostFacts):
+            for at, value in enumerate(seen.evidence.networks):
+                _network(value, f"$.observations[{number}].facts.networks[{at}]")
+
+
+def _networks_of_plan(plan: Plan) -> Iterator[tuple[str, str]]:
+    for at, value in enumerate(plan.public_networks):
+        yield f"$.plan.public_networks[{at}]", value
+
+
+def _addresses(evidence: Evidence | None) -> Iterator[tuple[str, str]]:
+    """Where an observation holds address literals."""
+    match evidence:
+        case DnsAnswer(records=records):
+            for at, record in enumerate(records):
+                if record.type in ("A", "AAAA"):
+                    yield f"records[{at}].value", record.value
+        case OsAnswer(addresses=addresses) | HostFacts(addresses=addresses):
+            for at, value in enumerate(addresses):
+                yield f"addresses[{at}]", value
+
+
+def _address(value: str, path: str) -> None:
+    try:
+        classify(value)
+    except ValueError:
+        raise BadReport(path, "is not an IP address") from None
+
+
+def _network(value: str, path: str) -> None:
+    try:
+        classify("192.0.2.1", (value,))
+    except ValueError:
+        raise BadReport(path, "is not a network in CIDR notation") from None
+
+
+def _canary(value: str, path: str) -> None:
+    """ "address:port", an IPv6 address in brackets; "" for none."""
+    address, _, port = value.rpartition(":")
+    if not value:
+        return
+    _address(address.removeprefix("[").removesuffix("]"), path)
+    if not (port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) < 65536):
+        raise BadReport(path, "has no port")

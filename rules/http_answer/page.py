@@ -1,0 +1,232 @@
+"""What an answer over port 80 is: the document that was asked for, an error of its host, or a page in its place.
+
+Only positive evidence says that a device on the way wrote a page (`marks`, `words`, `links`); a page without any may be the
+host's own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rules.http_answer.links import redirect_kind, sent_to
+from rules.http_answer.marks import of_cdn, page_evidence, product, refusal_evidence
+from rules.http_answer.proxy_failures import could_not_fetch
+from rules.http_answer.text import beginning, plain, readable, sentence, title
+from rules.http_answer.words import speaks_for_the_site
+from rules.model.failure import Code, Failure, Stage
+from rules.model.kinds.http_fetch import BlockPage, HttpExchange, PageKind
+from rules.text.display import display
+
+_HTML_STARTS = (
+    b"<!doctype html",
+    b"<html",
+    b"<head",
+    b"<body",
+    b"<script",
+    b"<title",
+    b"<meta",
+    b"<!--",
+    b"<center",
+)
+
+
+#: What the kind of a page adds to its cause.
+CIRCUMSTANCES: dict[PageKind, str] = {"redirect": "other-zone", "failed": "proxy-failed"}
+
+
+@dataclass(frozen=True, slots=True)
+class ReachJudgement:
+    """Whether a host answers over HTTP. `cause` is "ok" or of the vocabulary; `reachable`: an HTTP answer came.
+
+    `circumstance`: "other-zone" for a redirect, "proxy-failed" for the error of a proxy on the way.
+    """
+
+    cause: str
+    reachable: bool
+    summary: str
+    page: BlockPage | None = None
+    circumstance: str = ""
+
+
+def header(exchange: HttpExchange, name: str) -> str:
+    """The first value of a header (lower-case name), "" where there is none."""
+    return next((value for key, value in exchange.headers if key == name), "")
+
+
+def is_html(exchange: HttpExchange) -> bool:
+    """Whether the body is a page: by its first bytes, or by its type where nothing else can be told."""
+    if exchange.digest is not None or exchange.long_list is not None:
+        return False
+    first = beginning(exchange.headers, exchange.body)
+    start = first.lstrip()[:64].lower()
+    if start.startswith(_HTML_STARTS) or (start.startswith(b"<?xml") and b"<html" in first[:2048]):
+        return True
+    called = header(exchange, "content-type").lower().startswith(("text/html", "application/xhtml"))
+    return called and (not start or start.startswith(b"<") or bool(packed(exchange)))
+
+
+def packed(exchange: HttpExchange) -> str:
+    """The content coding of a body that came compressed although the request says identity (RFC 9110 section 8.4), "" for
+    one that did not. A label on a body that begins like DER is only a label."""
+    body = exchange.body
+    if body is not None and body.startswith(b"\x1f\x8b"):
+        return "gzip"
+    label = header(exchange, "content-encoding").strip().lower()
+    readable = exchange.digest is not None or (body is not None and (not body or body.startswith(b"0")))
+    return "" if label in ("", "identity") or readable else display(label, 40)
+
+
+def oddities(exchange: HttpExchange) -> str:
+    """What was odd about an answer that was read all the same, in a phrase; "" where nothing was."""
+    odd = list(exchange.repaired)
+    label = header(exchange, "content-encoding").strip().lower()
+    if label not in ("", "identity") and not packed(exchange):
+        odd.append(f"labelled {display(label, 40)} and not compressed")
+    return f"the answer's header is odd: {', '.join(odd)}" if odd else ""
+
+
+def looks_like_block_page(exchange: HttpExchange, host: str = "") -> BlockPage | None:
+    """The page that stands in for a document, None where the answer is no page.
+
+    `host` is the one that was asked; without it a redirect is never called one to another host. A page with 200 or 403 may
+    be the host's own where no document was asked for: `judge_reach` knows. An error of the origin, or of its CDN, is none.
+
+    A page that sends its reader to another zone is a redirect as a 302 is, for a document as well: the address where it leads
+    says more about who wrote it than that a page came. What shows that a device wrote the page says more still.
+    """
+    if host not in exchange.judged:
+        exchange.judged[host] = _page(exchange, host)
+    return exchange.judged[host]
+
+
+def _page(exchange: HttpExchange, host: str) -> BlockPage | None:
+    status = exchange.status
+    if status is None or (status < 300 and _is_document(exchange)):
+        return None
+    text = readable(exchange.headers, exchange.body)
+    location = header(exchange, "location")
+    kind: PageKind | None = None
+    evidence = ""
+    if status == 407:
+        kind = "proxy"
+    elif status == 511:
+        kind = "portal"
+    elif 300 <= status < 400 and location:
+        kind = redirect_kind(location, host)
+    else:
+        html = is_html(exchange)
+        kind, evidence = _written(exchange, text, html, host)
+        target = "" if location else sent_to(exchange.headers, text, html)
+        leads = redirect_kind(target, host) if target else None
+        if leads is not None:
+            location, kind = target, kind if evidence else leads
+    if kind is None:
+        return None
+    named = title(text)
+    vendor, marks = product(exchange.headers, text)
+    if kind == "page" and any(
+        word in named.lower() for word in ("captive", "portal", "hotspot", "sign in to", "wifi")
+    ):
+        kind = "portal"
+    said = "" if named else sentence(text)
+    return BlockPage(kind, vendor, display(named, 120), display(location, 200), marks, evidence, said)
+
+
+def _is_document(exchange: HttpExchange) -> bool:
+    """Whether a body begins like DER, as lists, answers and certificates do: whatever stands around it, it is no page."""
+    told = exchange.digest is not None or exchange.long_list is not None
+    return told or (exchange.body or b"").startswith(b"0")
+
+
+def _written(exchange: HttpExchange, text: str, html: bool, host: str) -> tuple[PageKind | None, str]:
+    """What an answer is by its status and its words, and what shows that a device on the way wrote it."""
+    status, headers = exchange.status, exchange.headers
+    if status == 200 and html:
+        return "page", page_evidence(headers, text)
+    if status is None or status < 400:
+        return None, ""
+    evidence = refusal_evidence(status, headers, text, host)
+    if evidence and could_not_fetch(status, headers, text):
+        return "failed", evidence
+    if evidence or status == 451 or (status == 403 and html and not _own_refusal(headers, text)):
+        return "refused", evidence
+    return None, ""
+
+
+def _own_refusal(headers: tuple[tuple[str, str], ...], text: str) -> bool:
+    """A page that CDNs, web servers and sites' own firewalls give with 403 by themselves: "403 Forbidden" is what Apache,
+    nginx and IIS call it."""
+    named = title(text)
+    return of_cdn(headers) or named.startswith("403") or speaks_for_the_site(f"{named} {plain(text)}".lower())
+
+
+def judge_reach(exchange: HttpExchange | None, failure: Failure | None, host: str) -> ReachJudgement:
+    """Whether `host` answers HTTP, where no document is known to compare with.
+
+    Any answer counts but those that a device on the way wrote: a 404 on a CRL host's "/" is no finding, and a page or a
+    refusal is one only where something shows it: a product's mark, its words, or a status that no web server gives.
+    """
+    if exchange is None or exchange.status is None:
+        return ReachJudgement(
+            failure_cause(failure), False, f"{host} gives no HTTP answer: {failure_text(failure)}"
+        )
+    page = looks_like_block_page(exchange, host)
+    if page is None or unproved(page):
+        return ReachJudgement("ok", True, f"{host} answers HTTP {exchange.status}", None)
+    return ReachJudgement(
+        page_cause(page),
+        True,
+        f"{host}: {page_text(page, exchange.status)}",
+        page,
+        CIRCUMSTANCES.get(page.kind, ""),
+    )
+
+
+def unproved(page: BlockPage) -> bool:
+    """Whether nothing shows that a device on the way wrote a page or a refusal."""
+    return page.kind in ("page", "refused") and not page.evidence
+
+
+def page_cause(page: BlockPage) -> str:
+    """The vocabulary's word for a page."""
+    return {"redirect": "http.redirected", "proxy": "proxy.auth-required"}.get(page.kind, "http.block-page")
+
+
+def page_text(page: BlockPage, status: int | None) -> str:
+    """The page in a phrase for people."""
+    sent = status is not None and 300 <= status < 400
+    what = {
+        "page": "a web page comes instead of the document",
+        "refused": "the request is refused",
+        "redirect": f"{'the request is sent' if sent else 'a web page sends its reader'} elsewhere, to {page.location}",
+        "portal": "a page to sign in to this network comes instead",
+        "proxy": "a proxy on the way wants a password",
+        "failed": "a proxy on the way cannot fetch from this host",
+    }[page.kind]
+    words = (
+        f', titled "{page.title}"' if page.title else f', saying "{page.sentence}"' if page.sentence else ""
+    )
+    vendor = f" (looks like {page.vendor})" if page.vendor else ""
+    why = f"; sign of a device on the way: {page.evidence}" if page.evidence else ""
+    return f"{what} (HTTP {status}){words}{vendor}{why}"
+
+
+def failure_cause(failure: Failure | None) -> str:
+    """The vocabulary's word for a fetch that failed."""
+    if failure is None:
+        return "http.malformed"
+    if failure.stage is Stage.TCP:
+        word = {Code.TIMEOUT: "timeout", Code.REFUSED: "reset", Code.RESET: "reset"}.get(
+            failure.code, "unreachable"
+        )
+        return f"tcp.{word}"
+    word = {Code.TIMEOUT: "timeout", Code.RESET: "reset", Code.EOF: "reset"}.get(failure.code, "malformed")
+    return f"http.{word}" if failure.stage is Stage.HTTP else f"{failure.stage.value}.{failure.code.value}"
+
+
+def failure_text(failure: Failure | None) -> str:
+    """A failure in a few words."""
+    if failure is None:
+        return "the answer is no HTTP"
+    detail = f" ({display(failure.detail, 120)})" if failure.detail else ""
+    return f"{failure.stage.value} {failure.code.value}{detail}"

@@ -1,0 +1,379 @@
+"""Verdicts on addresses: TCP, TLS and HTTP of every address of a target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rules.audit.addresses import Candidate
+from rules.audit.guard import is_v6
+from rules.audit.targets import Target
+from rules.http_answer.page import judge_reach, oddities
+from rules.judge.evidence import Context
+from rules.judge.remedies import remedy
+from rules.judge.revocation_sources import page
+from rules.judge.tls import judge_tls
+from rules.model.failure import LOCAL_CODES, Code, Failure, Stage
+from rules.model.kinds.http_fetch import HttpExchange, HttpFetch
+from rules.model.kinds.tls_handshake import TlsFacts, TlsHandshake
+from rules.model.observation import Observation, got_through
+from rules.model.verdict import Check, Endpoint, Status, Verdict
+
+
+def judge_address(context: Context, target: Target, candidate: Candidate) -> Iterator[Verdict]:
+    """All verdicts of one address: TCP first, then what stands on it."""
+    step = context.audit.step_for(target, candidate.address)
+    attempts = context.seen(step)
+    shared = bool(attempts) and all(s.stale for s in attempts)  # the document came from another address
+    if not attempts or (shared and _out_of_reach(context, candidate)):
+        yield _unreached(context, target, candidate)
+        return
+    if shared and isinstance(step, HttpFetch):  # nothing was learned of the way to this one
+        yield _over_http(context, target, candidate, step, attempts)
+        return
+    opened = next((s for s in reversed(attempts) if _opened(s)), None)
+    if opened is None:
+        yield _tcp_failed(context, target, candidate, attempts)
+        return
+    yield _tcp_opened(context, target, candidate, attempts, opened)
+    usable = tuple(s for s in attempts if _opened(s))
+    if isinstance(step, TlsHandshake):
+        tls = judge_tls(context, target, candidate.address, usable)
+        yield tls
+        yield from _inside(context, target, candidate.address, usable, tls)
+    else:
+        yield _over_http(context, target, candidate, step, usable)
+
+
+def row(
+    context: Context,
+    target: Target,
+    address: str,
+    check: Check,
+    status: Status,
+    cause: str,
+    summary: str,
+    seen: tuple[Observation, ...] = (),
+    circumstance: str = "",
+    details: tuple[tuple[str, str], ...] = (),
+) -> Verdict:
+    """A verdict on an address of a target. `circumstance`: what was seen, where it decides what to do."""
+    assert target.host is not None
+    return Verdict(
+        target.id,
+        target.rule.title,
+        Endpoint(target.host, target.port, address),
+        check,
+        status,
+        cause,
+        summary,
+        remedy(cause, circumstance, port=target.port) if status in _ACTED_ON else "",
+        target.rule.severity.value,
+        target.rule.citation.id,
+        context.evidence(*seen),
+        target.rule.group.value,
+        details,
+        circumstance,
+    )
+
+
+#: Verdicts that ask for an act.
+_ACTED_ON = (Status.WARN, Status.FAIL)
+
+
+def _opened(seen: Observation) -> bool:
+    return seen.failure is None or seen.failure.stage not in (Stage.TCP, Stage.LOCAL, Stage.PROXY)
+
+
+def _out_of_reach(context: Context, candidate: Candidate) -> bool:
+    """Whether the address is of a family that goes nowhere."""
+    guard = context.audit.guard
+    return guard.family_broken(is_v6(candidate.address)) and candidate.address not in guard.opened
+
+
+def _unreached(context: Context, target: Target, candidate: Candidate) -> Verdict:
+    guard, audit = context.audit.guard, context.audit
+    if _out_of_reach(context, candidate):
+        family = "IPv6" if is_v6(candidate.address) else "IPv4"
+        return row(
+            context,
+            target,
+            candidate.address,
+            "tcp",
+            Status.NOT_APPLICABLE,
+            "path.family-broken",
+            f"not tried: {family} goes nowhere on this host",
+        )
+    if guard.sweep:
+        return row(
+            context,
+            target,
+            candidate.address,
+            "tcp",
+            Status.INCONCLUSIVE,
+            "path.sweep-detected",
+            "not tried: a firewall on the way had begun to drop this host's traffic",
+        )
+    why = {
+        "interrupted": "the audit was interrupted",
+        "budget": "the time ran out first",
+        "sweep": "too many hosts had met silence or a reset",
+    }
+    cause = audit.unasked
+    return row(
+        context,
+        target,
+        candidate.address,
+        "tcp",
+        Status.INCONCLUSIVE,
+        cause,
+        f"not tried: {why.get(audit.stopped, 'no answer is recorded')}",
+    )
+
+
+def _tcp_failed(
+    context: Context, target: Target, candidate: Candidate, attempts: tuple[Observation, ...]
+) -> Verdict:
+    last = attempts[-1]
+    failure = last.failure or Failure(Stage.TCP, Code.TIMEOUT)
+    where = f"TCP to {candidate.address} port {target.port}"
+    guard = context.audit.guard
+    if failure.code in LOCAL_CODES:
+        cause, why = LOCAL_CODES[failure.code]
+        status = Status.BROKEN if failure.code is Code.BUG else Status.INCONCLUSIVE
+        return row(
+            context,
+            target,
+            candidate.address,
+            "tcp",
+            status,
+            cause,
+            f"{where}: {why} {failure.detail}".rstrip(),
+            attempts,
+        )
+    if guard.family_broken(is_v6(candidate.address)):
+        return row(
+            context,
+            target,
+            candidate.address,
+            "tcp",
+            Status.NOT_APPLICABLE,
+            "path.family-broken",
+            f"{where} fails like every address of its family",
+            attempts,
+        )
+    if guard.sweep and failure.code is Code.TIMEOUT:
+        return row(
+            context,
+            target,
+            candidate.address,
+            "tcp",
+            Status.INCONCLUSIVE,
+            "path.sweep-detected",
+            f"{where} got no answer, after a firewall began to drop this host's traffic",
+            attempts,
+        )
+    cause, what = _tcp_cause(context, failure)
+    sender = failure.icmp.sender if failure.icmp else None
+    hop = (("sent by", sender),) if sender else ()
+    took = f"each waited {last.elapsed:.1f} s" if cause == "tcp.timeout" else "each answered at once"
+    if cause != "tcp.timeout" and last.elapsed >= 1:
+        took = f"answered after {last.elapsed:.1f} s"
+    details = (("tries", f"{len(attempts)}, {took}"), *hop, *_flow(attempts))
+    return row(
+        context,
+        target,
+        candidate.address,
+        "tcp",
+        Status.FAIL,
+        cause,
+        f"{where} {what}",
+        attempts,
+        details=details,
+    )
+
+
+def _tcp_cause(context: Context, failure: Failure) -> tuple[str, str]:
+    if failure.code is Code.REFUSED:
+        return "tcp.reset", "is refused with a reset (by a firewall or by the host itself)"
+    if failure.icmp is not None:
+        admin = (failure.icmp.type, failure.icmp.code) in ((3, 9), (3, 10), (3, 13), (1, 1))
+        word = (
+            "administratively prohibited"
+            if admin
+            else f"ICMP type {failure.icmp.type} code {failure.icmp.code}"
+        )
+        sender = f", sent by {failure.icmp.sender}" if failure.icmp.sender else ""
+        host = context.audit.host
+        if host is not None and failure.icmp.sender in host.addresses:
+            sender = ", by this host itself: a local firewall, or a next hop that does not answer"
+        return "tcp.unreachable", f"is unreachable ({word}{sender})"
+    if failure.code in (Code.UNREACHABLE, Code.NO_ROUTE):
+        return "tcp.unreachable", "is unreachable (this host has no way there)"
+    return "tcp.timeout", "gets no answer: it is silently dropped"
+
+
+def _tcp_opened(
+    context: Context,
+    target: Target,
+    candidate: Candidate,
+    attempts: tuple[Observation, ...],
+    opened: Observation,
+) -> Verdict:
+    facts = opened.evidence
+    took = f" in {facts.connect_s * 1000:.0f} ms" if isinstance(facts, TlsFacts | HttpExchange) else ""
+    status, again = Status.PASS, ""
+    if not _opened(attempts[0]):
+        status, again = Status.NOTICE, ", at the second try only"
+    return row(
+        context,
+        target,
+        candidate.address,
+        "tcp",
+        status,
+        "ok",
+        f"opened{took}{again}",
+        attempts,
+        details=_flow((opened,)),
+    )
+
+
+def _flow(seen: tuple[Observation, ...]) -> tuple[tuple[str, str], ...]:
+    """Our own address and source port, so that the firewall engineer finds the flow in a log."""
+    flows = [
+        f"{address} port {port}" if ":" in address else f"{address}:{port}"
+        for s in seen
+        if s.local is not None
+        for address, port in (s.local,)
+    ]
+    return (("from", ", ".join(flows)),) if flows else ()
+
+
+def _inside(
+    context: Context, target: Target, address: str, usable: tuple[Observation, ...], tls: Verdict
+) -> Iterator[Verdict]:
+    """HTTP inside the TLS session: any status proves the way, when the session is genuine."""
+    if target.path is None or tls.status not in (Status.PASS, Status.NOTICE, Status.WARN):
+        return
+    facts = next((s.evidence for s in usable if isinstance(s.evidence, TlsFacts) and s.failure is None), None)
+    if facts is None:
+        if any(got_through(s) for s in usable):
+            text = f"GET {target.path} was not sent: the server wants a client certificate before any request"
+            yield row(context, target, address, "http", Status.NOT_APPLICABLE, "ok", text, usable)
+        return
+    asked = "; it asked for the client certificate" if facts.client_certificate_asked else ""
+    if facts.http_status is not None:
+        normal = ", its normal answer without a client certificate" if facts.http_status == 403 else ""
+        yield row(
+            context,
+            target,
+            address,
+            "http",
+            Status.PASS,
+            "ok",
+            f"HTTP {facts.http_status}{normal}{asked}",
+            usable,
+        )
+    elif facts.http_failure in ("timeout", "reset"):
+        yield row(
+            context,
+            target,
+            address,
+            "http",
+            Status.WARN,
+            f"http.{facts.http_failure}",
+            f"the TLS session opened, then GET {target.path} met a {facts.http_failure}",
+            usable,
+            "session-cut",
+        )
+    elif facts.http_failure and not facts.client_certificate_asked:
+        yield row(
+            context,
+            target,
+            address,
+            "http",
+            Status.NOTICE,
+            "ok",
+            f"the TLS session opened, and GET {target.path} got no answer in it ({facts.http_failure})",
+            usable,
+        )
+    elif facts.http_failure:
+        yield row(
+            context,
+            target,
+            address,
+            "http",
+            Status.PASS,
+            "ok",
+            f"the server ended the session without a client certificate ({facts.http_failure}){asked}",
+            usable,
+        )
+
+
+def _over_http(
+    context: Context, target: Target, candidate: Candidate, step: HttpFetch, usable: tuple[Observation, ...]
+) -> Verdict:
+    """Port 80: the document where one is known, else any answer of the host's own."""
+    if step.purpose == "crl":
+        from rules.judge.revocation import judge_document
+
+        return judge_document(context, target, candidate.address, usable)
+    best = next((s for s in usable if s.failure is None), usable[-1])
+    exchange = best.evidence if isinstance(best.evidence, HttpExchange) else None
+    found = judge_reach(exchange, best.failure, target.host or "")
+    status = Status.PASS if found.cause == "ok" else Status.FAIL
+    if found.cause in _LOCAL_HTTP:
+        status = Status.INCONCLUSIVE
+    cause, summary = found.cause, found.summary
+    if found.cause == "ok" and not _asked_for_documents(context, target.host or ""):
+        summary = f"{summary}: reachable, no document of it is known to verify"
+    if exchange is not None and found.cause == "ok":
+        status, cause, summary = _page_compared(context, best, exchange, summary)
+    if (target.host, candidate.address) in context.proved:  # a sign never overrules a proof
+        if cause == "http.same-page":
+            status, cause, summary = Status.PASS, "ok", found.summary
+        elif status is Status.FAIL:
+            status, summary = Status.NOTICE, f"{summary}; a signed document came from here all the same"
+    details = (*page(found.page), *_flow((best,)))
+    return row(
+        context,
+        target,
+        candidate.address,
+        "http",
+        status,
+        cause,
+        summary,
+        usable,
+        found.circumstance if cause == found.cause else "",
+        details,
+    )
+
+
+def _page_compared(
+    context: Context, seen: Observation, exchange: HttpExchange, summary: str
+) -> tuple[Status, str, str]:
+    """What an answer that shows no sign of a device is beside the others: status, cause and summary."""
+    canary = context.from_canary(seen)
+    if canary:
+        return (
+            Status.FAIL,
+            "http.block-page",
+            f"the very same answer (HTTP {exchange.status}) comes from {canary}, where nothing is: a device on the way wrote it",
+        )
+    twins = context.twins(seen)
+    if twins:
+        more = f" and {len(twins) - 1} more" if len(twins) > 1 else ""
+        text = (
+            f"{summary}, with the same web page as {twins[0]}{more}: common front ends and servers' first pages look so, "
+            "and so does a page that a device on the way writes"
+        )
+        return Status.NOTICE, "http.same-page", text
+    odd = oddities(exchange)
+    return (Status.NOTICE, "http.odd-header", f"{summary}; {odd}") if odd else (Status.PASS, "ok", summary)
+
+
+def _asked_for_documents(context: Context, host: str) -> bool:
+    """Whether a list or an answer that certificates name was asked of the host: their own rows say what it was worth."""
+    return any(wanted.host == host for wanted in context.audit.fetches.tries)
+
+
+_LOCAL_HTTP = frozenset({"local.starved", "audit.not-reached", "audit.not-recorded", "local.no-descriptors"})

@@ -1,0 +1,233 @@
+"""Rows to an answer: can the connector live? One place, pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from rules.audit.targets import Target
+from rules.judge.degraded import Extent, Lost, Revocation, start, words
+from rules.model.ruleset import Group
+from rules.model.verdict import Answer, Status, Verdict
+
+_BAD = frozenset({Status.FAIL})  # a bug of ours (BROKEN) blocks nobody: what it hides was not tested
+#: Causes that make a service name unusable although its packets get through.
+_FATAL = frozenset({"tls.intercepted"})
+#: Reasons why a name could not be tested that leave the answer open.
+_OPEN = frozenset(
+    {"audit.no-tenant", "proxy.not-tested", "audit.not-reached", "audit.not-recorded", "path.sweep-detected"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NameState:
+    """A target with its verdicts rolled up. `passed`: it resolves, and some address got through with all its checks.
+
+    `closed` of `addresses` that were tried fail; `marks`: causes of warnings about addresses that get through.
+    """
+
+    target: Target
+    passed: bool
+    some_failed: bool
+    intercepted: bool
+    resolved: bool
+    open: bool  # not tested, for a reason that leaves the answer open
+    closed: int = 0
+    addresses: int = 0
+    marks: frozenset[str] = frozenset()
+
+
+def roll_up(target: Target, verdicts: Iterable[Verdict]) -> NameState:
+    """A name passes when an address does. Verdicts: all of this target, of the name (no address) and of addresses."""
+    rows = list(verdicts)
+    addressed: dict[str, list[Verdict]] = defaultdict(list)
+    for verdict in rows:
+        if verdict.endpoint is not None and verdict.endpoint.address is not None:
+            addressed[verdict.endpoint.address].append(verdict)
+    passing = [a for a, found in addressed.items() if passes(found)]
+    # an address whose failing rows were lowered to a warning (the name passes elsewhere) still counts as failing
+    failing = [a for a, found in addressed.items() if any(v.status in (*_BAD, Status.WARN) for v in found)]
+    return NameState(
+        target,
+        passed=bool(passing) and not any(v.check == "dns" and v.status in _BAD for v in rows),
+        some_failed=bool(failing) or any(v.status in _BAD for v in rows),
+        intercepted=any(v.cause in _FATAL and v.status in (*_BAD, Status.WARN) for v in rows),
+        resolved=bool(addressed)
+        or any(v.check == "dns" and v.status in (Status.PASS, Status.NOTICE) for v in rows),
+        open=any(_leaves_open(v) for v in rows) or not rows,
+        closed=len(set(failing) - set(passing)),
+        addresses=len(set(failing) | set(passing)),
+        marks=frozenset(
+            v.cause for a in passing for v in addressed[a] if v.status is Status.WARN and v.cause != "ok"
+        ),
+    )
+
+
+def without_clock(state: NameState) -> NameState:
+    """A name that gets through, on a host by whose clock its certificates are not valid: programs there refuse it."""
+    return replace(state, passed=False, some_failed=True, closed=state.addresses)
+
+
+def _leaves_open(verdict: Verdict) -> bool:
+    return verdict.status is Status.BROKEN or (
+        verdict.status is Status.INCONCLUSIVE and verdict.cause in _OPEN
+    )
+
+
+def passes(found: Sequence[Verdict]) -> bool:
+    """All checks of one address are fine, and at least one was made."""
+    made = [v for v in found if v.status is not Status.NOT_APPLICABLE]
+    return bool(made) and all(v.status in (Status.PASS, Status.NOTICE) or _through(v) for v in made)
+
+
+def _through(verdict: Verdict) -> bool:
+    """A warning about an address that packets and sessions do get through to."""
+    inside = verdict.check == "http" and verdict.endpoint is not None and verdict.endpoint.port != 80
+    return verdict.status is Status.WARN and (verdict.cause == "tls.issuer-unexpected" or inside)
+
+
+def answer(states: Sequence[NameState], verdicts: Sequence[Verdict], stopped: str) -> Answer:
+    """`no` beats `not-proven` (a real block was seen), which beats `degraded` and `yes`."""
+    service = [s for s in states if s.target.rule.group is Group.SERVICE]
+    if _blocked(service):
+        return Answer.NO
+    if not states or stopped in ("no-route", "no-resolver", "no-host-facts"):
+        return Answer.NOT_PROVEN
+    required = [s for s in states if s.target.required]
+    if _untested(service) or any(s.open and not s.passed for s in required):
+        return Answer.NOT_PROVEN
+    if _degraded(states, verdicts):
+        return Answer.DEGRADED
+    return Answer.YES
+
+
+def _blocked(service: Sequence[NameState]) -> bool:
+    """A required service name, or a whole service wildcard, gets through nowhere or is intercepted."""
+    for state in service:
+        if state.target.required and (state.intercepted or (state.some_failed and not state.passed)):
+            return True
+    by_rule: dict[str, list[NameState]] = defaultdict(list)
+    for state in service:
+        if state.target.sample and (state.resolved or state.some_failed):
+            by_rule[state.target.id].append(state)
+    return any(
+        all(s.intercepted or (s.some_failed and not s.passed) for s in found) for found in by_rule.values()
+    )
+
+
+def _untested(service: Sequence[NameState]) -> bool:
+    """A required service name, or a whole service row, that neither got through nor was seen to be blocked."""
+    by_rule: dict[tuple[str, int], list[NameState]] = defaultdict(list)
+    for state in service:
+        if state.target.why != "audit.no-probe-name":
+            by_rule[(state.target.id, state.target.port)].append(state)
+        if state.target.required and not state.passed and state.target.host is not None:
+            return True
+    return not by_rule or any(not any(s.passed for s in found) for found in by_rule.values())
+
+
+def _degraded(states: Sequence[NameState], verdicts: Sequence[Verdict]) -> bool:
+    if any(v.status in _BAD for v in verdicts):
+        return True
+    if any(
+        v.cause == "tls.issuer-unexpected" and v.group == Group.SERVICE.value and v.status is Status.WARN
+        for v in verdicts
+    ):
+        return True
+    return any(s.some_failed and s.target.rule.group is Group.SERVICE for s in states)
+
+
+def exit_code(found: Answer, verdicts: Iterable[Verdict]) -> int:
+    """yes 0 (1 with any warning), degraded 1, no 2, not-proven 3."""
+    if found is Answer.YES:
+        return 1 if any(v.status is Status.WARN for v in verdicts) else 0
+    return {Answer.DEGRADED: 1, Answer.NO: 2, Answer.NOT_PROVEN: 3}[found]
+
+
+_TEXTS = {
+    Answer.YES: "Every required name got through with its own certificate.",
+    Answer.NO: "Users would see gateway timeouts, or the connector would never register.",
+    Answer.NOT_PROVEN: "Names that it depends on could not be tested.",
+}
+_WHY_OPEN = {
+    "audit.no-tenant": "the tenant's own names were not tested (give --tenant)",
+    "proxy.not-tested": "a proxy is set on this host and the direct way fails; the way through the proxy was not tested",
+    "audit.not-reached": "the audit ended before every name was tested",
+    "audit.not-recorded": "the recording does not hold what today's rules ask for",
+    "dns.nxdomain": "no name that is known under a required wildcard resolves",
+    "path.sweep-detected": "a firewall stopped answering this host in the middle of the audit",
+}
+
+
+def answer_text(
+    found: Answer, states: Sequence[NameState], verdicts: Sequence[Verdict], stopped: str, why: str = ""
+) -> str:
+    """The answer in a sentence or two: what users would see, and why when it is open (`why`: one more reason)."""
+    clock = next((v for v in verdicts if v.cause == "local.clock-skew" and v.status in _BAD), None)
+    if found is Answer.DEGRADED:
+        told = words(_lost(states), _revocation(states, verdicts))
+        begins = start(clock is not None)
+        return f"{begins} Here: {'; '.join(told)}." if told else begins
+    if found is Answer.NO and clock is not None and clock.circumstance:
+        return f"{_TEXTS[found]} {_CLOCK[clock.circumstance]}"
+    if found is not Answer.NOT_PROVEN:
+        return _TEXTS[found]
+    reasons = [
+        why
+        for cause, why in _WHY_OPEN.items()
+        if any(v.cause == cause and v.status is Status.INCONCLUSIVE for v in verdicts)
+    ]
+    if stopped == "no-route":
+        reasons = ["this host has no route to the internet"]
+    elif stopped == "no-resolver":
+        reasons = ["this host has no working DNS resolver"]
+    if why:
+        reasons = [why, *reasons]
+    return f"{_TEXTS[found]} Reason: {'; '.join(reasons)}." if reasons else _TEXTS[found]
+
+
+#: By the circumstance of a wrong clock.
+_CLOCK = {
+    "certificates": "By this host's clock the certificates of the service are not valid; by the time that several unrelated "
+    "hosts give, they are.",
+    "certificates-alone": "By this host's clock the certificates of the service are not valid; at one other time they all are.",
+}
+
+
+def _lost(states: Iterable[NameState]) -> Iterator[Lost]:
+    """The names of which something failed, by how much."""
+    for state in states:
+        target = state.target
+        extent: Extent
+        if state.some_failed and not state.passed:
+            extent = "whole"
+        elif state.closed:
+            extent = "some"
+        elif "tls.issuer-unexpected" in state.marks:
+            extent = "issuer"
+        elif state.some_failed and state.marks:
+            extent = "session"
+        else:
+            continue
+        host, rule = target.shown, target.rule
+        yield Lost(
+            host, target.port, rule.group, extent, target.required, rule.title, state.closed, state.addresses
+        )
+
+
+def _revocation(states: Iterable[NameState], verdicts: Iterable[Verdict]) -> Revocation:
+    """Where revocation data fails, by the hosts of rules and by those that certificates name."""
+    documents = ((s, s.target.document) for s in states if s.some_failed and not s.passed)
+    lists = dict.fromkeys(s.target.shown for s, document in documents if document and document.kind == "crl")
+    responders: dict[str, None] = {}
+    any_list = False
+    for verdict in verdicts:
+        bad = verdict.status in (*_BAD, Status.WARN) and verdict.endpoint is not None
+        if verdict.check == "crl":
+            any_list = any_list or (verdict.status in (Status.PASS, Status.NOTICE) and verdict.cause == "ok")
+            if bad and verdict.endpoint is not None:
+                lists[verdict.endpoint.host] = None
+        elif verdict.check == "ocsp" and bad and verdict.endpoint is not None:
+            responders[verdict.endpoint.host] = None
+    return Revocation(tuple(lists), tuple(responders), any_list)

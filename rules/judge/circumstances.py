@@ -1,0 +1,128 @@
+"""What verdicts weigh, all together: stale samples, retired rows, a firewall that took offence."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import replace
+
+from rules.audit.targets import Target
+from rules.judge.evidence import Context
+from rules.judge.proxies import bypassed, serves, weighed
+from rules.judge.remedies import remedy
+from rules.judge.target import plain
+from rules.model.ruleset import Severity
+from rules.model.verdict import Status, Verdict
+
+# The names under which these were known before they had a module of their own.
+_bypassed, _serves, _weighed = bypassed, serves, weighed
+
+
+def samples(by_target: dict[Target, list[Verdict]]) -> None:
+    """Samples go stale: one that no resolver knows is not applicable; a wildcard fails only when all that resolve fail."""
+    wildcards: dict[tuple[str, int], list[Target]] = defaultdict(list)
+    for target in by_target:
+        if target.sample:
+            wildcards[(target.id, target.port)].append(target)
+    for found in wildcards.values():
+        resolving = []
+        for target in found:
+            rows = by_target[target]
+            if any(_unknown(v) for v in rows):
+                by_target[target] = [_stale(v) for v in rows]
+            else:
+                resolving.append(target)
+        if not resolving:
+            first = found[0]
+            _hidden(by_target, first)
+            causes = {v.cause for t in found for v in by_target[t] if v.check == "dns"}
+            by_target[first].append(
+                plain(
+                    first,
+                    "dns",
+                    Status.INCONCLUSIVE,
+                    "dns.nxdomain" if "dns.nxdomain" in causes else "dns.no-address",
+                    f"none of {len(found)} sample names under {first.rule.host} "
+                    "resolves: they may be out of date, or an internal zone hides the public one",
+                    "zone-unknown",
+                )
+            )
+            continue
+        if any(not _failing(by_target[t]) for t in resolving):
+            for target in resolving:
+                by_target[target] = [
+                    replace(v, status=Status.WARN)
+                    if v.status is Status.FAIL and v.cause != "tls.intercepted"
+                    else v
+                    for v in by_target[target]
+                ]
+
+
+def _unknown(verdict: Verdict) -> bool:
+    """No resolver knows the name, and none says why: a zone that is known to lack it, or a filter, is no old sample."""
+    nothing = verdict.cause in ("dns.nxdomain", "dns.no-address") and verdict.circumstance != "private-zone"
+    return verdict.check == "dns" and nothing and verdict.status is Status.FAIL
+
+
+#: Causes that silence makes, and that prove nothing once a firewall drops everything of this host's.
+_SILENCE = frozenset(
+    {"tcp.timeout", "tls.timeout", "http.timeout", "crl.unreachable", "ocsp.unreachable", "dns.timeout"}
+)
+
+
+def _hidden(by_target: dict[Target, list[Verdict]], sample: Target) -> None:
+    """The whole zone is unknown: a required name of it that is unknown too says nothing against the tenant's id."""
+    for target, rows in by_target.items():
+        if target.id == sample.id and target.required:
+            by_target[target] = [
+                replace(v, remedy=remedy(v.cause, "zone-unknown"), circumstance="zone-unknown")
+                if v.cause == "dns.nxdomain" and v.remedy and v.circumstance != "private-zone"
+                else v
+                for v in rows
+            ]
+
+
+def swept(context: Context, rows: Iterable[Verdict]) -> list[Verdict]:
+    """After a firewall took the audit for a scan, silence is no evidence."""
+    if not context.audit.guard.sweep:
+        return list(rows)
+    return [
+        replace(v, status=Status.INCONCLUSIVE, cause="path.sweep-detected", remedy="")
+        if v.cause in _SILENCE and v.status in (Status.FAIL, Status.WARN)
+        else v
+        for v in rows
+    ]
+
+
+def unresolved(rows: Iterable[Verdict], stop: Verdict) -> list[Verdict]:
+    """Rows of a host that no resolver answers: that is one finding of the host, and no failure of any name."""
+    return [
+        replace(v, status=Status.INCONCLUSIVE, cause=stop.cause, summary=stop.summary, remedy="")
+        if v.check == "dns" and v.status in (Status.FAIL, Status.WARN)
+        else v
+        for v in rows
+    ]
+
+
+def _stale(verdict: Verdict) -> Verdict:
+    return replace(
+        verdict,
+        status=Status.NOT_APPLICABLE,
+        summary=f"{verdict.summary}: a sample name that is no longer in use",
+    )
+
+
+def _failing(rows: Iterable[Verdict]) -> bool:
+    return any(v.status in (Status.FAIL, Status.BROKEN) for v in rows)
+
+
+def retired(by_target: dict[Target, list[Verdict]]) -> None:
+    """Rows that Microsoft retired, and optional ones, never weigh more than a notice."""
+    for target, rows in by_target.items():
+        if target.rule.severity is not Severity.REQUIRED:
+            by_target[target] = [
+                replace(v, status=Status.NOTICE, remedy="")
+                if v.status in (Status.FAIL, Status.WARN, Status.INCONCLUSIVE)
+                else v
+                for v in rows
+            ]

@@ -1,0 +1,136 @@
+"""The words of DEGRADED: what users would see, from what failed and how much of it.
+
+=============  ======  ==================================  ===========================================================
+group          port    what failed                         what is said
+=============  ======  ==================================  ===========================================================
+service        443     some addresses of a name            that costs redundancy: another address of it gets through
+service        443     a name as a whole                   a connector that is sent there fails (its wildcard gets
+                                                            through elsewhere, else the answer were NO)
+service        443     nothing, but another public CA      the CA is not one that the service is known to use
+service        443     a session, once it was open         sessions are cut
+sign-in        443     a required name as a whole          sign-in or registration fails
+sign-in        443     another name as a whole             what that name is for fails
+sign-in        443     some addresses of a name            the others get through
+any            80      every list of revoked certificates  nothing can be checked for revocation
+any            80      some lists, or OCSP alone           whose data is missing; the rest comes
+any            80      a host of nothing to check by       that host, and what it is for
+this host      -       its clock                           nothing is said of whether the connector starts
+=============  ======  ==================================  ===========================================================
+
+Nothing is said of a group in which every check passed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from rules.model.ruleset import Group
+
+Extent: TypeAlias = Literal["whole", "some", "issuer", "session"]
+"""How much of a name failed. "whole": no address gets through; "some": another address does; "issuer": all get through
+with a certificate of an unexpected public CA; "session": all get through and are cut later."""
+
+LISTED = 2  #: names in a sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A name and port of which something failed. `purpose`: the title of its row; `closed` of `addresses` fail."""
+
+    host: str
+    port: int
+    group: Group
+    extent: Extent
+    required: bool
+    purpose: str
+    closed: int = 0
+    addresses: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """Hosts of lists and of OCSP that failed, and whether any list came through."""
+
+    lists: tuple[str, ...] = ()
+    responders: tuple[str, ...] = ()
+    any_list: bool = True
+
+
+def words(lost: Iterable[Lost], revocation: Revocation) -> tuple[str, ...]:
+    """What failed, one clause each, the service first."""
+    found = list(lost)
+    clauses = [
+        *_service([one for one in found if one.group is Group.SERVICE and one.port != 80]),
+        *_revocation(revocation),
+        *_sign_in([one for one in found if one.group is not Group.SERVICE and one.port != 80]),
+        *_port_80([one for one in found if one.port == 80], revocation),
+    ]
+    return tuple(dict.fromkeys(clauses))
+
+
+def start(clock_wrong: bool) -> str:
+    """The sentence before the clauses."""
+    if clock_wrong:
+        return "The way to the service is open, but this host's clock is wrong: whether a connector starts with it is not known."
+    return "It will start, but part of what it needs fails; users may see errors or delays."
+
+
+def _service(lost: Sequence[Lost]) -> Iterable[str]:
+    some = [one for one in lost if one.extent == "some"]
+    if len(some) == 1:
+        one = some[0]
+        fail = "fails" if one.closed == 1 else "fail"
+        yield f"{one.closed} of {one.addresses} addresses of {one.host} {fail}, which costs redundancy"
+    elif some:
+        yield f"some addresses of {_names(some)} fail, which costs redundancy"
+    if whole := [one for one in lost if one.extent == "whole"]:
+        yield f"{_names(whole)} of the service fail{_s(whole)}: a connector that is sent there gets no way through"
+    if issuer := [one for one in lost if one.extent == "issuer"]:
+        yield f"the certificate of {_names(issuer)} is from a public CA that the service is not known to use"
+    if session := [one for one in lost if one.extent == "session"]:
+        yield f"sessions to {_names(session)} are cut after they opened"
+
+
+def _sign_in(lost: Sequence[Lost]) -> Iterable[str]:
+    whole = [one for one in lost if one.extent == "whole"]
+    if needed := [one for one in whole if one.required]:
+        yield (
+            f"sign-in or registration fails ({_names(needed)}), so a connector cannot be installed or renewed"
+        )
+    for one in [one for one in whole if not one.required][:LISTED]:
+        yield f"{one.host} fails ({one.purpose})"
+    if some := [one for one in lost if one.extent == "some"]:
+        yield f"some addresses of {_names(some)} fail, others get through"
+    if session := [one for one in lost if one.extent == "session"]:
+        yield f"sessions to {_names(session)} are cut after they opened"
+
+
+def _revocation(revocation: Revocation) -> Iterable[str]:
+    if revocation.lists and not revocation.any_list:
+        yield "certificates cannot be checked for revocation, which can delay or break connections"
+    elif revocation.lists:
+        yield f"revocation lists of {_hosts(revocation.lists)} fail, others come through"
+    elif revocation.responders:
+        yield f"OCSP answers of {_hosts(revocation.responders)} cannot be used; the lists come through"
+
+
+def _port_80(lost: Sequence[Lost], revocation: Revocation) -> Iterable[str]:
+    told = {*revocation.lists, *revocation.responders}
+    for one in [one for one in lost if one.host not in told][:LISTED]:
+        where = "port 80" if one.extent != "some" else f"port 80 at {one.closed} of {one.addresses} addresses"
+        yield f"{where} of {one.host} fails ({one.purpose})"
+
+
+def _names(lost: Sequence[Lost]) -> str:
+    return _hosts(tuple(dict.fromkeys(one.host for one in lost)))
+
+
+def _hosts(hosts: Sequence[str]) -> str:
+    more = f" and {len(hosts) - LISTED} more" if len(hosts) > LISTED else ""
+    return " and ".join(hosts) if not more else ", ".join(hosts[:LISTED]) + more
+
+
+def _s(lost: Sequence[Lost]) -> str:
+    return "s" if len({one.host for one in lost}) == 1 else ""

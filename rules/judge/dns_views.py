@@ -1,0 +1,243 @@
+"""What each resolver, and the operating system, makes of a name: the views that verdicts on names compare."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from rules.audit.dns_walk import Walked, fault_of
+from rules.judge.evidence import Context
+from rules.model.extended_errors import OwnWord, own_word
+from rules.model.failure import LOCAL_CODES, Code
+from rules.model.kinds.dns_chain import OS, Chain, DnsAnswer, Outcome
+from rules.model.kinds.os_lookup import OsAnswer
+from rules.model.observation import Observation
+from rules.text.address import AddressClass, classify, never_connect
+from rules.text.display import display
+from rules.text.zones import zone
+
+_OS_ERRORS = {
+    "EAI_NONAME": "nxdomain",
+    "EAI_NODATA": "no-address",
+    "EAI_ADDRFAMILY": "no-address",
+    "EAI_AGAIN": "timeout",
+    "EAI_FAIL": "servfail",
+    "EAI_SYSTEM": "timeout",
+}
+WORDS = {
+    "nxdomain": "does not exist",
+    "no-address": "has no address",
+    "servfail": "cannot be resolved (SERVFAIL)",
+    "refused": "is refused",
+    "timeout": "gets no answer",
+    "chain-broken": "leads to a name that does not resolve",
+    "chain-loop": "leads in a circle",
+    "chain-too-long": "leads through too many names",
+    "malformed": "gets a broken answer",
+    "wrong-source": "is answered from another address than the one that was asked",
+    "tcp-blocked": "needs an answer over TCP, and TCP port 53 is closed",
+    "sinkholed": "is answered with a dead-end address",
+    "private-address": "is answered with an address that is not public",
+    "synthetic": "is answered with a made-up address",
+    "wildcarded": "gets the address that this resolver gives for every name",
+    "unreachable": "cannot be asked",
+}
+#: Words and circumstances of a view that say more than a bare failure does: they come before others.
+_TELLING = frozenset({"own-word", "private-zone", "no-question"})
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What one resolver makes of a name. `word`: "ok" or the word of a dns cause; `circumstance`: see rules.judge.remedies."""
+
+    resolver: str
+    word: str
+    addresses: tuple[str, ...] = ()
+    zone: str = ""  # of the last name: where the chain ends
+    at: str = ""
+    detail: str = ""
+    tcp_blocked: bool = False
+    seen: tuple[Observation, ...] = ()
+    circumstance: str = ""
+    said: str = ""  # in words, where `WORDS` do not tell all
+    own: OwnWord | None = None
+    soa: str = ""  # the private zone that lacks the record
+    details: tuple[tuple[str, str], ...] = ()  # short lines of evidence
+
+    @property
+    def ok(self) -> bool:
+        return self.word == "ok"
+
+    @property
+    def telling(self) -> bool:
+        """Whether it says why, beyond that the name does not resolve."""
+        return self.circumstance in _TELLING or self.word in ("malformed", "wrong-source")
+
+
+def views(context: Context, host: str) -> tuple[View, ...]:
+    """The views of all living resolvers but those that resolve nothing at all, the operating system's last."""
+    names = context.audit.names
+    found = []
+    for resolver in names.resolvers:
+        chains = [c for c in names.chains(host) if c.resolver == resolver]
+        if chains and not names.health[resolver].dead and resolver not in context.failing_resolvers:
+            found.append(_view(context, resolver, chains))
+    seen = names.os_answer(host)
+    if seen is not None:
+        found.append(_os_view(context, seen, found))
+    measured = tuple(v for v in found if v.word != Outcome.NOT_MEASURED)
+    return measured or tuple(found)
+
+
+def _view(context: Context, resolver: str, chains: list[Chain]) -> View:
+    addresses = tuple(dict.fromkeys(r.value for c in chains for r in c.addresses))
+    seen = tuple(s for c in chains for q in c.questions if (s := context.audit.names.seen(q)) is not None)
+    blocked = any(c.tcp_blocked for c in chains)
+    if addresses:
+        longest = next(c for c in chains if c.addresses)
+        word = _address_word(context, addresses, context.canaries.get(resolver, frozenset()))
+        view = View(resolver, word, addresses, _zone(longest.end), longest.end, "", blocked, seen)
+        own = own_word(last_answer(context, longest), resolved=True)
+        return view if own is None else _by_own_word(view, own)
+    worst = next((c for c in chains if c.outcome is not Outcome.NO_ADDRESS), chains[0])
+    if worst.rtype == "AAAA" and any(c.rtype == "A" and c.outcome is Outcome.NO_ADDRESS for c in chains):
+        worst = next(c for c in chains if c.rtype == "A") if worst.outcome is Outcome.NXDOMAIN else worst
+    word = "timeout" if worst.outcome is Outcome.UNREACHABLE else worst.outcome.value
+    view = View(resolver, word, (), _zone(worst.end), worst.at, worst.detail, blocked, seen)
+    own = next((o for c in chains if (o := own_word(last_answer(context, c), resolved=False))), None)
+    if own is not None:
+        return _by_own_word(view, own)
+    walked = context.audit.walks.of(resolver, worst.name)
+    if walked is not None and walked.found:
+        return _walked(context, view, walked)
+    return _explained(context, view, worst)
+
+
+def last_answer(context: Context, chain: Chain) -> DnsAnswer | None:
+    """The answer at which a chain ends; None where there was none."""
+    seen = context.audit.names.seen(chain.questions[-1]) if chain.questions else None
+    return seen.evidence if seen is not None and isinstance(seen.evidence, DnsAnswer) else None
+
+
+def _explained(context: Context, view: View, chain: Chain) -> View:
+    """A view that failed, with what its last answer says of the reason."""
+    last = last_answer(context, chain)
+    fault = fault_of(chain, last)
+    if chain.outcome is Outcome.CHAIN_BROKEN:
+        before = chain.links[-1].name
+        said = _as_far(chain.name, before, chain.at, fault)
+        view = replace(view, circumstance=fault.value, said=said, details=_link(chain.at, fault))
+    if last is not None and fault in (Outcome.NXDOMAIN, Outcome.NO_ADDRESS):
+        return _private(view, chain.at, last)
+    if chain.outcome is Outcome.MALFORMED and chain.sign == "no-question":
+        return replace(
+            view, circumstance="no-question", said="is answered without the question being repeated"
+        )
+    if chain.outcome is Outcome.WRONG_SOURCE:
+        told = display(chain.detail, 120)
+        return replace(
+            view, said=f"is {told}, an address that was not asked", details=(("the answer", told),)
+        )
+    health = context.audit.names.health[view.resolver]
+    if view.word == "timeout" and health.answered and Code.REFUSED not in health.reasons:
+        return replace(view, circumstance="others-pass")
+    return view
+
+
+def _walked(context: Context, view: View, walked: Walked) -> View:
+    """A view that failed, with the link that fails."""
+    view = replace(view, at=walked.at, seen=(*view.seen, *context.audit.walks.observations(walked)))
+    if walked.outcome is Outcome.RESOLVED:
+        return replace(view, said=f"{_is(view.word)}; each name of its chain resolves by itself")
+    own = own_word(walked.answer, resolved=False)
+    if own is not None:
+        return _by_own_word(view, own)
+    if walked.outcome in (Outcome.LOOP, Outcome.TOO_LONG):
+        return replace(view, word=walked.outcome.value)
+    said = _as_far(walked.name, walked.links[-1].name, walked.at, walked.outcome)
+    if walked.like:
+        said += (
+            f", as {display(walked.like)} is"
+            if walked.outcome is Outcome.REFUSED
+            else f", like {display(walked.like)}"
+        )
+    broken = replace(
+        view,
+        word="chain-broken",
+        circumstance=walked.outcome.value,
+        said=said,
+        details=_link(walked.at, walked.outcome),
+    )
+    return broken if walked.answer is None else _private(broken, walked.at, walked.answer)
+
+
+def _as_far(name: str, before: str, at: str, fault: Outcome) -> str:
+    """ "resolves as far as Y; Z is refused": Y is the last name that answered, Z the one that fails."""
+    fails = f"{display(at)} {_is(fault.value)}"
+    return f"resolves as far as {display(before)}; {fails}" if before != name else f"is an alias; {fails}"
+
+
+def _link(at: str, fault: Outcome) -> tuple[tuple[str, str], ...]:
+    return (("the link that fails", f"{display(at)} {_is(fault.value)}"),)
+
+
+def _private(view: View, at: str, answer: DnsAnswer) -> View:
+    """A zone of Azure Private Link that the resolver serves lacks the record: its own SOA record says so.
+
+    learn.microsoft.com/azure/dns/private-dns-fallback: a linked zone answers NXDOMAIN for each name that it lacks. The
+    owner of the SOA record (RFC 2308 section 2) tells whose zone spoke; a public zone above it does not count.
+    """
+    soa = answer.soa
+    if "privatelink" not in soa.split(".") or not (at == soa or at.endswith(f".{soa}")):
+        return view
+    return replace(
+        view,
+        circumstance="private-zone",
+        soa=soa,
+        said=f"leads into the private zone {display(soa)}, which lacks {display(at)}",
+    )
+
+
+def _by_own_word(view: View, own: OwnWord) -> View:
+    verb = "is blocked" if own.word == "sinkholed" else "is refused to this host"
+    said = f'{verb} by the resolver\'s own word ("{own.text}")'
+    return replace(view, word=own.word, circumstance="own-word", said=said, own=own)
+
+
+def _os_view(context: Context, seen: Observation, others: list[View]) -> View:
+    answer = seen.evidence
+    if isinstance(answer, OsAnswer) and answer.addresses:
+        canaries = frozenset(a for addresses in context.canaries.values() for a in addresses)
+        view = View(OS, _address_word(context, answer.addresses, canaries), answer.addresses, seen=(seen,))
+        # what the system was given by a resolver that calls it blocked is the resolver's word as well
+        by = next((v for v in others if v.own and set(answer.addresses) <= set(v.addresses)), None)
+        return _by_own_word(view, by.own) if by is not None and by.own is not None else view
+    if seen.failure is not None and seen.failure.code in LOCAL_CODES:
+        return View(OS, Outcome.NOT_MEASURED, detail=LOCAL_CODES[seen.failure.code][0], seen=(seen,))
+    error = answer.error if isinstance(answer, OsAnswer) else "EAI_AGAIN"
+    return View(OS, _OS_ERRORS.get(error, "servfail"), detail=error, seen=(seen,))
+
+
+def _address_word(context: Context, addresses: tuple[str, ...], canary: frozenset[str]) -> str:
+    classes = {classify(a, context.audit.plan.public_networks) for a in addresses}
+    if all(never_connect(c) for c in classes):
+        return "sinkholed"
+    if canary and set(addresses) <= canary:
+        return "wildcarded"
+    if AddressClass.PUBLIC in classes:
+        return "ok"
+    return "synthetic" if AddressClass.SYNTHETIC in classes else "private-address"
+
+
+def _zone(name: str) -> str:
+    """Where a chain ends. The error it may make: a resolver that leads to another customer under one suffix of the private
+    section (`cloudapp.net`) is not told from one that does not; addresses that differ are no finding, so nothing is lost."""
+    return zone(name)
+
+
+def _is(word: str) -> str:
+    return WORDS.get(word, "resolves" if word == "ok" else word)
+
+
+def is_said(view: View) -> str:
+    """What a resolver makes of the name, in words that follow the name."""
+    return view.said or _is(view.word)

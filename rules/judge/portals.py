@@ -1,0 +1,212 @@
+"""Addresses where another server answers for names that have nothing to do with each other: the page of a DNS filter.
+
+A filter answers a blocked name with the address of a page of its own. The page has one certificate, for its own name,
+which it shows to every client: nothing was issued for the names asked, so no device re-signs TLS there, and nothing has to be
+opened at a firewall. The people who run the resolver must act. What counts, the stronger first:
+
+=====================================================================  ==================================================
+what came from the address                                             what is said
+=====================================================================  ==================================================
+a certificate that claims one of the names, on a known key, or a       no portal: a shared front end or an SNI proxy,
+document where a list was asked for                                     which serves each name its own
+a certificate that claims one of the names, on an unknown key           no portal: a device that stands in for names
+                                                                        (`interception`: "tls.intercepted", or untrusted)
+certificates for other names, or block pages on port 80, for names      `dns.sinkholed`, once, whoever signed them, public
+of two zones, none of which is reached at another address               or private address
+the same for names of one zone                                          nothing here: the address speaks for itself
+                                                                        ("tls.name-mismatch", "dns.private-address")
+the same certificate or page at further addresses, elsewhere, where     nothing here: a device on the way answers, wherever
+names of one zone alone meet it                                         the names lead
+silence, a reset, a page that may be the host's own                     nothing here: the way may be closed
+=====================================================================  ==================================================
+
+Once an address is a portal by two zones, it is one for every name that leads there and is reached nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+from rules.http_answer.page import is_html, judge_reach, looks_like_block_page, page_text
+from rules.model.kinds.http_fetch import HttpExchange, HttpFetch
+from rules.model.kinds.tls_handshake import TlsFacts, TlsHandshake
+from rules.model.observation import Observation
+from rules.pki.certificate import CertFacts, facts
+from rules.pki.interception import claims
+from rules.pki.trust import ChainJudgement
+from rules.text.address import same_network
+from rules.text.display import display
+from rules.text.zones import zone
+
+Came: TypeAlias = Literal["own", "claimed", "other", "page", "answer", "nothing"]
+"""What came for a name from an address. "own": its certificate, on a known key, or a document; "claimed": a certificate
+that claims the name on an unknown key; "other": a certificate for other names; "page": the page of a filter or a portal;
+"answer": HTTP that proves nothing either way; "nothing": no answer, or one that cannot be read."""
+
+#: Names that are listed in the evidence, and characters of each.
+LISTED, SHOWN = 4, 80
+NETWORKS = (
+    3  #: networks (and names) from which one server's certificate comes where it is no resolver's doing
+)
+EVIDENCE = 8  #: answers that stand for all
+_SIGNS: tuple[Came, ...] = ("other", "page")
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """What one question about `host` met at `address`. `id` is the observation's.
+
+    `mark` tells one server's certificates and pages from another's; `told` says in harmless words what it was.
+    """
+
+    id: str
+    host: str
+    address: str
+    came: Came
+    mark: str = ""
+    told: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Portal:
+    """An address where another server answers. `hosts`: all names that lead there and are reached nowhere else.
+
+    `signs`: ids of some of the answers that show it; `told`: what was seen, one harmless line each.
+    """
+
+    address: str
+    hosts: frozenset[str]
+    signs: tuple[str, ...]
+    told: tuple[str, ...]
+
+    @property
+    def details(self) -> tuple[tuple[str, str], ...]:
+        """Lines of evidence, the same for each of its names."""
+        names = sorted(self.hosts)
+        more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+        seen = tuple(("at the address", f"{self.address}: {line}") for line in self.told[:2])
+        return (*seen, ("lead there", ", ".join(names[:LISTED]) + more))
+
+
+def judge_portals(visits: Iterable[Visit]) -> dict[str, Portal]:
+    """The portals among the addresses visited, by address: see the table above."""
+    found = list(visits)
+    at: dict[str, list[Visit]] = defaultdict(list)
+    for visit in found:
+        at[visit.address].append(visit)
+    doubtful = {address for address, mine in at.items() if any(v.came in _SIGNS for v in mine)}
+    homes: dict[str, set[str]] = defaultdict(set)  # where a name is reached
+    for visit in found:
+        if visit.came == "own" or (visit.came == "answer" and visit.address not in doubtful):
+            homes[visit.host].add(visit.address)
+    stranded = {
+        address: [v for v in at[address] if not homes[v.host]]
+        for address in doubtful
+        if not any(v.came in ("own", "claimed") for v in at[address])
+    }
+    signs = {address: [v for v in mine if v.came in _SIGNS] for address, mine in stranded.items()}
+    shared = {address for address, mine in signs.items() if _unrelated(mine)}
+    portals = {}
+    for address in sorted(shared):
+        mine = [v for v in signs[address] if not _on_the_way(v, found, shared)]
+        if _unrelated(mine):
+            portals[address] = _portal(address, mine, stranded[address])
+    return portals
+
+
+def everywhere(visits: Iterable[Visit]) -> frozenset[str]:
+    """Marks of certificates that one server shows in place of several names, at addresses in at least three networks: no
+    resolver leads there, a device on the way takes the connections."""
+    places: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for one in visits:
+        if one.came == "other":
+            places[one.mark][one.address].add(one.host)
+    return frozenset(mark for mark, found in places.items() if _scattered(found))
+
+
+def _scattered(hosts: Mapping[str, set[str]]) -> bool:
+    apart: list[str] = []
+    for address in hosts:
+        if not any(same_network(address, other) for other in apart):
+            apart.append(address)
+    return len(apart) >= NETWORKS and len(frozenset.union(*map(frozenset, hosts.values()))) >= NETWORKS
+
+
+def _unrelated(visits: Iterable[Visit]) -> bool:
+    return len({zone(v.host) for v in visits}) > 1
+
+
+def _on_the_way(sign: Visit, visits: Sequence[Visit], shared: set[str]) -> bool:
+    """Whether the same certificate or page came from places where names do not meet: a portal has a few addresses, and
+    one of them may have got names of one zone only."""
+    others = {v.address for v in visits if v.mark == sign.mark and v.came == sign.came} - shared
+    near = [other for other in others if any(same_network(other, one) for one in shared)]
+    return len(others) > 1 or len(near) < len(others)
+
+
+def _portal(address: str, signs: Sequence[Visit], visits: Sequence[Visit]) -> Portal:
+    told = dict.fromkeys(v.told for v in sorted(signs, key=lambda v: v.came) if v.told)
+    return Portal(
+        address, frozenset(v.host for v in visits), tuple(v.id for v in signs[:EVIDENCE]), tuple(told)
+    )
+
+
+def visit(seen: Observation, id_: str, judgement: ChainJudgement | None) -> Visit | None:
+    """What a handshake or a fetch met; None for every other question. `judgement` is that of the chain shown."""
+    step, evidence = seen.step, seen.evidence
+    if isinstance(step, TlsHandshake):
+        leaf = evidence.chain[0] if isinstance(evidence, TlsFacts) and evidence.chain else None
+        return _shown(Visit(id_, step.server_name, step.address, "nothing"), leaf, judgement)
+    if isinstance(step, HttpFetch) and not seen.stale:
+        met = Visit(id_, step.host, step.address, "nothing")
+        if seen.failure is None and isinstance(evidence, HttpExchange):
+            return _answered(met, step, evidence)
+        return met
+    return None
+
+
+def _shown(met: Visit, leaf: bytes | None, judgement: ChainJudgement | None) -> Visit:
+    """A certificate. One whose names cannot be read says nothing of whose it is."""
+    if leaf is None or judgement is None:
+        return met
+    cert = facts(leaf)
+    if claims(cert, met.host):
+        return replace(met, came="own" if judgement.proven else "claimed")
+    told = whose(cert)
+    return replace(met, came="other", mark=told, told=told) if told else met
+
+
+def whose(cert: CertFacts) -> str:
+    """Which server a certificate is of, in harmless words: the same for each one that is made anew for the same names by
+    the same issuer; "" where its names cannot be read."""
+    names = cert.dns_names or ((cert.subject_cn,) if cert.subject_cn else ())
+    if not names:
+        return ""
+    shown = ", ".join(display(name, SHOWN) for name in names[:LISTED])
+    issuer = display(cert.issuer_cn or cert.issuer_o or cert.issuer_text or "an unnamed issuer", SHOWN)
+    return f"a certificate for {shown}, issued by {issuer}"
+
+
+def _answered(met: Visit, step: HttpFetch, exchange: HttpExchange) -> Visit:
+    """An HTTP answer. The mark of a page is what stays the same where it tells the address or the time as well."""
+    if step.purpose == "reach":
+        page = judge_reach(exchange, None, step.host).page
+    elif exchange.status == 200 and not is_html(exchange):
+        return replace(met, came="own" if exchange.body or exchange.digest is not None else "nothing")
+    else:
+        page = looks_like_block_page(exchange, step.host)
+        page = None if page is not None and page.kind == "refused" and not page.marks else page
+    if page is None:
+        return replace(met, came="answer" if exchange.status is not None else "nothing")
+    if page.kind in (
+        "proxy",
+        "failed",
+    ):  # a proxy on the way says the same of itself, wherever the name leads
+        return met
+    mark = f"{page.kind} {page.vendor} {page.title} {page.location.partition('?')[0]}"
+    return replace(
+        met, came="page", mark=mark, told=f"on port {step.port} {page_text(page, exchange.status)}"
+    )

@@ -1,0 +1,60 @@
+"""At which names and addresses port 80 is proved: a document came from there whose signature was verified.
+
+A signed list, an OCSP answer or a CA's certificate cannot be made up on the way, so whatever else is seen at the same name,
+address and port (a page that comes from other hosts as well, say) is no proof against it. It proves nothing for another name at
+the address: a device may go by the name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rules.audit.machine import Audit
+from rules.model.kinds.http_fetch import HttpExchange, HttpFetch
+from rules.model.observation import Observation
+from rules.pki.certificate import facts
+from rules.pki.revocation import judge_crl, judge_ocsp
+
+
+def proofs(audit: Audit, now: float) -> frozenset[tuple[str, str]]:
+    """(name, address) of every exchange over port 80 that brought a signed document. `now`: Unix time."""
+    above = _above(audit, now)
+    found: set[tuple[str, str]] = set()
+    for seen in _exchanges(audit):
+        step, exchange = seen.step, seen.evidence
+        assert isinstance(step, HttpFetch)
+        assert isinstance(exchange, HttpExchange)
+        if step.purpose == "crl":
+            signed = judge_crl(exchange, None, tuple(above), (), now, step.host).signer is not None
+        else:
+            signed = step.purpose == "aia" and exchange.status == 200 and exchange.body in above
+        if signed:
+            found.add((step.host, step.address))
+    for wanted, (leaf, issuer, _) in audit.revocations.ocsp.items():
+        for seen in audit.fetches.results.get(wanted, ()):
+            step, exchange = seen.step, seen.evidence
+            if not isinstance(step, HttpFetch) or not isinstance(exchange, HttpExchange) or seen.stale:
+                continue
+            if judge_ocsp(exchange, seen.failure, leaf, issuer, now, step.host).valid:
+                found.add((step.host, step.address))
+    return frozenset(found)
+
+
+def _exchanges(audit: Audit) -> Iterator[Observation]:
+    """Lists and certificates that came whole, from the address that was asked."""
+    for seen in audit.seen.values():
+        fetched = isinstance(seen.step, HttpFetch) and seen.step.purpose in ("crl", "aia")
+        if fetched and isinstance(seen.evidence, HttpExchange) and seen.failure is None and not seen.stale:
+            yield seen
+
+
+def _above(audit: Audit, now: float) -> dict[bytes, None]:
+    """Certificates of CAs (DER) that stand in a path which was proved, and the roots that the stores gave."""
+    found: dict[bytes, None] = {}
+    for chain in audit.chains.known():
+        judgement = audit.chains.judge(chain, now)
+        if judgement.proven:
+            found.update(dict.fromkeys(der for der in judgement.path[1:] if facts(der).is_ca))
+    for roots in audit.chains.roots.values():
+        found.update(dict.fromkeys(roots.public))
+    return found

@@ -1,0 +1,253 @@
+"""Proxies that are set on this host: each source read by its own grammar, and which program goes by which.
+
+Who goes by what:
+
+- The connector (.NET Framework) by its exe.config, by machine.config where that has no `defaultProxy`, else by what the
+  system gives ("Work with existing on-premises proxy servers", Microsoft Learn, 2025). The updater by its own exe.config.
+- Windows' certificate checks (CryptoAPI: lists, OCSP, issuing certificates, on port 80) by WinHTTP's setting, never by the
+  connector's own (KB 2623724; "Certificate revocation list check and WinHTTP proxy settings", 2011). Private Access needs
+  the proxy in both ("Troubleshoot connectors", 2025).
+- Programs of a shell by the environment, which .NET Framework and CryptoAPI do not read.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from rules.judge.advice import ANY
+from rules.judge.evidence import Context
+from rules.judge.remedies import remedy
+from rules.model.kinds.local_host import HostFacts, ProxySetting
+from rules.model.verdict import Status, Verdict
+from rules.text import pattern
+from rules.text.proxy_pattern import BadPattern, matches
+
+CONNECTOR, UPDATER, MACHINE, WINHTTP = (
+    "connector exe.config",
+    "updater exe.config",
+    "machine.config",
+    "WinHTTP",
+)
+#: How `fault` ends about an expression that .NET refuses as well.
+REFUSED = "which .NET refuses"
+_DOTNET = frozenset({CONNECTOR, UPDATER, MACHINE})
+#: Whose word counts before whose, for one endpoint.
+_RANKS = (CONNECTOR, MACHINE, WINHTTP)
+#: Layers of causes that a firewall on the direct way can make.
+_ON_THE_WAY = ("tcp.", "tls.", "http.", "crl.", "ocsp.")
+#: Causes of a certificate check that a proxy of WinHTTP's would go round.
+_NOT_FETCHED = ("tcp.", "http.", "crl.unreachable", "ocsp.unreachable")
+#: What a CA's signature proves holds whichever way the certificate and the list came.
+_WHATEVER_THE_WAY = frozenset({"tls.revoked", "crl.revoked", "ocsp.revoked"})
+_SCHEMES = {80: "http"}
+#: Signs that a list without a known source holds expressions: no name, address or glob has them.
+_EXPRESSION = re.compile(r"[\\^$()+|]|(?:\A|;)\.\*")
+_PORT = re.compile(r"[0-9]{1,5}")
+_WINHTTP_ENTRY = re.compile(r"(?:([a-z]+)://)?(.*?)(?::([0-9]{1,5}))?\Z")
+
+
+class Expressions(str):
+    """A bypass list of a .NET file, which says of itself that it holds expressions."""
+
+    __slots__ = ()
+
+
+def proxied(context: Context, rows: Iterable[Verdict]) -> list[Verdict]:
+    """A proxy is set and the direct way fails: that proves nothing, and no firewall need be opened for it."""
+    host = context.audit.host
+    settings = counting(host) if host is not None else ()
+    if not settings:
+        return list(rows)
+    return [_judged(verdict, settings) for verdict in rows]
+
+
+def counting(host: HostFacts) -> tuple[ProxySetting, ...]:
+    """The settings that say something about the connector and the certificate checks of this host."""
+    windows = host.os.lower().startswith("windows")
+    return tuple(p for p in host.proxies if not (windows and _of_environment(p)))
+
+
+def followers(proxies: Iterable[ProxySetting]) -> tuple[str, str]:
+    """By which source the connector and the certificate checks of a Windows host go, "" where none of theirs is set."""
+    sources = {p.source for p in proxies}
+    own = next((source for source in _RANKS if source in sources), "")
+    return own, WINHTTP if WINHTTP in sources else ""
+
+
+def _judged(verdict: Verdict, settings: tuple[ProxySetting, ...]) -> Verdict:
+    serving = tuple(p for p in settings if serves(p, verdict))
+    if serving or not _is_certificate_check(verdict):
+        return weighed(verdict, serving)
+    own = next((p for p in settings if p.source in _RANKS and (p.address or p.automatic)), None)
+    failing = verdict.status in (Status.FAIL, Status.WARN) and verdict.cause.startswith(_NOT_FETCHED)
+    if own is None or not failing:
+        return verdict
+    more = remedy(ANY, "winhttp-alone", source=own.source)
+    return replace(verdict, remedy=f"{verdict.remedy} {more}".lstrip())
+
+
+def weighed(verdict: Verdict, proxies: tuple[ProxySetting, ...]) -> Verdict:
+    """A verdict as it stands before the proxies that a program would use for its endpoint."""
+    touched = verdict.status in (Status.FAIL, Status.WARN) or (
+        verdict.remedy and verdict.cause.startswith(_ON_THE_WAY)
+    )
+    if not proxies or verdict.endpoint is None or not touched or verdict.cause in _WHATEVER_THE_WAY:
+        return verdict
+    first = min(proxies, key=_rank)
+    if not (first.address or first.automatic or first.faults):
+        return verdict  # it says that no proxy is used
+    if not first.automatic and bypassed(
+        verdict.endpoint.host, first.bypass, first.source, verdict.endpoint.port
+    ):
+        return verdict
+    if verdict.status in (Status.FAIL, Status.WARN, Status.INCONCLUSIVE):
+        return _not_through_proxy(verdict, first)
+    return replace(verdict, remedy="")
+
+
+def serves(proxy: ProxySetting, verdict: Verdict) -> bool:
+    """Whether the setting is one for the endpoint: by scheme, and by the program that asks there."""
+    if verdict.endpoint is None:
+        return True
+    scheme = _SCHEMES.get(verdict.endpoint.port, "https")
+    if _of_environment(proxy):
+        name = proxy.source.lower()
+        return not name.endswith("https_proxy" if scheme == "http" else " http_proxy")
+    if proxy.source in _DOTNET:
+        return proxy.source != UPDATER and not _is_certificate_check(verdict)
+    if proxy.source == WINHTTP and not proxy.automatic:
+        return _has_server(proxy.address, scheme)
+    return True
+
+
+def _is_certificate_check(verdict: Verdict) -> bool:
+    """Whether Windows asks there, for the connector: lists, OCSP answers and issuing certificates on port 80."""
+    return verdict.check in ("crl", "ocsp") or (verdict.endpoint is not None and verdict.endpoint.port == 80)
+
+
+def _of_environment(proxy: ProxySetting) -> bool:
+    return proxy.source.lower().startswith("environment")
+
+
+def _rank(proxy: ProxySetting) -> int:
+    return _RANKS.index(proxy.source) if proxy.source in _RANKS else len(_RANKS)
+
+
+def _has_server(servers: str, scheme: str) -> bool:
+    """Whether WinHTTP's list has a server for the scheme: `http=a:80;https=b:80`, or `a:80` for all of them.
+
+    WINHTTP_PROXY_INFO: `([<scheme>=][<scheme>"://"]<server>[":"<port>])`, with semicolons or blanks between.
+    """
+    words = re.split(r"[;\s]+", servers.strip().lower())
+    return any(word and ("=" not in word or word.startswith(f"{scheme}=")) for word in words)
+
+
+def _not_through_proxy(verdict: Verdict, proxy: ProxySetting) -> Verdict:
+    """The words for a way that was not tried, because a proxy is set or may be found."""
+    details = [("on the direct way", f"{verdict.cause}: {verdict.summary}")]
+    what, circumstance = f"a proxy is set ({proxy.source}) and was not used", ""
+    if proxy.automatic:
+        what = f"a proxy is chosen automatically ({proxy.source}: {proxy.automatic}) and was not asked for"
+        circumstance = "automatic"
+    elif _is_certificate_check(verdict) and not _of_environment(proxy):
+        circumstance = "certificate-check"
+    faults = (*proxy.faults, *unread(proxy))
+    if faults:
+        details.append(("proxy setting", "; ".join(faults)))
+    return replace(
+        verdict,
+        status=Status.INCONCLUSIVE,
+        cause="proxy.not-tested",
+        summary=f"{verdict.summary} (on the direct way: {verdict.cause}); {what}",
+        details=(*verdict.details, *details),
+        remedy=remedy("proxy.not-tested", circumstance),
+        circumstance=circumstance,
+    )
+
+
+def unread(proxy: ProxySetting) -> tuple[str, ...]:
+    """Expressions of a .NET list that .NET may read and this program cannot: whether they hit a name is not known."""
+    if proxy.source not in _DOTNET:
+        return ()
+    return tuple(told for entry in _expressions(proxy.bypass) if (told := fault(entry)))
+
+
+def fault(expression: str) -> str:
+    """What is wrong with an entry of a .NET list, as a sentence; "" for a good one."""
+    try:
+        matches(expression, "")
+    except BadPattern as error:
+        whose = REFUSED if error.refused else "which wayclear does not judge"
+        return f"the expression {expression} of the bypass list {error}, {whose}"
+    return ""
+
+
+def bypassed(host: str, bypass: str, source: str = "", port: int = 443) -> bool:
+    """Whether a program goes past the proxy for `host`, by the list's own grammar.
+
+    `source` as in `ProxySetting`. Where it is not known, the list shows whether it holds expressions.
+    """
+    host = host.lower().rstrip(".")
+    if source in _DOTNET or isinstance(bypass, Expressions) or (not source and _EXPRESSION.search(bypass)):
+        return any(_hit(entry, host, port) for entry in _expressions(bypass))
+    if source == WINHTTP:
+        return any(_of_winhttp(entry, host, port) for entry in re.split(r"[;\s]+", bypass.lower()) if entry)
+    if source:
+        return any(_of_no_proxy(entry, host, port) for entry in re.split(r"[,\s]+", bypass.lower()) if entry)
+    entries = [entry for entry in re.split(r"[,;\s]+", bypass.lower()) if entry]
+    return any(_of_no_proxy(e, host, port) or _of_winhttp(e, host, port) for e in entries)
+
+
+def _expressions(bypass: str) -> Iterator[str]:
+    return (entry for entry in bypass.split(";") if entry)
+
+
+def _hit(entry: str, host: str, port: int) -> bool:
+    """.NET: an expression, found anywhere in `scheme://host` and the port where it is not the scheme's own.
+
+    System.Net.WebProxy; the anchoring as Microsoft's page for `bypasslist` has it. `<local>` stands for `bypassonlocal`.
+    """
+    if entry == "<local>":
+        return "." not in host
+    scheme = _SCHEMES.get(port, "https")
+    address = f"{scheme}://{host}" + ("" if port in (80, 443) else f":{port}")
+    try:
+        return matches(entry, address)
+    except BadPattern:
+        return False
+
+
+def _of_winhttp(entry: str, host: str, port: int) -> bool:
+    """WinHTTP: names with `*` for anything, `<local>` for names without a dot, and perhaps a scheme and a port."""
+    if entry == "<local>":
+        return "." not in host
+    found = _WINHTTP_ENTRY.match(entry)
+    scheme, name, wanted = found.groups() if found else (None, entry, None)
+    if scheme and scheme != _SCHEMES.get(port, "https"):
+        return False
+    return (wanted is None or int(wanted) == port) and pattern.matches(name, host)
+
+
+def _of_no_proxy(entry: str, host: str, port: int) -> bool:
+    """NO_PROXY as curl, Go and requests agree on it: a domain with all below it, an address or a network, perhaps a port.
+
+    `*` is everything; a dot or `*.` in front changes nothing. A network is compared with an address only, never with
+    those of a name.
+    """
+    if entry == "*":
+        return True
+    name, colon, wanted = entry.rpartition(":")
+    if colon and _PORT.fullmatch(wanted) and (":" not in name or name.endswith("]")):
+        if int(wanted) != port:
+            return False
+        entry = name
+    entry = entry.strip("[]")
+    try:
+        return ipaddress.ip_address(host) in ipaddress.ip_network(entry, strict=False)
+    except ValueError:
+        pass
+    domain = entry.removeprefix("*").removeprefix(".").rstrip(".")
+    return bool(domain) and (host == domain or host.endswith(f".{domain}"))

@@ -1,0 +1,83 @@
+"""The closed vocabulary of what goes wrong on a network.
+
+A measurement fails at most once. `probe/measure/failure.py` is the only place that turns an exception into a `Failure`;
+everything that judges reads the codes below and never an exception's text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Stage(StrEnum):
+    """Where on the way a measurement ended."""
+
+    LOCAL = "local"  # this host: no route, no descriptors, our own bug
+    DNS = "dns"
+    TCP = "tcp"
+    TLS = "tls"
+    HTTP = "http"
+    PROXY = "proxy"
+
+
+class Code(StrEnum):
+    """What happened, in the words of the operating system or the protocol, never an opinion about who did it."""
+
+    TIMEOUT = "timeout"  # nothing (useful) came back within the stage's limit
+    REFUSED = "refused"  # RST in answer to SYN; for UDP an ICMP port unreachable
+    RESET = "reset"  # RST on an established connection
+    EOF = "eof"  # FIN where more was due
+    UNREACHABLE = "unreachable"  # ICMP destination unreachable; type, code and sender in `icmp`
+    NO_ROUTE = "no-route"  # the kernel has no route (ENETUNREACH without an ICMP message)
+    NO_DESCRIPTORS = "no-descriptors"  # EMFILE, ENFILE, ENOBUFS
+    NO_PORTS = "no-ports"  # EADDRNOTAVAIL: no local port or address left
+    DENIED = "denied"  # EACCES, EPERM: a local firewall or policy refused to send
+    ALERT = "alert"  # TLS alert received; its number in `alert`
+    NOT_TLS = "not-tls"  # the answer to ClientHello was not TLS
+    MALFORMED = "malformed"  # the peer's bytes break the protocol
+    WRONG_SOURCE = "wrong-source"  # the answer came from another address or port than the one that was asked
+    TOO_LARGE = "too-large"  # a byte or item cap was reached
+    LOOKUP = "lookup"  # the operating system's resolution failed; the error's name in `detail`
+    NOT_REACHED = "not-reached"  # the budget or the pace ended first: never started
+    NOT_RECORDED = "not-recorded"  # a replay asks what the recording does not hold
+    STARVED = "starved"  # our own event loop was late: the timeout proves nothing
+    BUG = "bug"  # an exception that no other code names: ours
+
+
+@dataclass(frozen=True, slots=True)
+class Icmp:
+    """An ICMP (or ICMPv6) message that ended a connection attempt (RFC 792, RFC 4443)."""
+
+    type: int
+    code: int
+    sender: str | None  # address of the device that sent it; None where the platform does not tell
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a measurement has no complete result."""
+
+    stage: Stage
+    code: Code
+    detail: str = ""  # our own words or the library's error name; text of peers only through display()
+    icmp: Icmp | None = None
+    alert: int | None = None  # TLS alert description number (RFC 8446 section 6)
+    # a word for what was seen beside the code: "no-question" (a DNS answer that repeats none), UNREAD_FORM
+    sign: str = ""
+
+
+#: The sign of a handshake that our TLS library ended because it does not read the form of a certificate.
+UNREAD_FORM = "unread-form"
+
+#: Failures that say something about this host or about us and nothing about the network: cause and words.
+LOCAL_CODES: dict[Code, tuple[str, str]] = {
+    Code.NO_DESCRIPTORS: ("local.no-descriptors", "this host ran out of file descriptors"),
+    Code.NO_PORTS: ("local.no-descriptors", "this host ran out of local ports"),
+    Code.STARVED: ("local.starved", "this host was too busy to notice an answer in time"),
+    Code.DENIED: ("local.denied", "this host refused to send (a local firewall or policy)"),
+    Code.NOT_REACHED: ("audit.not-reached", "the audit ended before an answer came"),
+    Code.NOT_RECORDED: ("audit.not-recorded", "the recording does not hold an answer"),
+    Code.LOOKUP: ("local.lookup", "the process that asks the operating system ended"),
+    Code.BUG: ("audit.bug", "wayclear failed: please report it"),
+}

@@ -1,0 +1,110 @@
+"""One plain HTTP exchange over port 80: CRL, OCSP, AIA or "does this host answer"."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from rules.model.long_list import LongList
+
+Purpose: TypeAlias = Literal["reach", "crl", "ocsp", "aia"]
+
+
+@dataclass(frozen=True, slots=True)
+class HttpFetch:
+    """One request to `address`:`port` with `Host: host`. Redirects are never followed, nothing is kept between fetches.
+
+    `body` makes it a POST (OCSP). `cap` is the largest body that is read, in bytes.
+    """
+
+    address: str
+    port: int
+    host: str
+    target: str  # path and query, percent-encoded as in the source
+    purpose: Purpose = "reach"
+    body: bytes | None = None
+    cap: int = 65536
+    attempt: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class HttpExchange:
+    """What came back. Times in seconds, sizes in bytes.
+
+    `body` is whole up to 64 KiB and never longer (`size` > len(body) where it was cut). Of a longer list `long_list` is kept
+    in its place, and in a recorded report `digest`: facts of the document that today's and tomorrow's rules ask for.
+    """
+
+    connect_s: float
+    first_byte_s: float | None = None
+    status: int | None = None
+    reason: str = ""
+    headers: tuple[tuple[str, str], ...] = ()  # names in lower case, values as latin-1 text
+    body: bytes | None = None
+    size: int = 0  # bytes of body received
+    sha256: str = ""  # of the body received
+    digest: CrlDigest | None = None
+    long_list: LongList | None = field(default=None, compare=False, metadata={"recorded": False})
+    repaired: tuple[str, ...] = ()  # what was odd about the header lines, and read all the same
+    # what the answer is, by the host that was asked: one report asks it twenty times. It goes with the answer, and a changed
+    # copy (`replace`) starts anew
+    judged: dict[str, BlockPage | None] = field(
+        default_factory=dict, init=False, repr=False, compare=False, metadata={"recorded": False}
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CrlDigest:
+    """What a recording keeps of a CRL that is too large to keep (RFC 5280 section 5)."""
+
+    issuer: bytes  # issuer's Name, DER
+    this_update: float  # Unix time
+    next_update: float | None
+    signer: (
+        str | None
+    )  # SHA-256 (hex) of the SPKI that verified the signature; None: none of the keys at hand did
+    revoked: tuple[str, ...]  # of the serials asked (hex), those that are listed
+    asked: tuple[str, ...]
+    scope: CrlScope | None = None  # None: a recording that does not tell
+    barred: str | None = None  # SPKI (as `signer`) of a CA that made the signature and may not sign CRLs
+    unchecked: str = ""  # why the signature cannot be checked here
+    removed: tuple[str, ...] = ()  # of the serials asked (hex), those whose entries all say removeFromCRL
+
+
+@dataclass(frozen=True, slots=True)
+class CrlScope:
+    """Which certificates a CRL speaks of, by its extensions and those of its entries (RFC 5280 sections 5.2 and 5.3)."""
+
+    only: Literal["", "user", "ca", "attribute"] = ""  # onlyContains...Certs
+    named: bool = False  # it is the list of one distribution point, whose names are `points`
+    points: tuple[str, ...] = ()  # "uri:..." with scheme and host in lower case, "dir:...", "other:..."
+    some_reasons: bool = False
+    indirect: bool = False
+    delta: bool = False
+    unknown: tuple[str, ...] = ()  # critical extensions that nothing here processes, by OID
+    unread: str = ""  # why the extensions cannot be read
+    number: str = ""  # cRLNumber, hex
+    key_id: str = ""  # key identifier of the issuer's key, hex
+    removes: bool = False  # an entry says removeFromCRL (RFC 5280 section 5.3.1)
+
+
+PageKind: TypeAlias = Literal["page", "refused", "redirect", "portal", "proxy", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class BlockPage:
+    """A page that stands in the place of what was asked for. Texts are harmless.
+
+    `kind`: "page" HTML with 200; "refused" an error that a device on the way gave; "redirect" to another host; "portal" a
+    page to sign in to the network (RFC 6585 section 6, RFC 8952); "proxy" 407; "failed" the error of a proxy on the way that
+    cannot reach or resolve the host. `evidence`: what shows that a device on the way wrote a "page" or an error, "" where
+    nothing does: then only the document that was asked for tells whether a "page" is the origin's own.
+    """
+
+    kind: PageKind
+    vendor: str = ""  # what it looks like, a label only
+    title: str = ""
+    location: str = ""  # of a redirect, which is never followed
+    marks: tuple[str, ...] = ()  # the headers that carry a vendor's name
+    evidence: str = ""
+    sentence: str = ""  # how its text begins, where it has no title

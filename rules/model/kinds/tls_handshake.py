@@ -1,0 +1,81 @@
+"""A TLS handshake: what to ask and what was seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from rules.model.failure import Code, Failure, Stage
+
+Hello: TypeAlias = Literal["connector", "tls13", "large"]
+"""How the ClientHello looks. "connector": TLS 1.2 only, under 600 bytes, as the connector speaks (the one that judges);
+"tls13": TLS 1.3 offered alone; "large": over 1,400 bytes, with a post-quantum key share, as today's browsers send."""
+
+
+@dataclass(frozen=True, slots=True)
+class TlsHandshake:
+    """Connect to `address`, shake hands with SNI `server_name`; then, where `path` is given, `GET path` inside.
+
+    One observation feeds the TCP check, the TLS check and, with `path`, the HTTP check.
+    """
+
+    address: str
+    port: int
+    server_name: str
+    hello: Hello = "connector"
+    path: str | None = None
+    attempt: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFacts:
+    """What the peer showed. Nothing here is verified: the handshake accepts any certificate, `rules/` judges it.
+
+    Times are seconds. `chain` holds the certificates as served (DER, leaf first), also when the handshake failed later.
+    """
+
+    connect_s: float  # TCP connect
+    handshake_s: float | None = None  # ClientHello sent to handshake done
+    version: str | None = None  # that ServerHello chose ("TLSv1.2", ...); None: no ServerHello came
+    cipher: str | None = None
+    chain: tuple[bytes, ...] = ()
+    staple: bytes | None = None  # OCSP response stapled (RFC 6066 section 8), at most 64 KiB
+    client_certificate_asked: bool = False  # CertificateRequest seen
+    # the server's signature over this handshake (or its Finished) was checked with the leaf's key and is good
+    key_proven: bool = False
+    # the signature over this handshake was checked and is false: the peer does not have the leaf's key
+    key_refuted: bool = False
+    # our empty Certificate went out, and nothing more of the peer had come by then: what came next may answer it
+    certificate_sent: bool = False
+    bytes_received: int = 0
+    first_bytes: bytes = b""  # first bytes of an answer that is not TLS, at most 256
+    hello_size: int = 0  # bytes of our ClientHello on the wire, record header included
+    http_status: int | None = None  # of the GET inside, where one was asked
+    http_headers: tuple[tuple[str, str], ...] = ()
+    http_failure: str = (
+        ""  # why the GET inside has no status: "timeout", "reset", "eof", "malformed", "alert N"
+    )
+
+
+#: Alerts that answer an empty Certificate: handshake_failure (RFC 5246 section 7.4.6), bad_certificate,
+#: certificate_unknown, access_denied (RFC 5246 section 7.2.2), certificate_required (RFC 8446 section 6.2).
+CERTIFICATE_ALERTS = frozenset({40, 42, 46, 49, 116})
+
+
+def wants_certificate(facts: TlsFacts, failure: Failure | None) -> bool:
+    """Whether a handshake ended only because we have no client certificate: the server itself was reached.
+
+    All of it must have been seen, in this order: a CertificateRequest, the proof of the server's key, our empty
+    Certificate on its way, and then one of the alerts that answer it or an orderly close (close_notify or a FIN). RFC 5246
+    section 7.4.6 lets a server end the handshake there; in TLS 1.3 the client is done by then and the alert comes at its
+    first read (RFC 8446 section 4.4.2.4), so that such a handshake has no failure. Whose key it is the chain must say.
+
+    A RST is none of these: a device that reads the server's certificate on its way and cuts the connection for it sends
+    one at this very moment, while a server that is done with us closes. (A RST that overtook an alert in this host's
+    buffers cannot be told from it.)
+    """
+    if failure is None or failure.stage is not Stage.TLS:
+        return False
+    if not (facts.client_certificate_asked and facts.key_proven and facts.certificate_sent):
+        return False
+    return failure.code is Code.EOF or (failure.code is Code.ALERT and failure.alert in CERTIFICATE_ALERTS)

@@ -1,0 +1,178 @@
+"""What it means: verdicts, causes, the answer, the report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal, TypeAlias
+
+from rules.model.kinds.local_host import ProxySetting
+from rules.model.observation import Observation
+
+
+class Status(StrEnum):
+    """Ordered by weight; `weight` below gives the order."""
+
+    PASS = "pass"
+    NOT_APPLICABLE = "not-applicable"
+    NOTICE = "notice"
+    WARN = "warn"
+    INCONCLUSIVE = "inconclusive"  # could not be measured: never green, never red
+    FAIL = "fail"
+    BROKEN = "broken"  # our own bug
+
+    @property
+    def weight(self) -> int:
+        return list(Status).index(self)
+
+
+Check: TypeAlias = Literal["dns", "tcp", "tls", "http", "crl", "ocsp", "path", "proxy", "app", "host"]
+Confidence: TypeAlias = Literal["proven", "likely", "possible"]
+Owner: TypeAlias = Literal["firewall", "proxy", "dns", "host", "pki", "microsoft", "wayclear", "nobody"]
+Mechanism: TypeAlias = Literal["name", "size", "protocol", "address", "idle"]
+
+
+class Answer(StrEnum):
+    YES = "yes"
+    DEGRADED = "degraded"
+    NO = "no"
+    NOT_PROVEN = "not-proven"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Endpoint:
+    """A name, a port and, where one address is meant, an address."""
+
+    host: str
+    port: int
+    address: str | None = None
+
+    def __str__(self) -> str:
+        at = f" at {self.address}" if self.address else ""
+        return f"{self.host}:{self.port}{at}"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The judgement of one check of one endpoint under one rule.
+
+    `rule` is "<set>/<rule id>", or "" for findings of this host or the path as a whole. `cause` is "ok" or
+    "<layer>.<what>" from the vocabulary. `evidence` holds ids of observations ("o17").
+    """
+
+    rule: str
+    title: str
+    endpoint: Endpoint | None
+    check: Check
+    status: Status
+    cause: str
+    summary: str
+    remedy: str = ""
+    severity: str = "required"
+    citation: str = ""
+    evidence: tuple[str, ...] = ()
+    group: str = ""  # the rule's group, "" for findings of the host
+    details: tuple[
+        tuple[str, str], ...
+    ] = ()  # short evidence lines for people: ("expected", ...), ("served", ...)
+    circumstance: str = (
+        ""  # what was seen of the cause, where it decides what to do: a row of rules.judge.remedies
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CauseGroup:
+    """One cause and all endpoints it explains: what a reader acts on."""
+
+    cause: str
+    status: Status  # the heaviest of its verdicts
+    summary: str
+    remedy: str
+    owner: Owner
+    confidence: Confidence
+    endpoints: tuple[Endpoint, ...]
+    evidence: tuple[str, ...] = ()
+    details: tuple[tuple[str, str], ...] = ()
+    hop: str | None = None
+    mechanism: Mechanism | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RulesUsed:
+    name: str
+    version: str
+    reviewed: str  # ISO date
+    kind: Literal["rules", "cas"] = "rules"
+    sha256: str = ""
+    note: str = ""  # "not reviewed for 214 days", "no published list"
+
+
+@dataclass(frozen=True, slots=True)
+class Vantage:
+    """Where and as whom it was measured."""
+
+    host: str
+    user: str
+    os: str
+    sources: tuple[str, ...]
+    resolvers: tuple[str, ...]
+    proxies: tuple[ProxySetting, ...]
+    tenant: str | None
+    tenant_source: str = ""  # "--tenant", "configuration", "connector", ""
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The parameters of an audit: with the rules and the observations they determine every verdict (replay needs them)."""
+
+    nonce: str  # random label of the DNS canary
+    tenant: str | None = None
+    tenant_source: str = ""
+    resolvers: tuple[str, ...] = ()  # empty: those of this host
+    only: str = ""  # glob over host names; empty: all
+    pace: Literal["polite", "fast"] = "polite"
+    max_addresses: int = 4  # per name and family
+    extras: bool = True  # TLS 1.3, large hello, link-by-link DNS, canaries
+    public_networks: tuple[str, ...] = ()  # CIDR; count as public although they are not
+    canary_address: str = ""  # "address:port"; empty: no address canary
+    control_name: str = "www.example.com"  # SNI that no rule names, asked at an intercepted address
+    labels: tuple[tuple[str, str], ...] = ()
+    sweep_limit: int = 20  # hosts that met silence or a reset within sweep_window before a polite audit stops
+    sweep_window: float = 300.0
+    steady: bool = (
+        False  # answers are of different times (the appliance's): silence is news, not a firewall's mood
+    )
+    dead: tuple[str, ...] = ()  # of a steady plan: resolvers (and "os") that have answered nothing lately
+    last_good: tuple[
+        tuple[str, tuple[str, ...]], ...
+    ] = ()  # of names that resolve nowhere now: addresses of before
+    notes: tuple[str, ...] = ()  # what happened before the audit began: a tenant's domain that led to no id
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """An audit's result (JSON: `wayclear.report/1`). Observation ids are "o1", "o2", ... in the order of `observations`."""
+
+    version: str
+    started: float
+    finished: float
+    plan: Plan
+    vantage: Vantage
+    rulesets: tuple[RulesUsed, ...]
+    answer: Answer
+    answer_text: str  # what users would see, in a sentence or two
+    exit_code: int
+    causes: tuple[CauseGroup, ...]  # heaviest first
+    verdicts: tuple[Verdict, ...]
+    observations: tuple[Observation, ...]
+    stopped: str = ""  # why it ended early: "budget", "sweep", "interrupted", "no-route", "no-resolver"
+    notes: tuple[str, ...] = field(default=())  # "the rule set has not been reviewed for 190 days", ...
+
+    @property
+    def summary(self) -> dict[str, int]:
+        """How many verdicts have each status."""
+        counts = {status.value: 0 for status in Status}
+        for verdict in self.verdicts:
+            counts[verdict.status.value] += 1
+        return counts

@@ -1,0 +1,381 @@
+"""A CRL that came: its facts, and what they prove for the certificates that name it (RFC 5280 sections 5 and 6.3.3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TypeAlias
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+
+from rules.http_answer.cache import late_by
+from rules.model.kinds.http_fetch import BlockPage, CrlDigest, CrlScope, HttpExchange
+from rules.model.long_list import LongList
+from rules.model.verdict import Status
+from rules.pki.certificate import CertFacts, Signature, check_signature_bits, facts, public_key, verify
+from rules.pki.crl_scope import (
+    misses,
+    names_crl_issuer,
+    odd_entries,
+    points_of,
+    read_entries,
+    read_scope,
+    removed,
+    removes,
+    same_name,
+    scope_text,
+    shown_point,
+    uri,
+)
+from rules.pki.fields import attempt
+from rules.text.display import display
+
+Document: TypeAlias = bytes | LongList  #: a list as it came, or what is kept of a long one
+CLOCK_TOLERANCE = 300.0  #: seconds by which a list may begin in the future
+
+
+@dataclass(frozen=True, slots=True)
+class CrlJudgement:
+    """What one CRL fetch showed. `reachable`: HTTP answered; `valid`: it is a current CRL with its issuer's signature
+    that speaks of the certificates asked about (None: no certificate of that issuer is at hand, or nothing here can
+    check it); `revoked`: those of the serials asked that it lists (hex).
+
+    `status` is a hint for this document alone. `issuer` (Name, DER), dates (Unix time) and `signer` (hex SHA-256 of the
+    SPKI) are the document's where there is one. `circumstance` says what of the cause was seen ("cached", "late",
+    "partition", ...), "" where nothing more is known.
+    """
+
+    cause: str
+    status: Status
+    summary: str
+    reachable: bool
+    valid: bool | None = False
+    revoked: tuple[str, ...] = ()
+    page: BlockPage | None = None
+    issuer: bytes | None = None
+    this_update: float | None = None
+    next_update: float | None = None
+    signer: str | None = None
+    circumstance: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a list is held against.
+
+    `certificates` (DER) name its address; where there are none, `url` is the address that was asked. `bound`: the
+    candidates for its issuer are the issuers of those certificates (section 6.3.3 (b)); else every CA that is at hand.
+    """
+
+    certificates: tuple[bytes, ...] = ()
+    url: str = ""
+    bound: bool = True
+
+
+def digest_crl(body: Document, issuers: tuple[bytes, ...], serials: tuple[str, ...]) -> CrlDigest | None:
+    """The facts of a CRL that judgements ask for; None where `body` is none. Never raises.
+
+    `signer` is set when a CA of `issuers` that bears the CRL's name and may sign CRLs (RFC 5280 section 4.2.1.3) made the
+    signature. SHA-1 counts here: no attacker can choose both the old and the new list.
+    """
+    return attempt(lambda: _digest(body, issuers, serials))[0]
+
+
+def _digest(body: Document, issuers: tuple[bytes, ...], serials: tuple[str, ...]) -> CrlDigest:
+    crl, name = read_crl(body)
+    until = crl.next_update_utc
+    scope = _scope(_der(body))
+    signer = barred = None
+    unchecked = ""
+    for ca in _of_name(issuers, name):
+        found, why = _signed(body, ca)
+        unchecked = unchecked or why
+        if found and _may_sign(ca):
+            signer = signer or ca.spki_sha256
+        elif found:
+            barred = barred or ca.spki_sha256
+    listed: tuple[str, ...] = ()
+    back: tuple[str, ...] = ()
+    if signer is not None:  # only its entries count, and a forger's are not worth the time
+        scope, listed, back = _listed(body, scope, serials)
+    return CrlDigest(
+        name, crl.last_update_utc.timestamp(), until.timestamp() if until else None, signer, listed, serials,
+        scope, barred, "" if signer or barred else unchecked, back,
+    )  # fmt: skip
+
+
+def _listed(
+    body: Document, scope: CrlScope, serials: tuple[str, ...]
+) -> tuple[CrlScope, tuple[str, ...], tuple[str, ...]]:
+    """The scope with what the entries add to it, the serials that are listed, and those that are only taken back."""
+    der = _der(body)
+    if not _odd(der):
+        return scope, tuple(s for s in serials if _marked(body, s) or _lists(der, s)), ()
+    unknown, listed, back = _entries(der, serials)
+    listed = tuple(s for s in serials if s in listed or _marked(body, s))
+    scope = replace(scope, unknown=(*scope.unknown, *unknown), removes=removes(der))
+    return scope, listed, tuple(s for s in serials if s in back and s not in listed)
+
+
+def _der(body: Document) -> bytes:
+    """What the library reads of a list: of a long one the short one that has its head, its end and its odd entries."""
+    return body if isinstance(body, bytes) else body.skeleton
+
+
+def _marked(body: Document, serial: str) -> bool:
+    return not isinstance(body, bytes) and body.lists(int(serial, 16))
+
+
+@lru_cache(maxsize=32)
+def _scope(der: bytes) -> CrlScope:
+    return read_scope(_read(der)[0])
+
+
+@lru_cache(maxsize=32)
+def _odd(der: bytes) -> bool:
+    return odd_entries(der)
+
+
+@lru_cache(maxsize=32)
+def _entries(
+    der: bytes, serials: tuple[str, ...]
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    return read_entries(*_read(der), serials)
+
+
+def read_crl(body: Document) -> tuple[x509.CertificateRevocationList, bytes]:
+    """The list and its issuer's Name; raises what the library raises.
+
+    One list is asked about by every chain that names it, and is read once.
+    """
+    return _read(_der(body))
+
+
+@lru_cache(maxsize=32)
+def _read(der: bytes) -> tuple[x509.CertificateRevocationList, bytes]:
+    crl = x509.load_der_x509_crl(der)
+    check_signature_bits(der)
+    return crl, crl.issuer.public_bytes()
+
+
+def _lists(der: bytes, serial: str) -> bool:
+    known = _answers(der)
+    if serial not in known:
+        crl, number = _read(der)[0], int(serial, 16)
+        if number >= 0:
+            entry = crl.get_revoked_certificate_by_serial_number(number)
+        else:  # some CAs write such a serial, and the library does not look for one
+            entry = next((one for one in crl if one.serial_number == number), None)
+        known[serial] = entry is not None and not removed(entry)
+    return known[serial]
+
+
+@lru_cache(maxsize=32)
+def _answers(_der: bytes) -> dict[str, bool]:
+    """Whether a list holds a serial, by serial: one for each list, because each answer by itself would keep its list."""
+    return {}
+
+
+def _of_name(issuers: tuple[bytes, ...], name: bytes) -> tuple[CertFacts, ...]:
+    return tuple(c for c in map(facts, issuers) if c.is_ca and same_name(c.subject, name))
+
+
+def issuer_name(exchange: HttpExchange) -> bytes | None:
+    """The Name (DER) of the CA that a list names as its issuer; None where no list came. Never raises."""
+    if exchange.digest is not None:
+        return exchange.digest.issuer
+    body = exchange.long_list or exchange.body
+    if body is None or exchange.status != 200:
+        return None
+    found, _ = attempt(lambda: read_crl(body)[1])
+    return found
+
+
+def _may_sign(ca: CertFacts) -> bool:
+    return ca.may_sign_crls is not False
+
+
+def _signed(body: Document, issuer: CertFacts) -> tuple[bool, str]:
+    """Whether the issuer's key made the signature on the list; and why that cannot be checked here, where it cannot."""
+    return _checked(body, issuer) if isinstance(body, bytes) else _check(body, issuer)
+
+
+@lru_cache(maxsize=32)
+def _checked(body: bytes, issuer: CertFacts) -> tuple[bool, str]:
+    return _check(body, issuer)
+
+
+def _check(body: Document, issuer: CertFacts) -> tuple[bool, str]:
+    crl, _ = read_crl(body)
+    found, why = attempt(lambda: verify(public_key(issuer), crl.signature, *_what_was_signed(body, crl)))
+    if found is None or found is Signature.UNKNOWN:
+        return False, why or "its algorithm or its key is not supported"
+    return found in (Signature.GOOD, Signature.WEAK), ""
+
+
+def _what_was_signed(body: Document, crl: x509.CertificateRevocationList) -> tuple[bytes, object, object]:
+    """What the signature is on, its hash and its parameters."""
+    algorithm, parameters = crl.signature_hash_algorithm, crl.signature_algorithm_parameters
+    if isinstance(body, bytes):
+        return crl.tbs_certlist_bytes, algorithm, parameters
+    if algorithm is None or algorithm.name != body.hash_name:
+        raise ValueError("another hash than the one that was made")
+    hashed = Prehashed(algorithm)
+    return body.signed, hashed, ec.ECDSA(hashed) if isinstance(parameters, ec.ECDSA) else parameters
+
+
+#: Cause, status, summary, whether the list is valid, circumstance.
+_Found: TypeAlias = tuple[str, Status, str, bool | None, str]
+
+
+def judge_digest(
+    digest: CrlDigest,
+    issuers: tuple[bytes, ...],
+    serials: tuple[str, ...],
+    now: float,
+    held: Held,
+    exchange: HttpExchange,
+) -> CrlJudgement:
+    """Judge the facts of a list. `exchange` is the answer that brought it: its headers tell of caches."""
+    named = _of_name(issuers, digest.issuer)
+    keys = {ca.spki_sha256 for ca in named if _may_sign(ca)}
+    signed = digest.signer is not None and digest.signer in keys
+    listed = tuple(s for s in serials if s in digest.revoked) if signed else ()
+    name = _issuer_text(named, digest.issuer)
+    if not signed:
+        cause, status, summary, valid, circumstance = _unproven(digest, named, issuers, name, held)
+    elif listed and not _unusable(digest.scope):
+        cause, status, circumstance = "crl.revoked", Status.FAIL, ""
+        summary = f"{name} has revoked the certificate with serial {', '.join(listed[:3])}"
+        valid = not _late(digest, now) and not _early(digest, now)
+    else:
+        cause, status, summary, valid, circumstance = _proven(
+            digest, named, serials, now, held, name, exchange
+        )
+    return CrlJudgement(
+        cause, status, summary, True, valid, listed if cause == "crl.revoked" else (), None,
+        digest.issuer, digest.this_update, digest.next_update, digest.signer if signed else None, circumstance,
+    )  # fmt: skip
+
+
+def _unusable(scope: CrlScope | None) -> bool:
+    """Whether nothing on the list may be used, not even that a serial is listed. A delta, another partition or a list of
+    some reasons is the CA's word for what it does list: a serial is the CA's once only (RFC 5280 section 4.1.2.2)."""
+    return scope is not None and bool(scope.unread or scope.unknown or scope.only == "attribute")
+
+
+def _late(digest: CrlDigest, now: float) -> bool:
+    return digest.next_update is not None and now > digest.next_update
+
+
+def _early(digest: CrlDigest, now: float) -> bool:
+    return digest.this_update > now + CLOCK_TOLERANCE
+
+
+def _unproven(
+    digest: CrlDigest, named: tuple[CertFacts, ...], issuers: tuple[bytes, ...], name: str, held: Held
+) -> _Found:
+    """A list whose signature proves nothing: another CA's, a changed one, or one that cannot be checked."""
+    left = any(names_crl_issuer(c, digest.issuer) for c in held.certificates)
+    if not named and issuers and held.bound and not left:
+        wanted = display(facts(issuers[0]).subject_cn or facts(issuers[0]).subject_text, 100)
+        text = f"the list at this address is one of {name}, not of {wanted}, which issued the certificates that name it"
+        return "crl.wrong-issuer", Status.FAIL, text, False, ""
+    if not named:
+        text = (
+            f"a list that bears the name of {name}: the key of that CA is not at hand, so nothing proves it"
+        )
+        return "crl.unverified", Status.INCONCLUSIVE, text, None, "unknown-ca"
+    if digest.barred in {ca.spki_sha256 for ca in named if not _may_sign(ca)}:
+        text = f"the CRL is signed by {name}, whose certificate does not allow it to sign CRLs (keyUsage)"
+        return "crl.bad-signature", Status.FAIL, text, False, "may-not-sign"
+    if digest.unchecked:
+        text = f"a list of {name}: its signature cannot be checked here ({display(digest.unchecked, 100)})"
+        return "crl.unverified", Status.INCONCLUSIVE, text, None, "algorithm"
+    key = digest.scope.key_id if digest.scope is not None else ""
+    known = {ca.ski for ca in named}
+    if key and None not in known and key not in known:
+        text = f"the CRL bears the name of {name} and another key of it (key id {key[:16]}...) than the certificates"
+        return "crl.bad-signature", Status.FAIL, text, False, "other-key"
+    text = f"the CRL bears the name of {name} and is not signed by its key"
+    return "crl.bad-signature", Status.FAIL, text, False, ""
+
+
+def _proven(
+    digest: CrlDigest,
+    named: tuple[CertFacts, ...],
+    serials: tuple[str, ...],
+    now: float,
+    held: Held,
+    name: str,
+    exchange: HttpExchange,
+) -> _Found:
+    """A list with its issuer's signature that lists none of the serials: what it is worth for these certificates."""
+    why = _out_of_scope(digest.scope, serials, held)
+    if why and why != "partition-unknown":
+        text = (
+            f"{scope_text(digest.scope, why, name)}: it does not tell whether these certificates are revoked"
+        )
+        return "crl.out-of-scope", Status.FAIL, text, False, why
+    if _late(digest, now) and digest.next_update is not None:
+        by, clause = late_by(exchange, digest.this_update, digest.next_update, now)
+        text = f"the CRL of {name}{_number(digest.scope)} ran out: an old copy is served; {clause}"
+        return "crl.stale", Status.FAIL, text, False, by
+    if _early(digest, now):
+        return "crl.stale", Status.WARN, f"the CRL of {name} begins in the future", False, "early"
+    if why:
+        point = shown_point(digest.scope)
+        text = f"a list of {name} for the distribution point {point}: whether the certificates name that is not known"
+        return "crl.unverified", Status.INCONCLUSIVE, text, None, why
+    if back := [serial for serial in serials if serial in digest.removed]:
+        text = (
+            f"the list of {name} takes the certificate with serial {', '.join(back[:3])} off again (removeFromCRL), as only "
+            "a delta list may (RFC 5280 section 5.3.1): whether it is revoked cannot be told"
+        )
+        return "crl.unverified", Status.INCONCLUSIVE, text, None, "removed"
+    if not set(serials) <= set(digest.asked):
+        text = "the recording does not tell whether these certificates are revoked"
+        return "audit.not-recorded", Status.INCONCLUSIVE, text, True, ""
+    text = f"a current CRL of {name}, signed by it"
+    if digest.scope is not None and digest.scope.indirect:
+        text = f"{text} (an indirect one, of which its entries about this CA's own certificates count)"
+    if digest.scope is None:
+        return "audit.not-recorded", Status.NOTICE, f"{text}; the recording does not tell its scope", True, ""
+    if digest.next_update is None:
+        text = f"{text}, without a time at which it runs out (nextUpdate): how old it may be cannot be told"
+        return "crl.form", Status.NOTICE, text, True, "no-end"
+    if digest.scope.removes:
+        text = f"{text}, of which an entry takes a certificate off again (removeFromCRL), as only a delta list may"
+        return "crl.form", Status.NOTICE, text, True, "removes"
+    if not any(ca.subject == digest.issuer for ca in named):
+        text = f"{text}, with the name in another form (string type, case or spacing) than in the CA's certificate"
+        return "crl.form", Status.NOTICE, text, True, "name"
+    return "ok", Status.PASS, text, True, ""
+
+
+def _number(scope: CrlScope | None) -> str:
+    """The list's number, which tells two copies apart."""
+    return f" (number 0x{display(scope.number, 40)})" if scope is not None and scope.number else ""
+
+
+def _out_of_scope(scope: CrlScope | None, serials: tuple[str, ...], held: Held) -> str:
+    """Why the list does not speak of one of the certificates it is held against, "" where it speaks of all."""
+    if scope is None:
+        return ""
+    if not held.certificates:
+        # the address that was asked counts for the list where the list names it, and never against it: other
+        # certificates may name another host for the same list
+        known = frozenset({uri(held.url)} if held.url else ()) & frozenset(scope.points)
+        # serials without their certificates are those of servers; without any, a list of either kind will do
+        return misses(scope, False if serials else None, known)
+    found = (misses(scope, bool(facts(c).is_ca), points_of(c)) for c in held.certificates)
+    return next((why for why in found if why), "")
+
+
+def _issuer_text(named: tuple[CertFacts, ...], name: bytes) -> str:
+    if named:
+        return display(named[0].subject_cn or named[0].subject_text, 100)
+    parsed, _ = attempt(lambda: x509.Name.from_bytes(name).rfc4514_string())
+    return display(parsed or "an unnamed issuer", 100)

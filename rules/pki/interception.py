@@ -1,0 +1,304 @@
+"""One unexpected issuer over many handshakes: judged once, named where it can be, and mapped.
+
+A single chain to an unknown root proves little: a server may have a private certificate. The same key above two names
+that have nothing to do with each other proves that one device issues for both (interception), and so does an unknown CA
+that calls itself by a known CA's owner. Only a certificate that claims the name asked for was issued for it: a server
+shows its own certificate to everybody who comes to its address, and a block page is such a server.
+
+The map tells a firewall team which rule to look for: which addresses, which names, every handshake or some, and whether
+a name that no rule holds meets the same at the same address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from rules.model.ruleset import CaSet, Interceptor
+from rules.model.verdict import Confidence
+from rules.pki.certificate import CertFacts, covers_name, facts, fold
+from rules.pki.trust import ChainJudgement
+from rules.text.display import display
+from rules.text.pattern import matches
+from rules.text.zones import zone
+
+SHOWN = 100  #: characters of a peer's name in a sentence
+LISTED = 8  #: names and addresses that are listed in the evidence
+
+Reach: TypeAlias = Literal["everything", "by-name", "by-address", "single", "unclear"]
+"""What decides whether a handshake is intercepted. "everything": every handshake of the audit; "by-name": some names,
+other names at the same address are left alone; "by-address": everything at some addresses, the control name too;
+"single": one name was asked at one address, so nothing can be compared; "unclear": none of these."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handshake:
+    """A handshake that showed a chain, as the comparison needs it. `leaf` is DER, `id` the observation's.
+
+    `control`: the server name is one that no rule holds, asked in order to compare.
+    """
+
+    id: str
+    host: str
+    address: str
+    server_name: str
+    attempt: int
+    judgement: ChainJudgement
+    leaf: bytes
+    control: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class InterceptionFinding:
+    """One interceptor: a key that issues what it should not. Texts are harmless; lists are in the order seen.
+
+    `upgraded`: ids whose chain alone proves only "untrusted" and that are intercepted by comparison. `every`: whether
+    each handshake of these names at these addresses was intercepted; `genuine_too`: ids at the same name and address
+    that were not. `product` is a label on what the chains have proved, never a reason.
+    """
+
+    issuing_key: str
+    issuer: str
+    handshakes: tuple[str, ...]
+    upgraded: tuple[str, ...]
+    names: tuple[str, ...]
+    addresses: tuple[str, ...]
+    controls: tuple[str, ...]  # control names that met it as well
+    reach: Reach
+    every: bool
+    genuine_too: tuple[str, ...]
+    forged: bool
+    anchor: str
+    anchor_kind: str
+    product: str
+    reason: str  # why this is interception and no private certificate
+    confidence: Confidence
+    sentence: str
+    details: tuple[tuple[str, str], ...]
+
+
+def judge_handshakes(
+    handshakes: Sequence[Handshake],
+    *,
+    cas: tuple[CaSet, ...] = (),
+    interceptors: tuple[Interceptor, ...] = (),
+) -> tuple[InterceptionFinding, ...]:
+    """The interceptors among these handshakes, the one with the most handshakes first.
+
+    Handshakes belong together by the key of their root, where it is known, else by the key that issued.
+    A key with an intercepted chain is one; so is a key of untrusted chains that stands above two unrelated names (of two
+    zones, see `rules/text/zones.py`) or calls itself by a brand of `cas`. Two customers under one suffix of the private section
+    count as related: the error is a private certificate called untrusted where it was interception, never the reverse.
+    A certificate that does not claim the name asked for counts for nothing here, unless it is forged: a name of a known CA
+    on another key is a proof by itself.
+    """
+    by_key: dict[str, list[Handshake]] = {}
+    for one in handshakes:
+        key = one.judgement.anchor_key or one.judgement.issuing_key  # issuing keys may rotate under one root
+        if one.judgement.verdict in ("intercepted", "untrusted") and key and (one.control or _counts(one)):
+            by_key.setdefault(key, []).append(one)
+    brands = tuple(dict.fromkeys(brand for caset in cas for brand in caset.brands if brand.strip()))
+    found = [
+        _finding(mine, handshakes, reason, interceptors)
+        for mine in by_key.values()
+        if (reason := _reason(mine, brands))
+    ]
+    return tuple(sorted(found, key=lambda finding: -len(finding.handshakes)))
+
+
+def claims(cert: CertFacts, host: str) -> bool:
+    """Whether the certificate says that it is `host`'s; who signed it does not matter here.
+
+    More than `covers_name`: a name that is only the common name of the subject, and a wildcard that reaches over several
+    labels, open no connection today (RFC 9525 section 6), but are written by one who wants to stand in for the name.
+    """
+    if covers_name(cert, host):
+        return True
+    name = host.rstrip(".").lower()
+    told = cert.dns_names or (cert.subject_cn,)
+    return any(
+        one.lower() == name or (one.startswith("*.") and name.endswith(one[1:].lower())) for one in told
+    )
+
+
+def _counts(one: Handshake) -> bool:
+    return one.judgement.forged or claims(facts(one.leaf), one.server_name)
+
+
+def product_of(certs: Iterable[CertFacts], interceptors: tuple[Interceptor, ...]) -> str:
+    """The product whose issuer texts these certificates bear, "" if none: a label only."""
+    names = [(fold(cert.issuer_cn), fold(cert.issuer_o), fold(cert.issuer_ou)) for cert in certs]
+    for known in interceptors:
+        patterns = tuple(fold(pattern) for pattern in (known.cn, known.o, known.ou))
+        if any(patterns) and any(
+            all(not pattern or matches(pattern, text) for pattern, text in zip(patterns, texts, strict=True))
+            for texts in names
+        ):
+            return known.product
+    return ""
+
+
+def _reason(mine: Sequence[Handshake], brands: tuple[str, ...]) -> str:
+    """Why this key is an interceptor's, "" if nothing proves it."""
+    mine = [h for h in mine if _counts(h)]
+    if not mine:
+        return ""
+    forged = next((h.judgement for h in mine if h.judgement.forged), None)
+    if forged is not None:
+        return f"it bears the name of {display(forged.forged_name, SHOWN)} without that CA's key"
+    if any(h.judgement.verdict == "intercepted" for h in mine):
+        return "its root is trusted by this host only, no public list has it"
+    zones = _zones(mine)
+    if len(zones) > 1:
+        shown = " and ".join(display(name, SHOWN) for name in list(zones)[:2])
+        who = "issuer" if (mine[0].judgement.issuing_key or "").startswith("name:") else "key"
+        return f"one unknown {who} issued for names that have nothing to do with each other ({shown})"
+    brand = next((h.judgement.brand for h in mine if h.judgement.brand), "") or _brand(mine, brands)
+    return f"an unknown CA calls itself {display(brand, SHOWN)}" if brand else ""
+
+
+def _zones(mine: Sequence[Handshake]) -> dict[str, None]:
+    """Zones of the names that the key issued for: of those that the certificates claim."""
+    return dict.fromkeys(zone(h.server_name) for h in mine if _counts(h))
+
+
+def _brand(mine: Sequence[Handshake], brands: tuple[str, ...]) -> str:
+    texts = {fold(facts(der).issuer_text) for h in mine for der in (h.leaf, *h.judgement.path)}
+    return next((brand for brand in brands if any(fold(brand) in text for text in texts)), "")
+
+
+def _finding(
+    mine: list[Handshake],
+    everything: Sequence[Handshake],
+    reason: str,
+    interceptors: tuple[Interceptor, ...],
+) -> InterceptionFinding:
+    ids = {h.id for h in mine}
+    places = {(h.server_name, h.address) for h in mine}
+    genuine = tuple(
+        h.id
+        for h in everything
+        if h.id not in ids and (h.server_name, h.address) in places and h.judgement.proven
+    )
+    first = mine[0]
+    key = first.judgement.issuing_key or ""
+    leaf = facts(first.leaf)
+    issuer = display(leaf.issuer_cn or leaf.issuer_o or leaf.issuer_text or "an unnamed issuer", SHOWN)
+    certs = {der: facts(der) for h in mine for der in (h.leaf, *h.judgement.path)}
+    product = product_of(certs.values(), interceptors)
+    reach = _reach(mine, everything)
+    names = tuple(dict.fromkeys(h.server_name for h in mine if not h.control))
+    addresses = tuple(dict.fromkeys(h.address for h in mine))
+    shared = len(_zones(mine)) > 1 and not key.startswith(
+        "name:"
+    )  # the key itself, not only the name it is given
+    proven = shared or any(h.judgement.verdict == "intercepted" for h in mine)
+    return InterceptionFinding(
+        issuing_key=key,
+        issuer=issuer,
+        handshakes=tuple(h.id for h in mine),
+        upgraded=tuple(h.id for h in mine if h.judgement.verdict == "untrusted"),
+        names=names,
+        addresses=addresses,
+        controls=tuple(dict.fromkeys(h.server_name for h in mine if h.control)),
+        reach=reach,
+        every=not genuine,
+        genuine_too=genuine,
+        forged=any(h.judgement.forged for h in mine),
+        anchor=display(first.judgement.anchor_name or "", SHOWN),
+        anchor_kind=first.judgement.anchor_kind,
+        product=product,
+        reason=reason,
+        confidence="proven" if proven else "likely",
+        sentence=_sentence(issuer, product, reason, reach, names, addresses, genuine),
+        details=_details(first, leaf, key, names, addresses, genuine),
+    )
+
+
+def _reach(mine: Sequence[Handshake], everything: Sequence[Handshake]) -> Reach:
+    ids = {h.id for h in mine}
+    others = [h for h in everything if h.id not in ids and h.judgement.proven]
+    addresses = {h.address for h in mine}
+    controls = {h.address: h.id in ids for h in everything if h.control and h.address in addresses}
+    names = {h.server_name for h in mine if not h.control}
+    if not others and len({(h.server_name, h.address) for h in mine}) > 1:
+        return "everything"
+    if any(controls.values()):
+        return "by-address" if all(controls.values()) else "unclear"
+    at_these = {h.server_name for h in others if h.address in addresses}
+    if controls or at_these - names:
+        return "by-name"
+    if names & {h.server_name for h in others if h.address not in addresses}:
+        return "by-address"
+    return "single" if len(names) == 1 and len(addresses) == 1 else "unclear"
+
+
+_REACH_TEXT: dict[Reach, str] = {
+    "everything": "every handshake of this audit meets it",
+    "by-name": "it goes by the name asked for: other names at the same addresses are left alone",
+    "by-address": "it goes by the address: other names meet it there as well, or the same names escape it elsewhere",
+    "single": "one name at one address met it",
+    "unclear": "",
+}
+
+
+def _sentence(
+    issuer: str,
+    product: str,
+    reason: str,
+    reach: Reach,
+    names: tuple[str, ...],
+    addresses: tuple[str, ...],
+    genuine: tuple[str, ...],
+) -> str:
+    """What was found, for a person."""
+    who = f"{issuer} (looks like {display(product, SHOWN)})" if product else issuer
+    count = _count(len(names), "name") if names else "the control name only"
+    parts = [
+        f"TLS is intercepted: certificates are issued by {who}",
+        reason,
+        f"seen for {count} at {_count(len(addresses), 'address', 'addresses')}",
+    ]
+    if _REACH_TEXT[reach]:
+        parts.append(_REACH_TEXT[reach])
+    if genuine:
+        parts.append("other attempts at the same place were genuine, so it does not catch every handshake")
+    return "; ".join(parts)
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def _details(
+    first: Handshake,
+    leaf: CertFacts,
+    key: str,
+    names: tuple[str, ...],
+    addresses: tuple[str, ...],
+    genuine: tuple[str, ...],
+) -> tuple[tuple[str, str], ...]:
+    anchor = f", up to {display(first.judgement.anchor_name, SHOWN)}" if first.judgement.anchor_name else ""
+    pairs = [
+        ("expected", "a signature up to a key of the CA set or a public root"),
+        (
+            "served",
+            f"{display(leaf.subject_text, SHOWN)}, issued by {display(leaf.issuer_text, SHOWN)}{anchor}",
+        ),
+        ("certificate", f"SHA-256 {leaf.sha256}"),
+    ]
+    if first.judgement.forged:
+        pairs[0] = ("expected", f"{display(first.judgement.forged_name, SHOWN)}, with its own key")
+    if not key.startswith("name:"):
+        pairs.append(("key that differs", f"issuer's SPKI SHA-256 {key}"))
+    pairs.append(("names", _list(names)))
+    pairs.append(("addresses", _list(addresses)))
+    if genuine:
+        pairs.append(("genuine too", _list(genuine)))
+    return tuple(pairs)
+
+
+def _list(texts: tuple[str, ...]) -> str:
+    more = f" and {len(texts) - LISTED} more" if len(texts) > LISTED else ""
+    return ", ".join(display(text, SHOWN) for text in texts[:LISTED]) + more

@@ -1,0 +1,236 @@
+"""Ledgers: what each endpoint ever showed, read off a state; and what of it is news that is worth a sentence.
+
+News pages nobody: Microsoft changes names, addresses and issuers all the time. It is kept because on the day on which
+something breaks, "since Tuesday the chain ends in another zone" is what an engineer wants to read.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from ipaddress import ip_address, ip_network
+from typing import TypeAlias
+from urllib.parse import urlsplit
+
+from rules.text.display import display
+from rules.text.zones import zone
+from rules.watch.events import Drift, LedgerEntry, LedgerKind
+from rules.watch.state import State, TargetState
+
+REVOCATION = "revocation"
+"""The endpoint under which the revocation sources stand that no certificate names: those of the rules."""
+REFRESH = 3600.0  #: seconds after which an entry that is still seen is worth writing again, for its last time
+MOST = 1000  #: entries of one endpoint and kind; names that rotate through more lose the one not seen longest
+_TOLD = 3  # pieces of news in one sentence
+_SHOWN = 100  # characters of a peer's text in a sentence
+_UNDER = " under "  # between the class of an issuer and its root
+
+Key: TypeAlias = tuple[str, LedgerKind, str]
+_Place: TypeAlias = tuple[str, LedgerKind]
+
+
+def entries(state: State) -> tuple[LedgerEntry, ...]:
+    """Every CNAME, address, issuer and revocation source as `state` shows them, each once.
+
+    Names and addresses stand under the host, because every port of it shares them; issuers under "host:port";
+    sources under each endpoint whose certificate names them, else under `REVOCATION`. Addresses that resolution does not
+    give now are left out: they were seen before.
+    """
+    found: dict[Key, LedgerEntry] = {}
+    for target in state.targets:
+        at = state.now if target.measured is None else target.measured
+        for endpoint, kind, value, mark in _shown_by(target):
+            found[endpoint, kind, value] = LedgerEntry(endpoint, kind, value, at, at, mark)
+    for source in state.sources:
+        for endpoint in source.endpoints or (REVOCATION,):
+            found[endpoint, source.kind, source.url] = LedgerEntry(
+                endpoint, source.kind, source.url, state.now, state.now
+            )
+    return tuple(found.values())
+
+
+def _shown_by(target: TargetState) -> Iterator[tuple[str, LedgerKind, str, str]]:
+    """Endpoint, kind, value and mark of everything that one target shows."""
+    for name in target.chain:
+        if name != target.host:
+            yield target.host, "cname", name, ""
+    for address in target.addresses:
+        if address.current and not address.stale:
+            yield target.host, "address", address.address, ""
+    if target.issuer:
+        mark = issuer_mark(target.issuer_class, target.root)
+        yield target.name, "issuer", f"{target.issuer} [{mark}]" if mark else target.issuer, mark
+
+
+def issuer_mark(issuer_class: str, root: str = "") -> str:
+    """What an issuer is compared by: its class, and the root that it ends at where that is known."""
+    return f"{issuer_class}{_UNDER}{root}" if root else issuer_class
+
+
+def drifts(known: Iterable[LedgerEntry], fresh: Iterable[LedgerEntry]) -> tuple[Drift, ...]:
+    """What in `fresh` is news against `known`: at most one drift for an endpoint and kind.
+
+    News is a suffix (the last two labels) that a chain never had, an issuer of another class or under another root, a
+    host of a revocation source, and an address only where its /16 (IPv4) or /32 (IPv6) is new. The first sight of an
+    endpoint is no news.
+    """
+    before: dict[_Place, list[LedgerEntry]] = defaultdict(list)
+    for entry in known:
+        before[entry.endpoint, entry.kind].append(entry)
+    after: dict[_Place, list[LedgerEntry]] = defaultdict(list)
+    for entry in fresh:
+        after[entry.endpoint, entry.kind].append(entry)
+    found = []
+    for (endpoint, kind), shown in after.items():
+        if not _was_seen(endpoint, kind, before):
+            continue
+        old = {_feature(entry) for entry in before.get((endpoint, kind), ())}
+        if kind == "cname":
+            old.add(_suffix(endpoint))  # a name of the host's own zone is no news
+        news: dict[str, LedgerEntry] = {}
+        for entry in shown:
+            feature = _feature(entry)
+            if feature and feature not in old:
+                news.setdefault(feature, entry)
+        if news:
+            first = next(iter(news.values()))
+            found.append(Drift(first.last, endpoint, kind, first.value, _sentence(endpoint, kind, news, old)))
+    return tuple(found)
+
+
+def _was_seen(endpoint: str, kind: LedgerKind, before: dict[_Place, list[LedgerEntry]]) -> bool:
+    """Whether such a thing was looked at before. A name with addresses and no CNAME has shown that it had none."""
+    return (endpoint, kind) in before or (kind == "cname" and (endpoint, "address") in before)
+
+
+def _feature(entry: LedgerEntry) -> str:
+    """What an entry is compared by; "" where that cannot be told, which is no news."""
+    if entry.kind == "cname":
+        return _suffix(entry.value)
+    if entry.kind == "address":
+        return _network(entry.value)
+    if entry.kind == "issuer":
+        return entry.mark
+    return _host(entry.value)
+
+
+def _suffix(name: str) -> str:
+    """What aliases are compared by. The error it may make: a move from one customer to another under one suffix of the
+    private section (`trafficmanager.net`) is no news, which it must not be where the service itself lives there."""
+    return zone(name)
+
+
+def _network(text: str) -> str:
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return ""
+    return str(ip_network((address.packed, 16 if address.version == 4 else 32), strict=False))
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:  # brackets that hold no address
+        return ""
+
+
+def _sentence(endpoint: str, kind: LedgerKind, news: dict[str, LedgerEntry], old: set[str]) -> str:
+    """`news`: each new feature with the first entry that shows it; `old`: the features that were known."""
+    place = display(endpoint)
+    if kind == "issuer":
+        return _issuer_sentence(place, *next(iter(news.items())), old)
+    told = [display(feature, _SHOWN) for feature in list(news)[:_TOLD]]
+    listed = ", ".join(told) + (f" and {len(news) - _TOLD} more" if len(news) > _TOLD else "")
+    many = len(news) > 1
+    if kind == "cname":
+        return f"{'new suffixes' if many else 'a new suffix'} in the chain of {place}: {listed}"
+    if kind == "address":
+        return f"{place} now has addresses in {listed}"
+    return f"{'new hosts' if many else 'a new host'} of {kind.upper()}s: {listed}"
+
+
+def _issuer_sentence(place: str, mark: str, entry: LedgerEntry, old: set[str]) -> str:
+    """Another root weighs less than another class: a CA has many roots, and an interceptor is another class."""
+    issuer_class, _, root = mark.partition(_UNDER)
+    if root and any(known.partition(_UNDER)[0] == issuer_class for known in old):
+        return f"issuer of {place} now under another root, {display(root, _SHOWN)}: {display(entry.value)}"
+    return f"issuer of {place} now of another class, {display(issuer_class, _SHOWN)}: {display(entry.value)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a look at the network adds: entries to be written, and the news in them."""
+
+    write: tuple[LedgerEntry, ...]
+    drifts: tuple[Drift, ...]
+
+
+class Ledger:
+    """Everything that was ever seen, by endpoint. `see()` costs in proportion to what is seen, not to what is known."""
+
+    def __init__(self, known: Iterable[LedgerEntry] = ()) -> None:
+        self._known: dict[Key, LedgerEntry] = {}
+        self._written: dict[Key, float] = {}  # the last time that was given out for writing
+        self._of: dict[str, tuple[Key, ...]] = {}  # by endpoint, in the order of the first sight
+        for entry in known:
+            self._keep(entry, written=True)
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def see(self, fresh: Iterable[LedgerEntry]) -> Seen:
+        """Take note of what is seen now. What is known and was written within the hour need not be written again."""
+        shown = tuple(fresh)
+        news = [e for e in shown if (e.endpoint, e.kind, e.value) not in self._known]
+        found = drifts(self._context(news), news)
+        write = []
+        for entry in shown:
+            key = (entry.endpoint, entry.kind, entry.value)
+            old = self._known.get(key)
+            # Also where the clock was set back: an entry that was "last seen" next year would else stay so until then.
+            due = old is None or abs(entry.last - self._written[key]) >= REFRESH
+            kept = entry if old is None else replace(old, last=entry.last, mark=entry.mark)
+            self._keep(kept, written=due)
+            if due:
+                write.append(kept)
+        return Seen(tuple(write), found)
+
+    def forget(self, before: float) -> int:
+        """Drop what was seen last before this Unix time, as the history does; how many entries that were."""
+        old = {key for key, entry in self._known.items() if entry.last < before}
+        for key in old:
+            del self._known[key], self._written[key]
+        for endpoint in {key[0] for key in old}:
+            left = tuple(key for key in self._of[endpoint] if key not in old)
+            if left:
+                self._of[endpoint] = left
+            else:
+                del self._of[endpoint]
+        return len(old)
+
+    def _context(self, news: Iterable[LedgerEntry]) -> Iterator[LedgerEntry]:
+        """All that is known of the endpoints that have something new."""
+        for endpoint in dict.fromkeys(entry.endpoint for entry in news):
+            yield from (self._known[key] for key in self._of.get(endpoint, ()))
+
+    def _keep(self, entry: LedgerEntry, *, written: bool) -> None:
+        """Hold an entry as the one seen last; where there are too many, forget the one not seen longest."""
+        key = (entry.endpoint, entry.kind, entry.value)
+        new = key not in self._known
+        self._known[key] = entry
+        if written:
+            self._written[key] = entry.last
+        if new:
+            held = self._of[entry.endpoint] = (*self._of.get(entry.endpoint, ()), key)
+            if len(held) > MOST:
+                self._forget_beyond(entry.endpoint, entry.kind)
+
+    def _forget_beyond(self, endpoint: str, kind: LedgerKind) -> None:
+        alike = [key for key in self._of[endpoint] if key[1] == kind]
+        if len(alike) > MOST:
+            # never the one that has just come: where the clock was set back, it would be news at every look
+            oldest = min(alike[:-1], key=lambda key: self._known[key].last)
+            self._of[endpoint] = tuple(key for key in self._of[endpoint] if key != oldest)
+            del self._known[oldest], self._written[oldest]

@@ -1,0 +1,351 @@
+"""The newest answer to each question, and what is remembered beside it: the appliance's evidence.
+
+A pure store: observations in, `Audit(rules, memory.plan(...), memory)` out. It knows which answers have gone stale, which
+repeats an answer makes void, and how one document that several addresses serve answers for all of them.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterable
+from dataclasses import replace
+from typing import TypeVar
+
+from rules.audit.documents import good
+from rules.model.failure import LOCAL_CODES, Code
+from rules.model.kinds.dns_chain import OS, DnsAnswer, DnsQuestion
+from rules.model.kinds.http_fetch import HttpFetch
+from rules.model.kinds.local_host import LocalHost
+from rules.model.kinds.os_lookup import OsAnswer, OsLookup
+from rules.model.kinds.tls_handshake import TlsFacts, TlsHandshake
+from rules.model.observation import Observation, Step, got_through
+from rules.model.verdict import Plan
+from rules.watch.significance import essence
+
+#: Seconds for which an address that was met counts among those of its target.
+TRACKED = 86_400.0
+#: Different names that must have met no answer, one after the other, before a resolver is dead.
+DEAD_STREAK = 5
+#: Seconds within which the tries of one document belong together. Longer than the least time between two fetches of a list
+#: (`probe/watch/judgement.py`): an old copy at one address, which is soon fetched again, would else make the new one void.
+ROUND = 330.0
+#: Addresses that are remembered for a name.
+MAX_LAST_GOOD = 16
+
+#: Answers of one name and port that are kept, whatever the number of its addresses.
+MOST = 256
+#: Seconds for which an address is remembered for the day on which its name does not resolve.
+REMEMBERED = 7 * TRACKED
+_Group = TypeVar("_Group", bound=Hashable)
+_Member = TypeVar("_Member", bound=Hashable)
+#: Seconds within which a step of the clock is noticed.
+SINCE = 60.0
+_AGEING = (TlsHandshake, HttpFetch, DnsQuestion, OsLookup)
+_NO_ANSWER = frozenset({Code.TIMEOUT, Code.REFUSED, Code.UNREACHABLE, Code.NO_ROUTE, Code.DENIED})
+_OS_NO_SERVER = frozenset({"EAI_AGAIN", "EAI_FAIL", "EAI_SYSTEM"})
+
+
+def document(step: Step) -> tuple[object, ...] | None:
+    """What a step fetches, whoever serves it: the same list comes from every address of its host. None for the rest."""
+    if isinstance(step, HttpFetch) and step.purpose != "reach":
+        return (step.purpose, step.host, step.port, step.target, step.body)
+    if isinstance(step, TlsHandshake) and step.hello != "connector":
+        return (step.hello, step.server_name, step.port)
+    return None
+
+
+def moved(when: float, by: float, now: float) -> float:
+    """A time of before the clock was set by `by` seconds, as the clock that says `now` would have told it.
+
+    What is of the last `SINCE` seconds by the new clock was measured by it already.
+    """
+    return when if now - SINCE <= when <= now else when + by
+
+
+class Memory:
+    """Observations by step. `get` is what an audit asks: see `rules.audit.machine.Known`."""
+
+    def __init__(self) -> None:
+        self.known: dict[Step, Observation] = {}
+        self._essence: dict[
+            Step, int
+        ] = {}  # its hash: of thousands of answers the essences would be megabytes
+        self._documents: dict[Hashable, Observation] = {}  # the newest good answer, whoever gave it
+        # tuples, because most have one member: thousands of sets would be megabytes
+        self._of_document: dict[Hashable, tuple[Step, ...]] = {}
+        self._of_name: dict[str, tuple[DnsQuestion | OsLookup, ...]] = {}
+        self._repeats: dict[Step, tuple[Step, ...]] = {}  # first look -> second looks that are known
+        self._last_good: dict[str, dict[str, float]] = defaultdict(dict)
+        self._silent: dict[str, set[str]] = {}  # resolver -> names since its last answer
+        self._chains: dict[tuple[bytes, ...], tuple[bytes, ...]] = {}
+
+    def __len__(self) -> int:
+        return len(self.known)
+
+    def get(self, step: Step, /) -> Observation | None:
+        """The newest answer to `step`; for a document also the one that another address gave."""
+        seen = self.known.get(step)
+        if seen is not None:
+            return seen
+        wanted = document(step) if step.attempt == 1 else None  # a second look is one at this very address
+        found = self._documents.get(wanted) if wanted is not None else None
+        return replace(found, step=step, stale=True) if found is not None else None
+
+    def take(self, seen: Observation) -> bool:
+        """Keep an answer. True when it differs from the one before in anything that a verdict may rest on."""
+        seen = self._shared(seen)
+        step, now = seen.step, hash(essence(seen))
+        before = self._essence.get(step)
+        if isinstance(step, LocalHost) and seen.evidence is None and before is not None:
+            return False  # this host could not be looked at: that makes it no host without names to ask for
+        if step.attempt == 1:
+            self.drop(self._void(seen, before == now))
+        else:
+            _add(self._repeats, replace(step, attempt=1), step)
+        self.known[step] = seen
+        wanted = document(step)
+        if wanted is not None:
+            self._take_document(wanted, seen)
+        if isinstance(step, DnsQuestion | OsLookup) and not _walks(step):
+            self._take_name(step, seen)
+            if isinstance(step, DnsQuestion) and before is not None and before != now:
+                self.drop(self._walk_of(step))
+        self._essence[step] = now
+        return before is None or before != now
+
+    def as_judged(self, seen: Observation, step: TlsHandshake) -> Observation:
+        """A handshake without the GET inside, as the answer to the question that has it: the GET is the last one's.
+
+        HTTP is asked far more rarely than the handshake; a handshake that fails has nothing to borrow.
+        """
+        before = self.known.get(step)
+        facts, old = seen.evidence, before.evidence if before is not None else None
+        if isinstance(facts, TlsFacts) and isinstance(old, TlsFacts) and seen.failure is None:
+            asked = facts.client_certificate_asked or old.client_certificate_asked
+            facts = replace(
+                facts,
+                http_status=old.http_status,
+                http_failure=old.http_failure,
+                client_certificate_asked=asked,
+            )
+        return replace(seen, step=step, evidence=facts)
+
+    def shift(self, by: float, now: float) -> None:
+        """The clock was set by `by` seconds and says `now`: what was measured was so as long ago as it was before."""
+        for step, seen in list(self.known.items()):
+            self.known[step] = replace(seen, started=moved(seen.started, by, now))
+        for wanted, seen in list(self._documents.items()):
+            self._documents[wanted] = replace(seen, started=moved(seen.started, by, now))
+        for addresses in self._last_good.values():
+            addresses.update({address: moved(when, by, now) for address, when in addresses.items()})
+
+    def forget(self, now: float) -> int:
+        """Drop what was not met for a day (Unix time), and of names that rotate the oldest addresses.
+
+        Returns how many observations went.
+        """
+        old = [s for s, seen in self.known.items() if seen.started < now - TRACKED and isinstance(s, _AGEING)]
+        self.drop(old)
+        crowd = self._beyond()
+        self.drop(crowd)
+        for host, addresses in list(self._last_good.items()):
+            kept = {a: when for a, when in addresses.items() if when >= now - REMEMBERED}
+            if kept and host in self._of_name:  # a name that nobody asks for any more needs no addresses
+                self._last_good[host] = kept
+            else:
+                del self._last_good[host]
+        live = {s.evidence.chain for s in self.known.values() if isinstance(s.evidence, TlsFacts)}
+        self._chains = {chain: chain for chain in live}
+        return len(old) + len(crowd)
+
+    def _beyond(self) -> list[Step]:
+        """What was asked at the addresses of a name and port beyond `MOST`, the newest ones left out."""
+        by_key: dict[tuple[str, int], list[Step]] = defaultdict(list)
+        for step in self.known:
+            if isinstance(step, TlsHandshake):
+                by_key[step.server_name, step.port].append(step)
+            elif isinstance(step, HttpFetch) and step.purpose == "reach":
+                by_key[step.host, step.port].append(step)
+        crowds = (steps for steps in by_key.values() if len(steps) > MOST)
+        return [s for steps in crowds for s in sorted(steps, key=lambda s: -self.known[s].started)[MOST:]]
+
+    def drop(self, steps: Iterable[Step]) -> None:
+        """Forget answers, so that they are asked for again."""
+        for step in steps:
+            self.known.pop(step, None)
+            self._essence.pop(step, None)
+            if step.attempt > 1:
+                _discard(self._repeats, replace(step, attempt=1), step)
+            wanted = document(step)
+            if wanted is not None:
+                _discard(self._of_document, wanted, step)
+                if wanted not in self._of_document:
+                    self._documents.pop(wanted, None)
+            elif isinstance(step, DnsQuestion | OsLookup):
+                _discard(self._of_name, step.name, step)
+
+    def dead(self, names: int) -> tuple[str, ...]:
+        """Resolvers that several names in a row got no answer from; `names`: how many there are to ask for."""
+        needed = max(1, min(DEAD_STREAK, names))
+        return tuple(sorted(r for r, silent in self._silent.items() if len(silent) >= needed))
+
+    def silent(self, resolver: str) -> int:
+        """How many names have met no answer there since the last one that did."""
+        return len(self._silent.get(resolver, ()))
+
+    def last_good(
+        self, hosts: Iterable[str], dead: Iterable[str] = ()
+    ) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Remembered addresses of those of `hosts` that no resolver but the `dead` ones resolves, the newest first."""
+        found, gone = [], frozenset(dead)
+        for host in hosts:
+            told = self._last_good.get(host)
+            alive = (s for s in self._of_name.get(host, ()) if _resolver(s) not in gone)
+            if told and not any(_has_address(self.known[s]) for s in alive):
+                found.append((host, tuple(sorted(told, key=lambda a: (-told[a], a))[:MAX_LAST_GOOD])))
+        return tuple(found)
+
+    def ways(self, host: str) -> tuple[Observation, ...]:
+        """The newest answers about a name itself, by every way in which it was asked for."""
+        return tuple(self.known[s] for s in self._of_name.get(host, ()))
+
+    def plan(self, plan: Plan, hosts: tuple[str, ...]) -> Plan:
+        """The parameters of a judgement of what is known now."""
+        dead = self.dead(len(hosts))
+        return replace(plan, steady=True, dead=dead, last_good=self.last_good(hosts, dead))
+
+    def copy(self) -> Memory:
+        """What a judgement in another thread reads while answers go on coming in."""
+        twin = Memory()
+        twin.known = dict(self.known)
+        twin._documents = dict(self._documents)
+        return twin
+
+    # ----------------------------------------------------------------------------------------------------------------
+
+    def _shared(self, seen: Observation) -> Observation:
+        """What was there before is kept once: a question and what it showed, and a chain by whoever shows it."""
+        facts, before = seen.evidence, self.known.get(seen.step)
+        if before is not None:
+            same = facts is not None and before.evidence == facts
+            seen = replace(seen, step=before.step, evidence=before.evidence if same else facts)
+            if same:
+                return seen
+        if not isinstance(facts, TlsFacts) or not facts.chain:
+            return seen
+        chain = self._chains.setdefault(facts.chain, facts.chain)
+        return seen if chain is facts.chain else replace(seen, evidence=replace(facts, chain=chain))
+
+    def _void(self, seen: Observation, same: bool) -> list[Step]:
+        """Second looks at what `seen` answers that belong to an answer that is gone; `same`: it is as it was before.
+
+        One that showed what the first look showed stands while the first look goes on showing it: where much fails and
+        the rate is low, every judgement would else wait for some second look, and no change would ever be confirmed.
+        """
+        repeats = self._repeats.get(seen.step, ())
+        return [repeat for repeat in repeats if not same or not _agree(self.known[repeat], seen)]
+
+    def _walk_of(self, step: DnsQuestion) -> list[Step]:
+        """Answers of the walk along the chain of a name that is answered in another way now: they are asked for again."""
+        found: list[Step] = []
+        name = step.name
+        while (link := replace(step, name=name, rtype="CNAME", attempt=1, walk=True)) not in found:
+            found.append(link)
+            found.append(replace(link, rtype="A"))
+            seen = self.known.get(link)
+            answer = seen.evidence if seen is not None and isinstance(seen.evidence, DnsAnswer) else None
+            alias = (r for r in answer.records if r.type == "CNAME" and r.name == name) if answer else ()
+            name = next((r.value for r in alias), name)
+        return [s for s in found if s in self.known]
+
+    def _take_document(self, wanted: Hashable, seen: Observation) -> None:
+        """What other addresses gave before this round of tries is void: it would hide what this round shows."""
+        steps = self._of_document.get(wanted, ())
+        here = getattr(seen.step, "address", None)  # whose first look a second one must not make void
+        void = [
+            s
+            for s in steps
+            if getattr(s, "address", None) != here and self.known[s].started < seen.started - ROUND
+        ]
+        _add(self._of_document, wanted, seen.step)
+        self.drop(void)
+        if good(seen) if isinstance(seen.step, HttpFetch) else got_through(seen):
+            self._documents[wanted] = seen
+        else:
+            self._documents.pop(wanted, None)
+
+    def _take_name(self, step: DnsQuestion | OsLookup, seen: Observation) -> None:
+        _add(self._of_name, step.name, step)
+        resolver = _resolver(step)
+        if _unanswered(seen):
+            self._silent.setdefault(resolver, set()).add(step.name)
+        elif seen.failure is None or seen.failure.code not in LOCAL_CODES:
+            self._silent.pop(resolver, None)  # a fault of ours says nothing about the resolver
+        for address in _addresses(seen)[:MAX_LAST_GOOD]:
+            self._last_good[step.name][address] = seen.started
+        if len(told := self._last_good.get(step.name, {})) > 2 * MAX_LAST_GOOD:
+            self._last_good[step.name] = dict(sorted(told.items(), key=lambda a: -a[1])[:MAX_LAST_GOOD])
+
+
+def _walks(step: Step) -> bool:
+    """Whether a question is of a walk: silence about one link says nothing about the resolver or the name."""
+    return isinstance(step, DnsQuestion) and step.walk
+
+
+def _add(groups: dict[_Group, tuple[_Member, ...]], group: _Group, member: _Member) -> None:
+    members = groups.get(group, ())
+    if member not in members:
+        groups[group] = (*members, member)
+
+
+def _discard(groups: dict[_Group, tuple[_Member, ...]], group: _Group, member: _Member) -> None:
+    """Take a member out of its group; an empty group goes too, or groups would pile up."""
+    members = tuple(m for m in groups.get(group, ()) if m != member)
+    if members:
+        groups[group] = members
+    else:
+        groups.pop(group, None)
+
+
+def _agree(second: Observation, first: Observation) -> bool:
+    """Whether a second look shows what the first look shows; the GET inside TLS, which is rare, is left out."""
+    return essence(_without_get(second)) == essence(_without_get(first))
+
+
+def _without_get(seen: Observation) -> Observation:
+    facts = seen.evidence
+    if isinstance(facts, TlsFacts):
+        facts = replace(
+            facts, http_status=None, http_headers=(), http_failure="", client_certificate_asked=False
+        )
+    return replace(seen, evidence=facts)
+
+
+def _resolver(step: DnsQuestion | OsLookup) -> str:
+    return OS if isinstance(step, OsLookup) else step.resolver
+
+
+def _unanswered(seen: Observation) -> bool:
+    if seen.failure is not None:
+        return seen.failure.code in _NO_ANSWER
+    return isinstance(seen.evidence, OsAnswer) and seen.evidence.error in _OS_NO_SERVER
+
+
+def _addresses(seen: Observation) -> tuple[str, ...]:
+    match seen.evidence:
+        case OsAnswer(addresses=addresses):
+            return addresses
+        case DnsAnswer(records=records):
+            return tuple(r.value for r in records if r.type in ("A", "AAAA"))
+    return ()
+
+
+def _has_address(seen: Observation) -> bool:
+    """Whether the answer leads to an address, perhaps by further names that the judgement follows."""
+    answer = seen.evidence
+    aliased = (
+        isinstance(answer, DnsAnswer)
+        and answer.rcode == "NOERROR"
+        and any(r.type == "CNAME" for r in answer.records)
+    )
+    return bool(_addresses(seen)) or aliased

@@ -1,0 +1,59 @@
+"""What changed lately, newest first."""
+
+from __future__ import annotations
+
+from exporters.page.changes import SHOWN, UNFOLDED, changes
+from rules.watch.events import Drift, Transition
+from tests.exporters import states
+from tests.exporters.html_reader import read
+
+NOW = states.NOW + 12
+
+
+def transition(at: float, subject: str = "x.example:443", **changes: object) -> Transition:
+    values: dict[str, object] = {
+        "at": at, "subject": subject, "before": "pass", "after": "fail",
+        "cause_before": "ok", "cause": "tcp.timeout", "summary": "no answer",
+    }  # fmt: skip
+    return Transition(**(values | changes))  # type: ignore[arg-type]  # a test's short hand
+
+
+def test_transitions_and_drift_are_told_together_newest_first() -> None:
+    page = read(changes(states.broken(), NOW))
+    lines = [item.text for item in page.one("ol").all("li")]
+    assert len(lines) == 3
+    assert "login.microsoftonline.com:443: ok → FAIL tls.intercepted Intercepted" in lines[0]
+    assert "The answer: YES → DEGRADED tls.intercepted Sign-in fails" in lines[1]
+    assert "a new suffix in the chain of" in lines[2]
+    assert lines[2].endswith("drift")
+
+
+def test_times_are_in_utc_and_for_machines() -> None:
+    page = read(changes(states.state(transitions=(transition(states.NOW - 600),)), NOW))
+    when, before = page.all("time")
+    assert when.attributes["datetime"] == "2026-11-02T10:04:05Z"
+    assert (when.text, before.text) == ("2026-11-02 10:04:05 UTC", "10 min ago")
+
+
+def test_a_first_sight_and_a_word_of_a_later_version_are_told() -> None:
+    found = (transition(NOW - 1, before="", cause="ok", summary=""), transition(NOW - 2, after="sideways"))
+    first, odd = read(changes(states.state(transitions=found), NOW)).one("ol").all("li")
+    assert "x.example:443: first seen: FAIL" in first.text
+    assert "ok → sideways" in odd.text
+
+
+def test_a_drift_that_does_not_name_its_endpoint_is_named() -> None:
+    drift = Drift(NOW - 1, "x.example", "address", "192.0.2.7", "a new address")
+    assert "x.example: a new address" in read(changes(states.state(drifts=(drift,)), NOW)).one("ol").text
+
+
+def test_few_are_shown_more_are_folded_and_their_number_is_bounded() -> None:
+    found = tuple(transition(NOW - i, f"x{i}.example:443") for i in range(1000))
+    page = read(changes(states.state(transitions=found), NOW))
+    assert len(list(page.all("li"))) == SHOWN + UNFOLDED
+    assert len(list(page.one("details").all("li"))) == UNFOLDED
+    assert f"{UNFOLDED} earlier" in page.one("summary").text
+
+
+def test_that_nothing_changed_is_told() -> None:
+    assert "No change is on record." in read(changes(states.state(), NOW)).text

@@ -1,0 +1,388 @@
+"""`wayclear serve` before it serves: what keeps it from beginning, in one message, quickly, and with nothing touched."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import logging
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from probe.command import serve as serving
+from probe.command.main import build_parser
+from probe.config.rule_files import shipped_names
+from probe.config.service import LISTEN
+from probe.config.settings import BadFile
+from probe.errors import Trouble
+from rules.files.fields import Fault
+from tests.probe.cell import Cell
+from tests.probe.internet import Internet
+from tests.probe.serve_process import FAULTS, QUICK, Served, served
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def options(*words: str) -> argparse.Namespace:
+    return build_parser().parse_args(["serve", *words])
+
+
+def started(directory: Path, *words: str, around: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+    """A service that is expected to end by itself."""
+    config = directory / "wayclear.toml"
+    command = [
+        sys.executable,
+        "-m",
+        "probe",
+        "serve",
+        "--config",
+        str(config),
+        "--state",
+        str(directory / "state"),
+    ]
+    return subprocess.run(
+        [*around, *command, *words], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False
+    )
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """A directory with the files of a small internet, and a configuration that is right."""
+    net = Internet(tmp_path)
+    net.write()
+    (tmp_path / "wayclear.toml").write_text(net.config(schedule=QUICK))
+    return tmp_path
+
+
+# --- a bad file at the start ------------------------------------------------------------------------------------------------
+
+
+#: The program with an eye on what it does: any socket, database or directory that it makes ends it.
+WATCHED = """
+import os, sys
+def seen(event, arguments):
+    if event.startswith(("socket.", "sqlite3.", "os.mkdir")):
+        os.write(2, f"it did {event}\\n".encode())
+        os._exit(99)
+sys.addaudithook(seen)
+from probe.command.main import main
+code = main(sys.argv[1:])
+heavy = {"apscheduler", "prometheus_client", "sqlite3"} & {name.partition(".")[0] for name in sys.modules}
+assert not heavy, heavy
+sys.exit(code)
+"""
+
+
+@pytest.mark.parametrize("spoil", FAULTS)
+def test_c2_a_bad_file_is_one_message_and_nothing_is_touched(
+    files: Path, spoil: Callable[[Served], str]
+) -> None:
+    config, state = files / "wayclear.toml", files / "state"
+    expected = spoil(SimpleNamespace(config=config, directory=files))  # type: ignore[arg-type]  # what it looks at
+    words = ["serve", "--config", str(config), "--state", str(state), "--allow-root"]
+    done = subprocess.run(
+        [sys.executable, "-c", WATCHED, *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 3, done.stderr
+    assert expected in done.stderr
+    assert done.stderr.startswith("wayclear: ")
+    assert done.stderr.count("wayclear: ") == 1
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert not state.exists()
+
+
+def test_a_check_says_so_and_does_no_more(files: Path) -> None:
+    before = sorted(files.rglob("*"))
+    done = started(files, "--check", "--allow-root")
+    assert sorted(files.rglob("*")) == before
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{files / 'wayclear.toml'}: ok\n"
+    assert not (files / "state").exists()
+    (files / "wayclear.toml").write_text("speling = 1")
+    done = started(files, "--check", "--allow-root")
+    assert done.returncode == 3
+
+
+# --- who may run it, and where it listens -----------------------------------------------------------------------------------
+
+
+def as_root() -> list[str]:
+    return [] if os.geteuid() == 0 else ["unshare", "-Ur"]
+
+
+@pytest.mark.parametrize("words", [(), ("--check",)], ids=["start", "check"])
+def test_v1_as_root_it_refuses(files: Path, words: tuple[str, ...]) -> None:
+    done = started(files, *words, around=as_root())
+    assert done.returncode == 3
+    assert "as root it would run for months with rights that it does not need" in done.stderr
+    assert "--allow-root" in done.stderr
+    assert not (files / "state").exists()
+
+
+def test_v1_as_somebody_else_it_does_not_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    serving._refuse_root(False)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    serving._refuse_root(True)
+    with pytest.raises(Trouble, match="as root"):
+        serving._refuse_root(False)
+    monkeypatch.delattr(os, "geteuid")
+    serving._refuse_root(False)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--listen", "0.0.0.0:19115"], "0.0.0.0"),
+        (["--listen", "127.0.0.1:0", "--listen", "10.9.0.1:0"], "10.9.0.1"),
+        (["--listen", "20.51.0.1:19115"], "20.51.0.1"),
+        (["--listen", "nonsense"], "--listen: 'nonsense' is no address and port"),
+        (["--web.config.file", "/nowhere/web.yml"], "/nowhere/web.yml"),
+        (["--listen", "127.0.0.1:19115"], "19115"),
+    ],
+)
+def test_it_says_why_it_cannot_listen_and_touches_no_history(
+    files: Path, words: list[str], told: str
+) -> None:
+    """Elsewhere than on loopback without a web configuration; at an address that is not here; at a port that is taken."""
+    with Cell(files) as cell, cell.listen("127.0.0.1", 19115):
+        more = ["--allow-insecure"] if told == "20.51.0.1" else []
+        done = started(files, "--allow-root", *words, *more, around=cell.inside([]))
+    assert done.returncode == 3, done.stderr
+    assert told in done.stderr
+    assert done.stderr.count("wayclear: ") == 1
+    assert "Traceback" not in done.stderr
+    assert not (files / "state").exists()
+
+
+# --- the command line over the files ----------------------------------------------------------------------------------------
+
+
+def test_options_win_over_both_files(files: Path) -> None:
+    overlay = files / "overlay.toml"
+    overlay.write_text('connector = "one"\ntenant = "contoso.com"\n[web]\nlisten = ["127.0.0.1:1"]\n')
+    words = ["--config", str(files / "wayclear.toml"), "--overlay", str(overlay)]
+    config, rules = serving.load(options(*words))
+    assert (config.serve.connector, config.tenant, config.serve.web.listen) == (
+        "one",
+        "contoso.com",
+        ("127.0.0.1:1",),
+    )
+    assert [one.name for one in rules.rulesets] == ["small"]
+    more = ["--listen", "127.0.0.1:2", "--listen", "[::1]:2", "--tenant", "fabrikam.com", "--state", "/var/x"]
+    web = files / "web.yml"
+    web.write_text("http_server_config:\n  http2: false\n")
+    more += ["--textfile", "/var/t", "--web.config.file", str(web), "--rules", shipped_names()[0]]
+    config, rules = serving.load(options(*words, *more))
+    assert config.serve.web.listen == ("127.0.0.1:2", "[::1]:2")
+    assert config.serve.web.config_file == str(web)
+    assert (config.tenant, config.tenant_source) == ("fabrikam.com", "--tenant")
+    assert (config.serve.history_path, config.serve.textfile) == ("/var/x/history.sqlite", "/var/t")
+    assert config.serve.connector == "one"
+    assert serving.load(options("--config", str(files / "wayclear.toml")))[0].serve.web.listen == LISTEN
+
+
+def test_a_reload_looks_at_every_file_that_it_reads(files: Path) -> None:
+    overlay = files / "overlay.toml"
+    overlay.write_text("")
+    said = options("--config", str(files / "wayclear.toml"), "--overlay", str(overlay))
+    config, _ = serving.load(said)
+    found = {Path(name).name for name in serving._files(said, config)}
+    assert found == {"wayclear.toml", "overlay.toml", "rules.toml", "cas.toml", "roots.pem"}
+
+    (files / "wayclear.toml").write_text("schedule = {\n")
+    assert {Path(name).name for name in serving._files(said, None)} == {"wayclear.toml", "overlay.toml"}
+
+
+def test_a_reload_looks_at_the_files_that_a_rule_set_extends_however_broken_they_are(files: Path) -> None:
+    config, below = files / "wayclear.toml", files / "below"
+    below.mkdir()
+    (files / "mine.toml").write_text('extends = "below/base.toml"\n')
+    (below / "base.toml").write_text('extends = "circle.toml"\n')
+    (below / "circle.toml").write_text('extends = "../mine.toml"\n')
+    (files / "broken.toml").write_text("= =\n")
+    (files / "shipped.toml").write_text('extends = "entra-app-proxy"\n')
+    names = ("mine", "broken", "gone", "shipped")
+    config.write_text("rules = [" + ", ".join(f'"{name}.toml"' for name in names) + "]\n")
+    said = options("--config", str(config))
+    found = {os.path.relpath(name, files) for name in serving._files(said, None)}
+    assert found == {
+        "wayclear.toml", "mine.toml", "below/base.toml", "below/circle.toml", "broken.toml", "gone.toml", "shipped.toml",
+    } | ({"below/../mine.toml"} & found)  # fmt: skip
+
+
+# --- the log ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    """What the service would write, with the loggers as they were afterwards."""
+    names = ("wayclear", "apscheduler", "asyncio")
+    before = [
+        (logging.getLogger(n), logging.getLogger(n).handlers, logging.getLogger(n).propagate) for n in names
+    ]
+    stream = io.StringIO()
+    serving._log_to(stream)
+    yield stream
+    for logger, handlers, propagate in before:
+        logger.handlers, logger.propagate = handlers, propagate
+        logger.setLevel(logging.NOTSET)
+
+
+def say(level: int, message: str, *values: object) -> None:
+    """Log by the service's own handlers alone: pytest would keep a lone surrogate too, and cannot send it to its parent."""
+    own = [handler for handler in serving.LOG.handlers if isinstance(handler.formatter, serving._Lines)]
+    for handler in own:
+        handler.handle(logging.LogRecord("wayclear", level, __file__, 1, message, values, None))
+
+
+HOSTILE = [
+    "two\nlines", "carriage\rreturn", "\x1b[2J\x1b]0;owned\x07", "a \"quoted\" word and a \\", "\x9b31m", "\u202egnp.exe",
+    "\ud800", "ts=2026-01-01T00:00:00 level=info msg=\"forged\"", "%s %d %(name)s {0}", "x" * 1_000_000, "\0", "\u2028",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=[ascii(text[:20]) for text in HOSTILE])
+def test_u5_an_event_is_one_harmless_line(log: io.StringIO, text: str) -> None:
+    say(logging.ERROR, "%s", text)
+    say(logging.ERROR, "%s: %s", text, 3)
+    say(logging.WARNING, "%s", text)
+    lines = log.getvalue().splitlines()
+    assert len(lines) == 3
+    for line in lines:
+        assert re.fullmatch(r'ts=\S+ level=(error|warning) msg="(?:[^"\\]|\\.)*"', line), line
+        assert line.isprintable()
+        assert len(line.encode()) <= serving.MOST_LOGGED + 1024
+
+
+def test_u5_an_exception_is_on_the_line_of_its_event(log: io.StringIO) -> None:
+    try:
+        raise ValueError("a\nb\x1b[2J")
+    except ValueError:
+        serving.LOG.exception("it failed")
+    (line,) = log.getvalue().splitlines()
+    assert line.isprintable()
+    assert "it failed" in line
+    assert "ValueError" in line
+
+
+def test_a_message_of_several_lines_reads_well_on_one(log: io.StringIO) -> None:
+    fault = BadFile("w.toml", [Fault("site", "is empty"), Fault("region", "is 3")])
+    say(logging.ERROR, "reload refused: %s", fault)
+    say(logging.ERROR, "%s", Trouble("the port is taken", "name another one"))
+    try:
+        raise fault
+    except BadFile:
+        serving.LOG.exception("it failed")
+    refused, taken, traced = log.getvalue().splitlines()
+    assert refused.endswith('msg="reload refused: w.toml: 2 things are wrong: site: is empty; region: is 3"')
+    assert taken.endswith('msg="the port is taken: name another one"')
+    assert "\\x0a" not in refused + taken + traced
+
+
+def test_other_libraries_log_in_the_same_form(log: io.StringIO) -> None:
+    logging.getLogger("apscheduler.scheduler").warning("chatter")
+    logging.getLogger("apscheduler.executors.default").error("a job failed\n")
+    logging.getLogger("asyncio").error("a task failed\n")
+    assert len(log.getvalue().splitlines()) == 2
+
+
+# --- what a check and a reload look at beside the files' own rules ---------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        (["--listen", "0.0.0.0:19120"], "does not listen on 0.0.0.0:19120"),
+        (["--web.config.file", "/nowhere/web.yml"], "cannot be read"),
+    ],
+)
+def test_what_would_keep_it_from_beginning_is_no_good_configuration(extra: list[str], message: str) -> None:
+    with pytest.raises((Trouble, BadFile), match=message):
+        serving.load(build_parser().parse_args(["serve", *extra]))
+
+
+def test_a_glob_that_matches_nothing_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "wayclear.toml"
+    file.write_text('only = "*.nomatch.example"\n')
+    with pytest.raises(Trouble, match="no name of entra-app-proxy matches"):
+        serving.load(build_parser().parse_args(["serve", "--config", str(file)]))
+
+
+def checked(*words: str) -> int:
+    return serving.serve(options("--check", "--allow-root", *words))
+
+
+def test_a_check_looks_at_the_directories(tmp_path: Path) -> None:
+    file, state = tmp_path / "file", str(tmp_path / "state")
+    file.write_text("")
+    with pytest.raises(Trouble, match="is none that is seen"):
+        checked("--state", state, "--textfile", str(tmp_path / "gone"))
+    assert checked("--state", state, "--textfile", str(tmp_path)) == 0
+    with pytest.raises(Trouble, match=r"the state directory: in .*file no file can be made: Not a directory"):
+        checked("--state", str(file))
+    assert list(tmp_path.iterdir()) == [file], "nothing is left behind"
+
+
+def test_a_check_tries_whether_the_directories_may_be_written() -> None:
+    """/proc takes no file from anybody, root or not, and is there everywhere."""
+    with pytest.raises(Trouble, match=r"the textfile's directory: in /proc no file can be made: "):
+        checked("--textfile", "/proc")
+    with pytest.raises(Trouble, match=r"the state directory: in /proc no file can be made: "):
+        checked("--state", "/proc/wayclear/below")
+
+
+#: An account that owns its files and has no other rights, not even root's.
+UNPRIVILEGED = ["unshare", "-Ur", "setpriv", "--bounding-set=-all", "--inh-caps=-all"]
+
+
+@pytest.mark.parametrize("mode", [0o500, 0])
+@pytest.mark.parametrize("what", ["--state", "--textfile"])
+def test_a_check_refuses_what_this_account_may_not_write(files: Path, what: str, mode: int) -> None:
+    closed = files / "closed"
+    closed.mkdir()
+    closed.chmod(mode)
+    named = closed if what == "--textfile" else closed / "below"
+    done = started(files, "--check", "--allow-root", what, str(named), around=UNPRIVILEGED)
+    closed.chmod(0o700)
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert f"in {closed} no file can be made: Permission denied" in done.stderr
+    assert list(closed.iterdir()) == []
+
+
+def test_a_check_refuses_a_history_that_this_account_may_not_write(files: Path) -> None:
+    history = files / "state" / "history.sqlite"
+    history.parent.mkdir()
+    history.write_bytes(b"")
+    history.chmod(0o400)
+    done = started(files, "--check", "--allow-root", around=UNPRIVILEGED)
+    assert done.returncode == 3
+    assert f"the history {history} may not be written" in done.stderr
+
+
+def test_a_textfile_that_is_no_directory_is_refused_at_the_start(files: Path) -> None:
+    (files / "metrics.prom").write_text("")
+    done = started(files, "--allow-root", "--textfile", str(files / "metrics.prom"))
+    assert done.returncode == 3
+    assert "metrics.prom is a file" in done.stderr
+    assert not (files / "state").exists()
+
+
+def test_the_log_names_the_interval_that_stretches_the_others(tmp_path: Path) -> None:
+    schedule = "service = 7200\nsign_in = 5\nhttp = 1\nextras = 1\nrotation = 1\nrate = 4\n"
+    with served(tmp_path, schedule=schedule) as daemon:
+        daemon.ready()
+        daemon.until(lambda: "times as long as configured" in daemon.log())
+    assert "configured. extras = 1 in [schedule] asks for " in daemon.log()

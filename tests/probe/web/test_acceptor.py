@@ -1,0 +1,191 @@
+"""The door: crowds before it, handshakes that do not end, descriptors that have run out."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import gc
+import os
+import socket
+from asyncio.sslproto import SSLProtocol
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from probe.web.exporter_toolkit import WebConfigFile
+from probe.web.server import Response
+from tests.probe.http_raw import (
+    PATIENT,
+    QUICK,
+    Asked,
+    ask,
+    connect,
+    gone,
+    pki,
+    read_answer,
+    request,
+    say,
+    until,
+    web,
+)
+
+
+def test_m1_keep_alives_beyond_the_cap_cost_the_oldest_idle_one() -> None:
+    limits = replace(PATIENT, connections=20)
+
+    async def main() -> None:
+        async with web(Asked(), limits) as server:
+            clients = []
+            for _ in range(20):
+                clients.append(await connect(server))
+                clients[-1][1].write(request())
+                await read_answer(clients[-1][0])
+            clients[0][1].write(request())  # the first is not the oldest any more
+            await read_answer(clients[0][0])
+            for _ in range(300):
+                clients.append(await connect(server))
+                clients[-1][1].write(request())
+                assert (await read_answer(clients[-1][0])).status == 200
+                assert server.connections <= 21
+                clients[0][1].write(request())
+                assert (await read_answer(clients[0][0])).status == 200
+            assert await asyncio.wait_for(clients[1][0].read(), 60) == b""
+            for _, writer in clients:
+                await gone(writer)
+
+    asyncio.run(main())
+
+
+def test_m1_a_crowd_that_says_nothing_never_costs_a_scraper_its_connection() -> None:
+    limits = replace(PATIENT, connections=20)
+
+    async def main() -> None:
+        async with web(Asked(), limits) as server:
+            reader, writer = await connect(server)
+            writer.write(request())
+            await read_answer(reader)
+            crowd = [await connect(server) for _ in range(100)]
+            for _, other in crowd:
+                with contextlib.suppress(ConnectionError):
+                    other.write(request(method="POST", headers=["Content-Length: 9"]))  # and then nothing
+            crowd += [await connect(server) for _ in range(30)]
+            writer.write(request())
+            assert (await read_answer(reader)).status == 200
+            assert server.connections <= 21
+            for _, other in (*crowd, (reader, writer)):
+                await gone(other)
+
+    asyncio.run(main())
+
+
+def test_m1_half_open_handshakes_are_bounded_in_number_and_time(tmp_path: Path) -> None:
+    made = pki(tmp_path)
+    limits = replace(PATIENT, handshakes=5, handshake=0.5)
+
+    async def main() -> None:
+        async with web(Asked(), limits, web_config=WebConfigFile(str(made.config))) as server:
+            host, port = server.addresses[0].split(":")
+            crowd = [await asyncio.open_connection(host, int(port)) for _ in range(50)]
+            assert (await ask(server, context=made.client())).status == 200
+            assert server._door.handshakes <= 5
+            for reader, writer in crowd:
+                with contextlib.suppress(ConnectionError):
+                    assert await asyncio.wait_for(reader.read(), 60) == b""
+                await gone(writer)
+            assert not server._door.handshakes
+
+    asyncio.run(main())
+
+
+def test_z1_without_descriptors_it_makes_room_and_goes_on(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        async with web(Asked(), PATIENT) as server:
+            idle_reader, idle_writer = await connect(server)
+            idle_writer.write(request())
+            await read_answer(idle_reader)
+            loop = asyncio.get_running_loop()
+            really = loop.sock_accept
+            failures = [OSError(errno.EMFILE, os.strerror(errno.EMFILE)), ConnectionAbortedError()]
+
+            async def accept(sock: socket.socket) -> tuple[socket.socket, object]:
+                found = await really(sock)
+                if not failures:
+                    return found
+                found[0].close()
+                raise failures.pop(0)
+
+            monkeypatch.setattr(loop, "sock_accept", accept)
+            for _ in range(3):  # the first is accepted by the call that was under way
+                _, writer = await connect(server)
+                await gone(writer)
+            assert (await ask(server)).status == 200
+            assert await asyncio.wait_for(idle_reader.read(), 60) == b""
+            await gone(idle_writer)
+
+    asyncio.run(main())
+    assert "no connection can be accepted: Too many open files" in caplog.text
+
+
+def test_silence_instead_of_a_handshake_and_plain_http_end_soon(tmp_path: Path) -> None:
+    made = pki(tmp_path)
+
+    async def main() -> None:
+        async with web(Asked(), QUICK, web_config=WebConfigFile(str(made.config))) as server:
+            for data in (b"", request(), b"\x16\x03\x01\x02\x00\x01"):
+                reader, writer = await connect(server)
+                writer.write(data)
+                with contextlib.suppress(ConnectionError):
+                    await asyncio.wait_for(reader.read(), 60)
+                await gone(writer)
+            assert (await ask(server, context=made.client())).status == 200
+
+    asyncio.run(main())
+
+
+def test_over_tls_everything_is_the_same(tmp_path: Path) -> None:
+    made = pki(tmp_path)
+    large = b"x" * 3_000_000
+
+    async def main() -> None:
+        async with web(
+            Asked(Response(200, large)), PATIENT, web_config=WebConfigFile(str(made.config))
+        ) as server:
+            context = made.client()
+            reader, writer = await connect(server, context)
+            for _ in range(2):
+                writer.write(request())
+                assert (await read_answer(reader)).body == large
+            await gone(writer)
+            refused = await say(
+                server, b"GET / HTTP/1.1\nHost: localhost\n\n" + request("/smuggled"), context
+            )
+            assert refused.startswith(b"HTTP/1.1 400 ")
+            assert refused.count(b"\r\nDate: ") == 1
+
+    asyncio.run(main())
+
+
+def test_a_handshake_that_broke_off_leaves_nothing_behind_until_garbage_is_collected(tmp_path: Path) -> None:
+    """A quarter of a megabyte of buffers each: 30,000 half hellos in half a minute took 4 GB."""
+    made = pki(tmp_path)
+
+    async def main() -> None:
+        async with web(Asked(), PATIENT, web_config=WebConfigFile(str(made.config))) as server:
+            for _ in range(100):
+                _, writer = await connect(server)
+                writer.write(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc")  # the beginning of a ClientHello
+                await writer.drain()
+                await gone(writer)
+            await until(lambda: not server._door.handshakes)
+            await until(lambda: sum(isinstance(one, SSLProtocol) for one in gc.get_objects()) < 5)
+
+    gc.collect()
+    gc.disable()
+    try:
+        asyncio.run(main())
+    finally:
+        gc.enable()

@@ -1,0 +1,13 @@
+"""Which rows stand in this part of the table; what they say is held by test_remedies.py."""
+
+from __future__ import annotations
+
+from rules.judge.advice_on_names import DNS, HOST
+from rules.judge.remedies import ADVICE
+
+
+def test_the_rows_are_of_these_layers_and_all_of_them_are_in_the_table() -> None:
+    rows = {**HOST, **DNS}
+    assert {cause.partition(".")[0] for cause, _ in rows} <= {"local", "proxy", "path", "audit", "dns", "*"}
+    assert len(rows) == len(HOST) + len(DNS)  # no row twice
+    assert rows.items() <= ADVICE.items()
