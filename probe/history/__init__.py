@@ -1,0 +1,1 @@
+"""The history in SQLite: written by the service, read by `wayclear history`."""

@@ -1,0 +1,1 @@
+"""This computer: files, terminal, signals, clocks, and what Windows and systemd offer."""

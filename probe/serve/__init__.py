@@ -1,0 +1,1 @@
+"""The service: the process, its jobs, and what it publishes."""

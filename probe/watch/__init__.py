@@ -1,0 +1,1 @@
+"""Asks again and again, and judges what came."""

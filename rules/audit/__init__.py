@@ -1,0 +1,1 @@
+"""What to ask next: the machine of an audit, without a socket."""

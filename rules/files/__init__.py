@@ -1,0 +1,1 @@
+"""Values in files: rule sets, CA sets, reports and recordings."""

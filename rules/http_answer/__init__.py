@@ -1,0 +1,1 @@
+"""What an answer over port 80 is, and who wrote it."""

@@ -1,0 +1,1 @@
+"""What the observations mean: verdicts, causes, the answer."""

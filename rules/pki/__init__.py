@@ -1,0 +1,1 @@
+"""Certificates, chains, revocation lists and OCSP answers."""

@@ -1,0 +1,1 @@
+"""Texts of peers and people: host names, addresses, patterns, points in time."""

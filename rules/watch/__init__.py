@@ -1,0 +1,1 @@
+"""What changed since the last look, and what was told of it."""

@@ -1,1 +1,1 @@
-"""One file for each kind of question: the types of its step and observation, and how it is judged."""
+"""One file for each kind of question: the types of its step and of its evidence."""
