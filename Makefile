@@ -15,10 +15,11 @@ JOBS ?= 2
 
 BIN := .venv/bin
 LAB_PACKAGES = $(shell sed -e 's/\#.*//' tests/lab/packages.txt)
+TEST_PACKAGES = $(LAB_PACKAGES) $(shell sed -e 's/\#.*//' tests/windows/packages.txt)
 
 .PHONY: help
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: audit
 audit: run-venv ## Audit the network from this machine (options: ARGS='--tenant ... --verbose')
@@ -33,11 +34,15 @@ demo: venv lab-packages ## The same audit inside the lab: a clean network and tw
 	@$(BIN)/python -m tests.lab.demo $(ARGS)
 
 .PHONY: test
-test: venv lab-packages check ## Linters, types, import contracts, then every test and every scenario once
+test: venv test-packages check ## Linters, types, import contracts, then every test and every scenario once
 	$(BIN)/pytest -n $(JOBS) --cov --cov-report=term:skip-covered -m 'not proof' $(PYTEST_ARGS)
 
+.PHONY: test-windows
+test-windows: venv test-packages ## The program under Wine: replays, an audit, a service (a part of `make test`)
+	$(BIN)/pytest -n $(JOBS) -m 'not proof' tests/windows $(PYTEST_ARGS)
+
 .PHONY: proof
-proof: venv lab-packages ## The long counts (healthy audits in a row, ...); run before a release
+proof: venv test-packages ## The long counts (healthy audits in a row, ...); run before a release
 	$(BIN)/pytest -n $(JOBS) --dist worksteal -m proof $(PYTEST_ARGS)
 
 .PHONY: bench
@@ -49,7 +54,7 @@ compare: venv bench-packages ## What probes and audits cost beside another check
 	$(BIN)/python -m tests.bench.compare $(ARGS)
 
 .PHONY: busy-test
-busy-test: venv lab-packages ## Every test once, in the background beside four busy processes
+busy-test: venv test-packages ## Every test once, in the background beside four busy processes
 	@packaging/busy_test.sh -n $(JOBS) -m 'not proof' $(PYTEST_ARGS)
 
 .PHONY: lint
@@ -74,6 +79,10 @@ run-venv:
 .PHONY: lab-packages
 lab-packages:
 	@packaging/debian_packages.sh $(LAB_PACKAGES)
+
+.PHONY: test-packages
+test-packages:
+	@packaging/debian_packages.sh $(TEST_PACKAGES)
 
 .PHONY: bench-packages
 bench-packages:

@@ -88,16 +88,20 @@ def pip_arguments(version: str, lock: Path, target: Path) -> list[str]:
     ]  # fmt: skip
 
 
-def install_packages(version: str, target: Path, work: Path) -> None:
-    """The locked wheels for Windows, and wayclear's own."""
+def install_wheels(version: str, target: Path, work: Path) -> None:
+    """The locked wheels for Windows."""
     lock = work / "run-windows.txt"
     lock.write_text(windows_lock((ROOT / "requirements/run.txt").read_text("utf-8")), "utf-8")
     _run(sys.executable, "-m", "pip", *pip_arguments(version, lock, target))
+    shutil.rmtree(target / "bin", ignore_errors=True)  # start scripts of the machine that this ran on
+
+
+def install_wayclear(target: Path, work: Path) -> None:
+    """wayclear's own wheel, built from this clone."""
     _run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(work))
     (wheel,) = work.glob("wayclear-*.whl")
     with zipfile.ZipFile(wheel) as archive:  # a pure wheel: it is unpacked as it is
         archive.extractall(target)
-    shutil.rmtree(target / "bin", ignore_errors=True)  # start scripts of the machine that this ran on
 
 
 def _run(*command: str) -> None:
@@ -136,7 +140,8 @@ def bundle(embed: Path, sha256: str, output: Path) -> None:
         for place in (work, python):
             place.mkdir(parents=True)
         unpack_python(embed, python, version)
-        install_packages(version, python / "Lib/site-packages", work)
+        install_wheels(version, python / "Lib/site-packages", work)
+        install_wayclear(python / "Lib/site-packages", work)
         for source, to in BESIDE.items():
             shutil.copyfile(source, tree / to)
         write_sums(tree)
