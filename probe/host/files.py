@@ -1,21 +1,25 @@
-"""Files that a person wrote: read whole, but only regular ones, of a size that a person writes, and never blocking.
+"""Files as a whole: those that a person wrote are read, those for others replaced in one step.
 
-A FIFO would wait for ever, `/dev/zero` never ends, and 1,000 nested brackets end in a RecursionError: each is refused
-with a sentence instead.
+Read are only regular files, of a size that a person writes, and never blocking. A FIFO would wait for ever, `/dev/zero`
+never ends, and 1,000 nested brackets end in a RecursionError: each is refused with a sentence instead.
 """
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import io
 import json
 import os
 import re
+import secrets
 import stat
 import sys
+import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -27,6 +31,11 @@ LARGEST_REPORT = 128 * 1024 * 1024
 STANDARD_INPUT = "-"  #: as a file's name
 DEEPEST = 32  #: tables and arrays inside each other
 MOST_DOTS = 256  #: in one line: `tomllib` takes time in proportion to the square of a dotted key's parts
+UNFINISHED = ".tmp"  #: ending of a file that is going to replace another
+_NEW_NAMES = 16  # tried: one that exists already is a coincidence
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+_BUSY_TRIES = 20  # Windows does not replace a file while somebody has it open
+_BUSY_WAIT = 0.05  # seconds between two tries
 _WHERE = re.compile(r" \(at line (\d+), column (\d+)\)$")
 
 
@@ -143,6 +152,53 @@ def parse_toml(content: bytes, source: str) -> TomlFile:
     if _deeper(data, DEEPEST):
         raise _bad(source, f"is nested deeper than {DEEPEST}")
     return TomlFile(source, data, hashlib.sha256(content).hexdigest())
+
+
+def replace_file(path: str, pieces: Iterable[bytes], mode: int, folder: int | None = None) -> None:
+    """All of `pieces` under that name, or what was there before: a reader never sees a part. OSError.
+
+    `mode` holds whatever the umask says; on Windows a file has the rights of its directory. `folder` is a descriptor of the
+    directory that `path` is relative to. Waits for the disk. If the process is killed, a file `.NAME.*.tmp` may stay.
+    """
+    descriptor, unfinished = _new_file(path, folder)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            if sys.platform != "win32":
+                os.fchmod(descriptor, mode)
+            file.writelines(pieces)
+            file.flush()
+            os.fsync(descriptor)
+        _rename(unfinished, path, folder)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(unfinished, dir_fd=folder)
+        raise
+
+
+def _new_file(path: str, folder: int | None) -> tuple[int, str]:
+    """Descriptor and name of a new file beside `path`.
+
+    Not `tempfile`: for it PermissionError may be a name that is taken, and on Windows it tries 2,147,483,647 names in a
+    directory where this account may not write.
+    """
+    directory, name = os.path.split(path)
+    for _ in range(_NEW_NAMES):
+        unfinished = os.path.join(directory, f".{name[:200]}.{secrets.token_hex(6)}{UNFINISHED}")  # noqa: PTH118
+        with suppress(FileExistsError):
+            return os.open(unfinished, _NEW, 0o600, dir_fd=folder), unfinished
+    raise FileExistsError(errno.EEXIST, "no free name beside it")
+
+
+def _rename(unfinished: str, path: str, folder: int | None) -> None:
+    if sys.platform == "win32":
+        for _ in range(_BUSY_TRIES):
+            try:
+                os.replace(unfinished, path)  # noqa: PTH105
+            except PermissionError:
+                time.sleep(_BUSY_WAIT)
+            else:
+                return
+    os.replace(unfinished, path, src_dir_fd=folder, dst_dir_fd=folder)
 
 
 Mark: TypeAlias = tuple[int, int, int] | None

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 import sys
 from collections import deque
@@ -21,10 +20,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
+from probe.host.files import replace_file
+
 MOST_LINKS = 40  #: as the kernel's
 _OTHERS = 0o022  # group and the world may write
-_TRIES = 16  # of names that do not exist yet
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 
 class ForeignLink(OSError):  # noqa: N818 - says what is there
@@ -81,30 +80,7 @@ def write(place: Place, pieces: Iterable[bytes], mode: int) -> None:
         ) as file:
             file.writelines(pieces)
         return
-    descriptor, unfinished = _new(place)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            if sys.platform != "win32":  # there, a file has the rights of its directory
-                os.fchmod(descriptor, mode)
-            file.writelines(pieces)
-            file.flush()
-            os.fsync(descriptor)
-        os.replace(unfinished, place.name, src_dir_fd=place.folder, dst_dir_fd=place.folder)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(unfinished, dir_fd=place.folder)
-        raise
-
-
-def _new(place: Place) -> tuple[int, str]:
-    """A file of a new name, beside the one that is to be replaced. Not `tempfile`: on Windows it tries a
-    directory without rights for ever."""
-    folder, name = os.path.split(place.name)
-    for _ in range(_TRIES):
-        unfinished = os.path.join(folder, f".{name[:200]}.{secrets.token_hex(6)}")  # noqa: PTH118
-        with suppress(FileExistsError):
-            return os.open(unfinished, _NEW, 0o600, dir_fd=place.folder), unfinished
-    raise FileExistsError(errno.EEXIST, "no free name beside it")
+    replace_file(place.name, pieces, mode, place.folder)
 
 
 if sys.platform == "linux":

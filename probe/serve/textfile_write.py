@@ -8,20 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
-import sys
-import tempfile
 import time
 from pathlib import Path
 
 from probe.errors import Trouble
+from probe.host.files import UNFINISHED, replace_file
 from probe.host.terminal import READABLE
 
 ENDING = ".prom"
-UNFINISHED = ".tmp"
 ABANDONED = 3600.0  #: seconds after which an unfinished file belongs to nobody: its writer was killed
-BUSY_TRIES = 20  #: Windows does not replace a file while the collector has it open
-BUSY_WAIT = 0.05  #: seconds between two tries
 
 _ADVICE = {
     errno.ENOENT: "make the directory, or name the one that the collector reads",
@@ -47,36 +42,11 @@ def write(directory: str, name: str, text: str) -> None:
     content = text.encode()
     try:
         _sweep(path)
-        descriptor, temporary = tempfile.mkstemp(UNFINISHED, f".{name}.", directory)
-        unfinished = Path(temporary)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                if sys.platform != "win32":  # there, a file has the rights of its directory
-                    os.fchmod(descriptor, READABLE)
-                file.write(content)
-                file.flush()
-                os.fsync(descriptor)
-            _replace(unfinished, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                unfinished.unlink()
-            raise
+        replace_file(str(path), [content], READABLE)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = (error.strerror if isinstance(error, OSError) and error.strerror else str(error)).lower()
         advice = _ADVICE.get(error.errno or 0, "") if isinstance(error, OSError) else ""
         raise Trouble(f"{path} cannot be written: {reason}", advice or "name another directory") from error
-
-
-def _replace(unfinished: Path, path: Path) -> None:
-    if sys.platform == "win32":
-        for _ in range(BUSY_TRIES):
-            try:
-                unfinished.replace(path)
-            except PermissionError:
-                time.sleep(BUSY_WAIT)
-            else:
-                return
-    unfinished.replace(path)
 
 
 def _sweep(path: Path) -> None:

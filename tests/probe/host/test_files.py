@@ -1,11 +1,13 @@
-"""Reading files that a person wrote: whatever the name leads to, an answer comes at once."""
+"""Reading files that a person wrote, and replacing files: whatever the name leads to, an answer comes at once."""
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import io
 import os
+import secrets
 import stat
 import subprocess
 import sys
@@ -14,7 +16,16 @@ from pathlib import Path
 
 import pytest
 
-from probe.host.files import LARGEST, decoded, exists, parse_toml, read_file, read_input, read_toml
+from probe.host.files import (
+    LARGEST,
+    decoded,
+    exists,
+    parse_toml,
+    read_file,
+    read_input,
+    read_toml,
+    replace_file,
+)
 from rules.files.fields import BadFile
 
 
@@ -197,3 +208,39 @@ def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "fifo", Path("/dev/zero"), tmp_path / "missing"):
         with pytest.raises(BadFile):
             read_input(str(path))
+
+
+# --- replacing ------------------------------------------------------------------------------------------------------
+
+
+def test_a_file_is_replaced_as_a_whole_and_nothing_is_left(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.txt", "old")
+    replace_file(str(path), [b"new\r\n", b"and more"], 0o640)
+    assert path.read_bytes() == b"new\r\nand more"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_without_rights_one_name_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every further name would be refused as well. Under Wine: tests/windows/test_commands.py."""
+    tried = []
+
+    def refused(path: str, *_: object, **__: object) -> int:
+        tried.append(path)
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(os, "open", refused)
+    with pytest.raises(PermissionError):
+        replace_file(str(tmp_path / "a.txt"), [b"new"], 0o640)
+    assert len(tried) == 1
+
+
+def test_names_that_are_taken_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = iter(["taken", "taken", "free", *["taken"] * 99])
+    monkeypatch.setattr(secrets, "token_hex", lambda _: next(names))
+    taken = write(tmp_path / ".a.txt.taken.tmp", "another writer's")
+    replace_file(str(tmp_path / "a.txt"), [b"new"], 0o640)
+    assert (tmp_path / "a.txt").read_bytes() == b"new"
+    with pytest.raises(FileExistsError):
+        replace_file(str(tmp_path / "a.txt"), [b"newer"], 0o640)
+    assert (tmp_path / "a.txt").read_bytes() == b"new"
+    assert taken.read_text() == "another writer's"

@@ -117,7 +117,7 @@ def test_a_name_that_is_none(tmp_path: Path, name: str) -> None:
 KILLED = """
 import os, signal
 from probe.serve import textfile_write
-textfile_write.os.fsync = lambda descriptor: os.kill(os.getpid(), signal.SIGKILL)
+os.fsync = lambda descriptor: os.kill(os.getpid(), signal.SIGKILL)
 textfile_write.write({directory!r}, {name!r}, "a 2\\n")
 """
 
