@@ -13,6 +13,7 @@ import ssl
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from probe.web import lost_accept
 from probe.web.messages import HttpLimits
 from rules.text.display import display
 
@@ -55,6 +56,7 @@ class Door:
     def open(self, sockets: Sequence[socket.socket]) -> None:
         """Accept on `sockets`, which are the door's to close from now on."""
         self._sockets = sockets
+        lost_accept.silence(asyncio.get_running_loop())
         self._accepting = [asyncio.create_task(self._accept(sock)) for sock in sockets]
 
     async def close(self) -> None:
@@ -72,9 +74,9 @@ class Door:
         while True:
             try:
                 sock, peer = await loop.sock_accept(listener)
-            except ConnectionError:
-                continue  # it was gone before it was accepted
             except OSError as error:
+                if lost_accept.is_lost(error):
+                    continue  # it was gone before it was accepted
                 if loop.time() - self._told >= _TOLD_AGAIN:
                     self._told = loop.time()
                     _log.warning("no connection can be accepted: %s", error.strerror or error)
