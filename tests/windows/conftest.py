@@ -13,5 +13,5 @@ from tests.windows.wine import Wine
 @pytest.fixture(scope="session")
 def wine() -> Iterator[Wine]:
     """wayclear installed in a prefix of this process's own."""
-    with installed() as there:
+    with installed() as there, there.up():
         yield there

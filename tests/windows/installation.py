@@ -9,49 +9,37 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
-import importlib.util
 import os
 import shutil
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
-from tests.windows import interpreter
-from tests.windows.wine import PYTHON, ROOT, SERVER, SITE, WINE, Finished, Wine
+from tests.windows import building, interpreter
+from tests.windows.wine import ROOT, SERVER, SITE, Wine
 
-BUNDLE = ROOT / "packaging/windows/bundle.py"
 #: Files of this directory that a build depends on.
-OWN = (
-    "installation.py",
-    "interpreter.py",
-    "precompile.py",
-    "requirements.txt",
-    "python.c",
-    "bcryptprimitives.c",
-)
+OWN = ("building.py", "interpreter.py", "precompile.py", "requirements.txt", "python.c", "bcryptprimitives.c")
 KEPT = 2  #: builds in the cache; older ones go
 ABANDONED = 86_400.0  #: seconds after which the copy of a run that was killed goes
 
 
 @contextlib.contextmanager
 def installed() -> Iterator[Wine]:
-    """The program in a prefix that is removed afterwards, with all processes in it."""
+    """The program in a prefix that is removed afterwards, with all processes in it. Nothing runs in it yet: its sockets will
+    be of the network in which its first program is started."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wayclear-windows"
     cache.mkdir(parents=True, exist_ok=True)
     copy = Path(tempfile.mkdtemp(prefix="run-", dir=cache))
     wine = Wine(copy)
     try:
         with (cache / "lock").open("w") as lock:
-            fcntl.flock(
-                lock, fcntl.LOCK_EX
-            )  # several test processes start at once: one builds, the others wait
+            fcntl.flock(lock, fcntl.LOCK_EX)  # of several test processes one builds, the others wait
             _copy(_built(cache), copy)
         with tempfile.TemporaryDirectory() as work:
-            _bundle().install_wayclear(copy / SITE, Path(work))
-        with wine.up():
-            yield wine
+            building.bundle().install_wayclear(copy / SITE, Path(work))
+        yield wine
     finally:
         wine.end()
         shutil.rmtree(copy)
@@ -65,21 +53,12 @@ def _copy(built: Path, copy: Path) -> None:
         shutil.copyfile(built / file.name, file)
 
 
-def _bundle() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("windows_bundle", BUNDLE)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def _built(cache: Path) -> Path:
     """The prefix with interpreter and wheels, out of the cache or built now."""
     built = cache / _key()
     if not built.exists():
         with tempfile.TemporaryDirectory(prefix="build-", dir=cache) as name:
-            _build(Path(name)).rename(built)
+            building.prefix(Path(name)).rename(built)
     os.utime(built)
     builds = sorted(cache.glob("built-*"), key=lambda path: path.stat().st_mtime)
     left = [run for run in cache.glob("run-*") if time.time() - run.stat().st_mtime > ABANDONED]
@@ -90,35 +69,10 @@ def _built(cache: Path) -> Path:
 
 def _key() -> str:
     """Of everything that goes into a build."""
-    own = [interpreter.HERE / name for name in OWN]
+    inputs = [interpreter.HERE / name for name in OWN]
+    inputs += [building.BUNDLE, ROOT / "requirements/run.txt", Path(SERVER), *interpreter.library_files()]
     digest = hashlib.sha256()
-    for file in (*own, BUNDLE, ROOT / "requirements/run.txt", *interpreter.library_files(), Path(SERVER)):
+    for file in inputs:
         digest.update(f"{file.name}\0{hashlib.sha256(file.read_bytes()).hexdigest()}\0".encode())
     digest.update(interpreter.run(interpreter.COMPILER, "--version").encode())
     return f"built-{digest.hexdigest()[:16]}"
-
-
-def _build(work: Path) -> Path:
-    wine = Wine(work / "prefix")
-    wine.prefix.mkdir()
-    bundle = _bundle()
-    embed = interpreter.embeddable(work / "embed")
-    version = bundle.python_version(embed)
-    python = wine.prefix / PYTHON
-    try:
-        _ok(wine.run([WINE, "wineboot", "--init"]))
-        _ok(wine.run([WINE, "reg", "add", r"HKCU\Software\Wine", "/v", "Version", "/d", "win10", "/f"]))
-        python.mkdir(parents=True)
-        bundle.unpack_python(embed, python, version)
-        bundle.install_wheels(version, wine.prefix / SITE, work)
-        _ok(wine.run(wine.python("-I", str(interpreter.HERE / "precompile.py"), str(python)), timeout=600))
-    finally:
-        wine.end()
-    return wine.prefix
-
-
-def _ok(done: Finished) -> None:
-    if done.code:
-        raise RuntimeError(
-            f"Wine failed with {done.code}: {(done.stdout + done.stderr).decode(errors='replace')[-2000:]}"
-        )
