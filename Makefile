@@ -34,15 +34,15 @@ demo: venv lab-packages ## The same audit inside the lab: a clean network and tw
 	@$(BIN)/python -m tests.lab.demo $(ARGS)
 
 .PHONY: test
-test: venv test-packages check ## Linters, types, import contracts, then every test and every scenario once
+test: venv windows-program check ## Linters, types, import contracts, then every test and every scenario once
 	$(BIN)/pytest -n $(JOBS) --cov --cov-report=term:skip-covered -m 'not proof' $(PYTEST_ARGS)
 
 .PHONY: test-windows
-test-windows: venv test-packages ## The program under Wine: replays, an audit, a service (a part of `make test`)
+test-windows: venv windows-program ## The program under Wine: replays, an audit, a service (a part of `make test`)
 	$(BIN)/pytest -n $(JOBS) -m 'not proof' tests/windows $(PYTEST_ARGS)
 
 .PHONY: proof
-proof: venv test-packages ## The long counts (healthy audits in a row, ...); run before a release
+proof: venv windows-program ## The long counts (healthy audits in a row, ...); run before a release
 	$(BIN)/pytest -n $(JOBS) --dist worksteal -m proof $(PYTEST_ARGS)
 
 .PHONY: bench
@@ -54,7 +54,7 @@ compare: venv bench-packages ## What probes and audits cost beside another check
 	$(BIN)/python -m tests.bench.compare $(ARGS)
 
 .PHONY: busy-test
-busy-test: venv test-packages ## Every test once, in the background beside four busy processes
+busy-test: venv windows-program ## Every test once, in the background beside four busy processes
 	@packaging/busy_test.sh -n $(JOBS) -m 'not proof' $(PYTEST_ARGS)
 
 .PHONY: lint
@@ -83,6 +83,10 @@ lab-packages:
 .PHONY: test-packages
 test-packages:
 	@packaging/debian_packages.sh $(TEST_PACKAGES)
+
+.PHONY: windows-program
+windows-program: venv test-packages
+	@$(BIN)/python -m tests.windows.installation
 
 .PHONY: bench-packages
 bench-packages:

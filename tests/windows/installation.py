@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -29,13 +30,11 @@ ABANDONED = 86_400.0  #: seconds after which the copy of a run that was killed g
 def installed() -> Iterator[Wine]:
     """The program in a prefix that is removed afterwards, with all processes in it. Nothing runs in it yet: its sockets will
     be of the network in which its first program is started."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wayclear-windows"
-    cache.mkdir(parents=True, exist_ok=True)
+    cache = _cache()
     copy = Path(tempfile.mkdtemp(prefix="run-", dir=cache))
     wine = Wine(copy)
     try:
-        with (cache / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # of several test processes one builds, the others wait
+        with _locked(cache):
             _copy(_built(cache), copy)
         with tempfile.TemporaryDirectory() as work:
             building.bundle().install_wayclear(copy / SITE, Path(work))
@@ -43,6 +42,27 @@ def installed() -> Iterator[Wine]:
     finally:
         wine.end()
         shutil.rmtree(copy)
+
+
+def prepare() -> None:
+    """Build what is not in the cache. The tests would do so as well; before them nobody takes it for a test that hangs."""
+    cache = _cache()
+    with _locked(cache):
+        _built(cache)
+
+
+def _cache() -> Path:
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wayclear-windows"
+    cache.mkdir(parents=True, exist_ok=True)
+    return cache
+
+
+@contextlib.contextmanager
+def _locked(cache: Path) -> Iterator[None]:
+    """Of several processes one builds, the others wait."""
+    with (cache / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _copy(built: Path, copy: Path) -> None:
@@ -57,6 +77,9 @@ def _built(cache: Path) -> Path:
     """The prefix with interpreter and wheels, out of the cache or built now."""
     built = cache / _key()
     if not built.exists():
+        sys.stderr.write(
+            "wayclear: building the program for Windows once, with Python and Wine, for tests only\n"
+        )
         with tempfile.TemporaryDirectory(prefix="build-", dir=cache) as name:
             building.prefix(Path(name)).rename(built)
     os.utime(built)
@@ -76,3 +99,7 @@ def _key() -> str:
         digest.update(f"{file.name}\0{hashlib.sha256(file.read_bytes()).hexdigest()}\0".encode())
     digest.update(interpreter.run(interpreter.COMPILER, "--version").encode())
     return f"built-{digest.hexdigest()[:16]}"
+
+
+if __name__ == "__main__":
+    prepare()
