@@ -15,6 +15,7 @@ WINE = "/usr/lib/wine/wine64"
 SERVER = "/usr/lib/wine/wineserver64"
 PYTHON = Path("drive_c/Program Files/wayclear/python")  #: where install.ps1 puts it
 SITE = PYTHON / "Lib/site-packages"
+PATIENCE = 900.0  #: seconds for one command: tells hanging from slow
 #: Nothing of Wine's that a server would not have: no browser, no .NET, no menus; and no window, whatever display there is.
 _OVERRIDES = "mscoree,mshtml,winemenubuilder.exe="
 _FOREIGN = ("PYTHON", "WINE", "XDG_", "COV_", "COVERAGE")
@@ -56,7 +57,7 @@ class Wine:
         """The command line of the program, as docs/windows.md has it."""
         return self.python("-I", "-m", "probe", *arguments)
 
-    def run(self, command: Sequence[str], *, cwd: Path = ROOT, timeout: float = 300) -> Finished:
+    def run(self, command: Sequence[str], *, cwd: Path = ROOT, timeout: float = PATIENCE) -> Finished:
         """Run a command to its end."""
         return finished(command, cwd=cwd, environment=self.environment, timeout=timeout)
 
@@ -82,11 +83,15 @@ class Wine:
     def end(self) -> None:
         """End every process of this prefix, and no other."""
         for argument in ("-k", "-w"):
-            subprocess.run([SERVER, argument], env=self.environment, timeout=60, check=False)
+            subprocess.run([SERVER, argument], env=self.environment, timeout=PATIENCE, check=False)
 
 
 def finished(
-    command: Sequence[str], *, cwd: Path, environment: Mapping[str, str] | None = None, timeout: float = 300
+    command: Sequence[str],
+    *,
+    cwd: Path,
+    environment: Mapping[str, str] | None = None,
+    timeout: float = PATIENCE,
 ) -> Finished:
     """Run a command to its end, its standard streams pipes; at the time limit its whole session is killed."""
     with subprocess.Popen(
