@@ -19,7 +19,7 @@ from tests.windows.wine import Finished, Wine, finished
 
 SCRIPT = str(Path(__file__).with_name("replaying.py"))
 NAMES = sorted(d.name for d in GOLDENS.iterdir() if d.is_dir())
-PARTS = 8  #: so many pairs of processes replay everything
+PARTS = 4  #: so many pairs of processes replay everything
 ANY_DATE = re.compile(r'"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT"')
 
 
@@ -93,4 +93,4 @@ def test_times_that_the_c_library_of_windows_refuses(wine: Wine, place: Path) ->
     reports["before-1970"] = text.replace('"2026-', '"1969-')
     for name, report in reports.items():
         (place / f"{name}.json").write_text(report, "utf-8", newline="")
-    compare(wine, place, [f"{name}{ending}" for name in reports for ending in (".json", ".txt")])
+    compare(wine, place, [*(f"{name}.json" for name in reports), "old.txt", "before-1970.txt"])
