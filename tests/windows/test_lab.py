@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from tests.windows.wine import Wine
 
 pytestmark = pytest.mark.lab
 SPOILT = ("one-of-three-dropped", "one-of-three-reset")
+TRIES = 5
 Report = dict[str, Any]
 
 
@@ -45,27 +46,38 @@ def network() -> Iterator[Network]:
             forward += plan.forward
     plan.forward = forward
     with Lab(plan) as lab, installed() as wine:
-        on_linux = audit(lab)
-        assert on_linux.report, on_linux.finished.text
-        yield Network(lab, wine, on_linux.finished.code, on_linux.report)
+        code, report = not_starved(lambda: on_linux(lab))
+        yield Network(lab, wine, code, report)
+
+
+def not_starved(audited: Callable[[], tuple[int, Report]]) -> tuple[int, Report]:
+    """Exit code and report. On a busy machine the program says itself that it had no time to see: it is asked again."""
+    for _ in range(TRIES):
+        code, report = audited()
+        if not any(verdict["cause"] == "local.starved" for verdict in report["verdicts"]):
+            return code, report
+    raise AssertionError(f"starved in each of {TRIES} audits")
+
+
+def on_linux(lab: Lab) -> tuple[int, Report]:
+    done = audit(lab)
+    assert done.report, done.finished.text
+    return done.finished.code, done.report
+
+
+def under_wine(lab: Lab, wine: Wine) -> tuple[int, Report]:
+    path = lab.directory / "wine.json"
+    path.unlink(missing_ok=True)
+    how = ["--config", f"{lab.directory}/wayclear.toml", "--pace", "fast", "--format", "json"]
+    command = wine.wayclear("audit", *how, "--output", str(path))
+    done = lab.run(command, environment=wine.environment, timeout=150)
+    assert path.exists(), done.text
+    return done.code, json.loads(path.read_text("utf-8"))
 
 
 def test_an_audit_has_the_verdicts_of_linux(network: Network) -> None:
-    lab, wine = network.lab, network.wine
-    path = lab.directory / "wine.json"
-    how = [
-        "--config",
-        f"{lab.directory}/wayclear.toml",
-        "--format",
-        "json",
-        "--output",
-        str(path),
-        "--pace",
-        "fast",
-    ]
-    done = lab.run(wine.wayclear("audit", *how), environment=wine.environment, timeout=150)
-    assert done.code == network.code == 1, done.text
-    report = json.loads(path.read_text("utf-8"))
+    code, report = not_starved(lambda: under_wine(network.lab, network.wine))
+    assert code == network.code == 1
     assert essence(report) == essence(network.report)
     assert {v["cause"] for v in report["verdicts"]} >= {"tcp.timeout", "tcp.reset"}
     assert report["vantage"]["os"].startswith("Windows")
