@@ -5,10 +5,8 @@ Tables that are made from code stand between two comments; `python -m tests.test
 
 from __future__ import annotations
 
-import ast
 import re
 import tomllib
-from collections.abc import Iterator
 from dataclasses import fields
 from inspect import getsource
 from pathlib import Path
@@ -33,27 +31,13 @@ from rules.audit.guard import RECHECK_AT
 from rules.audit.suspicion import MAX_CONTROLS, MAX_EXTRA_NAMES
 from rules.audit.targets import targets
 from rules.judge.answer import exit_code
-from rules.judge.causes import owner
+from rules.model import causes
 from rules.model.kinds.tls_handshake import Hello
 from rules.model.verdict import Answer, Plan, Status
 from tests.lab.scenarios import SCENARIOS
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-LAYERS = "dns|tcp|tls|http|crl|ocsp|proxy|path|local|audit"
-#: Causes that are put together while the program runs: every such f-string in rules/ with the words it can make.
-MADE = {
-    "dns.{view.word}": (
-        "nxdomain no-address servfail refused timeout chain-broken chain-loop chain-too-long malformed wrong-source "
-        "tcp-blocked sinkholed private-address synthetic wildcarded"
-    ),
-    "tls.{judgement.verdict}": "untrusted self-signed",
-    "tcp.{word}": "timeout reset unreachable",
-    "http.{word}": "timeout reset malformed",
-    "http.{facts.http_failure}": "timeout reset",
-    "{check}.unreachable": "",  # crl and ocsp, which stand elsewhere in full
-    "{failure.stage.value}.{failure.code.value}": "",  # an exchange that came to HTTP has failed in no other stage
-}
 
 
 def page(name: str) -> str:
@@ -234,35 +218,6 @@ def test_the_names_are_those_of_the_rule_set() -> None:
 # --- causes --------------------------------------------------------------------------------------------------------
 
 
-def strings(tree: ast.AST) -> Iterator[str]:
-    """Every string and f-string of a tree; values inside an f-string are shown as {expression}."""
-    inside = {id(v) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for v in node.values}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in inside:
-            yield node.value
-        elif isinstance(node, ast.JoinedStr):
-            yield "".join(
-                str(v.value) if isinstance(v, ast.Constant) else f"{{{ast.unparse(v.value)}}}"
-                for v in node.values
-                if isinstance(v, ast.Constant | ast.FormattedValue)
-            )
-
-
-def causes() -> set[str]:
-    """Every cause that the rules can produce."""
-    found: set[str] = set()
-    for path in (ROOT / "rules").rglob("*.py"):
-        for text in strings(ast.parse(path.read_text("utf-8"))):
-            if re.fullmatch(rf"({LAYERS})\.[a-z0-9-]+", text):
-                found.add(text)
-            elif text.startswith(("{path}.", "{self.path}.")):
-                continue  # a key of a file or a report
-            elif re.fullmatch(rf"({LAYERS}|\{{[^}}]*\}})\.(\{{[^}}]*\}}|[a-z-]+)", text):
-                assert text in MADE, f"{path.name}: say in MADE which causes f'{text}' can make"
-                found |= {f"{text.partition('.')[0]}.{word}" for word in MADE[text].split()}
-    return found
-
-
 def entries() -> dict[str, str]:
     """Entries of the page on causes, by cause."""
     parts = re.split(r"^### `([a-z0-9.-]+)`$", page("docs/causes.md"), flags=re.MULTILINE)
@@ -271,14 +226,21 @@ def entries() -> dict[str, str]:
 
 
 def test_every_cause_has_an_entry_and_every_entry_a_cause() -> None:
-    assert set(entries()) == causes()
+    assert set(entries()) == set(causes.BY_WORD) - {causes.OK.word}
 
 
 @pytest.mark.parametrize("cause", sorted(entries()))
 def test_an_entry_says_what_a_reader_needs(cause: str) -> None:
     labels = re.findall(r"^- \*\*(.+?):\*\* (.+)$", entries()[cause], re.MULTILINE)
     assert [label for label, _ in labels] == ["Means", "Proved by", "Who acts", "Do"]
-    assert dict(labels)["Who acts"] == OWNERS[owner(cause)]
+    assert dict(labels)["Who acts"] == OWNERS[causes.of(cause).owner]
+
+
+@pytest.mark.parametrize("cause", sorted(entries()))
+def test_a_cause_leads_to_its_entry(cause: str) -> None:
+    path, _, anchor = causes.of(cause).docs.partition("#")
+    headings = re.findall(r"^#+ (.+)$", page(path), re.MULTILINE)
+    assert anchor in {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 # --- the lab -------------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from exporters.terminal.headline import ANSWERS, beside, headline
 from exporters.terminal.proxies import proxy_words
 from exporters.terminal.style import Style, count, say, seconds
 from rules.files.report_json import to_rfc3339
+from rules.model import causes
 from rules.model.kinds.dns_chain import DnsQuestion
 from rules.model.observation import CONNECTIONS, Observation
 from rules.model.verdict import CauseGroup, Endpoint, Report, Status, Verdict
@@ -191,7 +192,7 @@ def _block(report: Report, number: int, cause: CauseGroup, style: Style) -> Iter
     """One cause: what, for whom, where, what to do, how we know."""
     word, tone = WORDS[cause.status]
     head, *more = style.wrap(
-        f"{word}: {say(cause.summary)} [{display(cause.cause, 60)}]", "     ", f"  {number}. "
+        f"{word}: {say(cause.summary)} [{display(cause.cause.word, 60)}]", "     ", f"  {number}. "
     )
     yield head.replace(word, style.paint(tone, word), 1)
     yield from more
@@ -309,11 +310,11 @@ def observations_of(report: Report, names: Iterable[str]) -> list[Observation]:
 
 def _untested(report: Report, causes: list[CauseGroup], style: Style) -> Iterator[str]:
     for cause in causes:
-        yield from style.wrap(f"{say(cause.summary)} [{display(cause.cause, 60)}]", "    ", "  - ")
+        yield from style.wrap(f"{say(cause.summary)} [{display(cause.cause.word, 60)}]", "    ", "  - ")
         if cause.remedy:
             yield from style.wrap(say(cause.remedy), "    ", "    To test it: ")
         if (
-            cause.cause.startswith("local.") and not style.verbose
+            cause.cause.layer == "local" and not style.verbose
         ):  # it is this host: nothing to tell name by name
             yield from style.wrap(
                 f"So {count(len(cause.endpoints), 'endpoint')} could not be tested.", "    ", "    "
@@ -347,7 +348,7 @@ def notice(report: Report, cause: CauseGroup, wrong: Iterable[CauseGroup]) -> st
         text = f"The same as above for {shown}, which is not required"
     elif len(names) > 1 and not any(name in cause.summary for name in names):
         text += f": {shown}"
-    return f"{text} [{display(cause.cause, 60)}]"
+    return f"{text} [{display(cause.cause.word, 60)}]"
 
 
 def _dispensable(report: Report, cause: CauseGroup) -> bool:
@@ -384,7 +385,7 @@ def _table(verdicts: Iterable[Verdict], style: Style) -> Iterator[str]:
     for name in sorted(rows):
         results = ", ".join(
             f"{CHECKS.get(v.check, v.check)} {WORDS[v.status][0]}"
-            + ("" if v.cause == "ok" else f" [{display(v.cause, 60)}]")
+            + ("" if v.cause == causes.OK else f" [{display(v.cause.word, 60)}]")
             for v in rows[name]
         )
         yield from style.wrap(results, "    " + " " * column + "  ", f"    {name:<{column}}  ")

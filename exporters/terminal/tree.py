@@ -20,6 +20,7 @@ from exporters.terminal.evidence import (
     unsent,
 )
 from exporters.terminal.style import Style, say, seconds
+from rules.model import causes
 from rules.model.kinds.dns_chain import DnsAnswer, DnsQuestion
 from rules.model.kinds.http_fetch import HttpExchange, HttpFetch
 from rules.model.kinds.os_lookup import OsLookup
@@ -248,7 +249,7 @@ def _judged(root: Node, report: Report, host: str, port: int | None) -> None:
     groups: dict[tuple[str, ...], list[Verdict]] = {}
     for verdict in found:
         said = "" if verdict.status is Status.PASS and verdict.check == "tcp" else verdict.summary
-        key = (verdict.check, verdict.status.value, verdict.cause, said, verdict.remedy)
+        key = (verdict.check, verdict.status.value, verdict.cause.word, said, verdict.remedy)
         groups.setdefault(key, []).append(verdict)
     for alike in groups.values():
         _verdict(branch, alike)
@@ -278,7 +279,7 @@ def _verdict(branch: Node, alike: list[Verdict], source: str = "") -> None:
     """
     verdict = alike[0]
     word, tone = WORDS[verdict.status]
-    code = "" if verdict.cause == "ok" else f" [{display(verdict.cause, 60)}]"
+    code = "" if verdict.cause == causes.OK else f" [{display(verdict.cause.word, 60)}]"
     at = ", ".join(display(v.endpoint.address, 80) for v in alike if v.endpoint and v.endpoint.address)
     opened = len(alike) > 1 and verdict.check == "tcp" and verdict.status is Status.PASS
     summary = "opened" if opened else verdict.summary

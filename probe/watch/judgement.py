@@ -16,6 +16,7 @@ from rules.audit.machine import Audit
 from rules.audit.phases import Phase, Ready
 from rules.audit.targets import Target
 from rules.judge.report import make_report
+from rules.model import causes
 from rules.model.kinds.dns_chain import OS, DnsQuestion
 from rules.model.kinds.http_fetch import HttpExchange, HttpFetch
 from rules.model.kinds.local_host import HostFacts, LocalHost
@@ -285,7 +286,7 @@ def life(seen: Observation, longest: float, now: float) -> float:
 
 def _void(audit: Audit, report: Report) -> tuple[Step, ...]:
     """Lists of which only facts were kept, and not the facts that today's certificates ask for."""
-    if not any(v.check == "crl" and v.cause == "audit.not-recorded" for v in report.verdicts):
+    if not any(v.check == "crl" and v.cause == causes.AUDIT_NOT_RECORDED for v in report.verdicts):
         return ()
     return tuple(
         step

@@ -17,6 +17,7 @@ from probe.watch.loop import Appliance
 from probe.watch.rounds import Watched
 from rules.audit.phases import step_for
 from rules.http_answer.page import judge_reach
+from rules.model import causes
 from rules.model.kinds.http_fetch import HttpExchange, HttpFetch
 from rules.model.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.model.kinds.trust_store import TrustLookup, TrustRoots
@@ -149,10 +150,10 @@ def _as_wanted(
     Where no CA has been met yet, any current list will do: nothing can be held against it.
     """
     if step.purpose != "crl":
-        return judge_reach(exchange, seen.failure, step.host).cause == "ok"
+        return judge_reach(exchange, seen.failure, step.host).cause == causes.OK
     held = Held(url=f"http://{step.host}{step.target}", bound=False)
     found = judge_crl(exchange, seen.failure, authorities, (), time.time(), step.host, held)
-    if found.cause == "crl.unverified":
+    if found.cause == causes.CRL_UNVERIFIED:
         # a current list that a known CA signed, and that names another address than this one, is a list all the same
         return not authorities or found.circumstance == "partition-unknown"
     return found.status in (Status.PASS, Status.NOTICE)  # a notice is said of what is good

@@ -28,6 +28,8 @@ from rules.audit.revocations import Revocations
 from rules.audit.suspicion import MAX_EXTRA_NAMES, Suspicions
 from rules.audit.targets import Target, ocsp_names, responder_names, targets
 from rules.http_answer.page import is_html
+from rules.model import causes
+from rules.model.causes.record import Cause
 from rules.model.failure import Code
 from rules.model.kinds.dns_chain import DnsQuestion
 from rules.model.kinds.http_fetch import HttpExchange, HttpFetch
@@ -117,9 +119,9 @@ class Audit:
         return self._candidates.get(host, ())
 
     @property
-    def unasked(self) -> str:
+    def unasked(self) -> Cause:
         """The cause of what has no answer and no other reason for it."""
-        return "audit.not-reached" if self.stopped else "audit.not-recorded"
+        return causes.AUDIT_NOT_REACHED if self.stopped else causes.AUDIT_NOT_RECORDED
 
     @property
     def connections(self) -> int:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
+from rules.model import causes
+from rules.model.causes.record import Cause
 from rules.model.ruleset import Document, Group, Match, Probe, Rule, Rules, Severity
 
 #: Names beside those of the service about whose certificates a responder is asked: a list of one's own may have thousands.
@@ -17,7 +19,7 @@ class Target:
     """One name and port that a rule makes us ask for.
 
     `host` is None where the rule has no name to try: a probe that needs the tenant while none is known, or a wildcard
-    without a probe (`why` tells which, as a cause).
+    without a probe (`why` tells which).
     """
 
     ruleset: str
@@ -25,7 +27,7 @@ class Target:
     port: int
     host: str | None
     probe: Probe | None = None
-    why: str = ""
+    why: Cause | None = None
     # one text for the thousands of verdicts that bear it
     id: str = field(init=False, compare=False, repr=False)
 
@@ -76,12 +78,12 @@ def _of_rule(ruleset: str, rule: Rule, tenant: str | None) -> Iterator[Target]:
         if not rule.probes and rule.match is not Match.SUFFIX:
             yield Target(ruleset, rule, port, rule.host)
         elif not rule.probes:
-            yield Target(ruleset, rule, port, None, None, "audit.no-probe-name")
+            yield Target(ruleset, rule, port, None, None, causes.AUDIT_NO_PROBE_NAME)
         for probe in rule.probes:
             if "{tenant}" not in probe.host:
                 yield Target(ruleset, rule, port, probe.host, probe)
             elif tenant is None:
-                yield Target(ruleset, rule, port, None, probe, "audit.no-tenant")
+                yield Target(ruleset, rule, port, None, probe, causes.AUDIT_NO_TENANT)
             else:
                 yield Target(ruleset, rule, port, probe.host.replace("{tenant}", tenant), probe)
 

@@ -1,8 +1,8 @@
-"""Values to JSON and back by their types: one rule for each kind of type, nothing about any one class.
+"""Values to JSON and back by their types: one rule for each kind of type, nothing about any one class but `Cause`.
 
 Dataclasses are objects with the field names as keys, tuples are lists, enums their values, bytes base64 (RFC 4648
-section 4), floats numbers rounded to the microsecond. Decoding believes nothing: every value must have the type that
-the field declares, or `BadReport` names the place. Keys that are not known are passed over, so that an older program
+section 4), floats numbers rounded to the microsecond, causes their words. Decoding believes nothing: every value must have the type
+that the field declares, or `BadReport` names the place. Keys that are not known are passed over, so that an older program
 reads a newer report.
 """
 
@@ -19,6 +19,8 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any, Literal, TypeAlias, TypeVar, Union
 
+from rules.model import causes
+from rules.model.causes.record import Cause
 from rules.text.display import display
 
 T = TypeVar("T")
@@ -73,6 +75,8 @@ def encode(value: object) -> JsonValue:
         return round(value, DECIMALS)
     if isinstance(value, bytes):
         return base64.b64encode(value).decode("ascii")
+    if isinstance(value, Cause):
+        return safe_text(value.word)
     if isinstance(value, tuple):
         return [encode(item) for item in value]
     if dataclasses.is_dataclass(value):
@@ -96,6 +100,8 @@ def decode(hint: Hint, value: JsonValue, path: str) -> JsonValue:
         return _tuple(typing.get_args(hint), value, path)
     if isinstance(hint, type) and issubclass(hint, Enum):
         return hint(_one_of(tuple(member.value for member in hint), value, path))
+    if hint is Cause:
+        return causes.of(_plain(str, value, path))
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return decode_object(hint, value, path)
     return _plain(hint, value, path)

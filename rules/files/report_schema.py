@@ -14,6 +14,7 @@ from typing import Any, Literal, Union
 
 from rules.files.codec import Hint, fields_of
 from rules.files.report_json import SCHEMA
+from rules.model.causes.record import Cause
 from rules.model.failure import Failure
 from rules.model.kinds.local_host import ProxySetting
 from rules.model.observation import EVIDENCE, STEPS
@@ -137,6 +138,8 @@ def _of(hint: Hint, defs: dict[str, Json]) -> Json:
         }
     if isinstance(hint, type) and issubclass(hint, Enum):
         return {"enum": [member.value for member in hint]}
+    if hint is Cause:
+        return _of(str, defs)
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return _object(hint, defs)
     return dict(PLAIN[hint])

@@ -13,6 +13,8 @@ from rules.http_answer.marks import of_cdn, page_evidence, product, refusal_evid
 from rules.http_answer.proxy_failures import could_not_fetch
 from rules.http_answer.text import beginning, plain, readable, sentence, title
 from rules.http_answer.words import speaks_for_the_site
+from rules.model import causes
+from rules.model.causes.record import Cause
 from rules.model.failure import Code, Failure, Stage
 from rules.model.kinds.http_fetch import BlockPage, HttpExchange, PageKind
 from rules.text.display import display
@@ -36,12 +38,12 @@ CIRCUMSTANCES: dict[PageKind, str] = {"redirect": "other-zone", "failed": "proxy
 
 @dataclass(frozen=True, slots=True)
 class ReachJudgement:
-    """Whether a host answers over HTTP. `cause` is "ok" or of the vocabulary; `reachable`: an HTTP answer came.
+    """Whether a host answers over HTTP. `reachable`: an HTTP answer came.
 
     `circumstance`: "other-zone" for a redirect, "proxy-failed" for the error of a proxy on the way.
     """
 
-    cause: str
+    cause: Cause
     reachable: bool
     summary: str
     page: BlockPage | None = None
@@ -172,7 +174,7 @@ def judge_reach(exchange: HttpExchange | None, failure: Failure | None, host: st
         )
     page = looks_like_block_page(exchange, host)
     if page is None or unproved(page):
-        return ReachJudgement("ok", True, f"{host} answers HTTP {exchange.status}", None)
+        return ReachJudgement(causes.OK, True, f"{host} answers HTTP {exchange.status}", None)
     return ReachJudgement(
         page_cause(page),
         True,
@@ -187,9 +189,11 @@ def unproved(page: BlockPage) -> bool:
     return page.kind in ("page", "refused") and not page.evidence
 
 
-def page_cause(page: BlockPage) -> str:
-    """The vocabulary's word for a page."""
-    return {"redirect": "http.redirected", "proxy": "proxy.auth-required"}.get(page.kind, "http.block-page")
+def page_cause(page: BlockPage) -> Cause:
+    """The cause that a page shows."""
+    return {"redirect": causes.HTTP_REDIRECTED, "proxy": causes.PROXY_AUTH_REQUIRED}.get(
+        page.kind, causes.HTTP_BLOCK_PAGE
+    )
 
 
 def page_text(page: BlockPage, status: int | None) -> str:
@@ -211,17 +215,27 @@ def page_text(page: BlockPage, status: int | None) -> str:
     return f"{what} (HTTP {status}){words}{vendor}{why}"
 
 
-def failure_cause(failure: Failure | None) -> str:
-    """The vocabulary's word for a fetch that failed."""
+def failure_cause(failure: Failure | None) -> Cause:
+    """The cause of a fetch that failed."""
     if failure is None:
-        return "http.malformed"
+        return causes.HTTP_MALFORMED
     if failure.stage is Stage.TCP:
-        word = {Code.TIMEOUT: "timeout", Code.REFUSED: "reset", Code.RESET: "reset"}.get(
-            failure.code, "unreachable"
-        )
-        return f"tcp.{word}"
-    word = {Code.TIMEOUT: "timeout", Code.RESET: "reset", Code.EOF: "reset"}.get(failure.code, "malformed")
-    return f"http.{word}" if failure.stage is Stage.HTTP else f"{failure.stage.value}.{failure.code.value}"
+        return _IN_TCP.get(failure.code, causes.TCP_UNREACHABLE)
+    if failure.stage is Stage.HTTP:
+        return _IN_HTTP.get(failure.code, causes.HTTP_MALFORMED)
+    return causes.of(f"{failure.stage.value}.{failure.code.value}")
+
+
+_IN_TCP = {
+    Code.TIMEOUT: causes.TCP_TIMEOUT,
+    Code.REFUSED: causes.TCP_RESET,
+    Code.RESET: causes.TCP_RESET,
+}
+_IN_HTTP = {
+    Code.TIMEOUT: causes.HTTP_TIMEOUT,
+    Code.RESET: causes.HTTP_RESET,
+    Code.EOF: causes.HTTP_RESET,
+}
 
 
 def failure_text(failure: Failure | None) -> str:

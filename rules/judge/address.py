@@ -12,6 +12,8 @@ from rules.judge.evidence import Context
 from rules.judge.remedies import remedy
 from rules.judge.revocation_sources import page
 from rules.judge.tls import judge_tls
+from rules.model import causes
+from rules.model.causes.record import Cause
 from rules.model.failure import LOCAL_CODES, Code, Failure, Stage
 from rules.model.kinds.http_fetch import HttpExchange, HttpFetch
 from rules.model.kinds.tls_handshake import TlsFacts, TlsHandshake
@@ -50,7 +52,7 @@ def row(
     address: str,
     check: Check,
     status: Status,
-    cause: str,
+    cause: Cause,
     summary: str,
     seen: tuple[Observation, ...] = (),
     circumstance: str = "",
@@ -100,7 +102,7 @@ def _unreached(context: Context, target: Target, candidate: Candidate) -> Verdic
             candidate.address,
             "tcp",
             Status.NOT_APPLICABLE,
-            "path.family-broken",
+            causes.PATH_FAMILY_BROKEN,
             f"not tried: {family} goes nowhere on this host",
         )
     if guard.sweep:
@@ -110,7 +112,7 @@ def _unreached(context: Context, target: Target, candidate: Candidate) -> Verdic
             candidate.address,
             "tcp",
             Status.INCONCLUSIVE,
-            "path.sweep-detected",
+            causes.PATH_SWEEP_DETECTED,
             "not tried: a firewall on the way had begun to drop this host's traffic",
         )
     why = {
@@ -157,7 +159,7 @@ def _tcp_failed(
             candidate.address,
             "tcp",
             Status.NOT_APPLICABLE,
-            "path.family-broken",
+            causes.PATH_FAMILY_BROKEN,
             f"{where} fails like every address of its family",
             attempts,
         )
@@ -168,15 +170,15 @@ def _tcp_failed(
             candidate.address,
             "tcp",
             Status.INCONCLUSIVE,
-            "path.sweep-detected",
+            causes.PATH_SWEEP_DETECTED,
             f"{where} got no answer, after a firewall began to drop this host's traffic",
             attempts,
         )
     cause, what = _tcp_cause(context, failure)
     sender = failure.icmp.sender if failure.icmp else None
     hop = (("sent by", sender),) if sender else ()
-    took = f"each waited {last.elapsed:.1f} s" if cause == "tcp.timeout" else "each answered at once"
-    if cause != "tcp.timeout" and last.elapsed >= 1:
+    took = f"each waited {last.elapsed:.1f} s" if cause == causes.TCP_TIMEOUT else "each answered at once"
+    if cause != causes.TCP_TIMEOUT and last.elapsed >= 1:
         took = f"answered after {last.elapsed:.1f} s"
     details = (("tries", f"{len(attempts)}, {took}"), *hop, *_flow(attempts))
     return row(
@@ -192,9 +194,9 @@ def _tcp_failed(
     )
 
 
-def _tcp_cause(context: Context, failure: Failure) -> tuple[str, str]:
+def _tcp_cause(context: Context, failure: Failure) -> tuple[Cause, str]:
     if failure.code is Code.REFUSED:
-        return "tcp.reset", "is refused with a reset (by a firewall or by the host itself)"
+        return causes.TCP_RESET, "is refused with a reset (by a firewall or by the host itself)"
     if failure.icmp is not None:
         admin = (failure.icmp.type, failure.icmp.code) in ((3, 9), (3, 10), (3, 13), (1, 1))
         word = (
@@ -206,10 +208,10 @@ def _tcp_cause(context: Context, failure: Failure) -> tuple[str, str]:
         host = context.audit.host
         if host is not None and failure.icmp.sender in host.addresses:
             sender = ", by this host itself: a local firewall, or a next hop that does not answer"
-        return "tcp.unreachable", f"is unreachable ({word}{sender})"
+        return causes.TCP_UNREACHABLE, f"is unreachable ({word}{sender})"
     if failure.code in (Code.UNREACHABLE, Code.NO_ROUTE):
-        return "tcp.unreachable", "is unreachable (this host has no way there)"
-    return "tcp.timeout", "gets no answer: it is silently dropped"
+        return causes.TCP_UNREACHABLE, "is unreachable (this host has no way there)"
+    return causes.TCP_TIMEOUT, "gets no answer: it is silently dropped"
 
 
 def _tcp_opened(
@@ -230,7 +232,7 @@ def _tcp_opened(
         candidate.address,
         "tcp",
         status,
-        "ok",
+        causes.OK,
         f"opened{took}{again}",
         attempts,
         details=_flow((opened,)),
@@ -258,7 +260,7 @@ def _inside(
     if facts is None:
         if any(got_through(s) for s in usable):
             text = f"GET {target.path} was not sent: the server wants a client certificate before any request"
-            yield row(context, target, address, "http", Status.NOT_APPLICABLE, "ok", text, usable)
+            yield row(context, target, address, "http", Status.NOT_APPLICABLE, causes.OK, text, usable)
         return
     asked = "; it asked for the client certificate" if facts.client_certificate_asked else ""
     if facts.http_status is not None:
@@ -269,18 +271,18 @@ def _inside(
             address,
             "http",
             Status.PASS,
-            "ok",
+            causes.OK,
             f"HTTP {facts.http_status}{normal}{asked}",
             usable,
         )
-    elif facts.http_failure in ("timeout", "reset"):
+    elif facts.http_failure in _CUT:
         yield row(
             context,
             target,
             address,
             "http",
             Status.WARN,
-            f"http.{facts.http_failure}",
+            _CUT[facts.http_failure],
             f"the TLS session opened, then GET {target.path} met a {facts.http_failure}",
             usable,
             "session-cut",
@@ -292,7 +294,7 @@ def _inside(
             address,
             "http",
             Status.NOTICE,
-            "ok",
+            causes.OK,
             f"the TLS session opened, and GET {target.path} got no answer in it ({facts.http_failure})",
             usable,
         )
@@ -303,10 +305,14 @@ def _inside(
             address,
             "http",
             Status.PASS,
-            "ok",
+            causes.OK,
             f"the server ended the session without a client certificate ({facts.http_failure}){asked}",
             usable,
         )
+
+
+#: How GET ends in a session that was open.
+_CUT = {"timeout": causes.HTTP_TIMEOUT, "reset": causes.HTTP_RESET}
 
 
 def _over_http(
@@ -320,17 +326,17 @@ def _over_http(
     best = next((s for s in usable if s.failure is None), usable[-1])
     exchange = best.evidence if isinstance(best.evidence, HttpExchange) else None
     found = judge_reach(exchange, best.failure, target.host or "")
-    status = Status.PASS if found.cause == "ok" else Status.FAIL
+    status = Status.PASS if found.cause == causes.OK else Status.FAIL
     if found.cause in _LOCAL_HTTP:
         status = Status.INCONCLUSIVE
     cause, summary = found.cause, found.summary
-    if found.cause == "ok" and not _asked_for_documents(context, target.host or ""):
+    if found.cause == causes.OK and not _asked_for_documents(context, target.host or ""):
         summary = f"{summary}: reachable, no document of it is known to verify"
-    if exchange is not None and found.cause == "ok":
+    if exchange is not None and found.cause == causes.OK:
         status, cause, summary = _page_compared(context, best, exchange, summary)
     if (target.host, candidate.address) in context.proved:  # a sign never overrules a proof
-        if cause == "http.same-page":
-            status, cause, summary = Status.PASS, "ok", found.summary
+        if cause == causes.HTTP_SAME_PAGE:
+            status, cause, summary = Status.PASS, causes.OK, found.summary
         elif status is Status.FAIL:
             status, summary = Status.NOTICE, f"{summary}; a signed document came from here all the same"
     details = (*page(found.page), *_flow((best,)))
@@ -350,13 +356,13 @@ def _over_http(
 
 def _page_compared(
     context: Context, seen: Observation, exchange: HttpExchange, summary: str
-) -> tuple[Status, str, str]:
+) -> tuple[Status, Cause, str]:
     """What an answer that shows no sign of a device is beside the others: status, cause and summary."""
     canary = context.from_canary(seen)
     if canary:
         return (
             Status.FAIL,
-            "http.block-page",
+            causes.HTTP_BLOCK_PAGE,
             f"the very same answer (HTTP {exchange.status}) comes from {canary}, where nothing is: a device on the way wrote it",
         )
     twins = context.twins(seen)
@@ -366,9 +372,13 @@ def _page_compared(
             f"{summary}, with the same web page as {twins[0]}{more}: common front ends and servers' first pages look so, "
             "and so does a page that a device on the way writes"
         )
-        return Status.NOTICE, "http.same-page", text
+        return Status.NOTICE, causes.HTTP_SAME_PAGE, text
     odd = oddities(exchange)
-    return (Status.NOTICE, "http.odd-header", f"{summary}; {odd}") if odd else (Status.PASS, "ok", summary)
+    return (
+        (Status.NOTICE, causes.HTTP_ODD_HEADER, f"{summary}; {odd}")
+        if odd
+        else (Status.PASS, causes.OK, summary)
+    )
 
 
 def _asked_for_documents(context: Context, host: str) -> bool:
@@ -376,4 +386,6 @@ def _asked_for_documents(context: Context, host: str) -> bool:
     return any(wanted.host == host for wanted in context.audit.fetches.tries)
 
 
-_LOCAL_HTTP = frozenset({"local.starved", "audit.not-reached", "audit.not-recorded", "local.no-descriptors"})
+_LOCAL_HTTP = frozenset(
+    {causes.LOCAL_STARVED, causes.AUDIT_NOT_REACHED, causes.AUDIT_NOT_RECORDED, causes.LOCAL_NO_DESCRIPTORS}
+)

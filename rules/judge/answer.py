@@ -8,16 +8,12 @@ from dataclasses import dataclass, replace
 
 from rules.audit.targets import Target
 from rules.judge.degraded import Extent, Lost, Revocation, start, words
+from rules.model import causes
+from rules.model.causes.record import Cause
 from rules.model.ruleset import Group
 from rules.model.verdict import Answer, Status, Verdict
 
 _BAD = frozenset({Status.FAIL})  # a bug of ours (BROKEN) blocks nobody: what it hides was not tested
-#: Causes that make a service name unusable although its packets get through.
-_FATAL = frozenset({"tls.intercepted"})
-#: Reasons why a name could not be tested that leave the answer open.
-_OPEN = frozenset(
-    {"audit.no-tenant", "proxy.not-tested", "audit.not-reached", "audit.not-recorded", "path.sweep-detected"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +31,7 @@ class NameState:
     open: bool  # not tested, for a reason that leaves the answer open
     closed: int = 0
     addresses: int = 0
-    marks: frozenset[str] = frozenset()
+    marks: frozenset[Cause] = frozenset()
 
 
 def roll_up(target: Target, verdicts: Iterable[Verdict]) -> NameState:
@@ -52,14 +48,14 @@ def roll_up(target: Target, verdicts: Iterable[Verdict]) -> NameState:
         target,
         passed=bool(passing) and not any(v.check == "dns" and v.status in _BAD for v in rows),
         some_failed=bool(failing) or any(v.status in _BAD for v in rows),
-        intercepted=any(v.cause in _FATAL and v.status in (*_BAD, Status.WARN) for v in rows),
+        intercepted=any(v.cause == causes.TLS_INTERCEPTED and v.status in (*_BAD, Status.WARN) for v in rows),
         resolved=bool(addressed)
         or any(v.check == "dns" and v.status in (Status.PASS, Status.NOTICE) for v in rows),
         open=any(_leaves_open(v) for v in rows) or not rows,
         closed=len(set(failing) - set(passing)),
         addresses=len(set(failing) | set(passing)),
         marks=frozenset(
-            v.cause for a in passing for v in addressed[a] if v.status is Status.WARN and v.cause != "ok"
+            v.cause for a in passing for v in addressed[a] if v.status is Status.WARN and v.cause != causes.OK
         ),
     )
 
@@ -71,7 +67,7 @@ def without_clock(state: NameState) -> NameState:
 
 def _leaves_open(verdict: Verdict) -> bool:
     return verdict.status is Status.BROKEN or (
-        verdict.status is Status.INCONCLUSIVE and verdict.cause in _OPEN
+        verdict.status is Status.INCONCLUSIVE and verdict.cause.leaves_open
     )
 
 
@@ -84,7 +80,7 @@ def passes(found: Sequence[Verdict]) -> bool:
 def _through(verdict: Verdict) -> bool:
     """A warning about an address that packets and sessions do get through to."""
     inside = verdict.check == "http" and verdict.endpoint is not None and verdict.endpoint.port != 80
-    return verdict.status is Status.WARN and (verdict.cause == "tls.issuer-unexpected" or inside)
+    return verdict.status is Status.WARN and (verdict.cause == causes.TLS_ISSUER_UNEXPECTED or inside)
 
 
 def answer(states: Sequence[NameState], verdicts: Sequence[Verdict], stopped: str) -> Answer:
@@ -120,7 +116,7 @@ def _untested(service: Sequence[NameState]) -> bool:
     """A required service name, or a whole service row, that neither got through nor was seen to be blocked."""
     by_rule: dict[tuple[str, int], list[NameState]] = defaultdict(list)
     for state in service:
-        if state.target.why != "audit.no-probe-name":
+        if state.target.why != causes.AUDIT_NO_PROBE_NAME:
             by_rule[(state.target.id, state.target.port)].append(state)
         if state.target.required and not state.passed and state.target.host is not None:
             return True
@@ -131,7 +127,7 @@ def _degraded(states: Sequence[NameState], verdicts: Sequence[Verdict]) -> bool:
     if any(v.status in _BAD for v in verdicts):
         return True
     if any(
-        v.cause == "tls.issuer-unexpected" and v.group == Group.SERVICE.value and v.status is Status.WARN
+        v.cause == causes.TLS_ISSUER_UNEXPECTED and v.group == Group.SERVICE.value and v.status is Status.WARN
         for v in verdicts
     ):
         return True
@@ -150,21 +146,13 @@ _TEXTS = {
     Answer.NO: "Users would see gateway timeouts, or the connector would never register.",
     Answer.NOT_PROVEN: "Names that it depends on could not be tested.",
 }
-_WHY_OPEN = {
-    "audit.no-tenant": "the tenant's own names were not tested (give --tenant)",
-    "proxy.not-tested": "a proxy is set on this host and the direct way fails; the way through the proxy was not tested",
-    "audit.not-reached": "the audit ended before every name was tested",
-    "audit.not-recorded": "the recording does not hold what today's rules ask for",
-    "dns.nxdomain": "no name that is known under a required wildcard resolves",
-    "path.sweep-detected": "a firewall stopped answering this host in the middle of the audit",
-}
 
 
 def answer_text(
     found: Answer, states: Sequence[NameState], verdicts: Sequence[Verdict], stopped: str, why: str = ""
 ) -> str:
     """The answer in a sentence or two: what users would see, and why when it is open (`why`: one more reason)."""
-    clock = next((v for v in verdicts if v.cause == "local.clock-skew" and v.status in _BAD), None)
+    clock = next((v for v in verdicts if v.cause == causes.LOCAL_CLOCK_SKEW and v.status in _BAD), None)
     if found is Answer.DEGRADED:
         told = words(_lost(states), _revocation(states, verdicts))
         begins = start(clock is not None)
@@ -173,10 +161,9 @@ def answer_text(
         return f"{_TEXTS[found]} {_CLOCK[clock.circumstance]}"
     if found is not Answer.NOT_PROVEN:
         return _TEXTS[found]
+    untested = {v.cause for v in verdicts if v.status is Status.INCONCLUSIVE}
     reasons = [
-        why
-        for cause, why in _WHY_OPEN.items()
-        if any(v.cause == cause and v.status is Status.INCONCLUSIVE for v in verdicts)
+        cause.open_reason for cause in causes.BY_WORD.values() if cause.open_reason and cause in untested
     ]
     if stopped == "no-route":
         reasons = ["this host has no route to the internet"]
@@ -204,7 +191,7 @@ def _lost(states: Iterable[NameState]) -> Iterator[Lost]:
             extent = "whole"
         elif state.closed:
             extent = "some"
-        elif "tls.issuer-unexpected" in state.marks:
+        elif causes.TLS_ISSUER_UNEXPECTED in state.marks:
             extent = "issuer"
         elif state.some_failed and state.marks:
             extent = "session"
@@ -225,7 +212,9 @@ def _revocation(states: Iterable[NameState], verdicts: Iterable[Verdict]) -> Rev
     for verdict in verdicts:
         bad = verdict.status in (*_BAD, Status.WARN) and verdict.endpoint is not None
         if verdict.check == "crl":
-            any_list = any_list or (verdict.status in (Status.PASS, Status.NOTICE) and verdict.cause == "ok")
+            any_list = any_list or (
+                verdict.status in (Status.PASS, Status.NOTICE) and verdict.cause == causes.OK
+            )
             if bad and verdict.endpoint is not None:
                 lists[verdict.endpoint.host] = None
         elif verdict.check == "ocsp" and bad and verdict.endpoint is not None:

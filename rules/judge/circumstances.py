@@ -11,6 +11,7 @@ from rules.judge.evidence import Context
 from rules.judge.proxies import bypassed, serves, weighed
 from rules.judge.remedies import remedy
 from rules.judge.target import plain
+from rules.model import causes
 from rules.model.ruleset import Severity
 from rules.model.verdict import Status, Verdict
 
@@ -35,13 +36,13 @@ def samples(by_target: dict[Target, list[Verdict]]) -> None:
         if not resolving:
             first = found[0]
             _hidden(by_target, first)
-            causes = {v.cause for t in found for v in by_target[t] if v.check == "dns"}
+            met = {v.cause for t in found for v in by_target[t] if v.check == "dns"}
             by_target[first].append(
                 plain(
                     first,
                     "dns",
                     Status.INCONCLUSIVE,
-                    "dns.nxdomain" if "dns.nxdomain" in causes else "dns.no-address",
+                    causes.DNS_NXDOMAIN if causes.DNS_NXDOMAIN in met else causes.DNS_NO_ADDRESS,
                     f"none of {len(found)} sample names under {first.rule.host} "
                     "resolves: they may be out of date, or an internal zone hides the public one",
                     "zone-unknown",
@@ -52,7 +53,7 @@ def samples(by_target: dict[Target, list[Verdict]]) -> None:
             for target in resolving:
                 by_target[target] = [
                     replace(v, status=Status.WARN)
-                    if v.status is Status.FAIL and v.cause != "tls.intercepted"
+                    if v.status is Status.FAIL and v.cause != causes.TLS_INTERCEPTED
                     else v
                     for v in by_target[target]
                 ]
@@ -60,14 +61,11 @@ def samples(by_target: dict[Target, list[Verdict]]) -> None:
 
 def _unknown(verdict: Verdict) -> bool:
     """No resolver knows the name, and none says why: a zone that is known to lack it, or a filter, is no old sample."""
-    nothing = verdict.cause in ("dns.nxdomain", "dns.no-address") and verdict.circumstance != "private-zone"
+    nothing = (
+        verdict.cause in (causes.DNS_NXDOMAIN, causes.DNS_NO_ADDRESS)
+        and verdict.circumstance != "private-zone"
+    )
     return verdict.check == "dns" and nothing and verdict.status is Status.FAIL
-
-
-#: Causes that silence makes, and that prove nothing once a firewall drops everything of this host's.
-_SILENCE = frozenset(
-    {"tcp.timeout", "tls.timeout", "http.timeout", "crl.unreachable", "ocsp.unreachable", "dns.timeout"}
-)
 
 
 def _hidden(by_target: dict[Target, list[Verdict]], sample: Target) -> None:
@@ -76,7 +74,7 @@ def _hidden(by_target: dict[Target, list[Verdict]], sample: Target) -> None:
         if target.id == sample.id and target.required:
             by_target[target] = [
                 replace(v, remedy=remedy(v.cause, "zone-unknown"), circumstance="zone-unknown")
-                if v.cause == "dns.nxdomain" and v.remedy and v.circumstance != "private-zone"
+                if v.cause == causes.DNS_NXDOMAIN and v.remedy and v.circumstance != "private-zone"
                 else v
                 for v in rows
             ]
@@ -87,8 +85,8 @@ def swept(context: Context, rows: Iterable[Verdict]) -> list[Verdict]:
     if not context.audit.guard.sweep:
         return list(rows)
     return [
-        replace(v, status=Status.INCONCLUSIVE, cause="path.sweep-detected", remedy="")
-        if v.cause in _SILENCE and v.status in (Status.FAIL, Status.WARN)
+        replace(v, status=Status.INCONCLUSIVE, cause=causes.PATH_SWEEP_DETECTED, remedy="")
+        if v.cause.silence and v.status in (Status.FAIL, Status.WARN)
         else v
         for v in rows
     ]

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 
 from rules.audit.dns_walk import Walked, fault_of
 from rules.judge.evidence import Context
+from rules.model import causes
+from rules.model.causes.record import Cause
 from rules.model.extended_errors import OwnWord, own_word
 from rules.model.failure import LOCAL_CODES, Code
 from rules.model.kinds.dns_chain import OS, Chain, DnsAnswer, Outcome
@@ -47,7 +49,7 @@ _TELLING = frozenset({"own-word", "private-zone", "no-question"})
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What one resolver makes of a name. `word`: "ok" or the word of a dns cause; `circumstance`: see rules.judge.remedies."""
+    """What one resolver makes of a name. `word`: "ok" or the word of a dns cause; `circumstance`: a `Circumstance` of the cause."""
 
     resolver: str
     word: str
@@ -66,6 +68,11 @@ class View:
     @property
     def ok(self) -> bool:
         return self.word == "ok"
+
+    @property
+    def cause(self) -> Cause:
+        """What this view shows. No verdict holds "dns.ok" and "dns.not-measured": such a view shows no fault of the name."""
+        return causes.of(f"dns.{self.word}")
 
     @property
     def telling(self) -> bool:
@@ -212,7 +219,7 @@ def _os_view(context: Context, seen: Observation, others: list[View]) -> View:
         by = next((v for v in others if v.own and set(answer.addresses) <= set(v.addresses)), None)
         return _by_own_word(view, by.own) if by is not None and by.own is not None else view
     if seen.failure is not None and seen.failure.code in LOCAL_CODES:
-        return View(OS, Outcome.NOT_MEASURED, detail=LOCAL_CODES[seen.failure.code][0], seen=(seen,))
+        return View(OS, Outcome.NOT_MEASURED, detail=LOCAL_CODES[seen.failure.code][0].word, seen=(seen,))
     error = answer.error if isinstance(answer, OsAnswer) else "EAI_AGAIN"
     return View(OS, _OS_ERRORS.get(error, "servfail"), detail=error, seen=(seen,))
 

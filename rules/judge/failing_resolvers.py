@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rules.audit.names import Names
+from rules.model import causes
+from rules.model.causes.record import Cause
 from rules.model.extended_errors import own_word
 from rules.model.kinds.dns_chain import Chain, DnsAnswer, Outcome
 from rules.model.observation import Observation
@@ -26,7 +28,7 @@ class FailingResolver:
     """What such a resolver did. `cause`, `circumstance`: of the table of advice; `how`: in words; `names`: how many were
     tried; `seen`: the first of its answers."""
 
-    cause: str
+    cause: Cause
     circumstance: str
     how: str
     names: int
@@ -58,10 +60,10 @@ def _failing(names: Names, resolver: str) -> FailingResolver | None:
     outcomes = set(ends.values())
     if outcomes == {Outcome.REFUSED}:
         return FailingResolver(
-            "dns.refused", "refuses-every-name", "refuses every name", len(ends), tuple(seen[:3])
+            causes.DNS_REFUSED, "refuses-every-name", "refuses every name", len(ends), tuple(seen[:3])
         )
     unknown = outcomes <= {Outcome.NXDOMAIN, Outcome.NO_ADDRESS}
-    cause = "dns.nxdomain" if unknown else "dns.servfail"
+    cause = causes.DNS_NXDOMAIN if unknown else causes.DNS_SERVFAIL
     how = "answers, but knows no public name" if unknown else "answers, but resolves no name"
     return FailingResolver(cause, "knows-no-public-name", how, len(ends), tuple(seen[:3]))
 

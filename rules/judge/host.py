@@ -9,6 +9,8 @@ from rules.judge.dns_views import views
 from rules.judge.evidence import Context
 from rules.judge.failing_resolvers import MIN_ZONES
 from rules.judge.remedies import remedy
+from rules.model import causes
+from rules.model.causes.record import Cause
 from rules.model.failure import Code, Stage
 from rules.model.kinds.dns_chain import OS
 from rules.model.kinds.tcp_connect import TcpConnect
@@ -37,13 +39,15 @@ def local_stop(context: Context) -> Verdict | None:
         return _finding(
             "host",
             Status.INCONCLUSIVE,
-            "local.no-route",
+            causes.LOCAL_NO_ROUTE,
             "This host has no route to the internet (neither IPv4 nor IPv6)",
         )
     if audit.stopped == "no-resolver":
         return _no_resolver(", ".join(audit.names.resolvers))
     if audit.stopped == "no-host-facts":
-        return _finding("host", Status.BROKEN, "local.unknown", "Nothing could be learned about this host")
+        return _finding(
+            "host", Status.BROKEN, causes.LOCAL_UNKNOWN, "Nothing could be learned about this host"
+        )
     hosts = [t.host for t in audit.targets if t.host]
     if (
         len({zone(host) for host in hosts}) >= MIN_ZONES
@@ -64,7 +68,7 @@ def local_stop(context: Context) -> Verdict | None:
         return _finding(
             "host",
             Status.INCONCLUSIVE,
-            "local.no-resolver",
+            causes.LOCAL_NO_RESOLVER,
             f"The resolver ({asked}) answers, but {how}: none of {len(set(hosts))} resolves",
             "refuses-every-name" if refused else "knows-no-public-name",
         )
@@ -75,7 +79,7 @@ def _no_resolver(asked: str) -> Verdict:
     return _finding(
         "host",
         Status.INCONCLUSIVE,
-        "local.no-resolver",
+        causes.LOCAL_NO_RESOLVER,
         f"No resolver answers this host ({asked or 'none is configured'})",
     )
 
@@ -90,7 +94,7 @@ def _resolvers(context: Context) -> Iterator[Verdict]:
             yield _finding(
                 "dns",
                 Status.WARN,
-                "dns.timeout",
+                causes.DNS_TIMEOUT,
                 f"Resolver {resolver} {how} ({health.failed} were tried); names were judged by the others",
                 _place(context, resolver),
                 Endpoint(resolver, 53),
@@ -114,7 +118,7 @@ def _resolvers(context: Context) -> Iterator[Verdict]:
             yield _finding(
                 "dns",
                 Status.WARN,
-                "dns.wildcarded",
+                causes.DNS_WILDCARDED,
                 f"Resolver {resolver} answers a name that nobody has with {shown}",
                 "canary",
                 Endpoint(resolver, 53),
@@ -157,7 +161,7 @@ def _families(context: Context) -> Iterator[Verdict]:
             yield _finding(
                 "path",
                 Status.WARN,
-                "path.family-broken",
+                causes.PATH_FAMILY_BROKEN,
                 f"{name} is half configured: this host has a route, but "
                 f"none of {len(tried)} addresses answers ({tried[0]}, ...), while the other family works",
                 family=name,
@@ -184,7 +188,7 @@ def _clock(context: Context) -> Iterator[Verdict]:
     yield _finding(
         "host",
         Status.FAIL if breaks and clock.basis == "proved" else Status.WARN,
-        "local.clock-skew",
+        causes.LOCAL_CLOCK_SKEW,
         f"This host's clock is {_span(abs(clock.skew))} {way} the Date that several hosts give{judged}",
         ("certificates" if clock.witnessed else "certificates-alone") if refused else "",
         evidence=context.evidence(*clock.told),
@@ -205,7 +209,7 @@ def _clock_by_certificates(context: Context) -> Verdict:
     return _finding(
         "host",
         Status.FAIL,
-        "local.clock-skew",
+        causes.LOCAL_CLOCK_SKEW,
         f"By this host's clock the genuine certificates of {len(clock.refused)} names are {state}. They are valid "
         f"together {bound}, so the clock is likely at least {_span(abs(clock.skew))} {'behind' if behind else 'ahead'}; "
         "no server told the time. Certificates were judged as of that day",
@@ -221,7 +225,7 @@ def _canary(context: Context) -> Iterator[Verdict]:
             yield _finding(
                 "tcp",
                 Status.WARN,
-                "tcp.accept-all",
+                causes.TCP_ACCEPT_ALL,
                 f"A device on the way accepts every connection: {where}, "
                 'where nothing is, was opened too. "Open" proves nothing here; only certificates and documents do',
                 evidence=context.evidence(seen),
@@ -234,7 +238,7 @@ def _sweep(context: Context) -> Iterator[Verdict]:
         yield _finding(
             "path",
             Status.INCONCLUSIVE,
-            "path.sweep-detected",
+            causes.PATH_SWEEP_DETECTED,
             "Addresses that had answered went silent in the "
             "middle of the audit: a firewall on the way takes the audit for a scan and drops this host's traffic",
         )
@@ -243,7 +247,7 @@ def _sweep(context: Context) -> Iterator[Verdict]:
         yield _finding(
             "path",
             Status.INCONCLUSIVE,
-            "audit.not-reached",
+            causes.AUDIT_NOT_REACHED,
             f"Stopped after {count} hosts that met silence or a reset: going on would look like a scan",
             "restrained",
         )
@@ -265,7 +269,7 @@ def _hellos(context: Context) -> Iterator[Verdict]:
         yield _finding(
             "tls",
             Status.NOTICE,
-            "tls.large-hello-blocked",
+            causes.TLS_LARGE_HELLO_BLOCKED,
             "A large ClientHello (post-quantum key share, two "
             f"packets) gets no answer at {len(blocked)} names, the connector's small one does",
             endpoint=Endpoint(first.server_name, first.port, first.address),
@@ -286,7 +290,7 @@ def _vanished(attempts: tuple[Observation, ...]) -> bool:
 def _finding(
     check: Check,
     status: Status,
-    cause: str,
+    cause: Cause,
     summary: str,
     circumstance: str = "",
     endpoint: Endpoint | None = None,

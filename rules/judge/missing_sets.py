@@ -11,17 +11,11 @@ from dataclasses import replace
 
 from rules.judge.causes import OWN_KEY
 from rules.judge.remedies import remedy
+from rules.model import causes
 from rules.model.ruleset import Rules
 from rules.model.verdict import Report, RulesUsed, Status, Verdict
 from rules.text.display import display
 
-#: What is said of a certificate for want of a key that vouches for it.
-_FOR_WANT_OF_A_KEY = frozenset(
-    {
-        "tls.issuer-unexpected", "tls.untrusted", "tls.self-signed", "tls.intercepted", "tls.incomplete-chain",
-        "tls.unverified", "tls.new-issuing-ca",
-    }
-)  # fmt: skip
 CIRCUMSTANCE = "ca-set-missing"
 SHOWN = 100  #: characters of a set's name: a file may hold any
 
@@ -65,7 +59,7 @@ def without(rows: Iterable[Verdict], sets: tuple[RulesUsed, ...]) -> list[Verdic
     """
     if not sets:
         return list(rows)
-    return [_open(v, sets) if v.cause in _FOR_WANT_OF_A_KEY and not _forged(v) else v for v in rows]
+    return [_open(v, sets) if v.cause.depends_on_ca_set and not _forged(v) else v for v in rows]
 
 
 def _open(verdict: Verdict, sets: tuple[RulesUsed, ...]) -> Verdict:
@@ -74,16 +68,16 @@ def _open(verdict: Verdict, sets: tuple[RulesUsed, ...]) -> Verdict:
     return replace(
         verdict,
         status=Status.INCONCLUSIVE,
-        cause="audit.not-recorded",
+        cause=causes.AUDIT_NOT_RECORDED,
         circumstance=CIRCUMSTANCE,
         summary=f"whose certificates these are cannot be told without the CA set{plural} {called}",
-        remedy=remedy("audit.not-recorded", CIRCUMSTANCE, sets=called),
+        remedy=remedy(causes.AUDIT_NOT_RECORDED, CIRCUMSTANCE, sets=called),
         details=(*verdict.details, ("without the set", f"{verdict.cause}: {verdict.summary}")),
     )
 
 
 def _forged(verdict: Verdict) -> bool:
-    return verdict.cause == "tls.intercepted" and any(
+    return verdict.cause == causes.TLS_INTERCEPTED and any(
         name == "expected" and value.endswith(OWN_KEY) for name, value in verdict.details
     )
 

@@ -9,7 +9,9 @@ from rules.audit.targets import Target
 from rules.judge.dns_views import View, is_said, views
 from rules.judge.evidence import Context
 from rules.judge.portals import Portal
-from rules.judge.remedies import BY_CAUSE, remedy
+from rules.judge.remedies import remedy
+from rules.model import causes
+from rules.model.causes.record import Cause
 from rules.model.failure import LOCAL_CODES
 from rules.model.kinds.dns_chain import OS, Chain, DnsAnswer, DnsQuestion, Outcome
 from rules.model.observation import Observation
@@ -43,7 +45,7 @@ def judge_name(context: Context, target: Target, genuine: bool, os_passed: bool)
         and len({v.word for v in others} - {"chain-too-long"}) == 1
     ):
         summary = f"{is_said(others[0])} at {_at(others)}, but the operating system resolves it (hosts file, policy or cache)"
-        return _verdict(context, target, Status.WARN, "dns.os-differs", summary, found)
+        return _verdict(context, target, Status.WARN, causes.DNS_OS_DIFFERS, summary, found)
     if good:
         bad = next(v for v in found if not v.ok)
         summary = (
@@ -53,7 +55,7 @@ def judge_name(context: Context, target: Target, genuine: bool, os_passed: bool)
             context,
             target,
             Status.WARN,
-            "dns.resolvers-disagree",
+            causes.DNS_RESOLVERS_DISAGREE,
             summary,
             found,
         )
@@ -72,7 +74,7 @@ def _not_measured(context: Context, target: Target, found: tuple[View, ...]) -> 
     return _verdict(context, target, Status.INCONCLUSIVE, cause, f"was not resolved: {why}", found)
 
 
-_NOT_ASKED = ("audit.not-reached", "no answer was had")
+_NOT_ASKED = (causes.AUDIT_NOT_REACHED, "no answer was had")
 
 
 def _agreed(context: Context, target: Target, found: tuple[View, ...], genuine: bool) -> Verdict:
@@ -87,7 +89,7 @@ def _agreed(context: Context, target: Target, found: tuple[View, ...], genuine: 
             context,
             target,
             Status.WARN,
-            "dns.tcp-blocked",
+            causes.DNS_TCP_BLOCKED,
             "is answered in part: the rest needs TCP port 53, which is closed",
             found,
             "in-part",
@@ -96,14 +98,14 @@ def _agreed(context: Context, target: Target, found: tuple[View, ...], genuine: 
     others = {a for v in found if v.resolver != OS for a in v.addresses}
     if os_view is not None and others and not others & set(os_view.addresses):
         summary = f"is {os_view.addresses[0]} for programs on this host, which no resolver gives"
-        return _verdict(context, target, Status.NOTICE, "dns.os-differs", summary, found)
+        return _verdict(context, target, Status.NOTICE, causes.DNS_OS_DIFFERS, summary, found)
     zones = sorted({v.zone for v in found if v.zone})
     if len(zones) > 1:
         return _verdict(
             context,
             target,
             Status.NOTICE,
-            "dns.resolvers-disagree",
+            causes.DNS_RESOLVERS_DISAGREE,
             f"ends in {' at one resolver and in '.join(zones)} at another",
             found,
         )
@@ -114,7 +116,7 @@ def _agreed(context: Context, target: Target, found: tuple[View, ...], genuine: 
         context,
         target,
         Status.PASS,
-        "ok",
+        causes.OK,
         f"resolves to {count} address{'es' if count != 1 else ''}{through}",
         found,
     )
@@ -138,7 +140,7 @@ def _broken_link(context: Context, target: Target, found: tuple[View, ...]) -> V
                     context,
                     target,
                     Status.WARN,
-                    "dns.chain-broken",
+                    causes.DNS_CHAIN_BROKEN,
                     summary,
                     (*found, _seen_view(chain, seen)),
                     "by-itself",
@@ -159,7 +161,7 @@ def _failed(context: Context, target: Target, view: View, found: tuple[View, ...
         status = Status.NOTICE if genuine else Status.FAIL
         proof = "the certificate there is genuine" if genuine else "no genuine certificate was seen there"
         summary = f"{is_said(view)} ({shown}); {proof}"
-        return _verdict(context, target, status, f"dns.{view.word}", summary, found, view.circumstance)
+        return _verdict(context, target, status, view.cause, summary, found, view.circumstance)
     if view.said:
         where = f" (at {view.resolver})"
     at = f" (at {view.at})" if view.at and view.at != target.host and not view.said else ""
@@ -170,7 +172,7 @@ def _failed(context: Context, target: Target, view: View, found: tuple[View, ...
         context,
         target,
         Status.FAIL,
-        f"dns.{view.word}",
+        view.cause,
         f"{is_said(view)}{where}{f': {shown}' if shown else at}",
         found,
         circumstance,
@@ -178,10 +180,6 @@ def _failed(context: Context, target: Target, view: View, found: tuple[View, ...
         resolver=view.resolver,
         zone=view.soa,
     )
-
-
-#: The cause of a name that a filter answers for.
-SINKHOLED = "dns.sinkholed"
 
 
 def sinkholed(context: Context, target: Target, name: Verdict, portals: tuple[Portal, ...]) -> Verdict:
@@ -193,9 +191,9 @@ def sinkholed(context: Context, target: Target, name: Verdict, portals: tuple[Po
     return replace(
         name,
         status=Status.FAIL,
-        cause=SINKHOLED,
+        cause=causes.DNS_SINKHOLED,
         summary=summary,
-        remedy=remedy(SINKHOLED, "portal"),
+        remedy=remedy(causes.DNS_SINKHOLED, "portal"),
         circumstance="portal",
         evidence=tuple(dict.fromkeys((*name.evidence, *context.evidence(*seen)))),
         details=(*name.details, *(pair for portal in portals for pair in portal.details)),
@@ -213,11 +211,7 @@ def _os_differs(
     addresses = f" ({', '.join(os_view.addresses[:3])})" if os_view.addresses else ""
     summary = f"resolves at {other.resolver}, but {is_said(os_view)} for programs on this host{addresses}"
     status = Status.NOTICE if os_passed else Status.FAIL
-    return _verdict(context, target, status, "dns.os-differs", summary, found)
-
-
-#: By the word of a cause alone, for callers that have one answer and no network around it.
-_REMEDIES = {cause.removeprefix("dns."): text for cause, text in BY_CAUSE.items() if cause.startswith("dns.")}
+    return _verdict(context, target, status, causes.DNS_OS_DIFFERS, summary, found)
 
 
 def _at(found: Iterable[View]) -> str:
@@ -225,9 +219,9 @@ def _at(found: Iterable[View]) -> str:
     return ", ".join(words)
 
 
-def _unasked(context: Context) -> str:
+def _unasked(context: Context) -> Cause:
     if context.audit.stopped == "no-resolver":
-        return "local.no-resolver"
+        return causes.LOCAL_NO_RESOLVER
     return context.audit.unasked
 
 
@@ -235,7 +229,7 @@ def _verdict(
     context: Context,
     target: Target,
     status: Status,
-    cause: str,
+    cause: Cause,
     summary: str,
     found: Iterable[View],
     circumstance: str = "",

@@ -17,9 +17,10 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from rules.judge.advice import ANY
 from rules.judge.evidence import Context
 from rules.judge.remedies import remedy
+from rules.model import causes
+from rules.model.causes.record import Cause, Layer
 from rules.model.kinds.local_host import HostFacts, ProxySetting
 from rules.model.verdict import Status, Verdict
 from rules.text import pattern
@@ -37,11 +38,7 @@ _DOTNET = frozenset({CONNECTOR, UPDATER, MACHINE})
 #: Whose word counts before whose, for one endpoint.
 _RANKS = (CONNECTOR, MACHINE, WINHTTP)
 #: Layers of causes that a firewall on the direct way can make.
-_ON_THE_WAY = ("tcp.", "tls.", "http.", "crl.", "ocsp.")
-#: Causes of a certificate check that a proxy of WinHTTP's would go round.
-_NOT_FETCHED = ("tcp.", "http.", "crl.unreachable", "ocsp.unreachable")
-#: What a CA's signature proves holds whichever way the certificate and the list came.
-_WHATEVER_THE_WAY = frozenset({"tls.revoked", "crl.revoked", "ocsp.revoked"})
+_ON_THE_WAY = frozenset[Layer]({"tcp", "tls", "http", "crl", "ocsp"})
 _SCHEMES = {80: "http"}
 #: Signs that a list without a known source holds expressions: no name, address or glob has them.
 _EXPRESSION = re.compile(r"[\\^$()+|]|(?:\A|;)\.\*")
@@ -82,19 +79,24 @@ def _judged(verdict: Verdict, settings: tuple[ProxySetting, ...]) -> Verdict:
     if serving or not _is_certificate_check(verdict):
         return weighed(verdict, serving)
     own = next((p for p in settings if p.source in _RANKS and (p.address or p.automatic)), None)
-    failing = verdict.status in (Status.FAIL, Status.WARN) and verdict.cause.startswith(_NOT_FETCHED)
+    failing = verdict.status in (Status.FAIL, Status.WARN) and _not_fetched(verdict.cause)
     if own is None or not failing:
         return verdict
-    more = remedy(ANY, "winhttp-alone", source=own.source)
+    more = causes.WINHTTP_ALONE.remedy.format(source=own.source)
     return replace(verdict, remedy=f"{verdict.remedy} {more}".lstrip())
+
+
+def _not_fetched(cause: Cause) -> bool:
+    """Whether a certificate check met a fault on its way that a proxy of WinHTTP's would go round."""
+    return cause.layer in ("tcp", "http") or cause in (causes.CRL_UNREACHABLE, causes.OCSP_UNREACHABLE)
 
 
 def weighed(verdict: Verdict, proxies: tuple[ProxySetting, ...]) -> Verdict:
     """A verdict as it stands before the proxies that a program would use for its endpoint."""
     touched = verdict.status in (Status.FAIL, Status.WARN) or (
-        verdict.remedy and verdict.cause.startswith(_ON_THE_WAY)
+        verdict.remedy and verdict.cause.layer in _ON_THE_WAY
     )
-    if not proxies or verdict.endpoint is None or not touched or verdict.cause in _WHATEVER_THE_WAY:
+    if not proxies or verdict.endpoint is None or not touched or verdict.cause.holds_on_any_way:
         return verdict
     first = min(proxies, key=_rank)
     if not (first.address or first.automatic or first.faults):
@@ -160,10 +162,10 @@ def _not_through_proxy(verdict: Verdict, proxy: ProxySetting) -> Verdict:
     return replace(
         verdict,
         status=Status.INCONCLUSIVE,
-        cause="proxy.not-tested",
+        cause=causes.PROXY_NOT_TESTED,
         summary=f"{verdict.summary} (on the direct way: {verdict.cause}); {what}",
         details=(*verdict.details, *details),
-        remedy=remedy("proxy.not-tested", circumstance),
+        remedy=remedy(causes.PROXY_NOT_TESTED, circumstance),
         circumstance=circumstance,
     )
 

@@ -17,6 +17,7 @@ from rules.judge.proxies import proxied
 from rules.judge.revocation import judge_revocation, known_issuers, named_by
 from rules.judge.some_addresses import one_range
 from rules.judge.target import judge_target, untested
+from rules.model import causes
 from rules.model.kinds.http_fetch import HttpExchange
 from rules.model.observation import Observation
 from rules.model.ruleset import Group
@@ -40,7 +41,7 @@ def make_report(
     context = Context(audit, started)
     stop = local_stop(context)
     by_target: dict[Target, list[Verdict]] = {}
-    if stop is not None and (stop.cause != "local.no-resolver" or not audit.last_good):
+    if stop is not None and (stop.cause != causes.LOCAL_NO_RESOLVER or not audit.last_good):
         verdicts = [stop, *(untested(t, stop) for t in audit.targets)]
         states = [roll_up(t, [untested(t, stop)]) for t in audit.targets]
     else:

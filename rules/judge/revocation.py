@@ -9,8 +9,9 @@ from itertools import pairwise
 from rules.audit.documents import Wanted
 from rules.audit.targets import Target
 from rules.judge.evidence import Context
-from rules.judge.remedies import BY_CAUSE, remedy
+from rules.judge.remedies import remedy
 from rules.judge.revocation_sources import off_list, page, source, unfetched
+from rules.model import causes
 from rules.model.kinds.http_fetch import HttpExchange, HttpFetch
 from rules.model.observation import Observation
 from rules.model.verdict import Endpoint, Status, Verdict
@@ -27,11 +28,6 @@ from rules.pki.revocation import (
 )
 from rules.pki.trust import ChainJudgement
 from rules.text.display import display
-
-#: By cause alone, for callers that have a judgement of one document and no network around it.
-_REMEDIES = BY_CAUSE
-#: Causes of a responder that says nothing of its own: no connection, or one on which HTTP fails.
-UNHEARD = frozenset({"ocsp.unreachable", "http.timeout", "http.reset", "http.malformed"})
 
 
 def judge_revocation(context: Context) -> Iterator[Verdict]:
@@ -236,16 +232,13 @@ def _responder(context: Context, url: str, made: list[tuple[str, Observation, Oc
         apart = {m for m, _, found in made if found.status is Status.FAIL}.isdisjoint(m for m, _, _ in good)
         works = f"{good[0][0]} works" if apart else "other questions are answered"
         status, summary = Status.WARN, f"{method} fails ({worst.summary}), {works}"
-    elif status is Status.FAIL and worst.cause in _COSTS_TIME:
+    elif status is Status.FAIL and (worst.cause.unheard or worst.cause == causes.OCSP_RESPONDER):
+        # lists come first: a responder that is silent or badly set up costs time. A forged answer is another matter
         status = Status.WARN
-    if worst.cause == "ocsp.unauthorized":
+    if worst.cause == causes.OCSP_UNAUTHORIZED:
         status = (
             Status.NOTICE
         )  # the responder does not know this certificate (RFC 6960 section 2.3): lists tell
     return source(
         context, url, "ocsp", status, worst.cause, summary, seen, page(worst.page), worst.circumstance
     )
-
-
-#: Lists come first: a responder that is silent or badly set up costs time. A forged answer is another matter.
-_COSTS_TIME = UNHEARD | {"ocsp.responder"}

@@ -8,10 +8,13 @@ from rules.audit.guard import is_v6
 from rules.judge.dns_views import views
 from rules.judge.evidence import Context
 from rules.judge.remedies import remedy
+from rules.model import causes
+from rules.model.causes.record import Cause
 from rules.model.kinds.dns_chain import Outcome
 from rules.model.kinds.http_fetch import BlockPage
 from rules.model.observation import Observation
 from rules.model.verdict import Check, Endpoint, Status, Verdict
+from rules.pki.document import unreachable
 from rules.pki.revocation import split_url
 
 
@@ -20,7 +23,7 @@ def source(
     url: str,
     check: Check,
     status: Status,
-    cause: str,
+    cause: Cause,
     summary: str,
     seen: tuple[Observation, ...],
     details: tuple[tuple[str, str], ...] = (),
@@ -68,20 +71,20 @@ def unfetched(context: Context, url: str, check: Check, elsewhere: bool = False)
     if view is not None and not addresses:
         heavy = Status.FAIL if check == "crl" else Status.WARN
         status = Status.NOTICE if elsewhere or view.word in _HERE else heavy
-        cause = f"{check}.unreachable" if view.word in _HERE else f"dns.{view.word}"
+        cause = unreachable(check) if view.word in _HERE else view.cause
         at = f" (at {view.at})" if view.at and view.at != host else ""
         where = f": {', '.join(view.addresses[:3])}" if view.addresses else at
         text = f"was not fetched: its host {_WORDS.get(view.word, 'does not resolve')}{where}"
         return source(context, url, check, status, cause, text, view.seen)
     if audit.guard.sweep:
         text = "was not fetched: a firewall on the way had begun to drop this host's traffic"
-        return source(context, url, check, Status.INCONCLUSIVE, "path.sweep-detected", text, ())
+        return source(context, url, check, Status.INCONCLUSIVE, causes.PATH_SWEEP_DETECTED, text, ())
     if addresses and all(audit.guard.family_broken(is_v6(a)) for a in addresses):
         text = "was not fetched: its host has addresses only of a family that goes nowhere here"
-        return source(context, url, check, Status.INCONCLUSIVE, "path.family-broken", text, ())
+        return source(context, url, check, Status.INCONCLUSIVE, causes.PATH_FAMILY_BROKEN, text, ())
     if not addresses and audit.names.complete(host) and not audit.stopped:
         text = "its host has no public address here, so it was not fetched"
-        return source(context, url, check, Status.NOTICE, f"{check}.unreachable", text, ())
+        return source(context, url, check, Status.NOTICE, unreachable(check), text, ())
     return source(context, url, check, Status.INCONCLUSIVE, audit.unasked, "was not fetched", ())
 
 
@@ -124,8 +127,8 @@ def off_list(context: Context) -> Iterator[Verdict]:
             Endpoint(host, 80),
             "crl",
             Status.NOTICE,
-            "audit.not-on-list",
+            causes.AUDIT_NOT_ON_LIST,
             f"{host} is not on Microsoft's list, but the certificate of {shown} names it as a revocation source",
-            remedy("audit.not-on-list", host=host),
+            remedy(causes.AUDIT_NOT_ON_LIST, host=host),
             group="cert-validation",
         )

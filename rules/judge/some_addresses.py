@@ -27,10 +27,11 @@ from rules.audit.addresses import Candidate, given_by
 from rules.audit.guard import is_v6
 from rules.audit.targets import Target
 from rules.judge.remedies import remedy
+from rules.model import causes
 from rules.model.verdict import Status, Verdict
 from rules.text.address import parse
 
-CAUSES = frozenset({"tcp.timeout", "tcp.reset", "tcp.unreachable"})
+CAUSES = frozenset({causes.TCP_TIMEOUT, causes.TCP_RESET, causes.TCP_UNREACHABLE})
 #: Prefixes that are still a range that a person may have written into a rule; shorter ones are half the internet.
 SHORTEST_V4, SHORTEST_V6 = 12, 24
 _BAD = (Status.FAIL, Status.WARN)

@@ -12,10 +12,12 @@ from rules.judge.address import judge_address
 from rules.judge.answer import passes
 from rules.judge.causes import ADDRESS_FROM
 from rules.judge.evidence import Context
-from rules.judge.name import SINKHOLED, judge_name, sinkholed
+from rules.judge.name import judge_name, sinkholed
 from rules.judge.portals import Portal
 from rules.judge.remedies import remedy
 from rules.judge.some_addresses import beside
+from rules.model import causes
+from rules.model.causes.record import Cause
 from rules.model.kinds.dns_chain import OS
 from rules.model.verdict import Endpoint, Status, Verdict
 from rules.text.address import AddressClass
@@ -44,10 +46,10 @@ def judge_target(context: Context, target: Target) -> Iterable[Verdict]:
         name = replace(
             name,
             status=Status.FAIL,
-            cause="dns.os-differs",
+            cause=causes.DNS_OS_DIFFERS,
             summary=f"{target.host} is {systems[0].address} for programs on this host, and that address fails; the addresses "
             "that the resolvers give work",
-            remedy=remedy("dns.os-differs", "address-fails"),
+            remedy=remedy(causes.DNS_OS_DIFFERS, "address-fails"),
             circumstance="address-fails",
         )
         passing = set()
@@ -55,13 +57,15 @@ def judge_target(context: Context, target: Target) -> Iterable[Verdict]:
     portals = {} if passing else _portals(context, target, tried)
     if portals and name.cause not in _KNOWN:
         name = sinkholed(context, target, name, tuple(portals.values()))
-    own_word = name.cause == SINKHOLED and name.circumstance == "own-word"
+    own_word = name.cause == causes.DNS_SINKHOLED and name.circumstance == "own-word"
     elsewhere = name.status is Status.FAIL and (name.cause in _OVERRIDES or own_word)
     yield name
     for row in rows:
-        if elsewhere or (name.cause == SINKHOLED and row.endpoint and row.endpoint.address in portals):
+        if elsewhere or (
+            name.cause == causes.DNS_SINKHOLED and row.endpoint and row.endpoint.address in portals
+        ):
             row = _override(row, tried, name, frozenset(portals))
-        if row.status is Status.FAIL and passing and row.cause != "tls.intercepted":
+        if row.status is Status.FAIL and passing and row.cause != causes.TLS_INTERCEPTED:
             row = beside(replace(row, status=Status.WARN), tried, passing)
         yield row
     if not tried and name.status in _GOOD:
@@ -69,11 +73,11 @@ def judge_target(context: Context, target: Target) -> Iterable[Verdict]:
 
 
 #: Answers of DNS that lead somewhere else: what fails there is nothing for a firewall to open.
-_OVERRIDES = frozenset({"dns.private-address", "dns.synthetic"})
+_OVERRIDES = frozenset({causes.DNS_PRIVATE_ADDRESS, causes.DNS_SYNTHETIC})
 
 
 #: Findings on a name that tell as much of the resolver as a portal does, or that are this host's own.
-_KNOWN = frozenset({"dns.wildcarded", "dns.os-differs", "dns.synthetic", SINKHOLED})
+_KNOWN = frozenset({causes.DNS_WILDCARDED, causes.DNS_OS_DIFFERS, causes.DNS_SYNTHETIC, causes.DNS_SINKHOLED})
 
 
 def _portals(context: Context, target: Target, tried: list[Candidate]) -> dict[str, Portal]:
@@ -97,7 +101,7 @@ def _override(row: Verdict, tried: list[Candidate], name: Verdict, portals: froz
         public = set()  # the resolver says itself that it made them up
     if row.status is not Status.FAIL or row.endpoint is None or row.endpoint.address in public:
         return row
-    if row.cause == "tls.intercepted":
+    if row.cause == causes.TLS_INTERCEPTED:
         return row
     summary = f"{row.summary} ({row.cause}); {name.cause}: the address is not the service's own"
     return replace(
@@ -128,7 +132,8 @@ def _differs(context: Context, target: Target) -> bool:
 
 
 def _no_name(target: Target) -> Verdict:
-    if target.why == "audit.no-tenant":
+    assert target.why is not None, "a target without a name says why"
+    if target.why == causes.AUDIT_NO_TENANT:
         summary = f"{target.shown} holds the tenant's id, which is not known"
     else:
         summary = f"{target.shown}: no citable name under this wildcard is known, so nothing could be tried"
@@ -142,7 +147,7 @@ def _nothing_tried(context: Context, target: Target) -> Verdict:
         target,
         "tcp",
         Status.NOT_APPLICABLE,
-        "ok",
+        causes.OK,
         f"no address was tried: {'; '.join(sorted(whys)) or 'none is usable'}",
     )
 
@@ -154,7 +159,7 @@ def untested(target: Target, stop: Verdict) -> Verdict:
 
 
 def plain(
-    target: Target, check: str, status: Status, cause: str, summary: str, circumstance: str = ""
+    target: Target, check: str, status: Status, cause: Cause, summary: str, circumstance: str = ""
 ) -> Verdict:
     rule = target.rule
     return Verdict(

@@ -12,6 +12,8 @@ from rules.judge.missing_issuer import MissingIssuer, missing_issuer
 from rules.judge.portals import whose
 from rules.judge.remedies import remedy
 from rules.judge.revocation import revoked_by, stapled
+from rules.model import causes
+from rules.model.causes.record import Cause, Layer
 from rules.model.failure import UNREAD_FORM, Code, Failure
 from rules.model.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.model.observation import Observation, got_through
@@ -23,18 +25,20 @@ from rules.pki.interception import InterceptionFinding
 from rules.pki.trust import ChainJudgement
 
 _OLD = ("SSLv3", "TLSv1", "TLSv1.1")
+#: Layers of causes that say nothing about the network.
+_OURS = frozenset[Layer]({"local", "audit"})
 _WEIGHTY = (Status.FAIL, Status.INCONCLUSIVE)
 
 
 def judge_tls(context: Context, target: Target, address: str, attempts: tuple[Observation, ...]) -> Verdict:
     """The heaviest proven thing over the attempts; a failure counts only when it was not better the second time."""
     shown = [s for s in attempts if isinstance(s.evidence, TlsFacts) and s.evidence.chain]
-    causes = [(seen, _cause(context, target, seen)) for seen in shown]
-    proven = [(s, c) for s, c in causes if c.cause == "tls.intercepted"]
+    judged = [(seen, _cause(context, target, seen)) for seen in shown]
+    proven = [(s, c) for s, c in judged if c.cause == causes.TLS_INTERCEPTED]
     if proven:
-        others = [c for _, c in causes if c.cause == "ok"]
+        others = [c for _, c in judged if c.cause == causes.OK]
         return _verdict(context, target, address, attempts, _partly(proven[0][1], len(others)), proven[0][0])
-    good = [(s, c) for s, c in causes if got_through(s) and c.status in (Status.PASS, Status.NOTICE)]
+    good = [(s, c) for s, c in judged if got_through(s) and c.status in (Status.PASS, Status.NOTICE)]
     if good:
         seen, cause = good[0]
         cause = _without_certificate(target, seen, cause)
@@ -46,7 +50,9 @@ def judge_tls(context: Context, target: Target, address: str, attempts: tuple[Ob
             )
         return _verdict(context, target, address, attempts, cause, seen)
     # what is well with a chain excuses no handshake that failed, and no cause that passes stands for it
-    doubtful = [(s, c) for s, c in causes if c.cause != "ok" and (got_through(s) or c.status in _WEIGHTY)]
+    doubtful = [
+        (s, c) for s, c in judged if c.cause != causes.OK and (got_through(s) or c.status in _WEIGHTY)
+    ]
     if doubtful:
         seen, cause = max(doubtful, key=lambda pair: pair[1].status.weight)
         return _verdict(context, target, address, attempts, cause, seen)
@@ -107,32 +113,38 @@ def _failed(context: Context, target: Target, seen: Observation) -> TlsCause:
     """A handshake that came to no end, or showed no certificate."""
     failure = seen.failure
     if failure is None:
-        return TlsCause("tls.malformed", Status.INCONCLUSIVE, "the handshake ended without a certificate")
+        return TlsCause(
+            causes.TLS_MALFORMED, Status.INCONCLUSIVE, "the handshake ended without a certificate"
+        )
     newer = _tls13_answers(context, seen)
     if newer and _refuses_version(seen):
         status = Status.FAIL if target.rule.group is Group.SERVICE else Status.NOTICE
-        return TlsCause("tls.version", status, "TLS 1.2 is refused; TLS 1.3 works")
+        return TlsCause(causes.TLS_VERSION, status, "TLS 1.2 is refused; TLS 1.3 works")
     if isinstance(seen.evidence, TlsFacts) and seen.evidence.version in _OLD:
         text = f"only {seen.evidence.version} is to be had, the connector needs TLS 1.2"
-        return TlsCause("tls.version", Status.FAIL, text)
+        return TlsCause(causes.TLS_VERSION, Status.FAIL, text)
     if _unread(seen):
         text = f"the certificate was read here, and the TLS library goes no further with its form: {failure.detail}"
-        return TlsCause("tls.unverified", Status.INCONCLUSIVE, text)
+        return TlsCause(causes.TLS_UNVERIFIED, Status.INCONCLUSIVE, text)
     cause, text = _words(failure, seen)
-    if cause.startswith(("local.", "audit.")):
+    if cause.layer in _OURS:
         return TlsCause(cause, Status.INCONCLUSIVE, text)
     details = (("TLS 1.3", "comes through at this address"),) if newer else ()
     return TlsCause(cause, Status.FAIL, text, details, circumstance=_circumstance(cause, seen, newer))
 
 
-def _circumstance(cause: str, seen: Observation, newer: bool) -> str:
-    """How a handshake failed, where that decides what to do (`rules.judge.remedies`)."""
+def _circumstance(cause: Cause, seen: Observation, newer: bool) -> str:
+    """How a handshake failed, where that decides what to do (a `Circumstance` of the cause)."""
     facts = seen.evidence
-    if not isinstance(facts, TlsFacts) or cause not in ("tls.reset", "tls.alert", "tls.malformed"):
+    if not isinstance(facts, TlsFacts) or cause not in (
+        causes.TLS_RESET,
+        causes.TLS_ALERT,
+        causes.TLS_MALFORMED,
+    ):
         return ""
     if facts.key_refuted:
         return "key-refuted"
-    if cause == "tls.malformed":
+    if cause == causes.TLS_MALFORMED:
         return ""
     if facts.certificate_sent:
         return "certificate-asked" if facts.key_proven else "key-not-proved"
@@ -181,36 +193,39 @@ def _moment(seen: Observation) -> str:
     return "after its ServerHello" if facts.version else "after our ClientHello"
 
 
-def _words(failure: Failure, seen: Observation) -> tuple[str, str]:
+def _words(failure: Failure, seen: Observation) -> tuple[Cause, str]:
     got = seen.evidence.bytes_received if isinstance(seen.evidence, TlsFacts) else 0
     match failure.code:
         case Code.TIMEOUT:
             return (
-                "tls.timeout",
+                causes.TLS_TIMEOUT,
                 f"TCP opened, then nothing more than {got} bytes came for {seen.elapsed:.1f} s",
             )
         case Code.RESET:
-            return "tls.reset", f"TCP opened, then the connection was reset {_moment(seen)}"
+            return causes.TLS_RESET, f"TCP opened, then the connection was reset {_moment(seen)}"
         case Code.EOF:
-            return "tls.reset", f"TCP opened, then the connection was closed {_moment(seen)}"
+            return causes.TLS_RESET, f"TCP opened, then the connection was closed {_moment(seen)}"
         case Code.ALERT:
             when = (
                 f" {_moment(seen)}" if isinstance(seen.evidence, TlsFacts) and seen.evidence.version else ""
             )
-            return "tls.alert", f"TLS was refused with alert {failure.alert} {failure.detail}".rstrip() + when
+            return (
+                causes.TLS_ALERT,
+                f"TLS was refused with alert {failure.alert} {failure.detail}".rstrip() + when,
+            )
         case Code.NOT_TLS:
-            return "tls.not-tls", f"what answers is not TLS: {failure.detail}".rstrip(": ")
+            return causes.TLS_NOT_TLS, f"what answers is not TLS: {failure.detail}".rstrip(": ")
         case Code.STARVED:
-            return "local.starved", "this host was too busy to notice an answer in time"
+            return causes.LOCAL_STARVED, "this host was too busy to notice an answer in time"
         case Code.NOT_REACHED:
-            return "audit.not-reached", "the audit ended before an answer came"
+            return causes.AUDIT_NOT_REACHED, "the audit ended before an answer came"
         case Code.NOT_RECORDED:
-            return "audit.not-recorded", "the recording does not hold an answer"
+            return causes.AUDIT_NOT_RECORDED, "the recording does not hold an answer"
         case _ if isinstance(seen.evidence, TlsFacts) and seen.evidence.key_refuted:
             text = "what answers shows this certificate and does not have its key: its signature over the handshake is false"
-            return "tls.malformed", text
+            return causes.TLS_MALFORMED, text
         case _:
-            return "tls.malformed", f"the answer breaks the protocol: {failure.detail}".rstrip(": ")
+            return causes.TLS_MALFORMED, f"the answer breaks the protocol: {failure.detail}".rstrip(": ")
 
 
 def _verdict(
@@ -224,7 +239,7 @@ def _verdict(
     assert target.host is not None
     finding = context.intercepted.get(context.ids[seen.step])
     lacking = MissingIssuer()
-    if cause.cause == "tls.incomplete-chain" and isinstance(seen.evidence, TlsFacts):
+    if cause.cause == causes.TLS_INCOMPLETE_CHAIN and isinstance(seen.evidence, TlsFacts):
         lacking = missing_issuer(context, seen.evidence.chain)
     circumstance = cause.circumstance or lacking.circumstance or _compared(context, cause, seen)
     details = (
@@ -258,10 +273,10 @@ def _verdict(
 
 def _compared(context: Context, cause: TlsCause, seen: Observation) -> str:
     """What other observations say of the cause, where it decides what to do."""
-    if cause.cause in ("tls.expired", "tls.not-yet-valid") and context.clock.basis == "right":
+    if cause.cause in (causes.TLS_EXPIRED, causes.TLS_NOT_YET_VALID) and context.clock.basis == "right":
         return "clock-agrees"
     shown = seen.evidence.chain if isinstance(seen.evidence, TlsFacts) else ()
-    if cause.cause == "tls.name-mismatch" and shown and whose(facts(shown[0])) in context.everywhere:
+    if cause.cause == causes.TLS_NAME_MISMATCH and shown and whose(facts(shown[0])) in context.everywhere:
         return "many-addresses"
     return ""
 

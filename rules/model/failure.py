@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from rules.model import causes
+from rules.model.causes.record import Cause
+
 
 class Stage(StrEnum):
     """Where on the way a measurement ended."""
@@ -71,13 +74,13 @@ class Failure:
 UNREAD_FORM = "unread-form"
 
 #: Failures that say something about this host or about us and nothing about the network: cause and words.
-LOCAL_CODES: dict[Code, tuple[str, str]] = {
-    Code.NO_DESCRIPTORS: ("local.no-descriptors", "this host ran out of file descriptors"),
-    Code.NO_PORTS: ("local.no-descriptors", "this host ran out of local ports"),
-    Code.STARVED: ("local.starved", "this host was too busy to notice an answer in time"),
-    Code.DENIED: ("local.denied", "this host refused to send (a local firewall or policy)"),
-    Code.NOT_REACHED: ("audit.not-reached", "the audit ended before an answer came"),
-    Code.NOT_RECORDED: ("audit.not-recorded", "the recording does not hold an answer"),
-    Code.LOOKUP: ("local.lookup", "the process that asks the operating system ended"),
-    Code.BUG: ("audit.bug", "wayclear failed: please report it"),
+LOCAL_CODES: dict[Code, tuple[Cause, str]] = {
+    Code.NO_DESCRIPTORS: (causes.LOCAL_NO_DESCRIPTORS, "this host ran out of file descriptors"),
+    Code.NO_PORTS: (causes.LOCAL_NO_DESCRIPTORS, "this host ran out of local ports"),
+    Code.STARVED: (causes.LOCAL_STARVED, "this host was too busy to notice an answer in time"),
+    Code.DENIED: (causes.LOCAL_DENIED, "this host refused to send (a local firewall or policy)"),
+    Code.NOT_REACHED: (causes.AUDIT_NOT_REACHED, "the audit ended before an answer came"),
+    Code.NOT_RECORDED: (causes.AUDIT_NOT_RECORDED, "the recording does not hold an answer"),
+    Code.LOOKUP: (causes.LOCAL_LOOKUP, "the process that asks the operating system ended"),
+    Code.BUG: (causes.AUDIT_BUG, "wayclear failed: please report it"),
 }

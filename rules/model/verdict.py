@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
+from rules.model.causes.record import Cause, Confidence, Mechanism, Owner
 from rules.model.kinds.local_host import ProxySetting
 from rules.model.observation import Observation
 
@@ -27,9 +28,6 @@ class Status(StrEnum):
 
 
 Check: TypeAlias = Literal["dns", "tcp", "tls", "http", "crl", "ocsp", "path", "proxy", "app", "host"]
-Confidence: TypeAlias = Literal["proven", "likely", "possible"]
-Owner: TypeAlias = Literal["firewall", "proxy", "dns", "host", "pki", "microsoft", "wayclear", "nobody"]
-Mechanism: TypeAlias = Literal["name", "size", "protocol", "address", "idle"]
 
 
 class Answer(StrEnum):
@@ -56,8 +54,8 @@ class Endpoint:
 class Verdict:
     """The judgement of one check of one endpoint under one rule.
 
-    `rule` is "<set>/<rule id>", or "" for findings of this host or the path as a whole. `cause` is "ok" or
-    "<layer>.<what>" from the vocabulary. `evidence` holds ids of observations ("o17").
+    `rule` is "<set>/<rule id>", or "" for findings of this host or the path as a whole. `cause` is of the
+    vocabulary (`rules.model.causes`). `evidence` holds ids of observations ("o17").
     """
 
     rule: str
@@ -65,7 +63,7 @@ class Verdict:
     endpoint: Endpoint | None
     check: Check
     status: Status
-    cause: str
+    cause: Cause
     summary: str
     remedy: str = ""
     severity: str = "required"
@@ -76,7 +74,7 @@ class Verdict:
         tuple[str, str], ...
     ] = ()  # short evidence lines for people: ("expected", ...), ("served", ...)
     circumstance: str = (
-        ""  # what was seen of the cause, where it decides what to do: a row of rules.judge.remedies
+        ""  # what was seen of the cause, where it decides what to do: `causes.record.Circumstance`
     )
 
 
@@ -84,7 +82,7 @@ class Verdict:
 class CauseGroup:
     """One cause and all endpoints it explains: what a reader acts on."""
 
-    cause: str
+    cause: Cause
     status: Status  # the heaviest of its verdicts
     summary: str
     remedy: str

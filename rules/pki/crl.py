@@ -11,6 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
 from rules.http_answer.cache import late_by
+from rules.model import causes
+from rules.model.causes.record import Cause
 from rules.model.kinds.http_fetch import BlockPage, CrlDigest, CrlScope, HttpExchange
 from rules.model.long_list import LongList
 from rules.model.verdict import Status
@@ -47,7 +49,7 @@ class CrlJudgement:
     "partition", ...), "" where nothing more is known.
     """
 
-    cause: str
+    cause: Cause
     status: Status
     summary: str
     reachable: bool
@@ -227,7 +229,7 @@ def _what_was_signed(body: Document, crl: x509.CertificateRevocationList) -> tup
 
 
 #: Cause, status, summary, whether the list is valid, circumstance.
-_Found: TypeAlias = tuple[str, Status, str, bool | None, str]
+_Found: TypeAlias = tuple[Cause, Status, str, bool | None, str]
 
 
 def judge_digest(
@@ -247,7 +249,7 @@ def judge_digest(
     if not signed:
         cause, status, summary, valid, circumstance = _unproven(digest, named, issuers, name, held)
     elif listed and not _unusable(digest.scope):
-        cause, status, circumstance = "crl.revoked", Status.FAIL, ""
+        cause, status, circumstance = causes.CRL_REVOKED, Status.FAIL, ""
         summary = f"{name} has revoked the certificate with serial {', '.join(listed[:3])}"
         valid = not _late(digest, now) and not _early(digest, now)
     else:
@@ -255,7 +257,7 @@ def judge_digest(
             digest, named, serials, now, held, name, exchange
         )
     return CrlJudgement(
-        cause, status, summary, True, valid, listed if cause == "crl.revoked" else (), None,
+        cause, status, summary, True, valid, listed if cause == causes.CRL_REVOKED else (), None,
         digest.issuer, digest.this_update, digest.next_update, digest.signer if signed else None, circumstance,
     )  # fmt: skip
 
@@ -282,25 +284,25 @@ def _unproven(
     if not named and issuers and held.bound and not left:
         wanted = display(facts(issuers[0]).subject_cn or facts(issuers[0]).subject_text, 100)
         text = f"the list at this address is one of {name}, not of {wanted}, which issued the certificates that name it"
-        return "crl.wrong-issuer", Status.FAIL, text, False, ""
+        return causes.CRL_WRONG_ISSUER, Status.FAIL, text, False, ""
     if not named:
         text = (
             f"a list that bears the name of {name}: the key of that CA is not at hand, so nothing proves it"
         )
-        return "crl.unverified", Status.INCONCLUSIVE, text, None, "unknown-ca"
+        return causes.CRL_UNVERIFIED, Status.INCONCLUSIVE, text, None, "unknown-ca"
     if digest.barred in {ca.spki_sha256 for ca in named if not _may_sign(ca)}:
         text = f"the CRL is signed by {name}, whose certificate does not allow it to sign CRLs (keyUsage)"
-        return "crl.bad-signature", Status.FAIL, text, False, "may-not-sign"
+        return causes.CRL_BAD_SIGNATURE, Status.FAIL, text, False, "may-not-sign"
     if digest.unchecked:
         text = f"a list of {name}: its signature cannot be checked here ({display(digest.unchecked, 100)})"
-        return "crl.unverified", Status.INCONCLUSIVE, text, None, "algorithm"
+        return causes.CRL_UNVERIFIED, Status.INCONCLUSIVE, text, None, "algorithm"
     key = digest.scope.key_id if digest.scope is not None else ""
     known = {ca.ski for ca in named}
     if key and None not in known and key not in known:
         text = f"the CRL bears the name of {name} and another key of it (key id {key[:16]}...) than the certificates"
-        return "crl.bad-signature", Status.FAIL, text, False, "other-key"
+        return causes.CRL_BAD_SIGNATURE, Status.FAIL, text, False, "other-key"
     text = f"the CRL bears the name of {name} and is not signed by its key"
-    return "crl.bad-signature", Status.FAIL, text, False, ""
+    return causes.CRL_BAD_SIGNATURE, Status.FAIL, text, False, ""
 
 
 def _proven(
@@ -318,41 +320,47 @@ def _proven(
         text = (
             f"{scope_text(digest.scope, why, name)}: it does not tell whether these certificates are revoked"
         )
-        return "crl.out-of-scope", Status.FAIL, text, False, why
+        return causes.CRL_OUT_OF_SCOPE, Status.FAIL, text, False, why
     if _late(digest, now) and digest.next_update is not None:
         by, clause = late_by(exchange, digest.this_update, digest.next_update, now)
         text = f"the CRL of {name}{_number(digest.scope)} ran out: an old copy is served; {clause}"
-        return "crl.stale", Status.FAIL, text, False, by
+        return causes.CRL_STALE, Status.FAIL, text, False, by
     if _early(digest, now):
-        return "crl.stale", Status.WARN, f"the CRL of {name} begins in the future", False, "early"
+        return causes.CRL_STALE, Status.WARN, f"the CRL of {name} begins in the future", False, "early"
     if why:
         point = shown_point(digest.scope)
         text = f"a list of {name} for the distribution point {point}: whether the certificates name that is not known"
-        return "crl.unverified", Status.INCONCLUSIVE, text, None, why
+        return causes.CRL_UNVERIFIED, Status.INCONCLUSIVE, text, None, why
     if back := [serial for serial in serials if serial in digest.removed]:
         text = (
             f"the list of {name} takes the certificate with serial {', '.join(back[:3])} off again (removeFromCRL), as only "
             "a delta list may (RFC 5280 section 5.3.1): whether it is revoked cannot be told"
         )
-        return "crl.unverified", Status.INCONCLUSIVE, text, None, "removed"
+        return causes.CRL_UNVERIFIED, Status.INCONCLUSIVE, text, None, "removed"
     if not set(serials) <= set(digest.asked):
         text = "the recording does not tell whether these certificates are revoked"
-        return "audit.not-recorded", Status.INCONCLUSIVE, text, True, ""
+        return causes.AUDIT_NOT_RECORDED, Status.INCONCLUSIVE, text, True, ""
     text = f"a current CRL of {name}, signed by it"
     if digest.scope is not None and digest.scope.indirect:
         text = f"{text} (an indirect one, of which its entries about this CA's own certificates count)"
     if digest.scope is None:
-        return "audit.not-recorded", Status.NOTICE, f"{text}; the recording does not tell its scope", True, ""
+        return (
+            causes.AUDIT_NOT_RECORDED,
+            Status.NOTICE,
+            f"{text}; the recording does not tell its scope",
+            True,
+            "",
+        )
     if digest.next_update is None:
         text = f"{text}, without a time at which it runs out (nextUpdate): how old it may be cannot be told"
-        return "crl.form", Status.NOTICE, text, True, "no-end"
+        return causes.CRL_FORM, Status.NOTICE, text, True, "no-end"
     if digest.scope.removes:
         text = f"{text}, of which an entry takes a certificate off again (removeFromCRL), as only a delta list may"
-        return "crl.form", Status.NOTICE, text, True, "removes"
+        return causes.CRL_FORM, Status.NOTICE, text, True, "removes"
     if not any(ca.subject == digest.issuer for ca in named):
         text = f"{text}, with the name in another form (string type, case or spacing) than in the CA's certificate"
-        return "crl.form", Status.NOTICE, text, True, "name"
-    return "ok", Status.PASS, text, True, ""
+        return causes.CRL_FORM, Status.NOTICE, text, True, "name"
+    return causes.OK, Status.PASS, text, True, ""
 
 
 def _number(scope: CrlScope | None) -> str:

@@ -18,6 +18,8 @@ from rules.http_answer.page import (
     page_text,
     unproved,
 )
+from rules.model import causes
+from rules.model.causes.record import Cause
 from rules.model.failure import LOCAL_CODES, Code, Failure, Stage
 from rules.model.kinds.http_fetch import BlockPage, HttpExchange
 from rules.model.verdict import Status
@@ -32,7 +34,7 @@ class Fault:
     cause, "" for nothing: "cut" (the answer began), "host-redirects" (within its own zone), "other-zone" (the redirect
     leads out of it), "page" (a web page came), "proxy-failed" (a proxy on the way cannot fetch from the host)."""
 
-    cause: str
+    cause: Cause
     status: Status
     summary: str
     reachable: bool = True
@@ -56,7 +58,7 @@ def answered(
         return replace(_status(exchange, host), page=page)
     if page is not None:
         cause = (
-            f"{check}.not-{'a-crl' if check == 'crl' else 'ocsp'}"
+            (causes.CRL_NOT_A_CRL if check == "crl" else causes.OCSP_NOT_OCSP)
             if page.kind == "page"
             else page_cause(page)
         )
@@ -67,7 +69,7 @@ def answered(
         return _status(exchange, host)
     coding = packed(exchange)
     if coding:
-        return Fault("http.compressed", Status.FAIL, f"the {word} came compressed ({coding}), although the request asked "
+        return Fault(causes.HTTP_COMPRESSED, Status.FAIL, f"the {word} came compressed ({coding}), although the request asked "
                      "for it as it is; whether the server or a device on the way packed it does not show")  # fmt: skip
     if failure is not None and failure.code is not Code.TOO_LARGE:
         return _not_whole(exchange, failure, check, word)
@@ -90,7 +92,12 @@ def _no_answer(failure: Failure | None, check: str, word: str) -> Fault:
     if failure is not None and failure.stage is Stage.HTTP:
         text = f"no {word}: TCP opened, then {failure_text(failure)}"
         return Fault(failure_cause(failure), Status.FAIL, text, reachable=False)
-    return Fault(f"{check}.unreachable", Status.FAIL, f"no {word}: {failure_text(failure)}", reachable=False)
+    return Fault(unreachable(check), Status.FAIL, f"no {word}: {failure_text(failure)}", reachable=False)
+
+
+def unreachable(check: str) -> Cause:
+    """The cause of a document that no connection brought. `check` is "crl" or "ocsp"."""
+    return causes.CRL_UNREACHABLE if check == "crl" else causes.OCSP_UNREACHABLE
 
 
 def _status(exchange: HttpExchange, host: str) -> Fault:
@@ -101,24 +108,24 @@ def _status(exchange: HttpExchange, host: str) -> Fault:
     if location and exchange.status is not None and 300 <= exchange.status < 400:
         if not host:
             text = f"the request is sent elsewhere, to {location} (not followed)"
-            return Fault("http.redirected", Status.FAIL, text)
+            return Fault(causes.HTTP_REDIRECTED, Status.FAIL, text)
         secure = location.lower().startswith("https:")
         more = "; for a list over https its server's certificate has to be checked first" if secure else ""
         text = (
             f"the host itself sends the request to {location} (HTTP {exchange.status}, not followed; whether Windows "
             f"follows is not known){more}"
         )
-        return Fault("http.redirected", Status.FAIL, text, circumstance="host-redirects")
+        return Fault(causes.HTTP_REDIRECTED, Status.FAIL, text, circumstance="host-redirects")
     reason = f" {display(exchange.reason, 60)}" if exchange.reason else ""
-    return Fault("http.status", Status.FAIL, f"the host answers HTTP {exchange.status}{reason}")
+    return Fault(causes.HTTP_STATUS, Status.FAIL, f"the host answers HTTP {exchange.status}{reason}")
 
 
 def _too_large(exchange: HttpExchange, check: str) -> Fault:
     if check == "ocsp":
         text = f"what came is no OCSP answer: it is larger than what is read ({exchange.size} bytes came)"
-        return Fault("ocsp.not-ocsp", Status.FAIL, text)
+        return Fault(causes.OCSP_NOT_OCSP, Status.FAIL, text)
     text = f"more came than is read, and no whole list ({exchange.size} bytes): not judged"
-    return Fault("crl.too-large", Status.INCONCLUSIVE, text)
+    return Fault(causes.CRL_TOO_LARGE, Status.INCONCLUSIVE, text)
 
 
 def _not_whole(exchange: HttpExchange, failure: Failure, check: str, word: str) -> Fault:
@@ -126,5 +133,5 @@ def _not_whole(exchange: HttpExchange, failure: Failure, check: str, word: str) 
         cause, why = LOCAL_CODES[failure.code]
         return Fault(cause, Status.INCONCLUSIVE, f"the {word} did not come whole: {why}")
     text = f"the {word} did not come whole ({exchange.size} bytes): {failure_text(failure)}"
-    cause = failure_cause(failure) if failure.stage is Stage.HTTP else f"{check}.unreachable"
+    cause = failure_cause(failure) if failure.stage is Stage.HTTP else unreachable(check)
     return Fault(cause, Status.FAIL, text, circumstance="cut")

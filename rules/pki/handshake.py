@@ -9,28 +9,35 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
+from rules.model import causes
+from rules.model.causes.record import Cause
 from rules.model.ruleset import Expect, Group
 from rules.model.verdict import Status
 from rules.pki.certificate import CertFacts, covers_name, facts
 from rules.pki.interception import claims
-from rules.pki.trust import ChainJudgement
+from rules.pki.trust import ChainJudgement, ChainVerdict
 from rules.text.display import display
 from rules.text.moments import utc
 
 SHOWN = 100  #: characters of a peer's name in a sentence
 _DATES = ("not_before", "not_after", "validity")
 _NAMES = ("2.5.29.17",)
-_OPEN = ("tls.malformed", "tls.unverified")  #: causes that prove nothing either way
+#: Of a certificate on a key that nobody knows, by the verdict on its chain.
+_ON_UNKNOWN_KEYS: dict[ChainVerdict, Cause] = {
+    "untrusted": causes.TLS_UNTRUSTED,
+    "self-signed": causes.TLS_SELF_SIGNED,
+}
+_OPEN = (causes.TLS_MALFORMED, causes.TLS_UNVERIFIED)  #: causes that prove nothing either way
 
 
 @dataclass(frozen=True, slots=True)
 class LeafFault:
-    """What the server's certificate itself is wrong in. `cause` is of the vocabulary ("tls.expired", ...).
+    """What the server's certificate itself is wrong in.
 
     `claimed`: it names the host all the same, in a form that no client takes (`interception.claims`).
     """
 
-    cause: str
+    cause: Cause
     summary: str
     details: tuple[tuple[str, str], ...] = ()
     claimed: bool = False
@@ -40,33 +47,35 @@ def judge_leaf(chain: tuple[bytes, ...], host: str, now: float) -> tuple[LeafFau
     """Faults of the leaf for `host` at `now` (Unix time), the heaviest first, whoever signed it."""
     leaf = facts(chain[0]) if chain else None
     if leaf is None or not leaf.loads:
-        return (LeafFault("tls.malformed", "no certificate could be read"),)
+        return (LeafFault(causes.TLS_MALFORMED, "no certificate could be read"),)
     found: list[LeafFault] = []
     if leaf.not_after is None or leaf.not_before is None:
         text = f"whether the certificate is in date cannot be told: {_why(leaf, _DATES)}"
-        found.append(LeafFault("tls.unverified", text))
+        found.append(LeafFault(causes.TLS_UNVERIFIED, text))
     elif now > leaf.not_after:
         when = _date(leaf.not_after)
         late = _span(now - leaf.not_after)
         found.append(
-            LeafFault("tls.expired", f"the certificate ran out {when} ({late} ago)", (("not after", when),))
+            LeafFault(
+                causes.TLS_EXPIRED, f"the certificate ran out {when} ({late} ago)", (("not after", when),)
+            )
         )
     elif now < leaf.not_before:
         when = _date(leaf.not_before)
         early = _span(leaf.not_before - now)
         summary = f"the certificate begins {when} (in {early})"
-        found.append(LeafFault("tls.not-yet-valid", summary, (("not before", when),)))
+        found.append(LeafFault(causes.TLS_NOT_YET_VALID, summary, (("not before", when),)))
     if covers_name(leaf, host):
         return tuple(found)
     if why := _why(leaf, _NAMES if leaf.dns_names or leaf.ip_names else (*_NAMES, "extensions")):
         found.append(
-            LeafFault("tls.unverified", f"whether the certificate is for {host} cannot be told: {why}")
+            LeafFault(causes.TLS_UNVERIFIED, f"whether the certificate is for {host} cannot be told: {why}")
         )
     else:
         shown = _names(leaf)
         summary = f"the certificate is not for {host} but for {shown}"
         details = (("expected", host), ("served", shown))
-        found.append(LeafFault("tls.name-mismatch", summary, details, claims(leaf, host)))
+        found.append(LeafFault(causes.TLS_NAME_MISMATCH, summary, details, claims(leaf, host)))
     return tuple(found)
 
 
@@ -99,11 +108,11 @@ def _span(seconds: float) -> str:
 class TlsCause:
     """The one cause of a handshake that showed a certificate. `status` is a hint; the whole picture may weigh more."""
 
-    cause: str
+    cause: Cause
     status: Status
     summary: str
     details: tuple[tuple[str, str], ...] = ()
-    circumstance: str = ""  # a row of rules.judge.remedies
+    circumstance: str = ""  # a `Circumstance` of the cause
 
 
 @lru_cache(maxsize=4096)
@@ -127,20 +136,22 @@ def tls_cause(
     was not issued for this name: nothing is re-signed there, another server answers (`interception.claims`).
     """
     who = _issuer(judgement)
-    other = next((f for f in faults if f.cause == "tls.name-mismatch" and not f.claimed), None)
+    other = next((f for f in faults if f.cause == causes.TLS_NAME_MISMATCH and not f.claimed), None)
     resigned = judgement.verdict == "intercepted" and (judgement.forged or other is None)
     if resigned or intercepted:
         summary = intercepted or _intercepted(judgement, who)
-        return TlsCause("tls.intercepted", Status.FAIL, summary, _evidence(judgement, expect))
+        return TlsCause(causes.TLS_INTERCEPTED, Status.FAIL, summary, _evidence(judgement, expect))
     if revoked:
-        return TlsCause("tls.revoked", Status.FAIL, revoked, _evidence(judgement, expect))
+        return TlsCause(causes.TLS_REVOKED, Status.FAIL, revoked, _evidence(judgement, expect))
     if other is not None and judgement.verdict in ("intercepted", "untrusted", "self-signed"):
         summary = f"{other.summary}; {_stranger(judgement, who)}"
         return TlsCause(other.cause, Status.FAIL, summary, (*other.details, *_evidence(judgement, expect)))
-    if judgement.verdict in ("untrusted", "self-signed"):
+    if judgement.verdict in _ON_UNKNOWN_KEYS:
         text = f"the certificate is issued by {who}, which no public list and no CA set knows"
         summary = "the certificate is signed by itself alone" if judgement.verdict == "self-signed" else text
-        return TlsCause(f"tls.{judgement.verdict}", Status.FAIL, summary, _evidence(judgement, expect))
+        return TlsCause(
+            _ON_UNKNOWN_KEYS[judgement.verdict], Status.FAIL, summary, _evidence(judgement, expect)
+        )
     for fault in faults:
         if fault.cause not in _OPEN:
             return TlsCause(
@@ -148,7 +159,7 @@ def tls_cause(
             )
     if judgement.expired:
         summary = f"the CA certificate {display(judgement.expired[0], SHOWN)} is out of date"
-        return TlsCause("tls.expired", Status.FAIL, summary, _evidence(judgement, expect))
+        return TlsCause(causes.TLS_EXPIRED, Status.FAIL, summary, _evidence(judgement, expect))
     return _unclear(judgement, faults, expect, who) or _accepted(judgement, expect, group, who, only_tls13)
 
 
@@ -161,13 +172,13 @@ def _unclear(
         summary = (
             f"the certificate's issuer ({who}) was neither served nor found: whose key it is cannot be told"
         )
-        return TlsCause("tls.incomplete-chain", Status.INCONCLUSIVE, summary, evidence)
+        return TlsCause(causes.TLS_INCOMPLETE_CHAIN, Status.INCONCLUSIVE, summary, evidence)
     if judgement.verdict in ("malformed", "unverified") or faults:
         why = (
             "; ".join((*(fault.summary for fault in faults), *judgement.notes)) or "the chain proves nothing"
         )
-        read = judgement.verdict != "malformed" and all(f.cause != "tls.malformed" for f in faults)
-        cause = "tls.unverified" if read else "tls.malformed"
+        read = judgement.verdict != "malformed" and all(f.cause != causes.TLS_MALFORMED for f in faults)
+        cause = causes.TLS_UNVERIFIED if read else causes.TLS_MALFORMED
         return TlsCause(cause, Status.INCONCLUSIVE, why, evidence)
     return None
 
@@ -179,15 +190,15 @@ def _accepted(
     evidence = _evidence(judgement, expect)
     if judgement.verdict == "issuer-unexpected" and expect is Expect.EXPECTED_CA:
         summary = f"the certificate is from a public CA ({anchor}), but not from one that this service uses"
-        return TlsCause("tls.issuer-unexpected", Status.WARN, summary, evidence)
+        return TlsCause(causes.TLS_ISSUER_UNEXPECTED, Status.WARN, summary, evidence)
     if only_tls13:
         status = Status.FAIL if group is Group.SERVICE else Status.NOTICE
-        return TlsCause("tls.version", status, "TLS 1.2 is not to be had, only TLS 1.3", evidence)
+        return TlsCause(causes.TLS_VERSION, status, "TLS 1.2 is not to be had, only TLS 1.3", evidence)
     if judgement.new_issuing_ca:
         summary = f"genuine, through an issuing CA that the CA set does not know yet: {who} under {anchor}"
-        return TlsCause("tls.new-issuing-ca", Status.NOTICE, summary, evidence)
+        return TlsCause(causes.TLS_NEW_ISSUING_CA, Status.NOTICE, summary, evidence)
     kind = "the expected CA" if judgement.verdict == "genuine" else "the public CA"
-    return TlsCause("ok", Status.PASS, f"genuine: signed up to {kind} {anchor}", evidence)
+    return TlsCause(causes.OK, Status.PASS, f"genuine: signed up to {kind} {anchor}", evidence)
 
 
 def _intercepted(judgement: ChainJudgement, who: str) -> str:

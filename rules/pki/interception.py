@@ -15,8 +15,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from rules.model.causes.record import Confidence
 from rules.model.ruleset import CaSet, Interceptor
-from rules.model.verdict import Confidence
 from rules.pki.certificate import CertFacts, covers_name, facts, fold
 from rules.pki.trust import ChainJudgement
 from rules.text.display import display

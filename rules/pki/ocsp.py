@@ -16,6 +16,8 @@ from cryptography.x509 import ocsp
 
 from rules.http_answer.cache import late_by
 from rules.http_answer.page import header, oddities
+from rules.model import causes
+from rules.model.causes.record import Cause
 from rules.model.failure import Failure
 from rules.model.kinds.http_fetch import BlockPage, HttpExchange
 from rules.model.verdict import Status
@@ -63,7 +65,7 @@ class OcspJudgement:
     `status` is a hint for this answer alone. `response`: the responder's word ("successful", "tryLater", "status 4").
     """
 
-    cause: str
+    cause: Cause
     status: Status
     summary: str
     reachable: bool
@@ -129,17 +131,17 @@ def judge_ocsp(
     exchange = found
     if exchange.body is None:
         text = "the recording does not hold the answer"
-        return OcspJudgement("audit.not-recorded", Status.INCONCLUSIVE, text, True)
+        return OcspJudgement(causes.AUDIT_NOT_RECORDED, Status.INCONCLUSIVE, text, True)
     kind = header(exchange, "content-type")
     judged = judge_staple(exchange.body, leaf, issuer, now, f", called {display(kind, 60)}" if kind else "")
     begins, ends = judged.this_update, judged.next_update
-    if judged.cause == "ocsp.stale" and judged.circumstance == "late" and begins is not None:
+    if judged.cause == causes.OCSP_STALE and judged.circumstance == "late" and begins is not None:
         by, clause = late_by(exchange, begins, begins + LONGEST_OPEN if ends is None else ends, now)
         return replace(judged, circumstance=by, summary=f"{judged.summary}; {clause}")
     odd = oddities(exchange)
     if odd and judged.status is Status.PASS:  # only lenient readers take its header: said, and no failure
         text = f"{judged.summary}; {odd}"
-        return replace(judged, cause="http.odd-header", status=Status.NOTICE, summary=text)
+        return replace(judged, cause=causes.HTTP_ODD_HEADER, status=Status.NOTICE, summary=text)
     return judged
 
 
@@ -149,20 +151,20 @@ def judge_staple(body: bytes, leaf: bytes, issuer: bytes, now: float, called: st
     number = _response_status(body)
     if number is None:
         text = f"what came is no OCSP answer: {len(body)} bytes{called}"
-        return OcspJudgement("ocsp.not-ocsp", Status.FAIL, text, True)
+        return OcspJudgement(causes.OCSP_NOT_OCSP, Status.FAIL, text, True)
     if number != 0:
         word = _STATUSES.get(number, f"status {number}")
-        cause = "ocsp.unauthorized" if number == 6 else "ocsp.status"
+        cause = causes.OCSP_UNAUTHORIZED if number == 6 else causes.OCSP_STATUS
         text = f"the responder is reached and declines: {word}"
         return OcspJudgement(cause, Status.WARN, text, True, response=word)
     loaded, why = attempt(lambda: _load(body))
     if loaded is None:
         text = f"the OCSP answer cannot be read: {display(why, 120)}"
-        return OcspJudgement("ocsp.not-ocsp", Status.FAIL, text, True, response="successful")
+        return OcspJudgement(causes.OCSP_NOT_OCSP, Status.FAIL, text, True, response="successful")
     judged, why = attempt(lambda: _judge_response(*loaded, leaf, issuer, now))
     if judged is None:
         text = f"the OCSP answer cannot be read: {display(why, 120)}"
-        return OcspJudgement("ocsp.not-ocsp", Status.FAIL, text, True, response="successful")
+        return OcspJudgement(causes.OCSP_NOT_OCSP, Status.FAIL, text, True, response="successful")
     return judged
 
 
@@ -193,7 +195,7 @@ def _judge_response(
     singles = _singles(response, facts(leaf), facts(issuer))
     if not singles:
         text = "the answer is about another certificate than the one that was asked for"
-        return OcspJudgement("ocsp.not-ocsp", Status.FAIL, text, True, response="successful")
+        return OcspJudgement(causes.OCSP_NOT_OCSP, Status.FAIL, text, True, response="successful")
     single = _worst(singles, now)
     begins, ends = _times(single)
     fault = signer_fault(response, algorithm, issuer, now) or _critical(response)
@@ -202,21 +204,21 @@ def _judge_response(
         return OcspJudgement(
             cause, status, text, True, False, None, "successful", None, begins, ends, None, circumstance
         )
-    cause, status, valid, circumstance = "ok", Status.PASS, True, ""
+    cause, status, valid, circumstance = causes.OK, Status.PASS, True, ""
     word = _WORDS[single.certificate_status]
     text = f"the responder says: {word}"
     at = single.revocation_time_utc.timestamp() if single.revocation_time_utc else None
     if word == "revoked":
-        cause, status = "ocsp.revoked", Status.FAIL
+        cause, status = causes.OCSP_REVOKED, Status.FAIL
         text = "the issuer has revoked the certificate"
         if any(_WORDS[s.certificate_status] != word for s in singles):
             text += "; the same answer says otherwise as well, and a revocation is not taken back by it"
     elif _outdated(single, now):
-        cause, status, valid = "ocsp.stale", Status.FAIL, False
+        cause, status, valid = causes.OCSP_STALE, Status.FAIL, False
         circumstance = "late" if begins <= now else "early"
         text = "the answer " + ("ran out: an old copy is served" if begins <= now else "begins in the future")
     elif word == "unknown":
-        cause, status = "ocsp.unknown", Status.WARN
+        cause, status = causes.OCSP_UNKNOWN, Status.WARN
         text = "the responder does not know the certificate"
     known = word if valid else None
     return OcspJudgement(
@@ -258,7 +260,7 @@ def _critical(response: ocsp.OCSPResponse) -> SignerFault | None:
         return None
     what = ", ".join(unknown[:4]) or f"they cannot be read: {display(why or reason, 100)}"
     text = f"the answer has critical extensions that are not known here ({what}): it tells nothing"
-    return "ocsp.unverified", Status.WARN, text, "critical"
+    return causes.OCSP_UNVERIFIED, Status.WARN, text, "critical"
 
 
 def _critical_of_singles(tbs: bytes) -> list[str]:

@@ -12,6 +12,8 @@ from typing import TypeAlias
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
+from rules.model import causes
+from rules.model.causes.record import Cause
 from rules.model.verdict import Status
 from rules.pki.certificate import CertFacts, Signature, facts, public_key, signature, verify
 from rules.pki.crl_scope import same_name
@@ -23,7 +25,7 @@ from rules.text.display import display
 MAX_RESPONDERS = 10  #: certificates of an answer that are tried as its signer
 
 #: Cause, status, summary, circumstance.
-Fault: TypeAlias = tuple[str, Status, str, str]
+Fault: TypeAlias = tuple[Cause, Status, str, str]
 
 
 def signer_fault(response: ocsp.OCSPResponse, algorithm: bytes, issuer: bytes, now: float) -> Fault | None:
@@ -50,19 +52,19 @@ def signer_fault(response: ocsp.OCSPResponse, algorithm: bytes, issuer: bytes, n
         named = named or _names(response, responder)
     if named:
         text = "the answer is not signed by the key of the one that it names as its signer"
-        return "ocsp.bad-signature", Status.FAIL, text, ""
+        return causes.OCSP_BAD_SIGNATURE, Status.FAIL, text, ""
     text = (
         "the answer is not signed by the certificate's issuer, and no certificate of its signer came with it"
     )
-    return "ocsp.responder", Status.FAIL, text, "no-certificate"
+    return causes.OCSP_RESPONDER, Status.FAIL, text, "no-certificate"
 
 
 def _unchecked(found: Signature, why: str) -> Fault:
     if found is Signature.WEAK:
         text = "the answer is signed over SHA-1 or MD5, which proves nothing"
-        return "ocsp.unverified", Status.INCONCLUSIVE, text, "weak"
+        return causes.OCSP_UNVERIFIED, Status.INCONCLUSIVE, text, "weak"
     text = f"the signature on the answer cannot be checked here ({display(why, 120)})"
-    return "ocsp.unverified", Status.INCONCLUSIVE, text, "algorithm"
+    return causes.OCSP_UNVERIFIED, Status.INCONCLUSIVE, text, "algorithm"
 
 
 def _appointed(der: bytes, responder: CertFacts, issuer: bytes, now: float) -> Fault | None:
@@ -71,15 +73,15 @@ def _appointed(der: bytes, responder: CertFacts, issuer: bytes, now: float) -> F
     made = signature(der, issuer)
     if made is Signature.BAD:
         text = f"the answer is signed by {name}, whose certificate the issuer of the certificate asked about did not sign"
-        return "ocsp.responder", Status.FAIL, text, "other-ca"
+        return causes.OCSP_RESPONDER, Status.FAIL, text, "other-ca"
     if made is not Signature.GOOD:
         return _unchecked(made, "the signature on the responder's certificate")
     if not responder.ocsp_signing:
         text = f"the answer is signed by {name}, whose certificate is not for signing OCSP answers (id-kp-OCSPSigning)"
-        return "ocsp.responder", Status.FAIL, text, "no-purpose"
+        return causes.OCSP_RESPONDER, Status.FAIL, text, "no-purpose"
     if not (responder.not_before or 0.0) <= now <= (responder.not_after or 0.0):
         return (
-            "ocsp.responder",
+            causes.OCSP_RESPONDER,
             Status.FAIL,
             f"the responder's certificate ({name}) is out of date",
             "expired",

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from cryptography.x509.ocsp import load_der_ocsp_response
 
 from rules.http_answer.page import header, is_html, oddities
+from rules.model import causes
 from rules.model.failure import Failure
 from rules.model.kinds.http_fetch import HttpExchange
 from rules.model.verdict import Status
@@ -123,7 +124,7 @@ def judge_crl(
         digest = digest_crl(document, issuer_candidates, serials)
     if digest is None and document is None and exchange.size:
         text = "the recording does not hold the document"
-        return CrlJudgement("audit.not-recorded", Status.INCONCLUSIVE, text, reachable=True, valid=None)
+        return CrlJudgement(causes.AUDIT_NOT_RECORDED, Status.INCONCLUSIVE, text, reachable=True, valid=None)
     if digest is None:
         return _no_list(exchange, issuer_candidates, serials, now, held)
     return _noted(exchange, judge_digest(digest, issuer_candidates, serials, now, held, exchange))
@@ -136,7 +137,7 @@ def _no_list(
     it is the publisher's, and whom it revokes is revoked."""
     found = odd_form(exchange)
     if found is None:
-        return CrlJudgement("crl.not-a-crl", Status.FAIL, _what_came(exchange), reachable=True)
+        return CrlJudgement(causes.CRL_NOT_A_CRL, Status.FAIL, _what_came(exchange), reachable=True)
     inside = digest_crl(found.der, issuers, serials) if found.der is not None else None
     judged = judge_digest(inside, issuers, serials, now, held, exchange) if inside is not None else None
     words = f"{found.words}{_called(exchange)}"
@@ -144,7 +145,7 @@ def _no_list(
         return replace(judged, summary=f"{judged.summary}; {words}")
     proven = judged is not None and judged.signer is not None
     circumstance = "pem-unproved" if found.form == "pem" and not proven else found.form
-    return CrlJudgement("crl.not-a-crl", Status.FAIL, words, reachable=True, circumstance=circumstance)
+    return CrlJudgement(causes.CRL_NOT_A_CRL, Status.FAIL, words, reachable=True, circumstance=circumstance)
 
 
 def _called(exchange: HttpExchange) -> str:
@@ -157,7 +158,9 @@ def _noted(exchange: HttpExchange, judged: CrlJudgement) -> CrlJudgement:
     odd = oddities(exchange)
     if not odd or judged.status is not Status.PASS:
         return judged
-    return replace(judged, cause="http.odd-header", status=Status.NOTICE, summary=f"{judged.summary}; {odd}")
+    return replace(
+        judged, cause=causes.HTTP_ODD_HEADER, status=Status.NOTICE, summary=f"{judged.summary}; {odd}"
+    )
 
 
 def _what_came(exchange: HttpExchange) -> str:

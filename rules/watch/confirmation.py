@@ -56,7 +56,7 @@ def _better(order: tuple[str, ...], old: str, new: str) -> bool:
 def heaviest(report: Report) -> str:
     """The cause that weighs most in a report; "ok" where none weighs more than a notice."""
     weighty = [c for c in report.causes if word(c.status) != "pass"]
-    return weighty[0].cause if weighty else "ok"
+    return weighty[0].cause.word if weighty else "ok"
 
 
 @dataclass(slots=True)

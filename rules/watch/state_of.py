@@ -10,6 +10,7 @@ from rules.audit.documents import Wanted
 from rules.audit.machine import Audit
 from rules.audit.targets import Target
 from rules.judge.answer import passes
+from rules.model import causes
 from rules.model.kinds.dns_chain import Chain
 from rules.model.kinds.http_fetch import HttpExchange, HttpFetch
 from rules.model.kinds.tls_handshake import TlsFacts, TlsHandshake
@@ -35,7 +36,6 @@ _CLASSES: Mapping[str, IssuerClass] = {
     "malformed": "incomplete",
     "unverified": "incomplete",
 }
-_UNREACHED = ("unreachable", "timeout", "reset", "http.malformed")
 
 
 def rows_of(report: Report) -> dict[Key, list[Verdict]]:
@@ -79,7 +79,7 @@ def _target(
     observations: Sequence[Observation],
 ) -> TargetState:
     assert target.host is not None
-    known = [row for row in rows if row.cause not in ("audit.not-recorded",)] or rows
+    known = [row for row in rows if row.cause != causes.AUDIT_NOT_RECORDED] or rows
     worst = max(known, key=lambda row: row.status.weight, default=None)
     dns = [row for row in rows if row.check == "dns"]
     way = [row for row in rows if row.check != "dns"]
@@ -93,7 +93,7 @@ def _target(
         target.rule.group.value,
         target.required,
         worst.status if worst else Status.INCONCLUSIVE,
-        worst.cause if worst else "audit.not-reached",
+        (worst.cause if worst else causes.AUDIT_NOT_REACHED).word,
         "dns" if worst is None or worst.check == "dns" else name,
         worst.summary if worst else f"{target.host} was not asked for yet",
         _checks(_dns_check(dns), _way_check(name, way)),
@@ -140,9 +140,9 @@ def _checks(*checks: CheckState) -> tuple[CheckState, ...]:
 def _dns_check(rows: list[Verdict]) -> CheckState:
     row = max(rows, key=lambda r: r.status.weight, default=None)
     if row is None:
-        return CheckState("dns", False, False, Status.INCONCLUSIVE, "audit.not-reached")
+        return CheckState("dns", False, False, Status.INCONCLUSIVE, causes.AUDIT_NOT_REACHED.word)
     measured = row.status not in _OPEN
-    return CheckState("dns", measured and row.status is not Status.FAIL, measured, row.status, row.cause)
+    return CheckState("dns", measured and row.status is not Status.FAIL, measured, row.status, row.cause.word)
 
 
 def _way_check(name: CheckName, rows: list[Verdict]) -> CheckState:
@@ -155,12 +155,16 @@ def _way_check(name: CheckName, rows: list[Verdict]) -> CheckState:
     if not by_address:  # what is said of a list as such is no measurement of this name
         first = next((row for row in rows if row.status in _OPEN), None)
         return CheckState(
-            name, False, False, Status.INCONCLUSIVE, first.cause if first else "audit.not-reached"
+            name,
+            False,
+            False,
+            Status.INCONCLUSIVE,
+            (first.cause if first else causes.AUDIT_NOT_REACHED).word,
         )
     worst = max(made, key=lambda row: row.status.weight)
-    caught = any(r.cause == "tls.intercepted" and r.status in (Status.FAIL, Status.WARN) for r in made)
+    caught = any(r.cause == causes.TLS_INTERCEPTED and r.status in (Status.FAIL, Status.WARN) for r in made)
     success = any(passes(found) for found in by_address.values()) and not caught
-    return CheckState(name, success, True, worst.status, worst.cause)
+    return CheckState(name, success, True, worst.status, worst.cause.word)
 
 
 def _chain(audit: Audit, host: str) -> Chain | None:
@@ -170,7 +174,7 @@ def _chain(audit: Audit, host: str) -> Chain | None:
 
 
 def _agree(audit: Audit, host: str, rows: list[Verdict]) -> bool | None:
-    if any(row.cause in ("dns.resolvers-disagree", "dns.os-differs") for row in rows):
+    if any(row.cause in (causes.DNS_RESOLVERS_DISAGREE, causes.DNS_OS_DIFFERS) for row in rows):
         return False
     # where one resolves the name and nothing is said of the others, these resolve nothing at all and do not count
     resolved = {c.resolver for c in audit.names.chains(host) if c.addresses}
@@ -200,10 +204,10 @@ def _issuer(served: list[TlsFacts]) -> str:
 
 
 def _issuer_class(audit: Audit, served: list[TlsFacts], rows: list[Verdict], now: float) -> IssuerClass:
-    if any(row.cause == "tls.intercepted" and row.status in (Status.FAIL, Status.WARN) for row in rows):
+    if any(row.cause == causes.TLS_INTERCEPTED and row.status in (Status.FAIL, Status.WARN) for row in rows):
         return "intercepted"
     found = {_CLASSES.get(audit.chains.judge(f.chain, now).verdict, "incomplete") for f in served}
-    if "intercepted" in found and not any(row.cause == "tls.intercepted" for row in rows):
+    if "intercepted" in found and not any(row.cause == causes.TLS_INTERCEPTED for row in rows):
         found = found - {"intercepted"} | {
             "untrusted"
         }  # a root of this host only, and a certificate for another name
@@ -263,8 +267,8 @@ def source_states(report: Report, audit: Audit) -> tuple[SourceState, ...]:
 
 def _source(kind: str, target: str, url: str, verdict: Verdict, until: float | None) -> SourceState:
     measured = verdict.status not in _OPEN
-    reached = verdict.check in ("crl", "ocsp") and not verdict.cause.endswith(_UNREACHED)
-    reached = reached and not verdict.cause.startswith(("dns.", "tcp.", "path."))  # its host's own cause
+    reached = verdict.check in ("crl", "ocsp") and not verdict.cause.unheard
+    reached = reached and verdict.cause.layer not in ("dns", "tcp", "path")  # its host's own cause
     return SourceState(
         "crl" if kind == "crl" else "ocsp",
         target,
@@ -272,7 +276,7 @@ def _source(kind: str, target: str, url: str, verdict: Verdict, until: float | N
         reachable=measured and reached,
         valid=measured and reached and verdict.status in (Status.PASS, Status.NOTICE),
         measured=measured,
-        cause=verdict.cause,
+        cause=verdict.cause.word,
         next_update=until,
     )
 
@@ -288,5 +292,5 @@ def _until(audit: Audit, kind: str, url: str) -> float | None:
 def host_faults(report: Report) -> tuple[str, ...]:
     """Causes of this host itself that keep it from measuring."""
     weighty = (Status.INCONCLUSIVE, Status.FAIL, Status.BROKEN)
-    found = (v.cause for v in report.verdicts if v.cause.startswith("local.") and v.status in weighty)
+    found = (v.cause.word for v in report.verdicts if v.cause.layer == "local" and v.status in weighty)
     return tuple(dict.fromkeys(found))

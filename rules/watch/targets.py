@@ -12,6 +12,7 @@ from rules.audit.guard import is_v6
 from rules.audit.machine import Audit
 from rules.audit.targets import Target
 from rules.judge.answer import passes
+from rules.model import causes
 from rules.model.failure import Stage
 from rules.model.kinds.dns_chain import DnsQuestion
 from rules.model.kinds.http_fetch import HttpExchange, HttpFetch
@@ -125,7 +126,7 @@ class Tracks:
             for shake in track.handshakes:
                 state = track.addresses.get(shake.address)
                 if shake.caught is None and state is not None:
-                    caught = state.cause == "tls.intercepted"
+                    caught = state.cause == causes.TLS_INTERCEPTED.word
                     if caught or state.ok:  # a chain that is only untrusted waits for what second looks prove
                         shake.caught = caught
 
@@ -165,7 +166,7 @@ def _shake(track: Track, step: TlsHandshake, seen: Observation, *, new: bool) ->
     """One handshake that judges has ended."""
     if isinstance(seen.evidence, TlsFacts) and seen.evidence.chain:
         known = track.addresses.get(step.address)
-        caught = None if new or known is None else known.cause == "tls.intercepted"
+        caught = None if new or known is None else known.cause == causes.TLS_INTERCEPTED.word
         if new and step.attempt == 1:
             _close(track, step.address)
         track.handshakes = (*track.handshakes, Shake(step.address, caught, seen.started))[-HANDSHAKES:]
@@ -204,9 +205,9 @@ def _outcome(rows: list[Verdict]) -> tuple[bool | None, str]:
     """(ok, cause) of one address; None where it was not tried, or nothing can be said."""
     made = [r for r in rows if r.status not in (Status.INCONCLUSIVE, Status.BROKEN, Status.NOT_APPLICABLE)]
     if not made:
-        return None, rows[0].cause if rows else "ok"
+        return None, rows[0].cause.word if rows else "ok"
     heaviest = max(made, key=lambda r: r.status.weight)
-    return passes(made), heaviest.cause
+    return passes(made), heaviest.cause.word
 
 
 def key_of(step: Step) -> Key | None:

@@ -109,7 +109,7 @@ def audit(
 def well(done: Run) -> Run:
     """The run, whose answer must be yes: nothing was skipped and nothing failed."""
     if done.report.answer != "yes":
-        bad = [f"{v.cause} {v.summary}" for v in done.report.verdicts if v.cause != "ok"][:3]
+        bad = [f"{v.cause} {v.summary}" for v in done.report.verdicts if v.cause.word != "ok"][:3]
         raise BenchError(f"the audit answered {done.report.answer}: {done.report.answer_text} {bad}")
     return done
 
@@ -189,7 +189,7 @@ def _some_silent(servers: Servers, near: int, far: int, size: Size, delay: float
         done = audit(servers, size.wire, network=near)
     finally:
         relay.stop()
-    timeouts = [v for v in done.report.verdicts if v.cause == "tcp.timeout"]
+    timeouts = [v for v in done.report.verdicts if v.cause.word == "tcp.timeout"]
     if len(timeouts) != len(silent):
         raise BenchError(f"{len(silent)} silent addresses, {len(timeouts)} found")
     limit = 2 * limits_of(servers).tcp

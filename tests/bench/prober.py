@@ -62,7 +62,7 @@ class Side:
             wants = self._chains.looked_up(subject, found.evidence)
         judgement = self._chains.judge(chain, seen.started)
         faults = judge_leaf(chain, ANY_NAME, seen.started)
-        return tls_cause(judgement, faults, Expect.EXPECTED_CA, Group.SERVICE).cause
+        return tls_cause(judgement, faults, Expect.EXPECTED_CA, Group.SERVICE).cause.word
 
     async def dns(self, names: list[str], in_flight: int) -> Counter[str]:
         """Ask for the address of each and assemble its chain; how often each outcome was found."""

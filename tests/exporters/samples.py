@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rules.model import causes
 from rules.model.failure import Code, Failure, Icmp, Stage
 from rules.model.kinds.dns_chain import DnsAnswer, DnsQuestion, Record
 from rules.model.kinds.http_fetch import HttpExchange, HttpFetch
@@ -156,11 +157,11 @@ def verdict(
         "citation": "https://learn.microsoft.com/entra (2026-10-01)",
         "group": "sign-in",
     }
-    return Verdict(check=check, status=status, cause=cause, **(values | more))  # type: ignore[arg-type]  # short hand of a sample
+    return Verdict(check=check, status=status, cause=causes.of(cause), **(values | more))  # type: ignore[arg-type]  # short hand of a sample
 
 
 INTERCEPTED = CauseGroup(
-    "tls.intercepted",
+    causes.TLS_INTERCEPTED,
     Status.FAIL,
     "A device on the way answers TLS in the place of the service, with certificates of its own.",
     "Exempt *.msappproxy.net and *.servicebus.windows.net from TLS inspection.",
@@ -175,7 +176,7 @@ INTERCEPTED = CauseGroup(
     ),
 )
 SILENT = CauseGroup(
-    "tcp.timeout",
+    causes.TCP_TIMEOUT,
     Status.WARN,
     "Packets to one of two addresses are dropped without an answer.",
     "Allow TCP 443 from 10.20.0.5 to 20.190.0.2.",
@@ -186,7 +187,7 @@ SILENT = CauseGroup(
     hop="10.20.0.1",
 )
 UNTESTED = CauseGroup(
-    "audit.no-probe-name",
+    causes.AUDIT_NO_PROBE_NAME,
     Status.INCONCLUSIVE,
     "No name is known to try under *.msauth.net.",
     "Name one in a rule set of your own.",
@@ -196,7 +197,7 @@ UNTESTED = CauseGroup(
     (),
 )
 NOTICE = CauseGroup(
-    "tls.large-hello-blocked",
+    causes.TLS_LARGE_HELLO_BLOCKED,
     Status.NOTICE,
     "A large ClientHello is dropped; the connector sends a small one.",
     "",
@@ -263,7 +264,7 @@ def behind_proxy() -> Report:
     """A proxy is set, the direct way fails, no tenant was given."""
     proxies = (ProxySetting("environment HTTPS_PROXY", "http://***@proxy.corp.example:8080", "localhost"),)
     cause = CauseGroup(
-        "proxy.not-tested",
+        causes.PROXY_NOT_TESTED,
         Status.INCONCLUSIVE,
         "This host has a proxy; the direct way does not work and the proxy was not tried.",
         "",

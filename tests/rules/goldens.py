@@ -135,7 +135,7 @@ def usual(name: str) -> Report:
 
 def decided(report: Report) -> tuple[object, ...]:
     """Status and cause of everything, without the words."""
-    rows = sorted((v.rule, str(v.endpoint), v.check, v.status.value, v.cause) for v in report.verdicts)
+    rows = sorted((v.rule, str(v.endpoint), v.check, v.status.value, v.cause.word) for v in report.verdicts)
     return report.answer, rows
 
 

@@ -3,7 +3,7 @@
 world = healthy()                                        # every name resolves, every certificate is genuine
 world.when(TlsHandshake, SILENCE, address=RELAY_1)       # but this address says nothing
 report = judged(world)
-only(report, host=RELAY, check="tcp").cause              # "tcp.timeout"
+only(report, host=RELAY, check="tcp").cause.word              # "tcp.timeout"
 """
 
 from __future__ import annotations
@@ -373,14 +373,14 @@ def rows(
         if (not host or (v.endpoint is not None and v.endpoint.host == host))
         and (not check or v.check == check)
         and (not address or (v.endpoint is not None and v.endpoint.address == address))
-        and (not cause or v.cause == cause)
+        and (not cause or v.cause.word == cause)
     ]
 
 
 def only(report: Report, host: str = "", check: str = "", address: str = "", cause: str = "") -> Verdict:
     """The one verdict that fits."""
     found = rows(report, host, check, address, cause)
-    assert len(found) == 1, [(v.endpoint, v.check, v.status, v.cause) for v in found]
+    assert len(found) == 1, [(v.endpoint, v.check, v.status, v.cause.word) for v in found]
     return found[0]
 
 

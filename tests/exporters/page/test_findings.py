@@ -7,11 +7,14 @@ from dataclasses import replace
 from exporters.page.findings import CAUSES, UNFOLDED, findings, notices
 from exporters.terminal.audit import FOLD, render
 from exporters.terminal.style import Style
+from rules.model import causes
 from rules.model.verdict import CauseGroup, Endpoint, Report, Status
 from tests.exporters import samples, states
 from tests.exporters.html_reader import Node, read
 
-HOST = replace(samples.SILENT, owner="host", summary="The hosts file says otherwise.", cause="dns.os-differs")
+HOST = replace(
+    samples.SILENT, owner="host", summary="The hosts file says otherwise.", cause=causes.DNS_OS_DIFFERS
+)
 
 
 def shown(report: Report, *anchors: str) -> Node:
@@ -85,7 +88,7 @@ def test_addresses_of_an_endpoint_are_few() -> None:
 
 
 def test_causes_are_bounded_too() -> None:
-    many = tuple(replace(samples.SILENT, cause=f"tcp.x{i}") for i in range(CAUSES + 5))
+    many = tuple(replace(samples.SILENT, cause=causes.of(f"tcp.x{i}")) for i in range(CAUSES + 5))
     page = shown(samples.report(causes=many))
     assert len(list(page.all("article"))) == CAUSES
     assert "5 more causes are in the report" in page.text
@@ -133,7 +136,7 @@ def test_nothing_worth_knowing_leaves_no_heading() -> None:
 
 
 def test_a_cause_of_every_status_finds_its_place() -> None:
-    made = tuple(replace(samples.SILENT, status=s, cause=f"tcp.{s.value}") for s in Status)
+    made = tuple(replace(samples.SILENT, status=s, cause=causes.of(f"tcp.{s.value}")) for s in Status)
     state = states.state(report=samples.report(causes=made))
     page = findings(samples.report(causes=made), frozenset()) + notices(state)
     told: dict[Status, bool] = {s: f"tcp.{s.value}" in page for s in Status}
@@ -141,6 +144,8 @@ def test_a_cause_of_every_status_finds_its_place() -> None:
 
 
 def test_a_cause_without_anything_is_a_cause() -> None:
-    bare = CauseGroup("tcp.accept-all", Status.WARN, "Everything is accepted.", "", "firewall", "likely", ())
+    bare = CauseGroup(
+        causes.TCP_ACCEPT_ALL, Status.WARN, "Everything is accepted.", "", "firewall", "likely", ()
+    )
     article = cause(samples.report(causes=(bare,)))
     assert [d.text for d in article.all("dt")] == ["How sure"]

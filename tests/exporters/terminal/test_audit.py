@@ -10,6 +10,7 @@ import pytest
 
 from exporters.terminal.audit import FOLD, render
 from exporters.terminal.style import Style
+from rules.model import causes
 from rules.model.verdict import Answer, CauseGroup, Endpoint, Report, Status
 from tests.exporters import samples
 
@@ -78,7 +79,7 @@ def test_each_answer_has_a_line_of_its_own(answer: Answer) -> None:
 def test_a_cause_of_any_status_is_shown(status: Status) -> None:
     cause = dataclasses.replace(samples.SILENT, status=status)
     shown = render(samples.report(causes=(cause,)), Style())
-    assert (cause.cause in shown) is (status not in (Status.PASS, Status.NOT_APPLICABLE))
+    assert (cause.cause.word in shown) is (status not in (Status.PASS, Status.NOT_APPLICABLE))
 
 
 def test_many_endpoints_are_folded_and_unfolded() -> None:
@@ -109,7 +110,7 @@ EVIL = "\x1b]0;owned\x07\r\n\u202egnp.exe\x9b2J\ud800"
 
 def hostile() -> Report:
     cause = CauseGroup(
-        cause="tls." + EVIL,
+        cause=causes.of("tls." + EVIL),
         status=Status.FAIL,
         summary=EVIL,
         remedy=EVIL,
@@ -152,7 +153,7 @@ def test_evidence_ids_that_the_report_does_not_hold_are_passed_over() -> None:
 
 def test_who_could_make_it_testable_is_named() -> None:
     cause = dataclasses.replace(
-        samples.UNTESTED, cause="local.no-resolver", owner="dns", remedy="Let it resolve."
+        samples.UNTESTED, cause=causes.LOCAL_NO_RESOLVER, owner="dns", remedy="Let it resolve."
     )
     shown = render(samples.report(causes=(cause,)), Style())
     assert "DNS team: so that it can be tested, see below" in shown
@@ -201,7 +202,7 @@ def test_what_is_not_required_is_not_told_as_another_finding(severity: str, shor
         endpoints=(Endpoint("old.example", 443),),
         summary="A long sentence.",
     )
-    row = samples.verdict("old.example", "tls", Status.NOTICE, retired.cause, severity=severity)
+    row = samples.verdict("old.example", "tls", Status.NOTICE, retired.cause.word, severity=severity)
     report = dataclasses.replace(report, causes=(report.causes[0], retired), verdicts=(row,))
     shown = render(report, Style(120))
     assert ("The same as above for old.example, which is not required" in shown) is short
@@ -230,7 +231,7 @@ def test_of_a_single_endpoint_all_that_was_expected_is_shown() -> None:
 
 def test_what_is_the_matter_with_this_host_is_not_told_name_by_name() -> None:
     report = samples.behind_proxy()
-    local = dataclasses.replace(report.causes[0], cause="local.no-route")
+    local = dataclasses.replace(report.causes[0], cause=causes.LOCAL_NO_ROUTE)
     report = dataclasses.replace(report, causes=(local,))
     assert "So 8 endpoints could not be tested." in render(report, Style(120))
     assert "cwap-nam-1" not in render(report, Style(120))

@@ -14,6 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from exporters.terminal.style import Style
 from exporters.terminal.tree import render
+from rules.model import causes
 from rules.model.kinds.http_fetch import HttpExchange, HttpFetch
 from rules.model.kinds.tls_handshake import TlsFacts
 from rules.model.observation import Observation
@@ -152,7 +153,7 @@ def test_the_same_at_several_addresses_is_told_once() -> None:
             Endpoint(samples.SIGN_IN, 443, address),
             "tls",
             Status.FAIL,
-            "tls.intercepted",
+            causes.TLS_INTERCEPTED,
             "TLS is intercepted",
             "Exempt it.",
             details=(("served", "CN=Proxy"), ("from", f"10.20.0.5 port {port}")),

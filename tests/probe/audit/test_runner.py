@@ -230,7 +230,7 @@ def test_when_the_budget_ends_what_was_not_reached_is_said_and_not_missing() -> 
     audit, report = drive(script, replace(POLITE, rate=20.0, burst=2), MANY_RULES, budget=0.5)
     assert time.monotonic() - begun < 60, "all of it takes minutes at this rate"
     assert audit.stopped == report.stopped == "budget"
-    causes = {v.cause for v in report.verdicts if v.status is Status.INCONCLUSIVE}
+    causes = {v.cause.word for v in report.verdicts if v.status is Status.INCONCLUSIVE}
     assert causes == {"audit.not-reached"}
     assert set(MANY) <= {v.endpoint.host for v in report.verdicts if v.endpoint}
     assert rows(report, check="tls")
@@ -253,7 +253,7 @@ def test_an_interrupted_run_blames_neither_resolver_nor_network() -> None:
     asyncio.run(whole())
     report = make_report(audit, START, START + 60, "0")
     assert (report.answer, report.stopped) == (Answer.NOT_PROVEN, "interrupted")
-    assert {v.cause for v in report.verdicts} == {"audit.not-reached"}
+    assert {v.cause.word for v in report.verdicts} == {"audit.not-reached"}
 
 
 def test_what_is_in_flight_when_the_budget_ends_is_cancelled_and_never_called_blocked() -> None:
@@ -263,7 +263,7 @@ def test_what_is_in_flight_when_the_budget_ends_is_cancelled_and_never_called_bl
     seen = [s for s in audit.seen.values() if isinstance(s.step, TlsHandshake)]
     assert seen
     assert {s.failure.code for s in seen if s.failure} == {Code.NOT_REACHED}
-    assert {(v.status, v.cause) for v in rows(report, BOOTSTRAP, "tcp")} == {
+    assert {(v.status, v.cause.word) for v in rows(report, BOOTSTRAP, "tcp")} == {
         (Status.INCONCLUSIVE, "audit.not-reached")
     }
     assert report.exit_code == 3
@@ -276,7 +276,9 @@ def test_a_measurement_that_raises_is_our_bug_and_no_block() -> None:
     script = Script(healthy())
     script.broken = lambda step: isinstance(step, TlsHandshake) and step.server_name == BOOTSTRAP
     audit, report = drive(script)
-    assert {(v.status, v.cause) for v in rows(report, BOOTSTRAP, "tcp")} == {(Status.BROKEN, "audit.bug")}
+    assert {(v.status, v.cause.word) for v in rows(report, BOOTSTRAP, "tcp")} == {
+        (Status.BROKEN, "audit.bug")
+    }
     assert rows(report, "login.microsoftonline.com", "tls")[0].status is Status.PASS
     told = next(s.failure for s in audit.seen.values() if s.failure and s.failure.code is Code.BUG)
     assert told.detail == "RuntimeError: a bug of ours"

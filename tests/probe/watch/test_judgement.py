@@ -190,7 +190,9 @@ async def test_a_resolver_that_dies_is_noticed_by_its_heartbeat_and_by_second_op
         assert here.judged[-1].ways.resolvers[1] == (RESOLVERS[1], True)
         net.dead.clear()
         await until(lambda: (RESOLVERS[0], True) in here.judged[-1].ways.resolvers, 15)
-        await until(lambda: not [v for v in here.judged[-1].report.verdicts if v.cause == "dns.timeout"], 15)
+        await until(
+            lambda: not [v for v in here.judged[-1].report.verdicts if v.cause.word == "dns.timeout"], 15
+        )
 
 
 @looping
@@ -377,7 +379,7 @@ def test_a_walk_goes_on_from_judgement_to_judgement_holds_its_target_and_is_repe
     verdict = next(
         v for v in made.report.verdicts if v.check == "dns" and v.endpoint and v.endpoint.host == BOOTSTRAP
     )
-    assert verdict.cause == "dns.chain-broken"
+    assert verdict.cause.word == "dns.chain-broken"
     repeated = [w for w in made.wishes if isinstance(w.step, DnsQuestion) and w.step.walk]
     assert {w.step for w in repeated} == set(asked)
     assert {(w.host, w.interval) for w in repeated} == {(BOOTSTRAP, Intervals().extras)}

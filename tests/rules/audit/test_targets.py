@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from rules.audit.targets import Target, ocsp_names, targets
+from rules.model import causes
 from rules.model.ruleset import Group, Severity
 from tests.rules.script import (
     ALL,
@@ -47,7 +48,7 @@ def test_a_wildcard_is_no_host_its_probes_are() -> None:
 
 def test_a_wildcard_without_a_name_to_try_says_so() -> None:
     (found,) = of(NO_PROBE_RULE)
-    assert (found.host, found.why, found.shown) == (None, "audit.no-probe-name", "*.msauth.net")
+    assert (found.host, found.why, found.shown) == (None, causes.AUDIT_NO_PROBE_NAME, "*.msauth.net")
 
 
 def test_the_tenant_is_put_into_the_names_that_hold_it() -> None:
@@ -57,7 +58,7 @@ def test_the_tenant_is_put_into_the_names_that_hold_it() -> None:
 
 def test_without_a_tenant_such_a_name_is_open_and_not_guessed() -> None:
     (found,) = of(BOOTSTRAP_RULE, tenant=None)
-    assert (found.host, found.why, found.required) == (None, "audit.no-tenant", True)
+    assert (found.host, found.why, found.required) == (None, causes.AUDIT_NO_TENANT, True)
     assert found.shown == "{tenant}.bootstrap.msappproxy.net"
 
 

@@ -9,6 +9,8 @@ from typing import Literal
 import pytest
 
 from rules.files.codec import BadReport, decode, encode, fields_of
+from rules.model import causes
+from rules.model.causes.record import Cause
 from rules.model.verdict import Status
 
 
@@ -84,6 +86,15 @@ def test_unknown_keys_are_passed_over_and_defaults_filled_in() -> None:
     coded = encode(GOOD) | {"new": {"deep": []}}
     del coded["many"]
     assert decode(Outer, coded, "$") == dataclasses.replace(GOOD, many=())
+
+
+def test_a_cause_is_its_word_and_one_of_a_newer_version_is_kept() -> None:
+    assert encode(causes.TLS_EXPIRED) == "tls.expired"
+    assert decode(Cause, "tls.expired", "$") is causes.TLS_EXPIRED
+    newer = decode(Cause, "app.crashed", "$")
+    assert (encode(newer), newer.layer, newer.remedy) == ("app.crashed", "other", "")
+    with pytest.raises(BadReport, match=r"\$\.cause: must be text, is a number"):
+        decode(Cause, 3, "$.cause")
 
 
 def test_lone_surrogates_are_escaped_both_ways() -> None:

@@ -121,7 +121,7 @@ def test_a_title_that_never_ends_is_none() -> None:
 @pytest.mark.parametrize("status", [200, 204, 301, 400, 403, 404, 500, 503])
 def test_any_answer_of_its_own_reaches_a_host(status: int) -> None:
     found = judge_reach(answer(status, PAGE.replace(b"blocked", b"home")), None, HOST)
-    assert (found.cause, found.reachable, found.page) == ("ok", True, None)
+    assert (found.cause.word, found.reachable, found.page) == ("ok", True, None)
 
 
 @pytest.mark.parametrize(
@@ -139,9 +139,9 @@ def test_any_answer_of_its_own_reaches_a_host(status: int) -> None:
 )
 def test_pages_of_somebody_on_the_way_are_findings(exchange: HttpExchange, cause: str) -> None:
     found = judge_reach(exchange, None, HOST)
-    assert (found.cause, found.reachable) == (cause, True)
+    assert (found.cause.word, found.reachable) == (cause, True)
     assert found.page is not None
-    assert page_cause(found.page) == cause
+    assert page_cause(found.page).word == cause
     assert found.summary.startswith(f"{HOST}: ")
 
 
@@ -159,9 +159,9 @@ def test_pages_of_somebody_on_the_way_are_findings(exchange: HttpExchange, cause
     ],
 )
 def test_failures_have_the_vocabularys_words(failure: Failure | None, cause: str) -> None:
-    assert failure_cause(failure) == cause
+    assert failure_cause(failure).word == cause
     found = judge_reach(None, failure, HOST)
-    assert (found.cause, found.reachable) == (cause, False)
+    assert (found.cause.word, found.reachable) == (cause, False)
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_failures_have_the_vocabularys_words(failure: Failure | None, cause: str
 )
 def test_what_an_origin_or_its_cdn_says_is_its_own(exchange: HttpExchange) -> None:
     found = judge_reach(exchange, None, HOST)
-    assert (found.cause, found.page) == ("ok", None)
+    assert (found.cause.word, found.page) == ("ok", None)
 
 
 def test_a_refusal_shows_the_sentence_of_the_device() -> None:
@@ -197,11 +197,11 @@ def test_a_refusal_shows_the_sentence_of_the_device() -> None:
 def test_a_portal_under_the_same_public_suffix_is_another_zone() -> None:
     for tail in ("com", "co.uk", "com.au"):
         portal = answer(302, location=f"http://portal.isp.{tail}/login")
-        assert judge_reach(portal, None, f"crl.contoso.{tail}").cause == "http.block-page"
+        assert judge_reach(portal, None, f"crl.contoso.{tail}").cause.word == "http.block-page"
         own = answer(302, location=f"http://www.contoso.{tail}/login")
-        assert judge_reach(own, None, f"crl.contoso.{tail}").cause == "ok"
+        assert judge_reach(own, None, f"crl.contoso.{tail}").cause.word == "ok"
     relay = answer(302, location="http://b.servicebus.windows.net/")
-    assert judge_reach(relay, None, "a.servicebus.windows.net").cause == "ok"
+    assert judge_reach(relay, None, "a.servicebus.windows.net").cause.word == "ok"
 
 
 def test_a_coding_is_told_by_the_body_first() -> None:
@@ -220,7 +220,7 @@ def test_a_coding_is_told_by_the_body_first() -> None:
 @pytest.mark.parametrize("told", [*DEVICES, *ORIGINS], ids=lambda a: a.name)
 def test_who_wrote_an_answer(told: Answer) -> None:
     found = judge_reach(told.exchange, None, ASKED)
-    assert found.cause == told.reach, found.summary
+    assert found.cause.word == told.reach, found.summary
     assert (found.page is None) is (told.reach == "ok")
     assert found.circumstance == ("" if told.circumstance == "page" else told.circumstance)
     assert found.summary.isprintable()
@@ -233,7 +233,7 @@ def test_a_page_says_where_it_sends_its_reader() -> None:
         in found.summary
     )
     assert (
-        judge_reach(made(200, META), None, "www.corp.example").cause == "ok"
+        judge_reach(made(200, META), None, "www.corp.example").cause.word == "ok"
     )  # its own zone: its own affair
     assert kind(made(200, META), "") == "page"  # without a host nothing is elsewhere
     signed = looks_like_block_page(made(403, META, ("server", "Zscaler/6.2")), ASKED)
@@ -244,7 +244,9 @@ def test_a_page_says_where_it_sends_its_reader() -> None:
 def test_a_document_sends_nobody_on() -> None:
     for body in (b"0\x82\x01\x00", b"0\x82<html>"):
         assert (
-            judge_reach(made(200, body, ("refresh", "0;url=http://gate.corp.example/")), None, ASKED).cause
+            judge_reach(
+                made(200, body, ("refresh", "0;url=http://gate.corp.example/")), None, ASKED
+            ).cause.word
             == "ok"
         )
 

@@ -62,7 +62,7 @@ def tcp(failure: Failure) -> Verdict:
 )  # fmt: skip
 def test_what_stands_in_the_way_of_a_connection(failure: Failure, cause: str, words: str) -> None:
     verdict = tcp(failure)
-    assert (verdict.cause, verdict.status) == (cause, Status.FAIL)
+    assert (verdict.cause.word, verdict.status) == (cause, Status.FAIL)
     assert words in verdict.summary
     assert verdict.remedy
     assert len(verdict.evidence) == (1 if failure.code is Code.NO_ROUTE else 2)
@@ -82,7 +82,7 @@ def test_what_stands_in_the_way_of_a_connection(failure: Failure, cause: str, wo
 )
 def test_a_fault_of_this_host_is_never_called_blocked(code: Code, cause: str, status: Status) -> None:
     verdict = tcp(Failure(Stage.LOCAL, code))
-    assert (verdict.cause, verdict.status) == (cause, status)
+    assert (verdict.cause.word, verdict.status) == (cause, status)
 
 
 @pytest.mark.parametrize("failure", [SILENCE, REFUSED, Failure(Stage.LOCAL, Code.STARVED)])
@@ -118,21 +118,21 @@ def test_any_status_inside_a_genuine_session_proves_the_way(status: int) -> None
 @pytest.mark.parametrize("how", ["timeout", "reset"])
 def test_a_session_that_is_cut_before_an_answer_is_a_warning(how: str) -> None:
     verdict = only(with_(shown(leaf(BOOTSTRAP).chain, http_failure=how)), BOOTSTRAP, "http", FIRST)
-    assert (verdict.status, verdict.cause) == (Status.WARN, f"http.{how}")
+    assert (verdict.status, verdict.cause.word) == (Status.WARN, f"http.{how}")
 
 
 @pytest.mark.parametrize("how", ["eof", "alert 116"])
 def test_a_server_that_ends_the_session_without_a_client_certificate_is_reached(how: str) -> None:
     facts = shown(leaf(BOOTSTRAP).chain, http_failure=how, client_certificate_asked=True)
     verdict = only(with_(facts), BOOTSTRAP, "http", FIRST)
-    assert (verdict.status, verdict.cause) == (Status.PASS, "ok")
+    assert (verdict.status, verdict.cause.word) == (Status.PASS, "ok")
     assert "asked for the client certificate" in verdict.summary
 
 
 @pytest.mark.parametrize("how", ["eof", "alert 80", "malformed"])
 def test_a_session_that_ends_although_no_certificate_was_asked_for_is_not_explained_by_one(how: str) -> None:
     verdict = only(with_(shown(leaf(BOOTSTRAP).chain, http_failure=how)), BOOTSTRAP, "http", FIRST)
-    assert (verdict.status, verdict.cause) == (Status.NOTICE, "ok")
+    assert (verdict.status, verdict.cause.word) == (Status.NOTICE, "ok")
     assert "certificate" not in verdict.summary
 
 
@@ -142,7 +142,7 @@ def test_nothing_is_asked_inside_where_the_handshake_ends_for_want_of_a_client_c
 ) -> None:
     report = with_(wanting(leaf(BOOTSTRAP).chain, alert))
     found = [v for v in rows(report, BOOTSTRAP) if v.endpoint is not None and v.endpoint.address == FIRST]
-    assert [(v.check, v.status, v.cause) for v in found] == [
+    assert [(v.check, v.status, v.cause.word) for v in found] == [
         ("tcp", Status.PASS, "ok"),
         ("tls", Status.PASS, "ok"),
         ("http", Status.NOT_APPLICABLE, "ok"),
@@ -191,7 +191,7 @@ def test_any_answer_of_a_host_without_a_document_is_reachable(status: int) -> No
 )
 def test_what_answers_in_the_place_of_a_host(answer: Answer, cause: str) -> None:
     verdict = web(answer)
-    assert (verdict.cause, verdict.status) == (cause, Status.FAIL)
+    assert (verdict.cause.word, verdict.status) == (cause, Status.FAIL)
     assert verdict.remedy
 
 
@@ -210,7 +210,7 @@ def welcome() -> World:
 def test_the_same_web_page_at_unrelated_hosts_proves_nothing() -> None:
     world = welcome().when(HttpFetch, page(200, UNAUTHORIZED), purpose="ocsp")
     found = rows(judged(world, TWO, QUIET), check="http", address="203.0.113.42")
-    assert {(v.cause, v.status) for v in found} == {("http.same-page", Status.NOTICE)}
+    assert {(v.cause.word, v.status) for v in found} == {("http.same-page", Status.NOTICE)}
     assert OTHER in found[0].summary
     assert not found[0].remedy
     assert web(SAME).status is Status.PASS
@@ -219,11 +219,11 @@ def test_the_same_web_page_at_unrelated_hosts_proves_nothing() -> None:
 def test_a_signed_document_proves_its_own_name_and_no_other() -> None:
     report = judged(welcome(), TWO, QUIET)
     proved, unproved = only(report, OCSP_HOST, "http"), only(report, OTHER, "http")
-    assert (proved.cause, proved.status) == ("ok", Status.PASS)
-    assert (unproved.cause, unproved.status) == ("http.same-page", Status.NOTICE)
+    assert (proved.cause.word, proved.status) == ("ok", Status.PASS)
+    assert (unproved.cause.word, unproved.status) == ("http.same-page", Status.NOTICE)
     shared = welcome()
     shared.zone[OTHER] = shared.zone[OCSP_HOST]  # another name at the very address
-    assert only(judged(shared, TWO, QUIET), OTHER, "http").cause == "http.same-page"
+    assert only(judged(shared, TWO, QUIET), OTHER, "http").cause.word == "http.same-page"
 
 
 @pytest.mark.parametrize("answer", [BLOCKED, page(470), Failure(Stage.HTTP, Code.TIMEOUT)])
@@ -231,7 +231,7 @@ def test_no_sign_overrules_a_signed_document_from_the_same_place(answer: Answer)
     world = healthy().when(HttpFetch, answer, host=OCSP_HOST, purpose="reach")
     verdict = only(judged(world, plan=QUIET), OCSP_HOST, "http")
     assert verdict.status is Status.NOTICE
-    assert verdict.cause.startswith("http.")
+    assert verdict.cause.word.startswith("http.")
     assert "a signed document came from here" in verdict.summary
     assert not verdict.remedy
 
@@ -250,7 +250,7 @@ def accepting(answer: Answer) -> World:
 def test_the_page_of_an_address_where_nothing_is_was_written_by_a_device_on_the_way() -> None:
     report = judged(accepting(SAME), TWO, CANARY)
     found = only(report, OTHER, "http")
-    assert (found.cause, found.status) == ("http.block-page", Status.FAIL)
+    assert (found.cause.word, found.status) == ("http.block-page", Status.FAIL)
     assert "192.0.2.77, where nothing is" in found.summary
     assert found.remedy
 
@@ -260,12 +260,12 @@ def test_the_page_of_an_address_where_nothing_is_was_written_by_a_device_on_the_
 )
 def test_another_page_from_there_says_nothing_of_the_hosts(answer: Answer) -> None:
     found = only(judged(accepting(answer), TWO, CANARY), OTHER, "http")
-    assert (found.cause, found.status) == ("http.same-page", Status.NOTICE)
+    assert (found.cause.word, found.status) == ("http.same-page", Status.NOTICE)
 
 
 def test_an_odd_header_of_a_host_without_a_document_is_a_notice() -> None:
     verdict = web(replace(page(404), repaired=("a blank before the colon",)))
-    assert (verdict.cause, verdict.status) == ("http.odd-header", Status.NOTICE)
+    assert (verdict.cause.word, verdict.status) == ("http.odd-header", Status.NOTICE)
     assert "a blank before the colon" in verdict.summary
 
 
@@ -273,4 +273,6 @@ def test_the_document_of_a_host_on_the_list_is_verified() -> None:
     good = only(judged(healthy(), plan=QUIET), "crl3.digicert.com", "crl", "203.0.113.41")
     assert "signed by it" in good.summary
     stale = healthy().when(HttpFetch, crl(age=30), host="crl3.digicert.com")
-    assert only(judged(stale, plan=QUIET), "crl3.digicert.com", "crl", "203.0.113.41").cause == "crl.stale"
+    assert (
+        only(judged(stale, plan=QUIET), "crl3.digicert.com", "crl", "203.0.113.41").cause.word == "crl.stale"
+    )

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from rules.audit.targets import Target, targets
 from rules.judge.answer import NameState, answer, answer_text, exit_code, passes, roll_up
+from rules.model import causes
 from rules.model.kinds.dns_chain import DnsQuestion
 from rules.model.kinds.http_fetch import HttpFetch
 from rules.model.kinds.local_host import LocalHost, ProxySetting
@@ -115,7 +116,7 @@ def test_degraded_when_certificates_cannot_be_validated() -> None:
 def test_degraded_when_a_service_name_has_an_unexpected_issuer() -> None:
     report = judged(healthy().when(TlsHandshake, by(PUBLIC), server_name=BOOTSTRAP))
     assert outcome(report) == (Answer.DEGRADED, 1)
-    assert {v.cause for v in rows(report, BOOTSTRAP, "tls")} == {"tls.issuer-unexpected"}
+    assert {v.cause.word for v in rows(report, BOOTSTRAP, "tls")} == {"tls.issuer-unexpected"}
 
 
 def test_a_public_ca_on_a_sign_in_name_is_fine() -> None:
@@ -232,7 +233,7 @@ def test_yes_needs_every_required_name_and_no_failure_of_the_service(
 @given(st.lists(STATES))
 def test_a_warning_or_a_failure_elsewhere_never_makes_an_answer_better(states: list[NameState]) -> None:
     order = [Answer.YES, Answer.DEGRADED, Answer.NOT_PROVEN, Answer.NO]
-    failing = Verdict("r", "t", None, "tls", Status.FAIL, "tls.expired", "s")
+    failing = Verdict("r", "t", None, "tls", Status.FAIL, causes.TLS_EXPIRED, "s")
     assert order.index(answer(states, (failing,), "")) >= order.index(answer(states, (), ""))
 
 
@@ -249,13 +250,13 @@ def test_a_warning_or_a_failure_elsewhere_never_makes_an_answer_better(states: l
     ],
 )
 def test_the_exit_code_comes_from_the_answer_only(found: Answer, status: Status, code: int) -> None:
-    assert exit_code(found, [Verdict("r", "t", None, "tls", status, "x", "s")]) == code
+    assert exit_code(found, [Verdict("r", "t", None, "tls", status, causes.OK, "s")]) == code
 
 
 def verdict(
     status: Status, check: str = "tls", address: str | None = "203.0.113.1", cause: str = "x"
 ) -> Verdict:
-    return Verdict("r", "t", Endpoint("h", 443, address), check, status, cause, "s")  # type: ignore[arg-type]
+    return Verdict("r", "t", Endpoint("h", 443, address), check, status, causes.of(cause), "s")  # type: ignore[arg-type]
 
 
 def test_a_name_passes_when_an_address_passes_all_its_checks() -> None:

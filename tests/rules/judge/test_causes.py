@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.judge.causes import group, owner
+from rules.model import causes
 from rules.model.verdict import Endpoint, Status, Verdict
 
 CAUSES = (
@@ -27,7 +28,7 @@ def verdict(
 ) -> Verdict:
     values: dict[str, object] = {"check": "tcp", "summary": f"what {host} met", "evidence": (f"o{port}",)}
     endpoint = Endpoint(host, port, "203.0.113.1")
-    return Verdict("app/r", "t", endpoint, status=status, cause=cause, **(values | more))  # type: ignore[arg-type]
+    return Verdict("app/r", "t", endpoint, status=status, cause=causes.of(cause), **(values | more))  # type: ignore[arg-type]
 
 
 def test_many_endpoints_of_one_cause_are_one_block() -> None:
@@ -95,7 +96,9 @@ def test_two_interceptors_are_two_causes() -> None:
 
 
 def test_a_cause_of_the_whole_host_is_one_block_led_by_its_own_finding() -> None:
-    own = Verdict("", "This host", None, "host", Status.INCONCLUSIVE, "local.no-route", "no route at all")
+    own = Verdict(
+        "", "This host", None, "host", Status.INCONCLUSIVE, causes.LOCAL_NO_ROUTE, "no route at all"
+    )
     (found,) = group([*(verdict(f"h{n}", "local.no-route", Status.INCONCLUSIVE) for n in range(9)), own])
     assert (found.summary, len(found.endpoints)) == ("no route at all", 9)
 
@@ -118,7 +121,7 @@ def test_a_cause_of_the_whole_host_is_one_block_led_by_its_own_finding() -> None
     ],
 )
 def test_who_must_act(cause: str, who: str) -> None:
-    assert owner(cause) == who
+    assert owner(causes.of(cause)) == who
 
 
 def test_the_device_that_told_of_itself_and_the_mechanism_are_kept() -> None:
@@ -153,7 +156,7 @@ def test_confidence_follows_from_what_proves_it() -> None:
 def test_every_finding_is_in_a_block_and_order_does_not_matter(found: list[Verdict], rnd: object) -> None:
     blocks = group(found)
     for one in found:
-        if one.cause != "ok" and one.status is not Status.NOT_APPLICABLE:
+        if one.cause.word != "ok" and one.status is not Status.NOT_APPLICABLE:
             mine = [b for b in blocks if b.cause == one.cause and one.endpoint in b.endpoints]
             assert mine
             assert any(b.status.weight >= one.status.weight for b in mine)

@@ -9,6 +9,7 @@ import pytest
 from rules.judge.dns_views import View, is_said, views
 from rules.judge.evidence import Context
 from rules.judge.remedies import remedy
+from rules.model import causes
 from rules.model.failure import Code, Failure, Stage
 from rules.model.kinds.dns_chain import DnsAnswer, DnsQuestion, Record
 from rules.model.kinds.os_lookup import OsAnswer, OsLookup
@@ -63,17 +64,21 @@ def test_a_name_that_the_resolver_says_it_blocks(rcode: str, code: int) -> None:
     said = f"{code} Name: by the policy"
     world = unresolved(DnsAnswer(rcode, ede=said, ede_codes=(code,)))
     verdict = name_of(world)
-    assert (verdict.cause, verdict.status, verdict.circumstance) == ("dns.sinkholed", Status.FAIL, "own-word")
+    assert (verdict.cause.word, verdict.status, verdict.circumstance) == (
+        "dns.sinkholed",
+        Status.FAIL,
+        "own-word",
+    )
     assert f'by the resolver\'s own word ("{said}")' in verdict.summary
     assert ("the resolver says", said) in verdict.details
-    group = next(g for g in judged(world).causes if g.cause == "dns.sinkholed")
+    group = next(g for g in judged(world).causes if g.cause.word == "dns.sinkholed")
     assert (group.owner, group.confidence) == ("dns", "likely")
     assert not [s for s in run(world).seen if isinstance(s, DnsQuestion) and (s.attempt > 1 or s.walk)]
 
 
 def test_a_host_that_the_resolver_says_it_does_not_serve() -> None:
     verdict = name_of(unresolved(DnsAnswer("REFUSED", ede="18 Prohibited", ede_codes=(18,))))
-    assert (verdict.cause, verdict.circumstance) == ("dns.refused", "own-word")
+    assert (verdict.cause.word, verdict.circumstance) == ("dns.refused", "own-word")
     assert "access list" in verdict.remedy
 
 
@@ -81,7 +86,7 @@ def test_a_tenant_s_name_that_is_blocked_asks_for_no_tenant_id() -> None:
     verdict = name_of(
         unresolved(DnsAnswer("NXDOMAIN", ede="15 Blocked", ede_codes=(15,)), BOOTSTRAP), BOOTSTRAP
     )
-    assert verdict.cause == "dns.sinkholed"
+    assert verdict.cause.word == "dns.sinkholed"
     assert TENANT not in verdict.remedy
 
 
@@ -91,12 +96,12 @@ def test_blocked_samples_fail_and_are_not_called_old() -> None:
         world.when(DnsQuestion, DnsAnswer("NXDOMAIN", ede="15 Blocked", ede_codes=(15,)), name=relay)
         world.when(OsLookup, OsAnswer((), "EAI_NONAME"), name=relay)
     report = judged(world)
-    assert {(v.cause, v.status) for relay in RELAYS for v in rows(report, relay)} == {
+    assert {(v.cause.word, v.status) for relay in RELAYS for v in rows(report, relay)} == {
         ("dns.sinkholed", Status.FAIL)
     }
     assert report.answer is Answer.NO
     assert "out of date" not in " ".join(v.summary for v in report.verdicts)
-    group = next(g for g in report.causes if g.cause == "dns.sinkholed")
+    group = next(g for g in report.causes if g.cause.word == "dns.sinkholed")
     assert group.summary == "3 names are blocked, by the resolver's own word"
 
 
@@ -124,9 +129,12 @@ def test_an_address_that_the_resolver_calls_forged_is_judged_by_what_is_there(ge
     if not genuine:
         world.when(TlsHandshake, by(NOBODY), address="203.0.113.66")
     verdict = name_of(world)
-    assert (verdict.cause, verdict.status) == ("dns.sinkholed", Status.NOTICE if genuine else Status.FAIL)
+    assert (verdict.cause.word, verdict.status) == (
+        "dns.sinkholed",
+        Status.NOTICE if genuine else Status.FAIL,
+    )
     others = [v for v in rows(judged(world), SIGN_IN, address="203.0.113.66") if v.status is Status.FAIL]
-    assert {v.cause for v in others} <= {"tls.intercepted"}
+    assert {v.cause.word for v in others} <= {"tls.intercepted"}
 
 
 def test_an_address_that_only_one_resolver_calls_forged() -> None:
@@ -134,7 +142,7 @@ def test_an_address_that_only_one_resolver_calls_forged() -> None:
         "NOERROR", (Record(SIGN_IN, "A", 60, "203.0.113.66"),), ede="17 Filtered", ede_codes=(17,)
     )
     world = healthy().when(DnsQuestion, forged, name=SIGN_IN, rtype="A", resolver=RESOLVERS[1])
-    assert (name_of(world).cause, name_of(world).status) == ("dns.resolvers-disagree", Status.WARN)
+    assert (name_of(world).cause.word, name_of(world).status) == ("dns.resolvers-disagree", Status.WARN)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +160,7 @@ def test_where_every_answer_says_what_is_wrong_each_name_fails_of_it(
     world = healthy().when(DnsQuestion, answer).when(OsLookup, OsAnswer((), "EAI_NONAME"))
     report = judged(world)
     assert report.answer is Answer.NO
-    found = {(v.cause, v.circumstance) for v in rows(report, check="dns") if v.status is Status.FAIL}
+    found = {(v.cause.word, v.circumstance) for v in rows(report, check="dns") if v.status is Status.FAIL}
     assert found == {(cause, circumstance)}
     assert not rows(report, cause="local.no-resolver")
 
@@ -162,7 +170,7 @@ def test_a_resolver_that_refuses_every_name_without_a_word() -> None:
         healthy().when(DnsQuestion, DnsAnswer("REFUSED")).when(OsLookup, OsAnswer((), "EAI_AGAIN"))
     )
     stop = rows(report, check="host")[0]
-    assert (stop.cause, stop.circumstance) == ("local.no-resolver", "refuses-every-name")
+    assert (stop.cause.word, stop.circumstance) == ("local.no-resolver", "refuses-every-name")
     assert "refuses every name" in stop.summary
 
 
@@ -174,7 +182,7 @@ def test_a_resolver_that_refuses_every_name_without_a_word() -> None:
 )
 def test_a_private_zone_that_lacks_the_record(rcode: str, cause: str) -> None:
     verdict = name_of(unresolved(aliased(rcode, ZONE)))
-    assert (verdict.cause, verdict.circumstance) == (cause, "private-zone")
+    assert (verdict.cause.word, verdict.circumstance) == (cause, "private-zone")
     assert ZONE in verdict.remedy
     assert "NxDomainRedirect" in verdict.remedy
     assert f"the private zone {ZONE}, which lacks {ALIAS}" in verdict.summary
@@ -192,7 +200,7 @@ def test_a_private_zone_that_lacks_the_record(rcode: str, cause: str) -> None:
 )
 def test_only_the_private_zone_s_own_word_counts(soa: str, target: str) -> None:
     verdict = name_of(unresolved(aliased("NXDOMAIN", soa, target=target)))
-    assert (verdict.cause, verdict.circumstance) == ("dns.chain-broken", "nxdomain")
+    assert (verdict.cause.word, verdict.circumstance) == ("dns.chain-broken", "nxdomain")
 
 
 @pytest.mark.parametrize("rcode", ["NXDOMAIN", "NOERROR"])
@@ -232,9 +240,9 @@ def chained(answer: DnsAnswer | Failure, whole: DnsAnswer | Failure | None = Non
 )
 def test_the_link_that_fails_is_named(answer: DnsAnswer | Failure, circumstance: str, words: str) -> None:
     verdict = name_of(chained(answer))
-    assert (verdict.cause, verdict.circumstance) == ("dns.chain-broken", circumstance)
+    assert (verdict.cause.word, verdict.circumstance) == ("dns.chain-broken", circumstance)
     assert f"resolves as far as one.example; {words} (at {RESOLVERS[0]})" in verdict.summary
-    assert verdict.remedy == remedy("dns.chain-broken", circumstance)
+    assert verdict.remedy == remedy(causes.DNS_CHAIN_BROKEN, circumstance)
     assert ("the link that fails", words) in verdict.details
     audit = run(chained(answer))
     walked = [s for s in audit.seen if isinstance(s, DnsQuestion) and s.walk]
@@ -247,7 +255,7 @@ def test_the_link_that_fails_is_named(answer: DnsAnswer | Failure, circumstance:
 def test_a_link_that_is_blocked_by_the_resolver_s_own_word() -> None:
     blocked = DnsAnswer("NXDOMAIN", ede="15 Blocked", ede_codes=(15,))
     verdict = name_of(chained(blocked, DnsAnswer("SERVFAIL")))
-    assert (verdict.cause, verdict.circumstance) == ("dns.sinkholed", "own-word")
+    assert (verdict.cause.word, verdict.circumstance) == ("dns.sinkholed", "own-word")
 
 
 def test_a_circle_behind_a_resolver() -> None:
@@ -261,7 +269,7 @@ def test_a_circle_behind_a_resolver() -> None:
     world.when(
         DnsQuestion, DnsAnswer("NOERROR", (Record("x.example", "CNAME", 60, SIGN_IN),)), name="x.example"
     )
-    assert name_of(world).cause == "dns.chain-loop"
+    assert name_of(world).cause.word == "dns.chain-loop"
 
 
 def test_a_chain_whose_links_all_resolve_says_so() -> None:
@@ -270,13 +278,13 @@ def test_a_chain_whose_links_all_resolve_says_so() -> None:
         DnsQuestion, DnsAnswer("NOERROR"), name="two.example", rtype="CNAME"
     )
     verdict = name_of(world.when(DnsQuestion, found, name="two.example", rtype="A"))
-    assert verdict.cause == "dns.servfail"
+    assert verdict.cause.word == "dns.servfail"
     assert "each name of its chain resolves by itself" in verdict.summary
 
 
 def test_a_name_that_a_living_resolver_is_silent_about_opens_no_port() -> None:
     verdict = name_of(unresolved(NO_ANSWER, error="EAI_AGAIN"))
-    assert (verdict.cause, verdict.circumstance) == ("dns.timeout", "others-pass")
+    assert (verdict.cause.word, verdict.circumstance) == ("dns.timeout", "others-pass")
     assert "port 53" not in verdict.remedy
 
 
@@ -287,16 +295,16 @@ def test_answers_without_a_question_and_from_elsewhere_name_the_sender_and_no_po
     without = name_of(
         unresolved(Failure(Stage.DNS, Code.MALFORMED, "a response", sign="no-question"), error="EAI_AGAIN")
     )
-    assert (without.cause, without.circumstance) == ("dns.malformed", "no-question")
+    assert (without.cause.word, without.circumstance) == ("dns.malformed", "no-question")
     assert RESOLVERS[0] in without.remedy
     stray = Failure(Stage.DNS, Code.WRONG_SOURCE, "answered from 192.0.2.9 port 5353")
     elsewhere = name_of(unresolved(stray, error="EAI_AGAIN"))
-    assert elsewhere.cause == "dns.wrong-source"
+    assert elsewhere.cause.word == "dns.wrong-source"
     assert "is answered from 192.0.2.9 port 5353, an address that was not asked" in elsewhere.summary
     for verdict in (without, elsewhere):
         assert "Allow" not in verdict.remedy
     broken = name_of(unresolved(Failure(Stage.DNS, Code.MALFORMED, "a name"), error="EAI_AGAIN"))
-    assert (broken.cause, broken.circumstance) == ("dns.malformed", "")
+    assert (broken.cause.word, broken.circumstance) == ("dns.malformed", "")
 
 
 def test_a_view_is_told_in_its_own_words_or_in_those_of_its_cause() -> None:
@@ -322,7 +330,7 @@ SYSTEMS = {
 @pytest.mark.parametrize("place", [0, 1])
 def test_a_dead_resolver_is_told_by_what_this_host_s_lookups_do_with_it(system: str, place: int) -> None:
     world = healthy(facts=replace(HOST, os=system)).when(DnsQuestion, NO_ANSWER, resolver=RESOLVERS[place])
-    dead = next(v for v in judged(world).verdicts if not v.rule and v.cause == "dns.timeout")
+    dead = next(v for v in judged(world).verdicts if not v.rule and v.cause.word == "dns.timeout")
     assert SYSTEMS[system][place] in dead.remedy
     assert dead.circumstance == ("resolver-first", "resolver-later")[place]
     assert "waits for it first" not in dead.remedy

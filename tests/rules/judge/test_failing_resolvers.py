@@ -38,7 +38,7 @@ def resolved(
 def test_it_counts_how_many_names_were_tried_and_shows_some_answers() -> None:
     assert set(resolved({})) == {BAD}
     one = resolved({})[BAD]
-    assert (one.cause, one.circumstance, one.names) == ("dns.refused", "refuses-every-name", len(HOSTS))
+    assert (one.cause.word, one.circumstance, one.names) == ("dns.refused", "refuses-every-name", len(HOSTS))
     assert one.seen
 
 
@@ -74,7 +74,7 @@ def test_a_fault_of_this_host_says_nothing_of_the_resolver() -> None:
 def test_different_refusals_are_a_resolver_that_resolves_no_name() -> None:
     assert resolved({HOSTS[0]: DnsAnswer("SERVFAIL")})[BAD].how == "answers, but resolves no name"
     told = resolved({host: DnsAnswer("NXDOMAIN") for host in HOSTS})[BAD]
-    assert (told.cause, told.circumstance) == ("dns.nxdomain", "knows-no-public-name")
+    assert (told.cause.word, told.circumstance) == ("dns.nxdomain", "knows-no-public-name")
 
 
 # --- in a report ---------------------------------------------------------------------------------------------------
@@ -103,7 +103,7 @@ def test_a_resolver_that_resolves_nothing_is_one_warning_and_no_disagreement_of_
 ) -> None:
     report = judged(healthy().when(DnsQuestion, answer, resolver=RESOLVERS[place]))
     (finding,) = of_host(report)
-    assert (finding.status, finding.cause, finding.endpoint) == (
+    assert (finding.status, finding.cause.word, finding.endpoint) == (
         Status.WARN,
         cause,
         Endpoint(RESOLVERS[place], 53),
@@ -123,7 +123,7 @@ def test_a_resolver_that_resolves_one_name_disagrees_about_the_others() -> None:
     report = judged(world)
     assert of_host(report) == []
     disagreed = {
-        v.endpoint.host for v in report.verdicts if v.cause == "dns.resolvers-disagree" and v.endpoint
+        v.endpoint.host for v in report.verdicts if v.cause.word == "dns.resolvers-disagree" and v.endpoint
     }
     assert SIGN_IN not in disagreed
     assert len(disagreed) > 2
@@ -133,17 +133,17 @@ def test_a_resolver_that_says_that_it_blocks_names_is_no_resolver_that_knows_non
     blocked = DnsAnswer("NXDOMAIN", ede="15 Blocked", ede_codes=(15,))
     report = judged(healthy().when(DnsQuestion, blocked, resolver=RESOLVERS[1]))
     assert of_host(report) == []
-    assert "dns.resolvers-disagree" in {v.cause for v in report.verdicts}
+    assert "dns.resolvers-disagree" in {v.cause.word for v in report.verdicts}
 
 
 def test_two_resolvers_that_resolve_nothing_are_not_told_apart() -> None:
     """The operating system resolves by another way: nothing shows that a resolver of this host is the good one."""
     report = judged(healthy().when(DnsQuestion, DnsAnswer("REFUSED")))
     assert of_host(report) == []
-    assert "dns.os-differs" in {v.cause for v in report.verdicts}
+    assert "dns.os-differs" in {v.cause.word for v in report.verdicts}
 
 
 def test_a_dead_resolver_beside_one_that_refuses_every_name_is_judged_as_before() -> None:
     world = healthy().when(DnsQuestion, NO_ANSWER, resolver=RESOLVERS[0])
     report = judged(world.when(DnsQuestion, DnsAnswer("REFUSED"), resolver=RESOLVERS[1]))
-    assert [v.cause for v in of_host(report)] == ["dns.timeout"]
+    assert [v.cause.word for v in of_host(report)] == ["dns.timeout"]

@@ -71,7 +71,7 @@ def test_nothing_is_said_of_a_host_that_is_well() -> None:
 )
 def test_a_machine_without_a_network_is_told_in_one_cause(world: World, cause: str) -> None:
     report = judged(world)
-    assert [c.cause for c in report.causes] == [cause]
+    assert [c.cause.word for c in report.causes] == [cause]
     assert report.exit_code == 3
     assert {v.status for v in report.verdicts} == {Status.INCONCLUSIVE}
 
@@ -87,15 +87,15 @@ def test_nobody_waited_for_the_resolvers_of_an_interrupted_audit() -> None:
     audit.record(Observation(LocalHost(), START, 0.0, None, HOST))
     audit.stop("interrupted")
     report = make_report(audit, START, START + 1, "0")
-    assert {v.cause for v in report.verdicts if v.endpoint and "*" not in v.endpoint.host} == {
+    assert {v.cause.word for v in report.verdicts if v.endpoint and "*" not in v.endpoint.host} == {
         "audit.not-reached"
     }
-    assert not any(v.cause.startswith("local.") for v in report.verdicts)
+    assert not any(v.cause.word.startswith("local.") for v in report.verdicts)
 
 
 def test_a_host_that_tells_nothing_of_itself_is_our_own_bug() -> None:
     report = judged(healthy().when(LocalHost, SILENCE))
-    assert [(v.status, v.cause) for v in report.verdicts] == [(Status.BROKEN, "local.unknown")]
+    assert [(v.status, v.cause.word) for v in report.verdicts] == [(Status.BROKEN, "local.unknown")]
 
 
 # --- resolvers ---------------------------------------------------------------------------------------------------
@@ -104,7 +104,7 @@ def test_a_host_that_tells_nothing_of_itself_is_our_own_bug() -> None:
 def test_one_of_two_resolvers_dead_is_a_warning_and_names_are_judged_on_the_other() -> None:
     report = judged(healthy().when(DnsQuestion, NO_ANSWER, resolver=RESOLVERS[1]))
     (finding,) = of_host(report)
-    assert (finding.status, finding.cause) == (Status.WARN, "dns.timeout")
+    assert (finding.status, finding.cause.word) == (Status.WARN, "dns.timeout")
     assert RESOLVERS[1] in finding.summary
     assert {v.status for v in rows(report, check="dns") if v.rule} == {Status.PASS, Status.INCONCLUSIVE}
 
@@ -115,12 +115,12 @@ def test_a_resolver_that_answers_a_name_that_nobody_has() -> None:
         DnsQuestion, made_up, name=f"wayclear-{PLAN.nonce}.example.com", resolver=RESOLVERS[0]
     )
     (finding,) = of_host(judged(world))
-    assert (finding.status, finding.cause) == (Status.WARN, "dns.wildcarded")
+    assert (finding.status, finding.cause.word) == (Status.WARN, "dns.wildcarded")
 
 
 def test_an_operating_system_that_resolves_nothing_while_the_resolver_does() -> None:
     slow = judged(healthy().when(OsLookup, NO_ANSWER))
-    assert "dns.os-differs" in {v.cause for v in slow.verdicts}
+    assert "dns.os-differs" in {v.cause.word for v in slow.verdicts}
 
 
 # --- families ----------------------------------------------------------------------------------------------------
@@ -132,7 +132,7 @@ def test_a_half_configured_ipv6_is_one_finding() -> None:
         world.when((TlsHandshake, HttpFetch), SILENCE, address=address)
     report = judged(world, plan=QUIET)
     (finding,) = of_host(report)
-    assert (finding.status, finding.cause, finding.check) == (Status.WARN, "path.family-broken", "path")
+    assert (finding.status, finding.cause.word, finding.check) == (Status.WARN, "path.family-broken", "path")
     assert {v.status for v in report.verdicts if v.endpoint and v.endpoint.address in V6} == {
         Status.NOT_APPLICABLE
     }
@@ -144,7 +144,7 @@ def test_one_ipv6_address_that_answers_is_enough_to_judge_the_others() -> None:
     for address in V6[1:]:
         world.when((TlsHandshake, HttpFetch), SILENCE, address=address)
     report = judged(world, plan=QUIET)
-    assert "path.family-broken" not in {v.cause for v in report.verdicts}
+    assert "path.family-broken" not in {v.cause.word for v in report.verdicts}
     assert rows(report, SIGN_IN, "tcp", BOTH[SIGN_IN][-1])[0].status is Status.WARN
 
 
@@ -171,7 +171,7 @@ def off(ahead: float) -> Report:
     ("ahead", "status"), [(600, Status.FAIL), (-7200, Status.FAIL), (180, Status.WARN), (-180, Status.WARN)]
 )
 def test_a_wrong_clock_is_one_finding_of_this_host(ahead: float, status: Status) -> None:
-    found = [v for v in of_host(off(ahead)) if v.cause == "local.clock-skew"]
+    found = [v for v in of_host(off(ahead)) if v.cause.word == "local.clock-skew"]
     assert [v.status for v in found] == [status]
     assert ("ahead" in found[0].summary) is (ahead > 0)
     assert found[0].evidence
@@ -179,13 +179,13 @@ def test_a_wrong_clock_is_one_finding_of_this_host(ahead: float, status: Status)
 
 @pytest.mark.parametrize("ahead", [0, 60, -100])
 def test_a_clock_that_is_a_little_off_is_none(ahead: float) -> None:
-    assert [v for v in of_host(off(ahead)) if v.cause == "local.clock-skew"] == []
+    assert [v for v in of_host(off(ahead)) if v.cause.word == "local.clock-skew"] == []
 
 
 def test_a_clock_a_year_ahead_does_not_expire_forty_certificates() -> None:
     report = off(365 * 86400)
-    assert [v.cause for v in of_host(report) if v.status is Status.FAIL] == ["local.clock-skew"]
-    assert "tls.expired" not in {v.cause for v in report.verdicts}
+    assert [v.cause.word for v in of_host(report) if v.status is Status.FAIL] == ["local.clock-skew"]
+    assert "tls.expired" not in {v.cause.word for v in report.verdicts}
 
 
 BEHIND = 20 * 86400.0  #: seconds by which this host's clock is behind
@@ -205,7 +205,7 @@ def young(*telling: str) -> Report:
 
 def test_a_clock_by_which_the_services_certificates_are_not_valid_is_no() -> None:
     report = young("")
-    (found,) = [v for v in of_host(report) if v.cause == "local.clock-skew"]
+    (found,) = [v for v in of_host(report) if v.cause.word == "local.clock-skew"]
     assert (found.status, found.circumstance) == (Status.FAIL, "certificates")
     assert report.answer.value == "no"
     assert "By this host's clock" in report.answer_text
@@ -214,7 +214,7 @@ def test_a_clock_by_which_the_services_certificates_are_not_valid_is_no() -> Non
 
 def test_a_clock_by_which_they_are_valid_is_not_no() -> None:
     report = off(600)
-    (found,) = [v for v in of_host(report) if v.cause == "local.clock-skew"]
+    (found,) = [v for v in of_host(report) if v.cause.word == "local.clock-skew"]
     assert (found.circumstance, report.answer.value) == ("", "degraded")
     assert "It will start" not in report.answer_text
     assert "not known" in report.answer_text
@@ -223,7 +223,7 @@ def test_a_clock_by_which_they_are_valid_is_not_no() -> None:
 def test_dates_of_one_zone_are_one_witness() -> None:
     """Three names of one owner tell the time, the others none: the certificates have to show the rest."""
     report = young("servicebus.windows.net")
-    (found,) = [v for v in of_host(report) if v.cause == "local.clock-skew"]
+    (found,) = [v for v in of_host(report) if v.cause.word == "local.clock-skew"]
     assert (found.circumstance, report.answer.value) == ("certificates-alone", "no")
     assert "unrelated hosts" not in report.answer_text
 
@@ -261,14 +261,14 @@ def test_certificates_alone_tell_of_a_wrong_clock(
     begins: datetime.timedelta, ends: datetime.timedelta, others: tuple[str, ...], word: str
 ) -> None:
     report = certified(begins, ends, *others)
-    (found,) = [v for v in of_host(report) if v.cause == "local.clock-skew"]
+    (found,) = [v for v in of_host(report) if v.cause.word == "local.clock-skew"]
     assert (found.status, found.circumstance) == (Status.FAIL, "certificates-alone")
     assert f"at least {word}" in found.summary
     assert found.evidence
     assert report.answer.value == "no"
     assert "at one other time they all are" in report.answer_text
-    assert not [v for v in report.verdicts if v.cause.startswith("tls.")]
-    (told,) = [c for c in report.causes if c.cause == "local.clock-skew"]
+    assert not [v for v in report.verdicts if v.cause.word.startswith("tls.")]
+    (told,) = [c for c in report.causes if c.cause.word == "local.clock-skew"]
     assert (told.owner, told.confidence) == ("host", "likely")
 
 
@@ -294,8 +294,8 @@ def test_certificates_that_do_not_tell_of_the_clock(
     cause: str,
 ) -> None:
     report = certified(begins, ends, *others, date=date)
-    assert not [v for v in report.verdicts if v.cause == "local.clock-skew"]
-    assert [v for v in report.verdicts if v.cause == cause]
+    assert not [v for v in report.verdicts if v.cause.word == "local.clock-skew"]
+    assert [v for v in report.verdicts if v.cause.word == cause]
 
 
 def test_one_certificate_at_many_names_is_one_witness() -> None:
@@ -303,7 +303,7 @@ def test_one_certificate_at_many_names_is_one_witness() -> None:
     chain = ISSUING.leaf(list(ZONE), starts=30 * DAY, ends=120 * DAY).chain
     world.when(TlsHandshake, shown(chain))
     report = judged(world, plan=QUIET)
-    assert not [v for v in report.verdicts if v.cause == "local.clock-skew"]
+    assert not [v for v in report.verdicts if v.cause.word == "local.clock-skew"]
 
 
 def test_dates_on_port_80_do_not_overrule_genuine_certificates() -> None:
@@ -313,13 +313,13 @@ def test_dates_on_port_80_do_not_overrule_genuine_certificates() -> None:
         world.zone[f"h{n}.example"] = (f"203.0.113.{60 + n}",)
     extra = tuple(rule(f"h{n}", f"h{n}.example", Group.VALIDATION, 80) for n in range(3))
     report = judged(world, rules_of(*ALL, *extra), plan=QUIET)
-    assert "local.clock-skew" not in {v.cause for v in report.verdicts}
+    assert "local.clock-skew" not in {v.cause.word for v in report.verdicts}
     assert not [v for v in report.verdicts if v.check == "tls" and v.status is Status.FAIL]
 
 
 def test_a_date_that_no_other_host_confirms_is_not_believed() -> None:
     world = healthy().when(HttpFetch, dated(86400)).when(TlsHandshake, dated(0))
-    assert "local.clock-skew" not in {v.cause for v in judged(world, plan=QUIET).verdicts}
+    assert "local.clock-skew" not in {v.cause.word for v in judged(world, plan=QUIET).verdicts}
 
 
 # --- the way -----------------------------------------------------------------------------------------------------
@@ -328,16 +328,16 @@ def test_a_date_that_no_other_host_confirms_is_not_believed() -> None:
 def test_a_device_that_accepts_every_connection() -> None:
     plan = replace(PLAN, canary_address="192.0.2.77:443")
     (finding,) = of_host(judged(healthy().when(TcpConnect, TcpFacts(0.01)), plan=plan))
-    assert (finding.status, finding.cause) == (Status.WARN, "tcp.accept-all")
+    assert (finding.status, finding.cause.word) == (Status.WARN, "tcp.accept-all")
     assert of_host(judged(healthy(), plan=plan)) == []
 
 
 def test_a_large_hello_that_vanishes_is_a_notice_at_most() -> None:
     report = judged(healthy().when(TlsHandshake, SILENCE, hello="large"))
-    assert "tls.large-hello-blocked" not in {v.cause for v in report.verdicts}, "TCP itself failed"
+    assert "tls.large-hello-blocked" not in {v.cause.word for v in report.verdicts}, "TCP itself failed"
     cut = judged(healthy().when(TlsHandshake, CUT, hello="large"))
     (finding,) = of_host(cut)
-    assert (finding.status, finding.cause) == (Status.NOTICE, "tls.large-hello-blocked")
+    assert (finding.status, finding.cause.word) == (Status.NOTICE, "tls.large-hello-blocked")
     assert (cut.answer.value, cut.exit_code) == ("yes", 0)
 
 
@@ -358,6 +358,6 @@ def test_a_firewall_that_takes_the_audit_for_a_scan() -> None:
     world.when(TlsHandshake, shown(leaf("h1.example").chain), address="203.0.113.1", attempt=1)
     report = judged(world, rules, QUIET)
     (finding,) = [v for v in of_host(report) if v.check == "path"]
-    assert (finding.status, finding.cause) == (Status.INCONCLUSIVE, "path.sweep-detected")
-    assert "tcp.timeout" not in {v.cause for v in report.verdicts}
+    assert (finding.status, finding.cause.word) == (Status.INCONCLUSIVE, "path.sweep-detected")
+    assert "tcp.timeout" not in {v.cause.word for v in report.verdicts}
     assert report.exit_code == 3

@@ -50,7 +50,7 @@ def lacking(issuer: Scripted, **fields: object) -> World:
 
 def verdict(world: World, lost: Callable[[Step], bool] = lambda step: False) -> Verdict:
     found = rows(judged(world, rules_of(BOOTSTRAP_RULE, CRL_RULE), QUIET, lost=lost), BOOTSTRAP, "tls")[0]
-    assert (found.cause, found.status) == ("tls.incomplete-chain", Status.INCONCLUSIVE)
+    assert (found.cause.word, found.status) == ("tls.incomplete-chain", Status.INCONCLUSIVE)
     return found
 
 
@@ -139,4 +139,4 @@ def test_the_evidence_names_what_was_asked_and_another_cause_none_of_it() -> Non
     assert asked <= set(rows(report, BOOTSTRAP, "tls")[0].evidence)
     fine = page(200, ISSUING.certificate.public_bytes(Encoding.DER))
     genuine = rows(judged(lacking(fine), rules_of(BOOTSTRAP_RULE, CRL_RULE), QUIET), BOOTSTRAP, "tls")[0]
-    assert (genuine.cause, asked & set(genuine.evidence)) == ("ok", set())
+    assert (genuine.cause.word, asked & set(genuine.evidence)) == ("ok", set())

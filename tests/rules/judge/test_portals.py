@@ -214,7 +214,7 @@ def test_one_finding_for_the_people_who_run_the_resolver(authority: pki.Authorit
     assert sinkholed(report) == set(SERVICE)
     assert report.answer is Answer.NO
     (cause,) = [c for c in report.causes if c.status in (Status.FAIL, Status.WARN)]
-    assert (cause.cause, cause.owner) == ("dns.sinkholed", "dns")
+    assert (cause.cause.word, cause.owner) == ("dns.sinkholed", "dns")
     assert "block.filter.example" in dict(cause.details)["at the address"]
     assert "inspection" not in cause.remedy
     assert "Allow" not in cause.remedy
@@ -225,14 +225,14 @@ def test_one_zone_is_another_name_at_the_address_and_no_interception() -> None:
     report = judged(filtered(*RELAYS))
     assert not rows(report, cause="dns.sinkholed")
     assert not rows(report, cause="tls.intercepted")
-    assert {v.cause for v in rows(report, RELAYS[0], "tls")} == {"tls.name-mismatch"}
+    assert {v.cause.word for v in rows(report, RELAYS[0], "tls")} == {"tls.name-mismatch"}
 
 
 def test_a_portal_that_re_signs_for_each_name_is_interception_by_its_address() -> None:
     world = filtered(*SERVICE).when(TlsHandshake, by(NOBODY), address=PORTAL)
     report = judged(world)
     assert not rows(report, cause="dns.sinkholed")
-    assert {v.cause for v in rows(report, BOOTSTRAP, "tls")} == {"tls.intercepted"}
+    assert {v.cause.word for v in rows(report, BOOTSTRAP, "tls")} == {"tls.intercepted"}
     assert report.answer is Answer.NO
 
 
@@ -242,8 +242,8 @@ def test_a_portal_whose_certificate_covers_one_of_the_names_is_no_dns_finding() 
     report = judged(filtered(*SERVICE).when(TlsHandshake, shown(chain), address=PORTAL))
     assert not rows(report, cause="dns.sinkholed")
     assert not rows(report, cause="tls.intercepted")
-    assert only(report, BOOTSTRAP, "tls").cause == "tls.untrusted"
-    assert only(report, RELAYS[0], "tls").cause == "tls.name-mismatch"
+    assert only(report, BOOTSTRAP, "tls").cause.word == "tls.untrusted"
+    assert only(report, RELAYS[0], "tls").cause.word == "tls.name-mismatch"
 
 
 def test_a_portal_that_is_silent_on_443_and_shows_its_page_on_80() -> None:
@@ -276,7 +276,7 @@ def test_names_that_the_hosts_file_pins_to_one_server_are_the_hosts_own() -> Non
         world.when(OsLookup, OsAnswer((PORTAL,)), name=name)
     report = judged(world)
     assert not rows(report, cause="dns.sinkholed")
-    assert only(report, BOOTSTRAP, "dns").cause == "dns.os-differs"
+    assert only(report, BOOTSTRAP, "dns").cause.word == "dns.os-differs"
 
 
 def test_a_shared_front_end_that_shows_each_name_its_own_is_healthy() -> None:
@@ -305,9 +305,9 @@ def test_a_device_that_answers_443_in_several_networks_is_the_firewall_teams() -
     plan = replace(PLAN, public_networks=("203.0.0.0/16",))
     report = judged(world, plan=plan)
     (cause,) = [c for c in report.causes if c.status is Status.FAIL]
-    assert (cause.cause, cause.owner) == ("tls.name-mismatch", "firewall")
+    assert (cause.cause.word, cause.owner) == ("tls.name-mismatch", "firewall")
     assert "device on the way" in cause.remedy
     one = judged(healthy().when(TlsHandshake, shown(chain), server_name=BOOTSTRAP))
     (cause,) = [c for c in one.causes if c.status is Status.FAIL]
-    assert (cause.cause, cause.owner) == ("tls.name-mismatch", "dns")
+    assert (cause.cause.word, cause.owner) == ("tls.name-mismatch", "dns")
     assert "If it is the service's own" in cause.remedy

@@ -8,6 +8,7 @@ import pytest
 
 from rules.judge.proxies import Expressions, bypassed, fault, followers, serves, unread, weighed
 from rules.judge.remedies import remedy
+from rules.model import causes
 from rules.model.failure import Code, Failure, Stage
 from rules.model.kinds.http_fetch import HttpFetch
 from rules.model.kinds.local_host import ProxySetting
@@ -127,7 +128,9 @@ def test_a_list_without_a_source_shows_whether_it_holds_expressions() -> None:
 
 def verdict(port: int = 443, check: Check = "tcp", cause: str = "tcp.timeout") -> Verdict:
     host = X if port == 443 else CRL_HOST
-    return Verdict("r", "t", Endpoint(host, port), check, Status.FAIL, cause, "no answer", "Allow it")
+    return Verdict(
+        "r", "t", Endpoint(host, port), check, Status.FAIL, causes.of(cause), "no answer", "Allow it"
+    )
 
 
 LIST = verdict(80, "crl", "crl.unreachable")
@@ -173,7 +176,7 @@ def test_whom_a_setting_serves(proxy: ProxySetting, secure: bool, plain: bool) -
     ],
 )
 def test_the_setting_that_counts(proxies: tuple[ProxySetting, ...], cause: str) -> None:
-    assert weighed(verdict(), proxies).cause == cause
+    assert weighed(verdict(), proxies).cause.word == cause
 
 
 @pytest.mark.parametrize("source", ["", "connector exe.config", "WinHTTP", "environment no_proxy"])
@@ -211,7 +214,7 @@ def blocked(*proxies: ProxySetting, os: str = "Windows-10-10.0.20348-SP0") -> Re
 
 def of_list(report: Report) -> set[tuple[Status, str]]:
     return {
-        (v.status, v.cause)
+        (v.status, v.cause.word)
         for v in report.verdicts
         if v.endpoint and v.endpoint.host == CRL_HOST and v.status is not Status.PASS
     }
@@ -224,7 +227,7 @@ def remedies(report: Report) -> str:
 @pytest.mark.parametrize("own", [OWN, MACHINE, WPAD])
 def test_certificate_checks_do_not_go_by_the_connector_s_own_proxy(own: ProxySetting) -> None:
     report = blocked(own)
-    assert {v.cause for v in rows(report, BOOTSTRAP, "tcp")} == {"proxy.not-tested"}
+    assert {v.cause.word for v in rows(report, BOOTSTRAP, "tcp")} == {"proxy.not-tested"}
     assert all(status in (Status.FAIL, Status.WARN) for status, _ in of_list(report)), of_list(report)
     assert "netsh winhttp set proxy" in remedies(report)
     assert own.source in remedies(report)
@@ -240,21 +243,21 @@ def test_certificate_checks_go_by_winhttp() -> None:
 
 def test_what_needs_different_acts_stays_apart() -> None:
     report = blocked(WPAD, WINHTTP)
-    told = [c.remedy for c in report.causes if c.cause == "proxy.not-tested"]
+    told = [c.remedy for c in report.causes if c.cause.word == "proxy.not-tested"]
     assert sorted(words.partition(" ")[0] for words in told) == ["Find", "Test"]
-    assert remedy("proxy.not-tested", "certificate-check") in told
+    assert remedy(causes.PROXY_NOT_TESTED, "certificate-check") in told
 
 
 def test_without_a_proxy_of_its_own_nobody_is_sent_to_winhttp() -> None:
     for report in (blocked(), blocked(NO_PROXY)):
-        assert {v.cause for v in rows(report, BOOTSTRAP, "tcp")} == {"tcp.timeout"}
+        assert {v.cause.word for v in rows(report, BOOTSTRAP, "tcp")} == {"tcp.timeout"}
         assert "netsh" not in remedies(report)
         assert report.answer is Answer.NO
 
 
 def test_the_environment_is_nothing_to_a_windows_service() -> None:
-    assert {v.cause for v in rows(blocked(SHELL), BOOTSTRAP, "tcp")} == {"tcp.timeout"}
-    assert {v.cause for v in rows(blocked(SHELL, os="Debian"), BOOTSTRAP, "tcp")} == {"proxy.not-tested"}
+    assert {v.cause.word for v in rows(blocked(SHELL), BOOTSTRAP, "tcp")} == {"tcp.timeout"}
+    assert {v.cause.word for v in rows(blocked(SHELL, os="Debian"), BOOTSTRAP, "tcp")} == {"proxy.not-tested"}
 
 
 @pytest.mark.parametrize(
@@ -267,7 +270,7 @@ def test_what_passes_on_the_direct_way_passes_whatever_is_set(proxies: tuple[Pro
 @pytest.mark.parametrize("cause", ["tls.revoked", "crl.revoked", "ocsp.revoked"])
 @pytest.mark.parametrize("proxy", [OWN, WINHTTP, WPAD, SHELL])
 def test_a_revocation_that_a_ca_signed_holds_whichever_way_it_came(cause: str, proxy: ProxySetting) -> None:
-    found = replace(verdict(), cause=cause)
+    found = replace(verdict(), cause=causes.of(cause))
     assert weighed(found, (proxy,)) == found
 
 

@@ -10,15 +10,28 @@ from functools import cache
 
 import pytest
 
-from rules.judge.advice import ANY, Advice
 from rules.judge.causes import owner
-from rules.judge.remedies import ADVICE, BY_CAUSE, advice, remedy
+from rules.judge.remedies import advice, remedy
+from rules.model import causes
 from rules.model.failure import Stage
 from rules.model.kinds.http_fetch import HttpFetch
 from rules.model.kinds.tls_handshake import TlsHandshake
+from rules.model.verdict import Verdict
 from tests.rules import goldens
 
 Row = tuple[str, str]
+ANY = "*"  #: in place of a cause: the circumstance says what to do whatever failed
+
+#: All rows with their texts: of a cause by itself, of a cause in a circumstance, of any cause in a circumstance.
+ADVICE: dict[Row, str] = {
+    **{(cause.word, ""): cause.remedy for cause in causes.BY_WORD.values() if cause.remedy},
+    **{
+        (cause.word, seen.word): seen.remedy
+        for cause in causes.BY_WORD.values()
+        for seen in cause.circumstances
+    },
+    **{(ANY, seen.word): seen.remedy for seen in causes.ANY_CAUSE},
+}
 
 #: Row of the table: (a scenario in which it is said, a neighbour in which it must not be said).
 SCENES: dict[Row, tuple[str, str]] = {
@@ -194,7 +207,15 @@ NEXT_DOOR: dict[Row, str] = {
 def said(scenario: str) -> frozenset[Row]:
     """The rows that give the remedies of a recorded scenario."""
     found = [v for v in goldens.golden(scenario).verdicts if v.remedy]
-    return frozenset(row for v in found for row, a in ADVICE.items() if a is advice(v.cause, v.circumstance))
+    return frozenset(row_of(v) for v in found)
+
+
+def row_of(verdict: Verdict) -> Row:
+    """The row that gives the remedy of a verdict."""
+    seen = advice(verdict.cause, verdict.circumstance)
+    if seen is None:
+        return verdict.cause.word, ""
+    return (ANY if seen in causes.ANY_CAUSE else verdict.cause.word), seen.word
 
 
 @pytest.mark.parametrize("row", SCENES, ids=":".join)
@@ -211,32 +232,28 @@ def test_every_row_that_a_recording_shows_has_its_scenes() -> None:
 
 def test_what_was_seen_comes_before_the_cause_and_the_cause_before_nothing() -> None:
     assert (
-        remedy("tls.expired", "clock-agrees") != remedy("tls.expired") == remedy("tls.expired", "unheard-of")
+        remedy(causes.TLS_EXPIRED, "clock-agrees")
+        != remedy(causes.TLS_EXPIRED)
+        == remedy(causes.TLS_EXPIRED, "unheard-of")
     )
-    assert remedy("tcp.reset", "this-host-alone") == remedy("tls.alert", "this-host-alone")
-    assert remedy("ok") == remedy("audit.bug", "") == ""
-    assert owner("tcp.reset", "this-host-alone") == "host" != owner("tcp.reset")
+    assert remedy(causes.TCP_RESET, "this-host-alone") == remedy(causes.TLS_ALERT, "this-host-alone")
+    assert remedy(causes.OK) == remedy(causes.AUDIT_BUG, "") == ""
+    assert owner(causes.TCP_RESET, "this-host-alone") == "host" != owner(causes.TCP_RESET)
 
 
 def test_the_places_of_a_text_are_filled_with_what_was_given_and_with_nothing_else() -> None:
-    assert "TCP port 443" in remedy("tcp.timeout", port=443)
-    assert "{x}" in remedy("audit.not-on-list", host="{x}")  # a peer's name is a value and no format
+    assert "TCP port 443" in remedy(causes.TCP_TIMEOUT, port=443)
+    assert "{x}" in remedy(causes.AUDIT_NOT_ON_LIST, host="{x}")  # a peer's name is a value and no format
 
 
 @pytest.mark.parametrize(
-    ("row", "found"), ADVICE.items(), ids=lambda value: ":".join(value) if isinstance(value, tuple) else ""
+    ("row", "text"), ADVICE.items(), ids=lambda value: ":".join(value) if isinstance(value, tuple) else ""
 )
-def test_a_text_is_a_sentence_for_a_person(row: Row, found: Advice) -> None:
-    assert re.fullmatch(r"[A-Z].*\.", found.text)
-    assert len(found.text) < 400
+def test_a_text_is_a_sentence_for_a_person(row: Row, text: str) -> None:
+    assert re.fullmatch(r"[A-Z].*\.", text)
+    assert len(text) < 400
     assert row[0] == ANY or re.fullmatch(r"[a-z0-9]+\.[a-z0-9-]+", row[0])
     assert re.fullmatch(r"[a-z0-9-]*", row[1])
-
-
-def test_by_cause_alone_is_what_is_said_where_nothing_more_is_known() -> None:
-    assert {
-        cause: remedy(cause) for cause in BY_CAUSE if "{" not in BY_CAUSE[cause]
-    }.items() <= BY_CAUSE.items()
 
 
 _PORT = re.compile(r"\bAllow [^.:;]*?\bport (\d+)")
@@ -262,8 +279,8 @@ def test_no_remedy_asks_to_allow_a_port_that_its_own_evidence_saw_open(name: str
 
 
 def test_the_port_that_a_remedy_asks_to_allow_is_found_in_whatever_words() -> None:
-    for row in (("crl.unreachable", ""), ("ocsp.unreachable", ""), ("tls.incomplete-chain", "")):
-        found = _PORT.search(remedy(*row))
+    for cause in (causes.CRL_UNREACHABLE, causes.OCSP_UNREACHABLE, causes.TLS_INCOMPLETE_CHAIN):
+        found = _PORT.search(remedy(cause))
         assert found is not None
         assert found[1] == "80"
 

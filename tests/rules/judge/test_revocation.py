@@ -67,7 +67,7 @@ def source(report: Report, check: str = "crl") -> Verdict:
 
 
 def decided(verdict: Verdict) -> tuple[str, Status]:
-    return verdict.cause, verdict.status
+    return verdict.cause.word, verdict.status
 
 
 @pytest.mark.parametrize(
@@ -95,14 +95,14 @@ def test_a_list_that_is_not_what_the_ca_published(answer: Answer, cause: str) ->
 def test_a_revoked_certificate_is_revoked_and_its_list_is_not_blamed_on_the_firewall() -> None:
     report = listed(crl(ISSUING, (SERIAL,)))
     assert decided(source(report)) == ("crl.revoked", Status.FAIL)
-    assert {v.cause for v in rows(report, BOOTSTRAP, "tls")} == {"tls.revoked"}
-    others = {v.cause for v in rows(report, check="tls") if v.endpoint and v.endpoint.host != BOOTSTRAP}
+    assert {v.cause.word for v in rows(report, BOOTSTRAP, "tls")} == {"tls.revoked"}
+    others = {v.cause.word for v in rows(report, check="tls") if v.endpoint and v.endpoint.host != BOOTSTRAP}
     assert others == {"ok"}
 
 
 def test_a_forged_list_revokes_nothing() -> None:
     report = listed(crl(IMPOSTOR, (SERIAL,)))
-    assert {v.cause for v in rows(report, BOOTSTRAP, "tls")} == {"ok"}
+    assert {v.cause.word for v in rows(report, BOOTSTRAP, "tls")} == {"ok"}
 
 
 def test_each_source_is_judged_once_however_many_certificates_name_it() -> None:
@@ -160,7 +160,7 @@ def test_a_forged_list_hides_no_revocation() -> None:
     """A device on port 80 answers with one small list of an invented CA: never YES."""
     report = listed(page(200, forged_list()))
     assert report.answer == "degraded"
-    assert source(report).cause == "crl.wrong-issuer"
+    assert source(report).cause.word == "crl.wrong-issuer"
 
 
 def test_an_old_list_is_for_the_team_that_the_headers_name() -> None:
@@ -170,7 +170,7 @@ def test_an_old_list_is_for_the_team_that_the_headers_name() -> None:
         report = listed(answer)
         assert source(report).circumstance == circumstance
         assert ("gw.corp.example" in source(report).summary) is (circumstance == "cached")
-        (group,) = [c for c in report.causes if c.cause == "crl.stale" and c.status is Status.FAIL]
+        (group,) = [c for c in report.causes if c.cause.word == "crl.stale" and c.status is Status.FAIL]
         assert group.owner == owner
 
 
@@ -186,7 +186,7 @@ def test_a_list_or_an_answer_from_the_future_is_no_cache_s_fault() -> None:
         ),
         "ocsp",
     )
-    assert (answer.cause, answer.circumstance) == ("ocsp.stale", "early")
+    assert (answer.cause.word, answer.circumstance) == ("ocsp.stale", "early")
     for said in (source(early), answer):
         assert "clock" in said.remedy
         assert "cache" not in said.remedy
@@ -232,15 +232,15 @@ def test_a_revoked_certificate_by_the_responder_s_word() -> None:
     revoked = saying(ocsp.OCSPCertStatus.REVOKED)
     report = judged(healthy().when(HttpFetch, revoked, purpose="ocsp"), only, QUIET)
     assert decided(source(report, "ocsp")) == ("ocsp.revoked", Status.FAIL)
-    assert {v.cause for v in rows(report, BOOTSTRAP, "tls")} == {"tls.revoked"}
+    assert {v.cause.word for v in rows(report, BOOTSTRAP, "tls")} == {"tls.revoked"}
 
 
 def test_a_forged_answer_revokes_nothing() -> None:
     only = rules_of(BOOTSTRAP_RULE, CRL_RULE)
     forged = saying(ocsp.OCSPCertStatus.REVOKED, CORPORATE)
     report = judged(healthy().when(HttpFetch, forged, purpose="ocsp"), only, QUIET)
-    assert source(report, "ocsp").cause in ("ocsp.bad-signature", "ocsp.not-ocsp")
-    assert {v.cause for v in rows(report, BOOTSTRAP, "tls")} == {"ok"}
+    assert source(report, "ocsp").cause.word in ("ocsp.bad-signature", "ocsp.not-ocsp")
+    assert {v.cause.word for v in rows(report, BOOTSTRAP, "tls")} == {"ok"}
 
 
 def test_a_certificate_without_ocsp_is_no_finding() -> None:
@@ -260,7 +260,7 @@ def test_an_answer_that_the_server_staples_is_judged_and_told(status: ocsp.OCSPC
         facts = shown(leaf(BOOTSTRAP).chain, staple=staple, http_status=403)
         report = judged(healthy().when(TlsHandshake, facts, server_name=BOOTSTRAP), plan=QUIET)
         found = rows(report, BOOTSTRAP, "tls")
-        assert {v.cause for v in found} == {cause}
+        assert {v.cause.word for v in found} == {cause}
         told = "".join({dict(v.details)["stapled OCSP answer"] for v in found})
         assert ("another certificate" in told) is (staple is forged)
 
@@ -282,9 +282,9 @@ def test_every_responder_that_a_chain_names_is_asked_once() -> None:
         s for s in good.observations if isinstance(s.step, HttpFetch) and s.step.host == "ocsp.other.example"
     ]
     assert len(asked) == 1
-    assert {v.cause for v in rows(good, SIGN_IN, "tls")} == {"ok"}
-    assert {v.cause for v in rows(bad, SIGN_IN, "tls")} == {"tls.revoked"}
-    assert {v.cause for v in rows(bad, "ocsp.other.example", "ocsp")} == {"ocsp.revoked"}
+    assert {v.cause.word for v in rows(good, SIGN_IN, "tls")} == {"ok"}
+    assert {v.cause.word for v in rows(bad, SIGN_IN, "tls")} == {"tls.revoked"}
+    assert {v.cause.word for v in rows(bad, "ocsp.other.example", "ocsp")} == {"ocsp.revoked"}
 
 
 def test_a_host_of_which_nothing_can_be_proved_says_so() -> None:
@@ -314,7 +314,7 @@ def test_sources_of_a_certificate_that_is_not_genuine_are_not_fetched() -> None:
 def test_a_source_at_a_private_address_is_not_fetched_and_said() -> None:
     zone = {BOOTSTRAP: ZONE[BOOTSTRAP], OCSP_HOST: ZONE[OCSP_HOST], CRL_HOST: ("10.0.0.9",)}
     report = judged(healthy(zone=zone), rules_of(BOOTSTRAP_RULE), QUIET)
-    found = [v for v in rows(report, CRL_HOST, "crl") if v.cause == "crl.unreachable"]
+    found = [v for v in rows(report, CRL_HOST, "crl") if v.cause.word == "crl.unreachable"]
     assert [v.status for v in found] == [Status.NOTICE]
     assert not [s for s in report.observations if isinstance(s.step, HttpFetch) and s.step.host == CRL_HOST]
 
@@ -331,4 +331,4 @@ def test_aia_is_fetched_only_from_hosts_that_a_rule_or_the_ca_set_names() -> Non
         report = judged(world, rules_of(BOOTSTRAP_RULE, cas=cas), QUIET)
         aia = [s for s in report.observations if isinstance(s.step, HttpFetch) and s.step.purpose == "aia"]
         assert bool(aia) is fetched
-        assert rows(report, BOOTSTRAP, "tls")[0].cause == ("ok" if fetched else "tls.incomplete-chain")
+        assert rows(report, BOOTSTRAP, "tls")[0].cause.word == ("ok" if fetched else "tls.incomplete-chain")

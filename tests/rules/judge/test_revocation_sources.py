@@ -54,20 +54,20 @@ def test_a_responder_whose_host_does_not_resolve(world: World, cause: str) -> No
     for known in (RULES, rules_of(BOOTSTRAP_RULE)):
         report = judged(world, known, QUIET)
         (found,) = rows(report, OCSP_HOST, "ocsp")
-        assert (found.cause, found.status) == (cause, Status.WARN)
+        assert (found.cause.word, found.status) == (cause, Status.WARN)
         assert "was not fetched" in found.summary
 
 
 def test_a_list_whose_host_does_not_resolve_is_a_failure_where_no_other_address_has_it() -> None:
     (found,) = rows(judged(without(CRL_HOST), plan=QUIET), CRL_HOST, "crl")
-    assert (found.cause, found.status) == ("dns.nxdomain", Status.FAIL)
+    assert (found.cause.word, found.status) == ("dns.nxdomain", Status.FAIL)
     assert found.evidence, "the questions that failed"
 
 
 def test_a_host_at_an_address_of_this_network_is_no_failure() -> None:
     report = judged(healthy(zone={**ZONE, OCSP_HOST: ("10.0.0.9",)}), plan=QUIET)
     (found,) = rows(report, OCSP_HOST, "ocsp")
-    assert (found.cause, found.status) == ("ocsp.unreachable", Status.NOTICE)
+    assert (found.cause.word, found.status) == ("ocsp.unreachable", Status.NOTICE)
 
 
 #: Networks of every kind, each audited to its end.
@@ -96,4 +96,4 @@ NETWORKS = {
 def test_a_live_audit_never_says_that_a_recording_lacks_something(name: str) -> None:
     for plan in (PLAN, QUIET):
         report = judged(NETWORKS[name], plan=plan)
-        assert [v for v in report.verdicts if v.cause == "audit.not-recorded"] == []
+        assert [v for v in report.verdicts if v.cause.word == "audit.not-recorded"] == []

@@ -15,16 +15,16 @@ def test_a_private_address_that_dns_gave_is_one_finding_and_none_for_the_firewal
     world = healthy().when(TlsHandshake, SILENCE, server_name=BOOTSTRAP)
     world.zone[BOOTSTRAP] = private
     report = judged(world)
-    assert only(report, BOOTSTRAP, "dns").cause == "dns.private-address"
+    assert only(report, BOOTSTRAP, "dns").cause.word == "dns.private-address"
     assert report.answer is Answer.NO
-    assert not [c for c in report.causes if c.cause.startswith("tcp.") and c.status is Status.FAIL]
+    assert not [c for c in report.causes if c.cause.word.startswith("tcp.") and c.status is Status.FAIL]
 
 
 def test_a_system_that_resolves_nothing_is_no_network_for_a_connector() -> None:
     dead = Failure(Stage.DNS, Code.TIMEOUT)
     report = judged(healthy().when(OsLookup, dead))
     assert report.answer is Answer.NO
-    assert only(report, BOOTSTRAP, "dns").cause == "dns.os-differs"
+    assert only(report, BOOTSTRAP, "dns").cause.word == "dns.os-differs"
 
 
 def test_the_system_decides_when_one_resolver_agrees_with_it() -> None:

@@ -56,7 +56,7 @@ def bootstrap(answer: Scripted, world: World | None = None) -> Verdict:
 
 
 def decided(verdict: Verdict) -> tuple[str, Status]:
-    return verdict.cause, verdict.status
+    return verdict.cause.word, verdict.status
 
 
 # --- by signature ------------------------------------------------------------------------------------------------
@@ -84,7 +84,7 @@ def test_an_expected_name_on_another_key_is_forged() -> None:
 
 def test_a_root_in_the_system_store_does_not_excuse_a_forgery() -> None:
     trusted = (*healthy().system, pki.der(FORGER.certificate))
-    assert bootstrap(by(FORGER), healthy(system=trusted)).cause == "tls.intercepted"
+    assert bootstrap(by(FORGER), healthy(system=trusted)).cause.word == "tls.intercepted"
 
 
 def test_an_issuer_that_is_nowhere_is_inconclusive_and_never_green() -> None:
@@ -116,7 +116,7 @@ def test_a_chain_to_an_unknown_root_at_unrelated_names_is_interception() -> None
 
 
 def test_an_unknown_root_that_calls_itself_microsoft_is_interception() -> None:
-    assert bootstrap(by(pki.authority("Microsoft Azure Edge 7"))).cause == "tls.intercepted"
+    assert bootstrap(by(pki.authority("Microsoft Azure Edge 7"))).cause.word == "tls.intercepted"
 
 
 def test_a_new_issuing_ca_under_an_expected_root_is_a_notice() -> None:
@@ -144,7 +144,7 @@ def test_revoked_weighs_more_than_expired() -> None:
 def test_interception_weighs_more_than_expiry() -> None:
     stale = CORPORATE.leaf([BOOTSTRAP], starts=-pki._DAY * 300, ends=-pki._DAY * 30)
     chain = (*stale.chain, pki.der(CORPORATE.certificate))
-    assert bootstrap(shown(chain), healthy(system=SYSTEM)).cause == "tls.intercepted"
+    assert bootstrap(shown(chain), healthy(system=SYSTEM)).cause.word == "tls.intercepted"
 
 
 def test_a_certificate_for_another_name_is_no_interception_although_this_host_trusts_its_root() -> None:
@@ -157,8 +157,8 @@ def test_a_certificate_for_another_name_is_no_interception_although_this_host_tr
 
 
 def test_expiry_weighs_more_than_a_wrong_name_and_that_more_than_an_unexpected_issuer() -> None:
-    assert bootstrap(shown(leaf("other.example", ISSUING, days=-30).chain)).cause == "tls.expired"
-    assert bootstrap(shown(leaf("other.example", PUBLIC).chain)).cause == "tls.name-mismatch"
+    assert bootstrap(shown(leaf("other.example", ISSUING, days=-30).chain)).cause.word == "tls.expired"
+    assert bootstrap(shown(leaf("other.example", PUBLIC).chain)).cause.word == "tls.name-mismatch"
 
 
 # --- attempts ----------------------------------------------------------------------------------------------------
@@ -188,7 +188,7 @@ def test_the_control_name_tells_whether_the_name_or_the_address_is_intercepted()
 def test_the_product_is_a_label_on_what_the_chain_proved() -> None:
     assert "looks like Contoso Box" in bootstrap(by(CORPORATE), healthy(system=SYSTEM)).summary
     harmless = pki.authority("Contoso Public Issuing", pki.authority("Example Public Root"))
-    assert bootstrap(by(harmless)).cause == "tls.issuer-unexpected"
+    assert bootstrap(by(harmless)).cause.word == "tls.issuer-unexpected"
 
 
 # --- handshakes without a certificate ----------------------------------------------------------------------------
@@ -239,7 +239,7 @@ def test_a_server_with_tls_1_3_only_fails_in_the_service_group_only(name: str) -
 def test_a_chain_that_was_seen_before_an_alert_is_judged() -> None:
     alert = Failure(Stage.TLS, Code.ALERT, "certificate required", alert=116)
     chain = by(CORPORATE)(TlsHandshake("203.0.113.1", 443, BOOTSTRAP))
-    assert bootstrap((alert, chain), healthy(system=SYSTEM)).cause == "tls.intercepted"  # type: ignore[arg-type]
+    assert bootstrap((alert, chain), healthy(system=SYSTEM)).cause.word == "tls.intercepted"  # type: ignore[arg-type]
 
 
 def test_a_genuine_chain_before_a_failure_never_passes() -> None:
@@ -314,7 +314,7 @@ def test_no_second_look_is_taken_at_a_server_that_was_reached() -> None:
 def test_a_forged_chain_before_an_alert_stays_interception() -> None:
     assert decided(bootstrap(wanting(leaf(BOOTSTRAP, FORGER).chain))) == ("tls.intercepted", Status.FAIL)
     corporate = wanting((*leaf(BOOTSTRAP, CORPORATE).chain, pki.der(CORPORATE.certificate)))
-    assert bootstrap(corporate, healthy(system=SYSTEM)).cause == "tls.intercepted"
+    assert bootstrap(corporate, healthy(system=SYSTEM)).cause.word == "tls.intercepted"
 
 
 @pytest.mark.parametrize(
@@ -329,7 +329,7 @@ def test_a_forged_chain_before_an_alert_stays_interception() -> None:
 def test_what_is_wrong_with_the_certificate_is_told_although_none_of_ours_was_sent(
     chain: tuple[bytes, ...], cause: str
 ) -> None:
-    assert bootstrap(wanting(chain)).cause == cause
+    assert bootstrap(wanting(chain)).cause.word == cause
 
 
 @pytest.mark.parametrize("authority", [pki.authority("Microsoft TLS Issuing CA 97", ROOT), PUBLIC])

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rules.model import causes
 from rules.model.verdict import Answer, Endpoint, Plan, Status, Verdict
 from tests.rules.script import healthy, judged
 
@@ -38,7 +39,7 @@ def test_an_endpoint_for_people(endpoint: Endpoint, text: str) -> None:
 
 @given(st.lists(st.sampled_from(Status)))
 def test_a_summary_counts_every_verdict_once_and_names_every_status(statuses: list[Status]) -> None:
-    verdicts = tuple(Verdict("r", "t", None, "tls", s, "x", "s") for s in statuses)
+    verdicts = tuple(Verdict("r", "t", None, "tls", s, causes.OK, "s") for s in statuses)
     summary = dataclasses.replace(REPORT, verdicts=verdicts).summary
     assert set(summary) == {s.value for s in Status}
     assert sum(summary.values()) == len(statuses)

@@ -51,7 +51,7 @@ def told(body: bytes) -> tuple[str, str, str]:
     assert found.status is Status.FAIL
     assert (found.reachable, found.valid) == (True, False)
     assert found.summary.endswith(", called application/pkix-crl") or "beginning" in found.summary
-    return found.cause, found.circumstance, found.summary.partition(",")[0].partition(":")[0]
+    return found.cause.word, found.circumstance, found.summary.partition(",")[0].partition(":")[0]
 
 
 @pytest.mark.parametrize(
@@ -103,29 +103,29 @@ def test_bytes_after_the_end_of_a_list(list_: bytes, more: bytes) -> None:
 def test_what_shows_no_list_is_called_none(body: bytes) -> None:
     assert odd_form(came(body)) is None
     found = judge(came(body))
-    assert (found.cause, found.circumstance) == ("crl.not-a-crl", "")
+    assert (found.cause.word, found.circumstance) == ("crl.not-a-crl", "")
     assert found.summary.startswith("what came is no CRL")
 
 
 def test_a_list_as_it_should_be_and_a_page_are_neither() -> None:
     assert (length(GOOD), odd_form(came(GOOD))) == (len(GOOD), None)
-    assert judge(came(GOOD)).cause == "ok"
+    assert judge(came(GOOD)).cause.word == "ok"
     page = judge(came(b"<html><title>Blocked</title></html>", "text/html"))
-    assert (page.cause, page.circumstance) == ("crl.not-a-crl", "page")
+    assert (page.cause.word, page.circumstance) == ("crl.not-a-crl", "page")
 
 
 def test_a_long_list_that_is_whole_and_was_not_kept_is_too_large_to_judge() -> None:
-    assert judge(came(LONG)).cause == "crl.too-large"
+    assert judge(came(LONG)).cause.word == "crl.too-large"
 
 
 def test_whom_a_proven_list_revokes_is_revoked_in_whatever_form_it_comes() -> None:
     listed, forged = (made(Flaws(revoked=(int(SERIAL, 16),), forged=names)) for names in ((), (OCSP02,)))
     for body in (pem(listed), listed + b"\n"):
         found = judge(came(body))
-        assert (found.cause, found.revoked) == ("crl.revoked", (SERIAL,))
+        assert (found.cause.word, found.revoked) == ("crl.revoked", (SERIAL,))
         assert "a list" in found.summary
     for body in (pem(forged), forged + b"\n", listed[:-1]):
-        assert (judge(came(body)).cause, judge(came(body)).revoked) == ("crl.not-a-crl", ())
+        assert (judge(came(body)).cause.word, judge(came(body)).revoked) == ("crl.not-a-crl", ())
 
 
 @given(

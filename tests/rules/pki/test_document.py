@@ -71,7 +71,7 @@ def test_causes(
     exchange: HttpExchange | None, failure: Failure | None, cause: str, reachable: bool, check: str
 ) -> None:
     found = why(exchange, failure, check)
-    assert (found.cause, found.reachable, found.status) == (cause.format(check), reachable, Status.FAIL)
+    assert (found.cause.word, found.reachable, found.status) == (cause.format(check), reachable, Status.FAIL)
     cut = exchange is not None and exchange.status == 200 and failure is not None
     assert found.circumstance == ("cut" if cut else "")
 
@@ -79,7 +79,7 @@ def test_causes(
 def test_an_error_that_nothing_ascribes_to_a_device_has_neutral_words() -> None:
     for status in (403, 451):
         found = why(answer(status, b"<html><title>Web App - Unavailable</title>", content_type="text/html"))
-        assert (found.cause, found.circumstance) == ("http.status", "")
+        assert (found.cause.word, found.circumstance) == ("http.status", "")
         assert remedy(found.cause, found.circumstance).startswith("Ask for the same address from another")
         assert found.page is not None  # what stood there is shown all the same
         assert found.page.title == "Web App - Unavailable"
@@ -87,7 +87,7 @@ def test_an_error_that_nothing_ascribes_to_a_device_has_neutral_words() -> None:
 
 def test_a_proxy_that_fails_refuses_nothing() -> None:
     found = why(answer(503, b"<html>", x_squid_error="ERR_DNS_FAIL 0"))
-    assert (found.cause, found.circumstance) == ("http.block-page", "proxy-failed")
+    assert (found.cause.word, found.circumstance) == ("http.block-page", "proxy-failed")
     assert "exempt" not in remedy(found.cause, found.circumstance).lower()
     assert owner(found.cause, found.circumstance) == "proxy"
 
@@ -95,17 +95,17 @@ def test_a_proxy_that_fails_refuses_nothing() -> None:
 @pytest.mark.parametrize("told", [*DEVICES, *ORIGINS], ids=lambda a: a.name)
 def test_who_wrote_an_answer(told: Answer) -> None:
     found = why(told.exchange, host=ASKED)
-    assert (found.cause, found.circumstance) == (told.document, told.circumstance), found.summary
+    assert (found.cause.word, found.circumstance) == (told.document, told.circumstance), found.summary
     ocsp = why(told.exchange, check="ocsp", host=ASKED)
-    assert ocsp.cause == told.document.replace("crl.not-a-crl", "ocsp.not-ocsp")
+    assert ocsp.cause.word == told.document.replace("crl.not-a-crl", "ocsp.not-ocsp")
 
 
 def test_a_page_in_its_place_is_the_documents_own_cause() -> None:
     page = answer(200, b"<html><title>Welcome</title>")
-    assert (why(page).cause, why(page).circumstance) == ("crl.not-a-crl", "page")
-    assert why(page, check="ocsp").cause == "ocsp.not-ocsp"
+    assert (why(page).cause.word, why(page).circumstance) == ("crl.not-a-crl", "page")
+    assert why(page, check="ocsp").cause.word == "ocsp.not-ocsp"
     packed = answer(200, gzip.compress(b"<html>"), content_type="text/html", content_encoding="gzip")
-    assert why(packed).cause == "crl.not-a-crl"
+    assert why(packed).cause.word == "crl.not-a-crl"
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_a_page_in_its_place_is_the_documents_own_cause() -> None:
 )
 def test_a_redirect_is_the_hosts_own_or_leads_elsewhere(location: str, cause: str, circumstance: str) -> None:
     found = why(answer(301, location=location))
-    assert (found.cause, found.circumstance) == (cause, circumstance)
+    assert (found.cause.word, found.circumstance) == (cause, circumstance)
     assert location in found.summary or cause == "http.block-page"
     secure = location.startswith("https")
     assert ("its server's certificate has to be checked first" in found.summary) is secure
@@ -141,9 +141,9 @@ def test_a_fault_of_this_host_blocks_nothing(code: Code) -> None:
 
 def test_what_is_larger_than_what_is_read() -> None:
     cut = replace(answer(), size=2**25)
-    assert (why(cut).cause, why(cut).status) == ("crl.too-large", Status.INCONCLUSIVE)
-    assert why(answer(), Failure(Stage.HTTP, Code.TOO_LARGE)).cause == "crl.too-large"
-    assert why(cut, check="ocsp").cause == "ocsp.not-ocsp"
+    assert (why(cut).cause.word, why(cut).status) == ("crl.too-large", Status.INCONCLUSIVE)
+    assert why(answer(), Failure(Stage.HTTP, Code.TOO_LARGE)).cause.word == "crl.too-large"
+    assert why(cut, check="ocsp").cause.word == "ocsp.not-ocsp"
 
 
 @given(st.integers(100, 999), st.binary(max_size=200), st.text(max_size=60), st.text(max_size=30))

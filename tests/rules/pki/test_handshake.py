@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from cryptography import x509
 
+from rules.model import causes
 from rules.model.ruleset import Expect, Group
 from rules.model.verdict import Status
 from rules.pki.handshake import LeafFault, TlsCause, judge_leaf, tls_cause
@@ -45,8 +46,8 @@ def cause(which: str, *faults: LeafFault, strict: bool = True, **more: object) -
     return tls_cause(judged(which), faults, expect, group, **more)
 
 
-EXPIRED = LeafFault("tls.expired", "ran out")
-WRONG_NAME = LeafFault("tls.name-mismatch", "not for this host")
+EXPIRED = LeafFault(causes.TLS_EXPIRED, "ran out")
+WRONG_NAME = LeafFault(causes.TLS_NAME_MISMATCH, "not for this host")
 
 
 @pytest.mark.parametrize(
@@ -68,28 +69,33 @@ WRONG_NAME = LeafFault("tls.name-mismatch", "not for this host")
 )
 def test_one_cause_for_each_verdict(which: str, strict: bool, word: str, status: Status) -> None:
     found = cause(which, strict=strict)
-    assert (found.cause, found.status) == (word, status)
+    assert (found.cause.word, found.status) == (word, status)
     assert found.summary
 
 
 def test_precedence_from_the_heaviest_to_the_lightest() -> None:
     faults = (EXPIRED, WRONG_NAME)
-    assert cause(CORPORATE, EXPIRED, revoked="revoked by its CA", only_tls13=True).cause == "tls.intercepted"
-    assert cause("forged", *faults, revoked="revoked by its CA").cause == "tls.intercepted"
-    assert cause(X1_ISSUING, *faults, intercepted="two names, one key").cause == "tls.intercepted"
-    assert cause(X1_ISSUING, *faults, revoked="revoked by its CA", only_tls13=True).cause == "tls.revoked"
-    assert cause("self", EXPIRED).cause == "tls.self-signed"
-    assert cause(X1_ISSUING, *faults, only_tls13=True).cause == "tls.expired"
-    assert cause("missing", WRONG_NAME).cause == "tls.name-mismatch"
-    assert cause(X1_ISSUING, WRONG_NAME, only_tls13=True).cause == "tls.name-mismatch"
-    assert cause(X1_ISSUING, only_tls13=True).cause == "tls.issuer-unexpected"
-    assert cause(OCSP02, only_tls13=True).cause == "tls.version"
+    assert (
+        cause(CORPORATE, EXPIRED, revoked="revoked by its CA", only_tls13=True).cause.word
+        == "tls.intercepted"
+    )
+    assert cause("forged", *faults, revoked="revoked by its CA").cause.word == "tls.intercepted"
+    assert cause(X1_ISSUING, *faults, intercepted="two names, one key").cause.word == "tls.intercepted"
+    assert (
+        cause(X1_ISSUING, *faults, revoked="revoked by its CA", only_tls13=True).cause.word == "tls.revoked"
+    )
+    assert cause("self", EXPIRED).cause.word == "tls.self-signed"
+    assert cause(X1_ISSUING, *faults, only_tls13=True).cause.word == "tls.expired"
+    assert cause("missing", WRONG_NAME).cause.word == "tls.name-mismatch"
+    assert cause(X1_ISSUING, WRONG_NAME, only_tls13=True).cause.word == "tls.name-mismatch"
+    assert cause(X1_ISSUING, only_tls13=True).cause.word == "tls.issuer-unexpected"
+    assert cause(OCSP02, only_tls13=True).cause.word == "tls.version"
 
 
 @pytest.mark.parametrize("which", [CORPORATE, "unknown root", "self"])
 def test_another_servers_certificate_is_no_re_signing(which: str) -> None:
     found = cause(which, EXPIRED, WRONG_NAME)
-    assert (found.cause, found.status) == ("tls.name-mismatch", Status.FAIL)
+    assert (found.cause.word, found.status) == ("tls.name-mismatch", Status.FAIL)
     assert found.summary.startswith("not for this host; it is ")
     claimed = replace(WRONG_NAME, claimed=True)
     assert cause(which, claimed).cause == cause(which).cause
@@ -115,7 +121,7 @@ def test_evidence_says_what_was_expected_served_and_which_key_differs() -> None:
 def test_an_expired_ca_certificate_is_named() -> None:
     served = (make(HOST, "sub", names=[x509.DNSName(HOST)]), make("sub", "r", is_ca=True, ends=WHEN - DAY))
     found = tls_cause(judge_chain(served, (), stores([make("r", "r", is_ca=True)]), (), NOW))
-    assert (found.cause, found.summary) == ("tls.expired", "the CA certificate CN=sub is out of date")
+    assert (found.cause.word, found.summary) == ("tls.expired", "the CA certificate CN=sub is out of date")
 
 
 def test_a_good_leaf_has_no_fault() -> None:
@@ -124,13 +130,13 @@ def test_a_good_leaf_has_no_fault() -> None:
 
 def test_dates_and_names_are_told() -> None:
     late = judge_leaf(chain(OCSP02), HOST, NOW + 151 * 86400)
-    assert [(f.cause, f.summary) for f in late] == [
+    assert [(f.cause.word, f.summary) for f in late] == [
         ("tls.expired", "the certificate ran out 2027-03-31 12:00:00 UTC (1 day ago)")
     ]
     early = judge_leaf(chain(OCSP02), HOST, NOW - 30 * 86400 - 90)
     assert early[0].summary == "the certificate begins 2026-10-02 12:00:00 UTC (in 1 minute)"
     other = judge_leaf(chain(OCSP02), "login.example.com", NOW)
-    assert [(f.cause, f.summary) for f in other] == [
+    assert [(f.cause.word, f.summary) for f in other] == [
         ("tls.name-mismatch", f"the certificate is not for login.example.com but for {HOST}")
     ]
     assert other[0].details == (("expected", "login.example.com"), ("served", HOST))
@@ -141,24 +147,26 @@ def test_x6_a_second_counts_and_the_calendars_end_too() -> None:
     assert judge_leaf(chain(OCSP02), HOST, ends) == ()
     assert judge_leaf(chain(OCSP02), HOST, ends + 1)[0].summary.endswith("(1 s ago)")
     never = datetime.datetime(9999, 12, 31, 23, 59, 59, tzinfo=datetime.UTC)
-    assert judge_leaf((make("a", "a", starts=never, ends=never),), "a", NOW)[0].cause == "tls.not-yet-valid"
+    assert (
+        judge_leaf((make("a", "a", starts=never, ends=never),), "a", NOW)[0].cause.word == "tls.not-yet-valid"
+    )
     backwards = replace_once(make("a", "a"), b"261002120000Z", b"280101000000Z")
-    assert judge_leaf((backwards,), "a", NOW)[0].cause == "tls.not-yet-valid"
+    assert judge_leaf((backwards,), "a", NOW)[0].cause.word == "tls.not-yet-valid"
 
 
 def test_g2_what_cannot_be_read_is_named_and_no_mismatch() -> None:
     leaf = chain(OCSP02)[0]
     cut = replace_once(leaf, bytes([0x82, len(HOST)]) + HOST.encode(), bytes([0x82, 0x7E]) + HOST.encode())
     nameless = judge_leaf((cut,), HOST, NOW)
-    assert [f.cause for f in nameless] == ["tls.unverified"]
+    assert [f.cause.word for f in nameless] == ["tls.unverified"]
     assert "2.5.29.17" in nameless[0].summary
     undated = judge_leaf((replace_once(leaf, b"261002120000Z", b"261302120000Z"),), HOST, NOW)
-    assert [f.cause for f in undated] == ["tls.unverified"]
+    assert [f.cause.word for f in undated] == ["tls.unverified"]
     assert "not_before: ValueError: month must be" in undated[0].summary
     found = tls_cause(judge_chain(chain(OCSP02), (), {}, CAS, NOW), undated)
-    assert (found.cause, found.status) == ("tls.unverified", Status.INCONCLUSIVE)
-    assert [f.cause for f in judge_leaf((), HOST, NOW)] == ["tls.malformed"]
-    assert cause(OCSP02, LeafFault("tls.malformed", "unreadable")).status is Status.INCONCLUSIVE
+    assert (found.cause.word, found.status) == ("tls.unverified", Status.INCONCLUSIVE)
+    assert [f.cause.word for f in judge_leaf((), HOST, NOW)] == ["tls.malformed"]
+    assert cause(OCSP02, LeafFault(causes.TLS_MALFORMED, "unreadable")).status is Status.INCONCLUSIVE
 
 
 def test_x4_g4_hostile_names_are_made_harmless() -> None:

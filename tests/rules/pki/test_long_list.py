@@ -146,7 +146,9 @@ def test_it_is_judged_as_the_list_is() -> None:
     for asked in ((), ("2",), ("7f",)):
         found = judge_crl(marks, None, (ca(),), asked, NOW)
         assert found == judge_crl(whole, None, (ca(),), asked, NOW)
-        assert found.cause == ("crl.revoked" if asked == ("7f",) else "crl.form"), "an entry is taken back"
+        assert found.cause.word == ("crl.revoked" if asked == ("7f",) else "crl.form"), (
+            "an entry is taken back"
+        )
 
 
 def test_an_entry_that_is_taken_back_is_told_of_a_long_list_as_of_a_short_one() -> None:
@@ -162,7 +164,7 @@ def test_an_entry_that_is_taken_back_is_told_of_a_long_list_as_of_a_short_one() 
         whole = HttpExchange(0.0, status=200, body=content, size=len(content))
         marks = HttpExchange(0.0, status=200, size=len(content), long_list=known(content))
         found = judge_crl(marks, None, (ca(),), ("6",), NOW)
-        assert (found.cause, found) == (cause, judge_crl(whole, None, (ca(),), ("6",), NOW))
+        assert (found.cause.word, found) == (cause, judge_crl(whole, None, (ca(),), ("6",), NOW))
 
 
 def test_a_signature_without_a_hash_of_its_own_is_not_kept_so() -> None:

@@ -63,7 +63,7 @@ def judge(
 
 def test_a_good_crl() -> None:
     found = judge(answer())
-    assert (found.cause, found.status, found.reachable, found.valid, found.revoked) == (
+    assert (found.cause.word, found.status, found.reachable, found.valid, found.revoked) == (
         "ok",
         Status.PASS,
         True,
@@ -81,7 +81,7 @@ def test_the_three_facts_are_kept_apart() -> None:
     revoked = judge(answer(body(Flaws(revoked=(serial,)))))
     forged = judge(answer(body(Flaws(revoked=(serial,), forged=(OCSP02,)))))
     stale = judge(answer(body(Flaws(stale=(OCSP02,)))))
-    assert [(f.cause, f.reachable, f.valid, f.revoked) for f in (unreached, revoked, forged, stale)] == [
+    assert [(f.cause.word, f.reachable, f.valid, f.revoked) for f in (unreached, revoked, forged, stale)] == [
         ("crl.unreachable", False, False, ()),
         ("crl.revoked", True, True, (SERIAL,)),
         ("crl.bad-signature", True, False, ()),  # what it lists counts for nothing
@@ -91,17 +91,17 @@ def test_the_three_facts_are_kept_apart() -> None:
 
 def test_a_crl_from_the_future() -> None:
     found = judge(answer(), now=NOW - 2 * 86400)
-    assert (found.cause, found.status) == ("crl.stale", Status.WARN)
+    assert (found.cause.word, found.status) == ("crl.stale", Status.WARN)
 
 
 def test_another_ca_s_list_is_none_and_one_of_a_ca_that_nobody_knows_proves_nothing() -> None:
     other = judge(answer(), issuers=(ca(G2),))
-    assert (other.cause, other.status, other.valid) == ("crl.wrong-issuer", Status.FAIL, False)
+    assert (other.cause.word, other.status, other.valid) == ("crl.wrong-issuer", Status.FAIL, False)
     assert OCSP02 in other.summary
     assert G2 in other.summary
     for issuers in ((ca(G2),), ()):
         unknown = judge(answer(), issuers=issuers, held=Held(url=URL, bound=False))
-        assert (unknown.cause, unknown.status, unknown.valid, unknown.reachable) == (
+        assert (unknown.cause.word, unknown.status, unknown.valid, unknown.reachable) == (
             "crl.unverified",
             Status.INCONCLUSIVE,
             None,
@@ -135,7 +135,7 @@ def test_a_leaf_or_a_namesake_cannot_have_signed_it() -> None:
 )
 def test_k3_what_is_not_a_crl_is_reached_and_told_apart(exchange: HttpExchange, cause: str) -> None:
     found = judge(exchange)
-    assert (found.cause, found.reachable, found.valid, found.status) == (cause, True, False, Status.FAIL)
+    assert (found.cause.word, found.reachable, found.valid, found.status) == (cause, True, False, Status.FAIL)
 
 
 def test_k3_a_block_page_shows_its_title() -> None:
@@ -147,20 +147,20 @@ def test_k3_a_block_page_shows_its_title() -> None:
 
 def test_k2_an_encoded_body_is_unexpected() -> None:
     found = judge(answer(gzip.compress(GOOD), content_encoding="gzip"))
-    assert (found.cause, found.status) == ("http.compressed", Status.FAIL)
+    assert (found.cause.word, found.status) == ("http.compressed", Status.FAIL)
     assert "came compressed (gzip)" in found.summary
-    assert judge(answer(gzip.compress(GOOD))).cause == "http.compressed"
-    assert judge(answer(GOOD, content_encoding="identity")).cause == "ok"
+    assert judge(answer(gzip.compress(GOOD))).cause.word == "http.compressed"
+    assert judge(answer(GOOD, content_encoding="identity")).cause.word == "ok"
     labelled = judge(answer(GOOD, content_encoding="gzip"))
-    assert (labelled.cause, labelled.status, labelled.valid) == ("http.odd-header", Status.NOTICE, True)
+    assert (labelled.cause.word, labelled.status, labelled.valid) == ("http.odd-header", Status.NOTICE, True)
 
 
 def test_a_list_in_an_answer_with_an_odd_header_is_good_and_said_so() -> None:
     found = judge(replace(answer(), repaired=("a line without a colon",)))
-    assert (found.cause, found.status, found.valid) == ("http.odd-header", Status.NOTICE, True)
+    assert (found.cause.word, found.status, found.valid) == ("http.odd-header", Status.NOTICE, True)
     assert "a line without a colon" in found.summary
     stale = replace(answer(body(Flaws(stale=(OCSP02,)))), repaired=("a line without a colon",))
-    assert judge(stale).cause == "crl.stale"
+    assert judge(stale).cause.word == "crl.stale"
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_a_list_in_an_answer_with_an_odd_header_is_good_and_said_so() -> None:
 )
 def test_k8_a_redirect_is_shown_and_not_followed(target: str) -> None:
     found = judge(answer(b"", 302, location=target))
-    assert found.cause == "http.redirected"
+    assert found.cause.word == "http.redirected"
     assert target in found.summary
 
 
@@ -176,19 +176,23 @@ def test_k1_k5_a_body_over_the_cap_is_not_judged() -> None:
     cut = replace(answer(GOOD[:100]), size=32 * 2**20)
     for exchange, failure in ((cut, None), (answer(GOOD[:100]), Failure(Stage.HTTP, Code.TOO_LARGE))):
         found = judge(exchange, failure)
-        assert (found.cause, found.status, found.reachable) == ("crl.too-large", Status.INCONCLUSIVE, True)
+        assert (found.cause.word, found.status, found.reachable) == (
+            "crl.too-large",
+            Status.INCONCLUSIVE,
+            True,
+        )
 
 
 def test_k1_a_slow_drip_is_reached_and_does_not_come_whole() -> None:
     found = judge(answer(GOOD[:100]), Failure(Stage.HTTP, Code.TIMEOUT))
-    assert (found.cause, found.reachable, found.circumstance) == ("http.timeout", True, "cut")
+    assert (found.cause.word, found.reachable, found.circumstance) == ("http.timeout", True, "cut")
     assert "did not come whole" in found.summary
 
 
 def test_k9_only_the_document_counts_whatever_the_cache_headers_say() -> None:
     stale = body(Flaws(stale=(OCSP02,)))
     lies = {"etag": '"new"', "last_modified": "Sun, 01 Nov 2026 11:59:59 GMT", "age": "0"}
-    assert judge(answer(stale, 200, **lies)).cause == "crl.stale"
+    assert judge(answer(stale, 200, **lies)).cause.word == "crl.stale"
 
 
 @pytest.mark.parametrize(
@@ -202,15 +206,15 @@ def test_a_recording_without_the_body_is_judged_alike(flaws: Flaws) -> None:
 
 def test_a_recording_that_lacks_what_is_asked_is_inconclusive() -> None:
     kept = replace(answer(), body=None, digest=digest_crl(GOOD, ISSUERS, ()))
-    assert judge(kept).cause == "audit.not-recorded"
-    assert judge(replace(answer(), body=None)).cause == "audit.not-recorded"
+    assert judge(kept).cause.word == "audit.not-recorded"
+    assert judge(replace(answer(), body=None)).cause.word == "audit.not-recorded"
 
 
 @given(st.integers(0, len(GOOD) - 1), st.integers(1, 255), st.booleans())
 def test_a_changed_crl_is_never_good(at: int, by: int, cut: bool) -> None:
     changed = bytearray(GOOD)
     changed[at] ^= by
-    assert judge(answer(bytes(changed[:at] if cut else changed))).cause != "ok"
+    assert judge(answer(bytes(changed[:at] if cut else changed))).cause.word != "ok"
 
 
 @given(st.binary(max_size=200), st.text("0123456789abcdef", min_size=1, max_size=40))
@@ -282,8 +286,8 @@ def test_an_old_lab_makes_old_crls() -> None:
     """The judgement goes by the time that it is given, not by the clock of this machine."""
     past = Pki(WHEN - 400 * DAY)
     content = crl(past, AUTHORITIES[OCSP02], URL, Flaws())
-    assert judge(answer(content)).cause == "crl.stale"
-    assert judge(answer(content), now=NOW - 400 * 86400).cause == "ok"
+    assert judge(answer(content)).cause.word == "crl.stale"
+    assert judge(answer(content), now=NOW - 400 * 86400).cause.word == "ok"
 
 
 def test_k5_a_crl_of_four_hundred_thousand_entries_is_read_in_a_second() -> None:
@@ -298,7 +302,7 @@ def test_k5_a_crl_of_four_hundred_thousand_entries_is_read_in_a_second() -> None
     begin = time.process_time()
     found = judge(answer(large))
     assert time.process_time() - begin < 2
-    assert found.cause == "crl.bad-signature"
+    assert found.cause.word == "crl.bad-signature"
 
 
 def _der(content: bytes) -> bytes:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rules.model import causes
 from rules.model.kinds.http_fetch import HttpFetch
 from rules.model.kinds.tls_handshake import TlsHandshake
 from rules.model.observation import Observation, Step
@@ -145,7 +146,9 @@ def fetch(path: str) -> HttpFetch:
 
 
 def row(status: Status, *evidence: str, check: Check = "crl", address: str | None = None) -> Verdict:
-    return Verdict("app/a", "", Endpoint("a.test", 80, address), check, status, "x", "", evidence=evidence)
+    return Verdict(
+        "app/a", "", Endpoint("a.test", 80, address), check, status, causes.OK, "", evidence=evidence
+    )
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def test_in_whatever_order_the_answers_came(name: str) -> None:
 
 
 def test_a_steady_memory_takes_no_silence_for_a_firewall_that_took_offence() -> None:
-    causes = {v.cause for v in goldens.usual(goldens.SWEEP).verdicts}
+    causes = {v.cause.word for v in goldens.usual(goldens.SWEEP).verdicts}
     assert "path.sweep-detected" not in causes
     assert "tcp.timeout" in causes
 

@@ -33,4 +33,4 @@ def test_its_addresses_are_always_among_those_tried() -> None:
 def test_whatever_its_error_the_resolvers_addresses_are_tried(error: str) -> None:
     world = healthy().when(OsLookup, OsAnswer((), error), name=SIGN_IN)
     assert TlsHandshake("203.0.113.21", 443, SIGN_IN) in run(world).seen
-    assert only(judged(world), SIGN_IN, "dns").cause == "dns.os-differs"
+    assert only(judged(world), SIGN_IN, "dns").cause.word == "dns.os-differs"

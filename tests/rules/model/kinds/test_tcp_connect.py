@@ -34,6 +34,6 @@ def test_it_is_not_sent_unless_configured_nor_without_extras() -> None:
 
 def test_a_canary_that_opens_is_told_with_where_it_was() -> None:
     report = judged(healthy().when(TcpConnect, TcpFacts(0.01)), plan=CANARY)
-    (cause,) = [c for c in report.causes if c.cause == "tcp.accept-all"]
+    (cause,) = [c for c in report.causes if c.cause.word == "tcp.accept-all"]
     assert "192.0.2.77:443" in cause.summary
     assert cause.evidence
