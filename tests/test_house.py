@@ -11,10 +11,12 @@ import subprocess
 import sys
 import tomllib
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pytest
+
+from rules.model import causes
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("rules", "exporters", "probe")
@@ -24,6 +26,9 @@ EXTRA_FORBIDDEN_NAMES = frozenset(
     {"dns", "h11", "idna", "certifi", "scapy", "cryptography", "yaml", "rich", "attr"}
 )
 FORBIDDEN_NAMES = sys.stdlib_module_names | EXTRA_FORBIDDEN_NAMES
+
+#: Words of causes. "ok" is also a status, a state and a style.
+CAUSES = frozenset(causes.BY_WORD) - {causes.OK.word}
 
 # Libraries that hold a conversation. Those that only hold values (cryptography, certifi, idna) may join any of them.
 PROTOCOL_LIBRARIES = frozenset({"dns", "OpenSSL", "h11", "scapy", "apscheduler", "prometheus_client"})
@@ -100,6 +105,17 @@ def clock_complaints(source: str) -> list[str]:
     return found
 
 
+def cause_complaints(source: str, words: Collection[str]) -> list[str]:
+    """Causes that are written as bare words in a file, where a typo would type-check; docstrings and comments may name them."""
+    tree = ast.parse(source)
+    texts = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    return [
+        f"line {node.lineno}: {node.value!r} is a word and not the record of rules.model.causes"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and node.value in words and id(node) not in texts
+    ]
+
+
 def protocol_libraries(source: str) -> set[str]:
     """The protocol libraries that a file imports."""
     return {name.partition(".")[0] for name in imported(ast.parse(source))} & PROTOCOL_LIBRARIES
@@ -148,6 +164,33 @@ def test_rules_reach_nothing(path: str) -> None:
 @pytest.mark.parametrize("path", [str(p) for p in python_files(ROOT, *PACKAGES)])
 def test_a_peers_time_is_read_and_told_in_one_place(path: str) -> None:
     assert clock_complaints((ROOT / path).read_text("utf-8")) == []
+
+
+@pytest.mark.parametrize("path", [str(p) for p in python_files(ROOT, *PACKAGES)])
+def test_a_cause_is_named_by_its_record(path: str) -> None:
+    if Path(path).parent != Path("rules/model/causes"):
+        assert cause_complaints((ROOT / path).read_text("utf-8"), CAUSES) == []
+
+
+def test_a_typo_in_a_cause_does_not_type_check(tmp_path: Path) -> None:
+    lines = [
+        "from rules.model import causes",
+        "from rules.model.verdict import Verdict",
+        "def f(v: Verdict) -> bool:",
+        "    return v.cause == causes.DNS_NXDOMAIN",
+        "def g(v: Verdict) -> bool:",
+        "    return v.cause == causes.DNS_NXDOMIAN",
+        "def h(v: Verdict) -> bool:",
+        "    return v.cause == 'dns.nxdomian'",
+        "def i(v: Verdict) -> bool:",
+        "    return v.cause in ('dns.nxdomian', 'dns.timeout')",
+    ]
+    write(tmp_path, "typo.py", "\n".join(lines))
+    run = subprocess.run(
+        [sys.executable, "-m", "mypy", "--config-file", str(ROOT / "pyproject.toml"), str(tmp_path / "typo.py")],
+        cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert set(re.findall(r"typo\.py:(\d+): error: ", run.stdout)) == {"6", "8", "10"}, run.stdout
 
 
 @pytest.mark.parametrize("path", [str(p) for p in python_files(ROOT, "probe/measure/kinds")])
@@ -287,6 +330,15 @@ def test_purity_lets_pure_things_pass() -> None:
 def test_a_doubtful_clock_is_found(source: str) -> None:
     assert len(clock_complaints(source)) == 1
     assert clock_complaints("from rules.text.moments import utc\nutc(0).isoformat()") == []
+
+
+def test_a_cause_as_a_bare_word_is_found() -> None:
+    told = (
+        '"""A docstring may name `dns.timeout`."""\n"dns.timeout"\n# "dns.timeout"\nx = "not dns.timeout"\n'
+    )
+    assert cause_complaints(told, CAUSES) == []
+    for line in ('x = "dns.timeout"', 'f("dns.timeout")', '{"dns.timeout": 1}', 'v.cause == "dns.timeout"'):
+        assert len(cause_complaints(told + line, CAUSES)) == 1
 
 
 def test_protocol_libraries_are_found_wherever_they_are_imported() -> None:
