@@ -29,7 +29,8 @@ from exporters.metrics.catalogue import (
 )
 from exporters.metrics.text_format import clean, constants, labels
 from rules.model.failure import Stage
-from rules.watch.state import Place, StageName
+from rules.model.kind import StageName
+from rules.watch.state import Place
 
 #: Of a stage on a network, in seconds: a resolver next door, a handshake over an ocean, the limits of 5 and 10 s.
 STAGE_BUCKETS: Final = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)

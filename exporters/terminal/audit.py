@@ -17,7 +17,7 @@ from exporters.terminal.style import Style, count, say, seconds
 from rules.files.report_json import to_rfc3339
 from rules.model import causes
 from rules.model.kinds.dns_chain import DnsQuestion
-from rules.model.observation import CONNECTIONS, Observation
+from rules.model.observation import Observation, kind_of
 from rules.model.verdict import CauseGroup, Endpoint, Report, Status, Verdict
 from rules.text.display import display
 
@@ -154,9 +154,7 @@ def _vantage(report: Report, style: Style) -> Iterator[str]:
 
 
 def _took(report: Report) -> str:
-    connections = sum(
-        1 for o in report.observations if o.local is not None and isinstance(o.step, CONNECTIONS)
-    )
+    connections = sum(1 for o in report.observations if o.local is not None and kind_of(o.step).connects)
     took = f"took {seconds(report.finished - report.started)}"
     if report.plan.steady:  # of the service: answers of different times, judged at one moment
         oldest = min((o.started for o in report.observations), default=report.started)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import cast
 
 from rules.files.fields import Table
-from rules.model.observation import CONNECTIONS
+from rules.model.observation import Step, kind_of
 from rules.watch.maintenance import DAYS, Window
 from rules.watch.schedule import Entry
 
@@ -69,7 +69,9 @@ def _connecting(entry: Entry) -> str:
         return ""
     if entry.kind == "sign-in":
         return "sign_in" if isinstance(key[-1], int) else ""  # a port: it is no name that is only resolved
-    return "extras" if key[0] == "extra" and isinstance(key[-1], (tuple, *CONNECTIONS)) else ""
+    asked = key[-1]
+    connects = kind_of(asked).connects if isinstance(asked, Step) else isinstance(asked, tuple)
+    return "extras" if key[0] == "extra" and connects else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from rules.model.kinds.dns_chain import DnsAnswer, DnsQuestion
 from rules.model.kinds.http_fetch import HttpExchange
 from rules.model.kinds.os_lookup import OsLookup
 from rules.model.kinds.tls_handshake import TlsFacts, TlsHandshake
-from rules.model.observation import CONNECTIONS, Observation, Step, got_through
+from rules.model.observation import Observation, Step, got_through, kind_of
 from rules.model.verdict import Plan
 from rules.watch.memory import Memory
 from rules.watch.targets import Key, Tracks
@@ -238,7 +238,7 @@ class Asker:
         return min(LONGEST_TTL, *(float(record.ttl) for record in answer.records))
 
     async def _measure(self, step: Step, begins: Callable[[], None] | None = None) -> Observation:
-        if isinstance(step, CONNECTIONS):
+        if kind_of(step).connects:
             await self.admit()
             self._meters.connection()
             return await self._within(self._connections, step, begins)

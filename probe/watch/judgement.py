@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
+from typing import assert_never
 
 from probe.config.service import Intervals
 from probe.version import VERSION
@@ -17,14 +18,12 @@ from rules.audit.phases import Phase, Ready
 from rules.audit.targets import Target
 from rules.judge.report import make_report
 from rules.model import causes
+from rules.model.kind import Needs
+from rules.model.kinds import dns_chain, http_fetch
 from rules.model.kinds.dns_chain import OS, DnsQuestion
-from rules.model.kinds.http_fetch import HttpExchange, HttpFetch
-from rules.model.kinds.local_host import HostFacts, LocalHost
+from rules.model.kinds.local_host import HostFacts
 from rules.model.kinds.os_lookup import OsLookup
-from rules.model.kinds.tcp_connect import TcpConnect
-from rules.model.kinds.tls_handshake import TlsHandshake
-from rules.model.kinds.trust_store import TrustLookup
-from rules.model.observation import Observation, Step
+from rules.model.observation import Observation, Step, kind_of
 from rules.model.ruleset import Rules
 from rules.model.verdict import Plan, Report
 from rules.pki.revocation import expires
@@ -109,7 +108,7 @@ def judge(
     wishes = tuple(_wishes(audit, ready, intervals, now))
     report = make_report(audit, now, now, VERSION)
     walks = audit.walks.questions()
-    waits = (walks.get(s) if isinstance(s, DnsQuestion) and s.walk else _host(s) for s in urgent)
+    waits = (_waits(step, walks) for step in urgent)
     settled = _settled(audit, report, tracks, confirmation, frozenset(filter(None, waits)), now)
     return Judged(
         report,
@@ -162,7 +161,7 @@ def _urgent(audit: Audit, ready: list[Ready]) -> tuple[Step, ...]:
     """What is asked at once. A further address of a target or a list that is met waits for its turn in the rotation."""
     met, found = set(_met(audit)), []
     for item in ready:
-        key = _key(item.step) if _rotates(item.step) else None
+        key = _met_by(item.step) if _rotates(item.step) else None
         if item.phase is not Phase.EXTRA and (key is None or key not in met):
             found.append(item.step)
             met |= {key} if key is not None else set()
@@ -170,41 +169,41 @@ def _urgent(audit: Audit, ready: list[Ready]) -> tuple[Step, ...]:
 
 
 def _met(audit: Audit) -> frozenset[Hashable]:
-    return frozenset(key for step in audit.seen if (key := _key(step)) is not None)
+    return frozenset(key for step in audit.seen if (key := _met_by(step)) is not None)
 
 
 def _rotates(step: Step) -> bool:
-    judged = isinstance(step, TlsHandshake) and step.hello == "connector"
-    return (judged or isinstance(step, HttpFetch)) and step.attempt == 1
+    return step.attempt == 1 and kind_of(step).judges(step)
 
 
-def _key(step: Step) -> Hashable:
-    """What is met when it was asked at one address: a name and port, or a list (a host serves many)."""
-    if isinstance(step, TlsHandshake):
-        return step.server_name, step.port
-    if isinstance(step, HttpFetch) and step.purpose == "reach":
-        return step.host, step.port
-    return document(step) if isinstance(step, HttpFetch) and step.purpose == "crl" else None
+def _met_by(step: Step) -> Hashable:
+    return kind_of(step).met(step)
 
 
 def _host(step: Step) -> str | None:
-    """The name whose verdict waits for this step."""
-    if isinstance(step, TlsHandshake):
-        return step.server_name
-    if isinstance(step, HttpFetch):
-        return step.host
-    return step.name if isinstance(step, DnsQuestion | OsLookup) else None
+    """The name that this step asks for, or under which it asks."""
+    return kind_of(step).name(step)
+
+
+def _waits(step: Step, walks: dict[DnsQuestion, str]) -> str | None:
+    """The name whose verdict waits for this step; for a question of a walk the name whose chain it follows."""
+    question = dns_chain.KIND.asked(step)
+    return walks.get(question) if question is not None and question.walk else _host(step)
 
 
 def _wishes(audit: Audit, ready: list[Ready], intervals: Intervals, now: float) -> list[Wish]:
     """Documents by their remaining life, extra observations by the hour, names of documents, this host."""
     found: dict[Hashable, Wish] = {wish.key: wish for wish in _heartbeats(audit)}
     key: Hashable
-    needed = {q for host in audit.names.hosts for q in _questions(audit, host)}
-    targets = {target.host for target in audit.targets}
+    needs = Needs(
+        names=frozenset(target.host for target in audit.targets if target.host is not None),
+        questions=frozenset(q for host in audit.names.hosts for q in _questions(audit, host)),
+        control=audit.plan.control_name,
+        page=audit.canary_page(),
+    )
     links = _links(audit)
     for step, seen in audit.seen.items():
-        wish = _wish(audit, step, seen, needed, targets, intervals, now)
+        wish = _wish(audit, step, seen, needs, intervals, now)
         if wish is None:
             continue
         other = found.setdefault(wish.key, wish)
@@ -229,7 +228,8 @@ def _links(audit: Audit) -> dict[DnsQuestion, str]:
 
 
 def _owner(step: Step, links: dict[DnsQuestion, str]) -> str | None:
-    return links.get(step) if isinstance(step, DnsQuestion) else _host(step)
+    question = dns_chain.KIND.asked(step)
+    return links.get(question) if question is not None else _host(step)
 
 
 def _heartbeats(audit: Audit) -> list[Wish]:
@@ -243,42 +243,32 @@ def _heartbeats(audit: Audit) -> list[Wish]:
 
 
 def _wish(
-    audit: Audit,
-    step: Step,
-    seen: Observation,
-    needed: set[DnsQuestion],
-    targets: set[str | None],
-    intervals: Intervals,
-    now: float,
+    audit: Audit, step: Step, seen: Observation, needs: Needs, intervals: Intervals, now: float
 ) -> Wish | None:
-    key: Hashable
-    match step:
-        case HttpFetch(purpose="crl" | "ocsp", attempt=1):
-            key = ("document", document(step))
+    kind = kind_of(step)
+    interval = kind.interval(step, needs)
+    match interval:
+        case None:
+            return None
+        case "extras":
+            return Wish(("extra", kind.document(step) or step), "extra", intervals.extras, step)
+        case "sign_in":
+            return Wish(("name", kind.name(step)), "sign-in", intervals.sign_in, step)
+        case "revocation":
+            key = ("document", kind.document(step))
             return Wish(key, "revocation", life(seen, intervals.revocation, now), step)
-        case TlsHandshake(attempt=1):
-            extra = step.hello != "connector" or step.server_name == audit.plan.control_name
-            key = ("extra", document(step) or step)
-            return Wish(key, "extra", intervals.extras, step) if extra else None
-        case DnsQuestion(attempt=1) if step.walk or (step not in needed and step.name not in targets):
-            return Wish(("extra", step), "extra", intervals.extras, step)
-        case OsLookup(attempt=1) if step.name not in targets:
-            return Wish(("name", step.name), "sign-in", intervals.sign_in, step)
-        case HttpFetch() if step == audit.canary_page():
-            return Wish(("extra", step), "extra", intervals.extras, step)
-        case TcpConnect() | TrustLookup():
-            return Wish(("extra", step), "extra", intervals.extras, step)
-        case LocalHost():
+        case "host":
             lost = audit.stopped in ("no-route", "no-host-facts")
             return Wish(("host",), "extra", HOST_SOON if lost else HOST_EVERY, step)
-    return None
+        case _:
+            assert_never(interval)
 
 
 def life(seen: Observation, longest: float, now: float) -> float:
     """A quarter of what is left of a list's life, in seconds."""
-    exchange = seen.evidence
-    ocsp = isinstance(seen.step, HttpFetch) and seen.step.purpose == "ocsp"
-    until = expires(exchange, ocsp=ocsp) if isinstance(exchange, HttpExchange) else None
+    fetch, exchange = http_fetch.KIND.asked(seen.step), http_fetch.KIND.shown(seen.evidence)
+    ocsp = fetch is not None and fetch.purpose == "ocsp"
+    until = expires(exchange, ocsp=ocsp) if exchange is not None else None
     if until is None:
         return longest
     return min(longest, max(SHORTEST_LIFE, round((until - now) / 4, -1)))
@@ -288,11 +278,11 @@ def _void(audit: Audit, report: Report) -> tuple[Step, ...]:
     """Lists of which only facts were kept, and not the facts that today's certificates ask for."""
     if not any(v.check == "crl" and v.cause == causes.AUDIT_NOT_RECORDED for v in report.verdicts):
         return ()
-    return tuple(
-        step
-        for step, seen in audit.seen.items()
-        if isinstance(step, HttpFetch)
-        and step.purpose == "crl"
-        and isinstance(seen.evidence, HttpExchange)
-        and seen.evidence.digest is not None
+    return tuple(step for step, seen in audit.seen.items() if _only_facts(seen))
+
+
+def _only_facts(seen: Observation) -> bool:
+    fetch, exchange = http_fetch.KIND.asked(seen.step), http_fetch.KIND.shown(seen.evidence)
+    return (
+        fetch is not None and fetch.purpose == "crl" and exchange is not None and exchange.digest is not None
     )

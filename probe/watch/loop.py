@@ -29,7 +29,7 @@ from rules.model.kinds.dns_chain import DnsQuestion
 from rules.model.kinds.http_fetch import HttpFetch
 from rules.model.kinds.os_lookup import OsLookup
 from rules.model.kinds.tls_handshake import TlsHandshake
-from rules.model.observation import CONNECTIONS, Step, got_through
+from rules.model.observation import Step, got_through, kind_of
 from rules.model.ruleset import Group, Rules
 from rules.model.verdict import Plan, Status
 from rules.watch.confirmation import Confirmation
@@ -118,7 +118,7 @@ class Appliance:
         audit = Audit(self.rules, replace(self.plan, pace="polite" if pace.rate else "fast"))
         await Runner(audit, self._prober, pace).run()
         for seen in audit.seen.values():
-            if isinstance(seen.step, CONNECTIONS):
+            if kind_of(seen.step).connects:
                 self._meters.connection()
             if seen.failure is None or seen.failure.code is not Code.NOT_REACHED:
                 self.asker.take(kept(seen), None)
@@ -220,7 +220,7 @@ class Appliance:
         self.watched = found
         self.asker.groups = {key: one.group for key, one in found.items()}
         self.tracks.keep(found)
-        other = sum(1.0 / wish.interval for wish in made.wishes if isinstance(wish.step, CONNECTIONS))
+        other = sum(1.0 / wish.interval for wish in made.wishes if kind_of(wish.step).connects)
         wanted = sum(1.0 / self._interval(one.kind) for one in found.values())
         self.stretch = stretch(self.config.serve.schedule.rate, wanted, other)
         now, kinds = time.monotonic(), Counter(one.kind for one in found.values())

@@ -38,7 +38,7 @@ from rules.model.kinds.os_lookup import OsLookup
 from rules.model.kinds.tcp_connect import TcpConnect
 from rules.model.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.model.kinds.trust_store import TrustLookup, TrustRoots
-from rules.model.observation import CONNECTIONS, Observation, Step, got_through
+from rules.model.observation import Observation, Step, got_through, kind_of
 from rules.model.ruleset import Group, Rules
 from rules.model.verdict import Plan
 from rules.pki.crl import issuer_name
@@ -126,7 +126,7 @@ class Audit:
     @property
     def connections(self) -> int:
         """Connections opened so far."""
-        return sum(1 for step in self.seen if isinstance(step, CONNECTIONS))
+        return sum(1 for step in self.seen if kind_of(step).connects)
 
     # --- what answers beget ----------------------------------------------------------------------------------------
 

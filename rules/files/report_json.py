@@ -18,7 +18,7 @@ from typing import NoReturn
 from rules.files.codec import BadReport, Hint, JsonValue, decode, decode_object, encode, field, items, mapping
 from rules.model.kinds.http_fetch import HttpExchange
 from rules.model.kinds.local_host import ProxySetting
-from rules.model.observation import EVIDENCE, KIND_OF, STEPS, Observation
+from rules.model.observation import EVIDENCE, STEPS, Observation, kind_of
 from rules.model.verdict import Answer, CauseGroup, Plan, Report, RulesUsed, Vantage, Verdict
 from rules.text.display import INVISIBLE, display
 from rules.text.moments import EPOCH, bounded
@@ -206,7 +206,7 @@ def _observation_to_json(name: str, observation: Observation) -> dict[str, JsonV
         evidence = dataclasses.replace(evidence, body=None)
     return {
         "id": name,
-        "kind": KIND_OF[type(observation.step)],
+        "kind": kind_of(observation.step).word,
         "step": encode(observation.step),
         "started": to_rfc3339(observation.started, "microseconds"),  # their order is evidence
         "elapsed_s": encode(observation.elapsed),

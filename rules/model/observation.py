@@ -6,44 +6,52 @@ rules that ask the same thing cost one connection; a repeat is another attempt. 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from rules.model.failure import Failure
+from rules.model.kind import Kind
+from rules.model.kinds import (
+    dns_chain,
+    http_fetch,
+    local_host,
+    os_lookup,
+    tcp_connect,
+    tls_handshake,
+    trust_store,
+)
 from rules.model.kinds.dns_chain import DnsAnswer, DnsQuestion
 from rules.model.kinds.http_fetch import HttpExchange, HttpFetch
 from rules.model.kinds.local_host import HostFacts, LocalHost
 from rules.model.kinds.os_lookup import OsAnswer, OsLookup
 from rules.model.kinds.tcp_connect import TcpConnect, TcpFacts
-from rules.model.kinds.tls_handshake import TlsFacts, TlsHandshake, wants_certificate
+from rules.model.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.model.kinds.trust_store import TrustLookup, TrustRoots
 
 Step: TypeAlias = LocalHost | DnsQuestion | OsLookup | TcpConnect | TlsHandshake | HttpFetch | TrustLookup
 Evidence: TypeAlias = HostFacts | DnsAnswer | OsAnswer | TcpFacts | TlsFacts | HttpExchange | TrustRoots
 
-#: Kinds by the word that the JSON report uses; the list is written by hand, nothing registers itself.
-STEPS: dict[str, type[Step]] = {
-    "local_host": LocalHost,
-    "dns_question": DnsQuestion,
-    "os_lookup": OsLookup,
-    "tcp_connect": TcpConnect,
-    "tls_handshake": TlsHandshake,
-    "http_fetch": HttpFetch,
-    "trust_lookup": TrustLookup,
-}
-EVIDENCE: dict[str, type[Evidence]] = {
-    "local_host": HostFacts,
-    "dns_question": DnsAnswer,
-    "os_lookup": OsAnswer,
-    "tcp_connect": TcpFacts,
-    "tls_handshake": TlsFacts,
-    "http_fetch": HttpExchange,
-    "trust_lookup": TrustRoots,
-}
-KIND_OF: dict[type[Step], str] = {step: word for word, step in STEPS.items()}
+#: Every kind of question. The list is written by hand, nothing registers itself.
+KINDS: tuple[Kind[Any, Any], ...] = (
+    local_host.KIND,
+    dns_chain.KIND,
+    os_lookup.KIND,
+    tcp_connect.KIND,
+    tls_handshake.KIND,
+    http_fetch.KIND,
+    trust_store.KIND,
+)
+_KIND_OF: Mapping[type[Step], Kind[Any, Any]] = {kind.step: kind for kind in KINDS}
 
-#: Steps that open a connection: what the pace, the plan and the budget count.
-CONNECTIONS: tuple[type[Step], ...] = (TcpConnect, TlsHandshake, HttpFetch)
+#: Kinds by the word that the JSON report uses.
+STEPS: Mapping[str, type[Step]] = {kind.word: kind.step for kind in KINDS}
+EVIDENCE: Mapping[str, type[Evidence]] = {kind.word: kind.evidence for kind in KINDS}
+
+
+def kind_of(step: Step) -> Kind[Any, Any]:
+    """The kind of a step."""
+    return _KIND_OF[type(step)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,4 +76,4 @@ def got_through(seen: Observation) -> bool:
     """Whether the peer was reached: no failure, or one for no other reason than that we have no client certificate."""
     if seen.failure is None:
         return True
-    return isinstance(seen.evidence, TlsFacts) and wants_certificate(seen.evidence, seen.failure)
+    return seen.evidence is not None and kind_of(seen.step).reached(seen.evidence, seen.failure)

@@ -9,16 +9,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Hashable, Iterable
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from rules.audit.documents import good
 from rules.model.failure import LOCAL_CODES, Code
-from rules.model.kinds.dns_chain import OS, DnsAnswer, DnsQuestion
-from rules.model.kinds.http_fetch import HttpFetch
-from rules.model.kinds.local_host import LocalHost
-from rules.model.kinds.os_lookup import OsAnswer, OsLookup
-from rules.model.kinds.tls_handshake import TlsFacts, TlsHandshake
-from rules.model.observation import Observation, Step, got_through
+from rules.model.kind import Resolution
+from rules.model.kinds import http_fetch, tls_handshake
+from rules.model.kinds.tls_handshake import TlsHandshake
+from rules.model.observation import Observation, Step, got_through, kind_of
 from rules.model.verdict import Plan
 from rules.watch.significance import essence
 
@@ -40,18 +38,12 @@ _Group = TypeVar("_Group", bound=Hashable)
 _Member = TypeVar("_Member", bound=Hashable)
 #: Seconds within which a step of the clock is noticed.
 SINCE = 60.0
-_AGEING = (TlsHandshake, HttpFetch, DnsQuestion, OsLookup)
 _NO_ANSWER = frozenset({Code.TIMEOUT, Code.REFUSED, Code.UNREACHABLE, Code.NO_ROUTE, Code.DENIED})
-_OS_NO_SERVER = frozenset({"EAI_AGAIN", "EAI_FAIL", "EAI_SYSTEM"})
 
 
 def document(step: Step) -> tuple[object, ...] | None:
     """What a step fetches, whoever serves it: the same list comes from every address of its host. None for the rest."""
-    if isinstance(step, HttpFetch) and step.purpose != "reach":
-        return (step.purpose, step.host, step.port, step.target, step.body)
-    if isinstance(step, TlsHandshake) and step.hello != "connector":
-        return (step.hello, step.server_name, step.port)
-    return None
+    return kind_of(step).document(step)
 
 
 def moved(when: float, by: float, now: float) -> float:
@@ -73,7 +65,7 @@ class Memory:
         self._documents: dict[Hashable, Observation] = {}  # the newest good answer, whoever gave it
         # tuples, because most have one member: thousands of sets would be megabytes
         self._of_document: dict[Hashable, tuple[Step, ...]] = {}
-        self._of_name: dict[str, tuple[DnsQuestion | OsLookup, ...]] = {}
+        self._of_name: dict[str, tuple[Step, ...]] = {}
         self._repeats: dict[Step, tuple[Step, ...]] = {}  # first look -> second looks that are known
         self._last_good: dict[str, dict[str, float]] = defaultdict(dict)
         self._silent: dict[str, set[str]] = {}  # resolver -> names since its last answer
@@ -96,8 +88,9 @@ class Memory:
         seen = self._shared(seen)
         step, now = seen.step, hash(essence(seen))
         before = self._essence.get(step)
-        if isinstance(step, LocalHost) and seen.evidence is None and before is not None:
-            return False  # this host could not be looked at: that makes it no host without names to ask for
+        kind = kind_of(step)
+        if kind.stands and seen.evidence is None and before is not None:
+            return False
         if step.attempt == 1:
             self.drop(self._void(seen, before == now))
         else:
@@ -106,10 +99,10 @@ class Memory:
         wanted = document(step)
         if wanted is not None:
             self._take_document(wanted, seen)
-        if isinstance(step, DnsQuestion | OsLookup) and not _walks(step):
-            self._take_name(step, seen)
-            if isinstance(step, DnsQuestion) and before is not None and before != now:
-                self.drop(self._walk_of(step))
+        if kind.resolution is not None and not kind.resolution.walks(step):
+            self._take_name(step, seen, kind.resolution)
+            if before is not None and before != now:
+                self.drop(self._walk_of(step, kind.resolution))
         self._essence[step] = now
         return before is None or before != now
 
@@ -119,15 +112,17 @@ class Memory:
         HTTP is asked far more rarely than the handshake; a handshake that fails has nothing to borrow.
         """
         before = self.known.get(step)
-        facts, old = seen.evidence, before.evidence if before is not None else None
-        if isinstance(facts, TlsFacts) and isinstance(old, TlsFacts) and seen.failure is None:
-            asked = facts.client_certificate_asked or old.client_certificate_asked
-            facts = replace(
-                facts,
-                http_status=old.http_status,
-                http_failure=old.http_failure,
-                client_certificate_asked=asked,
-            )
+        facts = tls_handshake.KIND.shown(seen.evidence)
+        old = tls_handshake.KIND.shown(before.evidence) if before is not None else None
+        if facts is None or old is None or seen.failure is not None:
+            return replace(seen, step=step)
+        asked = facts.client_certificate_asked or old.client_certificate_asked
+        facts = replace(
+            facts,
+            http_status=old.http_status,
+            http_failure=old.http_failure,
+            client_certificate_asked=asked,
+        )
         return replace(seen, step=step, evidence=facts)
 
     def shift(self, by: float, now: float) -> None:
@@ -144,7 +139,7 @@ class Memory:
 
         Returns how many observations went.
         """
-        old = [s for s, seen in self.known.items() if seen.started < now - TRACKED and isinstance(s, _AGEING)]
+        old = [s for s, seen in self.known.items() if seen.started < now - TRACKED and kind_of(s).ages]
         self.drop(old)
         crowd = self._beyond()
         self.drop(crowd)
@@ -154,7 +149,7 @@ class Memory:
                 self._last_good[host] = kept
             else:
                 del self._last_good[host]
-        live = {s.evidence.chain for s in self.known.values() if isinstance(s.evidence, TlsFacts)}
+        live = {_certificates(seen) for seen in self.known.values()}
         self._chains = {chain: chain for chain in live}
         return len(old) + len(crowd)
 
@@ -162,10 +157,10 @@ class Memory:
         """What was asked at the addresses of a name and port beyond `MOST`, the newest ones left out."""
         by_key: dict[tuple[str, int], list[Step]] = defaultdict(list)
         for step in self.known:
-            if isinstance(step, TlsHandshake):
-                by_key[step.server_name, step.port].append(step)
-            elif isinstance(step, HttpFetch) and step.purpose == "reach":
-                by_key[step.host, step.port].append(step)
+            kind = kind_of(step)
+            endpoint = kind.endpoint(step)
+            if endpoint is not None and kind.met(step) == endpoint:  # a list has its turns elsewhere
+                by_key[endpoint].append(step)
         crowds = (steps for steps in by_key.values() if len(steps) > MOST)
         return [s for steps in crowds for s in sorted(steps, key=lambda s: -self.known[s].started)[MOST:]]
 
@@ -181,8 +176,10 @@ class Memory:
                 _discard(self._of_document, wanted, step)
                 if wanted not in self._of_document:
                     self._documents.pop(wanted, None)
-            elif isinstance(step, DnsQuestion | OsLookup):
-                _discard(self._of_name, step.name, step)
+            elif kind_of(step).resolution is not None:
+                name = kind_of(step).name(step)
+                assert name is not None
+                _discard(self._of_name, name, step)
 
     def dead(self, names: int) -> tuple[str, ...]:
         """Resolvers that several names in a row got no answer from; `names`: how many there are to ask for."""
@@ -200,8 +197,8 @@ class Memory:
         found, gone = [], frozenset(dead)
         for host in hosts:
             told = self._last_good.get(host)
-            alive = (s for s in self._of_name.get(host, ()) if _resolver(s) not in gone)
-            if told and not any(_has_address(self.known[s]) for s in alive):
+            answers = ((self.known[s], kind_of(s).resolution) for s in self._of_name.get(host, ()))
+            if told and not any(how and _leads_on(seen, how, gone) for seen, how in answers):
                 found.append((host, tuple(sorted(told, key=lambda a: (-told[a], a))[:MAX_LAST_GOOD])))
         return tuple(found)
 
@@ -231,10 +228,13 @@ class Memory:
             seen = replace(seen, step=before.step, evidence=before.evidence if same else facts)
             if same:
                 return seen
-        if not isinstance(facts, TlsFacts) or not facts.chain:
+        shown = _certificates(seen)
+        if not shown:
             return seen
-        chain = self._chains.setdefault(facts.chain, facts.chain)
-        return seen if chain is facts.chain else replace(seen, evidence=replace(facts, chain=chain))
+        chain = self._chains.setdefault(shown, shown)
+        if chain is shown:
+            return seen
+        return replace(seen, evidence=kind_of(seen.step).with_certificates(facts, chain))
 
     def _void(self, seen: Observation, same: bool) -> list[Step]:
         """Second looks at what `seen` answers that belong to an answer that is gone; `same`: it is as it was before.
@@ -245,51 +245,44 @@ class Memory:
         repeats = self._repeats.get(seen.step, ())
         return [repeat for repeat in repeats if not same or not _agree(self.known[repeat], seen)]
 
-    def _walk_of(self, step: DnsQuestion) -> list[Step]:
+    def _walk_of(self, step: Step, how: Resolution[Any, Any]) -> list[Step]:
         """Answers of the walk along the chain of a name that is answered in another way now: they are asked for again."""
-        found: list[Step] = []
-        name = step.name
-        while (link := replace(step, name=name, rtype="CNAME", attempt=1, walk=True)) not in found:
-            found.append(link)
-            found.append(replace(link, rtype="A"))
+
+        def answer_to(link: Step) -> object:
             seen = self.known.get(link)
-            answer = seen.evidence if seen is not None and isinstance(seen.evidence, DnsAnswer) else None
-            alias = (r for r in answer.records if r.type == "CNAME" and r.name == name) if answer else ()
-            name = next((r.value for r in alias), name)
-        return [s for s in found if s in self.known]
+            return seen.evidence if seen is not None else None
+
+        return [s for s in how.walk_of(step, answer_to) if s in self.known]
 
     def _take_document(self, wanted: Hashable, seen: Observation) -> None:
         """What other addresses gave before this round of tries is void: it would hide what this round shows."""
         steps = self._of_document.get(wanted, ())
-        here = getattr(seen.step, "address", None)  # whose first look a second one must not make void
-        void = [
-            s
-            for s in steps
-            if getattr(s, "address", None) != here and self.known[s].started < seen.started - ROUND
-        ]
+        place = kind_of(seen.step).place
+        here = place(seen.step)  # whose first look a second one must not make void
+        void = [s for s in steps if place(s) != here and self.known[s].started < seen.started - ROUND]
         _add(self._of_document, wanted, seen.step)
         self.drop(void)
-        if good(seen) if isinstance(seen.step, HttpFetch) else got_through(seen):
+        if good(seen) if http_fetch.KIND.asked(seen.step) else got_through(seen):
             self._documents[wanted] = seen
         else:
             self._documents.pop(wanted, None)
 
-    def _take_name(self, step: DnsQuestion | OsLookup, seen: Observation) -> None:
-        _add(self._of_name, step.name, step)
-        resolver = _resolver(step)
-        if _unanswered(seen):
-            self._silent.setdefault(resolver, set()).add(step.name)
+    def _take_name(self, step: Step, seen: Observation, how: Resolution[Any, Any]) -> None:
+        name, resolver = kind_of(step).name(step), how.resolver(step)
+        assert name is not None
+        _add(self._of_name, name, step)
+        if _unanswered(seen, how):
+            self._silent.setdefault(resolver, set()).add(name)
         elif seen.failure is None or seen.failure.code not in LOCAL_CODES:
             self._silent.pop(resolver, None)  # a fault of ours says nothing about the resolver
-        for address in _addresses(seen)[:MAX_LAST_GOOD]:
-            self._last_good[step.name][address] = seen.started
-        if len(told := self._last_good.get(step.name, {})) > 2 * MAX_LAST_GOOD:
-            self._last_good[step.name] = dict(sorted(told.items(), key=lambda a: -a[1])[:MAX_LAST_GOOD])
+        for address in _addresses(seen, how)[:MAX_LAST_GOOD]:
+            self._last_good[name][address] = seen.started
+        if len(told := self._last_good.get(name, {})) > 2 * MAX_LAST_GOOD:
+            self._last_good[name] = dict(sorted(told.items(), key=lambda a: -a[1])[:MAX_LAST_GOOD])
 
 
-def _walks(step: Step) -> bool:
-    """Whether a question is of a walk: silence about one link says nothing about the resolver or the name."""
-    return isinstance(step, DnsQuestion) and step.walk
+def _certificates(seen: Observation) -> tuple[bytes, ...]:
+    return kind_of(seen.step).certificates(seen.evidence) if seen.evidence is not None else ()
 
 
 def _add(groups: dict[_Group, tuple[_Member, ...]], group: _Group, member: _Member) -> None:
@@ -309,43 +302,29 @@ def _discard(groups: dict[_Group, tuple[_Member, ...]], group: _Group, member: _
 
 def _agree(second: Observation, first: Observation) -> bool:
     """Whether a second look shows what the first look shows; the GET inside TLS, which is rare, is left out."""
-    return essence(_without_get(second)) == essence(_without_get(first))
+    return essence(_repeated(second)) == essence(_repeated(first))
 
 
-def _without_get(seen: Observation) -> Observation:
-    facts = seen.evidence
-    if isinstance(facts, TlsFacts):
-        facts = replace(
-            facts, http_status=None, http_headers=(), http_failure="", client_certificate_asked=False
-        )
-    return replace(seen, evidence=facts)
+def _repeated(seen: Observation) -> Observation:
+    """The answer with what a second look must show as well."""
+    if seen.evidence is None:
+        return seen
+    return replace(seen, evidence=kind_of(seen.step).repeated(seen.evidence))
 
 
-def _resolver(step: DnsQuestion | OsLookup) -> str:
-    return OS if isinstance(step, OsLookup) else step.resolver
-
-
-def _unanswered(seen: Observation) -> bool:
+def _unanswered(seen: Observation, how: Resolution[Any, Any]) -> bool:
     if seen.failure is not None:
         return seen.failure.code in _NO_ANSWER
-    return isinstance(seen.evidence, OsAnswer) and seen.evidence.error in _OS_NO_SERVER
+    return seen.evidence is not None and how.unanswered(seen.evidence)
 
 
-def _addresses(seen: Observation) -> tuple[str, ...]:
-    match seen.evidence:
-        case OsAnswer(addresses=addresses):
-            return addresses
-        case DnsAnswer(records=records):
-            return tuple(r.value for r in records if r.type in ("A", "AAAA"))
-    return ()
+def _addresses(seen: Observation, how: Resolution[Any, Any]) -> tuple[str, ...]:
+    return how.addresses(seen.evidence) if seen.evidence is not None else ()
 
 
-def _has_address(seen: Observation) -> bool:
-    """Whether the answer leads to an address, perhaps by further names that the judgement follows."""
-    answer = seen.evidence
-    aliased = (
-        isinstance(answer, DnsAnswer)
-        and answer.rcode == "NOERROR"
-        and any(r.type == "CNAME" for r in answer.records)
-    )
-    return bool(_addresses(seen)) or aliased
+def _leads_on(seen: Observation, how: Resolution[Any, Any], gone: frozenset[str]) -> bool:
+    """Whether the answer of a resolver that is not `gone` leads to an address, perhaps by further names that the judgement
+    follows."""
+    if seen.evidence is None or how.resolver(seen.step) in gone:
+        return False
+    return bool(how.addresses(seen.evidence)) or how.aliased(seen.evidence)

@@ -10,12 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from rules.model.kind import StageName
 from rules.model.verdict import Answer, Report, Status
 from rules.watch.events import Drift, Transition
 
 CheckName: TypeAlias = Literal["dns", "tls", "http", "crl"]
 """The checks of a target. "tls" holds its TCP connection and what was asked inside; "http" and "crl" theirs over port 80."""
-StageName: TypeAlias = Literal["dns", "tcp", "tls", "http"]
 Family: TypeAlias = Literal["ipv4", "ipv6"]
 IssuerClass: TypeAlias = Literal[
     "", "expected", "public", "intercepted", "untrusted", "self-signed", "incomplete", "mixed"

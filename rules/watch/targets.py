@@ -14,14 +14,11 @@ from rules.audit.targets import Target
 from rules.judge.answer import passes
 from rules.model import causes
 from rules.model.failure import Stage
-from rules.model.kinds.dns_chain import DnsQuestion
-from rules.model.kinds.http_fetch import HttpExchange, HttpFetch
-from rules.model.kinds.os_lookup import OsLookup
-from rules.model.kinds.tls_handshake import TlsFacts, TlsHandshake
-from rules.model.observation import Observation, Step
+from rules.model.kind import Endpoint, StageName
+from rules.model.observation import Observation, Step, kind_of
 from rules.model.verdict import Status, Verdict
 from rules.watch.memory import MOST, TRACKED, moved
-from rules.watch.state import AddressState, StageName
+from rules.watch.state import AddressState
 
 #: Handshakes of a target over which the share of intercepted ones is told.
 HANDSHAKES = 3
@@ -32,7 +29,7 @@ WITHOUT, OUTDATED = 3, 600.0
 #: would see that it works; but names that rotate give it again within this time.
 FAILED = 1800.0
 
-Key = tuple[str, int]  # host and port
+Key = Endpoint  # host and port
 
 
 @dataclass(slots=True)
@@ -101,15 +98,18 @@ class Tracks:
         track.stages = tuple((dict(track.stages) | dict(stages)).items())
         track.measured = seen.started + seen.elapsed
         step = seen.step
-        if isinstance(step, DnsQuestion | OsLookup):
+        kind = kind_of(step)
+        if kind.resolution is not None:
             track.resolved = track.measured
-        if not isinstance(step, TlsHandshake | HttpFetch):
+        place = kind.place(step)
+        if place is None or kind.name(step) is None:
             return stages
-        before = track.addresses.get(step.address)
+        address, _ = place
+        before = track.addresses.get(address)
         if before is not None and not new:  # else its time comes with its meaning
-            track.addresses[step.address] = replace(before, tried=seen.started, current=True)
-        if isinstance(step, TlsHandshake) and step.hello == "connector":
-            _shake(track, step, seen, new=new)
+            track.addresses[address] = replace(before, tried=seen.started, current=True)
+        if kind.shows_certificates and kind.judges(step):
+            _shake(track, address, seen, new=new)
         return stages
 
     def judged(self, audit: Audit, rows: Mapping[Key, list[Verdict]], now: float) -> None:
@@ -162,14 +162,14 @@ class Tracks:
         track.addresses = fresh
 
 
-def _shake(track: Track, step: TlsHandshake, seen: Observation, *, new: bool) -> None:
+def _shake(track: Track, address: str, seen: Observation, *, new: bool) -> None:
     """One handshake that judges has ended."""
-    if isinstance(seen.evidence, TlsFacts) and seen.evidence.chain:
-        known = track.addresses.get(step.address)
+    if seen.evidence is not None and kind_of(seen.step).certificates(seen.evidence):
+        known = track.addresses.get(address)
         caught = None if new or known is None else known.cause == causes.TLS_INTERCEPTED.word
-        if new and step.attempt == 1:
-            _close(track, step.address)
-        track.handshakes = (*track.handshakes, Shake(step.address, caught, seen.started))[-HANDSHAKES:]
+        if new and seen.step.attempt == 1:
+            _close(track, address)
+        track.handshakes = (*track.handshakes, Shake(address, caught, seen.started))[-HANDSHAKES:]
         track.without = 0
     elif seen.failure is not None and seen.failure.stage is not Stage.LOCAL:  # else it was not asked
         track.without += 1
@@ -187,18 +187,7 @@ def _close(track: Track, address: str) -> None:
 
 def durations(seen: Observation) -> Iterable[tuple[StageName, float]]:
     """Stages of one answer with their seconds; a stage that failed has none."""
-    evidence = seen.evidence
-    if isinstance(seen.step, DnsQuestion | OsLookup):
-        if seen.failure is None:
-            yield "dns", seen.elapsed
-    elif isinstance(evidence, TlsFacts):
-        yield "tcp", evidence.connect_s
-        if evidence.handshake_s is not None and seen.failure is None:
-            yield "tls", evidence.handshake_s
-    elif isinstance(evidence, HttpExchange):
-        yield "tcp", evidence.connect_s
-        if evidence.first_byte_s is not None:
-            yield "http", evidence.first_byte_s
+    return kind_of(seen.step).stages(seen.elapsed, seen.evidence, seen.failure is None)
 
 
 def _outcome(rows: list[Verdict]) -> tuple[bool | None, str]:
@@ -212,8 +201,4 @@ def _outcome(rows: list[Verdict]) -> tuple[bool | None, str]:
 
 def key_of(step: Step) -> Key | None:
     """The target that a step is about; None for questions and what belongs to this host."""
-    if isinstance(step, TlsHandshake):
-        return step.server_name, step.port
-    if isinstance(step, HttpFetch):
-        return step.host, step.port
-    return None
+    return kind_of(step).endpoint(step)

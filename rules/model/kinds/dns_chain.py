@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
 from rules.model.failure import Code, Failure
+from rules.model.kind import Interval, Kind, Needs, Resolution, StageName
 
 RecordType: TypeAlias = Literal["A", "AAAA", "CNAME"]
 OS = "os"  #: how the operating system's resolution is called among the resolvers
@@ -189,3 +190,54 @@ def _ended(chain: Chain, outcome: Outcome, detail: str) -> Chain:
         detail = f"{outcome.value} {detail}".strip()
         outcome = Outcome.CHAIN_BROKEN
     return replace(chain, outcome=outcome, detail=detail)
+
+
+def _interval(step: DnsQuestion, needs: Needs) -> Interval | None:
+    """A question for a link by itself, or for a name that is no target's."""
+    asked = step in needs.questions or step.name in needs.names
+    return "extras" if step.attempt == 1 and (step.walk or not asked) else None
+
+
+def _significant(answer: DnsAnswer) -> Hashable:
+    records = frozenset((r.name, r.type, r.value) for r in answer.records)
+    return (answer.rcode, records, answer.negative, answer.tcp_failure, answer.soa)
+
+
+def _walk_of(
+    step: DnsQuestion, answer_to: Callable[[DnsQuestion], DnsAnswer | None]
+) -> Sequence[DnsQuestion]:
+    found: list[DnsQuestion] = []
+    name = step.name
+    while (link := replace(step, name=name, rtype="CNAME", attempt=1, walk=True)) not in found:
+        found.append(link)
+        found.append(replace(link, rtype="A"))
+        answer = answer_to(link)
+        alias = (r for r in answer.records if r.type == "CNAME" and r.name == name) if answer else ()
+        name = next((r.value for r in alias), name)
+    return found
+
+
+def resolved_in(elapsed: float, _: object, ok: bool) -> tuple[tuple[StageName, float], ...]:
+    """The stage of a resolution: its whole duration in seconds."""
+    return (("dns", elapsed),) if ok else ()
+
+
+KIND: Kind[DnsQuestion, DnsAnswer] = Kind(
+    word="dns_question",
+    step=DnsQuestion,
+    evidence=DnsAnswer,
+    queue="dns",
+    name=lambda step: step.name,
+    resolution=Resolution(
+        resolver=lambda step: step.resolver,
+        addresses=lambda answer: tuple(r.value for r in answer.records if r.type in ("A", "AAAA")),
+        aliased=lambda answer: answer.rcode == "NOERROR" and any(r.type == "CNAME" for r in answer.records),
+        unanswered=lambda _: False,
+        walks=lambda step: step.walk,
+        walk_of=_walk_of,
+    ),
+    interval=_interval,
+    ages=True,
+    significant=_significant,
+    stages=resolved_in,
+)

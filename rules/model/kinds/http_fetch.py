@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, assert_never
 
+from rules.model.kind import Interval, Kind, Needs, StageName
 from rules.model.long_list import LongList
 
 Purpose: TypeAlias = Literal["reach", "crl", "ocsp", "aia"]
@@ -108,3 +110,51 @@ class BlockPage:
     marks: tuple[str, ...] = ()  # the headers that carry a vendor's name
     evidence: str = ""
     sentence: str = ""  # how its text begins, where it has no title
+
+
+def _document(step: HttpFetch) -> tuple[object, ...] | None:
+    if step.purpose == "reach":
+        return None
+    return (step.purpose, step.host, step.port, step.target, step.body)
+
+
+def _met(step: HttpFetch) -> Hashable:
+    match step.purpose:
+        case "reach":
+            return step.host, step.port
+        case "crl":
+            return _document(step)
+        case "ocsp" | "aia":
+            return None
+        case _:
+            assert_never(step.purpose)
+
+
+def _interval(step: HttpFetch, needs: Needs) -> Interval | None:
+    if step.purpose in ("crl", "ocsp") and step.attempt == 1:
+        return "revocation"
+    return "extras" if step == needs.page else None
+
+
+def _stages(_elapsed: float, exchange: HttpExchange | None, _ok: bool) -> tuple[tuple[StageName, float], ...]:
+    if exchange is None:
+        return ()
+    tcp: tuple[StageName, float] = ("tcp", exchange.connect_s)
+    return (tcp, ("http", exchange.first_byte_s)) if exchange.first_byte_s is not None else (tcp,)
+
+
+KIND: Kind[HttpFetch, HttpExchange] = Kind(
+    word="http_fetch",
+    step=HttpFetch,
+    evidence=HttpExchange,
+    queue="connection",
+    name=lambda step: step.host,
+    place=lambda step: (step.address, step.port),
+    document=_document,
+    met=_met,
+    judges=lambda _: True,
+    interval=_interval,
+    ages=True,
+    significant=lambda exchange: (exchange.status, exchange.sha256),
+    stages=_stages,
+)

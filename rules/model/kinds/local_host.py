@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rules.model.kind import Interval, Kind, Needs
+
 
 @dataclass(frozen=True, slots=True)
 class LocalHost:
@@ -46,3 +48,17 @@ class HostFacts:
     proxies: tuple[ProxySetting, ...] = ()
     tenant: str | None = None  # tenant id found in the connector's own files
     descriptors: int | None = None  # RLIMIT_NOFILE, where there is one
+
+
+def _interval(_: LocalHost, _needs: Needs) -> Interval:
+    return "host"
+
+
+KIND: Kind[LocalHost, HostFacts] = Kind(
+    word="local_host",
+    step=LocalHost,
+    evidence=HostFacts,
+    queue="local",
+    interval=_interval,
+    stands=True,  # this host could not be looked at: that makes it no host without names to ask for
+)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
+
+from rules.model.kind import Interval, Kind, Needs, Resolution
+from rules.model.kinds.dns_chain import OS, resolved_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,3 +23,35 @@ class OsAnswer:
 
     addresses: tuple[str, ...]
     error: str = ""  # "EAI_NONAME", "EAI_AGAIN", ... where resolution failed
+
+
+_NO_SERVER = frozenset({"EAI_AGAIN", "EAI_FAIL", "EAI_SYSTEM"})
+
+
+def _interval(step: OsLookup, needs: Needs) -> Interval | None:
+    return "sign_in" if step.attempt == 1 and step.name not in needs.names else None
+
+
+def _significant(answer: OsAnswer) -> Hashable:
+    return (frozenset(answer.addresses), answer.error)
+
+
+KIND: Kind[OsLookup, OsAnswer] = Kind(
+    word="os_lookup",
+    step=OsLookup,
+    evidence=OsAnswer,
+    queue="os",
+    name=lambda step: step.name,
+    resolution=Resolution(
+        resolver=lambda _: OS,
+        addresses=lambda answer: answer.addresses,
+        aliased=lambda _: False,
+        unanswered=lambda answer: answer.error in _NO_SERVER,
+        walks=lambda _: False,
+        walk_of=lambda _step, _answer_to: (),
+    ),
+    interval=_interval,
+    ages=True,
+    significant=_significant,
+    stages=resolved_in,
+)

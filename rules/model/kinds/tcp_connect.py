@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rules.model.kind import Kind
+
 
 @dataclass(frozen=True, slots=True)
 class TcpConnect:
@@ -19,3 +21,12 @@ class TcpFacts:
     """`connect_s`: seconds from SYN to the established connection."""
 
     connect_s: float
+
+
+KIND: Kind[TcpConnect, TcpFacts] = Kind(
+    word="tcp_connect",
+    step=TcpConnect,
+    evidence=TcpFacts,
+    queue="connection",
+    place=lambda step: (step.address, step.port),
+)

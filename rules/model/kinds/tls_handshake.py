@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from rules.model.failure import Code, Failure, Stage
+from rules.model.kind import Endpoint, Interval, Kind, Needs, StageName
 
 Hello: TypeAlias = Literal["connector", "tls13", "large"]
 """How the ClientHello looks. "connector": TLS 1.2 only, under 600 bytes, as the connector speaks (the one that judges);
@@ -79,3 +81,68 @@ def wants_certificate(facts: TlsFacts, failure: Failure | None) -> bool:
     if not (facts.client_certificate_asked and facts.key_proven and facts.certificate_sent):
         return False
     return failure.code is Code.EOF or (failure.code is Code.ALERT and failure.alert in CERTIFICATE_ALERTS)
+
+
+def _judges(step: TlsHandshake) -> bool:
+    return step.hello == "connector"
+
+
+def _document(step: TlsHandshake) -> tuple[object, ...] | None:
+    """Another hello shows the same whichever address of the name answers it."""
+    return (step.hello, step.server_name, step.port) if step.hello != "connector" else None
+
+
+def _met(step: TlsHandshake) -> Endpoint:
+    return step.server_name, step.port
+
+
+def _interval(step: TlsHandshake, needs: Needs) -> Interval | None:
+    extra = step.hello != "connector" or step.server_name == needs.control
+    return "extras" if step.attempt == 1 and extra else None
+
+
+def _significant(facts: TlsFacts) -> Hashable:
+    return (
+        facts.chain,
+        facts.version,
+        facts.client_certificate_asked,
+        facts.key_proven,
+        facts.key_refuted,
+        facts.certificate_sent,
+        facts.http_status,
+        facts.http_failure,
+        bool(facts.first_bytes),
+    )
+
+
+def _without_get(facts: TlsFacts) -> TlsFacts:
+    """The GET inside is rare: a second look at the handshake goes without it."""
+    return replace(facts, http_status=None, http_headers=(), http_failure="", client_certificate_asked=False)
+
+
+def _stages(_: float, facts: TlsFacts | None, ok: bool) -> tuple[tuple[StageName, float], ...]:
+    if facts is None:
+        return ()
+    tcp: tuple[StageName, float] = ("tcp", facts.connect_s)
+    return (tcp, ("tls", facts.handshake_s)) if facts.handshake_s is not None and ok else (tcp,)
+
+
+KIND: Kind[TlsHandshake, TlsFacts] = Kind(
+    word="tls_handshake",
+    step=TlsHandshake,
+    evidence=TlsFacts,
+    queue="connection",
+    name=lambda step: step.server_name,
+    place=lambda step: (step.address, step.port),
+    document=_document,
+    met=_met,
+    judges=_judges,
+    interval=_interval,
+    ages=True,
+    reached=wants_certificate,
+    significant=_significant,
+    repeated=_without_get,
+    certificates=lambda facts: facts.chain,
+    with_certificates=lambda facts, chain: replace(facts, chain=chain),
+    stages=_stages,
+)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rules.model.kind import Kind
+
 
 @dataclass(frozen=True, slots=True)
 class TrustLookup:
@@ -26,3 +28,8 @@ class TrustRoots:
     system_date: float | None = None
     public_source: str = ""
     system_source: str = ""
+
+
+KIND: Kind[TrustLookup, TrustRoots] = Kind(
+    word="trust_lookup", step=TrustLookup, evidence=TrustRoots, queue="local"
+)

@@ -21,8 +21,9 @@ from exporters.metrics.catalogue import BY_NAME, CATALOGUE, PROCESS_METRICS, Lab
 from exporters.metrics.connector import MOST_MEMBERS
 from exporters.metrics.text_format import cause
 from probe.measure.tls_records import VERSIONS
+from rules.model.kind import StageName
 from rules.model.verdict import RulesUsed
-from rules.watch.state import CheckName, Family, IssuerClass, SourceState, StageName
+from rules.watch.state import CheckName, Family, IssuerClass, SourceState
 from tests.test_docs import ROOT, between, entries, page
 
 PAGE = "docs/metrics.md"

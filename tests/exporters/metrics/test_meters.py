@@ -17,7 +17,8 @@ from exporters.metrics.catalogue import BY_NAME, METERS, PROCESS_METRICS
 from exporters.metrics.meters import LOOP_BUCKETS, SCHEDULE_BUCKETS, STAGE_BUCKETS, Meters
 from exporters.metrics.text_format import constants
 from rules.model.failure import Stage
-from rules.watch.state import Place, StageName
+from rules.model.kind import StageName
+from rules.watch.state import Place
 from tests.exporters.scrape import promtool, series, values
 from tests.exporters.states import NOW, PLACE
 

@@ -23,7 +23,7 @@ from rules.model.kinds.dns_chain import DnsQuestion
 from rules.model.kinds.local_host import LocalHost
 from rules.model.kinds.os_lookup import OsLookup
 from rules.model.kinds.tls_handshake import TlsHandshake
-from rules.model.observation import CONNECTIONS, Observation, Step
+from rules.model.observation import Observation, Step, kind_of
 from rules.model.ruleset import Rules
 from rules.model.verdict import Answer, Report, Status
 from tests.rules.script import (
@@ -85,7 +85,7 @@ class Script:
 
     @staticmethod
     def _keys(step: Step) -> list[str]:
-        if isinstance(step, CONNECTIONS):
+        if kind_of(step).connects:
             return ["connection", getattr(step, "address", "")]
         return ["dns" if isinstance(step, DnsQuestion) else "os" if isinstance(step, OsLookup) else "local"]
 

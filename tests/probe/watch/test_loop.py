@@ -16,7 +16,7 @@ from probe.watch import judgement
 from probe.watch.asker import Way, stretch
 from rules.model.failure import Code, Failure, Stage
 from rules.model.kinds.tls_handshake import TlsHandshake
-from rules.model.observation import CONNECTIONS, Observation
+from rules.model.observation import Observation, kind_of
 from rules.model.verdict import Answer
 from rules.watch.targets import Key
 from tests.exporters.scrape import values
@@ -56,7 +56,7 @@ async def test_the_first_look_asks_for_everything_once_and_is_judged_once(tmp_pa
         counted = [
             line for line in here.meters.render().decode().splitlines() if "connections_opened_total{" in line
         ]
-        connections = len([step for step in asked if isinstance(step, CONNECTIONS)])
+        connections = len([step for step in asked if kind_of(step).connects])
         assert float(counted[0].split()[-1]) == connections == len(net.hits)
         track = here.appliance.tracks.of((RELAY, 443))
         assert set(track.addresses) == set(ZONE[RELAY])

@@ -21,14 +21,14 @@ from rules.model.kinds.tcp_connect import TcpConnect
 from rules.model.kinds.tls_handshake import TlsHandshake
 from rules.model.kinds.trust_store import TrustLookup
 from rules.model.observation import (
-    CONNECTIONS,
     EVIDENCE,
-    KIND_OF,
+    KINDS,
     STEPS,
     Evidence,
     Observation,
     Step,
     got_through,
+    kind_of,
 )
 from tests.rules.script import CUT, healthy, run, wanting
 
@@ -44,10 +44,10 @@ EACH: tuple[Step, ...] = (
 
 
 def test_the_tables_hold_every_kind_with_its_evidence() -> None:
-    assert set(STEPS.values()) == set(get_args(Step)) == {type(step) for step in EACH}
-    assert set(EVIDENCE.values()) == set(get_args(Evidence))
-    assert STEPS.keys() == EVIDENCE.keys()
-    assert {KIND_OF[STEPS[word]] for word in STEPS} == set(STEPS)
+    assert {kind.step for kind in KINDS} == set(get_args(Step)) == {type(step) for step in EACH}
+    assert {kind.evidence for kind in KINDS} == set(get_args(Evidence))
+    assert len(KINDS) == len(STEPS) == len(EVIDENCE) == len(get_args(Step))
+    assert all(kind_of(step).step is type(step) for step in EACH)
 
 
 def test_what_got_through() -> None:
@@ -74,7 +74,7 @@ def test_what_is_asked_differently_is_another_step(one: str, other: str, port: i
 
 
 def test_what_opens_a_connection_is_what_the_pace_counts() -> None:
-    assert {type(step) for step in EACH if isinstance(step, CONNECTIONS)} == {
+    assert {type(step) for step in EACH if kind_of(step).connects} == {
         TcpConnect,
         TlsHandshake,
         HttpFetch,
@@ -84,7 +84,7 @@ def test_what_opens_a_connection_is_what_the_pace_counts() -> None:
 def test_evidence_of_a_run_is_of_its_step_s_kind() -> None:
     for step, seen in run(healthy()).seen.items():
         assert seen.step == step
-        assert seen.evidence is None or isinstance(seen.evidence, EVIDENCE[KIND_OF[type(step)]])
+        assert seen.evidence is None or isinstance(seen.evidence, kind_of(step).evidence)
 
 
 def test_an_observation_does_not_change() -> None:

@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from rules.model.kinds.tcp_connect import TcpConnect, TcpFacts
-from rules.model.observation import CONNECTIONS
+from rules.model.kinds.tcp_connect import KIND, TcpConnect, TcpFacts
 from tests.rules.script import PLAN, QUIET, healthy, judged, run
 
 CANARY = replace(PLAN, canary_address="192.0.2.77:443")
@@ -23,7 +22,7 @@ def test_the_canary_s_address_as_it_is_configured(text: str, address: str, port:
 
 
 def test_it_counts_as_a_connection() -> None:
-    assert TcpConnect in CONNECTIONS
+    assert KIND.connects
     assert run(healthy(), plan=CANARY).connections == run(healthy()).connections + 1
 
 

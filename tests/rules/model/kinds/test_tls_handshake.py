@@ -13,19 +13,19 @@ from hypothesis import strategies as st
 from rules.model.failure import Code, Failure, Stage
 from rules.model.kinds.tls_handshake import (
     CERTIFICATE_ALERTS,
+    KIND,
     Hello,
     TlsFacts,
     TlsHandshake,
     wants_certificate,
 )
-from rules.model.observation import CONNECTIONS
 from tests.rules.script import BOOTSTRAP, QUIET, SIGN_IN, healthy, judged, leaf, rows, shown
 
 
 def test_the_judging_hello_is_the_connector_s() -> None:
     assert TlsHandshake("203.0.113.1", 443, SIGN_IN).hello == "connector"
     assert set(get_args(Hello)) == {"connector", "tls13", "large"}
-    assert TlsHandshake in CONNECTIONS
+    assert KIND.connects
 
 
 def test_everything_that_is_asked_is_part_of_the_key() -> None:

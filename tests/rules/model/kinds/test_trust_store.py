@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from rules.model.kinds.tls_handshake import TlsHandshake
-from rules.model.kinds.trust_store import TrustLookup, TrustRoots
-from rules.model.observation import CONNECTIONS
+from rules.model.kinds.trust_store import KIND, TrustLookup, TrustRoots
 from rules.pki.certificate import facts
 from tests import pki
 from tests.rules.script import BOOTSTRAP, CORPORATE, NO_ANSWER, QUIET, SIGN_IN, by, healthy, judged, rows, run
@@ -21,7 +20,7 @@ def test_a_lookup_is_by_subject_once_and_no_connection() -> None:
     subjects = [s.subject for s in audit.seen if isinstance(s, TrustLookup)]
     assert facts(CORPORATE_ROOT).subject in subjects
     assert len(subjects) == len(set(subjects))
-    assert TrustLookup not in CONNECTIONS
+    assert not KIND.connects
 
 
 def test_stores_are_empty_unless_they_say_otherwise() -> None:
