@@ -18,19 +18,18 @@ from typing import Protocol
 from probe.audit.pace import PACES, Pace, TokenBucket
 from probe.audit.tenant import Found, find
 from probe.config.settings import Config
-from probe.measure.kinds.trust_store import TrustStores
 from probe.measure.prober import Prober
+from probe.measure.trust_stores import TrustStores
 from probe.version import VERSION
 from rules.audit.first_look import first_look
 from rules.audit.machine import Audit
 from rules.audit.phases import Phase, Ready
 from rules.judge.report import make_report
 from rules.model.failure import Code, Failure, Stage
-from rules.model.kinds.dns_chain import DnsQuestion
-from rules.model.kinds.local_host import HostFacts, LocalHost
-from rules.model.kinds.os_lookup import OsLookup
-from rules.model.kinds.trust_store import TrustLookup
-from rules.model.observation import Observation, Step
+from rules.model.kind import Queue
+from rules.model.kinds import local_host
+from rules.model.kinds.local_host import HostFacts
+from rules.model.observation import Observation, Step, kind_of
 from rules.model.ruleset import Group, Rules
 from rules.model.verdict import Plan, Report
 
@@ -94,16 +93,21 @@ class Runner:
         self._bucket = TokenBucket(pace.rate, pace.burst)
         for _ in range(opened):
             self._bucket.take(time.monotonic())
-        self._queues: dict[str, dict[Phase, deque[Step]]] = {
-            kind: {phase: deque() for phase in Phase} for kind in ("local", "dns", "os", "connection")
+        self._caps: dict[Queue, int] = {
+            "local": 64,
+            "dns": pace.questions,
+            "os": pace.lookups,
+            "connection": pace.connections,
         }
-        self._caps = {"local": 64, "dns": pace.questions, "os": pace.lookups, "connection": pace.connections}
-        self._running: dict[str, int] = defaultdict(int)
+        self._queues: dict[Queue, dict[Phase, deque[Step]]] = {
+            queue: {phase: deque() for phase in Phase} for queue in self._caps
+        }
+        self._running: dict[Queue, int] = defaultdict(int)
         self._at_address: dict[str, int] = defaultdict(int)
         self._held: dict[str, deque[tuple[Phase, Step]]] = defaultdict(deque)
         self._finished: deque[Observation] = deque()
         self._tasks: dict[asyncio.Task[None], Step] = {}
-        self._declined: list[tuple[str, Phase, Step]] = []
+        self._declined: list[tuple[Queue, Phase, Step]] = []
         self._wake = asyncio.Event()
         self._phase = Phase.LOCAL
         self._connections = 0
@@ -152,29 +156,32 @@ class Runner:
         while self._finished:
             seen = self._finished.popleft()
             self._audit.record(seen)
-            if isinstance(seen.evidence, HostFacts):
-                self._fit(seen.evidence)
+            facts = local_host.KIND.shown(seen.evidence)
+            if facts is not None:
+                self._fit(facts)
 
     def _fit(self, facts: HostFacts) -> None:
         """Never more in flight than there are descriptors for."""
         if facts.descriptors is not None:
             room = max(1, facts.descriptors - RESERVED_DESCRIPTORS)
-            for kind in ("connection", "dns"):
-                self._caps[kind] = max(1, min(self._caps[kind], room // 2))
+            limited: tuple[Queue, ...] = ("connection", "dns")
+            for queue in limited:
+                self._caps[queue] = max(1, min(self._caps[queue], room // 2))
 
     def _queue(self, ready: list[Ready]) -> None:
         for item in ready:
-            kind = _kind(item.step)
-            self._queues[kind][item.phase].append(item.step)
-            if kind == "connection":
+            kind = kind_of(item.step)
+            self._queues[kind.queue][item.phase].append(item.step)
+            if kind.connects:
                 self._planned += 1
 
     def _start(self) -> float | None:
         """Start what may start. Returns seconds to wait for the pace; None when nothing is waiting for it."""
         # questions before lookups: to start a lookup process takes longer than to send
-        for kind in ("local", "dns", "os"):
-            while self._running[kind] < self._caps[kind] and (got := self._next(kind)) is not None:
-                self._launch(kind, *got)
+        free: tuple[Queue, ...] = ("local", "dns", "os")
+        for queue in free:
+            while self._running[queue] < self._caps[queue] and (got := self._next(queue)) is not None:
+                self._launch(queue, *got)
         while self._running["connection"] < self._caps["connection"]:
             wait = self._bucket.wait(time.monotonic())
             if wait > 0:
@@ -186,16 +193,16 @@ class Runner:
             self._launch("connection", *got)
         return None
 
-    def _next(self, kind: str) -> tuple[Phase, Step] | None:
+    def _next(self, queue: Queue) -> tuple[Phase, Step] | None:
         """The next step of the earliest phase that is still wanted and whose address has room."""
-        for phase, queue in self._queues[kind].items():
-            if kind == "connection" and self._too_early(phase):
+        for phase, steps in self._queues[queue].items():
+            if queue == "connection" and self._too_early(phase):
                 return None
-            while queue:
-                step = queue.popleft()
-                address = getattr(step, "address", None)
+            while steps:
+                step = steps.popleft()
+                address = _address(step)
                 if not self._audit.wanted(step):
-                    self._declined.append((kind, phase, step))
+                    self._declined.append((queue, phase, step))
                     self._release(address)
                     continue
                 if address is not None and self._at_address[address] >= self._pace.per_address:
@@ -218,25 +225,25 @@ class Runner:
             for target in self._audit.targets
         )
 
-    def _launch(self, kind: str, phase: Phase, step: Step) -> None:
+    def _launch(self, queue: Queue, phase: Phase, step: Step) -> None:
         self._phase = phase
-        self._running[kind] += 1
-        address = getattr(step, "address", None)
+        self._running[queue] += 1
+        address = _address(step)
         if address is not None:
             self._at_address[address] += 1
-        if kind == "connection":
+        if queue == "connection":
             self._connections += 1
         task = asyncio.create_task(self._measure(step))
         self._tasks[task] = step
-        task.add_done_callback(lambda done: self._done(done, kind, address))
+        task.add_done_callback(lambda done: self._done(done, queue, address))
 
     async def _measure(self, step: Step) -> None:
         seen = await self._prober.measure(step)
         self._finished.append(seen)
 
-    def _done(self, task: asyncio.Task[None], kind: str, address: str | None) -> None:
+    def _done(self, task: asyncio.Task[None], queue: Queue, address: str | None) -> None:
         step = self._tasks.pop(task)
-        self._running[kind] -= 1
+        self._running[queue] -= 1
         if address is not None:
             self._at_address[address] -= 1
             self._release(address)
@@ -248,12 +255,12 @@ class Runner:
     def _reconsider(self) -> bool:
         """Steps that were not wanted when their turn came: what has been learned since may have changed that."""
         declined, self._declined = self._declined, []
-        for kind, phase, step in declined:
+        for queue, phase, step in declined:
             if self._audit.wanted(step):
-                self._queues[kind][phase].append(step)
+                self._queues[queue][phase].append(step)
                 self._wake.set()
             else:
-                self._declined.append((kind, phase, step))
+                self._declined.append((queue, phase, step))
         return self._wake.is_set()
 
     def _release(self, address: str | None) -> None:
@@ -308,16 +315,9 @@ def estimate(audit: Audit) -> int:
     return round(len(names) * min(2 * max(families, 1), 3) * 4 / 3)
 
 
-def _kind(step: Step) -> str:
-    match step:
-        case DnsQuestion():
-            return "dns"
-        case OsLookup():
-            return "os"
-        case LocalHost() | TrustLookup():
-            return "local"
-        case _:
-            return "connection"
+def _address(step: Step) -> str | None:
+    place = kind_of(step).place(step)
+    return place[0] if place is not None else None
 
 
 async def run_audit(config: Config, rules: Rules, tell: Tell | None = None) -> Report:

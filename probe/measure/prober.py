@@ -1,4 +1,4 @@
-"""The hand-written table: which file measures which step, and what holds for all of them.
+"""What holds for the measurement of every step; how each kind is measured, its own file says (`probe/measure/kinds`).
 
 Every step ends with an observation, whatever happens: within the outer deadline, with our own bugs named as ours, and
 with no timeout believed that our own late event loop may have made.
@@ -12,31 +12,18 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from probe.host.loop_lag import LagMeter
+from probe.host.places import Places
 from probe.measure.direct_network import HostNetwork
 from probe.measure.failure import local
-from probe.measure.kinds import (
-    dns_chain,
-    http_fetch,
-    local_host,
-    os_lookup,
-    tcp_connect,
-    tls_handshake,
-    trust_store,
-)
-from probe.measure.kinds.local_host import Places
-from probe.measure.kinds.os_lookup import WIDTH, OsResolver
-from probe.measure.kinds.trust_store import TrustStores
+from probe.measure.kind import Tools
 from probe.measure.limits import Limits
-from probe.measure.long_lists import LONGEST_WAIT, LongLists
+from probe.measure.long_lists import LongLists
 from probe.measure.network import Network
+from probe.measure.os_resolver import WIDTH, OsResolver
+from probe.measure.probes import PROBES
+from probe.measure.trust_stores import TrustStores
 from rules.model.failure import Code, Failure, Stage
-from rules.model.kinds.dns_chain import DnsQuestion
-from rules.model.kinds.http_fetch import HttpFetch
-from rules.model.kinds.local_host import HostFacts, LocalHost
-from rules.model.kinds.os_lookup import OsLookup
-from rules.model.kinds.tcp_connect import TcpConnect
-from rules.model.kinds.tls_handshake import TlsHandshake
-from rules.model.kinds.trust_store import TrustLookup
+from rules.model.kinds import local_host
 from rules.model.observation import Observation, Step
 from rules.text.address import Address, classify, meant, never_connect
 from rules.text.display import display
@@ -65,12 +52,14 @@ class Prober:
         late: Callable[[float], None] | None = None,
         lists: LongLists | None = None,
     ) -> None:
-        self._limits = limits or Limits()
-        self._network = network or HostNetwork(self._forbidden)
-        self._resolver = resolver or OsResolver(width=WIDTH)
-        self._stores = stores or TrustStores()
-        self._places = places
-        self._lists = lists or LongLists()
+        self._tools = Tools(
+            limits or Limits(),
+            network or HostNetwork(self._forbidden),
+            resolver or OsResolver(width=WIDTH),
+            stores or TrustStores(),
+            lists or LongLists(),
+            places,
+        )
         self._outer = outer
         self._own: frozenset[Address] = frozenset()
         self._lag = LagMeter(told=late)
@@ -78,12 +67,12 @@ class Prober:
     @property
     def network(self) -> Network:
         """The way out that every step takes, with its guard."""
-        return self._network
+        return self._tools.network
 
     @property
     def connections(self) -> int:
         """TCP connections begun so far, DNS over TCP among them."""
-        return getattr(self._network, "connections", 0)
+        return getattr(self._tools.network, "connections", 0)
 
     async def measure(self, step: Step) -> Observation:
         """The observation of `step`. Never raises but for cancellation from outside."""
@@ -95,14 +84,16 @@ class Prober:
 
     async def _measured(self, step: Step) -> Observation:
         started, begun = time.time(), asyncio.get_running_loop().time()
-        outer = self._outer + (LONGEST_WAIT if isinstance(step, HttpFetch) and step.purpose == "crl" else 0.0)
+        probe = PROBES[type(step)]
+        outer = self._outer + probe.longer(step)
         deadline = asyncio.timeout(outer)
         try:
             async with deadline:
-                seen = await self._dispatch(step)
+                seen = await probe.measure(step, self._tools)
+            self._remember(seen)
         except Exception as error:  # noqa: BLE001 - G1: every step has an observation, a bug of ours is named
             if isinstance(error, TimeoutError) and deadline.expired():
-                failure = Failure(_STAGES[type(step)], Code.TIMEOUT, f"no end within {outer:g} s")
+                failure = Failure(probe.stage, Code.TIMEOUT, f"no end within {outer:g} s")
             else:
                 failure = local(Code.BUG, display(f"{type(error).__name__}: {error}"))
             seen = Observation(step, started, asyncio.get_running_loop().time() - begun, failure)
@@ -110,34 +101,17 @@ class Prober:
 
     async def rest(self) -> None:
         """Give back what only a burst has need of."""
-        await self._resolver.rest()
+        await self._tools.resolver.rest()
 
     async def close(self) -> None:
         """End the lookup processes and the lag meter; running measurements must have been cancelled before."""
         self._lag.stop()
-        await self._resolver.close()
+        await self._tools.resolver.close()
 
-    async def _dispatch(self, step: Step) -> Observation:
-        if isinstance(step, DnsQuestion):
-            return await dns_chain.measure(step, self._network, self._limits)
-        if isinstance(step, TlsHandshake):
-            return await tls_handshake.measure(step, self._network, self._limits)
-        if isinstance(step, HttpFetch):
-            return await http_fetch.measure(step, self._network, self._limits, self._lists)
-        if isinstance(step, TcpConnect):
-            return await tcp_connect.measure(step, self._network, self._limits)
-        if isinstance(step, OsLookup):
-            return await os_lookup.measure(step, self._resolver, self._limits)
-        if isinstance(step, TrustLookup):
-            return await trust_store.measure(step, self._stores)
-        if isinstance(step, LocalHost):
-            return self._remembered(await local_host.measure(step, self._places))
-        raise TypeError(f"no kind measures {type(step).__name__}")
-
-    def _remembered(self, seen: Observation) -> Observation:
-        if isinstance(seen.evidence, HostFacts):
-            self._own = frozenset(map(meant, seen.evidence.addresses))
-        return seen
+    def _remember(self, seen: Observation) -> None:
+        facts = local_host.KIND.shown(seen.evidence)
+        if facts is not None:
+            self._own = frozenset(map(meant, facts.addresses))
 
     def _forbidden(self, address: str) -> bool:
         plain = address.partition("%")[0]
@@ -154,17 +128,6 @@ class Prober:
         return replace(seen, failure=local(Code.STARVED, said))
 
     def _limit(self, stage: Stage) -> float:
-        limits = self._limits
+        limits = self._tools.limits
         of_stage = {Stage.DNS: limits.dns_try, Stage.TCP: limits.tcp, Stage.TLS: limits.tls}
         return of_stage.get(stage, limits.first_byte)
-
-
-_STAGES: dict[type[Step], Stage] = {
-    LocalHost: Stage.LOCAL,
-    DnsQuestion: Stage.DNS,
-    OsLookup: Stage.DNS,
-    TcpConnect: Stage.TCP,
-    TlsHandshake: Stage.TLS,
-    HttpFetch: Stage.HTTP,
-    TrustLookup: Stage.LOCAL,
-}

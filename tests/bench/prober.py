@@ -17,8 +17,8 @@ from typing import Any
 
 from probe.config.settings import load_rules
 from probe.measure.kinds import trust_store
-from probe.measure.kinds.trust_store import TrustStores
 from probe.measure.prober import Prober
+from probe.measure.trust_stores import TrustStores
 from rules.audit.chains import Chains
 from rules.model.kinds.dns_chain import OS, Chain, DnsAnswer, DnsQuestion, Outcome, walk
 from rules.model.kinds.tls_handshake import TlsFacts, TlsHandshake

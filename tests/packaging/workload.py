@@ -24,7 +24,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.process_collector import ProcessCollector
 
 from probe.host.systemd import Notifier
-from probe.measure.kinds.os_lookup import OsResolver
+from probe.measure.os_resolver import OsResolver
 from probe.measure.tls_hello import Seen, connection
 
 

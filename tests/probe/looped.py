@@ -18,11 +18,11 @@ from probe.audit.runner import make_plan
 from probe.config.service import Intervals
 from probe.config.settings import Config, load_rules, parse_config
 from probe.measure.direct_network import HostNetwork
-from probe.measure.kinds.os_lookup import OsResolver
-from probe.measure.kinds.trust_store import TrustStores
 from probe.measure.limits import Limits
 from probe.measure.network import Datagrams, Stream, Unconnected
+from probe.measure.os_resolver import OsResolver
 from probe.measure.prober import Prober
+from probe.measure.trust_stores import TrustStores
 from probe.watch.asker import Asker
 from probe.watch.judgement import Judged
 from probe.watch.loop import Appliance, Told
@@ -98,12 +98,9 @@ class LoopProber(Prober):
 
     async def measure(self, step: Step) -> Observation:
         self.begun.append((time.monotonic(), step))
-        return await super().measure(step)
-
-    async def _dispatch(self, step: Step) -> Observation:
         if isinstance(step, LocalHost):
             return Observation(step, time.time(), 0.0, None, self.facts)
-        return await super()._dispatch(step)
+        return await super().measure(step)
 
 
 @dataclass(slots=True)

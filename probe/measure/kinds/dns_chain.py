@@ -22,10 +22,11 @@ from probe.measure.direct_network import DNS_PORT
 from probe.measure.dns_elsewhere import Elsewhere, look
 from probe.measure.dns_message import MalformedError, Reply
 from probe.measure.failure import classify
+from probe.measure.kind import Probe
 from probe.measure.limits import Limits
 from probe.measure.network import Datagrams, Network, NetworkError
 from rules.model.failure import Code, Failure, Stage
-from rules.model.kinds.dns_chain import DnsAnswer, DnsQuestion
+from rules.model.kinds.dns_chain import KIND, DnsAnswer, DnsQuestion
 from rules.model.observation import Observation
 
 TRIES = 3
@@ -216,3 +217,10 @@ def _word(error: NetworkError | MalformedError | TimeoutError) -> str:
     if isinstance(error, NetworkError):
         return _WORDS.get(error.failure.code, error.failure.code.value)
     return "timeout"
+
+
+PROBE = Probe(
+    kind=KIND,
+    stage=Stage.DNS,
+    measure=lambda step, tools: measure(step, tools.network, tools.limits),
+)

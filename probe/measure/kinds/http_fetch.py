@@ -8,11 +8,12 @@ from contextlib import AsyncExitStack
 
 from probe.measure.failure import at, local
 from probe.measure.http_client import ResponseReader, request
+from probe.measure.kind import Probe
 from probe.measure.limits import Limits
-from probe.measure.long_lists import TURN_AFTER, LongLists
+from probe.measure.long_lists import LONGEST_WAIT, TURN_AFTER, LongLists
 from probe.measure.network import Network, NetworkError, Stream
 from rules.model.failure import Code, Failure, Stage
-from rules.model.kinds.http_fetch import HttpExchange, HttpFetch
+from rules.model.kinds.http_fetch import KIND, HttpExchange, HttpFetch
 from rules.model.observation import Observation
 from rules.pki.long_list import ListReader
 
@@ -153,3 +154,11 @@ async def _receive(stream: Stream, lost: NetworkError | None) -> bytes:
     if lost is not None and not data:
         raise lost
     return data
+
+
+PROBE = Probe(
+    kind=KIND,
+    stage=Stage.HTTP,
+    measure=lambda step, tools: measure(step, tools.network, tools.limits, tools.lists),
+    longer=lambda step: LONGEST_WAIT if step.purpose == "crl" else 0.0,
+)

@@ -10,12 +10,14 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from probe.host import routes, windows_proxy
+from probe.host.places import Places
+from probe.measure.kind import Probe
 from rules.judge.proxies import CONNECTOR, MACHINE, UPDATER, WINHTTP
-from rules.model.kinds.local_host import HostFacts, LocalHost, ProxySetting
+from rules.model.failure import Stage
+from rules.model.kinds.local_host import KIND, HostFacts, LocalHost, ProxySetting
 from rules.model.observation import Observation
 from rules.text.display import display
 
@@ -28,16 +30,6 @@ _GUID_AT_BOOTSTRAP = re.compile(
     rb"(?<![0-9a-f-])([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\.bootstrap\.",
     re.IGNORECASE,
 )
-_ENDPOINTS = r"Endpoints\endpoints.txt"
-_CONNECTORS = (
-    r"Microsoft Entra private network connector\MicrosoftEntraPrivateNetworkConnectorService.exe.config",
-    r"Microsoft AAD App Proxy Connector\ApplicationProxyConnectorService.exe.config",
-    r"Microsoft Azure AD App Proxy Connector\ApplicationProxyConnectorService.exe.config",
-)
-_UPDATERS = (
-    r"Microsoft Entra private network connector Updater"
-    r"\MicrosoftEntraPrivateNetworkConnectorUpdaterService.exe.config",
-)
 LONGEST_LIST = 4096  #: characters of a bypass list that are kept
 _WORD = re.compile(r"[^;,\s]+")
 #: A server, network or glob as a list has them, with a scheme and a port: no credential looks so.
@@ -46,41 +38,6 @@ _PLAIN = re.compile(
     re.IGNORECASE,
 )
 _OPENING = re.compile(r"(?:[a-z]+=)?[a-z0-9]+://", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Places:
-    """Where the facts are read. `of_host()` gives this system's; tests and other roots give their own."""
-
-    environment: Mapping[str, str] = field(default_factory=dict)
-    resolv_conf: Path | None = None
-    proc_net: Path | None = None  # Linux' tables of routes and addresses
-    endpoints: tuple[Path, ...] = ()  # the connector's own record of its endpoints
-    connector_configs: tuple[Path, ...] = ()
-    updater_configs: tuple[Path, ...] = ()
-    machine_config: Path | None = None
-    winhttp: Callable[[], bytes | None] = windows_proxy.read_winhttp
-
-    @classmethod
-    def of_host(cls) -> Places:
-        """The places of the running system."""
-        environment = dict(os.environ)
-        if sys.platform != "win32":
-            proc = Path("/proc/net") if sys.platform == "linux" else None
-            return cls(environment, Path("/etc/resolv.conf"), proc)
-        data = Path(environment.get("PROGRAMDATA", r"C:\ProgramData")) / "Microsoft"
-        programs = Path(environment.get("PROGRAMFILES", r"C:\Program Files"))
-        windows = Path(environment.get("SYSTEMROOT", r"C:\Windows"))
-        return cls(
-            environment,
-            endpoints=(
-                data / "Microsoft Entra private network connector" / _ENDPOINTS,
-                data / "Microsoft AAD Application Proxy Connector" / _ENDPOINTS,
-            ),
-            connector_configs=tuple(programs / name for name in _CONNECTORS),
-            updater_configs=tuple(programs / name for name in _UPDATERS),
-            machine_config=windows / r"Microsoft.NET\Framework64\v4.0.30319\Config\machine.config",
-        )
 
 
 async def measure(step: LocalHost, places: Places | None = None) -> Observation:
@@ -346,3 +303,6 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+PROBE = Probe(kind=KIND, stage=Stage.LOCAL, measure=lambda step, tools: measure(step, tools.places))

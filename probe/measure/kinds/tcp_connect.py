@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 
+from probe.measure.kind import Probe
 from probe.measure.limits import Limits
 from probe.measure.network import Network, NetworkError
-from rules.model.kinds.tcp_connect import TcpConnect, TcpFacts
+from rules.model.failure import Stage
+from rules.model.kinds.tcp_connect import KIND, TcpConnect, TcpFacts
 from rules.model.observation import Observation
 
 
@@ -22,3 +24,10 @@ async def measure(step: TcpConnect, network: Network, limits: Limits) -> Observa
         return Observation(step, started, time.monotonic() - begin, evidence=facts, local=stream.local)
     finally:
         stream.close()
+
+
+PROBE = Probe(
+    kind=KIND,
+    stage=Stage.TCP,
+    measure=lambda step, tools: measure(step, tools.network, tools.limits),
+)

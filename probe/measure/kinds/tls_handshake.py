@@ -6,11 +6,12 @@ import asyncio
 import time
 
 from probe.measure.failure import at
+from probe.measure.kind import Probe
 from probe.measure.limits import Limits
 from probe.measure.network import Network, NetworkError
 from probe.measure.tls_session import Session
 from rules.model.failure import Code, Failure, Stage
-from rules.model.kinds.tls_handshake import TlsHandshake
+from rules.model.kinds.tls_handshake import KIND, TlsHandshake
 from rules.model.observation import Observation
 
 
@@ -44,3 +45,10 @@ async def measure(step: TlsHandshake, network: Network, limits: Limits) -> Obser
     finally:
         stream.close()
     return Observation(step, started, time.monotonic() - begin, failure, facts, stream.local)
+
+
+PROBE = Probe(
+    kind=KIND,
+    stage=Stage.TLS,
+    measure=lambda step, tools: measure(step, tools.network, tools.limits),
+)

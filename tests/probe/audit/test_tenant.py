@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 from probe.audit import tenant as module
 from probe.audit.tenant import BODY, GOVERNMENT, PUBLIC, Found, find, read
 from probe.measure.direct_network import HostNetwork
-from probe.measure.kinds.trust_store import TrustStores
 from probe.measure.limits import Limits
 from probe.measure.network import NetworkError, Stream
 from probe.measure.prober import Prober
+from probe.measure.trust_stores import TrustStores
 from rules.model.failure import Code, Failure, Stage
 from rules.model.kinds.dns_chain import DnsAnswer, DnsQuestion, Record
 from rules.model.kinds.local_host import HostFacts, LocalHost

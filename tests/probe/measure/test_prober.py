@@ -8,11 +8,11 @@ import typing
 
 import pytest
 
-from probe.measure import prober as module
 from probe.measure.direct_network import HostNetwork
 from probe.measure.limits import Limits
 from probe.measure.network import Datagrams, Stream, Unconnected
 from probe.measure.prober import Prober
+from probe.measure.probes import PROBES
 from rules.model.failure import Code, Stage
 from rules.model.kinds.dns_chain import DnsAnswer, DnsQuestion
 from rules.model.kinds.http_fetch import HttpExchange, HttpFetch
@@ -21,7 +21,7 @@ from rules.model.kinds.os_lookup import OsAnswer, OsLookup
 from rules.model.kinds.tcp_connect import TcpConnect, TcpFacts
 from rules.model.kinds.tls_handshake import TlsHandshake
 from rules.model.kinds.trust_store import TrustLookup, TrustRoots
-from rules.model.observation import STEPS, Evidence, Observation, Step
+from rules.model.observation import KINDS, Evidence, Observation, Step
 from tests.probe.dns_servers import Asked, Send, a_record, hostile
 from tests.servers import serving
 
@@ -82,8 +82,9 @@ def test_steps_that_need_one() -> None:
     asyncio.run(body())
 
 
-def test_every_kind_of_step_has_a_stage() -> None:
-    assert set(module._STAGES) == set(STEPS.values()) == set(typing.get_args(Step))
+def test_every_kind_has_a_probe() -> None:
+    assert {probe.kind for probe in PROBES.values()} == set(KINDS)
+    assert set(PROBES) == set(typing.get_args(Step))
 
 
 @pytest.mark.parametrize(

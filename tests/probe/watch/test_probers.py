@@ -31,7 +31,7 @@ def made() -> Probers:
 
 
 def pids(prober: CountedProber) -> tuple[int, ...]:
-    return prober._resolver.pids
+    return prober._tools.resolver.pids
 
 
 @looping

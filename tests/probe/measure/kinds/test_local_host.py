@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from probe.host.places import Places
 from probe.measure.kinds.local_host import (
-    Places,
     environment_proxies,
     masked,
     masked_list,

@@ -16,9 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from probe.measure.kinds import os_lookup
-from probe.measure.kinds.os_lookup import STRIKES, OsResolver, measure
+from probe.measure import os_resolver
+from probe.measure.kinds.os_lookup import measure
 from probe.measure.limits import Limits
+from probe.measure.os_resolver import STRIKES, OsResolver
 from rules.model.failure import Code, Stage
 from rules.model.kinds.os_lookup import OsAnswer, OsLookup
 from rules.model.observation import Observation
@@ -158,7 +159,7 @@ def test_s6_a_child_that_dies_or_babbles_is_a_failure_and_the_next_name_gets_ano
 def test_s6_children_that_die_one_after_the_other_are_not_started_at_each_question(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(os_lookup, "PAUSE", 0.2)
+    monkeypatch.setattr(os_resolver, "PAUSE", 0.2)
     starts, well = tmp_path / "starts", tmp_path / "well"
     started = f"open({str(starts)!r}, 'a').write('x')"
     dies = f"__import__('os').path.exists({str(well)!r}) or sys.exit(3); {FINE}"
@@ -277,7 +278,7 @@ def test_children_outlive_no_parent_and_take_its_environment(tmp_path: Path) -> 
     then = f"open({str(marker)!r}, 'w').write(__import__('os').environ.get('HOSTALIASES', '')); " + FINE
     script = f"""
 import asyncio, json, os, sys
-from probe.measure.kinds.os_lookup import OsResolver
+from probe.measure.os_resolver import OsResolver
 async def main():
     resolver = OsResolver(command={child(then)!r})
     await resolver.lookup("a.test", 10)

@@ -15,8 +15,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.measure.kinds import trust_store
-from probe.measure.kinds.trust_store import TrustStores, measure, subject_of
+from probe.measure import trust_stores
+from probe.measure.kinds.trust_store import measure
+from probe.measure.trust_stores import TrustStores, subject_of
 from rules.model.kinds.trust_store import TrustLookup, TrustRoots
 from tests.pki import authority, der
 
@@ -185,7 +186,7 @@ def test_the_bundle_of_the_system_is_read_again_when_another_takes_its_place(
 ) -> None:
     first, second = authority("First").certificate, authority("Second").certificate
     one, two = tmp_path / "one.pem", tmp_path / "two.pem"
-    monkeypatch.setattr(trust_store, "BUNDLES", (str(one), str(two)))
+    monkeypatch.setattr(trust_stores, "BUNDLES", (str(one), str(two)))
     two.write_bytes(pem(second))
     stores = TrustStores()
     assert ask(second.subject.public_bytes(), stores).system == (der(second),)
