@@ -16,7 +16,7 @@ from exporters.terminal.proxies import proxy_words
 from exporters.terminal.style import Style, count, say, seconds
 from rules.files.report_json import to_rfc3339
 from rules.model import causes
-from rules.model.kinds.dns_chain import DnsQuestion
+from rules.model.kinds import dns_chain
 from rules.model.observation import Observation, kind_of
 from rules.model.verdict import CauseGroup, Endpoint, Report, Status, Verdict
 from rules.text.display import display
@@ -292,9 +292,8 @@ def different_first(found: list[Observation]) -> list[Observation]:
     times: Counter[str] = Counter()
     ranked = []
     for seen in found:
-        step = seen.step
-        name = step.resolver if isinstance(step, DnsQuestion) else getattr(step, "server_name", "")
-        name = name or getattr(step, "host", "")
+        question, kind = dns_chain.KIND.asked(seen.step), kind_of(seen.step)
+        name = question.resolver if question is not None else (kind.connects and kind.name(seen.step)) or ""
         ranked.append((times[name], seen))
         times[name] += 1
     return [seen for _, seen in sorted(ranked, key=lambda pair: pair[0])]

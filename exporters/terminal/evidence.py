@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from exporters.terminal.style import count, seconds
 from rules.files.report_json import to_rfc3339
 from rules.model.failure import Code, Failure, Icmp
+from rules.model.kind import Kind
+from rules.model.kinds import (
+    dns_chain,
+    http_fetch,
+    local_host,
+    os_lookup,
+    tcp_connect,
+    tls_handshake,
+    trust_store,
+)
 from rules.model.kinds.dns_chain import DnsAnswer, DnsQuestion
 from rules.model.kinds.http_fetch import HttpExchange, HttpFetch
-from rules.model.kinds.local_host import HostFacts, LocalHost
-from rules.model.kinds.os_lookup import OsAnswer, OsLookup
-from rules.model.kinds.tcp_connect import TcpConnect, TcpFacts
-from rules.model.kinds.tls_handshake import TlsFacts, TlsHandshake
-from rules.model.kinds.trust_store import TrustLookup, TrustRoots
-from rules.model.observation import Evidence, Observation, Step, got_through
+from rules.model.kinds.local_host import HostFacts
+from rules.model.kinds.os_lookup import OsAnswer
+from rules.model.kinds.tls_handshake import Hello, TlsFacts, TlsHandshake
+from rules.model.kinds.trust_store import TrustRoots
+from rules.model.observation import Observation, Step, got_through, kind_of
 from rules.text.display import display
 
 FAILED: Mapping[Code, str] = {
@@ -78,7 +89,37 @@ SECRET_HEADERS = frozenset(
     {"authorization", "cookie", "proxy-authenticate", "proxy-authorization", "set-cookie", "www-authenticate"}
 )
 _TELLING = 24  # characters of a text that stands in two lines by no accident
+S = TypeVar("S")
+E = TypeVar("E")
 _USERINFO = re.compile(r"(?<=://)[^/@\s]+@")
+
+
+def _no_headers(_: object) -> tuple[tuple[str, str], ...]:
+    return ()
+
+
+def _no_stages(_evidence: object, _outcome: str) -> tuple[str, ...]:
+    return ()
+
+
+def _nothing(_: object) -> tuple[str, ...]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Telling(Generic[S, E]):
+    """How a kind of question is put into words."""
+
+    kind: Kind[S, E]
+    question: Callable[[S], str]  # what is asked
+    answer: Callable[[E], str]  # what came back
+    #: The question below the address that is asked; None: as `question` has it.
+    heading: Callable[[S], str] | None = None
+    #: Lines below a connection: the stages that it reached (the outcome of the whole step is given), what else was seen.
+    stages: Callable[[E, str], Iterable[str]] = _no_stages
+    remains: Callable[[E], Iterable[str]] = _nothing
+    #: HTTP headers that came, for the steps of a verbose tree.
+    headers: Callable[[E], tuple[tuple[str, str], ...]] = _no_headers
 
 
 def mask(text: str) -> str:
@@ -115,53 +156,30 @@ def clock(moment: float) -> str:
 
 def asked(step: Step) -> str:
     """What a step asks."""
-    again = f" (attempt {step.attempt})" if step.attempt > 1 else ""
-    return _question(step) + again
-
-
-def _question(step: Step) -> str:
-    match step:
-        case LocalHost():
-            return "this host's routes, resolvers, proxy settings, account"
-        case DnsQuestion():
-            return f"DNS {step.rtype} {display(step.name)} at {display(step.resolver, 80)}"
-        case OsLookup():
-            return f"the operating system's own resolution of {display(step.name)}"
-        case TcpConnect():
-            return f"TCP connect to {hostport(step.address, step.port)}"
-        case TlsHandshake():
-            hello = {"connector": "TLS 1.2", "tls13": "TLS 1.3", "large": "a large hello"}[step.hello]
-            inside = f", GET {display(mask(step.path))}" if step.path else ""
-            target = hostport(step.address, step.port)
-            return f"TLS to {target} as {display(step.server_name)} with {hello}{inside}"
-        case HttpFetch():
-            verb = "GET" if step.body is None else "POST"
-            where = f"http://{display(step.host)}{display(mask(step.target))}"
-            return f"{verb} {where} at {hostport(step.address, step.port)}"
-        case TrustLookup():
-            return "a root certificate in the stores of this host"
+    return telling_of(step).question(step) + _again(step)
 
 
 def flow(seen: Observation) -> str:
     """The connection as a log knows it: our address and port, theirs, when, what came of it."""
     step = seen.step
     came = f"{clock(seen.started)} UTC, {outcome(seen)}"
-    if not isinstance(step, TcpConnect | TlsHandshake | HttpFetch):
+    place, name = kind_of(step).place(step), kind_of(step).name(step)
+    if place is None:
         return f"{asked(step)}: {came}"
     mine = hostport(*seen.local) if seen.local else "this host"
-    name = step.server_name if isinstance(step, TlsHandshake) else getattr(step, "host", "")
     asks = f" ({display(name)})" if name else ""
-    return f"{mine} → {hostport(step.address, step.port)}{asks} at {came}"
+    return f"{mine} → {hostport(*place)}{asks} at {came}"
 
 
 def outcome(seen: Observation) -> str:
     """What came back, or why nothing did, and how long it took."""
     age = " (an earlier observation)" if seen.stale else ""
-    if isinstance(seen.evidence, TlsFacts) and seen.failure is not None and got_through(seen):
-        return f"{tls_words(seen.evidence)}, {unsent(seen.failure)} after {seconds(seen.elapsed)}{age}"
-    if seen.failure is not None:
-        return f"{failed(seen.failure)} after {seconds(seen.elapsed)}{age}"
-    return f"{_answer(seen.evidence)} in {seconds(seen.elapsed)}{age}"
+    came = telling_of(seen.step).answer(seen.evidence) if seen.evidence is not None else "done"
+    if seen.failure is None:
+        return f"{came} in {seconds(seen.elapsed)}{age}"
+    if got_through(seen):
+        return f"{came}, {unsent(seen.failure)} after {seconds(seen.elapsed)}{age}"
+    return f"{failed(seen.failure)} after {seconds(seen.elapsed)}{age}"
 
 
 def failed(failure: Failure) -> str:
@@ -190,34 +208,6 @@ def _icmp(icmp: Icmp) -> str:
     named = ICMP_WORDS.get((icmp.type, icmp.code))
     sender = f" from {display(icmp.sender, 80)}" if icmp.sender else ""
     return f"ICMP type {icmp.type} code {icmp.code}{f' ({named})' if named else ''}{sender}"
-
-
-def _answer(evidence: Evidence | None) -> str:
-    match evidence:
-        case None:
-            return "done"
-        case HostFacts():
-            return (
-                "read"
-                if evidence.descriptors is None
-                else f"read, {evidence.descriptors} descriptors at most"
-            )
-        case DnsAnswer():
-            return _dns(evidence)
-        case OsAnswer():
-            found = ", ".join(display(a, 80) for a in evidence.addresses[:8])
-            return found or display(evidence.error or "no address")
-        case TcpFacts():
-            return "connected"
-        case TlsFacts():
-            return tls_words(evidence)
-        case HttpExchange():
-            status = f"{evidence.status} {display(evidence.reason, 60)}".rstrip()
-            return f"HTTP {status}, {count(evidence.size, 'byte')}"
-        case TrustRoots():
-            public = _store(evidence.public_source, evidence.public_date)
-            system = _store(evidence.system_source, evidence.system_date)
-            return f"{len(evidence.public)} in the public list{public}, {len(evidence.system)} in the system's store{system}"
 
 
 _YEAR_10000 = 253_402_300_800.0
@@ -264,3 +254,121 @@ def tls_words(facts: TlsFacts) -> str:
     elif facts.http_failure:
         words.append(f"HTTP inside: {display(facts.http_failure)}")
     return ", ".join(words)
+
+
+def _host_read(facts: HostFacts) -> str:
+    return "read" if facts.descriptors is None else f"read, {facts.descriptors} descriptors at most"
+
+
+def _dns_question(step: DnsQuestion) -> str:
+    return f"DNS {step.rtype} {display(step.name)} at {display(step.resolver, 80)}"
+
+
+def _os_answer(answer: OsAnswer) -> str:
+    found = ", ".join(display(a, 80) for a in answer.addresses[:8])
+    return found or display(answer.error or "no address")
+
+
+_HELLOS: Mapping[Hello, str] = {"connector": "TLS 1.2", "tls13": "TLS 1.3", "large": "a large hello"}
+
+
+def _tls_question(step: TlsHandshake) -> str:
+    return f"TLS to {hostport(step.address, step.port)} as {display(step.server_name)} with {_hello(step)}"
+
+
+def _hello(step: TlsHandshake) -> str:
+    return _HELLOS[step.hello] + (f", GET {display(mask(step.path))}" if step.path else "")
+
+
+def _tls_stages(facts: TlsFacts, _: str) -> Iterable[str]:
+    yield f"TCP: connected in {seconds(facts.connect_s)}"
+    if facts.chain or facts.handshake_s is not None:
+        took = f" in {seconds(facts.handshake_s)}" if facts.handshake_s is not None else ", not completed"
+        yield f"TLS: {tls_words(facts)}{took}; our hello had {facts.hello_size} bytes"
+
+
+def _tls_remains(facts: TlsFacts) -> Iterable[str]:
+    if facts.first_bytes:
+        yield f"the answer began with {display(facts.first_bytes, 80)}"
+
+
+def _http_question(step: HttpFetch) -> str:
+    verb = "GET" if step.body is None else "POST"
+    where = f"http://{display(step.host)}{display(mask(step.target))}"
+    return f"{verb} {where} at {hostport(step.address, step.port)}"
+
+
+def _http_answer(exchange: HttpExchange) -> str:
+    status = f"{exchange.status} {display(exchange.reason, 60)}".rstrip()
+    return f"HTTP {status}, {count(exchange.size, 'byte')}"
+
+
+def _http_stages(exchange: HttpExchange, outcome: str) -> Iterable[str]:
+    yield f"TCP: connected in {seconds(exchange.connect_s)}"
+    yield f"HTTP: {outcome}"
+
+
+def _roots(found: TrustRoots) -> str:
+    public = _store(found.public_source, found.public_date)
+    system = _store(found.system_source, found.system_date)
+    return (
+        f"{len(found.public)} in the public list{public}, {len(found.system)} in the system's store{system}"
+    )
+
+
+#: Every kind of question, by hand.
+TELLINGS: tuple[Telling[Any, Any], ...] = (
+    Telling(
+        kind=local_host.KIND,
+        question=lambda _: "this host's routes, resolvers, proxy settings, account",
+        answer=_host_read,
+    ),
+    Telling(kind=dns_chain.KIND, question=_dns_question, answer=_dns),
+    Telling(
+        kind=os_lookup.KIND,
+        question=lambda step: f"the operating system's own resolution of {display(step.name)}",
+        answer=_os_answer,
+    ),
+    Telling(
+        kind=tcp_connect.KIND,
+        question=lambda step: f"TCP connect to {hostport(step.address, step.port)}",
+        answer=lambda _: "connected",
+    ),
+    Telling(
+        kind=tls_handshake.KIND,
+        question=_tls_question,
+        answer=tls_words,
+        heading=_hello,
+        stages=_tls_stages,
+        remains=_tls_remains,
+        headers=lambda facts: facts.http_headers,
+    ),
+    Telling(
+        kind=http_fetch.KIND,
+        question=_http_question,
+        answer=_http_answer,
+        stages=_http_stages,
+        headers=lambda exchange: exchange.headers,
+    ),
+    Telling(
+        kind=trust_store.KIND,
+        question=lambda _: "a root certificate in the stores of this host",
+        answer=_roots,
+    ),
+)
+_OF_STEP: Mapping[type[Step], Telling[Any, Any]] = {telling.kind.step: telling for telling in TELLINGS}
+
+
+def telling_of(step: Step) -> Telling[Any, Any]:
+    """How the kind of a step is put into words."""
+    return _OF_STEP[type(step)]
+
+
+def heading(step: Step) -> str:
+    """What a step asks, where the address that it asks stands above."""
+    telling = telling_of(step)
+    return telling.heading(step) + _again(step) if telling.heading is not None else asked(step)
+
+
+def _again(step: Step) -> str:
+    return f" (attempt {step.attempt})" if step.attempt > 1 else ""

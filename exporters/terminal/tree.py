@@ -12,20 +12,19 @@ from exporters.terminal.evidence import (
     asked,
     clock,
     failed,
+    heading,
     hostport,
     mask,
     outcome,
-    tls_words,
+    telling_of,
     told_once,
     unsent,
 )
 from exporters.terminal.style import Style, say, seconds
 from rules.model import causes
-from rules.model.kinds.dns_chain import DnsAnswer, DnsQuestion
-from rules.model.kinds.http_fetch import HttpExchange, HttpFetch
-from rules.model.kinds.os_lookup import OsLookup
-from rules.model.kinds.tls_handshake import TlsFacts, TlsHandshake
-from rules.model.observation import Observation, got_through
+from rules.model.kinds import dns_chain, http_fetch, os_lookup
+from rules.model.kinds.http_fetch import HttpFetch
+from rules.model.observation import Observation, got_through, kind_of
 from rules.model.verdict import Report, Status, Verdict
 from rules.pki.certificate import CertFacts, facts
 from rules.text.display import display
@@ -77,28 +76,26 @@ def _names(root: Node, report: Report, host: str) -> None:
     """What each resolver says of the name, and each link of its chain asked for by itself."""
     names = {host}
     for seen in report.observations:  # links are asked for after the name: one pass finds them
-        if (
-            isinstance(seen.step, DnsQuestion)
-            and seen.step.name in names
-            and isinstance(seen.evidence, DnsAnswer)
-        ):
-            names.update(record.value for record in seen.evidence.records if record.type == "CNAME")
+        question, answer = dns_chain.KIND.asked(seen.step), dns_chain.KIND.shown(seen.evidence)
+        if question is not None and question.name in names and answer is not None:
+            names.update(record.value for record in answer.records if record.type == "CNAME")
     branch = root.add("names")
     resolvers: dict[str, Node] = {}
     for seen in report.observations:
-        if isinstance(seen.step, DnsQuestion) and seen.step.name in names:
-            resolver = seen.step.resolver
+        question, lookup = dns_chain.KIND.asked(seen.step), os_lookup.KIND.asked(seen.step)
+        if question is not None and question.name in names:
+            resolver = question.resolver
             if resolver not in resolvers:
                 resolvers[resolver] = branch.add(f"resolver {display(resolver, 80)}")
             node = resolvers[resolver].add(
-                f"{seen.step.rtype} {display(seen.step.name)}: {outcome(seen)}", _tone(seen)
+                f"{question.rtype} {display(question.name)}: {outcome(seen)}", _tone(seen)
             )
-            if isinstance(seen.evidence, DnsAnswer):
-                for record in seen.evidence.records:
-                    node.add(
-                        f"{display(record.name)}  {display(record.type, 20)}  {record.ttl} s  {display(record.value)}"
-                    )
-        elif isinstance(seen.step, OsLookup) and seen.step.name == host:
+            answer = dns_chain.KIND.shown(seen.evidence)
+            for record in answer.records if answer is not None else ():
+                node.add(
+                    f"{display(record.name)}  {display(record.type, 20)}  {record.ttl} s  {display(record.value)}"
+                )
+        elif lookup is not None and lookup.name == host:
             branch.add(f"the operating system: {outcome(seen)}", _tone(seen))
     if not branch.below:
         branch.add("not asked for")
@@ -111,41 +108,33 @@ def _addresses(
     branch = root.add("addresses")
     places: dict[tuple[str, int], Node] = {}
     for seen in report.observations:
-        step = seen.step
-        if isinstance(step, TlsHandshake):
-            name = step.server_name
-        elif isinstance(step, HttpFetch):
-            name = step.host
-        else:
+        kind = kind_of(seen.step)
+        endpoint, place = kind.endpoint(seen.step), kind.place(seen.step)
+        if endpoint is None or place is None or endpoint[0] != host or port not in (None, endpoint[1]):
             continue
-        if name != host or port not in (None, step.port):
-            continue
-        if (step.address, step.port) not in places:
-            places[step.address, step.port] = branch.add(hostport(step.address, step.port))
-        _connection(places[step.address, step.port], seen, chains)
+        if place not in places:
+            places[place] = branch.add(hostport(*place))
+        _connection(places[place], seen, chains)
     if not branch.below:
         branch.add("no connection was made")
 
 
 def _connection(place: Node, seen: Observation, chains: list[tuple[bytes, ...]]) -> None:
-    step, found = seen.step, seen.evidence
-    kind = asked(step).split(" with ")[-1] if isinstance(step, TlsHandshake) else asked(step)
-    node = place.add(f"{kind}: from {_mine(seen)} at {clock(seen.started)} UTC", _tone(seen))
-    if isinstance(found, TlsFacts | HttpExchange):
-        node.add(f"TCP: connected in {seconds(found.connect_s)}")
-    if isinstance(found, TlsFacts) and (found.chain or found.handshake_s is not None):
-        took = f" in {seconds(found.handshake_s)}" if found.handshake_s is not None else ", not completed"
-        node.add(f"TLS: {tls_words(found)}{took}; our hello had {found.hello_size} bytes")
-    elif isinstance(found, HttpExchange):
-        node.add(f"HTTP: {outcome(seen)}")
+    telling, found = telling_of(seen.step), seen.evidence
+    node = place.add(f"{heading(seen.step)}: from {_mine(seen)} at {clock(seen.started)} UTC", _tone(seen))
+    if found is not None:
+        for line in telling.stages(found, outcome(seen)):
+            node.add(line)
     if seen.failure is not None and got_through(seen):
         node.add(f"{unsent(seen.failure)} after {seconds(seen.elapsed)}")
     elif seen.failure is not None:
         node.add(f"{failed(seen.failure)} after {seconds(seen.elapsed)}", "bad")
-    if isinstance(found, TlsFacts) and found.first_bytes:
-        node.add(f"the answer began with {display(found.first_bytes, 80)}")
-    if isinstance(found, TlsFacts) and found.chain:
-        _chain(node, found.chain, chains)
+    if found is None:
+        return
+    for line in telling.remains(found):
+        node.add(line)
+    if certificates := telling.kind.certificates(found):
+        _chain(node, certificates, chains)
 
 
 def _mine(seen: Observation) -> str:
@@ -205,10 +194,9 @@ def _revocation(root: Node, report: Report, chains: Iterable[tuple[bytes, ...]])
             unused.append(f"{kind}  {display(mask(url))}")
             continue
         node = branch.add(f"{kind}  {display(mask(url))}")
-        for seen in fetched:
-            assert isinstance(seen.step, HttpFetch)
-            where = hostport(seen.step.address, seen.step.port)
-            verb = "GET" if seen.step.body is None else "POST"
+        for fetch, seen in fetched:
+            where = hostport(fetch.address, fetch.port)
+            verb = "GET" if fetch.body is None else "POST"
             node.add(f"{verb} at {where} from {_mine(seen)}: {outcome(seen)}", _tone(seen))
         for verdict in judged:
             _verdict(node, [verdict], url)
@@ -218,7 +206,7 @@ def _revocation(root: Node, report: Report, chains: Iterable[tuple[bytes, ...]])
             node.add(line)
 
 
-def _fetched(report: Report, url: str, kind: str) -> list[Observation]:
+def _fetched(report: Report, url: str, kind: str) -> list[tuple[HttpFetch, Observation]]:
     """The fetches of a URL; an OCSP request's path follows the responder's own (RFC 6960 appendix A)."""
     try:
         parts = urlsplit(url)
@@ -227,17 +215,17 @@ def _fetched(report: Report, url: str, kind: str) -> list[Observation]:
         return []
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return [
-        seen
+        (fetch, seen)
         for seen in report.observations
-        if isinstance(seen.step, HttpFetch)
-        and seen.step.host == host
-        and (seen.step.target == target or (kind == "OCSP" and seen.step.target.startswith(target)))
+        if (fetch := http_fetch.KIND.asked(seen.step)) is not None
+        and fetch.host == host
+        and (fetch.target == target or (kind == "OCSP" and fetch.target.startswith(target)))
     ]
 
 
 def _about(report: Report, url: str, kind: str) -> list[Verdict]:
     """Verdicts on revocation that rest on a fetch of this URL."""
-    fetched = {id(seen) for seen in _fetched(report, url, kind)}
+    fetched = {id(seen) for _, seen in _fetched(report, url, kind)}
     names = {f"o{n}" for n, seen in enumerate(report.observations, 1) if id(seen) in fetched}
     return [v for v in report.verdicts if v.check in ("crl", "ocsp") and names.intersection(v.evidence)]
 
@@ -301,11 +289,7 @@ def _steps(root: Node, report: Report) -> None:
     for number, seen in enumerate(report.observations, 1):
         after = seconds(max(seen.started - report.started, 0))
         node = branch.add(f"o{number} +{after}: {mask(asked(seen.step))}: {outcome(seen)}", _tone(seen))
-        headers: tuple[tuple[str, str], ...] = ()
-        if isinstance(seen.evidence, HttpExchange):
-            headers = seen.evidence.headers
-        elif isinstance(seen.evidence, TlsFacts):
-            headers = seen.evidence.http_headers
+        headers = telling_of(seen.step).headers(seen.evidence) if seen.evidence is not None else ()
         for key, value in headers:
             shown = "***" if key.lower() in SECRET_HEADERS else display(mask(value))
             node.add(f"{display(key, 60)}: {shown}", "quiet")

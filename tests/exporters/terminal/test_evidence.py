@@ -6,14 +6,24 @@ from dataclasses import replace
 
 import pytest
 
-from exporters.terminal.evidence import FAILED, asked, failed, flow, hostport, mask, outcome, told_once
+from exporters.terminal.evidence import (
+    FAILED,
+    TELLINGS,
+    asked,
+    failed,
+    flow,
+    hostport,
+    mask,
+    outcome,
+    told_once,
+)
 from rules.model.failure import Code, Failure, Icmp, Stage
 from rules.model.kinds.dns_chain import DnsAnswer, DnsQuestion
 from rules.model.kinds.http_fetch import HttpFetch
 from rules.model.kinds.os_lookup import OsAnswer, OsLookup
 from rules.model.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.model.kinds.trust_store import TrustLookup, TrustRoots
-from rules.model.observation import Observation
+from rules.model.observation import KINDS, Observation
 from tests.exporters import samples
 from tests.rules.script import wanting
 
@@ -22,6 +32,10 @@ from tests.rules.script import wanting
 def test_every_failure_has_words(code: Code) -> None:
     assert FAILED[code]
     assert FAILED[code] in failed(Failure(Stage.TCP, code))
+
+
+def test_every_kind_has_its_telling() -> None:
+    assert [telling.kind for telling in TELLINGS] == list(KINDS)
 
 
 @pytest.mark.parametrize("seen", samples.observations(), ids=lambda seen: type(seen.step).__name__)
