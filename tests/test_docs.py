@@ -26,12 +26,12 @@ from probe.measure.dns_message import EDNS_SIZE
 from probe.measure.http_client import USER_AGENT
 from probe.measure.kinds.dns_chain import TRIES
 from probe.measure.limits import Limits
-from rules.audit.documents import CRL_CAP
 from rules.audit.guard import RECHECK_AT
 from rules.audit.suspicion import MAX_CONTROLS, MAX_EXTRA_NAMES
 from rules.audit.targets import targets
 from rules.judge.answer import exit_code
 from rules.model import causes
+from rules.model.kinds.http_fetch import CRL_CAP
 from rules.model.kinds.tls_handshake import Hello
 from rules.model.verdict import Answer, Plan, Status
 from tests.lab.scenarios import SCENARIOS

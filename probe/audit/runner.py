@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from probe.audit.pace import PACES, Pace, TokenBucket
+from probe.audit.pace import PACES, Pace
 from probe.audit.tenant import Found, find
 from probe.config.settings import Config
+from probe.host.token_bucket import TokenBucket
 from probe.measure.prober import Prober
 from probe.measure.trust_stores import TrustStores
 from probe.version import VERSION

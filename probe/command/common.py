@@ -24,10 +24,11 @@ from probe.config.rule_files import is_file_name, load_set
 from probe.config.settings import Config, load_config, load_rules, shipped_sets, validate_file
 from probe.errors import EXIT_INTERRUPTED, Trouble
 from probe.host import terminal
-from probe.host.files import LARGEST_REPORT, decoded, read_input, told
+from probe.host.files import decoded, read_input, told
 from rules.audit.focus import NotCovered, focus, parse_endpoint
 from rules.audit.targets import targets
 from rules.files.fields import BadFile
+from rules.files.limits import LARGEST_REPORT
 from rules.files.report_json import BadReport, loads
 from rules.judge.replay import replay as judge_again
 from rules.model.ruleset import CaSet, Rules, RuleSet

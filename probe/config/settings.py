@@ -28,7 +28,6 @@ from probe.config.rule_files import (
 from probe.config.service import ServeConfig, parse_serve
 from probe.host.files import (
     LARGEST,
-    LARGEST_REPORT,
     TomlFile,
     decoded,
     exists,
@@ -39,6 +38,7 @@ from probe.host.files import (
 )
 from probe.measure.limits import Limits
 from rules.files.fields import BadFile, Fault, Faults, Table
+from rules.files.limits import LARGEST_REPORT
 from rules.files.rule_set import SCHEMA as RULES_SCHEMA
 from rules.text.address import AddressClass, classify
 from rules.text.hostname import BadName, normalise, shown

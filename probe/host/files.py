@@ -25,11 +25,10 @@ from pathlib import Path
 from typing import TypeAlias
 
 from rules.files.fields import BadFile, Fault
+from rules.files.limits import DEEPEST, deeper
 
 LARGEST = 2 * 1024 * 1024  #: bytes of a rules or configuration file
-LARGEST_REPORT = 128 * 1024 * 1024
 STANDARD_INPUT = "-"  #: as a file's name
-DEEPEST = 32  #: tables and arrays inside each other
 MOST_DOTS = 256  #: in one line: `tomllib` takes time in proportion to the square of a dotted key's parts
 UNFINISHED = ".tmp"  #: ending of a file that is going to replace another
 _NEW_NAMES = 16  # tried: one that exists already is a coincidence
@@ -149,7 +148,7 @@ def parse_toml(content: bytes, source: str) -> TomlFile:
         raise _bad(source, f"is nested deeper than {DEEPEST}") from None
     except ValueError as error:  # TOMLDecodeError, and integers of more than 4,300 digits
         raise _syntax(source, str(error)) from None
-    if _deeper(data, DEEPEST):
+    if deeper(data, DEEPEST + 1):  # the document itself is a table
         raise _bad(source, f"is nested deeper than {DEEPEST}")
     return TomlFile(source, data, hashlib.sha256(content).hexdigest())
 
@@ -201,8 +200,8 @@ def _rename(unfinished: str, path: str, folder: int | None) -> None:
     os.replace(unfinished, path, src_dir_fd=folder, dst_dir_fd=folder)
 
 
-Mark: TypeAlias = tuple[int, int, int] | None
-"""How a file looks from outside: time, size and inode; None where it cannot be looked at."""
+Mark: TypeAlias = tuple[int, int, int, int] | None
+"""How a file looks from outside: times of its content and of its rights, size, inode; None where it cannot be looked at."""
 
 
 def mark(path: Path) -> Mark:
@@ -211,7 +210,7 @@ def mark(path: Path) -> Mark:
         seen = path.stat()
     except (OSError, ValueError):
         return None
-    return seen.st_mtime_ns, seen.st_size, seen.st_ino
+    return seen.st_mtime_ns, seen.st_ctime_ns, seen.st_size, seen.st_ino
 
 
 def exists(path: str) -> bool:
@@ -230,22 +229,6 @@ def _syntax(source: str, message: str) -> BadFile:
     text = ascii(_WHERE.sub("", message))[1:-1]
     at = f"{source}:{place[1]}:{place[2]}" if place else source
     return _bad(at, f"is not TOML: {text[:200]}")
-
-
-def _deeper(data: object, limit: int) -> bool:
-    """Whether tables and arrays are nested more than `limit` deep; without recursion of our own."""
-    level = [data]
-    for _ in range(limit + 1):
-        level = [
-            child
-            for item in level
-            if isinstance(item, dict | list)
-            for child in (item.values() if isinstance(item, dict) else item)
-            if isinstance(child, dict | list)
-        ]
-        if not level:
-            return False
-    return True
 
 
 def _reason(error: Exception) -> str:

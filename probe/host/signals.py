@@ -17,11 +17,20 @@ from types import FrameType
 SAME = 1.0
 
 
-class _Start:
-    """What was there, and what was asked for, before `hear`."""
+class _HangUp:
+    """Handler of SIGHUP from the start until `hear`, which finds in it what was asked for before."""
 
-    reload = False
-    terminal = False  # whether the end of the terminal is the end of the service
+    def __init__(self) -> None:
+        self.reload = False
+        self.terminal = False  # whether the end of the terminal is the end of the service
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if self.terminal_gone():
+            _end_early(number, frame)
+        self.reload = True
+
+    def terminal_gone(self) -> bool:
+        return self.terminal and not _has_terminal()
 
 
 @contextlib.contextmanager
@@ -31,16 +40,17 @@ def early() -> Iterator[None]:
     Afterwards what is still heard here is heard as before.
     """
     before = {number: signal.signal(number, _end_early) for number in _ends()}
+    hang_up = _HangUp()
     if sys.platform != "win32":
-        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, _hang_up_early)
-        # who started it with nohup wants it to outlive the terminal
-        _Start.terminal = before[signal.SIGHUP] is not signal.SIG_IGN and _has_terminal()
+        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, hang_up)
+        # a user who starts it with nohup wants it to outlive the terminal
+        hang_up.terminal = before[signal.SIGHUP] is not signal.SIG_IGN and _has_terminal()
     try:
         yield
     finally:
-        _Start.reload = _Start.terminal = False
+        hang_up.reload = hang_up.terminal = False
         for number, handler in before.items():
-            if signal.getsignal(number) in (_end_early, _hang_up_early):
+            if signal.getsignal(number) in (_end_early, hang_up):
                 signal.signal(number, handler)
 
 
@@ -57,22 +67,12 @@ def _end_early(_number: int, _frame: FrameType | None) -> None:
     os._exit(0)  # an exception could be swallowed by whatever is being imported
 
 
-def _hang_up_early(number: int, frame: FrameType | None) -> None:
-    if _terminal_gone():
-        _end_early(number, frame)
-    _Start.reload = True
-
-
 def _has_terminal() -> bool:
     try:
         os.close(os.open("/dev/tty", os.O_RDONLY))
     except OSError:
         return False
     return True
-
-
-def _terminal_gone() -> bool:
-    return _Start.terminal and not _has_terminal()
 
 
 def hear(stop: Callable[[], None], reload: Callable[[], None]) -> None:
@@ -97,8 +97,10 @@ def hear(stop: Callable[[], None], reload: Callable[[], None]) -> None:
         return
     for number in _ends():
         loop.add_signal_handler(number, end)
-    loop.add_signal_handler(signal.SIGHUP, lambda: end() if _terminal_gone() else reload())
-    if _Start.reload:
+    handler = signal.getsignal(signal.SIGHUP)
+    early = handler if isinstance(handler, _HangUp) else _HangUp()
+    loop.add_signal_handler(signal.SIGHUP, lambda: end() if early.terminal_gone() else reload())
+    if early.reload:
         reload()
 
 

@@ -11,13 +11,8 @@ import errno
 import socket
 
 from probe.measure.network import NetworkError
-from rules.model.failure import UNREAD_FORM, Code, Failure, Icmp, Stage
+from rules.model.failure import LOCAL_STAGE, UNREAD_FORM, Code, Failure, Icmp, Stage
 from rules.text.display import display
-
-#: Codes that speak of this host. Their stage is always LOCAL, wherever on the way they were met.
-LOCAL_CODES = frozenset(
-    {Code.NO_ROUTE, Code.NO_DESCRIPTORS, Code.NO_PORTS, Code.DENIED, Code.STARVED, Code.BUG, Code.NOT_REACHED}
-)
 
 #: POSIX names and what they mean here. Winsock has the same names (10000 + ...) as other numbers: see `_WINDOWS`.
 _ERRNO: dict[str, Code] = {
@@ -173,7 +168,7 @@ def from_errno(number: int, stage: Stage, icmp: Icmp | None = None, winerror: in
         port_unreachable = (icmp.type, icmp.code) in ((3, 3), (1, 4))
         refused = stage is Stage.DNS and port_unreachable and code is Code.REFUSED
         return Failure(stage, Code.REFUSED if refused else Code.UNREACHABLE, name, icmp)
-    return local(code, name) if code in LOCAL_CODES else Failure(stage, code, name)
+    return local(code, name) if code in LOCAL_STAGE else Failure(stage, code, name)
 
 
 def local(code: Code, detail: str = "") -> Failure:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rules.model.kinds.http_fetch import BODY_KEPT, CRL_CAP
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -20,5 +22,5 @@ class Limits:
     tls_bytes: int = 1_048_576  # most that a handshake may send us
     header_bytes: int = 16_384
     header_count: int = 100
-    body: int = 65_536
-    crl_body: int = 33_554_432  # 32 MiB: DigiCert's partitions reach 9.5 MB since 2026-09
+    body: int = BODY_KEPT
+    crl_body: int = CRL_CAP

@@ -14,9 +14,10 @@ from dataclasses import replace
 from typing import TypeVar
 
 from exporters.metrics.meters import Meters
-from probe.audit.pace import FAST, POLITE, Pace, TokenBucket
+from probe.audit.pace import FAST, POLITE, Pace
 from probe.audit.runner import RESERVED_DESCRIPTORS
 from probe.config.service import Intervals
+from probe.host.token_bucket import TokenBucket
 from probe.measure.kinds.local_host import descriptors
 from probe.measure.prober import Prober
 from probe.watch.gets import Gets

@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Callable
 
+from probe.host.token_bucket import TokenBucket
 from probe.web.exporter_toolkit import Loaded, RateLimit, WebConfigFile
 from probe.web.messages import Head, Refusal, Response
 from probe.web.sign_ins import SignIns
@@ -29,24 +30,6 @@ _OURS = {
 }
 
 
-class TokenBucket:
-    """exporter-toolkit's rate limit: `burst` at once, then one per `interval` seconds."""
-
-    def __init__(self, limit: RateLimit, now: float) -> None:
-        self.limit = limit
-        self._tokens = float(limit.burst)
-        self._at = now
-
-    def take(self, now: float) -> float:
-        """0 where a request may pass, else the seconds until one may."""
-        self._tokens = min(self.limit.burst, self._tokens + (now - self._at) / self.limit.interval)
-        self._at = now
-        if self._tokens >= 1:
-            self._tokens -= 1
-            return 0.0
-        return (1 - self._tokens) * self.limit.interval
-
-
 class Gate:
     """Lets a request in or refuses it, by the web configuration as it is at that moment."""
 
@@ -61,7 +44,7 @@ class Gate:
         self._clock = clock
         self._sign_ins = config.sign_ins if config is not None else SignIns(clock)
         self._users = Authenticator(clock, self._sign_ins)
-        self._bucket: TokenBucket | None = None
+        self._bucket: tuple[RateLimit, TokenBucket] | None = None
 
     def current(self) -> Loaded | None:
         """The web configuration, read anew where it changed."""
@@ -120,11 +103,13 @@ class Gate:
             self._bucket = None
             return
         now = self._clock()
-        if self._bucket is None or self._bucket.limit != limit:
-            self._bucket = TokenBucket(limit, now)
-        if wait := self._bucket.take(now):
+        if self._bucket is None or self._bucket[0] != limit:
+            self._bucket = limit, TokenBucket(1.0 / limit.interval, limit.burst)
+        _, bucket = self._bucket
+        if wait := bucket.wait(now):
             retry = (("Retry-After", str(int(wait) + 1)),)
             raise Refusal(429, "more requests than rate_limit in the web configuration allows", retry)
+        bucket.take(now)
 
 
 def host_name(host: str) -> str:

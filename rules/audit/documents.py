@@ -5,13 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
-from rules.model.kinds.http_fetch import HttpExchange, HttpFetch, Purpose
+from rules.model.kinds.http_fetch import BODY_KEPT, CRL_CAP, HttpExchange, HttpFetch, Purpose
 from rules.model.observation import Observation
 from rules.pki.revocation import split_url
-
-#: Largest CRL that is read, in bytes: DigiCert's partitions reach 9.5 MB since 2026-09.
-CRL_CAP = 33_554_432
-CAP = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +86,7 @@ class Fetches:
         if parts is None:
             raise ValueError(f"{wanted.url}: not an address that is fetched")
         host, port, target = parts
-        cap = CRL_CAP if wanted.purpose == "crl" else CAP
+        cap = CRL_CAP if wanted.purpose == "crl" else BODY_KEPT
         step = HttpFetch(address, port, host, target, wanted.purpose, wanted.body, cap, attempt)
         self.tries[wanted].append(step)
         self._by_step[step].add(wanted)

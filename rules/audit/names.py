@@ -11,8 +11,17 @@ from dataclasses import dataclass, field, replace
 
 from rules.model.extended_errors import own_word
 from rules.model.failure import LOCAL_CODES, Code, Failure, Stage
-from rules.model.kinds.dns_chain import OS, Chain, DnsAnswer, DnsQuestion, Outcome, RecordType, walk
-from rules.model.kinds.os_lookup import OsAnswer, OsLookup
+from rules.model.kinds.dns_chain import (
+    NO_ANSWER,
+    OS,
+    Chain,
+    DnsAnswer,
+    DnsQuestion,
+    Outcome,
+    RecordType,
+    walk,
+)
+from rules.model.kinds.os_lookup import NO_SERVER, OsAnswer, OsLookup
 from rules.model.observation import Observation
 
 #: Questions that must have failed, with none answered, before a resolver counts as dead.
@@ -22,9 +31,6 @@ OS_DEAD_AFTER = 8
 #: Seconds after which a temporary failure of the operating system's resolution means that no server answered.
 SLOW = 0.9
 FAMILIES: tuple[RecordType, ...] = ("A", "AAAA")
-
-_NO_ANSWER = frozenset({Code.TIMEOUT, Code.REFUSED, Code.UNREACHABLE, Code.NO_ROUTE, Code.DENIED})
-_OS_NO_SERVER = frozenset({"EAI_AGAIN", "EAI_FAIL", "EAI_SYSTEM"})
 
 
 @dataclass(slots=True)
@@ -138,13 +144,13 @@ class Names:
         error = answer.error if isinstance(answer, OsAnswer) else ""
         if seen.failure is not None and seen.failure.code in LOCAL_CODES:
             pass  # a fault of this host or of ours says nothing about the resolution
-        elif seen.failure is not None or (error in _OS_NO_SERVER and seen.elapsed >= SLOW):
+        elif seen.failure is not None or (error in NO_SERVER and seen.elapsed >= SLOW):
             health.failed += 1
         elif (
-            error not in _OS_NO_SERVER
+            error not in NO_SERVER
         ):  # a quick EAI_AGAIN may be one refused name: it says nothing about the rest
             health.answered += 1
-        unanswered = seen.failure is not None or error in _OS_NO_SERVER
+        unanswered = seen.failure is not None or error in NO_SERVER
         if unanswered and step.attempt == 1 and not health.dead:
             ask.append(replace(step, attempt=2))  # what the system cannot resolve weighs as much as a block
         elif step.name not in self._os:
@@ -160,7 +166,7 @@ class Names:
     ) -> None:
         self._seen[step] = seen
         health = self.health[step.resolver]
-        if seen.failure is not None and seen.failure.code in _NO_ANSWER:
+        if seen.failure is not None and seen.failure.code in NO_ANSWER:
             health.failed += 1
             health.reasons.add(seen.failure.code)
         elif seen.failure is None or seen.failure.code not in LOCAL_CODES:

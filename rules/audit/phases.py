@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
-from rules.audit.documents import CRL_CAP
 from rules.audit.targets import Target
-from rules.model.kinds.http_fetch import HttpFetch
+from rules.model.kinds.http_fetch import CRL_CAP, HttpFetch
 from rules.model.kinds.tls_handshake import TlsHandshake
 from rules.model.observation import Step
 from rules.model.ruleset import Group

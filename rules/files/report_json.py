@@ -16,7 +16,8 @@ from itertools import count
 from typing import NoReturn
 
 from rules.files.codec import BadReport, Hint, JsonValue, decode, decode_object, encode, field, items, mapping
-from rules.model.kinds.http_fetch import HttpExchange
+from rules.files.limits import DEEPEST, LARGEST_REPORT, deeper
+from rules.model.kinds.http_fetch import BODY_KEPT, HttpExchange
 from rules.model.kinds.local_host import ProxySetting
 from rules.model.observation import EVIDENCE, STEPS, Observation, kind_of
 from rules.model.verdict import Answer, CauseGroup, Plan, Report, RulesUsed, Vantage, Verdict
@@ -26,9 +27,6 @@ from rules.text.moments import EPOCH, bounded
 __all__ = ["BadReport", "dumps", "from_json", "loads", "pieces", "to_json"]
 
 SCHEMA = "wayclear.report/1"
-KEPT_BODY = 64 * 1024  #: bytes of a body that a report keeps
-LARGEST = 128 * 1024 * 1024  #: characters of a report that is read
-DEEPEST = 32  #: objects and lists inside each other
 _ODD = re.compile(r"[^\n -~]")  # what is not plain ASCII can only stand inside a text
 
 
@@ -75,15 +73,15 @@ def _visible(found: re.Match[str]) -> str:
 
 def loads(text: str | bytes) -> Report:
     """The report in a file. BadReport for anything else, however hostile."""
-    if len(text) > LARGEST:
-        raise BadReport("$", f"is larger than {LARGEST >> 20} MiB")
+    if len(text) > LARGEST_REPORT:
+        raise BadReport("$", f"is larger than {LARGEST_REPORT >> 20} MiB")
     try:
         data = json.loads(text, parse_constant=_no_constant)
     except RecursionError:
         raise BadReport("$", f"is nested deeper than {DEEPEST}") from None
     except ValueError as error:  # also JSONDecodeError, UnicodeDecodeError and integers of 4,301 digits
         raise BadReport("$", f"is not JSON: {display(str(error))}") from None
-    if _deeper(data, DEEPEST):
+    if deeper(data, DEEPEST):
         raise BadReport("$", f"is nested deeper than {DEEPEST}")
     return from_json(data)
 
@@ -202,7 +200,7 @@ def _vantage_from_json(value: JsonValue, path: str) -> Vantage:
 
 def _observation_to_json(name: str, observation: Observation) -> dict[str, JsonValue]:
     evidence = observation.evidence
-    if isinstance(evidence, HttpExchange) and evidence.body is not None and len(evidence.body) > KEPT_BODY:
+    if isinstance(evidence, HttpExchange) and evidence.body is not None and len(evidence.body) > BODY_KEPT:
         evidence = dataclasses.replace(evidence, body=None)
     return {
         "id": name,
@@ -259,19 +257,3 @@ def _renamed(evidence: tuple[str, ...], ids: Mapping[str, str]) -> tuple[str, ..
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a JSON value")
-
-
-def _deeper(data: JsonValue, limit: int) -> bool:
-    """Whether lists and objects are nested deeper than `limit`."""
-    level = [data]
-    for _ in range(limit):
-        level = [
-            inner
-            for outer in level
-            if isinstance(outer, dict | list)
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(inner, dict | list)
-        ]
-        if not level:
-            return False
-    return True

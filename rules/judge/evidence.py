@@ -23,16 +23,6 @@ from rules.pki.interception import Handshake, InterceptionFinding, judge_handsha
 from rules.pki.trust import ChainJudgement, in_date
 from rules.text.zones import zone
 
-_texts: list[tuple[str, ...]] = [()]  # of ids, "o1" first: one for each number, in whichever report it stands
-
-
-def _ids(number: int) -> tuple[str, ...]:
-    """Ids of so many observations, or of more."""
-    known = _texts[0]
-    if len(known) < number:
-        known = _texts[0] = (*known, *(f"o{n}" for n in range(len(known) + 1, number + 1)))
-    return known
-
 
 @dataclass
 class Context:
@@ -46,7 +36,7 @@ class Context:
     def __post_init__(self) -> None:
         ordered = sorted(self.audit.seen.values(), key=lambda seen: seen.started)
         self.observations = tuple(ordered)
-        self.ids = {seen.step: text for seen, text in zip(ordered, _ids(len(ordered)), strict=False)}
+        self.ids = {seen.step: f"o{number}" for number, seen in enumerate(ordered, 1)}
 
     @cached_property
     def clock(self) -> Clock:

@@ -18,7 +18,7 @@ from rules.judge.revocation import judge_revocation, known_issuers, named_by
 from rules.judge.some_addresses import one_range
 from rules.judge.target import judge_target, untested
 from rules.model import causes
-from rules.model.kinds.http_fetch import HttpExchange
+from rules.model.kinds.http_fetch import BODY_KEPT, HttpExchange
 from rules.model.observation import Observation
 from rules.model.ruleset import Group
 from rules.model.verdict import Answer, Report, RulesUsed, Vantage, Verdict
@@ -27,8 +27,6 @@ from rules.text.moments import utc
 
 #: Days after which a set that nobody has reviewed says so in every report.
 STALE_AFTER = 180
-#: Bodies larger than this are kept as facts only.
-BODY_KEPT = 65_536
 
 
 def make_report(

@@ -84,3 +84,6 @@ LOCAL_CODES: dict[Code, tuple[Cause, str]] = {
     Code.LOOKUP: (causes.LOCAL_LOOKUP, "the process that asks the operating system ended"),
     Code.BUG: (causes.AUDIT_BUG, "wayclear failed: please report it"),
 }
+#: Codes whose stage is always LOCAL, wherever on the way they were met. Without a route to one family the other may do: a
+#: judgement of its own.
+LOCAL_STAGE = frozenset({Code.NO_ROUTE, *LOCAL_CODES})

@@ -12,9 +12,10 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from rules.audit.documents import good
-from rules.model.failure import LOCAL_CODES, Code
+from rules.model.failure import LOCAL_CODES
 from rules.model.kind import Resolution
 from rules.model.kinds import http_fetch, tls_handshake
+from rules.model.kinds.dns_chain import NO_ANSWER
 from rules.model.kinds.tls_handshake import TlsHandshake
 from rules.model.observation import Observation, Step, got_through, kind_of
 from rules.model.verdict import Plan
@@ -38,7 +39,6 @@ _Group = TypeVar("_Group", bound=Hashable)
 _Member = TypeVar("_Member", bound=Hashable)
 #: Seconds within which a step of the clock is noticed.
 SINCE = 60.0
-_NO_ANSWER = frozenset({Code.TIMEOUT, Code.REFUSED, Code.UNREACHABLE, Code.NO_ROUTE, Code.DENIED})
 
 
 def document(step: Step) -> tuple[object, ...] | None:
@@ -314,7 +314,7 @@ def _repeated(seen: Observation) -> Observation:
 
 def _unanswered(seen: Observation, how: Resolution[Any, Any]) -> bool:
     if seen.failure is not None:
-        return seen.failure.code in _NO_ANSWER
+        return seen.failure.code in NO_ANSWER
     return seen.evidence is not None and how.unanswered(seen.evidence)
 
 

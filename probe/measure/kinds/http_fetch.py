@@ -13,11 +13,10 @@ from probe.measure.limits import Limits
 from probe.measure.long_lists import LONGEST_WAIT, TURN_AFTER, LongLists
 from probe.measure.network import Network, NetworkError, Stream
 from rules.model.failure import Code, Failure, Stage
-from rules.model.kinds.http_fetch import KIND, HttpExchange, HttpFetch
+from rules.model.kinds.http_fetch import BODY_KEPT, KIND, HttpExchange, HttpFetch
 from rules.model.observation import Observation
 from rules.pki.long_list import ListReader
 
-KEPT = 65_536  # bytes that are kept of a body; of a longer list there is `LongList`
 _YIELD = 262_144  # bytes that one fetch may read before others have their turn
 
 
@@ -63,7 +62,7 @@ class _Answer:
         self._lists = lists
         self._list = ListReader() if step.purpose == "crl" else None
         take = self._list.feed if self._list is not None else None
-        self.reader = ResponseReader(limits, min(step.cap, limits.crl_body), keep=KEPT, whole=take)
+        self.reader = ResponseReader(limits, min(step.cap, limits.crl_body), keep=BODY_KEPT, whole=take)
         self._seconds = limits.crl if step.purpose == "crl" else limits.http
 
     async def read(self, stream: Stream, wire: bytes, limits: Limits, turn: AsyncExitStack) -> None:
@@ -132,7 +131,7 @@ class _Answer:
     def evidence(self, connect_s: float) -> HttpExchange:
         """What came, as far as it is kept."""
         reader, found = self.reader, None
-        if self._list is not None and reader.size > KEPT and reader.failure is None:
+        if self._list is not None and reader.size > BODY_KEPT and reader.failure is None:
             found = self._lists.keep(reader.sha256, self._list)
         body = bytes(reader.body) if found is None else None
         return HttpExchange(

@@ -11,6 +11,8 @@ from rules.model.failure import Code, Failure
 from rules.model.kind import Interval, Kind, Needs, Resolution, StageName
 
 RecordType: TypeAlias = Literal["A", "AAAA", "CNAME"]
+#: Failures after which nobody has answered a question.
+NO_ANSWER = frozenset({Code.TIMEOUT, Code.REFUSED, Code.UNREACHABLE, Code.NO_ROUTE, Code.DENIED})
 OS = "os"  #: how the operating system's resolution is called among the resolvers
 
 

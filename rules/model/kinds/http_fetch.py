@@ -9,6 +9,11 @@ from typing import Literal, TypeAlias, assert_never
 from rules.model.kind import Interval, Kind, Needs, StageName
 from rules.model.long_list import LongList
 
+#: Bytes of a body that are kept, also in a report; of a list that is longer only facts are.
+BODY_KEPT = 65_536
+#: Largest CRL that is read, in bytes: DigiCert's partitions reach 9.5 MB since 2026-09.
+CRL_CAP = 33_554_432
+
 Purpose: TypeAlias = Literal["reach", "crl", "ocsp", "aia"]
 
 
@@ -25,7 +30,7 @@ class HttpFetch:
     target: str  # path and query, percent-encoded as in the source
     purpose: Purpose = "reach"
     body: bytes | None = None
-    cap: int = 65536
+    cap: int = BODY_KEPT
     attempt: int = 1
 
 
@@ -33,7 +38,7 @@ class HttpFetch:
 class HttpExchange:
     """What came back. Times in seconds, sizes in bytes.
 
-    `body` is whole up to 64 KiB and never longer (`size` > len(body) where it was cut). Of a longer list `long_list` is kept
+    `body` is whole up to `BODY_KEPT` and never longer (`size` > len(body) where it was cut). Of a longer list `long_list` is kept
     in its place, and in a recorded report `digest`: facts of the document that today's and tomorrow's rules ask for.
     """
 

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from rules.model.kind import Interval, Kind, Needs, Resolution
 from rules.model.kinds.dns_chain import OS, resolved_in
 
+#: Errors of getaddrinfo that say that no server answered.
+NO_SERVER = frozenset({"EAI_AGAIN", "EAI_FAIL", "EAI_SYSTEM"})
+
 
 @dataclass(frozen=True, slots=True)
 class OsLookup:
@@ -23,9 +26,6 @@ class OsAnswer:
 
     addresses: tuple[str, ...]
     error: str = ""  # "EAI_NONAME", "EAI_AGAIN", ... where resolution failed
-
-
-_NO_SERVER = frozenset({"EAI_AGAIN", "EAI_FAIL", "EAI_SYSTEM"})
 
 
 def _interval(step: OsLookup, needs: Needs) -> Interval | None:
@@ -46,7 +46,7 @@ KIND: Kind[OsLookup, OsAnswer] = Kind(
         resolver=lambda _: OS,
         addresses=lambda answer: answer.addresses,
         aliased=lambda _: False,
-        unanswered=lambda answer: answer.error in _NO_SERVER,
+        unanswered=lambda answer: answer.error in NO_SERVER,
         walks=lambda _: False,
         walk_of=lambda _step, _answer_to: (),
     ),

@@ -14,8 +14,9 @@ from typing import ClassVar
 
 import pytest
 
-from probe.audit.pace import FAST, PACES, POLITE, Pace, TokenBucket
+from probe.audit.pace import FAST, PACES, POLITE, Pace
 from probe.audit.runner import Progress, Runner, estimate
+from probe.host.token_bucket import TokenBucket
 from rules.audit.machine import Audit
 from rules.judge.report import make_report
 from rules.model.failure import Code

@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from OpenSSL import SSL
 
-from probe.measure.failure import ALERTS, LOCAL_CODES, alert_number, at, classify, from_errno, gai_name, local
+from probe.measure.failure import ALERTS, alert_number, at, classify, from_errno, gai_name, local
 from probe.measure.network import NetworkError
-from rules.model.failure import Code, Failure, Icmp, Stage
+from rules.model.failure import LOCAL_STAGE, Code, Failure, Icmp, Stage
 
 
 def raised(kind: Callable[..., Exception], *arguments: str) -> Exception:
@@ -54,7 +54,7 @@ def raised(kind: Callable[..., Exception], *arguments: str) -> Exception:
 def test_error_numbers_of_posix_and_winsock(number: int, code: Code) -> None:
     failure = classify(OSError(number, "text that nobody reads"), Stage.TCP)
     assert failure.code is code
-    assert failure.stage is (Stage.LOCAL if code in LOCAL_CODES else Stage.TCP)
+    assert failure.stage is (Stage.LOCAL if code in LOCAL_STAGE else Stage.TCP)
     assert failure.detail.isprintable()
     assert "nobody" not in failure.detail
 

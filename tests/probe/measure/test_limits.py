@@ -8,7 +8,7 @@ import pytest
 
 from probe.measure.limits import Limits
 from probe.measure.prober import OUTER
-from rules.audit.documents import CRL_CAP
+from rules.model.kinds.http_fetch import CRL_CAP
 
 
 def test_every_limit_is_positive_and_ends_before_the_outer_deadline() -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from probe.web.access import TokenBucket, host_name
-from probe.web.exporter_toolkit import RateLimit, WebConfigFile
+from probe.web.access import host_name
+from probe.web.exporter_toolkit import WebConfigFile
 from probe.web.server import HttpServer, Response
 from tests.probe.http_raw import PATIENT, TLS, Asked, ask, bcrypt_hash, pki, web
 
@@ -188,14 +188,6 @@ def test_rate_limit(tmp_path: Path) -> None:
             assert answers[3].headers["retry-after"] == "10"
 
     asyncio.run(main())
-
-
-def test_a_bucket_fills_at_its_rate_and_no_higher() -> None:
-    bucket = TokenBucket(RateLimit(2.0, 2), 100.0)
-    assert [bucket.take(100.0) for _ in range(3)] == [0, 0, 2.0]
-    assert bucket.take(101.0) == 1.0
-    assert bucket.take(102.0) == 0
-    assert [bucket.take(1000.0) for _ in range(3)] == [0, 0, 2.0]
 
 
 @pytest.mark.parametrize(

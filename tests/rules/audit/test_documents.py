@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.audit.documents import CAP, CRL_CAP, Fetches, Wanted, good
+from rules.audit.documents import Fetches, Wanted, good
 from rules.model.failure import Failure
-from rules.model.kinds.http_fetch import HttpExchange, HttpFetch
+from rules.model.kinds.http_fetch import BODY_KEPT, CRL_CAP, HttpExchange, HttpFetch
 from rules.model.observation import Evidence, Observation
 from tests.rules.script import BLOCKED, CRL_HOST, CRL_URL, SILENCE, crl, page
 
@@ -43,7 +43,7 @@ def test_a_document_is_asked_for_once() -> None:
 
 def test_a_list_may_be_large_and_nothing_else() -> None:
     assert begun()[1].cap == CRL_CAP
-    assert begun(wanted=Wanted(CRL_URL, "aia"))[1].cap == CAP
+    assert begun(wanted=Wanted(CRL_URL, "aia"))[1].cap == BODY_KEPT
 
 
 def test_a_good_answer_settles_it() -> None:

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from rules.files.codec import Hint, JsonValue, fields_of
 from rules.files.report_json import (
-    KEPT_BODY,
     BadReport,
     dumps,
     from_json,
@@ -25,7 +24,7 @@ from rules.files.report_json import (
     to_json,
     to_rfc3339,
 )
-from rules.model.kinds.http_fetch import CrlDigest, HttpExchange
+from rules.model.kinds.http_fetch import BODY_KEPT, CrlDigest, HttpExchange
 from rules.model.observation import EVIDENCE, STEPS, Observation
 from rules.model.verdict import Report, Vantage
 from tests.exporters import samples
@@ -134,7 +133,7 @@ def test_a_large_body_is_dropped_and_its_digest_stays() -> None:
     digest = CrlDigest(b"\x30\x00", 1.0, None, None, (), ("0a",))
     seen = samples.observations()[7]
     assert isinstance(seen.evidence, HttpExchange)
-    for size, kept in ((KEPT_BODY, True), (KEPT_BODY + 1, False)):
+    for size, kept in ((BODY_KEPT, True), (BODY_KEPT + 1, False)):
         evidence = dataclasses.replace(seen.evidence, body=b"x" * size, size=size, digest=digest)
         report = samples.report(observations=(dataclasses.replace(seen, evidence=evidence),))
         (again,) = loads(dumps(report)).observations
@@ -182,7 +181,7 @@ def test_what_is_no_report_is_refused(text: str | bytes, message: str) -> None:
 
 
 def test_a_giant_is_refused_before_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rules.files.report_json.LARGEST", 1000)
+    monkeypatch.setattr("rules.files.report_json.LARGEST_REPORT", 1000)
     with pytest.raises(BadReport, match="is larger than"):
         loads(b" " * 1001)
 

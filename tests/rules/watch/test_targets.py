@@ -7,13 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from rules.audit.documents import CRL_CAP
 from rules.audit.machine import Audit
 from rules.audit.phases import Phase
 from rules.judge.report import make_report
 from rules.model.failure import Code, Failure, Stage
 from rules.model.kinds.dns_chain import DnsAnswer, DnsQuestion
-from rules.model.kinds.http_fetch import HttpFetch
+from rules.model.kinds.http_fetch import CRL_CAP, HttpFetch
 from rules.model.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.model.observation import Observation, Step
 from rules.watch.memory import MOST, TRACKED, Memory
