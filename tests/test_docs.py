@@ -15,6 +15,7 @@ import pytest
 from OpenSSL import SSL
 
 from exporters.terminal.audit import OWNERS
+from probe.audit import plan as planning
 from probe.audit import runner
 from probe.audit.pace import FAST, POLITE
 from probe.command.common import CODES, COMMANDS
@@ -132,7 +133,7 @@ def pace_table() -> str:
         return f"{value:g}" if value else "no limit"
 
     found = re.search(
-        r"max_addresses=(\d+) if config.pace == \"polite\" else (\d+)", getsource(runner.make_plan)
+        r"max_addresses=(\d+) if config.pace == \"polite\" else (\d+)", getsource(planning.make_plan)
     )
     assert found
     rows = [
@@ -197,7 +198,7 @@ def test_the_other_figures_are_those_of_the_program() -> None:
     ):
         assert told in text, told
     assert 'f"wayclear-{self.plan.nonce}.example.com"' in page("rules/audit/machine.py")
-    assert "token_hex(6)" in getsource(runner.make_plan)
+    assert "token_hex(6)" in getsource(planning.make_plan)
 
 
 def names_table() -> str:

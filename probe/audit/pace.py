@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+#: Descriptors that stay free for everything that is no probe.
+RESERVED_DESCRIPTORS = 32
+
 
 @dataclass(frozen=True, slots=True)
 class Pace:

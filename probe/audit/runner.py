@@ -7,20 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import math
-import secrets
 import time
 from collections import defaultdict, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
-from probe.audit.pace import PACES, Pace
-from probe.audit.tenant import Found, find
+from probe.audit.pace import PACES, RESERVED_DESCRIPTORS, Pace
+from probe.audit.plan import make_plan, stores_of
 from probe.config.settings import Config
 from probe.host.token_bucket import TokenBucket
 from probe.measure.prober import Prober
-from probe.measure.trust_stores import TrustStores
 from probe.version import VERSION
 from rules.audit.first_look import first_look
 from rules.audit.machine import Audit
@@ -32,10 +29,8 @@ from rules.model.kinds import local_host
 from rules.model.kinds.local_host import HostFacts
 from rules.model.observation import Observation, Step, kind_of
 from rules.model.ruleset import Group, Rules
-from rules.model.verdict import Plan, Report
+from rules.model.verdict import Report
 
-#: Descriptors that stay free for everything that is no probe.
-RESERVED_DESCRIPTORS = 32
 #: The shortest budget, in seconds; a longer plan gets 1.5 times its own length.
 BUDGET = 120.0
 _PHASES = {
@@ -67,7 +62,6 @@ class Progress:
 
 
 Tell = Callable[[Progress], None]
-Lookup = Callable[[Config, Rules, Prober], Awaitable[Found]]
 
 
 class Runner:
@@ -342,49 +336,3 @@ async def run_audit(config: Config, rules: Rules, tell: Tell | None = None) -> R
     finally:
         await prober.close()
     return make_report(audit, started, finished, VERSION)
-
-
-def stores_of(config: Config) -> TrustStores:
-    """This host's trust stores, or the files that the configuration names in their place."""
-    named = (Path(name) if name else None for name in (config.public_roots, config.os_store))
-    return TrustStores(*named)
-
-
-async def find_tenant(config: Config, rules: Rules, prober: Prober) -> Found:
-    """The configured tenant; one given as a domain is looked up."""
-    if config.tenant is None or not config.tenant_is_domain:
-        return Found(config.tenant)
-    return await find(
-        config.tenant,
-        prober,
-        rules,
-        resolvers=config.resolvers,
-        public_networks=config.public_networks,
-        limits=config.limits,
-    )
-
-
-async def make_plan(
-    config: Config, rules: Rules, prober: Prober, lookup: Lookup = find_tenant
-) -> tuple[Plan, int]:
-    """The parameters of this audit, and how many connections were opened to know them.
-
-    A tenant given as a domain is looked up first; where that fails the audit runs without one, and its notes say why.
-    """
-    found = await lookup(config, rules, prober)
-    source = config.tenant_source
-    plan = Plan(
-        nonce=secrets.token_hex(6),
-        tenant=found.tenant,
-        tenant_source=f"{source} {config.tenant}" if config.tenant_is_domain else source,
-        resolvers=config.resolvers,
-        only=config.only,
-        pace="fast" if config.pace == "fast" else "polite",
-        max_addresses=4 if config.pace == "polite" else 32,
-        public_networks=config.public_networks,
-        canary_address=config.canary_address,
-        control_name=config.control_name,
-        labels=config.labels,
-        notes=(found.note,) if found.note else (),
-    )
-    return plan, found.connections

@@ -276,12 +276,12 @@ def _addresses(top: Table) -> tuple[str, ...]:
 
 def _no_resolver(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
     """Why no resolver can have this address; "" where one can."""
-    match classify(address):
-        case AddressClass.UNSPECIFIED:
-            return "means no host, or this one"
-        case AddressClass.MULTICAST:
-            many = "a broadcast" if address == ipaddress.IPv4Address("255.255.255.255") else "a multicast"
-            return f"is {many} address: a resolver is one host"
+    place = classify(address)
+    if place is AddressClass.UNSPECIFIED:
+        return "means no host, or this one"
+    if place is AddressClass.MULTICAST:
+        many = "a broadcast" if address == ipaddress.IPv4Address("255.255.255.255") else "a multicast"
+        return f"is {many} address: a resolver is one host"
     if isinstance(address, ipaddress.IPv6Address) and address.is_link_local and not address.scope_id:
         return f"is link-local: say on which interface, as in {address}%eth0"
     return ""

@@ -14,8 +14,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from exporters.metrics.meters import Meters
-from probe.audit.pace import FAST, POLITE, Pace
-from probe.audit.runner import RESERVED_DESCRIPTORS
+from probe.audit.pace import FAST, POLITE, RESERVED_DESCRIPTORS, Pace
 from probe.config.service import Intervals
 from probe.host.token_bucket import TokenBucket
 from probe.measure.kinds.local_host import descriptors

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from exporters.metrics.meters import Meters
-from probe.audit.runner import find_tenant, make_plan
+from probe.audit.plan import find_tenant, make_plan
 from probe.audit.tenant import Found
 from probe.config.settings import Config
 from probe.measure.prober import Prober

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from exporters.metrics.meters import Meters
-from probe.audit.runner import stores_of
+from probe.audit.plan import stores_of
 from probe.config.settings import Config
 from probe.measure.long_lists import LongLists
 from probe.measure.prober import Prober

@@ -7,9 +7,7 @@ silent already add nothing to what a firewall counts, and those that answer are 
 from __future__ import annotations
 
 from rules.model.failure import Code
-from rules.model.kinds.http_fetch import HttpFetch
-from rules.model.kinds.tls_handshake import TlsHandshake
-from rules.model.observation import Observation, got_through
+from rules.model.observation import Observation, got_through, kind_of
 
 DAY = 86_400.0
 #: Addresses above which those of more than a day ago are forgotten: names rotate through very many.
@@ -28,16 +26,18 @@ class Restraint:
 
     def note(self, seen: Observation, now: float) -> None:
         """Take an answer; `now` is the caller's monotonic clock."""
-        step = seen.step
-        if not isinstance(step, TlsHandshake | HttpFetch):
+        kind = kind_of(seen.step)
+        place = kind.place(seen.step)
+        if place is None or kind.endpoint(seen.step) is None:
             return
+        address, _ = place
         through = got_through(seen)
         if not through and seen.failure is not None and seen.failure.code in _SILENCE:
-            self._silent[step.address] = now
-            self._answered.pop(step.address, None)
+            self._silent[address] = now
+            self._answered.pop(address, None)
         elif through:
-            self._silent.pop(step.address, None)
-            self._answered[step.address] = now
+            self._silent.pop(address, None)
+            self._answered[address] = now
         if len(self._silent) + len(self._answered) > KEPT:
             self._silent = {a: when for a, when in self._silent.items() if now - when <= DAY}
             self._answered = {a: when for a, when in self._answered.items() if now - when <= DAY}

@@ -14,7 +14,7 @@ import heapq
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Protocol
+from typing import Protocol, assert_never
 
 from rules.audit.addresses import Candidate, candidates, stale
 from rules.audit.chains import Chains, Wants
@@ -166,6 +166,8 @@ class Audit:
             case TcpConnect():
                 if seen.failure is None:
                     self._compare()
+            case _:
+                assert_never(seen.step)
 
     def _begin(self, seen: Observation) -> None:
         facts = seen.evidence

@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rules.files.codec import BadReport
-from rules.model.kinds.dns_chain import DnsAnswer
-from rules.model.kinds.local_host import HostFacts
-from rules.model.kinds.os_lookup import OsAnswer
-from rules.model.observation import Evidence
+from rules.model.kinds import local_host
+from rules.model.observation import kind_of
 from rules.model.verdict import Plan, Report
 from rules.text.address import classify
 
@@ -26,28 +24,18 @@ def check(report: Report) -> None:
         for address in addresses:
             _address(address, f"$.plan.last_good[{at}]")
     for number, seen in enumerate(report.observations):
-        for path, value in _addresses(seen.evidence):
+        if seen.evidence is None:
+            continue
+        for path, value in kind_of(seen.step).literals(seen.evidence):
             _address(value, f"$.observations[{number}].facts.{path}")
-        if isinstance(seen.evidence, HostFacts):
-            for at, value in enumerate(seen.evidence.networks):
-                _network(value, f"$.observations[{number}].facts.networks[{at}]")
+        facts = local_host.KIND.shown(seen.evidence)
+        for at, value in enumerate(facts.networks if facts is not None else ()):
+            _network(value, f"$.observations[{number}].facts.networks[{at}]")
 
 
 def _networks_of_plan(plan: Plan) -> Iterator[tuple[str, str]]:
     for at, value in enumerate(plan.public_networks):
         yield f"$.plan.public_networks[{at}]", value
-
-
-def _addresses(evidence: Evidence | None) -> Iterator[tuple[str, str]]:
-    """Where an observation holds address literals."""
-    match evidence:
-        case DnsAnswer(records=records):
-            for at, record in enumerate(records):
-                if record.type in ("A", "AAAA"):
-                    yield f"records[{at}].value", record.value
-        case OsAnswer(addresses=addresses) | HostFacts(addresses=addresses):
-            for at, value in enumerate(addresses):
-                yield f"addresses[{at}]", value
 
 
 def _address(value: str, path: str) -> None:

@@ -21,17 +21,11 @@ from rules.judge.evidence import Context
 from rules.judge.remedies import remedy
 from rules.model import causes
 from rules.model.causes.record import Cause, Layer
-from rules.model.kinds.local_host import HostFacts, ProxySetting
+from rules.model.kinds.local_host import CONNECTOR, MACHINE, UPDATER, WINHTTP, HostFacts, ProxySetting
 from rules.model.verdict import Status, Verdict
 from rules.text import pattern
 from rules.text.proxy_pattern import BadPattern, matches
 
-CONNECTOR, UPDATER, MACHINE, WINHTTP = (
-    "connector exe.config",
-    "updater exe.config",
-    "machine.config",
-    "WinHTTP",
-)
 #: How `fault` ends about an expression that .NET refuses as well.
 REFUSED = "which .NET refuses"
 _DOTNET = frozenset({CONNECTOR, UPDATER, MACHINE})

@@ -7,7 +7,7 @@ how the kind is measured, the one in `exporters/terminal/evidence.py` how it is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeAlias, TypeVar
 
@@ -73,6 +73,10 @@ def _unchanged(evidence: E, _: tuple[bytes, ...]) -> E:
     return evidence
 
 
+def _no_literals(_: object) -> tuple[tuple[str, str], ...]:
+    return ()
+
+
 def _no_stages(_elapsed: float, _evidence: object, _ok: bool) -> tuple[tuple[StageName, float], ...]:
     return ()
 
@@ -120,6 +124,8 @@ class Kind(Generic[S, E]):
     significant: Callable[[E], Hashable] = _whole
     #: The evidence without what a second look need not show.
     repeated: Callable[[E], E] = _whole
+    #: Where the evidence holds literals of addresses, and these: a recording with another text there is refused.
+    literals: Callable[[E], Iterable[tuple[str, str]]] = _no_literals
     #: The certificates that were shown (DER), and the same evidence with another copy of them.
     certificates: Callable[[E], tuple[bytes, ...]] = _no_certificates
     with_certificates: Callable[[E, tuple[bytes, ...]], E] = _unchanged

@@ -14,7 +14,7 @@ from socket import EAI_AGAIN, EAI_NONAME
 from typing import ParamSpec, cast
 
 from exporters.metrics.meters import Meters
-from probe.audit.runner import make_plan
+from probe.audit.plan import make_plan
 from probe.config.service import Intervals
 from probe.config.settings import Config, load_rules, parse_config
 from probe.measure.direct_network import HostNetwork

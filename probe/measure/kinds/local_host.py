@@ -15,9 +15,17 @@ from pathlib import Path
 from probe.host import routes, windows_proxy
 from probe.host.places import Places
 from probe.measure.kind import Probe
-from rules.judge.proxies import CONNECTOR, MACHINE, UPDATER, WINHTTP
 from rules.model.failure import Stage
-from rules.model.kinds.local_host import KIND, HostFacts, LocalHost, ProxySetting
+from rules.model.kinds.local_host import (
+    CONNECTOR,
+    KIND,
+    MACHINE,
+    UPDATER,
+    WINHTTP,
+    HostFacts,
+    LocalHost,
+    ProxySetting,
+)
 from rules.model.observation import Observation
 from rules.text.display import display
 

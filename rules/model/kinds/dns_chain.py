@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal, TypeAlias
@@ -219,6 +219,12 @@ def _walk_of(
     return found
 
 
+def _literals(answer: DnsAnswer) -> Iterable[tuple[str, str]]:
+    for at, record in enumerate(answer.records):
+        if record.type in ("A", "AAAA"):
+            yield f"records[{at}].value", record.value
+
+
 def resolved_in(elapsed: float, _: object, ok: bool) -> tuple[tuple[StageName, float], ...]:
     """The stage of a resolution: its whole duration in seconds."""
     return (("dns", elapsed),) if ok else ()
@@ -241,5 +247,6 @@ KIND: Kind[DnsQuestion, DnsAnswer] = Kind(
     interval=_interval,
     ages=True,
     significant=_significant,
+    literals=_literals,
     stages=resolved_in,
 )

@@ -6,6 +6,14 @@ from dataclasses import dataclass
 
 from rules.model.kind import Interval, Kind, Needs
 
+#: Where a proxy setting was read, beside "environment HTTPS_PROXY" and the like.
+CONNECTOR, UPDATER, MACHINE, WINHTTP = (
+    "connector exe.config",
+    "updater exe.config",
+    "machine.config",
+    "WinHTTP",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class LocalHost:
@@ -60,5 +68,6 @@ KIND: Kind[LocalHost, HostFacts] = Kind(
     evidence=HostFacts,
     queue="local",
     interval=_interval,
+    literals=lambda facts: ((f"addresses[{at}]", value) for at, value in enumerate(facts.addresses)),
     stands=True,  # this host could not be looked at: that makes it no host without names to ask for
 )

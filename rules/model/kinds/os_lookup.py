@@ -53,5 +53,6 @@ KIND: Kind[OsLookup, OsAnswer] = Kind(
     interval=_interval,
     ages=True,
     significant=_significant,
+    literals=lambda answer: ((f"addresses[{at}]", value) for at, value in enumerate(answer.addresses)),
     stages=resolved_in,
 )

@@ -1,0 +1,62 @@
+"""What is settled before the first question of an audit: the tenant, the parameters, the stores of root certificates."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from probe.audit.tenant import Found, find
+from probe.config.settings import Config
+from probe.measure.prober import Prober
+from probe.measure.trust_stores import TrustStores
+from rules.model.ruleset import Rules
+from rules.model.verdict import Plan
+
+Lookup = Callable[[Config, Rules, Prober], Awaitable[Found]]
+
+
+def stores_of(config: Config) -> TrustStores:
+    """This host's trust stores, or the files that the configuration names in their place."""
+    named = (Path(name) if name else None for name in (config.public_roots, config.os_store))
+    return TrustStores(*named)
+
+
+async def find_tenant(config: Config, rules: Rules, prober: Prober) -> Found:
+    """The configured tenant; one given as a domain is looked up."""
+    if config.tenant is None or not config.tenant_is_domain:
+        return Found(config.tenant)
+    return await find(
+        config.tenant,
+        prober,
+        rules,
+        resolvers=config.resolvers,
+        public_networks=config.public_networks,
+        limits=config.limits,
+    )
+
+
+async def make_plan(
+    config: Config, rules: Rules, prober: Prober, lookup: Lookup = find_tenant
+) -> tuple[Plan, int]:
+    """The parameters of this audit, and how many connections were opened to know them.
+
+    A tenant given as a domain is looked up first; where that fails the audit runs without one, and its notes say why.
+    """
+    found = await lookup(config, rules, prober)
+    source = config.tenant_source
+    plan = Plan(
+        nonce=secrets.token_hex(6),
+        tenant=found.tenant,
+        tenant_source=f"{source} {config.tenant}" if config.tenant_is_domain else source,
+        resolvers=config.resolvers,
+        only=config.only,
+        pace="fast" if config.pace == "fast" else "polite",
+        max_addresses=4 if config.pace == "polite" else 32,
+        public_networks=config.public_networks,
+        canary_address=config.canary_address,
+        control_name=config.control_name,
+        labels=config.labels,
+        notes=(found.note,) if found.note else (),
+    )
+    return plan, found.connections
