@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from rules.model import causes
+from rules.model.observation import KINDS
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("rules", "exporters", "probe")
@@ -33,6 +34,15 @@ CAUSES = frozenset(causes.BY_WORD) - {causes.OK.word}
 # Libraries that hold a conversation. Those that only hold values (cryptography, certifi, idna) may join any of them.
 PROTOCOL_LIBRARIES = frozenset({"dns", "OpenSSL", "h11", "scapy", "apscheduler", "prometheus_client"})
 
+# Modules in which kinds of questions differ and that name none of them: they ask the record of the kind.
+KINDLESS = (
+    "rules/model/observation.py", "rules/watch/memory.py", "rules/watch/targets.py", "rules/watch/significance.py",
+    "probe/watch/judgement.py", "probe/watch/restraint.py", "probe/audit/runner.py", "probe/measure/prober.py",
+    "exporters/terminal/evidence.py", "exporters/terminal/tree.py", "exporters/terminal/audit.py",
+    "rules/files/recording.py",
+)  # fmt: skip
+KIND_TYPES = frozenset(kind.__name__ for one in KINDS for kind in (one.step, one.evidence))
+
 # Calls that reach the world although the module that offers them is allowed (datetime, the builtins).
 IMPURE_CALLS = frozenset({"open", "input", "print", "breakpoint", "datetime.now", "datetime.utcnow", "datetime.today",
                           "date.today", "datetime.datetime.now", "datetime.date.today"})  # fmt: skip
@@ -43,6 +53,17 @@ def python_files(root: Path, *tops: str) -> Iterator[Path]:
     """Every Python file under `tops`, relative to `root`."""
     for top in tops:
         yield from sorted(path.relative_to(root) for path in (root / top).rglob("*.py"))
+
+
+def kind_complaints(text: str) -> list[str]:
+    """Types of questions or of their evidence that a module asks for with `isinstance` or `match`."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "isinstance":
+            found |= {name.id for name in ast.walk(node.args[1]) if isinstance(name, ast.Name)}
+        elif isinstance(node, ast.MatchClass) and isinstance(node.cls, ast.Name):
+            found.add(node.cls.id)
+    return sorted(found & KIND_TYPES)
 
 
 def room_complaints(root: Path) -> list[str]:
@@ -191,6 +212,16 @@ def test_a_typo_in_a_cause_does_not_type_check(tmp_path: Path) -> None:
         cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert set(re.findall(r"typo\.py:(\d+): error: ", run.stdout)) == {"6", "8", "10"}, run.stdout
+
+
+@pytest.mark.parametrize("path", KINDLESS)
+def test_where_kinds_differ_their_records_say_how(path: str) -> None:
+    assert kind_complaints((ROOT / path).read_text("utf-8")) == []
+
+
+def test_a_ladder_of_types_is_seen() -> None:
+    ladder = "def f(x):\n    if isinstance(x, TlsHandshake | int): ...\n    match x:\n        case DnsAnswer(): ...\n"
+    assert kind_complaints(ladder) == ["DnsAnswer", "TlsHandshake"]
 
 
 @pytest.mark.parametrize("path", [str(p) for p in python_files(ROOT, "probe/measure/kinds")])
