@@ -18,8 +18,8 @@ from exporters.terminal.audit import OWNERS
 from probe.audit import plan as planning
 from probe.audit import runner
 from probe.audit.pace import FAST, POLITE
-from probe.command.common import CODES, COMMANDS
-from probe.command.main import build_parser
+from probe.command.explain import CODES
+from probe.command.main import ENTRIES, parse
 from probe.config.rule_files import load_rules
 from probe.config.settings import Config, validate_file
 from probe.measure import tls_hello
@@ -72,14 +72,14 @@ def test_links_lead_somewhere(path: str) -> None:
 def test_commands_and_options_that_pages_name_exist(path: str) -> None:
     text = page(path)
     spoken = re.findall(r"(?:`|\$ (?:\.venv/bin/)?)wayclear ([a-z]+)", text)
-    assert set(spoken) <= set(COMMANDS)
+    assert set(spoken) <= {entry.name for entry in ENTRIES}
     named = set(re.findall(r"(?:`|\$ )make ([a-z-]+)", text))
     assert named <= set(re.findall(r"^([a-z-]+):.*##", page("Makefile"), re.MULTILINE))
 
 
 def test_the_audit_page_explains_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        build_parser().parse_args(["audit", "--help"])
+        parse(["audit", "--help"])
     offered = set(re.findall(r"^  (?:-h, )?(--[a-z-]+)", capsys.readouterr().out, re.MULTILINE))
     told = set(re.findall(r"^\| `(--[a-z-]+)` \|", page("docs/audit.md"), re.MULTILINE))
     assert told == offered

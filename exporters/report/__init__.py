@@ -1,1 +1,1 @@
-"""The report as JSON, and its schema."""
+"""The schema of the report as JSON."""

@@ -1,58 +1,121 @@
-"""`wayclear serve` and `wayclear history` as commands: options in, a running service or a text out."""
+"""`wayclear serve`: the audit as a service, until a signal ends it."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import contextlib
-import logging
 import os
 import sys
 import threading
-import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TextIO
 
+from probe.command.common import bad_file_as_trouble
+from probe.command.options import Judging, Measuring, add_judging, add_measuring, add_verbose
+from probe.command.parser import Parser, filled
 from probe.config.rule_files import is_file_name
 from probe.config.service import LISTEN, bad_listen
-from probe.config.settings import Config, default_path, load_config, load_rules
+from probe.config.settings import Config, check_only, default_path, load_config, load_rules
 from probe.config.watched_files import Options
-from probe.errors import Trouble, one_line
-from probe.host import interpreter, terminal
+from probe.errors import Trouble
+from probe.history.writer import default_path as default_history
+from probe.host import interpreter, log_lines, standard_streams
 from probe.host.files import read_toml
+from probe.serve.daemon import Daemon
+from probe.web.exporter_toolkit import WebConfigFile
+from probe.web.listen import check_exposure, places
 from rules.files.fields import BadFile
 from rules.model.ruleset import Rules
 from rules.text.display import display
 
-LOG = logging.getLogger("wayclear")
-#: Characters of one event's text (row U5 of the hostile inputs).
-MOST_LOGGED = 8192
 #: Seconds that threads have for their end when everything else has come to it.
 LAST = 0.5
 
 
-def serve(arguments: argparse.Namespace) -> int:
+@dataclass(frozen=True, slots=True)
+class ServeOptions:
+    """What the command line says. None and (): the option was not given."""
+
+    judging: Judging
+    measuring: Measuring
+    overlay: str | None
+    listen: tuple[str, ...]
+    web_config_file: str | None
+    allow_insecure: bool
+    allow_root: bool
+    state: str | None
+    textfile: str | None
+    check: bool
+
+
+def add_options(parser: Parser) -> None:
+    parser.description = "Measures again and again, gently, and tells Prometheus and people what it finds."
+    add_verbose(parser)
+    add_judging(parser)
+    add_measuring(parser, budget=False)
+    add = parser.add_argument
+    add("--overlay", metavar="FILE", type=filled, help="a second configuration whose keys win")
+    add(
+        "--listen",
+        metavar="ADDRESS:PORT",
+        action="append",
+        type=filled,
+        help="default 127.0.0.1:19115; may be given again",
+    )
+    add(
+        "--web.config.file",
+        dest="web_config_file",
+        metavar="FILE",
+        type=filled,
+        help="TLS and users, in exporter-toolkit's format",
+    )
+    add(
+        "--allow-insecure",
+        action="store_true",
+        help="listen elsewhere than on loopback without TLS and users",
+    )
+    add("--allow-root", action="store_true", help="run as root")
+    add("--state", metavar="DIR", type=filled, help="where the history is kept")
+    add("--textfile", metavar="DIR", type=filled, help="also write wayclear.prom for a textfile collector")
+    add("--check", action="store_true", help="only check configuration, rules and directories")
+
+
+def parsed(arguments: argparse.Namespace) -> ServeOptions:
+    return ServeOptions(
+        Judging.parsed(arguments),
+        Measuring.parsed(arguments),
+        arguments.overlay,
+        tuple(arguments.listen or ()),
+        arguments.web_config_file,
+        arguments.allow_insecure,
+        arguments.allow_root,
+        arguments.state,
+        arguments.textfile,
+        arguments.check,
+    )
+
+
+@bad_file_as_trouble()
+def run(options: ServeOptions) -> int:
     """Run until a signal ends it. Trouble for everything that keeps it from beginning."""
-    config, rules = load(arguments)
-    _refuse_root(arguments.allow_root)
+    config, rules = load(options)
+    _refuse_root(options.allow_root)
     _refuse_file(config.serve.textfile)
-    if arguments.check:
+    if options.check:
         _check_places(config)
-        terminal.put(f"{display(config.source or 'the defaults', 1024)}: ok\n", "utf-8")
+        standard_streams.put(f"{display(config.source or 'the defaults', 1024)}: ok\n", "utf-8")
         return 0
-    _log_to(sys.stderr)
+    log_lines.log_to(sys.stderr)
     interpreter.settle()
     interpreter.settle_collector()
     interpreter.settle_threads()
-    from probe.serve.daemon import Daemon  # late: brings the scheduler and the web server
-
-    options = Options(
-        lambda: load(arguments), lambda c: _files(arguments, c), allow_insecure=arguments.allow_insecure
+    watched = Options(
+        lambda: load(options), lambda c: _files(options, c), allow_insecure=options.allow_insecure
     )
 
     async def whole() -> int:
-        code = await Daemon(options, config, rules).run()
+        code = await Daemon(watched, config, rules).run()
         # a thread that hangs, on a disk that does not answer for one, would be waited for without an end
         last = threading.Timer(LAST, os._exit, (code,))
         last.daemon = True
@@ -62,45 +125,35 @@ def serve(arguments: argparse.Namespace) -> int:
     return asyncio.run(whole())
 
 
-def load(arguments: argparse.Namespace) -> tuple[Config, Rules]:
+def load(options: ServeOptions) -> tuple[Config, Rules]:
     """Configuration and rules, from the files and then from the command line. BadFile or Trouble for what is wrong."""
-    config = _config(arguments)
+    config = _config(options)
     serve_part = config.serve
     web = serve_part.web
-    if arguments.listen:
-        for text in arguments.listen:
+    if options.listen:
+        for text in options.listen:
             if why := bad_listen(text):
                 raise Trouble(f"--listen: {why}", f"example: --listen {LISTEN[0]}")
-        web = replace(web, listen=tuple(arguments.listen))
-    if arguments.web_config_file:
-        web = replace(web, config_file=arguments.web_config_file)
+        web = replace(web, listen=options.listen)
+    if options.web_config_file:
+        web = replace(web, config_file=options.web_config_file)
     serve_part = replace(serve_part, web=web)
-    if arguments.state:
-        serve_part = replace(serve_part, history_path=os.path.join(arguments.state, "history.sqlite"))  # noqa: PTH118  # text
-    if arguments.textfile:
-        serve_part = replace(serve_part, textfile=arguments.textfile)
+    if options.state:
+        serve_part = replace(serve_part, history_path=os.path.join(options.state, "history.sqlite"))  # noqa: PTH118  # text
+    if options.textfile:
+        serve_part = replace(serve_part, textfile=options.textfile)
     made, rules = replace(config, serve=serve_part), load_rules(config.rules, config.ca_sets)
-    _check(made, rules, arguments.allow_insecure)
+    _check(made, rules, options.allow_insecure)
     return made, rules
 
 
-def _config(arguments: argparse.Namespace) -> Config:
-    said = {
-        "tenant": arguments.tenant,
-        "rules": arguments.rules,
-        "ca_sets": arguments.ca_set,
-        "resolvers": arguments.resolver,
-        "pace": arguments.pace,
-    }
-    return load_config(arguments.config, said, overlay=arguments.overlay)
+def _config(options: ServeOptions) -> Config:
+    settings = {**options.judging.settings, **options.measuring.settings}
+    return load_config(options.judging.config, settings, overlay=options.overlay)
 
 
 def _check(config: Config, rules: Rules, allow_insecure: bool) -> None:
     """BadFile or Trouble for what would keep a service with this configuration from beginning."""
-    from probe.command.common import check_only  # late: that one imports this
-    from probe.web.exporter_toolkit import WebConfigFile
-    from probe.web.listen import check_exposure, places
-
     check_only("only", config, rules)
     web = config.serve.web
     loaded = WebConfigFile(web.config_file).current() if web.config_file else None
@@ -117,15 +170,13 @@ def _refuse_file(textfile: str | None) -> None:
 
 def _check_places(config: Config) -> None:
     """Trouble for directories that cannot be used: the service would begin, and complain later."""
-    from probe.history.writer import default_path as history_path
-
     if textfile := config.serve.textfile:
         if not os.path.isdir(textfile):  # noqa: PTH112  # never raises, whoever may not look
             raise Trouble(
                 f"the textfile's directory {textfile} is none that is seen", "make it, or name another one"
             )
         _try_to_write("the textfile's directory", Path(textfile))
-    history = Path(config.serve.history_path or history_path(os.environ)).absolute()
+    history = Path(config.serve.history_path or default_history(os.environ)).absolute()
     if os.path.isdir(history):  # noqa: PTH112
         raise Trouble(f"the history {history} is a directory", "name a file in it")
     if os.path.exists(history) and not os.access(history, os.R_OK | os.W_OK):  # noqa: PTH110
@@ -148,14 +199,14 @@ def _try_to_write(what: str, directory: Path) -> None:
         ) from error
 
 
-def _files(arguments: argparse.Namespace, config: Config | None) -> tuple[str, ...]:
+def _files(options: ServeOptions, config: Config | None) -> tuple[str, ...]:
     """Everything that a reload reads by `config`, or by what stands in the files now. Waits for the disk."""
     found = [
-        arguments.config or default_path(os.environ),
-        *([arguments.overlay] if arguments.overlay else ()),
+        options.judging.config or default_path(os.environ),
+        *([options.overlay] if options.overlay else ()),
     ]
     with contextlib.suppress(Exception):  # whatever is wrong with it, the reload says
-        found += _named(config or _config(arguments))
+        found += _named(config or _config(options))
     return tuple(dict.fromkeys(found))
 
 
@@ -181,51 +232,3 @@ def _refuse_root(allowed: bool) -> None:
             "serve: as root it would run for months with rights that it does not need",
             "use an account of its own (docs/install.md has the systemd unit), or say --allow-root",
         )
-
-
-class _Lines(logging.Formatter):
-    """One line for each event, in logfmt; text of peers harmless (rows G4 and U5 of the hostile inputs)."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        text = display(one_line(record.getMessage()), MOST_LOGGED)
-        if record.exc_info:
-            text += " | " + display(_calls(self.formatException(record.exc_info)), MOST_LOGGED)
-        quoted = text.replace("\\", "\\\\").replace('"', '\\"')
-        when = self.formatTime(record, "%Y-%m-%dT%H:%M:%S")
-        return f'ts={when} level={record.levelname.lower()} msg="{quoted}"'
-
-
-def _calls(trace: str) -> str:
-    """A traceback as one line."""
-    return " | ".join(line.strip() for line in trace.split("\n") if line.strip())
-
-
-def _log_to(stream: TextIO) -> None:
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(_Lines())
-    LOG.handlers = [handler]
-    LOG.setLevel(logging.INFO)
-    LOG.propagate = False
-    scheduler = logging.getLogger("apscheduler")
-    scheduler.handlers, scheduler.propagate = [handler], False
-    scheduler.setLevel(logging.ERROR)
-    main = logging.getLogger("asyncio")
-    main.handlers, main.propagate = [handler], False
-
-
-def history(arguments: argparse.Namespace) -> int:
-    """What changed, and what was ever seen."""
-    # late, like everything that one command alone needs
-    from exporters.terminal.style import Style
-    from probe.history.reader import history_command
-    from probe.history.writer import default_path as history_path
-
-    config = load_config(arguments.config)
-    path = arguments.state and os.path.join(arguments.state, "history.sqlite")  # noqa: PTH118  # text
-    path = path or config.serve.history_path or history_path(os.environ)
-    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
-    as_json = arguments.format == "json"
-    style = Style(terminal.terminal_width(sys.stdout), encoding=encoding)
-    text = history_command(path, arguments.endpoint, arguments.since, as_json, time.time(), style)
-    terminal.put(text, "utf-8" if as_json else encoding)
-    return 0

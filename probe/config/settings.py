@@ -26,6 +26,7 @@ from probe.config.rule_files import (
     shipped_sets,
 )
 from probe.config.service import ServeConfig, parse_serve
+from probe.errors import Trouble
 from probe.host.files import (
     LARGEST,
     TomlFile,
@@ -37,15 +38,19 @@ from probe.host.files import (
     told,
 )
 from probe.measure.limits import Limits
+from rules.audit.targets import targets
+from rules.files import recording, report_json
 from rules.files.fields import BadFile, Fault, Faults, Table
 from rules.files.limits import LARGEST_REPORT
 from rules.files.rule_set import SCHEMA as RULES_SCHEMA
+from rules.model.ruleset import Rules
 from rules.text.address import AddressClass, classify
 from rules.text.hostname import BadName, normalise, shown
 
 __all__ = [
     "BadFile",
     "Config",
+    "check_only",
     "default_path",
     "load_config",
     "load_rules",
@@ -60,6 +65,8 @@ SCHEMA = "wayclear.config/1"
 COMMAND_LINE = "command line"
 _GUID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}\Z")
 _DAY = 86_400.0
+_IDS = re.compile(r"[0-9a-f*?-]+")  # a glob over GUIDs
+_NAMED = 8  # names that are told where none matched
 _EXAMPLE_TENANT = 'tenant = "contoso.onmicrosoft.com"'
 
 
@@ -187,6 +194,24 @@ def parse_config(data: Mapping[str, object], source: str, *, base: str = "") -> 
     return config
 
 
+def check_only(said: str, config: Config, rules: Rules) -> None:
+    """Trouble where `only` matches no name of the rules: there is a slip in it, and nothing would be asked."""
+    known = None if config.tenant_is_domain else config.tenant
+    everything = targets(rules, known)
+    first = config.only.partition(".")[0]
+    # A tenant that is not known yet (a domain, or a connector's own) may be the id that the glob begins with.
+    tenants = (known, first if known is None and _IDS.fullmatch(first) else known)
+    if not config.only or not everything or any(targets(rules, tenant, config.only) for tenant in tenants):
+        return
+    names = list(dict.fromkeys(target.shown for target in everything))
+    sets = ", ".join(ruleset.name for ruleset in rules.rulesets)
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    raise Trouble(
+        f"{said} {config.only}: no name of {sets} matches",
+        f"there are {', '.join(names[:_NAMED])}{more}; `wayclear rules show NAME` lists all",
+    )
+
+
 def validate_file(path: str) -> list[str]:
     """What is wrong with a file (rule set, CA set, interceptors, configuration or report), one message each.
 
@@ -223,8 +248,6 @@ def _validate_toml(file: TomlFile) -> list[str]:
 
 
 def _validate_report(content: str, path: str) -> list[str]:
-    from rules.files import recording, report_json  # late: the whole of the report's types
-
     try:
         recording.check(report_json.loads(content))
     except report_json.BadReport as error:

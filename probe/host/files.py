@@ -17,6 +17,7 @@ import secrets
 import stat
 import sys
 import time
+import tomllib
 import zlib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -134,8 +135,6 @@ def read_toml(path: str) -> TomlFile:
 
 def parse_toml(content: bytes, source: str) -> TomlFile:
     """TOML in what `decoded` reads."""
-    import tomllib  # late: `--version` needs none of it
-
     text = decoded(content, source)
     for number, line in enumerate(text.split("\n"), 1):
         if line.count(".") > MOST_DOTS:

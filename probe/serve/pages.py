@@ -12,11 +12,10 @@ from dataclasses import asdict, fields
 from typing import TYPE_CHECKING
 
 from exporters.page import page as status_page
-from exporters.report import report_json
-from exporters.terminal.style import Style
 from probe.config.settings import Config
 from probe.watch.on_demand import probe
 from probe.web.messages import Request, Response, takes_gzip
+from rules.files import report_json
 from rules.text.display import display
 from rules.text.moments import utc
 from rules.watch.maintenance import DAYS, Window
@@ -99,7 +98,7 @@ class Pages:
                 503, "The first look has not ended: there is no report yet.\n", (("Retry-After", "15"),)
             )
         return await self._made(
-            "/report.json", lambda: Response(200, report_json.render(report, Style(100)).encode(), JSON)
+            "/report.json", lambda: Response(200, report_json.dumps(report).encode(), JSON)
         )
 
     async def _config(self, _: Request) -> Response:

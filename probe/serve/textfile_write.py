@@ -13,7 +13,7 @@ from pathlib import Path
 
 from probe.errors import Trouble
 from probe.host.files import UNFINISHED, replace_file
-from probe.host.terminal import READABLE
+from probe.host.output_file import READABLE
 
 ENDING = ".prom"
 ABANDONED = 3600.0  #: seconds after which an unfinished file belongs to nobody: its writer was killed

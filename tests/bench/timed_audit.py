@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from probe.audit.runner import run_audit
-from probe.command import common  # noqa: F401  # everything that the command line loads is loaded before the clock starts
+from probe.command import audit  # noqa: F401  # everything that the command line loads is loaded before the clock starts
 from probe.config.settings import load_config, load_rules
 from rules.files.report_json import pieces
 from rules.model.verdict import Report

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from dashboards.alerts import ALERTS, Alert
-from probe.command.common import COMMANDS
+from probe.command.main import ENTRIES
 from tests.dashboards import promtool
 from tests.dashboards.test_panel_queries import complaints
 
@@ -60,7 +60,7 @@ def test_a_runbook_says_what_somebody_needs_who_was_just_woken(alert: Alert) -> 
     look = text.partition("**Look at:**")[2].partition("- **Who acts")[0]
     assert re.findall(r"^  (\d)\. ", look, re.MULTILINE) == ["1", "2", "3"]
     assert len(re.findall(r"```promql", look)) == 1
-    assert set(re.findall(r"`wayclear ([a-z]+)", look)) & set(COMMANDS)
+    assert set(re.findall(r"`wayclear ([a-z]+)", look)) & {entry.name for entry in ENTRIES}
 
 
 @each_alert

@@ -15,11 +15,11 @@ from ipaddress import ip_address
 import dns.message
 import dns.rrset
 
-from exporters import FORMATS
 from exporters.terminal.style import Style
 from probe.audit.tenant import read as read_tenant
+from probe.command.formats import FORMATS, Judged
 from probe.config.rule_files import check
-from probe.config.settings import parse_config
+from probe.config.settings import Config, parse_config
 from probe.host.files import parse_toml
 from probe.measure import dns_message
 from probe.measure.http_client import ResponseReader
@@ -318,8 +318,8 @@ def feed_report(data: bytes) -> None:
             assert any(
                 isinstance(s.evidence, TlsFacts) and s.evidence.chain and s.failure is None for s in proof
             )
-    for told in FORMATS.values():
-        text = told(again, Style(100, verbose=True))
+    for form in FORMATS.values():
+        text = "".join(form.render(Judged(again, RULES, Config()), Style(100, verbose=True)))
         assert all(char.isprintable() or char == "\n" for char in text)
     loads(dumps(again))
 

@@ -103,12 +103,12 @@ def test_the_health_check_is_a_program_that_tells_up_from_down(tmp_path: Path) -
 
 
 def test_the_commands_are_ones_that_the_program_knows() -> None:
-    from probe.command.main import build_parser
+    from probe.command.main import parse
 
     (entry,), (words,) = instructions("ENTRYPOINT"), instructions("CMD")
     assert yaml.safe_load(entry) == ["/opt/wayclear/bin/python", "-I", "-m", "probe"]
     for arguments in (yaml.safe_load(words), SERVICES["wayclear"]["command"]):
-        assert build_parser().parse_args(arguments).command == "serve"
+        assert parse(arguments)[1].command == "serve"
 
 
 # --- compose -------------------------------------------------------------------------------------------------------

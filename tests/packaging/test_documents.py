@@ -14,8 +14,8 @@ import yaml
 
 from dashboards.promql import seconds
 from exporters.metrics.catalogue import BY_NAME
-from probe.command.main import build_parser
-from probe.command.serve import load
+from probe.command import serve as serving
+from probe.command.main import parse
 from probe.config.rule_files import load_rules
 from probe.config.service import Intervals, Web
 from probe.config.settings import Config, validate_file
@@ -38,7 +38,7 @@ def blocks(page: str, language: str) -> list[str]:
 
 def test_every_option_of_serve_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        build_parser().parse_args(["serve", "--help"])
+        parse(["serve", "--help"])
     offered = set(re.findall(r"^  (?:-h, )?(--[a-z.-]+)", capsys.readouterr().out, re.MULTILINE))
     rows = re.findall(r"^\| (`--[^|]+) \|", PAGES["serve"], re.MULTILINE)
     assert {option for row in rows for option in re.findall(r"`(--[a-z.-]+)`", row)} == offered
@@ -90,8 +90,8 @@ def test_an_overlay_wins_key_by_key(tmp_path: Path) -> None:
     overlay.write_text(text)
     assert validate_file(str(overlay)) == []
     shared = ROOT / "packaging/wayclear.example.toml"
-    arguments = build_parser().parse_args(["serve", "--config", str(shared), "--overlay", str(overlay)])
-    config, _ = load(arguments)
+    _, arguments = parse(["serve", "--config", str(shared), "--overlay", str(overlay)])
+    config, _ = serving.load(serving.parsed(arguments))
     assert (config.serve.connector, config.serve.site) == ("conn-dub-01", "Dublin")
     assert config.serve.inventory == tuple(EXAMPLE["inventory"])
 

@@ -96,11 +96,11 @@ def test_the_unit_refers_to_what_the_other_files_make() -> None:
 
 
 def test_the_command_is_one_that_the_program_knows() -> None:
-    from probe.command.main import build_parser
+    from probe.command.main import parse
 
     _, isolated, module, name, *arguments = shlex.split(settings(UNIT)["ExecStart"][0].replace("$ARGS", ""))
     assert (isolated, module, name) == ("-I", "-m", "probe")
-    assert build_parser().parse_args(arguments).command == "serve"
+    assert parse(arguments)[1].command == "serve"
 
 
 @pytest.mark.parametrize("name", ["sysusers", "tmpfiles"])

@@ -199,19 +199,19 @@ def test_a_child_that_ends_by_itself_has_its_own_code() -> None:
 
 
 def test_the_service_and_the_task_run_commands_that_the_program_knows() -> None:
-    from probe.command.main import build_parser
+    from probe.command.main import parse
 
     image = re.search(
         r"'\"\{0\}\\wayclear-service.exe\" (.+)' -f", (PLACE / "install.ps1").read_text("utf-8")
     )
     assert image
     _log, *arguments = shlex.split(image[1].replace("\\", "/"))
-    assert build_parser().parse_args([*arguments, "--textfile", "D"]).command == "serve"
+    assert parse([*arguments, "--textfile", "D"])[1].command == "serve"
     task = re.search(
         r"\$arguments = '-I -m probe (.+)' -f", (PLACE / "network-service-view.ps1").read_text("utf-8")
     )
     assert task
-    parsed = build_parser().parse_args(shlex.split(task[1].replace("\\", "/")))
+    _, parsed = parse(shlex.split(task[1].replace("\\", "/")))
     assert (parsed.command, parsed.exit_zero, parsed.format) == ("audit", True, "json")
 
 

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import argparse
-import io
-import logging
 import os
-import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from probe.command import serve as serving
-from probe.command.main import build_parser
+from probe.command.main import parse
 from probe.config.rule_files import shipped_names
 from probe.config.service import LISTEN
 from probe.config.settings import BadFile
 from probe.errors import Trouble
-from rules.files.fields import Fault
 from tests.probe.cell import Cell
 from tests.probe.internet import Internet
 from tests.probe.serve_process import FAULTS, QUICK, Served, served
@@ -29,8 +24,8 @@ from tests.probe.serve_process import FAULTS, QUICK, Served, served
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def options(*words: str) -> argparse.Namespace:
-    return build_parser().parse_args(["serve", *words])
+def options(*words: str) -> serving.ServeOptions:
+    return serving.parsed(parse(["serve", *words])[1])
 
 
 def started(directory: Path, *words: str, around: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
@@ -72,10 +67,7 @@ def seen(event, arguments):
         os._exit(99)
 sys.addaudithook(seen)
 from probe.command.main import main
-code = main(sys.argv[1:])
-heavy = {"apscheduler", "prometheus_client", "sqlite3"} & {name.partition(".")[0] for name in sys.modules}
-assert not heavy, heavy
-sys.exit(code)
+sys.exit(main(sys.argv[1:]))
 """
 
 
@@ -223,82 +215,6 @@ def test_a_reload_looks_at_the_files_that_a_rule_set_extends_however_broken_they
     } | ({"below/../mine.toml"} & found)  # fmt: skip
 
 
-# --- the log ----------------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def log() -> Iterator[io.StringIO]:
-    """What the service would write, with the loggers as they were afterwards."""
-    names = ("wayclear", "apscheduler", "asyncio")
-    before = [
-        (logging.getLogger(n), logging.getLogger(n).handlers, logging.getLogger(n).propagate) for n in names
-    ]
-    stream = io.StringIO()
-    serving._log_to(stream)
-    yield stream
-    for logger, handlers, propagate in before:
-        logger.handlers, logger.propagate = handlers, propagate
-        logger.setLevel(logging.NOTSET)
-
-
-def say(level: int, message: str, *values: object) -> None:
-    """Log by the service's own handlers alone: pytest would keep a lone surrogate too, and cannot send it to its parent."""
-    own = [handler for handler in serving.LOG.handlers if isinstance(handler.formatter, serving._Lines)]
-    for handler in own:
-        handler.handle(logging.LogRecord("wayclear", level, __file__, 1, message, values, None))
-
-
-HOSTILE = [
-    "two\nlines", "carriage\rreturn", "\x1b[2J\x1b]0;owned\x07", "a \"quoted\" word and a \\", "\x9b31m", "\u202egnp.exe",
-    "\ud800", "ts=2026-01-01T00:00:00 level=info msg=\"forged\"", "%s %d %(name)s {0}", "x" * 1_000_000, "\0", "\u2028",
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("text", HOSTILE, ids=[ascii(text[:20]) for text in HOSTILE])
-def test_u5_an_event_is_one_harmless_line(log: io.StringIO, text: str) -> None:
-    say(logging.ERROR, "%s", text)
-    say(logging.ERROR, "%s: %s", text, 3)
-    say(logging.WARNING, "%s", text)
-    lines = log.getvalue().splitlines()
-    assert len(lines) == 3
-    for line in lines:
-        assert re.fullmatch(r'ts=\S+ level=(error|warning) msg="(?:[^"\\]|\\.)*"', line), line
-        assert line.isprintable()
-        assert len(line.encode()) <= serving.MOST_LOGGED + 1024
-
-
-def test_u5_an_exception_is_on_the_line_of_its_event(log: io.StringIO) -> None:
-    try:
-        raise ValueError("a\nb\x1b[2J")
-    except ValueError:
-        serving.LOG.exception("it failed")
-    (line,) = log.getvalue().splitlines()
-    assert line.isprintable()
-    assert "it failed" in line
-    assert "ValueError" in line
-
-
-def test_a_message_of_several_lines_reads_well_on_one(log: io.StringIO) -> None:
-    fault = BadFile("w.toml", [Fault("site", "is empty"), Fault("region", "is 3")])
-    say(logging.ERROR, "reload refused: %s", fault)
-    say(logging.ERROR, "%s", Trouble("the port is taken", "name another one"))
-    try:
-        raise fault
-    except BadFile:
-        serving.LOG.exception("it failed")
-    refused, taken, traced = log.getvalue().splitlines()
-    assert refused.endswith('msg="reload refused: w.toml: 2 things are wrong: site: is empty; region: is 3"')
-    assert taken.endswith('msg="the port is taken: name another one"')
-    assert "\\x0a" not in refused + taken + traced
-
-
-def test_other_libraries_log_in_the_same_form(log: io.StringIO) -> None:
-    logging.getLogger("apscheduler.scheduler").warning("chatter")
-    logging.getLogger("apscheduler.executors.default").error("a job failed\n")
-    logging.getLogger("asyncio").error("a task failed\n")
-    assert len(log.getvalue().splitlines()) == 2
-
-
 # --- what a check and a reload look at beside the files' own rules ---------------------------------------------------------
 
 
@@ -311,18 +227,18 @@ def test_other_libraries_log_in_the_same_form(log: io.StringIO) -> None:
 )
 def test_what_would_keep_it_from_beginning_is_no_good_configuration(extra: list[str], message: str) -> None:
     with pytest.raises((Trouble, BadFile), match=message):
-        serving.load(build_parser().parse_args(["serve", *extra]))
+        serving.load(options(*extra))
 
 
 def test_a_glob_that_matches_nothing_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "wayclear.toml"
     file.write_text('only = "*.nomatch.example"\n')
     with pytest.raises(Trouble, match="no name of entra-app-proxy matches"):
-        serving.load(build_parser().parse_args(["serve", "--config", str(file)]))
+        serving.load(options("--config", str(file)))
 
 
 def checked(*words: str) -> int:
-    return serving.serve(options("--check", "--allow-root", *words))
+    return serving.run(options("--check", "--allow-root", *words))
 
 
 def test_a_check_looks_at_the_directories(tmp_path: Path) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -14,12 +12,15 @@ import pytest
 from probe.config.settings import (
     BadFile,
     Config,
+    check_only,
     default_path,
     load_config,
+    load_rules,
     merged,
     parse_config,
     validate_file,
 )
+from probe.errors import Trouble
 from probe.host.files import LARGEST
 from probe.measure.limits import Limits
 
@@ -348,9 +349,27 @@ def test_merging_changes_neither_side_and_a_table_takes_the_place_of_what_is_non
     assert (json.dumps(below), json.dumps(above)) == kept
 
 
-def test_the_import_is_light() -> None:
-    code = "import sys, probe.config.settings; print(*sys.modules)"
-    loaded = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout.split()
-    assert not {"dns", "OpenSSL", "cryptography", "h11", "certifi", "asyncio", "tomllib"} & set(loaded)
+@pytest.mark.parametrize(
+    ("only", "tenant", "matches"),
+    [
+        ("*", None, True),
+        ("5f3b*", None, True),  # the connector's own tenant may begin so
+        ("5f3b*", "contoso.com", True),
+        ("5f3b*", "11111111-2222-3333-4444-555555555555", False),
+        ("1111*", "11111111-2222-3333-4444-555555555555", True),
+        ("logn.*", None, False),
+        ("*.msappproxy.nte", None, False),
+    ],
+)
+def test_a_glob_that_matches_no_name_is_refused(only: str, tenant: str | None, matches: bool) -> None:
+    config = Config(only=only, tenant=tenant)
+    if matches:
+        check_only("--only", config, load_rules())
+        return
+    with pytest.raises(Trouble, match="no name of entra-app-proxy matches") as caught:
+        check_only("--only", config, load_rules())
+    assert "autoupdate.msappproxy.net" in str(caught.value)
+
+
+def test_a_glob_is_not_held_against_rules_without_a_name() -> None:
+    check_only("--only", Config(only="x"), load_rules(("entra-app-proxy-china",)))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from probe.errors import Trouble
-from probe.host import terminal
+from probe.host import output_file
 from probe.host.output_place import MOST_LINKS, ForeignLink, held, may_write, write
 
 STRANGER, OTHER = 64001, 64002
@@ -46,9 +46,9 @@ def test_another_user_s_link_is_not_followed_where_everybody_may_write(shared: P
     with pytest.raises(ForeignLink, match=f"report.json is a link of another account \\(uid {STRANGER}\\)"):
         put(found)
     with pytest.raises(Trouble, match="and is not followed"):
-        terminal.check_writable(found)
+        output_file.check_writable(found)
     with pytest.raises(Trouble, match="and is not followed"):
-        terminal.write_whole(found, "new")
+        output_file.write_whole(found, "new")
     assert precious.read_text() == "old"
     assert sorted(p.name for p in shared.iterdir()) == ["report.json"]
 
@@ -157,9 +157,9 @@ def test_where_this_account_may_not_write(tmp_path: Path) -> None:
 def test_standard_output_by_its_file_s_name(where: str) -> None:
     code = f"""
 from pathlib import Path
-from probe.host import terminal
-terminal.check_writable(Path({where!r}))
-terminal.write_whole(Path({where!r}), 'whole')"""
+from probe.host import output_file
+output_file.check_writable(Path({where!r}))
+output_file.write_whole(Path({where!r}), 'whole')"""
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
     )

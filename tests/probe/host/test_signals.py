@@ -125,7 +125,7 @@ def patched(directory: Path, module: str, number: int) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("module", ["probe.command.common", "probe.serve.daemon"])
+@pytest.mark.parametrize("module", ["probe.command.serve", "probe.serve.daemon"])
 def test_s8_an_end_before_it_began_is_an_end_without_fault(
     tmp_path: Path, module: str, number: signal.Signals
 ) -> None:
@@ -145,7 +145,7 @@ def test_s8_an_end_before_it_began_is_an_end_without_fault(
 
 
 def test_a_reload_that_is_asked_for_before_it_began_comes_after_it(tmp_path: Path) -> None:
-    with served(tmp_path, environment=patched(tmp_path, "probe.command.common", signal.SIGHUP)) as daemon:
+    with served(tmp_path, environment=patched(tmp_path, "probe.command.serve", signal.SIGHUP)) as daemon:
         daemon.until(lambda: 'msg="reloaded"' in daemon.log())
         assert daemon.end()[0] == 0
 

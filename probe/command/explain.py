@@ -1,0 +1,105 @@
+"""`wayclear explain`: measure one endpoint that is on a rule, and show the way to its verdict."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from exporters.terminal import tree
+from probe.command.common import (
+    bad_file_as_trouble,
+    check_output,
+    configured,
+    deliver,
+    exit_code,
+    measured,
+    rendered,
+    style_of,
+)
+from probe.command.formats import Judged
+from probe.command.options import (
+    Delivery,
+    Judging,
+    Measuring,
+    add_delivery,
+    add_judging,
+    add_measuring,
+    add_verbose,
+)
+from probe.command.parser import Parser
+from probe.errors import Trouble
+from rules.audit.focus import NotCovered, focus, parse_endpoint
+from rules.model.verdict import Report, Status
+from rules.text.hostname import BadName
+
+#: What an endpoint's heaviest verdict is as an exit code; see the table in `--help`.
+CODES: Mapping[Status, int] = {Status.WARN: 1, Status.FAIL: 2, Status.INCONCLUSIVE: 3, Status.BROKEN: 3}
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainOptions:
+    """What the command line says."""
+
+    endpoint: str
+    judging: Judging
+    measuring: Measuring
+    delivery: Delivery
+
+
+def add_options(parser: Parser) -> None:
+    parser.description = (
+        "Asks for one endpoint that is on a rule and shows everything that leads to its verdict."
+    )
+    add_verbose(parser)
+    parser.add_argument("endpoint", metavar="HOST[:PORT]")
+    add_judging(parser)
+    add_measuring(parser)
+    add_delivery(parser)
+
+
+def parsed(arguments: argparse.Namespace) -> ExplainOptions:
+    return ExplainOptions(
+        arguments.endpoint,
+        Judging.parsed(arguments),
+        Measuring.parsed(arguments),
+        Delivery.parsed(arguments),
+    )
+
+
+@bad_file_as_trouble()
+def run(options: ExplainOptions) -> int:
+    """Audit one endpoint. Trouble for everything that the user can change; the exit code is that of the endpoint."""
+    delivery = options.delivery
+    check_output(delivery, options.judging)
+    try:
+        host, port = parse_endpoint(options.endpoint)
+    except BadName as error:
+        raise Trouble(
+            f"explain: {error}", "example: wayclear explain login.microsoftonline.com:443"
+        ) from error
+    config, rules = configured(options.judging, options.measuring.settings)
+    try:
+        narrowed = focus(rules, host, port)
+    except NotCovered as error:
+        raise Trouble(
+            f"explain: {error}", "wayclear asks only for what a rule requires: see `wayclear rules list`"
+        ) from error
+    report = measured(replace(config, only=""), narrowed)
+    text = (
+        [tree.render(report, host, port, style_of(delivery))]
+        if delivery.format == "text"
+        else rendered(delivery, Judged(report, narrowed, config))
+    )
+    deliver(delivery, report, text)
+    return exit_code(delivery, report, heaviest(report, host, port))
+
+
+def heaviest(report: Report, host: str, port: int | None) -> int:
+    """The exit code of one endpoint: that of its heaviest verdict, 3 where it has none."""
+    found = [
+        v.status
+        for v in report.verdicts
+        if v.endpoint is not None and v.endpoint.host == host and port in (None, v.endpoint.port)
+    ]
+    return CODES.get(max(found, key=lambda status: status.weight), 0) if found else 3

@@ -1,0 +1,55 @@
+"""The formats of a report: one record for each word that `--format` takes. The list is written by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from exporters.metrics.exposition import from_state
+from exporters.terminal import audit
+from exporters.terminal.style import Style
+from probe.audit.state import place_of, state_of
+from probe.config.settings import Config
+from probe.host.output_file import PRIVATE, READABLE
+from rules.files import report_json
+from rules.model.ruleset import Rules
+from rules.model.verdict import Report
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A report, and what it was judged by."""
+
+    report: Report
+    rules: Rules
+    config: Config
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """How a report is written. `utf8`: whatever the terminal's encoding; `mode`: the permissions of its file."""
+
+    render: Callable[[Judged, Style], Iterable[str]]  # the text, whole or in pieces
+    utf8: bool
+    mode: int
+
+
+def _text(judged: Judged, style: Style) -> Iterable[str]:
+    return [audit.render(judged.report, style)]
+
+
+def _json(judged: Judged, _: Style) -> Iterable[str]:
+    return report_json.pieces(judged.report)
+
+
+def _prometheus(judged: Judged, _: Style) -> Iterable[str]:
+    place = place_of(judged.config, judged.report.vantage.host)
+    return [from_state(state_of(judged.report, judged.rules, place))]
+
+
+FORMATS: Mapping[str, Format] = {
+    "text": Format(_text, utf8=False, mode=PRIVATE),
+    # UTF-8 wherever it goes (RFC 8259 section 8.1), and in pieces, because it may be large
+    "json": Format(_json, utf8=True, mode=PRIVATE),
+    "prometheus": Format(_prometheus, utf8=True, mode=READABLE),
+}

@@ -1,0 +1,158 @@
+"""The options that several sub-commands share, each group as a typed value."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from probe.command.formats import FORMATS
+from probe.command.parser import Parser, filled, seconds
+
+STANDARD_OUTPUT = "-"  #: as the name of a file that is written
+
+
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """What the verdicts are judged by. None: the option was not given."""
+
+    config: str | None = None
+    rules: tuple[str, ...] | None = None
+    ca_sets: tuple[str, ...] | None = None
+
+    @classmethod
+    def parsed(cls, arguments: argparse.Namespace) -> Self:
+        return cls(arguments.config, _several(arguments.rules), _several(arguments.ca_set))
+
+    @property
+    def settings(self) -> Mapping[str, object]:
+        """By the keys of the configuration."""
+        return {"rules": self.rules, "ca_sets": self.ca_sets}
+
+
+@dataclass(frozen=True, slots=True)
+class Measuring:
+    """How the network is asked. None: the option was not given. `budget` is in seconds."""
+
+    tenant: str | None = None
+    resolvers: tuple[str, ...] | None = None
+    pace: str | None = None
+    budget: float | None = None
+
+    @classmethod
+    def parsed(cls, arguments: argparse.Namespace) -> Self:
+        """The options of `add_measuring`; without a budget where the command has none."""
+        budget = getattr(arguments, "budget", None)
+        return cls(arguments.tenant, _several(arguments.resolver), arguments.pace, budget)
+
+    @property
+    def settings(self) -> Mapping[str, object]:
+        """By the keys of the configuration."""
+        return {
+            "tenant": self.tenant,
+            "resolvers": self.resolvers,
+            "pace": self.pace,
+            "budget": self.budget,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Where the report goes and in which format."""
+
+    format: str
+    output: str | None  # None or "-": standard output
+    no_color: bool
+    exit_zero: bool
+    verbose: bool
+
+    @classmethod
+    def parsed(cls, arguments: argparse.Namespace) -> Self:
+        return cls(
+            arguments.format,
+            arguments.output,
+            arguments.no_color,
+            arguments.exit_zero,
+            arguments.verbose,
+        )
+
+    @property
+    def file(self) -> str | None:
+        """The file that is written; None for standard output."""
+        return None if self.output == STANDARD_OUTPUT else self.output
+
+
+def add_verbose(parser: Parser) -> None:
+    """`--verbose`, which may also stand before the command."""
+    parser.add_argument(
+        "--verbose",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="unfold everything: every endpoint, every step",
+    )
+
+
+def add_judging(parser: Parser) -> None:
+    """The options of `Judging`."""
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        type=filled,
+        help="configuration (default: the one of the system or the user)",
+    )
+    parser.add_argument(
+        "--rules",
+        metavar="NAME|FILE",
+        action="append",
+        type=filled,
+        help="rule set, shipped or your own; may be given again",
+    )
+    parser.add_argument(
+        "--ca-set",
+        metavar="NAME|FILE",
+        action="append",
+        type=filled,
+        help="expected CAs; may be given again",
+    )
+
+
+def add_measuring(parser: Parser, *, budget: bool = True) -> None:
+    """The options of `Measuring`."""
+    parser.add_argument(
+        "--tenant",
+        metavar="GUID|DOMAIN",
+        type=filled,
+        help="whose own names are tested (on a connector: its own)",
+    )
+    parser.add_argument(
+        "--resolver",
+        metavar="IP",
+        action="append",
+        type=filled,
+        help="ask this resolver instead of the host's; may be given again",
+    )
+    parser.add_argument(
+        "--pace", choices=("polite", "fast"), help="fast only in labs and agreed change windows"
+    )
+    if budget:
+        parser.add_argument(
+            "--budget", metavar="SECONDS", type=seconds, help="end after this time, whatever is left"
+        )
+
+
+def add_delivery(parser: Parser) -> None:
+    """The options of `Delivery`."""
+    parser.add_argument("--format", choices=tuple(FORMATS), default="text")
+    parser.add_argument(
+        "--output",
+        metavar="FILE",
+        type=filled,
+        help="write there instead of to standard output (which is -)",
+    )
+    parser.add_argument("--no-color", action="store_true", help="no colour on a terminal (also: NO_COLOR=1)")
+    parser.add_argument("--exit-zero", action="store_true", help="exit 0 whenever a report was written")
+
+
+def _several(given: list[str] | None) -> tuple[str, ...] | None:
+    return None if given is None else tuple(given)

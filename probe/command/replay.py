@@ -1,0 +1,55 @@
+"""`wayclear replay`: judge a recording again, by today's rules. Sends no packet."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+
+from probe.command.common import bad_file_as_trouble, check_output, configured, deliver, rendered
+from probe.command.formats import Judged
+from probe.command.options import Delivery, Judging, add_delivery, add_judging, add_verbose
+from probe.command.parser import Parser, filled
+from probe.errors import Trouble
+from probe.host.files import LARGEST_REPORT, decoded, read_input, told
+from rules.files.report_json import BadReport, loads
+from rules.judge.replay import replay
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayOptions:
+    """What the command line says."""
+
+    report: str  # a file, or "-" for standard input
+    judging: Judging
+    delivery: Delivery
+
+
+def add_options(parser: Parser) -> None:
+    parser.description = (
+        "Judges the observations of a report (.json or .json.gz) by today's rules. Sends no packet."
+    )
+    add_verbose(parser)
+    parser.add_argument("report", metavar="REPORT", type=filled, help="a file, or - for standard input")
+    add_judging(parser)
+    add_delivery(parser)
+
+
+def parsed(arguments: argparse.Namespace) -> ReplayOptions:
+    return ReplayOptions(arguments.report, Judging.parsed(arguments), Delivery.parsed(arguments))
+
+
+@bad_file_as_trouble()
+def run(options: ReplayOptions) -> int:
+    """Judge a recording again. Trouble where it cannot be judged; the exit code is that of the answer."""
+    delivery = options.delivery
+    check_output(delivery, options.judging, options.report)
+    config, rules = configured(options.judging, {})
+    try:
+        content = read_input(options.report, LARGEST_REPORT)
+        report = replay(loads(decoded(content, told(options.report))), rules)
+    except BadReport as error:
+        raise Trouble(
+            f"{told(options.report)}: {error}", "name the report that an audit wrote with --format json"
+        ) from error
+    deliver(delivery, report, rendered(delivery, Judged(report, rules, config)))
+    return 0 if delivery.exit_zero else report.exit_code

@@ -1,0 +1,68 @@
+"""`wayclear rules`: the shipped sets in a line each; or one set, shipped or of one's own, row by row."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+
+from exporters.terminal import rule_sets
+from exporters.terminal.style import Style
+from probe.command.common import bad_file_as_trouble, style
+from probe.command.parser import Parser, filled
+from probe.config.rule_files import is_file_name, load_set, shipped_sets
+from probe.errors import Trouble
+from probe.host import standard_streams
+from rules.model.ruleset import CaSet, RuleSet
+
+
+@dataclass(frozen=True, slots=True)
+class RulesOptions:
+    """What the command line says. `name` is None where the sets are listed."""
+
+    name: str | None
+    verbose: bool
+
+
+def add_options(parser: Parser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="list|show", required=True, parser_class=Parser)
+    actions.add_parser(
+        "list", help="names, versions and review dates of the shipped ones", allow_abbrev=False
+    )
+    show = actions.add_parser("show", help="every row of one set", allow_abbrev=False)
+    show.add_argument("name", metavar="NAME|FILE", type=filled, help="a shipped set, or a file of your own")
+
+
+def parsed(arguments: argparse.Namespace) -> RulesOptions:
+    return RulesOptions(arguments.name if arguments.action == "show" else None, arguments.verbose)
+
+
+@bad_file_as_trouble()
+def run(options: RulesOptions) -> int:
+    """Show the sets. Trouble where none has the name."""
+    layout = style(options.verbose)
+    standard_streams.put(_text(options.name, layout), layout.encoding)
+    return 0
+
+
+def _text(name: str | None, layout: Style) -> str:
+    if name is not None and is_file_name(name):
+        return _rows(load_set(name), layout)
+    found = shipped_sets()
+    if name is None:
+        lists = [one for one in found if isinstance(one, RuleSet)]
+        cas = [one for one in found if isinstance(one, CaSet)]
+        return rule_sets.listing(lists, cas, layout)
+    for one in found:
+        if one.name == name:
+            return _rows(one, layout)
+    known = ", ".join(one.name for one in found)
+    raise Trouble(
+        f"rules show: no set is called {name[:80]!a}",
+        f"there are {known}; a file of your own ends in .toml",
+    )
+
+
+def _rows(one: RuleSet | CaSet, layout: Style) -> str:
+    if isinstance(one, RuleSet):
+        return rule_sets.show_rules(one, layout)
+    return rule_sets.show_cas(one, layout)

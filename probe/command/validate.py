@@ -1,0 +1,42 @@
+"""`wayclear validate`: check files one by one, and tell every fault of each."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+
+from probe.command.common import encoding
+from probe.command.parser import EXIT_TROUBLE, Parser, filled
+from probe.config.settings import validate_file
+from probe.host import standard_streams
+from probe.host.files import told
+from rules.text.display import display
+
+
+@dataclass(frozen=True, slots=True)
+class ValidateOptions:
+    """What the command line says."""
+
+    files: tuple[str, ...]  # "-" is standard input
+
+
+def add_options(parser: Parser) -> None:
+    parser.add_argument("files", nargs="+", metavar="FILE", type=filled, help="- is standard input")
+
+
+def parsed(arguments: argparse.Namespace) -> ValidateOptions:
+    return ValidateOptions(tuple(arguments.files))
+
+
+def run(options: ValidateOptions) -> int:
+    """Check each file; 0 where all can be used."""
+    code = 0
+    for name in options.files:
+        found = validate_file(name)
+        for message in found:
+            standard_streams.say(message)
+        if all(message.startswith("warning: ") for message in found):
+            standard_streams.put(f"{display(told(name), 1024)}: ok\n", encoding())
+        else:
+            code = EXIT_TROUBLE
+    return code

@@ -1,0 +1,44 @@
+"""The service's log: one line for each event, in logfmt, on a stream."""
+
+from __future__ import annotations
+
+import logging
+from typing import TextIO
+
+from probe.errors import one_line
+from rules.text.display import display
+
+LOG = logging.getLogger("wayclear")
+#: Characters of one event's text (row U5 of the hostile inputs).
+MOST_LOGGED = 8192
+
+
+class LogLine(logging.Formatter):
+    """One event as one line; text of peers is harmless in it (rows G4 and U5 of the hostile inputs)."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = display(one_line(record.getMessage()), MOST_LOGGED)
+        if record.exc_info:
+            text += " | " + display(_calls(self.formatException(record.exc_info)), MOST_LOGGED)
+        quoted = text.replace("\\", "\\\\").replace('"', '\\"')
+        when = self.formatTime(record, "%Y-%m-%dT%H:%M:%S")
+        return f'ts={when} level={record.levelname.lower()} msg="{quoted}"'
+
+
+def _calls(trace: str) -> str:
+    """A traceback as one line."""
+    return " | ".join(line.strip() for line in trace.split("\n") if line.strip())
+
+
+def log_to(stream: TextIO) -> None:
+    """Let this program and the libraries under it log to `stream`, and nowhere else."""
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(LogLine())
+    LOG.handlers = [handler]
+    LOG.setLevel(logging.INFO)
+    LOG.propagate = False
+    scheduler = logging.getLogger("apscheduler")
+    scheduler.handlers, scheduler.propagate = [handler], False
+    scheduler.setLevel(logging.ERROR)
+    main = logging.getLogger("asyncio")
+    main.handlers, main.propagate = [handler], False
