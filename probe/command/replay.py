@@ -12,7 +12,7 @@ from probe.command.parser import Parser, filled
 from probe.errors import Trouble
 from probe.host.files import LARGEST_REPORT, decoded, read_input, told
 from rules.files.report_json import BadReport, loads
-from rules.judge.replay import replay
+from rules.judge.report import replay
 
 
 @dataclass(frozen=True, slots=True)

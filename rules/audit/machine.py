@@ -19,13 +19,11 @@ from typing import Protocol, assert_never
 from rules.audit.addresses import Candidate, candidates, stale
 from rules.audit.chains import Chains, Wants
 from rules.audit.dns_walk import Walks, failing
-from rules.audit.documents import Fetches, Wanted
-from rules.audit.guard import RECHECK, Guard, is_v6
+from rules.audit.documents import Fetches, Revocations, Wanted
+from rules.audit.guard import MAX_EXTRA_NAMES, RECHECK, Guard, Suspicions, is_v6
 from rules.audit.names import Names
 from rules.audit.names import Progress as NameProgress
 from rules.audit.phases import Phase, Ready, is_extra, phase_of, step_for
-from rules.audit.revocations import Revocations
-from rules.audit.suspicion import MAX_EXTRA_NAMES, Suspicions
 from rules.audit.targets import Target, ocsp_names, responder_names, targets
 from rules.http_answer.page import is_html
 from rules.model import causes

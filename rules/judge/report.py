@@ -1,4 +1,9 @@
-"""The report: every row has its verdict, grouped into causes, rolled up into the answer."""
+"""The report: every row has its verdict, grouped into causes, rolled up into the answer; of a run, or of a recorded one.
+
+A recorded report is judged again, offline, with today's rules: the recording answers every step of a fresh audit. What
+today's rules ask and the recording lacks is inconclusive (`audit.not-recorded`), and so is what a CA set of the recording
+would tell that is not given now (`missing_sets.py`); what the recorded run itself did not reach stays `audit.not-reached`.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +12,8 @@ from dataclasses import replace
 
 from rules.audit.machine import Audit
 from rules.audit.targets import Target
+from rules.files.recording import check
+from rules.judge import missing_sets
 from rules.judge.answer import NameState, answer, answer_text, exit_code, roll_up, without_clock
 from rules.judge.causes import group
 from rules.judge.circumstances import retired, samples, swept, unresolved
@@ -20,7 +27,7 @@ from rules.judge.target import judge_target, untested
 from rules.model import causes
 from rules.model.kinds.http_fetch import BODY_KEPT, HttpExchange
 from rules.model.observation import Observation
-from rules.model.ruleset import Group
+from rules.model.ruleset import Group, Rules
 from rules.model.verdict import Answer, Report, RulesUsed, Vantage, Verdict
 from rules.pki.revocation import digest_crl
 from rules.text.moments import utc
@@ -185,3 +192,15 @@ def _digested(context: Context, seen: Observation, serials: tuple[str, ...]) -> 
         return seen
     digest = digest_crl(document, known_issuers(context), serials)
     return replace(seen, evidence=replace(exchange, body=None, digest=digest, long_list=None))
+
+
+def replay(report: Report, rules: Rules) -> Report:
+    """Judge the observations of `report` with `rules`, at the time they were made. BadReport where it cannot be judged."""
+    check(report)
+    audit = Audit(rules, report.plan, {seen.step: seen for seen in report.observations})
+    if report.stopped:
+        audit.stop(report.stopped)
+    missing = missing_sets.missing_ca_sets(report, rules)
+    made = make_report(audit, report.started, report.finished, report.version, missing)
+    said = "Judged again from a recording; nothing was asked of the network."
+    return replace(made, notes=(*made.notes, *missing_sets.notes(report, rules), said))

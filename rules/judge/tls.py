@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rules.audit.addresses import given_by
-from rules.audit.suspicion import PROTOCOL_VERSION
+from rules.audit.guard import PROTOCOL_VERSION
 from rules.audit.targets import Target
 from rules.judge.evidence import Context
 from rules.judge.missing_issuer import MissingIssuer, missing_issuer

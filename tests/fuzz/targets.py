@@ -29,7 +29,7 @@ from probe.measure.network import Datagrams, Stream, Unconnected
 from rules.files.fields import BadFile
 from rules.files.report_json import BadReport, dumps, loads
 from rules.http_answer.page import judge_reach
-from rules.judge.replay import replay
+from rules.judge.report import replay
 from rules.model.failure import Code
 from rules.model.kinds.dns_chain import DnsAnswer, walk
 from rules.model.kinds.http_fetch import HttpExchange

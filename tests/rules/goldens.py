@@ -14,8 +14,7 @@ from probe.config.settings import load_rules
 from rules.audit.machine import Audit
 from rules.audit.targets import targets
 from rules.files.report_json import loads
-from rules.judge.replay import replay
-from rules.judge.report import make_report
+from rules.judge.report import make_report, replay
 from rules.model.failure import Failure
 from rules.model.kinds.dns_chain import DnsAnswer, DnsQuestion, Record
 from rules.model.kinds.http_fetch import HttpFetch

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from cryptography import x509
 
-from rules.audit.documents import Wanted
-from rules.audit.revocations import Revocations
+from rules.audit.documents import Revocations, Wanted
 from rules.model.kinds.tls_handshake import TlsHandshake
 from rules.pki.revocation import ocsp_request
 from rules.pki.trust import ChainJudgement, ChainVerdict

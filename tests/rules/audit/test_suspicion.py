@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from rules.audit.suspicion import MAX_CONTROLS, MAX_EXTRA_NAMES, MAX_SHARED, SharedAddresses, Suspicions
+from rules.audit.guard import MAX_CONTROLS, MAX_EXTRA_NAMES, MAX_SHARED, SharedAddresses, Suspicions
 from rules.model.failure import Code, Failure, Stage
 from rules.model.kinds.http_fetch import HttpFetch
 from rules.model.kinds.tls_handshake import TlsHandshake

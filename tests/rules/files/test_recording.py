@@ -10,7 +10,7 @@ import pytest
 
 from rules.files.recording import check
 from rules.files.report_json import BadReport, dumps, loads
-from rules.judge.replay import replay
+from rules.judge.report import replay
 from rules.model.kinds.dns_chain import DnsAnswer, DnsQuestion
 from rules.model.kinds.os_lookup import OsAnswer, OsLookup
 from rules.model.kinds.tls_handshake import TlsHandshake

@@ -20,7 +20,7 @@ from rules.http_answer.page import (
     page_cause,
     page_text,
 )
-from rules.judge.replay import replay
+from rules.judge.report import replay
 from rules.model.failure import Code, Failure, Stage
 from rules.model.kinds.http_fetch import BlockPage, HttpExchange
 from tests.rules import goldens

@@ -8,7 +8,7 @@ import pytest
 
 from rules.judge.causes import OWN_KEY
 from rules.judge.missing_sets import missing_ca_sets, notes, without
-from rules.judge.replay import replay
+from rules.judge.report import replay
 from rules.model.ruleset import Rules
 from rules.model.verdict import Answer, Status
 from tests.rules import goldens

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import Phase, given, settings
 
 from rules.files.report_json import dumps, loads
-from rules.judge.replay import replay
-from rules.judge.report import make_report
+from rules.judge.report import make_report, replay
 from rules.model.failure import Code
 from rules.model.kinds.http_fetch import HttpFetch
 from rules.model.kinds.tls_handshake import TlsHandshake

@@ -267,7 +267,7 @@ def kept(report: Report) -> HttpExchange:
 
 
 def test_a_large_revoked_list_is_judged_alike_from_its_facts() -> None:
-    from rules.judge.replay import replay
+    from rules.judge.report import replay
 
     revoked = tuple(range(1, 4000))
     report = judged(healthy().when(HttpFetch, crl(ISSUING, revoked), host=CRL_HOST, target="/issuing.crl"))
