@@ -24,4 +24,4 @@ compile() {
 }
 
 compile "$@" --output-file requirements/run.txt
-compile "$@" --group dev --extra fast --constraints requirements/run.txt --output-file requirements/dev.txt
+compile "$@" --group dev --constraints requirements/run.txt --output-file requirements/dev.txt

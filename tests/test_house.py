@@ -253,7 +253,6 @@ def test_the_version_is_told_without_loading_a_library() -> None:
         "idna",
         "service_identity",
         "attr",
-        "uvloop",
     }
     assert loaded & (third_party | {"asyncio", "ssl"}) == set()
 

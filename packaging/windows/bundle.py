@@ -33,6 +33,10 @@ BESIDE = {
 }
 _PATH_FILE = re.compile(r"python(3)(\d+)\._pth")
 _WINDOWS_ONLY = re.compile(r" ; sys_platform == 'win32'(?= )")
+#: A pin with its hashes.
+_ELSEWHERE_ONLY = re.compile(
+    r"^\S+ ; sys_platform != 'win32' \\\n(?: +--hash=\S+ \\\n)* +--hash=\S+\n", re.MULTILINE
+)
 
 
 class CannotBundle(Exception):  # noqa: N818 - said to a person as it is
@@ -40,11 +44,11 @@ class CannotBundle(Exception):  # noqa: N818 - said to a person as it is
 
 
 def windows_lock(lock: str) -> str:
-    """The lock without the markers of packages for Windows alone.
+    """The lock without the markers of packages for Windows alone, and without the packages for other systems alone.
 
-    pip asks the machine that it runs on, not the one it downloads for, and would leave them out elsewhere.
+    pip asks the machine that it runs on, not the one it downloads for: it would leave out the former and take the latter.
     """
-    return _WINDOWS_ONLY.sub("", lock)
+    return _WINDOWS_ONLY.sub("", _ELSEWHERE_ONLY.sub("", lock))
 
 
 def python_version(embed: Path) -> str:

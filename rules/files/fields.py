@@ -9,6 +9,7 @@ import datetime
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from enum import StrEnum
 from typing import TypeVar
 
@@ -21,6 +22,7 @@ MOST_FAULTS = 200  #: after which a file is given up: the rest of it is not read
 MOST_TABLES = 10_000  #: in one array of tables
 _MOST_TOLD = 40
 _LINE = 2048  # characters of one fault
+_ALIKE = 0.66  # of difflib: two letters of three that are exchanged are alike (tpc, tcp)
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,22 +260,6 @@ def _kind(value: object) -> str:
 
 
 def _nearest(word: str, words: Sequence[str]) -> str:
-    """`, did you mean "x"?` where one of `words` differs by little."""
-    near = [
-        (gap, other)
-        for other in words
-        if (gap := _distance(word.lower()[:40], other)) <= max(1, (len(other) + 1) // 3)
-    ]
-    return f", did you mean {min(near)[1]}?" if near else ""
-
-
-def _distance(a: str, b: str) -> int:
-    """Levenshtein distance of two short words; letters in another order count as one slip."""
-    if sorted(a) == sorted(b):
-        return int(a != b)
-    row = list(range(len(b) + 1))
-    for i, char in enumerate(a, 1):
-        last, row[0] = row[0], i
-        for j, other in enumerate(b, 1):
-            last, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, last + (char != other))
-    return row[-1]
+    """`, did you mean x?` where one of `words` differs by little."""
+    near = get_close_matches(word.lower()[:40], words, 1, _ALIKE)
+    return f", did you mean {near[0]}?" if near else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import json
 import sys
@@ -18,7 +17,8 @@ from tests.bench.namespace import ROOT, BenchError, Service, cpu_seconds
 from tests.bench.population import endpoint_address, host_name, server_address
 from tests.pki import KeyKind
 
-TARGETS = {"uvloop": 0.6, "asyncio": 0.75}
+LOOPS = ("asyncio",)  #: the event loops that the program may run on
+TARGETS = {"asyncio": 0.75}
 DNS_TARGET = 1.0
 DNS_NAMES = 20
 _KEYS: Mapping[KeyKind, str] = {"rsa": "RSA", "ec": "ECDSA"}
@@ -66,18 +66,13 @@ class Side:
         self._service.stop()
 
 
-def loops() -> list[str]:
-    """Event loops that are there: plain asyncio, which Windows has too, and uvloop where the extra is installed."""
-    return ["asyncio", "uvloop"] if importlib.util.find_spec("uvloop") else ["asyncio"]
-
-
 def tls_chapter(directory: Path, size: Size) -> Chapter:
     """CPU per TLS probe with the chain judged."""
     figures: list[Figure] = []
     exporter = Exporter(directory, ())
     sides: list[Side] = []
     try:
-        sides += [Side(loop, directory) for loop in loops()]
+        sides += [Side(loop, directory) for loop in LOOPS]
         for version, kind in itertools.product(("1.2", "1.3"), _KEYS):
             addresses = [server_address(kind, version, i) for i in range(size.servers)]
             targets = [(a, _HELLOS[version]) for a in addresses]
@@ -106,8 +101,7 @@ def tls_chapter(directory: Path, size: Size) -> Chapter:
         "cause; parsing and proofs are cached by the chain, as in an audit. The exporter: module tcp with tls, verifying "
         "against the one root, over kept-alive connections, without DNS. One clock for both (the kernel's per-process "
         "CPU clock, user and system). The ratio is the median over the rounds; loops and exporter take turns. Addresses are "
-        "public ones on the loopback of a network namespace, so that no guard is switched off. The command line itself runs "
-        "on plain asyncio today; the uvloop rows are the same code on the optional extra's loop."
+        "public ones on the loopback of a network namespace, so that no guard is switched off."
     )
     return Chapter("TLS", text, tuple(figures))
 
@@ -119,7 +113,7 @@ def dns_chapter(directory: Path, size: Size) -> Chapter:
     sides: list[Side] = []
     asked = list(itertools.islice(itertools.cycle(names), size.questions))
     try:
-        sides += [Side(loop, directory) for loop in loops()]
+        sides += [Side(loop, directory) for loop in LOOPS]
         paths = exporter.dns_paths(size.questions, DNS_NAMES)
         pairs = _rounds(size, size.questions, exporter, paths, sides, kind="dns", names=asked)
     finally:

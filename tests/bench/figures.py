@@ -85,7 +85,7 @@ def surroundings() -> dict[str, str]:
     """Machine and versions."""
     cpuinfo = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
     models = [line.partition(":")[2].strip() for line in cpuinfo if line.startswith("model name")]
-    names = ("cryptography", "pyOpenSSL", "dnspython", "uvloop")
+    names = ("cryptography", "pyOpenSSL", "dnspython")
     return {
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "machine": f"{len(models)} x {models[0] if models else platform.machine()}",

@@ -1,4 +1,4 @@
-"""Our side as a process of its own: `python -m tests.bench.prober asyncio|uvloop DIRECTORY`.
+"""Our side as a process of its own: `python -m tests.bench.prober asyncio DIRECTORY`.
 
 It takes one JSON command a line ({"kind": "tls", "targets": [[address, hello], ...]} or {"kind": "dns", "names": [...]}),
 carries it out with the program's own `Prober`, guards and deadlines included, judges every chain down to its cause, and
@@ -85,14 +85,9 @@ def _outcome(question: DnsQuestion, seen: Observation) -> str:
     return "ok" if done else f"{chain.outcome}: {chain.detail or seen.failure}"
 
 
-def main(loop_name: str, directory: Path) -> None:
+def main(directory: Path) -> None:
     """Carry out commands until standard input ends."""
-    factory = None
-    if loop_name == "uvloop":
-        import uvloop  # the optional extra; whoever starts us has looked whether it is there
-
-        factory = uvloop.new_event_loop
-    with asyncio.Runner(loop_factory=factory) as runner:
+    with asyncio.Runner() as runner:
         side = Side(directory, load_rules((), (str(directory / "cas.toml"),)).cas)
         sys.stdout.write("ready\n")
         for line in sys.stdin:
@@ -108,4 +103,4 @@ def main(loop_name: str, directory: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    main(Path(sys.argv[2]))  # the first names the event loop, which older checkouts ask for
