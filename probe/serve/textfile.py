@@ -3,11 +3,17 @@
 Its age must not be that of its writing: while the loop lives and nothing is measured, the file has to grow stale. Before
 the first look has ended it tells maintenance and inventory, and the last round that the file of before told: without that
 moment a service that never ends its first look would not be overdue, and with a new one it would not be either.
+
+The collectors of node_exporter and windows_exporter read every `*.prom` file of a directory at any moment. So the text goes
+to a file of another ending beside it, to the disk, and then takes the name in one step: a reader sees the old text or the
+new one, never a part.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import logging
 import math
 import re
@@ -19,8 +25,8 @@ from exporters.metrics.catalogue import BY_NAME
 from exporters.metrics.exposition import Ended, from_state
 from exporters.metrics.text_format import constants, header, labels
 from probe.errors import Trouble
-from probe.host.files import read_file
-from probe.serve import textfile_write
+from probe.host.files import UNFINISHED, read_file, replace_file
+from probe.host.output_file import READABLE
 from rules.files.fields import BadFile
 from rules.watch.state import Place, State
 
@@ -30,6 +36,17 @@ TEXTFILE = "wayclear.prom"
 LARGEST = 16 * 1024 * 1024
 #: Seconds between two textfiles while nothing changes.
 TEXTFILE_EVERY = 15.0
+ENDING = ".prom"
+ABANDONED = 3600.0  #: seconds after which an unfinished file belongs to nobody: its writer was killed
+
+_ADVICE = {
+    errno.ENOENT: "make the directory, or name the one that the collector reads",
+    errno.ENOTDIR: "name the directory that the collector reads",
+    errno.EACCES: "let this account write in that directory",
+    errno.EPERM: "let this account write in that directory",
+    errno.EROFS: "name a directory that can be written",
+    errno.ENOSPC: "make room there",
+}
 _KEPT = tuple(
     BY_NAME[name] for name in ("wayclear_last_cycle_timestamp_seconds", "wayclear_cycle_interval_seconds")
 )
@@ -95,7 +112,7 @@ class TextfileTeller:
         fault = ""
         try:
             kept = last_round(directory, state.place) if ended is None else ""
-            textfile_write.write(directory, TEXTFILE, from_state(state, ended) + kept)
+            write(directory, TEXTFILE, from_state(state, ended) + kept)
         except Trouble as error:
             fault = str(error)
         except Exception as error:  # noqa: BLE001 - M10: whatever it was, the file that is there stays
@@ -130,3 +147,33 @@ def last_round(directory: str, place: Place) -> str:
                 header(metric).decode() + "\n".join({x.partition("} ")[0]: x for x in found}.values()) + "\n"
             )
     return kept
+
+
+def write(directory: str, name: str, text: str) -> None:
+    """Put `text` into `directory` under `name` (`*.prom`), in UTF-8 and with its line ends as they are.
+
+    Trouble where that is not possible; whatever happens, the file that was there stays whole, and nothing else is left.
+    Waits for the disk: call it in a thread.
+    """
+    path = Path(directory) / name
+    if path.name != name or not name.endswith(ENDING):
+        raise Trouble(
+            f"{name!r} is no name for a textfile", f"name a file that ends in {ENDING}, without a directory"
+        )
+    content = text.encode()
+    try:
+        _sweep(path)
+        replace_file(str(path), [content], READABLE)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = (error.strerror if isinstance(error, OSError) and error.strerror else str(error)).lower()
+        advice = _ADVICE.get(error.errno or 0, "") if isinstance(error, OSError) else ""
+        raise Trouble(f"{path} cannot be written: {reason}", advice or "name another directory") from error
+
+
+def _sweep(path: Path) -> None:
+    """Remove what writers of this file left behind when they were killed."""
+    with contextlib.suppress(OSError):  # another one is quicker, or the directory may not be listed
+        for left in path.parent.iterdir():
+            mine = left.name.startswith(f".{path.name}.") and left.name.endswith(UNFINISHED)
+            if mine and time.time() - left.stat().st_mtime > ABANDONED:
+                left.unlink()

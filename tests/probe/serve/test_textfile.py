@@ -92,7 +92,7 @@ async def test_a_directory_that_does_not_answer_keeps_no_snapshot_waiting(
         calls.append(directory)
         answer.wait(10)
 
-    monkeypatch.setattr("probe.serve.textfile_write.write", hangs)
+    monkeypatch.setattr("probe.serve.textfile.write", hangs)
     async with office(tmp_path) as here:
         with_textfile(here, tmp_path)
         times = set()
