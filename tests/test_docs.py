@@ -27,9 +27,7 @@ from probe.measure.dns_message import EDNS_SIZE
 from probe.measure.http_client import USER_AGENT
 from probe.measure.kinds.dns_chain import TRIES
 from probe.measure.limits import Limits
-from rules.audit.documents import CRL_CAP
 from rules.audit.guard import MAX_CONTROLS, MAX_EXTRA_NAMES, RECHECK_AT
-from rules.audit.suspicion import MAX_CONTROLS, MAX_EXTRA_NAMES
 from rules.audit.targets import targets
 from rules.judge.answer import exit_code
 from rules.model import causes

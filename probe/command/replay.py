@@ -10,7 +10,8 @@ from probe.command.formats import Judged
 from probe.command.options import Delivery, Judging, add_delivery, add_judging, add_verbose
 from probe.command.parser import Parser, filled
 from probe.errors import Trouble
-from probe.host.files import LARGEST_REPORT, decoded, read_input, told
+from probe.host.files import decoded, read_input, told
+from rules.files.limits import LARGEST_REPORT
 from rules.files.report_json import BadReport, loads
 from rules.judge.report import replay
 

@@ -8,7 +8,6 @@ import sys
 
 import pytest
 
-from probe.measure.kinds.os_lookup import CHILD
 from probe.measure.os_lookup_child import lookup
 from probe.measure.os_resolver import CHILD
 from tests.probe.isolated import isolated
