@@ -77,72 +77,70 @@ def _kept(value: Value) -> Value:
     return max(-_LARGEST_INTEGER, min(value, _LARGEST_INTEGER))
 
 
-class Ring:
-    """The queue: at most `most_rows` rows of together at most `most_bytes`. Not thread-safe: its owner holds a lock.
+class RowQueue:
+    """Rows that wait for the disk, the oldest first: at most `most_rows`, of together at most `most_bytes`.
 
-    Rows bear ascending numbers. `take()` hands out the oldest, which still count; `done()` or `put_back()` follows.
+    `take()` gives out the oldest to be written, which still count; `done()` or `put_back()` follows.
     """
 
     def __init__(self, most_rows: int, most_bytes: int) -> None:
         self._most_rows = most_rows
         self._most_bytes = most_bytes
-        self._rows: OrderedDict[tuple[Value, ...], tuple[int, Row]] = OrderedDict()
-        self._taken: list[tuple[int, Row]] = []
+        self._rows: OrderedDict[tuple[Value, ...], Row] = OrderedDict()
+        self._taken: dict[tuple[Value, ...], Row] = {}
         self._bytes = 0
-        self._last = 0
+        self._added = 0
         self.dropped = 0  # rows that were lost
 
     def __len__(self) -> int:
         return len(self._rows) + len(self._taken)
 
-    def add(self, rows: Iterable[Row]) -> int:
-        """Queue rows behind the others; the number of the last row that was ever queued."""
+    def add(self, rows: Iterable[Row]) -> None:
+        """Queue rows behind the others."""
         for row in rows:
-            self._last += 1
-            key = row.key or (self._last,)
+            self._added += 1
+            key = row.key or (self._added,)
             old = self._rows.get(key)
             if old is not None:  # seen again while it waits: its first time and its place stay
-                row = Row("ledger", (*row.values[:3], old[1].values[3], *row.values[4:]))
-                self._bytes -= old[1].size
-            self._rows[key] = (self._last if old is None else old[0], row)
+                row = Row("ledger", (*row.values[:3], old.values[3], *row.values[4:]))
+                self._bytes -= old.size
+            self._rows[key] = row
             self._bytes += row.size
         self._trim()
-        return self._last
 
     def take(self, count: int) -> list[Row]:
         """The oldest rows, at most `count`."""
         assert not self._taken, "what was taken is done or put back first"
         while self._rows and len(self._taken) < count:
-            self._taken.append(self._rows.popitem(last=False)[1])
-        return [row for _, row in self._taken]
+            key, row = self._rows.popitem(last=False)
+            self._taken[key] = row
+        return list(self._taken.values())
 
-    def done(self) -> int:
-        """The rows that were taken are on the disk; the number up to which nothing waits any more."""
-        self._bytes -= sum(row.size for _, row in self._taken)
-        self._taken = []
-        return next((number for number, _ in self._rows.values()), self._last + 1) - 1
+    def done(self) -> None:
+        """The rows that were taken are on the disk."""
+        self._bytes -= sum(row.size for row in self._taken.values())
+        self._taken = {}
 
     def put_back(self) -> None:
         """The rows that were taken could not be written."""
-        for number, row in reversed(self._taken):
-            key = row.key or (number,)
+        for key, row in reversed(self._taken.items()):
             if key in self._rows:  # seen again meanwhile
                 self._bytes -= row.size
             else:
-                self._rows[key] = (number, row)
+                self._rows[key] = row
                 self._rows.move_to_end(key, last=False)
-        self._taken = []
+        self._taken = {}
         self._trim()
 
     def give_up(self) -> None:
         """Nothing more can be written: what waits is lost."""
-        self.put_back()
-        self.dropped += len(self._rows)
+        self.dropped += len(self)
         self._rows.clear()
+        self._taken = {}
         self._bytes = 0
 
     def _trim(self) -> None:
         while self._rows and (len(self) > self._most_rows or self._bytes > self._most_bytes):
-            _, (_, row) = self._rows.popitem(last=False)
+            _, row = self._rows.popitem(last=False)
             self._bytes -= row.size
             self.dropped += 1

@@ -227,7 +227,7 @@ class Store:
     # --- writing ---------------------------------------------------------------------------------------------------
 
     def write(self, rows: Sequence[Row]) -> None:
-        """Commit `rows` in one transaction, all or none; opens the file where it is not open."""
+        """Commit `rows` in one transaction, all or none; opens the file where it is not open, also for no rows."""
         try:
             self._write(rows)
         except _Damaged:
@@ -239,6 +239,8 @@ class Store:
     def _write(self, rows: Sequence[Row]) -> None:
         if not self.is_open or not self._in_place():
             self.open()
+        if not rows:
+            return
         with self._told():
             self._bound_log()
             number = self._next_id

@@ -24,7 +24,8 @@ from probe.config.service import stretched
 from probe.config.settings import Config
 from probe.config.watched_files import Options, Sources, needs_restart
 from probe.errors import Trouble, one_line
-from probe.history.writer import History, default_path
+from probe.history.place import default_path
+from probe.history.writer import History
 from probe.host import interpreter, signals
 from probe.host.clocks import Change, Clocks
 from probe.host.systemd import Notifier

@@ -7,7 +7,7 @@ import sqlite3
 
 import pytest
 
-from probe.history.pending import FIELD, Ring, Row, rows_of
+from probe.history.pending import FIELD, Row, RowQueue, rows_of
 from rules.watch.events import CycleRow, Drift, LedgerEntry, Transition
 
 MANY = 10**6
@@ -62,69 +62,70 @@ def test_b11_numbers_that_sqlite_cannot_hold() -> None:
     )
 
 
-def test_rows_leave_in_their_order_and_are_told_by_number() -> None:
-    ring = Ring(MANY, MANY)
-    assert ring.add(events(1, 2)) == 2
-    assert ring.add(events(3)) == 3
-    assert numbers(ring.take(2)) == [1.0, 2.0]
-    assert len(ring) == 3
-    assert ring.done() == 2
-    assert numbers(ring.take(2)) == [3.0]
-    assert ring.done() == 3
-    assert (len(ring), ring.take(5), ring.done()) == (0, [], 3)
+def test_rows_leave_in_their_order_and_count_until_they_are_written() -> None:
+    queue = RowQueue(MANY, MANY)
+    queue.add(events(1, 2))
+    queue.add(events(3))
+    assert numbers(queue.take(2)) == [1.0, 2.0]
+    assert len(queue) == 3
+    queue.done()
+    assert len(queue) == 1
+    assert numbers(queue.take(2)) == [3.0]
+    queue.done()
+    assert (len(queue), queue.take(5)) == (0, [])
 
 
 def test_rows_that_could_not_be_written_come_first_again() -> None:
-    ring = Ring(MANY, MANY)
-    ring.add(events(1, 2, 3))
-    ring.take(2)
-    ring.add(events(4))
-    ring.put_back()
-    assert numbers(ring.take(9)) == [1.0, 2.0, 3.0, 4.0]
+    queue = RowQueue(MANY, MANY)
+    queue.add(events(1, 2, 3))
+    queue.take(2)
+    queue.add(events(4))
+    queue.put_back()
+    assert numbers(queue.take(9)) == [1.0, 2.0, 3.0, 4.0]
 
 
 def test_b3_the_oldest_go_and_are_counted() -> None:
-    ring = Ring(3, MANY)
-    ring.add(events(*range(10)))
-    assert (len(ring), ring.dropped) == (3, 7)
-    assert numbers(ring.take(9)) == [7.0, 8.0, 9.0]
-    ring.add(events(10, 11))  # what is being written counts and stays
-    assert (len(ring), ring.dropped) == (3, 9)
-    ring.put_back()
-    assert (len(ring), ring.dropped) == (3, 9)
+    queue = RowQueue(3, MANY)
+    queue.add(events(*range(10)))
+    assert (len(queue), queue.dropped) == (3, 7)
+    assert numbers(queue.take(9)) == [7.0, 8.0, 9.0]
+    queue.add(events(10, 11))  # what is being written counts and stays
+    assert (len(queue), queue.dropped) == (3, 9)
+    queue.put_back()
+    assert (len(queue), queue.dropped) == (3, 9)
 
 
 def test_b3_twenty_megabytes_are_enough() -> None:
-    ring = Ring(MANY, 20 << 20)
+    queue = RowQueue(MANY, 20 << 20)
     text = "x" * FIELD
     (row,) = rows_of([Transition(1.0, text, text, text, text, text, text)])
-    ring.add([row] * 5000)
-    assert sum(row.size for row in ring.take(MANY)) <= 20 << 20
-    assert ring.dropped > 1000
-    ring.done()
-    assert ring.add(events(1)) == 5001
-    assert numbers(ring.take(9)) == [1.0]
+    queue.add([row] * 5000)
+    assert sum(row.size for row in queue.take(MANY)) <= 20 << 20
+    assert queue.dropped > 1000
+    queue.done()
+    queue.add(events(1))
+    assert numbers(queue.take(9)) == [1.0]
 
 
 def test_what_is_seen_again_while_it_waits_is_one_row_with_its_first_time() -> None:
     """A disk that is full for days must not have the hourly ledger push the transitions out."""
-    ring = Ring(MANY, MANY)
-    ring.add([*seen("x", 1.0, 1.0), *events(1), *seen("x", 5.0, 9.0)])
-    assert len(ring) == 2
-    (first, _) = ring.take(9)
+    queue = RowQueue(MANY, MANY)
+    queue.add([*seen("x", 1.0, 1.0), *events(1), *seen("x", 5.0, 9.0)])
+    assert len(queue) == 2
+    (first, _) = queue.take(9)
     assert first.values[3:5] == (1.0, 9.0)
-    ring.add(seen("x", 20.0, 20.0))
-    ring.put_back()
-    assert len(ring) == 2
-    assert sorted(str(row.values[4]) for row in ring.take(9)) == ["20.0", "ok"]
-    ring.done()
-    ring.add(events(1))
-    assert ring._bytes == events(1)[0].size  # nothing was counted twice or forgotten
+    queue.add(seen("x", 20.0, 20.0))
+    queue.put_back()
+    assert len(queue) == 2
+    assert sorted(str(row.values[4]) for row in queue.take(9)) == ["20.0", "ok"]
+    queue.done()
+    queue.add(events(1))
+    assert queue._bytes == events(1)[0].size  # nothing was counted twice or forgotten
 
 
 def test_giving_up_counts_what_is_lost() -> None:
-    ring = Ring(MANY, MANY)
-    ring.add(events(1, 2, 3))
-    ring.take(1)
-    ring.give_up()
-    assert (len(ring), ring.dropped) == (0, 3)
+    queue = RowQueue(MANY, MANY)
+    queue.add(events(1, 2, 3))
+    queue.take(1)
+    queue.give_up()
+    assert (len(queue), queue.dropped) == (0, 3)

@@ -8,12 +8,14 @@ import random
 import shutil
 import sqlite3
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
+from probe.history import writer
 from probe.history.store import Store
-from probe.history.writer import Bounds, History, Loaded, default_path
+from probe.history.writer import Bounds, History, Loaded
 from rules.watch.events import Drift, LedgerEntry
 from tests.probe.history_disk import (
     NOW,
@@ -331,6 +333,30 @@ def test_nobody_waits_for_a_disk_that_hangs(tmp_path: Path) -> None:
     assert rows(path, "SELECT count(*) FROM transitions") == [(3,)]
 
 
+def test_the_end_does_not_wait_for_a_disk_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = threading.Event()
+
+    async def body() -> None:
+        history = History(tmp_path / "history.sqlite", bounds=Bounds(patience=0.05))
+        await history.open()
+        monkeypatch.setattr(writer, "CLOSING", 0.05)
+        monkeypatch.setattr(Store, "write", lambda *_: answers.wait(60))
+        assert await history.record([changed(1)]) is False
+        assert history.trouble.endswith("the disk does not answer.")
+        assert await history.record([changed(2)], cycle=cycle()) is False
+        assert await history.load() == Loaded()
+        assert (history.waiting, history.dropped) == (3, 0)
+        await history.close()
+        assert (history.waiting, history.dropped, history.writable) == (0, 3, False)
+
+    try:
+        begun = time.monotonic()
+        asyncio.run(body())
+        assert time.monotonic() - begun < 5
+    finally:
+        answers.set()
+
+
 def test_a_bug_in_the_thread_is_told_and_ends_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -346,21 +372,6 @@ def test_a_bug_in_the_thread_is_told_and_ends_nothing(
         await arrived(history)
 
     using(tmp_path / "history.sqlite", body)
-
-
-@pytest.mark.parametrize(
-    ("platform", "environ", "root", "path"),
-    [
-        ("win32", {"ProgramData": r"D:\Data"}, None, r"D:\Data\wayclear\history.sqlite"),
-        ("win32", {}, None, r"C:\ProgramData\wayclear\history.sqlite"),
-        ("linux", {"STATE_DIRECTORY": "/var/lib/a:/var/lib/b"}, False, "/var/lib/a/history.sqlite"),
-        ("linux", {"HOME": "/root"}, True, "/var/lib/wayclear/history.sqlite"),
-        ("linux", {"XDG_STATE_HOME": "/s", "HOME": "/h"}, False, "/s/wayclear/history.sqlite"),
-        ("linux", {"HOME": "/h"}, False, "/h/.local/state/wayclear/history.sqlite"),
-    ],
-)
-def test_the_place(platform: str, environ: dict[str, str], root: bool | None, path: str) -> None:
-    assert default_path(environ, platform, root) == path
 
 
 # --- killed --------------------------------------------------------------------------------------------------------

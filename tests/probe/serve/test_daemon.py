@@ -90,6 +90,10 @@ HANGS = {
 async def hangs(self): await asyncio.Event().wait()
 probe.history.writer.History.open = hangs
 """,
+    "the disk": """
+import probe.history.store, threading
+probe.history.store.Store.write = lambda *_: threading.Event().wait()
+""",
     "a reload": """
 import threading
 def hangs(*_, **__): threading.Event().wait(60) if calls else calls.append(1); return load(*_, **__)

@@ -18,7 +18,7 @@ import pytest
 
 from exporters.metrics.meters import Meters
 from probe.config.service import Intervals, ServeConfig
-from probe.history.pending import Ring, Row
+from probe.history.pending import Row, RowQueue
 from probe.history.reader import read
 from probe.history.writer import Bounds, History
 from probe.serve import publisher
@@ -349,14 +349,14 @@ async def test_a_long_ledger_is_kept_whole_however_few_of_it_wait_at_once(
 ) -> None:
     monkeypatch.setattr(publisher, "AT_ONCE", 3)
     waited: list[int] = []
-    add = Ring.add
+    add = RowQueue.add
 
-    def counted(ring: Ring, rows: Iterable[Row]) -> int:
+    def counted(queue: RowQueue, rows: Iterable[Row]) -> None:
         found = list(rows)
         waited.append(sum(row.table == "ledger" for row in found))
-        return add(ring, found)
+        add(queue, found)
 
-    monkeypatch.setattr(Ring, "add", counted)
+    monkeypatch.setattr(RowQueue, "add", counted)
     async with office(tmp_path) as here:
         await until(lambda: not here.teller._tasks)
         assert max(waited) == 3, "not all at once"
