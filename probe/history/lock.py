@@ -1,16 +1,21 @@
 """One writer for a history: a lock on a file beside it, which ends with its process however that ends.
 
-SQLite would let two daemons write by turns, and each would tell the other's transitions as its own.
+SQLite would let two daemons write by turns, and each would tell the other's transitions as its own. The lock itself is
+filelock's; the file, its mode and the process id in it are ours, because the message to the second writer names the first.
 """
 
 from __future__ import annotations
 
+import errno
 import os
-import sys
+import re
 from contextlib import suppress
 from pathlib import Path
 
-_AT = 1 << 20  # the byte that is locked on Windows, beyond the text: a locked byte cannot be read there
+from filelock import lock_descriptor
+
+_HOLDER = re.compile(rb"process ([0-9]{1,10})\s")
+_LOCKED = 1  # bytes at the begin of the file that the lock covers on Windows, where nobody else can read them
 
 
 class Held(Exception):  # noqa: N818 - says what is the case
@@ -21,7 +26,7 @@ class Held(Exception):  # noqa: N818 - says what is the case
         self.holder = holder
 
 
-class FileLock:
+class WriterLock:
     """A lock on the file `path`, made with mode 0640 where it is missing. It is never removed: that would be a race."""
 
     def __init__(self, path: Path) -> None:
@@ -36,8 +41,8 @@ class FileLock:
         try:
             if not _locked(descriptor):
                 raise Held(_holder(descriptor))
-            os.ftruncate(descriptor, 0)
-            os.write(descriptor, f"{os.getpid()}\n".encode("ascii"))
+            # always as long, so that nothing of another id is left behind it
+            os.write(descriptor, b" " * _LOCKED + f"process {os.getpid():<10}\n".encode("ascii"))
         except BaseException:
             os.close(descriptor)
             raise
@@ -61,29 +66,15 @@ class FileLock:
 
 def _holder(descriptor: int) -> str:
     with suppress(OSError):
-        text = os.read(descriptor, 20).strip()
-        return text.decode("ascii") if text.isdigit() else ""
+        os.lseek(descriptor, _LOCKED, os.SEEK_SET)
+        if found := _HOLDER.match(os.read(descriptor, 32)):
+            return found[1].decode("ascii")
     return ""
 
 
 def _locked(descriptor: int) -> bool:
-    """Whether the lock could be had. A file system that knows no locks gives it to everybody."""
-    if sys.platform == "win32":
-        import msvcrt
-
-        try:
-            os.lseek(descriptor, _AT, os.SEEK_SET)
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        finally:
-            os.lseek(descriptor, 0, os.SEEK_SET)
-        return True
-    import errno
-    import fcntl
-
+    """Whether the lock was free. A file system that knows no locks gives it to everybody."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return lock_descriptor(descriptor, blocking=False)
     except OSError as error:
-        return error.errno not in (errno.EWOULDBLOCK, errno.EACCES)
-    return True
+        return error.errno != errno.EACCES

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from probe.history.check import repair
-from probe.history.lock import FileLock, Held
+from probe.history.lock import Held, WriterLock
 from probe.history.pending import Row, Table, Value
 from probe.history.tables import (
     APPLICATION,
@@ -93,7 +93,7 @@ class Store:
         self._busy = busy
         self._log_cap = log_cap
         self._log = Path(f"{path}-wal")
-        self._lock = FileLock(Path(f"{path}.writer"))
+        self._lock = WriterLock(Path(f"{path}.writer"))
         self._connection: sqlite3.Connection | None = None
         self._identity: os.stat_result | None = None
         self._next_id = 1
