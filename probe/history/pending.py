@@ -1,7 +1,7 @@
-"""Rows on their way to the disk: a bounded queue that keeps them while the disk cannot.
+"""The bounded queue of rows that wait for the disk.
 
-Every text is made harmless and short on the way in, so that neither SQLite (lone surrogates, NUL) nor memory can be hurt
-by what a peer wrote. When there are too many rows the oldest go and are counted.
+Every text is made harmless and short before it is queued: texts of peers may hold lone surrogates and NUL, which SQLite
+does not take, and be of any length. When there are too many rows, the oldest are dropped and counted.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Value: TypeAlias = str | float | int
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of a table, its values in the order of `history_store.COLUMNS`."""
+    """One row of a table, its values in the order of `probe.history.tables.COLUMNS`."""
 
     table: Table
     values: tuple[Value, ...]
@@ -49,7 +49,7 @@ def rows_of(
     ledger: Iterable[LedgerEntry] = (),
     cycle: CycleRow | None = None,
 ) -> list[Row]:
-    """What is to be remembered, as rows that any disk and any reader can take."""
+    """The values as rows whose texts are harmless and short."""
     found = [
         _row("transitions", t.at, t.subject, t.before, t.after, t.cause_before, t.cause, t.summary)
         for t in transitions
@@ -133,7 +133,7 @@ class RowQueue:
         self._trim()
 
     def give_up(self) -> None:
-        """Nothing more can be written: what waits is lost."""
+        """Drop and count all rows: nothing more can be written."""
         self.dropped += len(self)
         self._rows.clear()
         self._taken = {}

@@ -72,7 +72,7 @@ def history_command(
 def _must_know(path: str, endpoint: str) -> None:
     """Trouble where the history has never seen `endpoint`: "no change" would sound as if it were watched."""
     place = Path(path)
-    with _told(place), _opened(place) as connection:
+    with _read_errors(place), _opened(place) as connection:
         rows = connection.execute(
             "SELECT subject FROM transitions UNION SELECT endpoint FROM drifts UNION SELECT endpoint FROM ledger"
         )
@@ -138,7 +138,7 @@ def read(
     under the host (names, addresses) and under its port (issuers), whatever `since` says.
     """
     place = Path(path)
-    with _told(place), _opened(place) as connection:
+    with _read_errors(place), _opened(place) as connection:
         connection.execute("BEGIN")  # one moment for all three
         transitions = _events(connection, "transitions", "subject", endpoint, since, limit)
         drifts = _events(connection, "drifts", "endpoint", endpoint, since, limit)
@@ -261,7 +261,7 @@ def _readable(path: Path) -> sqlite3.Connection:
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
+def _read_errors(path: Path) -> Iterator[None]:
     """Whatever can go wrong, as a message for a person."""
     shown = display(str(path))
     try:

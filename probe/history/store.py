@@ -58,16 +58,16 @@ _NO_LOG = frozenset(
 
 
 class Unavailable(Exception):  # noqa: N818 - says what is the case
-    """The history cannot be written now; the text is a sentence for a person."""
+    """The history cannot be written now. The message is a sentence for the user."""
 
 
 class _Damaged(Unavailable):
-    """Nor ever again, in this file."""
+    """The file is damaged, so a later attempt fails as well."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a daemon needs when it starts. `ledger` by last time, the oldest first; the others newest first.
+    """The rows that a daemon needs when it starts. `ledger` by last time, the oldest first; the others newest first.
 
     `latest`: each subject's last transition, so its status and since when.
     """
@@ -108,7 +108,7 @@ class Store:
         """Take the lock, and open or make the file. What is damaged is put aside, and a new one begun."""
         self._drop()
         self._lock.release()
-        with self._told():
+        with self._disk_errors():
             self._claim()
             try:
                 self._connection = self._connect()
@@ -231,7 +231,7 @@ class Store:
         try:
             self._write(rows)
         except _Damaged:
-            with self._told():
+            with self._disk_errors():
                 self._put_aside()
             self.open()
             self._write(rows)
@@ -241,7 +241,7 @@ class Store:
             self.open()
         if not rows:
             return
-        with self._told():
+        with self._disk_errors():
             self._bound_log()
             number = self._next_id
             grouped: dict[Table, list[tuple[Value, ...]]] = {}
@@ -304,7 +304,7 @@ class Store:
         """
         if now < _EARLIEST:
             return now
-        with self._told(), self._transaction() as connection:
+        with self._disk_errors(), self._transaction() as connection:
             known = dict(connection.execute("SELECT name, value FROM meta").fetchall())
             since = max(0.0, now - float(known.get("retained", 0.0)))
             step = min(_HORIZON_STEP, since * _HORIZON_PACE)
@@ -314,12 +314,12 @@ class Store:
         return horizon
 
     def _delete(self, statement: str, before: float) -> int:
-        with self._told(), self._transaction() as connection:
+        with self._disk_errors(), self._transaction() as connection:
             return connection.execute(statement, (before,)).rowcount
 
     def _vacuum(self) -> bool:
         """Give some free pages back to the file system; whether there are more."""
-        with self._told():
+        with self._disk_errors():
             before = self._number("PRAGMA freelist_count")
             if before:
                 self._execute(f"PRAGMA incremental_vacuum({BATCH})").fetchall()
@@ -327,15 +327,15 @@ class Store:
             return 0 < self._number("PRAGMA freelist_count") < before
 
     def _used(self) -> int:
-        with self._told():
+        with self._disk_errors():
             pages = self._number("PRAGMA page_count") - self._number("PRAGMA freelist_count")
             return pages * self._number("PRAGMA page_size")
 
     # --- reading ---------------------------------------------------------------------------------------------------
 
     def load(self) -> Loaded:
-        """What a daemon needs when it starts."""
-        with self._told():
+        """The rows that a daemon needs when it starts."""
+        with self._disk_errors():
             transitions = self._execute(
                 f"{SELECT['transitions']} WHERE {EVENTS} ORDER BY id DESC LIMIT ?", LOADED
             )
@@ -351,8 +351,8 @@ class Store:
     # --- the connection --------------------------------------------------------------------------------------------
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
-        """Whatever the disk does, as a sentence; what may have spoiled the connection ends it."""
+    def _disk_errors(self) -> Iterator[None]:
+        """Turn errors of the disk into Unavailable; close the connection after an error that may have spoiled it."""
         try:
             yield
         except Held as error:

@@ -79,12 +79,12 @@ class History:
 
     @property
     def writable(self) -> bool:
-        """Whether the last thing that was tried on the disk went well."""
+        """Whether the last attempt on the disk succeeded."""
         return self._writable
 
     @property
     def dropped(self) -> int:
-        """Rows that were lost since the start, because too many waited or the disk was away to the end."""
+        """Rows that were lost since the start: too many waited, or the disk did not work until the end."""
         return self._queue.dropped
 
     @property
@@ -94,23 +94,23 @@ class History:
 
     @property
     def size_bytes(self) -> int:
-        """Of the file and its log, when it was last written."""
+        """Bytes of the file and its log after the last write."""
         return self._store.size
 
     @property
     def border(self) -> float:
-        """Unix time; what was seen last before is kept no more. 0 before the first retention."""
+        """Unix time: older rows were deleted. 0 before the first retention."""
         return self._store.border
 
     @property
     def trouble(self) -> str:
-        """A sentence about what is wrong, or what was found at the start; "" when there is nothing to say."""
+        """A sentence about what is wrong, or about what was found at the start; else ""."""
         return self._fault or self._store.note
 
     # --- for the daemon --------------------------------------------------------------------------------------------
 
     async def open(self) -> bool:
-        """Open the file; whether it can be written. If not, it is tried again in the background."""
+        """Open the file. True: it can be written. False: a task tries again until `close()`."""
         if self._closing:
             return False
         if self._writer is None:
@@ -124,7 +124,7 @@ class History:
         drifts: Iterable[Drift] = (),
         cycle: CycleRow | None = None,
     ) -> bool:
-        """Keep these: True when they are on the disk, False when they wait in memory until the disk works again."""
+        """Write these rows. True: they are on the disk. False: they wait in memory until the disk works again."""
         rows = rows_of(transitions, drifts, ledger, cycle)
         if not rows:
             return self._writable
@@ -137,7 +137,7 @@ class History:
         return await self._acknowledged(dropped) if self._writable else False
 
     async def load(self) -> Loaded:
-        """What the daemon needs at its start; empty while the file cannot be read."""
+        """The rows that the daemon needs at its start; none while the file cannot be read."""
         if self._writer is None or self._closing:
             return Loaded()
         try:
@@ -168,7 +168,10 @@ class History:
         return deleted
 
     async def close(self) -> None:
-        """Write what waits, fold the log into the file, end the thread. What cannot be written now counts as dropped."""
+        """Write the rows that wait, fold the log into the file, end the thread.
+
+        Rows that cannot be written now count as dropped.
+        """
         self._closing = True
         self._wake.set()
         if self._writer is not None:
@@ -214,31 +217,30 @@ class History:
 
     async def _write(self) -> None:
         """Write the rows that wait now, and acknowledge them."""
-        asked = len(self._acknowledgements)
+        asked, self._acknowledgements = self._acknowledgements, []
         try:
             for _ in range(0, max(1, len(self._queue)), BATCH):
                 await self._on_disk(partial(self._store.write, self._queue.take(BATCH)))
                 self._queue.done()
         except Exception as error:  # noqa: BLE001 - also a bug of ours must not end the task: rows would wait unseen
             self._queue.put_back()
+            self._acknowledgements += asked
             self._failed(error)
             return
         self._writable, self._fault = True, ""
         self._pause, self._next_try = self._bounds.retry, 0.0
-        self._acknowledge(asked, written=True)
+        for dropped, future in asked:
+            future.set_result(self._queue.dropped == dropped)
         if self._store.too_large and not self._retaining.locked():
             self._shrinking = asyncio.create_task(self.retain(None))
 
     def _failed(self, error: Exception) -> None:
-        """Nobody waits any more; it is tried again later, and later still."""
+        """End all waiting, and try again after a pause that doubles with each failure."""
         self._fault = str(error) if isinstance(error, Unavailable) else f"This is a bug: {error!r}"
         self._writable = False
         self._next_try = asyncio.get_running_loop().time() + self._pause
         self._pause = min(self._pause * 2, self._bounds.retry_most)
-        self._acknowledge(len(self._acknowledgements), written=False)
+        for _, future in self._acknowledgements:
+            future.set_result(False)
+        self._acknowledgements = []
         self._wake.set()
-
-    def _acknowledge(self, count: int, *, written: bool) -> None:
-        asked, self._acknowledgements = self._acknowledgements[:count], self._acknowledgements[count:]
-        for dropped, future in asked:
-            future.set_result(written and self._queue.dropped == dropped)
