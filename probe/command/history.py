@@ -12,8 +12,8 @@ from exporters.terminal.style import Style
 from probe.command.common import bad_file_as_trouble, encoding
 from probe.command.parser import Parser, filled
 from probe.config.settings import load_config
+from probe.history.place import default_path
 from probe.history.reader import history_command
-from probe.history.writer import default_path
 from probe.host import standard_streams, terminal
 
 

@@ -19,7 +19,7 @@ from probe.config.service import LISTEN, bad_listen
 from probe.config.settings import Config, check_only, default_path, load_config, load_rules
 from probe.config.watched_files import Options
 from probe.errors import Trouble
-from probe.history.writer import default_path as default_history
+from probe.history.place import default_path as default_history
 from probe.host import interpreter, log_lines, standard_streams
 from probe.host.files import read_toml
 from probe.serve.daemon import Daemon
