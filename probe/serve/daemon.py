@@ -32,7 +32,7 @@ from probe.host.systemd import Notifier
 from probe.host.windows_event_log import Happening
 from probe.serve.jobs import Job, Jobs
 from probe.serve.pages import Pages
-from probe.serve.publisher import Teller
+from probe.serve.publisher import Snapshot, Teller
 from probe.version import VERSION
 from probe.watch.first_sweep import look_first, pausing
 from probe.watch.judgement import Judged
@@ -40,14 +40,14 @@ from probe.watch.loop import Appliance, Told
 from probe.watch.plans import Planner, lacks_tenant, search
 from probe.watch.probers import Probers
 from probe.watch.rounds import Closed
-from probe.web.exporter_toolkit import WebConfigFile
 from probe.web.server import HttpServer
+from probe.web.exporter_toolkit import WebConfigFile
 from rules.files.fields import BadFile
 from rules.model.ruleset import Rules
 from rules.model.verdict import Plan
 from rules.watch.maintenance import Window
 from rules.watch.schedule import KINDS, Kind
-from rules.watch.state import State
+from rules.watch.state import Place, State
 
 LOG = logging.getLogger("wayclear")
 #: Seconds between two ticks, and how far ahead each looks: a tick that is late misses nothing.
@@ -228,8 +228,13 @@ class Daemon:
         return self._ready
 
     @property
-    def teller(self) -> Teller:
-        return self._teller
+    def snapshot(self) -> Snapshot:
+        """The metrics as they were rendered last."""
+        return self._teller.snapshot
+
+    @property
+    def place(self) -> Place:
+        return self._teller.place
 
     @property
     def appliance(self) -> Appliance | None:

@@ -9,20 +9,19 @@ import time
 import zoneinfo
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, fields
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from exporters.page import page as status_page
 from probe.config.settings import Config
+from probe.serve.publisher import Snapshot
+from probe.watch.loop import Appliance
 from probe.watch.on_demand import probe
 from probe.web.messages import Request, Response, takes_gzip
 from rules.files import report_json
 from rules.text.display import display
 from rules.text.moments import utc
 from rules.watch.maintenance import DAYS, Window
-from rules.watch.state import State
-
-if TYPE_CHECKING:
-    from probe.serve.daemon import Daemon
+from rules.watch.state import Place, State
 
 TEXT = "text/plain; charset=utf-8"
 #: The version of Prometheus' text format.
@@ -37,13 +36,37 @@ MOST_PROBES = 32
 Page = Callable[[Request], Awaitable[Response]]
 
 
+class Service(Protocol):
+    """What the pages need of the daemon."""
+
+    @property
+    def ready(self) -> bool: ...
+
+    @property
+    def snapshot(self) -> Snapshot: ...
+
+    @property
+    def place(self) -> Place: ...
+
+    @property
+    def appliance(self) -> Appliance | None: ...
+
+    @property
+    def config(self) -> Config: ...
+
+    def shown(self, now: float) -> State: ...
+
+    async def reload(self) -> str: ...
+
+
 class Pages:
     """Answers requests. Everything but `/-/reload` only reads."""
 
-    def __init__(self, daemon: Daemon) -> None:
-        self._daemon = daemon
-        self._kept: dict[str, tuple[float, Response]] = {}
-        self._making = asyncio.Lock()
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._made: dict[str, tuple[float, Response]] = {}  # until when each is given (monotonic)
+        self._making: dict[str, asyncio.Task[Response]] = {}
+        self._turn = asyncio.Lock()
         self._probing = 0
         self._get: dict[str, Page] = {
             "/": self._status,
@@ -61,7 +84,7 @@ class Pages:
         if request.path == "/-/reload":
             if request.method != "POST":
                 return _plain(405, "The reload is asked for with POST.\n", (("Allow", "POST"),))
-            fault = await self._daemon.reload()
+            fault = await self._service.reload()
             return (
                 _plain(500, f"Not reloaded, the old configuration stays: {fault}\n")
                 if fault
@@ -75,39 +98,36 @@ class Pages:
         return await page(request)
 
     async def _metrics(self, request: Request) -> Response:
-        snapshot = self._daemon.teller.snapshot
+        snapshot = self._service.snapshot
         if takes_gzip(request.headers.get("accept-encoding", "")):
             return Response(200, b"", METRICS, gzip_body=snapshot.packed)
         plain = await asyncio.to_thread(lambda: snapshot.plain)
         return Response(200, plain, METRICS, gzip_body=snapshot.packed)
 
     async def _status(self, request: Request) -> Response:
-        refresh, now = _refresh(request), time.time()
-        state = self._daemon.shown(now)  # on the loop, to which it belongs; only its text is made in a thread
-        return await self._made(f"/?{refresh}", lambda: self._page(state, now, refresh))
+        refresh = _refresh(request)
+        return await self._once(f"/?{refresh}", lambda state: self._page(state, refresh))
 
-    def _page(self, state: State, now: float, refresh: int | None) -> Response:
-        text = status_page.render(state, now, refresh)
+    def _page(self, state: State, refresh: int | None) -> Response:
+        text = status_page.render(state, state.now, refresh)
         headers = (("Content-Security-Policy", status_page.CONTENT_SECURITY_POLICY),)
         return Response(200, text.encode("utf-8", "replace"), "text/html; charset=utf-8", headers)
 
     async def _report(self, _: Request) -> Response:
-        report = self._daemon.shown(time.time()).report
-        if report is None:
-            return _plain(
-                503, "The first look has not ended: there is no report yet.\n", (("Retry-After", "15"),)
-            )
-        return await self._made(
-            "/report.json", lambda: Response(200, report_json.dumps(report).encode(), JSON)
-        )
+        return await self._once("/report.json", self._made_report)
+
+    def _made_report(self, state: State) -> Response:
+        if state.report is None:
+            text = "The first look has not ended: there is no report yet.\n"
+            return _plain(503, text, (("Retry-After", "15"),))
+        return Response(200, report_json.dumps(state.report).encode(), JSON)
 
     async def _config(self, _: Request) -> Response:
-        place = self._daemon.teller.place
-        return Response(200, _json(shown_config(self._daemon.config, place.connector)), JSON)
+        return Response(200, _json(shown_config(self._service.config, self._service.place.connector)), JSON)
 
     async def _targets(self, _: Request) -> Response:
         """For `http_sd_configs` of somebody who lets Prometheus drive `/probe`."""
-        appliance = self._daemon.appliance
+        appliance = self._service.appliance
         watched = appliance.watched.values() if appliance is not None else ()
         rows = [
             {
@@ -119,14 +139,14 @@ class Pages:
         return Response(200, _json(rows), JSON)
 
     async def _probe(self, request: Request) -> Response:
-        if not self._daemon.config.serve.web.probe:
+        if not self._service.config.serve.web.probe:
             return _plain(404, "/probe is off; probe = true under [web] turns it on.\n")
         if self._probing >= MOST_PROBES:
             text = f"{MOST_PROBES} probes are under way. It was not asked.\n"
             return _plain(503, text, (("Retry-After", "1"),))
         self._probing += 1
         try:
-            status, text = await probe(self._daemon.appliance, request.query, request.headers)
+            status, text = await probe(self._service.appliance, request.query, request.headers)
         finally:
             self._probing -= 1
         return Response(status, text.encode(), METRICS if status == 200 else TEXT)
@@ -135,19 +155,32 @@ class Pages:
         return _plain(200, "wayclear is healthy.\n")
 
     async def _ready(self, _: Request) -> Response:
-        if self._daemon.ready:
+        if self._service.ready:
             return _plain(200, "wayclear is ready.\n")
         return _plain(503, "The first look has not ended.\n", (("Retry-After", "15"),))
 
-    async def _made(self, key: str, make: Callable[[], Response]) -> Response:
-        """A page made in a thread, by one asker at a time, and kept for a moment."""
-        async with self._making:
-            made = self._kept.get(key)
-            if made is None or time.monotonic() - made[0] > KEPT:
-                made = time.monotonic(), await asyncio.to_thread(make)
-                self._kept = {k: v for k, v in self._kept.items() if time.monotonic() - v[0] <= KEPT}
-                self._kept[key] = made
-            return made[1]
+    async def _once(self, key: str, make: Callable[[State], Response]) -> Response:
+        """A page of one state, made once for all who ask meanwhile and for `KEPT` seconds after."""
+        until, made = self._made.get(key, (0.0, None))
+        if made is not None and time.monotonic() < until:
+            return made
+        task = self._making.get(key)
+        if task is None:
+            task = self._making[key] = asyncio.create_task(self._make(key, make))
+        return await asyncio.shield(task)  # one who leaves does not end it for the others
+
+    async def _make(self, key: str, make: Callable[[State], Response]) -> Response:
+        """One page at a time, in a thread. Its state is taken on the loop, to which it belongs."""
+        try:
+            async with self._turn:
+                made = await asyncio.to_thread(make, self._service.shown(time.time()))
+            now = time.monotonic()
+            self._made = {k: v for k, v in self._made.items() if now < v[0]}
+            if made.status == 200:
+                self._made[key] = now + KEPT, made
+            return made
+        finally:
+            del self._making[key]
 
 
 def shown_config(config: Config, connector: str) -> dict[str, object]:
