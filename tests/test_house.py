@@ -24,7 +24,7 @@ PACKAGES = ("rules", "exporters", "probe")
 
 # Run as a script, a file shadows the library of the same name for everything that it imports.
 EXTRA_FORBIDDEN_NAMES = frozenset(
-    {"dns", "h11", "idna", "certifi", "scapy", "cryptography", "yaml", "rich", "attr"}
+    {"dns", "h11", "idna", "certifi", "scapy", "cryptography", "yaml", "rich", "attr", "aiohttp"}
 )
 FORBIDDEN_NAMES = sys.stdlib_module_names | EXTRA_FORBIDDEN_NAMES
 
@@ -32,7 +32,7 @@ FORBIDDEN_NAMES = sys.stdlib_module_names | EXTRA_FORBIDDEN_NAMES
 CAUSES = frozenset(causes.BY_WORD) - {causes.OK.word}
 
 # Libraries that hold a conversation. Those that only hold values (cryptography, certifi, idna) may join any of them.
-PROTOCOL_LIBRARIES = frozenset({"dns", "OpenSSL", "h11", "scapy", "apscheduler", "prometheus_client"})
+PROTOCOL_LIBRARIES = frozenset({"dns", "OpenSSL", "h11", "aiohttp", "scapy", "apscheduler", "prometheus_client"})
 
 # Modules in which kinds of questions differ and that name none of them: they ask the record of the kind.
 KINDLESS = (

@@ -40,7 +40,7 @@ from probe.watch.loop import Appliance, Told
 from probe.watch.plans import Planner, lacks_tenant, search
 from probe.watch.probers import Probers
 from probe.watch.rounds import Closed
-from probe.web.server import HttpServer
+from probe.web.app import HttpServer
 from probe.web.exporter_toolkit import WebConfigFile
 from rules.files.fields import BadFile
 from rules.model.ruleset import Rules

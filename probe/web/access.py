@@ -10,10 +10,11 @@ import ipaddress
 import re
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from probe.host.token_bucket import TokenBucket
 from probe.web.exporter_toolkit import Loaded, RateLimit, WebConfigFile
-from probe.web.messages import Head, Refusal, Response
+from probe.web.messages import Refusal, Request, Response
 from probe.web.sign_ins import SignIns
 from probe.web.users import Authenticator
 from rules.text.display import display
@@ -30,7 +31,7 @@ _OURS = {
 }
 
 
-class Gate:
+class AccessControl:
     """Lets a request in or refuses it, by the web configuration as it is at that moment."""
 
     def __init__(
@@ -50,21 +51,23 @@ class Gate:
         """The web configuration, read anew where it changed."""
         return self._config.current() if self._config is not None else None
 
-    async def admit(self, head: Head, peer: str, sans: frozenset[str] | None) -> str:
-        """The user, "" for nobody in particular. `sans` are the client certificate's names, None without one.
+    async def admit(self, asked: Request, sans: frozenset[str] | None) -> Request:
+        """The request with its user. `sans` are the client certificate's names, None without one.
 
-        Refusal otherwise.
+        Refusal where it may not be made.
         """
         loaded = self.current()
-        self._check_host(head.headers.get("host"), loaded)
+        self._check_host(asked.headers.get("host"), loaded)
         self._check_rate(loaded.config.rate if loaded else None)
-        user = ""
         if loaded is not None:
-            self._check_certificate(loaded, sans, peer)
+            self._check_certificate(loaded, sans, asked.peer)
             if loaded.config.users:
-                user = await self._users.check(loaded.config.users, head.headers.get("authorization"), peer)
-        _check_origin(head)
-        return user
+                authorization = asked.headers.get("authorization")
+                asked = replace(
+                    asked, user=await self._users.check(loaded.config.users, authorization, asked.peer)
+                )
+        _check_origin(asked)
+        return asked
 
     def headers(self, response: Response) -> list[tuple[str, str]]:
         """The headers of an answer: its own, those of the web configuration, and ours where nobody said another."""
@@ -129,9 +132,12 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def _check_origin(head: Head) -> None:
+def _check_origin(asked: Request) -> None:
     """Whatever is not only read must not come from a page: browsers add these headers, curl and Prometheus do not."""
-    if head.method in ("GET", "HEAD"):
+    if asked.method in ("GET", "HEAD"):
         return
-    if "origin" in head.headers or head.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
-        raise Refusal(403, f"{head.method} from a web page is refused: use curl, or a signal")
+    if "origin" in asked.headers or asked.headers.get("sec-fetch-site", "none") not in (
+        "none",
+        "same-origin",
+    ):
+        raise Refusal(403, f"{asked.method} from a web page is refused: use curl, or a signal")

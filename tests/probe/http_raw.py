@@ -19,7 +19,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from probe.web.server import Handler, HttpLimits, HttpServer, Request, Response
+from probe.web.app import HttpServer
+from probe.web.messages import Handler, HttpLimits, Request, Response
 from tests.pki import Authority, authority, common_name, key_pem, private_key, today
 
 #: Short, so that a test sees each limit pass.

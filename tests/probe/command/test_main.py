@@ -27,6 +27,7 @@ HEAVY = (
     "apscheduler",
     "prometheus_client",
     "h11",
+    "aiohttp",
     "asyncio",
     "hypothesis",
 )

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import datetime
+import itertools
 import json
 import re
 import subprocess
 import sys
+import threading
 import tomllib
 from collections.abc import Iterator
 from dataclasses import fields, replace
@@ -22,6 +24,7 @@ import jsonschema
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from exporters.page import page
 from exporters.page.page import CONTENT_SECURITY_POLICY
 from probe.config.service import ServeConfig
 from probe.config.settings import Config, parse_config
@@ -93,8 +96,10 @@ def test_m9_no_page_of_somebody_else_s_can_ask_for_it(daemon: Served) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/nothing", "/metrics/", "//metrics", "/Metrics", "/-/", "/-/quit", "/debug/pprof", "/metrics%00", "/..%2f",
-             "/%2e%2e/etc/passwd", "/<script>alert(1)</script>", "/" + "x" * 4000, "/\u202e".encode().decode("latin-1")],
+    "path",
+    ["/nothing", "/metrics/", "//metrics", "/Metrics", "/%6detrics", "/-%2freload", "/-/", "/-/quit", "/debug/pprof",
+     "/metrics%00", "/..%2f", "/%2e%2e/etc/passwd", "/<script>alert(1)</script>", "/" + "x" * 4000,
+     "/\u202e".encode().decode("latin-1")],
 )  # fmt: skip
 def test_there_is_no_other_page(daemon: Served, path: str) -> None:
     status, text, _ = daemon.client.ask(quote(path, safe="/%"))
@@ -299,6 +304,39 @@ pause = true
     assert once["pause"] is True
     again = [weekly, once | {key: datetime.datetime.fromisoformat(once[key]) for key in ("start", "end")}]
     assert parse_config({"maintenance": again}, "").serve.maintenance == config.serve.maintenance
+
+
+def test_a_page_is_made_once_for_all_who_ask_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long it takes to make: 60 clients on / had it made 60 times, one after the other."""
+    made: list[float] = []
+    go = threading.Event()
+
+    def render(state: SimpleNamespace, now: float, refresh: int | None) -> str:
+        assert go.wait(30)
+        made.append(now)
+        return "page"
+
+    monkeypatch.setattr(page, "render", render)
+    moments = itertools.count(1.0)
+    service = SimpleNamespace(shown=lambda now: SimpleNamespace(now=next(moments)))
+
+    async def run() -> None:
+        made_by = pages.Pages(cast(Any, service))
+        ask = Request("GET", "/", {}, {}, "127.0.0.1")
+        crowd = [asyncio.create_task(made_by.answer(ask)) for _ in range(60)]
+        await asyncio.sleep(0)
+        crowd[0].cancel()  # whoever asked first leaves
+        go.set()
+        answers = await asyncio.gather(*crowd[1:], made_by.answer(ask))
+        assert {answer.body for answer in answers} == {b"page"}
+        assert made == [1.0]
+        monkeypatch.setattr(pages, "KEPT", 0.0)
+        made_by = pages.Pages(cast(Any, service))
+        for _ in range(2):
+            await made_by.answer(ask)
+        assert made == [1.0, 2.0, 3.0], "not for ever"
+
+    asyncio.run(run())
 
 
 def test_a_crowd_of_probes_leaves_room_for_scrapes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from probe.web.access import host_name
+from probe.web.app import HttpServer
 from probe.web.exporter_toolkit import WebConfigFile
-from probe.web.server import HttpServer, Response
+from probe.web.messages import Response
 from tests.probe.http_raw import PATIENT, TLS, Asked, ask, bcrypt_hash, pki, web
 
 SECURITY = {

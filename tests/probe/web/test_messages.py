@@ -1,109 +1,10 @@
-"""How strictly a request is read."""
+"""Targets of requests, and who takes gzip."""
 
 from __future__ import annotations
 
-import contextlib
-
-import h11
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from probe.web.messages import HttpLimits, Refusal, head_end, read_head, read_target, takes_gzip
-
-LIMITS = HttpLimits()
-GOOD = b"GET /metrics?a=1 HTTP/1.1\r\nHost: localhost\r\nX-A: 1\r\n\r\n"
-
-
-def status(data: bytes) -> int:
-    with pytest.raises(Refusal) as caught:
-        head_end(bytearray(data), LIMITS)
-    return caught.value.status
-
-
-def test_a_head_is_found_when_it_is_complete_and_not_before() -> None:
-    for length in range(len(GOOD)):
-        assert head_end(bytearray(GOOD[:length]), LIMITS) == 0
-    assert head_end(bytearray(GOOD + b"GET / HT"), LIMITS) == len(GOOD)
-
-
-@pytest.mark.parametrize(
-    ("data", "expected"),
-    [
-        (b"GET /\r\n", 400),  # HTTP/0.9
-        (b"GET / HTTP/0.9\r\n\r\n", 505),
-        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
-        (b"GET / HTTP/1.1\nHost: a\n\n", 400),  # bare LF
-        (b"GET / HTTP/1.1\r\nHost: a\nX: b\r\n\r\n", 400),
-        (b"GET / HTTP/1.1\r\nHost: a\r\r\n\r\n", 400),  # bare CR
-        (b"GET / HTTP/1.1\r\nX: a\r\n b\r\n\r\n", 400),  # obsolete folding
-        (b"GET / HTTP/1.1\r\nX: a\r\n\tb\r\n\r\n", 400),
-        (b"GET / HTTP/1.1\r\nX: a\0b\r\n\r\n", 400),
-        (b"\r\nGET / HTTP/1.1\r\n\r\n", 400),
-        (b"GET  / HTTP/1.1\r\n\r\n", 400),
-        (b"get / HTTP/1.1\r\n\r\n", 400),
-        (b"GET / a HTTP/1.1\r\n\r\n", 400),
-        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),  # a ClientHello
-        (b"GET /" + b"a" * 8192 + b" HTTP/1.1\r\n\r\n", 414),
-        (b"GET /" + b"a" * 1_000_000, 414),
-        (b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 101 + b"\r\n", 431),
-        (b"GET / HTTP/1.1\r\nX: " + b"y" * 65536, 431),
-        (b"GET / HTTP/1.1\r\nX: " + b"y" * 65536 + b"\r\n\r\n", 431),
-    ],
-)
-def test_m6_what_is_no_request_is_refused(data: bytes, expected: int) -> None:
-    assert status(data) == expected
-
-
-def test_the_longest_that_passes() -> None:
-    url = b"/" + b"a" * (LIMITS.url_bytes - 1)
-    assert head_end(bytearray(b"GET " + url + b" HTTP/1.1\r\n\r\n"), LIMITS)
-    head = b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 100 + b"\r\n"
-    assert head_end(bytearray(head), LIMITS) == len(head)
-
-
-@given(st.binary(max_size=300))
-def test_any_bytes_are_refused_incomplete_or_a_head(data: bytes) -> None:
-    buffer = bytearray(data)
-    with contextlib.suppress(Refusal):  # nothing else may come
-        end = head_end(buffer, LIMITS)
-        assert end == 0 or data[:end].endswith(b"\r\n\r\n")
-
-
-def head_of(*headers: tuple[str, str], version: str = "1.1") -> int:
-    event = h11.Request(method="POST", target="/", headers=[("Host", "a"), *headers], http_version=version)
-    try:
-        read_head(event, LIMITS)
-    except Refusal as refusal:
-        return refusal.status
-    return 200
-
-
-@pytest.mark.parametrize(
-    ("headers", "expected"),
-    [
-        ((("Content-Length", "3"), ("Transfer-Encoding", "chunked")), 400),
-        ((("Content-Length", "65536"),), 200),
-        ((("Content-Length", "65537"),), 413),
-        ((("Content-Length", "1073741824"),), 413),
-        ((("Transfer-Encoding", "chunked"),), 200),
-    ],
-)
-def test_m6_framing_that_two_readers_read_two_ways_is_refused(
-    headers: tuple[tuple[str, str], ...], expected: int
-) -> None:
-    assert head_of(*headers) == expected
-
-
-def test_m6_chunks_in_http_1_0_are_refused() -> None:
-    assert head_of(("Transfer-Encoding", "chunked"), version="1.0") == 400
-
-
-def test_headers_that_come_twice_are_one_list_but_not_those_that_frame() -> None:
-    event = h11.Request(method="GET", target="/", headers=[("Host", "a"), ("X-B", "1"), ("X-b", "2")])
-    head = read_head(event, LIMITS)
-    assert (head.method, head.target, head.length) == ("GET", "/", 0)
-    assert head.headers["x-b"] == "1, 2"
+from probe.web.messages import Refusal, read_target, takes_gzip
 
 
 def test_path_and_parameters() -> None:
@@ -111,13 +12,13 @@ def test_path_and_parameters() -> None:
         "/probe",
         {"target": "a b", "module": "x y", "z": ""},
     )
-    assert read_target("/%C3%A4?") == ("/ä", {})
+    assert read_target("/%C3%A4?") == ("/%C3%A4", {}), "an encoded path is not the plain one"
 
 
 @pytest.mark.parametrize(
     "target",
     [
-        "*", "http://x/", "x:443", "/?a=1&a=2", "/%ff", "/?a=%ff", "/%00", "/a%0d%0ab",
+        "*", "http://x/", "x:443", "/?a=1&a=2", "/?a=%ff",
         "/?" + "&".join(f"a{i}=1" for i in range(33)),
     ],
 )  # fmt: skip

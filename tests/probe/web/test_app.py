@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from probe.errors import Trouble
+from probe.web.app import HttpServer
 from probe.web.exporter_toolkit import WebConfigFile
-from probe.web.server import HttpServer, Request, Response
+from probe.web.messages import Request, Response
 from tests.pki import authority
 from tests.probe.http_raw import (
     PATIENT,
@@ -256,6 +257,35 @@ def test_m1_of_200_parallel_scrapes_40_are_worked_on_and_the_others_told_to_come
     assert most == 40
 
 
+def test_m1_no_crowd_on_other_pages_takes_the_places_of_scrapes_and_of_the_service_s_own_paths() -> None:
+    """Two Prometheus that drive /probe, or 60 clients on /, made every scrape 503."""
+    go = asyncio.Event()
+
+    async def handler(asked: Request) -> Response:
+        if asked.path in ("/metrics", "/-/healthy"):
+            return Response(200)
+        await go.wait()
+        return Response(200)
+
+    async def main() -> None:
+        async with web(handler, PATIENT) as server:
+            clients = [await connect(server) for _ in range(80)]
+            paths = ("/", "/probe?target=a.example", "/%6detrics", "/-%2fhealthy")  # encoded paths are others
+            for number, (_, writer) in enumerate(clients):
+                writer.write(request(paths[number % len(paths)]))
+            await until(lambda: server.in_flight == 40)
+            for path in ("/metrics", "/-/healthy"):
+                answers = await asyncio.gather(*(ask(server, path) for _ in range(40)))
+                assert {answer.status for answer in answers} == {200}
+            assert (await ask(server)).status == 503
+            go.set()
+            for reader, writer in clients:
+                await read_answer(reader)
+                await gone(writer)
+
+    asyncio.run(main())
+
+
 def test_m1_slow_readers_lose_their_places_to_a_scraper_when_all_are_taken() -> None:
     limits = replace(PATIENT, in_flight=3)
 
@@ -268,7 +298,7 @@ def test_m1_slow_readers_lose_their_places_to_a_scraper_when_all_are_taken() -> 
             for _, writer in slow:
                 writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
                 writer.write(request("/large"))
-            await until(lambda: sum(one.stalled_since < float("inf") for one in server._working) == 3)
+            await until(lambda: sum(one.stalled_since < float("inf") for one in server._connections) == 3)
             assert (await ask(server)).status == 503
             await asyncio.sleep(1.1)  # no event tells that a reader has stalled for a second
             assert (await ask(server)).status == 200

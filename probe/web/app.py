@@ -1,8 +1,8 @@
-"""The web server of the appliance: HTTP/1.1 on asyncio and h11, over TCP or TLS, for a few scrapers and browsers.
+"""The web server of the appliance: HTTP/1.1 by aiohttp, over TCP or TLS, for a few scrapers and browsers.
 
-It answers with what a handler gives it and adds what keeps it standing: every state of a connection has a limit in
-time, the number of connections, handshakes and requests under way has one too, and what is too much is refused or
-closed, the least useful first. The gate in front is `probe.web.access`, the protocol `probe.web.connection`.
+It answers with what a handler gives it, and bounds everything else: each stage of a connection has a limit in time, and
+connections, handshakes and requests under way have one in number. What is too much is refused or closed, the least
+useful first. Scrapes and the service's own paths have places of their own, which no crowd on other pages can take.
 """
 
 from __future__ import annotations
@@ -14,32 +14,47 @@ import socket
 import ssl
 import traceback
 from collections.abc import Iterable, Sequence
+from enum import Enum, auto
+
+from aiohttp import web
 
 from probe.errors import Trouble
-from probe.web.acceptor import Door
-from probe.web.access import Gate, host_name
-from probe.web.connection import READ_AT_ONCE, Connection, State, check_method
+from probe.web.accept import Acceptor
+from probe.web.access import AccessControl, host_name
+from probe.web.connection import READ_AT_ONCE, Answer, Connection, State
 from probe.web.exporter_toolkit import Loaded, WebConfigFile
 from probe.web.listen import LOOPBACK, check_exposure, exposed, open_sockets, place_of, places
-from probe.web.messages import Handler, Head, HttpLimits, Refusal, Request, Response
+from probe.web.messages import Handler, HttpLimits, Refusal, Request, Response, read_target
 from rules.files.fields import BadFile
 from rules.text.display import display
 from rules.text.hostname import shown
 
-__all__ = ["LOOPBACK", "Handler", "HttpLimits", "HttpServer", "Request", "Response"]
-
-_SWEEP = 0.25  # seconds by which a deadline may be passed, at most
 _STALLED = 1.0  # seconds without progress after which a slow reader makes room for somebody else
-_AFTER_ABORT = 1.0  # seconds in which asyncio tells that aborted connections are gone
+_AFTER_ABORT = 1.0  # seconds in which asyncio reports that aborted connections are gone
 _BUSY = (("Retry-After", "1"),)
 _log = logging.getLogger("wayclear.http")
+
+
+class RequestClass(Enum):
+    """Classes of requests. Each has `HttpLimits.in_flight` places."""
+
+    SCRAPE = auto()  # /metrics
+    CONTROL = auto()  # /-/healthy, /-/ready, /-/reload
+    PAGE = auto()  # the rest
+
+
+def class_of(path: str) -> RequestClass:
+    """The class of a path as it was sent: an encoded path is not the plain one."""
+    if path == "/metrics":
+        return RequestClass.SCRAPE
+    return RequestClass.CONTROL if path.startswith("/-/") else RequestClass.PAGE
 
 
 class HttpServer:
     """Serves `handler` at `listen`. `hosts` are names besides the machine's own that a browser may ask for.
 
     Nothing is opened before `start()`. Beyond loopback it listens only with TLS and users or verified client
-    certificates, unless `allow_insecure` is said.
+    certificates, unless `allow_insecure` is given.
     """
 
     def __init__(
@@ -52,7 +67,7 @@ class HttpServer:
         limits: HttpLimits | None = None,
     ) -> None:
         self.limits = limits or HttpLimits()
-        self.scratch = memoryview(bytearray(READ_AT_ONCE))
+        self.received = memoryview(bytearray(READ_AT_ONCE))
         self.stopping = False
         self._handler = handler
         self._listen = tuple(listen)
@@ -60,30 +75,35 @@ class HttpServer:
         self._hosts = tuple(hosts)
         self._allow_insecure = allow_insecure
         self._tls = False
-        self._gate = Gate(web_config)
-        self._door = Door(self.limits, lambda: Connection(self), self._context, self._make_room)
+        self._access = AccessControl(web_config)
+        self._server: web.Server | None = None
+        self._acceptor = Acceptor(self.limits, self._connection, self._context, self._make_room)
         self._connections: dict[Connection, None] = {}
-        self._requests: set[asyncio.Task[None]] = set()
-        self._working: dict[Connection, None] = {}
-        self._gone: asyncio.Event | None = None
-        self._sweeper: asyncio.TimerHandle | None = None
-        shortest = min(self.limits.head, self.limits.idle, self.limits.write, self.limits.linger)
-        self._apart = min(_SWEEP, shortest / 4)
+        self._places: dict[RequestClass, dict[Connection, None]] = {one: {} for one in RequestClass}
+        self._changes: set[asyncio.Task[Response]] = (
+            set()
+        )  # requests that are finished although the client leaves
+        self._gone = asyncio.Event()
 
     @property
     def addresses(self) -> tuple[str, ...]:
         """Where it listens, as in a URL: "127.0.0.1:19115", "[::1]:19115"."""
-        return tuple(place_of(sock) for sock in self._door.sockets)
+        return tuple(place_of(sock) for sock in self._acceptor.sockets)
 
     @property
     def in_flight(self) -> int:
         """Requests that are worked on or written."""
-        return len(self._working)
+        return sum(map(len, self._places.values()))
 
     @property
     def connections(self) -> int:
         """Open connections, without those in their TLS handshake."""
         return len(self._connections)
+
+    @property
+    def handshakes(self) -> int:
+        """Connections in their TLS handshake."""
+        return self._acceptor.handshakes
 
     async def start(self) -> None:
         """Listen. Trouble with what to do about it for a bad configuration, a taken port, or one that is too open."""
@@ -94,27 +114,27 @@ class HttpServer:
         if self._web_config is not None:
             beyond = not all(place.address.is_loopback for place in wanted) and not self._allow_insecure
             self._web_config.accept_only(lambda new: self._lacks(new, beyond))
-        self._gate = Gate(self._web_config, self._names())
-        self._gone = asyncio.Event()
-        self._door.open(open_sockets(wanted))
+        self._access = AccessControl(self._web_config, self._names())
+        self._server = web.Server(self._handle, handler_cancellation=True)
+        self._acceptor.open(open_sockets(wanted))
 
     async def stop(self, timeout: float = 2.0) -> None:
         """Close the ports, let answers under way go out for `timeout` seconds, then end whatever is left."""
         self.stopping = True
-        await self._door.close()
+        await self._acceptor.close()
         for connection in tuple(self._connections):
             connection.finish()
         await self._wait_until_gone(timeout)
         for connection in tuple(self._connections):
             connection.abort()
-        left = tuple(self._requests)
-        for task in left:
+        changes = tuple(self._changes)
+        for task in changes:
             task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        await asyncio.gather(*changes, return_exceptions=True)
         await self._wait_until_gone(_AFTER_ABORT)
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-        self._gate.close()
+        if self._server is not None:
+            await self._server.shutdown(_AFTER_ABORT)
+        self._access.close()
 
     # --- what a connection calls -----------------------------------------------------------------------------------
 
@@ -128,84 +148,99 @@ class HttpServer:
 
     def closed(self, connection: Connection) -> None:
         self._connections.pop(connection, None)
-        if not self._connections and self._gone is not None:
+        if not self._connections:
             self._gone.set()
 
-    def look_at(self, when: float) -> None:
-        """Let deadlines be looked at then (loop time) or before, but not more often than need be."""
-        loop = asyncio.get_running_loop()
-        when = max(when, loop.time() + self._apart)
-        if self._sweeper is not None and self._sweeper.when() <= when:
-            return
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-            self._sweeper = None
-        if when < float("inf"):
-            self._sweeper = loop.call_at(when, self._sweep)
-
-    def run(self, connection: Connection, head: Head) -> asyncio.Task[None]:
-        task = asyncio.create_task(self._serve(connection, head))
-        self._requests.add(task)
-        task.add_done_callback(self._requests.discard)
-        return task
-
     def headers(self, response: Response) -> list[tuple[str, str]]:
-        return self._gate.headers(response)
+        return self._access.headers(response)
 
     # --- one request -----------------------------------------------------------------------------------------------
 
-    async def _serve(self, connection: Connection, head: Head) -> None:
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request of a connection; aiohttp calls it."""
+        connection = request.protocol
+        assert isinstance(connection, Connection)
+        kind = None
         try:
             try:
-                path, query = check_method(head)
-                user = await self._gate.admit(head, connection.peer, connection.sans)
-                self._enter(connection)
-                request = Request(head.method, path, query, head.headers, connection.peer, user)
-                response = await self._handled(request)
+                if request.body_exists:
+                    await connection.read_body(request)
+                asked = await self._admit(request, connection)
+                kind = self._take_place(connection, class_of(asked.path))
+                response = await self._respond(asked)
             except Refusal as refusal:
                 response = refusal.response()
-            await connection.answer(response)
-        except asyncio.CancelledError:
+            answer = Answer(connection, response)
+            await answer.prepare(request)
+            return answer
+        except ConnectionError:
+            raise  # the client is gone: aiohttp closes
+        except TimeoutError:  # a reader that is too slow
             connection.abort()
-            raise
+            raise ConnectionAbortedError from None
         except Exception as error:  # noqa: BLE001 - one bad answer must not cost the server
-            _log.error("an answer could not be sent: %s", _told(error))
+            _log.error("an answer could not be sent: %s", _described(error))
             connection.abort()
+            raise ConnectionAbortedError from None
         finally:
-            self._working.pop(connection, None)
+            if kind is not None:
+                self._places[kind].pop(connection, None)
 
-    def _enter(self, connection: Connection) -> None:
+    async def _admit(self, request: web.BaseRequest, connection: Connection) -> Request:
+        """The request where it may be made. Refusal otherwise."""
+        path, query = read_target(request.raw_path)
+        names = dict.fromkeys(name.lower() for name in request.headers)
+        headers = {name: ", ".join(request.headers.getall(name)) for name in names}
+        if "host" not in headers and request.version >= (1, 1):
+            raise Refusal(400, "the Host header is missing")
+        asked = Request(request.method, path, query, headers, connection.peer)
+        return await self._access.admit(asked, connection.sans)
+
+    def _take_place(self, connection: Connection, kind: RequestClass) -> RequestClass:
         """Count a request in; where too many are under way, a reader that takes nothing loses its place."""
-        if len(self._working) >= self.limits.in_flight:
-            slowest = min(self._working, key=lambda one: one.stalled_since)
+        taken = self._places[kind]
+        if len(taken) >= self.limits.in_flight:
+            slowest = min(taken, key=lambda one: one.stalled_since)
             if slowest.stalled_since > asyncio.get_running_loop().time() - _STALLED:
                 raise Refusal(503, "too many requests are under way", _BUSY)
             slowest.abort()
-            del self._working[slowest]
-        self._working[connection] = None
+            del taken[slowest]
+        taken[connection] = None
+        return kind
 
-    async def _handled(self, request: Request) -> Response:
+    async def _respond(self, asked: Request) -> Response:
+        """The handler's answer. What changes something is done to its end although the client leaves."""
+        if asked.method in ("GET", "HEAD"):
+            return await self._call_handler(asked)
+        task = asyncio.create_task(self._call_handler(asked))
+        self._changes.add(task)
+        task.add_done_callback(self._changes.discard)
+        return await asyncio.shield(task)
+
+    async def _call_handler(self, asked: Request) -> Response:
         try:
             async with asyncio.timeout(self.limits.handler):
-                return await self._handler(request)
+                return await self._handler(asked)
         except TimeoutError:
-            _log.error(
-                "%s %s took more than %g s", request.method, display(request.path), self.limits.handler
-            )
+            _log.error("%s %s took more than %g s", asked.method, display(asked.path), self.limits.handler)
             return Response(503, b"the answer took too long\n", headers=_BUSY)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and the client learns nothing of it
-            _log.error("%s %s failed: %s", request.method, display(request.path), _told(error))
+            _log.error("%s %s failed: %s", asked.method, display(asked.path), _described(error))
             return Response(500, b"an error of this program: its log tells more\n")
 
     # --- connections -----------------------------------------------------------------------------------------------
 
+    def _connection(self) -> Connection:
+        assert self._server is not None
+        return Connection(self, self._server)
+
     def _context(self) -> ssl.SSLContext | None:
-        loaded = self._gate.current()
+        loaded = self._access.current()
         return loaded.tls.context if loaded is not None and loaded.tls is not None else None
 
     def _make_room(self, newest: Connection | None = None) -> None:
         """Close a connection that has not asked anything yet, the oldest first, then one that asks nothing now."""
-        for state in (State.LINGERING, State.FRESH, State.BODY, State.IDLE):
+        for state in (State.ENDING, State.FRESH, State.BODY, State.IDLE):
             found = [one for one in self._connections if one.state is state and one is not newest]
             if found:
                 min(found, key=lambda one: one.since).abort()
@@ -213,18 +248,8 @@ class HttpServer:
         if newest is not None:
             newest.abort()
 
-    def _sweep(self) -> None:
-        """End what is past its deadline."""
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        self._sweeper = None
-        for connection in tuple(self._connections):
-            if connection.deadline <= now:
-                connection.expire()
-        self.look_at(min((one.deadline for one in self._connections), default=float("inf")))
-
     async def _wait_until_gone(self, seconds: float) -> None:
-        if self._gone is None or not self._connections:
+        if not self._connections:
             return
         self._gone.clear()
         with contextlib.suppress(TimeoutError):
@@ -263,7 +288,7 @@ class HttpServer:
         return f"{lacking}, and the server listens beyond loopback" if lacking else ""
 
 
-def _told(error: BaseException) -> str:
+def _described(error: BaseException) -> str:
     """An exception in one line: what it says, and the calls that led to it, innermost first."""
     frames = reversed(traceback.extract_tb(error.__traceback__)[-6:])
     places = " < ".join(f"{frame.name} ({frame.filename}:{frame.lineno})" for frame in frames)
