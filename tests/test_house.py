@@ -32,7 +32,9 @@ FORBIDDEN_NAMES = sys.stdlib_module_names | EXTRA_FORBIDDEN_NAMES
 CAUSES = frozenset(causes.BY_WORD) - {causes.OK.word}
 
 # Libraries that hold a conversation. Those that only hold values (cryptography, certifi, idna) may join any of them.
-PROTOCOL_LIBRARIES = frozenset({"dns", "OpenSSL", "h11", "aiohttp", "scapy", "apscheduler", "prometheus_client"})
+PROTOCOL_LIBRARIES = frozenset(
+    {"dns", "OpenSSL", "h11", "aiohttp", "scapy", "apscheduler", "prometheus_client"}
+)
 
 # Modules in which kinds of questions differ and that name none of them: they ask the record of the kind.
 KINDLESS = (

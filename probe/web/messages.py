@@ -75,13 +75,11 @@ class Refusal(Exception):  # noqa: N818 - an answer, no fault of ours
 
 
 def read_target(target: str) -> tuple[str, dict[str, str]]:
-    """Path and parameters of a request's target in origin form (RFC 9112 section 3.2.1). Refusal for anything else.
+    """Path and parameters of a request's target in origin form. Refusal for parameters that two readers read two ways.
 
     The path is as it was sent, not decoded: a reverse proxy that withholds `/-/reload` must not be passed by
     `/%2d/reload`, and no page of ours has a name that needs an escape.
     """
-    if not target.startswith("/"):
-        raise Refusal(400, "the request must name a path: this is no proxy")
     path, _, query = target.partition("?")
     try:
         pairs = parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=_MOST_PARAMETERS)

@@ -25,15 +25,7 @@ def head_end(buffer: bytearray, limits: HttpLimits) -> int:
         if len(buffer) >= limits.url_bytes + _LINE_ROOM:
             raise Refusal(414, f"the URL is longer than {limits.url_bytes} bytes")
         return 0
-    line = _LINE.fullmatch(buffer, 0, newline)
-    if line is None:
-        raise Refusal(400, "not a request of HTTP/1.1")
-    if line[3] != b"1" or line[4] not in b"01":
-        raise Refusal(505, "only HTTP/1.1 and HTTP/1.0 are spoken here")
-    if (method := line[1].decode()) not in METHODS:
-        raise Refusal(405, f"{method} is not offered here", (("Allow", ", ".join(METHODS)),))
-    if len(line[2]) > limits.url_bytes:
-        raise Refusal(414, f"the URL is longer than {limits.url_bytes} bytes")
+    _check_line(buffer, newline, limits)
     end = buffer.find(b"\r\n\r\n", newline - 1, limits.head_bytes)
     if end < 0:
         if len(buffer) >= limits.head_bytes:
@@ -44,3 +36,18 @@ def head_end(buffer: bytearray, limits: HttpLimits) -> int:
     if buffer.count(b"\r\n", 0, end + 4) > limits.headers + 2:
         raise Refusal(431, f"more than {limits.headers} headers")
     return end + 4
+
+
+def _check_line(buffer: bytearray, newline: int, limits: HttpLimits) -> None:
+    """Refusal for a request line that asks for nothing of ours."""
+    line = _LINE.fullmatch(buffer, 0, newline)
+    if line is None:
+        raise Refusal(400, "not a request of HTTP/1.1")
+    if line[3] != b"1" or line[4] not in b"01":
+        raise Refusal(505, "only HTTP/1.1 and HTTP/1.0 are spoken here")
+    if (method := line[1].decode()) not in METHODS:
+        raise Refusal(405, f"{method} is not offered here", (("Allow", ", ".join(METHODS)),))
+    if not line[2].startswith(b"/"):  # RFC 9112 section 3.2.1
+        raise Refusal(400, "the request must name a path: this is no proxy")
+    if len(line[2]) > limits.url_bytes:
+        raise Refusal(414, f"the URL is longer than {limits.url_bytes} bytes")

@@ -43,6 +43,11 @@ def test_a_head_is_found_when_it_is_complete_and_not_before() -> None:
         (b"GET  / HTTP/1.1\r\n\r\n", 400),
         (b"get / HTTP/1.1\r\n\r\n", 400),
         (b"GET / a HTTP/1.1\r\n\r\n", 400),
+        (b"GET * HTTP/1.1\r\n\r\n", 400),
+        (b"GET http://localhost/ HTTP/1.1\r\n\r\n", 400),  # this is no proxy
+        (b"GET x:443 HTTP/1.1\r\n\r\n", 400),
+        (b"CONNECT x:443 HTTP/1.1\r\n\r\n", 405),
+        (b"BREW / HTTP/1.1\r\n\r\n", 405),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),  # a ClientHello
         (b"GET /" + b"a" * 8192 + b" HTTP/1.1\r\n\r\n", 414),
         (b"GET /" + b"a" * 1_000_000, 414),
