@@ -172,6 +172,9 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
         self.state = State.BODY
         self._body = request.content
         began, self._buffer = bytes(self._buffer), bytearray()
+        self._read_body(began)
+        if self._wire is not None:
+            self._wire.resume_reading()
         if "Transfer-Encoding" in request.headers and request.version != HttpVersion11:
             raise Refusal(400, "transfer-encoding together with another kind of framing")
         if (request.content_length or 0) > limits.body_bytes:
@@ -182,9 +185,6 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
         received = 0
         try:
             async with asyncio.timeout(limits.head):
-                self._read_body(began)
-                if self._wire is not None:
-                    self._wire.resume_reading()
                 async for piece in request.content.iter_any():
                     received += len(piece)
                     if received > limits.body_bytes:
