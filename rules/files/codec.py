@@ -1,34 +1,54 @@
-"""Values to JSON and back by their types: one rule for each kind of type, nothing about any one class but `Cause`.
+"""Values to JSON and back by their types: one rule for each kind of type, nothing about any one class but `Cause` (its word).
 
 Dataclasses are objects with the field names as keys, tuples are lists, enums their values, bytes base64 (RFC 4648
-section 4), floats numbers rounded to the microsecond, causes their words. Decoding believes nothing: every value must have the type
-that the field declares, or `BadReport` names the place. Keys that are not known are passed over, so that an older program
-reads a newer report.
+section 4), floats numbers rounded to the microsecond. msgspec decodes and believes nothing: every value must have the
+type that the field declares, or `BadReport` names the place. Keys that are not known are passed over, so that an older
+program reads a newer report.
+
+msgspec converts what `parse` has read and does not parse the text itself: its parser refuses a lone surrogate, takes a
+number of any size and names no index in the path of an error. Its encoder does not round.
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
 import dataclasses
 import functools
+import json
 import math
+import re
 import types
 import typing
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any, Literal, TypeAlias, TypeVar, Union
+from typing import Any, Literal, NoReturn, TypeAlias, TypeVar
 
-from rules.model import causes
+import msgspec
+
 from rules.model.causes.record import Cause
 from rules.text.display import display
 
 T = TypeVar("T")
-JsonValue: TypeAlias = Any  #: whatever `json` reads or writes; not believed before `decode` has looked
+JsonValue: TypeAlias = (
+    Any  #: whatever `parse` reads or `json` writes; not believed before `decode` has looked
+)
 Hint: TypeAlias = Any  #: a type as `typing.get_type_hints` gives it
 
-LARGEST_INT = 2**53  #: what every reader of JSON holds exactly (RFC 8259 section 6)
+LARGEST_NUMBER = 2**53  #: what every reader of JSON holds exactly (RFC 8259 section 6)
 DECIMALS = 6  #: of a float: microseconds
+_PLACE = re.compile(r" - at `\$((?:\.\w+|\[\d+\])+)`\Z")  # the end of a message of msgspec's
+_MISSING = re.compile(r"Object missing required field `(\w+)`")
+_STEP = re.compile(r"\.(\w+)|\[(\d+)\]")
+_WORDS: Mapping[Any, str] = types.MappingProxyType(
+    {
+        str: "text",
+        bool: "true or false",
+        int: "a whole number",
+        float: "a number",
+        bytes: "base64 text",
+        tuple: "a list",
+    }
+)
 
 
 class BadReport(ValueError):  # noqa: N818 - it is the report that is bad; callers read it so
@@ -40,48 +60,52 @@ class BadReport(ValueError):  # noqa: N818 - it is the report that is bad; calle
         self.message = message
 
 
-def fields_of(cls: Hint) -> tuple[tuple[str, Hint, bool], ...]:
-    """Name, type and "must be there" of each field of a dataclass that a recording holds."""
-    return _fields_of(cls)
+class TooLarge:
+    """Stands in parsed JSON for a number beyond `LARGEST_NUMBER`; no field takes it."""
+
+
+def recorded(cls: Hint) -> tuple[str, ...]:
+    """The fields of a dataclass or a Struct that a recording holds."""
+    return _fields(cls)[0]
+
+
+def unrecorded(cls: Hint) -> tuple[str, ...]:
+    """The other fields of a dataclass. `decode` would take them from a file: remove them from its value before."""
+    return _fields(cls)[1]
 
 
 @functools.cache
-def _fields_of(cls: Hint) -> tuple[tuple[str, Hint, bool], ...]:
-    hints = typing.get_type_hints(cls)
-    return tuple(
-        (
-            field.name,
-            hints[field.name],
-            field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING,
-        )
-        for field in dataclasses.fields(cls)
-        if field.metadata.get("recorded", True)
-    )
+def _fields(cls: Hint) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    if not dataclasses.is_dataclass(cls):
+        return cls.__struct_fields__, ()
+    kept = {field.name: field.metadata.get("recorded", True) for field in dataclasses.fields(cls)}
+    return tuple(name for name in kept if kept[name]), tuple(name for name in kept if not kept[name])
 
 
-def encode(value: object) -> JsonValue:
+def encode(value: Any) -> JsonValue:  # noqa: ANN401 - whatever a recording holds
     """The JSON form of a value. ValueError for a float that JSON cannot hold."""
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, str):
+    kind = type(value)
+    if kind is str:
         return safe_text(value)
-    if isinstance(value, int):
+    if value is None or kind is bool or kind is int:
         return value
-    if isinstance(value, float):
+    if kind is float:
         if not math.isfinite(value):
             raise ValueError(f"{value} has no form in JSON")
         return round(value, DECIMALS)
-    if isinstance(value, bytes):
+    if kind is bytes:
         return base64.b64encode(value).decode("ascii")
+    if kind is tuple:
+        return [encode(item) for item in value]
+    if kind is dict:
+        return {encode(key): encode(item) for key, item in value.items()}
+    if isinstance(value, Enum):
+        return value.value
     if isinstance(value, Cause):
         return safe_text(value.word)
-    if isinstance(value, tuple):
-        return [encode(item) for item in value]
-    if dataclasses.is_dataclass(value):
-        return {name: encode(getattr(value, name)) for name, _, _ in fields_of(type(value))}
-    raise TypeError(f"no JSON form for {type(value).__name__}")
+    if dataclasses.is_dataclass(value) or isinstance(value, msgspec.Struct):
+        return {name: encode(getattr(value, name)) for name in recorded(kind)}
+    raise TypeError(f"no JSON form for {kind.__name__}")
 
 
 def safe_text(text: str) -> str:
@@ -89,116 +113,96 @@ def safe_text(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def decode(hint: Hint, value: JsonValue, path: str) -> JsonValue:
-    """The value of type `hint` that `value` stands for; BadReport where it is another type."""
-    origin: Hint = typing.get_origin(hint)
-    if origin is Literal:
-        return _one_of(typing.get_args(hint), value, path)
-    if origin in (Union, types.UnionType):
-        return _optional(hint, value, path)
-    if origin is tuple:
-        return _tuple(typing.get_args(hint), value, path)
-    if isinstance(hint, type) and issubclass(hint, Enum):
-        return hint(_one_of(tuple(member.value for member in hint), value, path))
-    if hint is Cause:
-        return causes.of(_plain(str, value, path))
-    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-        return decode_object(hint, value, path)
-    return _plain(hint, value, path)
+def parse(text: str) -> JsonValue:
+    """The JSON in a text, its lone surrogates escaped. ValueError for what is not JSON, RecursionError for a nest of it."""
+    text = safe_text(text)
+    data = json.loads(
+        text,
+        parse_constant=_no_constant,
+        parse_int=functools.partial(_bounded, int),
+        parse_float=functools.partial(_bounded, float),
+    )
+    return _safe(data) if "\\ud" in text or "\\uD" in text else data
 
 
-def decode_object(cls: type[T], value: JsonValue, path: str, **known: object) -> T:
-    """A dataclass from an object. `known` holds fields that the caller has decoded already."""
-    found = mapping(value, path)
-    arguments: dict[str, Any] = dict(known)
-    for name, hint, needed in fields_of(cls):
-        if name in known:
-            continue
-        if name in found:
-            arguments[name] = decode(hint, found[name], f"{path}.{name}")
-        elif needed:
-            raise BadReport(f"{path}.{name}", "is missing")
-    return cls(**arguments)
+def decode(hint: type[T], value: JsonValue, path: str) -> T:
+    """The value of type `hint` that `value`, parsed JSON, stands for; BadReport where it is another type."""
+    try:
+        return msgspec.convert(value, hint)
+    except msgspec.ValidationError as error:
+        raise _refusal(hint, value, path, str(error)) from None
 
 
-def mapping(value: JsonValue, path: str) -> Mapping[str, JsonValue]:
-    if not isinstance(value, Mapping):
+def mapping(value: JsonValue, path: str) -> dict[str, JsonValue]:
+    """`value`, which must be an object."""
+    if not isinstance(value, dict):
         raise BadReport(path, f"must be an object, is {_name(value)}")
     return value
 
 
-def items(value: JsonValue, path: str) -> list[JsonValue]:
-    if not isinstance(value, list):
-        raise BadReport(path, f"must be a list, is {_name(value)}")
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON value")
+
+
+def _bounded(kind: type[float], text: str) -> float | TooLarge:
+    number = kind(text)
+    return number if abs(number) <= LARGEST_NUMBER else TooLarge()
+
+
+def _safe(value: JsonValue) -> JsonValue:
+    if isinstance(value, str):
+        return safe_text(value)
+    if isinstance(value, list):
+        return [_safe(item) for item in value]
+    if isinstance(value, dict):
+        return {safe_text(key): _safe(item) for key, item in value.items()}
     return value
 
 
-def field(value: Mapping[str, JsonValue], key: str, path: str) -> JsonValue:
-    """The value under a key that must be there."""
-    if key not in value:
-        raise BadReport(f"{path}.{key}", "is missing")
-    return value[key]
+def _refusal(hint: Hint, value: JsonValue, path: str, message: str) -> BadReport:
+    """What is wrong at the place that msgspec names, in our words."""
+    place = _PLACE.search(message)
+    for name, index in _STEP.findall(place[1] if place else ""):
+        hint = _present(hint)
+        if name:
+            hint, value, path = typing.get_type_hints(hint)[name], value[name], f"{path}.{name}"
+        else:
+            items = typing.get_args(hint)
+            hint = items[0] if items[1:] == (Ellipsis,) else items[int(index)]
+            value, path = value[int(index)], f"{path}[{index}]"
+    if missing := _MISSING.match(message):
+        return BadReport(f"{path}.{missing[1]}", "is missing")
+    return _fault(_present(hint), value, path)
 
 
-def _one_of(allowed: tuple[Any, ...], value: JsonValue, path: str) -> JsonValue:
-    if isinstance(value, str) and value in allowed:
-        return value
-    raise BadReport(path, f"must be one of {', '.join(map(str, allowed))}, is {_show(value)}")
+def _present(hint: Hint) -> Hint:
+    """The type beside None."""
+    arms = typing.get_args(hint)
+    return next(arm for arm in arms if arm is not types.NoneType) if types.NoneType in arms else hint
 
 
-def _optional(hint: Hint, value: JsonValue, path: str) -> JsonValue:
-    if value is None:
-        return None
-    (inner,) = (arm for arm in typing.get_args(hint) if arm is not types.NoneType)
-    return decode(inner, value, path)
-
-
-def _tuple(arguments: tuple[Any, ...], value: JsonValue, path: str) -> tuple[Any, ...]:
-    found = items(value, path)
-    if len(arguments) == 2 and arguments[1] is Ellipsis:
-        return tuple(decode(arguments[0], item, f"{path}[{i}]") for i, item in enumerate(found))
-    if len(found) != len(arguments):
-        raise BadReport(path, f"must have {len(arguments)} items, has {len(found)}")
-    return tuple(
-        decode(hint, item, f"{path}[{i}]")
-        for i, (hint, item) in enumerate(zip(arguments, found, strict=True))
-    )
-
-
-def _plain(hint: Hint, value: JsonValue, path: str) -> JsonValue:
-    if hint is str and isinstance(value, str):
-        return safe_text(value)
-    if hint is bool and isinstance(value, bool):
-        return value
-    if hint is int and isinstance(value, int) and not isinstance(value, bool):
-        if abs(value) > LARGEST_INT:
-            raise BadReport(path, "is larger than 2^53")
-        return value
-    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
-        if not abs(value) <= LARGEST_INT:  # also NaN and infinity
-            raise BadReport(path, "is not a number that a time or a size can have")
-        return float(value)
-    if hint is bytes and isinstance(value, str):
-        return _bytes(value, path)
-    raise BadReport(path, f"must be {WORDS[hint]}, is {_name(value)}")
-
-
-def _bytes(value: str, path: str) -> bytes:
-    try:
-        return binascii.a2b_base64(value.encode("ascii"), strict_mode=True)
-    except ValueError:  # also binascii.Error and UnicodeEncodeError
-        raise BadReport(path, f"must be base64, is {_show(value)}") from None
-
-
-WORDS: Mapping[Any, str] = types.MappingProxyType(
-    {str: "text", bool: "true or false", int: "a whole number", float: "a number", bytes: "base64 text"}
-)
+def _fault(hint: Hint, value: JsonValue, path: str) -> BadReport:
+    """What is wrong with a value that is not of type `hint`."""
+    origin: Hint = typing.get_origin(hint)
+    kind = origin or hint
+    if kind is Literal or issubclass(kind, Enum):
+        words = typing.get_args(hint) if kind is Literal else [member.value for member in kind]
+        return BadReport(path, f"must be one of {', '.join(words)}, is {_show(value)}")
+    if kind is tuple and isinstance(value, list):
+        return BadReport(path, f"must have {len(typing.get_args(hint))} items, has {len(value)}")
+    if isinstance(value, TooLarge) and kind is int:
+        return BadReport(path, "is larger than 2^53")
+    if isinstance(value, TooLarge) and kind is float:
+        return BadReport(path, "is not a number that a time or a size can have")
+    if kind is bytes and isinstance(value, str):
+        return BadReport(path, f"must be base64, is {_show(value)}")
+    return BadReport(path, f"must be {_WORDS.get(kind, 'an object')}, is {_name(value)}")
 
 
 def _name(value: JsonValue) -> str:
     """What JSON calls the type of a value, for messages."""
-    words = {type(None): "null", bool: "true or false", int: "a number", float: "a number", list: "a list"}
-    return words.get(type(value), "text" if isinstance(value, str) else "an object")
+    words = {type(None): "null", bool: "true or false", str: "text", list: "a list", dict: "an object"}
+    return words.get(type(value), "a number")
 
 
 def _show(value: JsonValue) -> str:

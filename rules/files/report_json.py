@@ -1,8 +1,8 @@
 """The report as JSON, `wayclear.report/1`: the program's contract with scripts, only ever added to.
 
-`to_json` and `from_json` are each other's inverse, but for what a recording leaves out: times of the report are kept
-to the millisecond, floats to the microsecond, and bodies over 64 KiB are dropped (their `digest` stays, `Audit` made
-it). The JSON Schema is `rules.files.report_schema.schema()` and ships as `rules/schema/report-1.json`.
+`dumps` and `loads` are each other's inverse, but for what a recording leaves out: times of the report are kept to the
+millisecond, floats to the microsecond, and bodies over 64 KiB are dropped (their `digest` stays, `Audit` made it).
+`rules.files.report_form` says what the file holds; its JSON Schema is `rules.files.report_schema.schema()`.
 """
 
 from __future__ import annotations
@@ -13,20 +13,28 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from itertools import count
-from typing import NoReturn
+from typing import Any
 
-from rules.files.codec import BadReport, Hint, JsonValue, decode, decode_object, encode, field, items, mapping
+import msgspec
+
+from rules.files.codec import BadReport, Hint, JsonValue, decode, encode, mapping, parse, recorded, unrecorded
 from rules.files.limits import DEEPEST, LARGEST_REPORT, deeper
+from rules.files.report_form import (
+    SCHEMA,
+    RecordedObservation,
+    RecordedProxies,
+    RecordedReport,
+    RecordedVantage,
+)
+from rules.model import causes
 from rules.model.kinds.http_fetch import BODY_KEPT, HttpExchange
-from rules.model.kinds.local_host import ProxySetting
 from rules.model.observation import EVIDENCE, STEPS, Observation, kind_of
-from rules.model.verdict import Answer, CauseGroup, Plan, Report, RulesUsed, Vantage, Verdict
+from rules.model.verdict import Report, Vantage
 from rules.text.display import INVISIBLE, display
 from rules.text.moments import EPOCH, bounded
 
-__all__ = ["BadReport", "dumps", "from_json", "loads", "pieces", "to_json"]
+__all__ = ["BadReport", "dumps", "loads", "pieces"]
 
-SCHEMA = "wayclear.report/1"
 _ODD = re.compile(r"[^\n -~]")  # what is not plain ASCII can only stand inside a text
 
 
@@ -37,13 +45,22 @@ def dumps(report: Report) -> str:
 
 def pieces(report: Report) -> Iterator[str]:
     """The same text piece by piece, so that a report of thousands of observations is never in memory as JSON whole."""
+    own = {
+        "schema": SCHEMA,
+        "started": to_rfc3339(report.started),
+        "finished": to_rfc3339(report.finished),
+        "vantage": _vantage_to_form(report.vantage),
+        "verdicts": iter(report.verdicts),
+        "observations": map(_observation_to_form, count(1), report.observations),
+    }
     lead = "{"
-    for key, value in _members(report):
-        yield f"{lead}\n {json.dumps(key)}: "
+    for key in recorded(RecordedReport):
+        value = own[key] if key in own else getattr(report, key)
+        yield f'{lead}\n "{key}": '
         if isinstance(value, Iterator):
-            yield from _list_pieces(value)
+            yield from _list_pieces(map(encode, value))
         else:
-            yield _text(value, 1)
+            yield _text(encode(value), 1)
         lead = ","
     yield "\n}\n"
 
@@ -58,8 +75,8 @@ def _list_pieces(values: Iterator[JsonValue]) -> Iterator[str]:
 
 def _text(value: JsonValue, depth: int) -> str:
     """As `json` writes it `depth` levels deep; in JSON a line break is never inside a string."""
-    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
-    return _ODD.sub(_visible, text).replace("\n", "\n" + " " * depth)
+    flat = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return _ODD.sub(_visible, msgspec.json.format(flat, indent=1)).replace("\n", "\n" + " " * depth)
 
 
 def _visible(found: re.Match[str]) -> str:
@@ -72,84 +89,56 @@ def _visible(found: re.Match[str]) -> str:
 
 
 def loads(text: str | bytes) -> Report:
-    """The report in a file. BadReport for anything else, however hostile."""
+    """The report in a file. BadReport for anything else, however hostile; it names the place of what is wrong.
+
+    Observations of a kind that this program does not know are left out and a note says so; ids are then given anew.
+    """
     if len(text) > LARGEST_REPORT:
         raise BadReport("$", f"is larger than {LARGEST_REPORT >> 20} MiB")
     try:
-        data = json.loads(text, parse_constant=_no_constant)
+        if isinstance(text, bytes):
+            text = text.decode(json.detect_encoding(text))
+        data = parse(text)
     except RecursionError:
         raise BadReport("$", f"is nested deeper than {DEEPEST}") from None
     except ValueError as error:  # also JSONDecodeError, UnicodeDecodeError and integers of 4,301 digits
         raise BadReport("$", f"is not JSON: {display(str(error))}") from None
     if deeper(data, DEEPEST):
         raise BadReport("$", f"is nested deeper than {DEEPEST}")
-    return from_json(data)
-
-
-def to_json(report: Report) -> dict[str, JsonValue]:
-    """The report as values that `json` writes."""
-    return {key: list(value) if isinstance(value, Iterator) else value for key, value in _members(report)}
-
-
-def _members(report: Report) -> Iterator[tuple[str, JsonValue]]:
-    """Keys and values in order; the long lists as iterators."""
-    yield "schema", SCHEMA
-    yield "version", report.version
-    yield "started", to_rfc3339(report.started)
-    yield "finished", to_rfc3339(report.finished)
-    yield "vantage", _vantage_to_json(report.vantage)
-    yield "plan", encode(report.plan)
-    yield "rulesets", encode(report.rulesets)
-    yield "answer", report.answer.value
-    yield "answer_text", encode(report.answer_text)
-    yield "summary", report.summary
-    yield "exit_code", report.exit_code
-    yield "causes", encode(report.causes)
-    yield "verdicts", map(encode, report.verdicts)
-    yield "stopped", report.stopped
-    yield "notes", encode(report.notes)
-    yield "observations", map(_observation_to_json, map("o{}".format, count(1)), report.observations)
-
-
-def from_json(data: Mapping[str, JsonValue]) -> Report:
-    """The report that `data` holds. BadReport names the place of what is wrong.
-
-    Observations of a kind that this program does not know are left out and a note says so; ids are then given anew.
-    """
     found = mapping(data, "$")
-    schema = field(found, "schema", "$")
-    if schema != SCHEMA:
-        shown = display(str(schema), 60)
+    if "schema" in found and found["schema"] != SCHEMA:
+        shown = display(str(found["schema"]), 60)
         raise BadReport(
             "$.schema", f"must be {SCHEMA!r}, is {shown!r}: written by another version of wayclear?"
         )
-    observations, ids, notes = _observations(field(found, "observations", "$"))
+    for key in ("verdicts", "causes"):
+        _read_causes(found.get(key), f"$.{key}")
+    return _from_form(decode(RecordedReport, found, "$"))
 
-    def get(key: str, hint: Hint) -> Hint:
-        return decode(hint, field(found, key, "$"), f"$.{key}")
 
-    verdicts = get("verdicts", tuple[Verdict, ...])
-    causes = get("causes", tuple[CauseGroup, ...])
+def _read_causes(values: JsonValue, path: str) -> None:
+    """Put the record in the place of each cause's word. msgspec takes it as it is, and would read one from an object."""
+    for at, value in enumerate(values if isinstance(values, list) else ()):
+        if isinstance(value, dict) and "cause" in value:
+            value["cause"] = causes.of(decode(str, value["cause"], f"{path}[{at}].cause"))
+
+
+def _from_form(form: RecordedReport) -> Report:
+    observations, ids, notes = _observations(form.observations)
+    verdicts, groups = form.verdicts, form.causes
     if notes:
         verdicts = tuple(dataclasses.replace(v, evidence=_renamed(v.evidence, ids)) for v in verdicts)
-        causes = tuple(dataclasses.replace(c, evidence=_renamed(c.evidence, ids)) for c in causes)
-    kept = decode(tuple[str, ...], found.get("notes", []), "$.notes")
-    return Report(
-        version=get("version", str),
-        started=from_rfc3339(get("started", str), "$.started"),
-        finished=from_rfc3339(get("finished", str), "$.finished"),
-        plan=get("plan", Plan),
-        vantage=_vantage_from_json(field(found, "vantage", "$"), "$.vantage"),
-        rulesets=get("rulesets", tuple[RulesUsed, ...]),
-        answer=get("answer", Answer),
-        answer_text=get("answer_text", str),
-        exit_code=get("exit_code", int),
-        causes=causes,
-        verdicts=verdicts,
-        observations=observations,
-        stopped=decode(str, found.get("stopped", ""), "$.stopped"),
-        notes=kept + notes,
-    )
+        groups = tuple(dataclasses.replace(g, evidence=_renamed(g.evidence, ids)) for g in groups)
+    own = {
+        "started": from_rfc3339(form.started, "$.started"),
+        "finished": from_rfc3339(form.finished, "$.finished"),
+        "vantage": _vantage_from_form(form.vantage),
+        "causes": groups,
+        "verdicts": verdicts,
+        "observations": observations,
+        "notes": form.notes + notes,
+    }
+    return Report(**_shared(form, Report) | own)
 
 
 def to_rfc3339(seconds: float, timespec: str = "milliseconds") -> str:
@@ -173,62 +162,53 @@ def from_rfc3339(text: str, path: str) -> float:
     raise BadReport(path, f"must be a time such as 2026-11-02T09:14:05.120Z, is {display(text, 60)!r}")
 
 
-def _vantage_to_json(vantage: Vantage) -> dict[str, JsonValue]:
-    whole: dict[str, JsonValue] = encode(vantage)
-    proxies = whole.pop("proxies")
-    whole["proxy"] = {"settings": proxies} if proxies else None
-    whole["labels"] = dict(whole["labels"])
-    return whole
+def _shared(value: object, cls: Hint) -> dict[str, Any]:
+    """The fields of a value that another class has by the same names."""
+    return {name: getattr(value, name) for name in recorded(cls) if hasattr(value, name)}
 
 
-def _vantage_from_json(value: JsonValue, path: str) -> Vantage:
-    found = mapping(value, path)
-    proxy = found.get("proxy")
-    settings: JsonValue = []
-    if proxy is not None:
-        settings = field(mapping(proxy, f"{path}.proxy"), "settings", f"{path}.proxy")
-    labels = mapping(found.get("labels", {}), f"{path}.labels")
-    pairs = [[key, labels[key]] for key in labels]
-    return decode_object(
-        Vantage,
-        found,
-        path,
-        proxies=decode(tuple[ProxySetting, ...], settings, f"{path}.proxy.settings"),
-        labels=decode(tuple[tuple[str, str], ...], pairs, f"{path}.labels"),
-    )
+def _vantage_to_form(vantage: Vantage) -> RecordedVantage:
+    proxy = RecordedProxies(vantage.proxies) if vantage.proxies else None
+    own = {"proxy": proxy, "labels": dict(vantage.labels)}
+    return RecordedVantage(**_shared(vantage, RecordedVantage) | own)
 
 
-def _observation_to_json(name: str, observation: Observation) -> dict[str, JsonValue]:
+def _vantage_from_form(form: RecordedVantage) -> Vantage:
+    labels = decode(tuple[tuple[str, str], ...], list(form.labels.items()), "$.vantage.labels")
+    own = {"proxies": form.proxy.settings if form.proxy else (), "labels": labels}
+    return Vantage(**_shared(form, Vantage) | own)
+
+
+def _observation_to_form(number: int, observation: Observation) -> RecordedObservation:
     evidence = observation.evidence
     if isinstance(evidence, HttpExchange) and evidence.body is not None and len(evidence.body) > BODY_KEPT:
         evidence = dataclasses.replace(evidence, body=None)
-    return {
-        "id": name,
+    own = {
+        "id": f"o{number}",
         "kind": kind_of(observation.step).word,
-        "step": encode(observation.step),
         "started": to_rfc3339(observation.started, "microseconds"),  # their order is evidence
-        "elapsed_s": encode(observation.elapsed),
-        "failure": encode(observation.failure),
-        "facts": encode(evidence),
-        "local": encode(observation.local),
-        "stale": observation.stale,
+        "elapsed_s": observation.elapsed,
+        "facts": evidence,
     }
+    return RecordedObservation(**_shared(observation, RecordedObservation) | own)
 
 
-def _observations(value: JsonValue) -> tuple[tuple[Observation, ...], dict[str, str], tuple[str, ...]]:
+def _observations(
+    values: tuple[dict[str, JsonValue], ...],
+) -> tuple[tuple[Observation, ...], dict[str, str], tuple[str, ...]]:
     """The observations, their ids in the file and now, and what must be said about those left out."""
     known: list[Observation] = []
     ids: dict[str, str] = {}
     strange: dict[str, int] = {}
-    for position, item in enumerate(items(value, "$.observations")):
+    for position, value in enumerate(values):
         path = f"$.observations[{position}]"
-        found = mapping(item, path)
-        kind = decode(str, field(found, "kind", path), f"{path}.kind")
+        kind = decode(_Kind, value, path).kind
         if kind not in STEPS:
             strange[kind] = strange.get(kind, 0) + 1
             continue
-        known.append(_observation(kind, found, path))
-        ids[decode(str, field(found, "id", path), f"{path}.id")] = f"o{len(known)}"
+        form = decode(RecordedObservation, value, path)
+        known.append(_observation_from_form(form, path))
+        ids[form.id] = f"o{len(known)}"
     notes = tuple(
         f"{count} observations of a kind that this version does not know were left out: {display(kind, 60)}"
         for kind, count in list(strange.items())[:10]
@@ -236,24 +216,27 @@ def _observations(value: JsonValue) -> tuple[tuple[Observation, ...], dict[str, 
     return tuple(known), ids, notes
 
 
-def _observation(kind: str, found: Mapping[str, JsonValue], path: str) -> Observation:
-    facts = found.get("facts")
-    return decode_object(
-        Observation,
-        found,
-        path,
-        step=decode_object(STEPS[kind], field(found, "step", path), f"{path}.step"),
-        started=from_rfc3339(
-            decode(str, field(found, "started", path), f"{path}.started"), f"{path}.started"
-        ),
-        elapsed=decode(float, field(found, "elapsed_s", path), f"{path}.elapsed_s"),
-        evidence=None if facts is None else decode_object(EVIDENCE[kind], facts, f"{path}.facts"),
-    )
+class _Kind(msgspec.Struct):
+    """All that an observation of a kind to come is asked for."""
+
+    kind: str
+
+
+def _observation_from_form(form: RecordedObservation, path: str) -> Observation:
+    evidence = None
+    if form.facts is not None:
+        facts, cls = mapping(form.facts, f"{path}.facts"), EVIDENCE[form.kind]
+        for name in unrecorded(cls):
+            facts.pop(name, None)
+        evidence = decode(cls, facts, f"{path}.facts")
+    own = {
+        "step": decode(STEPS[form.kind], form.step, f"{path}.step"),
+        "started": from_rfc3339(form.started, f"{path}.started"),
+        "elapsed": form.elapsed_s,
+        "evidence": evidence,
+    }
+    return Observation(**_shared(form, Observation) | own)
 
 
 def _renamed(evidence: tuple[str, ...], ids: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(ids[name] for name in evidence if name in ids)
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a JSON value")

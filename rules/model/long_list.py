@@ -5,8 +5,8 @@ Of the entries a judgement asks only whether a serial is among them, of the whol
 
 from __future__ import annotations
 
-from array import array
 from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -23,7 +23,7 @@ class LongList:
     hash_name: str
     signed: bytes
     count: int
-    marks: tuple[array[int], ...]  # each sorted
+    marks: tuple[Sequence[int], ...]  # each sorted; arrays in practice
 
     def lists(self, serial: int) -> bool:
         """Whether a serial is among the entries that are kept as marks. Wrong once in 10^13 or more rarely."""

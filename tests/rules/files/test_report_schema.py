@@ -11,18 +11,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 import rules
-from rules.files.report_json import dumps, to_json
+from rules.files.report_json import dumps
 from rules.files.report_schema import schema
 from rules.model.verdict import Report
 from tests.exporters import samples
-from tests.rules.files.test_report_json import values
+from tests.rules.files.test_report_json import parsed, values
 
 SHIPPED = Path(rules.__file__).parent / "schema" / "report-1.json"
 VALIDATOR = jsonschema.Draft202012Validator(schema())
 
 
 def test_the_shipped_file_is_the_generated_one() -> None:
-    assert json.loads(SHIPPED.read_text("utf-8")) == schema(), (
+    assert json.loads(SHIPPED.read_text("utf-8")) == json.loads(json.dumps(schema())), (
         "run: python -m exporters.report.schema > rules/schema/report-1.json"
     )
 
@@ -41,7 +41,7 @@ def test_samples_are_valid(report: Report) -> None:
 )
 @given(values(Report))
 def test_whatever_is_written_is_valid_but_for_the_exit_code(report: Report) -> None:
-    VALIDATOR.validate(to_json(report) | {"exit_code": 0})
+    VALIDATOR.validate(parsed(report) | {"exit_code": 0})
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_whatever_is_written_is_valid_but_for_the_exit_code(report: Report) -> N
     ],
 )
 def test_it_refuses(path: tuple[Any, ...], value: object) -> None:
-    data: Any = to_json(samples.report())
+    data: Any = parsed(samples.report())
     spot = data
     for key in path[:-1]:
         spot = spot[key]
@@ -68,6 +68,6 @@ def test_it_refuses(path: tuple[Any, ...], value: object) -> None:
 
 
 def test_kinds_to_come_are_allowed() -> None:
-    data = to_json(samples.report())
+    data = parsed(samples.report())
     data["observations"][0] |= {"kind": "path_trace", "step": {"ttl": 1}, "facts": {"hops": []}}
     VALIDATOR.validate(data)
