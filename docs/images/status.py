@@ -7,7 +7,6 @@ Only when the network changed is made up: the healthy recording stands for the d
 
 from __future__ import annotations
 
-import gzip
 import sys
 import tempfile
 from dataclasses import replace
@@ -30,9 +29,9 @@ from rules.watch.ledger import Ledger, entries  # noqa: E402
 from rules.watch.state import Place, State  # noqa: E402
 from rules.watch.state_of import rows_of, source_states, target_states  # noqa: E402
 from rules.watch.targets import Tracks  # noqa: E402
+from tests import recordings  # noqa: E402
 from tests.exporters.browser import Browser, browsing, serving  # noqa: E402
 from tests.lab import audit_files  # noqa: E402
-from tests.lab.auditing import GOLDENS  # noqa: E402
 from tests.lab.plan import Plan  # noqa: E402
 
 PLACE = Place("connector-vie-01", "production", "Vienna", "EU")
@@ -59,7 +58,7 @@ def rules_of_the_lab() -> Rules:
 
 def recorded(name: str) -> State:
     """A recording of the lab as the appliance's picture at its end."""
-    report = loads(gzip.decompress((GOLDENS / name / "report.json.gz").read_bytes()))
+    report = loads(recordings.whole(name))
     audit = Audit(rules_of_the_lab(), report.plan, {seen.step: seen for seen in report.observations})
     made = make_report(audit, report.started, report.finished, report.version)
     tracks, rows = Tracks(), rows_of(made)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.lab.lab import ROOT, Finished, Lab
+from tests import recordings
+from tests.lab.lab import Finished, Lab
 
 PROGRAM = (sys.executable, "-m", "probe")
-GOLDENS = ROOT / "tests" / "scenarios"
 KEPT_FILES = ("lab-cas.toml", "public-roots.pem", "system-store.pem", "wayclear.toml")
 
 
@@ -59,10 +58,6 @@ def replay(lab: Lab, report: Path, config: Path | None = None) -> tuple[Finished
 
 def record_golden(lab: Lab, name: str, report: Path) -> None:
     """Keep a run's report as the golden replay of a scenario, without what it tells of the machine it was made on."""
-    directory = GOLDENS / name
-    directory.mkdir(parents=True, exist_ok=True)
     text = report.read_text(encoding="utf-8")
     system = json.dumps(json.loads(text)["vantage"]["os"])
-    told = json.loads(text.replace(str(lab.directory), "/lab").replace(system, '"Linux"'))
-    with (directory / "report.json.gz").open("wb") as raw, gzip.GzipFile("", "wb", 9, raw, mtime=0) as packed:
-        packed.write(json.dumps(told, separators=(",", ":")).encode())
+    recordings.keep(name, json.loads(text.replace(str(lab.directory), "/lab").replace(system, '"Linux"')))

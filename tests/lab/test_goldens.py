@@ -5,15 +5,14 @@ Recorded with `pytest tests/lab/test_scenarios.py --record-goldens`, each kept o
 
 from __future__ import annotations
 
-import gzip
 import json
 from pathlib import Path
 
 import pytest
 
 from probe.__main__ import main
+from tests import recordings
 from tests.lab import audit_files
-from tests.lab.auditing import GOLDENS
 from tests.lab.plan import Plan
 from tests.lab.scenario import Scenario, check
 from tests.lab.scenarios import SCENARIOS
@@ -28,13 +27,13 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_scenario_has_its_golden_and_no_golden_is_an_orphan() -> None:
-    assert {d.name for d in GOLDENS.iterdir() if d.is_dir()} == {s.name for s in SCENARIOS}
+    assert set(recordings.names()) == {s.name for s in SCENARIOS}
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.name)
 def test_golden(scenario: Scenario, tmp_path: Path, config: Path) -> None:
     recorded, judged = tmp_path / "report.json", tmp_path / "judged.json"
-    recorded.write_bytes(gzip.decompress((GOLDENS / scenario.name / "report.json.gz").read_bytes()))
+    recorded.write_text(recordings.whole(scenario.name), "utf-8")
     options = ["--config", str(config), "--format", "json", "--output", str(judged)]
     code = main(["replay", str(recorded), *options])
     report = json.loads(judged.read_text(encoding="utf-8"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import itertools
 import json
 import os
@@ -13,14 +12,15 @@ from typing import Any
 
 import pytest
 
+from rules.files.report_json import dumps
 from tests.lab import day, soak
 from tests.lab.appliance import QUICK, Daemon, serve, settles_at, until
-from tests.lab.auditing import GOLDENS
 from tests.lab.lab import Lab
 from tests.lab.plan import Plan, drop
 from tests.lab.scenario import essence
 from tests.lab.scenarios import SCENARIOS
 from tests.lab.scenarios.names import BOOTSTRAP, RELAY
+from tests.rules import goldens
 
 pytestmark = pytest.mark.lab
 
@@ -76,10 +76,10 @@ def _ended(daemon: Daemon) -> float:
 def test_what_it_settles_on_is_what_the_audit_says(name: str) -> None:
     """Every verdict, by rule, endpoint, address, check, status and cause; and nothing moves while nothing changes.
 
-    The audit's report is the golden one, which `test_scenarios.py` holds against the audit of today.
+    The audit's report is the golden replay, which `test_scenarios.py` holds against the audit of today.
     """
     scenario = next(s for s in SCENARIOS if s.name == name)
-    audited = essence(json.loads(gzip.decompress((GOLDENS / name / "report.json.gz").read_bytes())))
+    audited = essence(json.loads(dumps(goldens.golden(name))))
     plan = Plan()
     scenario.spoil(plan)
     with Lab(plan) as lab:
@@ -114,7 +114,7 @@ def test_a_server_that_requires_a_client_certificate_is_a_success_in_the_metrics
 @pytest.mark.parametrize("closed", ["the service", "name resolution"])
 def test_what_was_closed_at_the_start_is_known_whole_after_its_repair(closed: str) -> None:
     """Installed before the firewall is opened, or booted before the resolver: afterwards nothing remains untested."""
-    audited = essence(json.loads(gzip.decompress((GOLDENS / "healthy" / "report.json.gz").read_bytes())))
+    audited = essence(json.loads(dumps(goldens.golden("healthy"))))
     with Lab() as lab:
         world = lab.plan.world
         hosts = world.matching(".msappproxy.net") + world.matching(".servicebus.windows.net")

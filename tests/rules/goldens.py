@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import tempfile
 from collections.abc import Iterable
 from dataclasses import replace
@@ -27,16 +26,16 @@ from rules.watch.memory import Memory
 from rules.watch.state import Place, State
 from rules.watch.state_of import rows_of, source_states, target_states
 from rules.watch.targets import Tracks, key_of
+from tests import recordings
 from tests.lab import audit_files
 from tests.rules.script import CRL_HOST, RESOLVERS, RULES, SILENCE, START, ZONE, World, crl, healthy, run
 
 PLACE = Place("connector01", "vienna", "Vienna", "eu")
 NAMING = (DnsQuestion, OsLookup)
 CONNECTING = (TlsHandshake, HttpFetch)
-GOLDENS = Path(__file__).resolve().parent.parent / "scenarios"
 #: The appliance goes on where an audit ends for having been taken for a scan, so it judges this one otherwise.
 SWEEP = "sweep-detecting-firewall"
-NAMES = tuple(sorted(d.name for d in GOLDENS.iterdir() if d.is_dir()))
+NAMES = recordings.names()
 STEADY = tuple(name for name in NAMES if name != SWEEP)
 
 
@@ -51,9 +50,8 @@ def rules() -> Rules:
 
 @cache
 def recorded(name: str) -> Report:
-    """What the scenario's audit wrote."""
-    packed = (GOLDENS / name / "report.json.gz").read_bytes()
-    return loads(gzip.decompress(packed).decode())
+    """What the scenario's audit saw."""
+    return loads(recordings.whole(name))
 
 
 @cache

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import re
 import shutil
 import sys
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.auditing import GOLDENS
+from tests import recordings
 from tests.windows.wine import Finished, Wine, finished
 
 EXAMPLE = Path("packaging/wayclear.example.toml")
@@ -62,8 +61,7 @@ def test_a_command_answers_as_on_linux(wine: Wine, tmp_path: Path, arguments: tu
 
 def test_a_directory_without_rights_ends_a_command_with_a_sentence(wine: Wine, tmp_path: Path) -> None:
     """Nobody makes a file in /sys, whatever the account: `tempfile` tries for ever there."""
-    report = gzip.decompress((GOLDENS / "healthy" / "report.json.gz").read_bytes())
-    (tmp_path / "report.json").write_bytes(report)
+    (tmp_path / "report.json").write_text(recordings.whole("healthy"), "utf-8")
     command = wine.wayclear("replay", "report.json", "--format", "json", "--output", r"Z:\sys\report.json")
     code, told, complaint = plain(wine.run(command, cwd=tmp_path, timeout=60))
     assert (code, told) == (3, "")

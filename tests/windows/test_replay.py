@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import re
 import sys
@@ -12,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from tests import recordings
 from tests.lab import audit_files
-from tests.lab.auditing import GOLDENS
 from tests.lab.plan import Plan
 from tests.windows.wine import Finished, Wine, finished
 
 SCRIPT = str(Path(__file__).with_name("replaying.py"))
-NAMES = sorted(d.name for d in GOLDENS.iterdir() if d.is_dir())
+NAMES = recordings.names()
 PARTS = 4  #: so many pairs of processes replay everything
 ANY_DATE = re.compile(r'"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT"')
 
@@ -31,10 +30,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = directory / "wayclear.toml"
     file.write_text(file.read_text("utf-8").replace(f"{directory}/", ""), "utf-8")
     return directory
-
-
-def golden(name: str) -> str:
-    return gzip.decompress((GOLDENS / name / "report.json.gz").read_bytes()).decode()
 
 
 def compare(wine: Wine, place: Path, outputs: Iterable[str]) -> dict[str, int]:
@@ -62,7 +57,7 @@ def test_every_golden_replay_is_that_of_linux(wine: Wine, place: Path, part: int
     """As JSON, which holds everything that was judged; some as text too (all of them: the next test)."""
     names = NAMES[part::PARTS]
     for name in names:
-        (place / f"{name}.json").write_text(golden(name), "utf-8", newline="")
+        (place / f"{name}.json").write_text(recordings.whole(name), "utf-8", newline="")
     codes = compare(
         wine, place, [*(f"{name}.json" for name in names), *(f"{name}.txt" for name in names[::4])]
     )
@@ -74,13 +69,13 @@ def test_every_golden_replay_is_that_of_linux(wine: Wine, place: Path, part: int
 def test_every_text_of_a_golden_is_that_of_linux(wine: Wine, place: Path, part: int) -> None:
     names = NAMES[part::PARTS]
     for name in names:
-        (place / f"{name}.json").write_text(golden(name), "utf-8", newline="")
+        (place / f"{name}.json").write_text(recordings.whole(name), "utf-8", newline="")
     compare(wine, place, [f"{name}.txt" for name in names])
 
 
 def test_times_that_the_c_library_of_windows_refuses(wine: Wine, place: Path) -> None:
     """A peer without a clock, one of the far future, one whose zone nobody knows, and a report from before 1970."""
-    text = golden("healthy")
+    text = recordings.whole("healthy")
     assert ANY_DATE.search(text)
     dates = {
         "old": "Thu, 01 Jan 1970 01:23:45 CET",

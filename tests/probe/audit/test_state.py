@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-from pathlib import Path
-
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -12,12 +9,11 @@ from exporters.metrics.exposition import from_state
 from probe.audit.state import place_of, state_of
 from probe.config.service import ServeConfig
 from probe.config.settings import Config, load_config, load_rules
-from rules.files.report_json import loads
 from rules.model.ruleset import Rules
 from rules.watch.state import Place, State
 from tests.lab import audit_files
-from tests.lab.auditing import GOLDENS
 from tests.lab.plan import Plan
+from tests.rules import goldens
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +25,7 @@ def rules(tmp_path_factory: pytest.TempPathFactory) -> Rules:
 
 
 def state(name: str, rules: Rules) -> State:
-    text = gzip.decompress((GOLDENS / name / "report.json.gz").read_bytes()).decode()
-    return state_of(loads(text), rules, Place("c1"))
+    return state_of(goldens.golden(name), rules, Place("c1"))
 
 
 def value(text: str, name: str, **labels: str) -> set[float]:
@@ -76,6 +71,5 @@ def test_the_connector_is_called_as_configured_or_as_the_host(connector: str, ho
 
 
 def test_every_golden_has_a_picture(rules: Rules) -> None:
-    names = sorted(p.name for p in Path(GOLDENS).iterdir() if p.is_dir())
-    for name in names:
+    for name in goldens.NAMES:
         assert from_state(state(name, rules)).endswith("\n"), name

@@ -27,6 +27,7 @@ from probe.host.files import (
     replace_file,
 )
 from rules.files.fields import BadFile
+from tests import recordings
 
 
 def why(path: str | Path) -> str:
@@ -63,7 +64,6 @@ def test_encodings_with_and_without_a_mark(tmp_path: Path, encoding: str, mark: 
 
 
 ROOT = Path(__file__).resolve().parents[3]
-GOLDEN = ROOT / "tests/scenarios/no-network/report.json.gz"
 
 
 def wayclear(*words: str) -> subprocess.CompletedProcess[str]:
@@ -74,7 +74,7 @@ def wayclear(*words: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le"])
 def test_validate_reads_what_replay_reads(tmp_path: Path, encoding: str) -> None:
-    content = gzip.decompress(GOLDEN.read_bytes()).decode().encode(encoding)
+    content = recordings.whole("no-network").encode(encoding)
     path = write(tmp_path / "report.json", content)
     for command, more in (("validate", ()), ("replay", ("--exit-zero",))):
         done = wayclear(command, str(path), *more)
@@ -92,7 +92,8 @@ def test_metrics_are_readable_by_a_collector_and_reports_by_the_group_only(
 ) -> None:
     path = tmp_path / "wayclear.prom"
     path.touch(0o600)  # by whatever program that was there before
-    done = wayclear("replay", str(GOLDEN), "--exit-zero", "--format", form, "--output", str(path))
+    report = write(tmp_path / "report.json.gz", gzip.compress(recordings.whole("no-network").encode()))
+    done = wayclear("replay", str(report), "--exit-zero", "--format", form, "--output", str(path))
     assert done.returncode == 0, done.stderr
     assert stat.S_IMODE(path.stat().st_mode) == mode
 
