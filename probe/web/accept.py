@@ -12,16 +12,12 @@ import contextlib
 import logging
 import socket
 import ssl
-import sys
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from typing import Any
+from collections.abc import Callable, Sequence
 
+from probe.web import lost_accept
 from probe.web.messages import HttpLimits
 from rules.text.display import display
 
-#: Windows' numbers for a connection that ended before it was accepted. Only some of them become a ConnectionError.
-GONE_ON_WINDOWS = frozenset({59, 64, 995, 1236, 10053, 10054, 10057})
 _PAUSE = 0.2  # seconds without accepting after descriptors have run out
 _LOG_AGAIN = 60.0  # seconds
 _log = logging.getLogger("wayclear.http")
@@ -64,8 +60,7 @@ class Acceptor:
     def open(self, sockets: Sequence[socket.socket]) -> None:
         """Accept on `sockets`, which this object closes."""
         self._sockets = sockets
-        if sys.platform == "win32":
-            ignore_ended_accepts(asyncio.get_running_loop())
+        lost_accept.silence(asyncio.get_running_loop())
         self._accepting = [asyncio.create_task(self._accept(sock)) for sock in sockets]
 
     async def close(self) -> None:
@@ -86,8 +81,8 @@ class Acceptor:
             try:
                 sock, peer = await loop.sock_accept(listener)
             except OSError as error:
-                if ended_before_accept(error):
-                    continue
+                if lost_accept.is_lost(error):
+                    continue  # it was gone before it was accepted
                 if loop.time() - self._logged_at >= _LOG_AGAIN:
                     self._logged_at = loop.time()
                     _log.warning("no connection can be accepted: %s", error.strerror or error)
@@ -130,29 +125,3 @@ class Acceptor:
             # The error's frames refer to the error and to 256 KiB of buffers. Without the frames they are released now,
             # and not at the next full collection of cycles.
             error.__traceback__ = None
-
-
-def ended_before_accept(error: OSError) -> bool:
-    """Whether a failed accept concerns only a connection that its peer has ended already."""
-    return isinstance(error, ConnectionError) or getattr(error, "winerror", None) in GONE_ON_WINDOWS
-
-
-def ignore_ended_accepts(loop: asyncio.AbstractEventLoop) -> None:
-    """On Windows asyncio accepts in a task of its own and logs that task's error as never retrieved: drop these."""
-    loop.set_exception_handler(partial(_handle_exception, loop.get_exception_handler()))
-
-
-def _handle_exception(
-    before: Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object] | None,
-    loop: asyncio.AbstractEventLoop,
-    context: Mapping[str, Any],
-) -> None:
-    task, error = context.get("future"), context.get("exception")
-    if isinstance(task, asyncio.Task) and isinstance(error, OSError) and ended_before_accept(error):
-        coroutine = task.get_coro()
-        if getattr(coroutine, "__name__", "") == "accept_coro":
-            return
-    if before is not None:
-        before(loop, dict(context))
-    else:
-        loop.default_exception_handler(dict(context))
