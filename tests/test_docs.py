@@ -153,7 +153,7 @@ def test_the_rates_are_those_of_the_program() -> None:
 
 
 def hello_size(hello: Hello, name: str) -> int:
-    conn = tls_hello.connection(hello, name, tls_hello.Seen())
+    conn = tls_hello.connection(hello, name, tls_hello.ConnectionFacts())
     with pytest.raises(SSL.WantReadError):
         conn.do_handshake()
     return len(conn.bio_read(65_536))
@@ -233,12 +233,12 @@ def test_every_cause_has_an_entry_and_every_entry_a_cause() -> None:
 def test_an_entry_says_what_a_reader_needs(cause: str) -> None:
     labels = re.findall(r"^- \*\*(.+?):\*\* (.+)$", entries()[cause], re.MULTILINE)
     assert [label for label, _ in labels] == ["Means", "Proved by", "Who acts", "Do"]
-    assert dict(labels)["Who acts"] == OWNERS[causes.of(cause).owner]
+    assert dict(labels)["Who acts"] == OWNERS[causes.from_word(cause).owner]
 
 
 @pytest.mark.parametrize("cause", sorted(entries()))
 def test_a_cause_leads_to_its_entry(cause: str) -> None:
-    path, _, anchor = causes.of(cause).docs.partition("#")
+    path, _, anchor = causes.from_word(cause).docs.partition("#")
     headings = re.findall(r"^#+ (.+)$", page(path), re.MULTILINE)
     assert anchor in {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 

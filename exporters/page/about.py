@@ -10,7 +10,7 @@ from exporters.page.markup import (
     moment,
     rows,
     section,
-    sentence,
+    sentence_text,
     statement,
     tag,
 )
@@ -67,15 +67,15 @@ def about(state: State) -> Markup:
         pairs += _vantage(report)
         pairs.append(("Rule sets", tag("ul", *map(_ruleset, report.rulesets), class_="lines")))
     if state.inventory:
-        pairs.append(("Inventory", sentence(count(len(state.inventory), "connector"))))
-    running = (sentence(f"{state.version}, running since "), moment(state.started))
+        pairs.append(("Inventory", sentence_text(count(len(state.inventory), "connector"))))
+    running = (sentence_text(f"{state.version}, running since "), moment(state.started))
     pairs.append(("wayclear", tag("span", *running)))
     return section("about", "Where and by what it was measured", rows(pairs))
 
 
 def _resolvers(state: State) -> Markup:
     if not state.resolvers:
-        return sentence("none is known yet" if state.report is None else "none")
+        return sentence_text("none is known yet" if state.report is None else "none")
     items = [
         tag(
             "li",
@@ -92,11 +92,11 @@ def _vantage(report: Report) -> list[tuple[str, str]]:
     """The host and the account, as on the audit's screen."""
     seen = report.vantage
     return [
-        ("Host", sentence(f"{display(seen.host)} ({display(seen.os)})")),
+        ("Host", sentence_text(f"{display(seen.host)} ({display(seen.os)})")),
         ("Account", escaped(seen.user)),
-        ("From", sentence(audit.listed(seen.sources) or "none: no route to the internet")),
-        ("Proxy", sentence(proxy_words(report))),
-        ("Tenant", sentence(audit.tenant_words(report))),
+        ("From", sentence_text(audit.joined_text(seen.sources) or "none: no route to the internet")),
+        ("Proxy", sentence_text(proxy_words(report))),
+        ("Tenant", sentence_text(audit.tenant_words(report))),
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from exporters.page.markup import Markup, ago, day, escaped, joined, link, moment, span, tag, time_of_day
-from exporters.terminal.headline import ANSWERS, beside
+from exporters.terminal.headline import ANSWERS, answer_notes
 from rules.text.display import display
 from rules.watch.state import State
 
@@ -14,7 +14,7 @@ FAULTS = 8  #: faults of the host that are named
 def title(state: State, now: float) -> str:
     """The answer in the tab of a browser."""
     word = "Starting" if state.report is None else ANSWERS[state.answer][0]
-    old = "OLD: " if state.report is not None and stale(state, now) else ""
+    old = "OLD: " if state.report is not None and staleness(state, now) else ""
     return f"{old}{word} - {state.place.connector} - wayclear"
 
 
@@ -26,17 +26,17 @@ def answer(state: State, now: float, refresh: int | None) -> Markup:
     told = state.headline.removeprefix(f"{word}:").strip()
     heading = _heading(word, state.answer.value, told[:1].upper() + told[1:])
     paragraphs = [tag("p", state.answer_text)] if state.answer_text else []
-    paragraphs += [tag("p", more, class_="soft") for more in beside(state.report)]
+    paragraphs += [tag("p", more, class_="soft") for more in answer_notes(state.report)]
     if state.report.answer is not state.answer:
         newest = ANSWERS[state.report.answer][0]
         paragraphs.append(tag("p", f"The newest judgement is {newest}; it counts when it is confirmed."))
-    old = stale(state, now)
+    old = staleness(state, now)
     above = (tag("p", old, class_="banner bad"),) if old else ()
     facts = _facts(state, now, refresh)
     return _section("quiet" if old else tone, *above, heading, *paragraphs, facts)
 
 
-def stale(state: State, now: float) -> str:
+def staleness(state: State, now: float) -> str:
     """Why the answer says nothing about now; "" when it does. The window is `STALE_AFTER`."""
     measured = last_measured(state)
     if measured is None:

@@ -10,7 +10,7 @@ from exporters.page.markup import (
     moment,
     name,
     section,
-    sentence,
+    sentence_text,
     statement,
     tag,
 )
@@ -48,9 +48,9 @@ def _change(change: Transition | Drift, now: float) -> Markup:
 def _transition(change: Transition) -> tuple[Markup, ...]:
     """`connector: YES → NO`, then what it is about."""
     subject = "The answer" if change.subject == "connector" else change.subject
-    before = (_word(change.before), Markup(" → ")) if change.before else (sentence("first seen: "),)
+    before = (_word(change.before), Markup(" → ")) if change.before else (sentence_text("first seen: "),)
     cause = (" ", tag("code", escaped(change.cause, 60))) if change.cause not in ("", "ok") else ()
-    summary = (tag("div", sentence(change.summary)),) if change.summary else ()
+    summary = (tag("div", sentence_text(change.summary)),) if change.summary else ()
     return (
         tag("b", name(subject)),
         Markup(": "),
@@ -64,7 +64,7 @@ def _transition(change: Transition) -> tuple[Markup, ...]:
 def _drift(change: Drift) -> tuple[Markup, ...]:
     """What is new, which pages nobody; the text usually names the endpoint."""
     named = () if change.endpoint in change.text else (tag("b", name(change.endpoint)), Markup(": "))
-    return (*named, sentence(change.text), Markup(" "), statement(Status.NOTICE, "drift"))
+    return (*named, sentence_text(change.text), Markup(" "), statement(Status.NOTICE, "drift"))
 
 
 def _word(value: str) -> Markup:

@@ -16,13 +16,13 @@ from exporters.page.markup import (
     name,
     rows,
     section,
-    sentence,
+    sentence_text,
     statement,
     tag,
 )
 from exporters.terminal import audit
 from exporters.terminal.audit import ADDRESSES, FLOWS, FOLD, OWNERS, WORDS, WRONG
-from exporters.terminal.evidence import flow, hostport
+from exporters.terminal.evidence import connection_text, hostport
 from exporters.terminal.style import count
 from rules.model.verdict import CauseGroup, Endpoint, Report, Status
 from rules.watch.state import State
@@ -67,8 +67,8 @@ def _act(
         for owner, mine in owners.items()
     ]
     parts.append(beyond(len(numbered) - CAUSES, "causes"))
-    helpers = audit.helpers({cause.owner for cause in wrong}, untested)
-    parts += [tag("p", line) for line in helpers or ([] if wrong else [audit.nobody(untested)])]
+    helpers = audit.other_owners({cause.owner for cause in wrong}, untested)
+    parts += [tag("p", line) for line in helpers or ([] if wrong else [audit.nobody_text(untested)])]
     return section("act", "Who must act", *parts)
 
 
@@ -79,14 +79,14 @@ def _cause(report: Report, number: int, cause: CauseGroup, anchors: Collection[s
         f"{number}. ",
         statement(cause.status),
         " ",
-        sentence(cause.summary),
+        sentence_text(cause.summary),
         " ",
         tag("code", escaped(cause.cause, 60)),
     )
     body = rows(
         (
-            ("Do", sentence(cause.remedy) if cause.remedy else ""),
-            ("How sure", sentence(audit.how_sure(cause))),
+            ("Do", sentence_text(cause.remedy) if cause.remedy else ""),
+            ("How sure", sentence_text(audit.confidence_text(cause))),
             (_at_title(cause.endpoints), endpoints(cause.endpoints, anchors) if cause.endpoints else ""),
             ("Evidence", _evidence(report, cause)),
         ),
@@ -131,14 +131,14 @@ def _endpoint(host: str, port: int, addresses: list[str], anchors: Collection[st
 def _evidence(report: Report, cause: CauseGroup) -> Markup:
     """The short lines first, then connections as a log knows them, folded."""
     seen = audit.observations_of(report, cause.evidence)
-    lines = audit.short_lines(report, cause, seen)
+    lines = audit.detail_lines(report, cause, seen)
     parts = []
     if lines:
-        items = (tag("li", tag("span", escaped(k, 40)), tag("div", sentence(v))) for k, v in lines)
+        items = (tag("li", tag("span", escaped(k, 40)), tag("div", sentence_text(v))) for k, v in lines)
         parts.append(tag("ul", *items, class_="pairs"))
     if seen:
-        shown = audit.different_first(seen)[:FLOWS]
-        items = (tag("li", tag("code", flow(one))) for one in shown)
+        shown = audit.distinct_first(seen)[:FLOWS]
+        items = (tag("li", tag("code", connection_text(one))) for one in shown)
         title = f"{len(shown)} of {count(len(seen), 'observation')}, as a log knows them"
         parts.append(folded(title, tag("ul", *items, class_="lines")))
     return joined(parts)
@@ -153,12 +153,12 @@ def _untested(causes: list[CauseGroup], anchors: Collection[str]) -> Markup:
         body = [
             statement(cause.status),
             " ",
-            sentence(cause.summary),
+            sentence_text(cause.summary),
             " ",
             tag("code", escaped(cause.cause, 60)),
         ]
         if cause.remedy:
-            body.append(tag("p", "To test it: ", sentence(cause.remedy)))
+            body.append(tag("p", "To test it: ", sentence_text(cause.remedy)))
         if cause.endpoints:
             body.append(folded(_at_title(cause.endpoints), endpoints(cause.endpoints, anchors)))
         items.append(tag("li", *body))

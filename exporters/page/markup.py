@@ -38,7 +38,7 @@ def escaped(text: object, limit: int = SHOWN) -> Markup:
     return Markup(escape(display(shown, limit)))
 
 
-def sentence(text: str) -> Markup:
+def sentence_text(text: str) -> Markup:
     """A sentence of ours that may quote a peer: cut only when it is longer than a screen."""
     return escaped(text, SENTENCE)
 
@@ -54,14 +54,14 @@ def tag(element: str, *content: str, **attributes: str | int) -> Markup:
     for key, value in attributes.items():
         if value != "":
             opened += f' {key.rstrip("_").replace("_", "-")}="{escaped(value)}"'
-    inside = "".join([part if type(part) is Markup else sentence(part) for part in content])
+    inside = "".join([part if type(part) is Markup else sentence_text(part) for part in content])
     return Markup(f"<{opened}>{inside}</{element}>")
 
 
 def joined(parts: Iterable[str], between: str = "") -> Markup:
     """The parts one after the other, with `between` between them; what is no markup is escaped."""
     glue = between if isinstance(between, Markup) else escaped(between)
-    return Markup(glue.join([part if type(part) is Markup else sentence(part) for part in parts]))
+    return Markup(glue.join([part if type(part) is Markup else sentence_text(part) for part in parts]))
 
 
 def link(target: str, *content: str) -> Markup:

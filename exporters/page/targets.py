@@ -22,7 +22,7 @@ from exporters.page.markup import (
     name,
     rows,
     section,
-    sentence,
+    sentence_text,
     span,
     statement,
     tag,
@@ -169,11 +169,11 @@ def _counted(addresses: Sequence[AddressState]) -> Markup:
     good = sum(a.ok is True for a in addresses)
     bad = sum(a.ok is False for a in addresses)
     rest = len(addresses) - good - bad
-    parts = [sentence(f"{good} ok")] if good or bad else []
+    parts = [sentence_text(f"{good} ok")] if good or bad else []
     if bad:
         parts.append(tag("span", f"{bad} failed", class_="bad-word"))
     if rest:
-        parts.append(sentence(f"{rest} not tried"))
+        parts.append(sentence_text(f"{rest} not tried"))
     return joined(parts, ", ")
 
 
@@ -195,17 +195,17 @@ def _until(expiry: float | None, now: float) -> Markup:
 def _short(target: TargetState) -> Markup:
     """What the closed row says: the sentence of what is wrong, else where the name leads."""
     if target.status is not Status.PASS and target.summary:
-        return sentence(target.summary)
+        return sentence_text(target.summary)
     facts = [f"leads to {target.chain[-1]}" if target.chain else "", target.tls_version]
     facts += [count(len(target.addresses), "address", "addresses") if target.addresses else ""]
-    return sentence(", ".join(fact for fact in facts if fact) or target.summary or "details")
+    return sentence_text(", ".join(fact for fact in facts if fact) or target.summary or "details")
 
 
 def _inside(target: TargetState, sources: Sequence[SourceState], now: float) -> tuple[Markup, ...]:
     """The opened row: what was found, then each address."""
     facts = rows(
         (
-            ("Found", sentence(target.summary) if target.status is Status.PASS else ""),
+            ("Found", sentence_text(target.summary) if target.status is Status.PASS else ""),
             ("Checks", _checks(target)),
             ("Chain", _chain(target)),
             ("Resolvers", _agreement(target)),
@@ -228,7 +228,7 @@ def _inside(target: TargetState, sources: Sequence[SourceState], now: float) -> 
                 if target.measured is not None
                 else "not yet",
             ),
-            ("Rule", sentence(f"{target.rule}, {'required' if target.required else 'not required'}")),
+            ("Rule", sentence_text(f"{target.rule}, {'required' if target.required else 'not required'}")),
         )
     )
     return (facts, _addresses(target, now)) if target.addresses else (facts,)
@@ -274,13 +274,13 @@ def _source(source: SourceState, now: float) -> Markup:
 def source_state(source: SourceState, now: float) -> Markup:
     """What is known about a revocation source, in words."""
     if not source.measured:
-        return sentence("not tested")
+        return sentence_text("not tested")
     if not source.reachable:
         return tag("span", "not reachable", class_="bad-word")
     if not source.valid:
         return tag("span", "reachable, but not valid", class_="bad-word")
     if source.next_update is None:
-        return sentence("ok")
+        return sentence_text("ok")
     return joined(("ok, next update ", ago(source.next_update, now)))
 
 
@@ -298,7 +298,7 @@ def _addresses(target: TargetState, now: float) -> Markup:
 def _address(address: AddressState, now: float) -> Markup:
     status = {True: Status.PASS, False: Status.FAIL, None: Status.INCONCLUSIVE}[address.ok]
     words = {True: "ok", False: "failed", None: "not tried"}[address.ok]
-    state = sentence(words) if address.ok is None else statement(status, words)
+    state = sentence_text(words) if address.ok is None else statement(status, words)
     cause = "" if address.cause in ("", "ok") else tag("code", " ", escaped(address.cause, 60))
     marks = [
         " stale: resolution fails now, it gave this address before" if address.stale else "",

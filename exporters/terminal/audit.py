@@ -10,8 +10,8 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from exporters.terminal.evidence import flow, hostport, told_once
-from exporters.terminal.headline import ANSWERS, beside, headline
+from exporters.terminal.evidence import connection_text, hostport, without_repeats
+from exporters.terminal.headline import ANSWERS, answer_notes, headline
 from exporters.terminal.proxies import proxy_words
 from exporters.terminal.style import Style, count, say, seconds
 from rules.files.report_json import to_rfc3339
@@ -95,7 +95,7 @@ def _answer(report: Report, style: Style) -> Iterator[str]:
     yield head.replace(word, style.paint(tone, word), 1)
     yield from more
     yield from style.wrap(say(report.answer_text), "  ")
-    for sentence in beside(report):
+    for sentence in answer_notes(report):
         yield from style.wrap(sentence, "  ")
 
 
@@ -108,22 +108,22 @@ def _who(numbered: list[tuple[int, CauseGroup]], untested: list[CauseGroup], sty
         f"{OWNERS[owner]}: finding{'s' if len(n) > 1 else ''} {', '.join(map(str, n))}"
         for owner, n in owners.items()
     ]
-    lines += helpers(owners, untested)
+    lines += other_owners(owners, untested)
     if not lines:
-        yield nobody(untested)
+        yield nobody_text(untested)
         return
     yield style.paint("heading", "WHO MUST ACT")
     for line in lines:
         yield from style.wrap(line, "    ", "  ")
 
 
-def helpers(owners: Collection[str], untested: list[CauseGroup]) -> list[str]:
+def other_owners(owners: Collection[str], untested: list[CauseGroup]) -> list[str]:
     """Who could make testable what was not, besides the `owners` who must act anyway."""
     found = (c.owner for c in untested if c.remedy and c.owner != "nobody" and c.owner not in owners)
     return [f"{OWNERS[owner]}: so that it can be tested, see below" for owner in dict.fromkeys(found)]
 
 
-def nobody(untested: list[CauseGroup]) -> str:
+def nobody_text(untested: list[CauseGroup]) -> str:
     """What is said when nobody must act."""
     return "Nobody must act yet: see below what could not be tested." if untested else "Nobody must act."
 
@@ -135,8 +135,8 @@ def _vantage(report: Report, style: Style) -> Iterator[str]:
     rows = [
         ("Tested from", f"{display(seen.host)} ({display(seen.os)})" + (f", {place}" if place else "")),
         ("Account", display(seen.user)),
-        ("Source addresses", listed(seen.sources) or "none: no route to the internet"),
-        ("Resolvers", listed(seen.resolvers) or "none configured"),
+        ("Source addresses", joined_text(seen.sources) or "none: no route to the internet"),
+        ("Resolvers", joined_text(seen.resolvers) or "none configured"),
         ("Proxy", proxy_words(report)),
         ("Tenant", tenant_words(report)),
         ("When", f"{to_rfc3339(report.started)[:19].replace('T', ' ')} UTC, {_took(report)}"),
@@ -175,7 +175,7 @@ def tenant_words(report: Report) -> str:
     return display(seen.tenant) + source
 
 
-def listed(values: Iterable[str]) -> str:
+def joined_text(values: Iterable[str]) -> str:
     return ", ".join(display(value, 80) for value in values)
 
 
@@ -194,7 +194,7 @@ def _block(report: Report, number: int, cause: CauseGroup, style: Style) -> Iter
     )
     yield head.replace(word, style.paint(tone, word), 1)
     yield from more
-    rows = [("For", f"{OWNERS[cause.owner]} ({how_sure(cause)})")]
+    rows = [("For", f"{OWNERS[cause.owner]} ({confidence_text(cause)})")]
     if cause.remedy:
         rows.append(("Do", say(cause.remedy)))
     yield from style.pairs(rows, "     ")
@@ -206,7 +206,7 @@ def _block(report: Report, number: int, cause: CauseGroup, style: Style) -> Iter
         yield from evidence
 
 
-def how_sure(cause: CauseGroup) -> str:
+def confidence_text(cause: CauseGroup) -> str:
     known = {"proven": "proven", "likely": "likely, not proven", "possible": "possible, not proven"}[
         cause.confidence
     ]
@@ -243,7 +243,7 @@ def _at(addresses: list[str], style: Style) -> str:
         return ""
     shown = addresses if style.verbose or len(addresses) <= ADDRESSES + 1 else addresses[:ADDRESSES]
     more = len(addresses) - len(shown)
-    return f" at {listed(shown)}" + (f", +{more} more" if more else "")
+    return f" at {joined_text(shown)}" + (f", +{more} more" if more else "")
 
 
 def _endpoint(endpoint: Endpoint) -> str:
@@ -254,19 +254,19 @@ def _endpoint(endpoint: Endpoint) -> str:
 def _evidence(report: Report, cause: CauseGroup, style: Style) -> Iterator[str]:
     """The short lines first, then connections as a log knows them."""
     found = observations_of(report, cause.evidence)
-    lines = short_lines(report, cause, found)
+    lines = detail_lines(report, cause, found)
     yield from style.pairs(((display(k, 40), say(v)) for k, v in lines), "       ")
-    shown = found if style.verbose or len(found) <= FLOWS + 1 else different_first(found)[:FLOWS]
+    shown = found if style.verbose or len(found) <= FLOWS + 1 else distinct_first(found)[:FLOWS]
     for seen in shown:
-        yield from style.wrap(flow(seen), "         ", "       ")
+        yield from style.wrap(connection_text(seen), "         ", "       ")
     if len(shown) < len(found):
         yield f"       +{len(found) - len(shown)} more (--verbose shows all)"
 
 
-def short_lines(report: Report, cause: CauseGroup, found: list[Observation]) -> list[tuple[str, str]]:
+def detail_lines(report: Report, cause: CauseGroup, found: list[Observation]) -> list[tuple[str, str]]:
     """The short lines of a cause, without what its heading and its connections `found` say."""
     told = {"by", "from"} if any(o.local for o in found) else {"by"}
-    return [(key, value) for key, value in told_once(_details(report, cause)) if key not in told]
+    return [(key, value) for key, value in without_repeats(_details(report, cause)) if key not in told]
 
 
 def _details(report: Report, cause: CauseGroup) -> Iterator[tuple[str, str]]:
@@ -287,7 +287,7 @@ def _details(report: Report, cause: CauseGroup) -> Iterator[tuple[str, str]]:
             yield key, value
 
 
-def different_first(found: list[Observation]) -> list[Observation]:
+def distinct_first(found: list[Observation]) -> list[Observation]:
     """The first connection for each name, the first question to each resolver, before the second of any."""
     times: Counter[str] = Counter()
     ranked = []
@@ -339,7 +339,7 @@ def _notices(
 def notice(report: Report, cause: CauseGroup, wrong: Iterable[CauseGroup]) -> str:
     """A notice in a line, with the names that it is about."""
     names = list(dict.fromkeys(endpoint.host for endpoint in cause.endpoints))
-    shown = listed(names[:FOLD]) + (f", +{len(names) - FOLD} more" if len(names) > FOLD else "")
+    shown = joined_text(names[:FOLD]) + (f", +{len(names) - FOLD} more" if len(names) > FOLD else "")
     text = say(cause.summary)
     if names and cause.cause in {c.cause for c in wrong} and _dispensable(report, cause):
         text = f"The same as above for {shown}, which is not required"

@@ -107,7 +107,7 @@ def _nothing(_: object) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Telling(Generic[S, E]):
+class KindText(Generic[S, E]):
     """How a kind of question is put into words."""
 
     kind: Kind[S, E]
@@ -127,7 +127,7 @@ def mask(text: str) -> str:
     return _USERINFO.sub("***@", text)
 
 
-def told_once(details: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+def without_repeats(details: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """Lines of evidence without those whose text another line holds as well; what is compared stays in any case."""
     found = list(dict.fromkeys(details))
     return [
@@ -154,35 +154,35 @@ def clock(moment: float) -> str:
     return to_rfc3339(moment)[11:23]
 
 
-def asked(step: Step) -> str:
+def step_text(step: Step) -> str:
     """What a step asks."""
     return telling_of(step).question(step) + _again(step)
 
 
-def flow(seen: Observation) -> str:
+def connection_text(seen: Observation) -> str:
     """The connection as a log knows it: our address and port, theirs, when, what came of it."""
     step = seen.step
-    came = f"{clock(seen.started)} UTC, {outcome(seen)}"
+    came = f"{clock(seen.started)} UTC, {outcome_text(seen)}"
     place, name = kind_of(step).place(step), kind_of(step).name(step)
     if place is None:
-        return f"{asked(step)}: {came}"
+        return f"{step_text(step)}: {came}"
     mine = hostport(*seen.local) if seen.local else "this host"
     asks = f" ({display(name)})" if name else ""
     return f"{mine} → {hostport(*place)}{asks} at {came}"
 
 
-def outcome(seen: Observation) -> str:
+def outcome_text(seen: Observation) -> str:
     """What came back, or why nothing did, and how long it took."""
     age = " (an earlier observation)" if seen.stale else ""
     came = telling_of(seen.step).answer(seen.evidence) if seen.evidence is not None else "done"
     if seen.failure is None:
         return f"{came} in {seconds(seen.elapsed)}{age}"
     if got_through(seen):
-        return f"{came}, {unsent(seen.failure)} after {seconds(seen.elapsed)}{age}"
-    return f"{failed(seen.failure)} after {seconds(seen.elapsed)}{age}"
+        return f"{came}, {unsent_text(seen.failure)} after {seconds(seen.elapsed)}{age}"
+    return f"{failure_text(seen.failure)} after {seconds(seen.elapsed)}{age}"
 
 
-def failed(failure: Failure) -> str:
+def failure_text(failure: Failure) -> str:
     """A failure in words: the stage, what happened, ICMP or alert where there was one."""
     words = [f"{failure.stage.value.upper()}: {FAILED[failure.code]}"]
     if failure.icmp is not None:
@@ -194,7 +194,7 @@ def failed(failure: Failure) -> str:
     return ", ".join(words)
 
 
-def unsent(failure: Failure) -> str:
+def unsent_text(failure: Failure) -> str:
     """How a server ended a handshake for no other reason than that we have no client certificate."""
     if not failure.alert:
         return "closed by the server as none was sent"
@@ -317,24 +317,24 @@ def _roots(found: TrustRoots) -> str:
 
 
 #: Every kind of question, by hand.
-TELLINGS: tuple[Telling[Any, Any], ...] = (
-    Telling(
+TELLINGS: tuple[KindText[Any, Any], ...] = (
+    KindText(
         kind=local_host.KIND,
         question=lambda _: "this host's routes, resolvers, proxy settings, account",
         answer=_host_read,
     ),
-    Telling(kind=dns_chain.KIND, question=_dns_question, answer=_dns),
-    Telling(
+    KindText(kind=dns_chain.KIND, question=_dns_question, answer=_dns),
+    KindText(
         kind=os_lookup.KIND,
         question=lambda step: f"the operating system's own resolution of {display(step.name)}",
         answer=_os_answer,
     ),
-    Telling(
+    KindText(
         kind=tcp_connect.KIND,
         question=lambda step: f"TCP connect to {hostport(step.address, step.port)}",
         answer=lambda _: "connected",
     ),
-    Telling(
+    KindText(
         kind=tls_handshake.KIND,
         question=_tls_question,
         answer=tls_words,
@@ -343,23 +343,23 @@ TELLINGS: tuple[Telling[Any, Any], ...] = (
         remains=_tls_remains,
         headers=lambda facts: facts.http_headers,
     ),
-    Telling(
+    KindText(
         kind=http_fetch.KIND,
         question=_http_question,
         answer=_http_answer,
         stages=_http_stages,
         headers=lambda exchange: exchange.headers,
     ),
-    Telling(
+    KindText(
         kind=trust_store.KIND,
         question=lambda _: "a root certificate in the stores of this host",
         answer=_roots,
     ),
 )
-_OF_STEP: Mapping[type[Step], Telling[Any, Any]] = {telling.kind.step: telling for telling in TELLINGS}
+_OF_STEP: Mapping[type[Step], KindText[Any, Any]] = {telling.kind.step: telling for telling in TELLINGS}
 
 
-def telling_of(step: Step) -> Telling[Any, Any]:
+def telling_of(step: Step) -> KindText[Any, Any]:
     """How the kind of a step is put into words."""
     return _OF_STEP[type(step)]
 
@@ -367,7 +367,7 @@ def telling_of(step: Step) -> Telling[Any, Any]:
 def heading(step: Step) -> str:
     """What a step asks, where the address that it asks stands above."""
     telling = telling_of(step)
-    return telling.heading(step) + _again(step) if telling.heading is not None else asked(step)
+    return telling.heading(step) + _again(step) if telling.heading is not None else step_text(step)
 
 
 def _again(step: Step) -> str:

@@ -30,7 +30,7 @@ def headline(report: Report) -> str:
     return f"{word}: {sentence.format(who=_who(report))}"
 
 
-def beside(report: Report) -> Iterator[str]:
+def answer_notes(report: Report) -> Iterator[str]:
     """Sentences that belong to the answer: what it does not speak of, and why there is none."""
     for used in report.rulesets:
         untold = used.note.rstrip(".") not in report.answer_text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rules.judge.proxies import followers, unread
+from rules.judge.proxies import followed_sources, unreadable_expressions
 from rules.model.kinds.local_host import ProxySetting
 from rules.model.verdict import Report
 from rules.text.display import display
@@ -14,7 +14,7 @@ def proxy_words(report: Report) -> str:
     if not found:
         return "none is set on this host"
     shown = "; ".join(f"{_setting_words(p)} ({display(p.source)})" for p in found)
-    connector, checks = followers(found)
+    connector, checks = followed_sources(found)
     if connector or checks:
         shown = (
             f"{shown}. The connector goes by {connector or 'what the system gives'}, certificate checks by "
@@ -28,4 +28,4 @@ def _setting_words(proxy: ProxySetting) -> str:
     ways += [display(proxy.address)] if proxy.address else []
     if not ways and not proxy.faults:
         return "no proxy"
-    return ", ".join([*ways, *(display(fault) for fault in (*proxy.faults, *unread(proxy)))])
+    return ", ".join([*ways, *(display(fault) for fault in (*proxy.faults, *unreadable_expressions(proxy)))])

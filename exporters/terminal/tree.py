@@ -9,16 +9,16 @@ from urllib.parse import urlsplit
 from exporters.terminal.audit import WORDS
 from exporters.terminal.evidence import (
     SECRET_HEADERS,
-    asked,
     clock,
-    failed,
+    failure_text,
     heading,
     hostport,
     mask,
-    outcome,
+    outcome_text,
+    step_text,
     telling_of,
-    told_once,
-    unsent,
+    unsent_text,
+    without_repeats,
 )
 from exporters.terminal.style import Style, say, seconds
 from rules.model import causes
@@ -88,7 +88,7 @@ def _names(root: Node, report: Report, host: str) -> None:
             if resolver not in resolvers:
                 resolvers[resolver] = branch.add(f"resolver {display(resolver, 80)}")
             node = resolvers[resolver].add(
-                f"{question.rtype} {display(question.name)}: {outcome(seen)}", _tone(seen)
+                f"{question.rtype} {display(question.name)}: {outcome_text(seen)}", _tone(seen)
             )
             answer = dns_chain.KIND.shown(seen.evidence)
             for record in answer.records if answer is not None else ():
@@ -96,7 +96,7 @@ def _names(root: Node, report: Report, host: str) -> None:
                     f"{display(record.name)}  {display(record.type, 20)}  {record.ttl} s  {display(record.value)}"
                 )
         elif lookup is not None and lookup.name == host:
-            branch.add(f"the operating system: {outcome(seen)}", _tone(seen))
+            branch.add(f"the operating system: {outcome_text(seen)}", _tone(seen))
     if not branch.below:
         branch.add("not asked for")
 
@@ -123,12 +123,12 @@ def _connection(place: Node, seen: Observation, chains: list[tuple[bytes, ...]])
     telling, found = telling_of(seen.step), seen.evidence
     node = place.add(f"{heading(seen.step)}: from {_mine(seen)} at {clock(seen.started)} UTC", _tone(seen))
     if found is not None:
-        for line in telling.stages(found, outcome(seen)):
+        for line in telling.stages(found, outcome_text(seen)):
             node.add(line)
     if seen.failure is not None and got_through(seen):
-        node.add(f"{unsent(seen.failure)} after {seconds(seen.elapsed)}")
+        node.add(f"{unsent_text(seen.failure)} after {seconds(seen.elapsed)}")
     elif seen.failure is not None:
-        node.add(f"{failed(seen.failure)} after {seconds(seen.elapsed)}", "bad")
+        node.add(f"{failure_text(seen.failure)} after {seconds(seen.elapsed)}", "bad")
     if found is None:
         return
     for line in telling.remains(found):
@@ -197,7 +197,7 @@ def _revocation(root: Node, report: Report, chains: Iterable[tuple[bytes, ...]])
         for fetch, seen in fetched:
             where = hostport(fetch.address, fetch.port)
             verb = "GET" if fetch.body is None else "POST"
-            node.add(f"{verb} at {where} from {_mine(seen)}: {outcome(seen)}", _tone(seen))
+            node.add(f"{verb} at {where} from {_mine(seen)}: {outcome_text(seen)}", _tone(seen))
         for verdict in judged:
             _verdict(node, [verdict], url)
     if unused:
@@ -276,7 +276,7 @@ def _verdict(branch: Node, alike: list[Verdict], source: str = "") -> None:
     where = f" at {at}" if at else ""
     node = branch.add(f"{verdict.check.upper()}{where}: {word}: {say(summary)}{code}", tone)
     common = [pair for pair in verdict.details if all(pair in v.details for v in alike)]
-    for key, value in told_once(common):
+    for key, value in without_repeats(common):
         if source not in value or not source:
             node.add(f"{display(key, 40)}: {say(value)}")
     if verdict.remedy:
@@ -288,7 +288,9 @@ def _steps(root: Node, report: Report) -> None:
     branch = root.add("steps")
     for number, seen in enumerate(report.observations, 1):
         after = seconds(max(seen.started - report.started, 0))
-        node = branch.add(f"o{number} +{after}: {mask(asked(seen.step))}: {outcome(seen)}", _tone(seen))
+        node = branch.add(
+            f"o{number} +{after}: {mask(step_text(seen.step))}: {outcome_text(seen)}", _tone(seen)
+        )
         headers = telling_of(seen.step).headers(seen.evidence) if seen.evidence is not None else ()
         for key, value in headers:
             shown = "***" if key.lower() in SECRET_HEADERS else display(mask(value))

@@ -6,14 +6,14 @@ import secrets
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from probe.audit.tenant import Found, find
+from probe.audit.tenant import TenantFound, search_tenant
 from probe.config.settings import Config
 from probe.measure.prober import Prober
 from probe.measure.trust_stores import TrustStores
 from rules.model.ruleset import Rules
 from rules.model.verdict import Plan
 
-Lookup = Callable[[Config, Rules, Prober], Awaitable[Found]]
+Lookup = Callable[[Config, Rules, Prober], Awaitable[TenantFound]]
 
 
 def stores_of(config: Config) -> TrustStores:
@@ -22,11 +22,11 @@ def stores_of(config: Config) -> TrustStores:
     return TrustStores(*named)
 
 
-async def find_tenant(config: Config, rules: Rules, prober: Prober) -> Found:
+async def find_tenant(config: Config, rules: Rules, prober: Prober) -> TenantFound:
     """The configured tenant; one given as a domain is looked up."""
     if config.tenant is None or not config.tenant_is_domain:
-        return Found(config.tenant)
-    return await find(
+        return TenantFound(config.tenant)
+    return await search_tenant(
         config.tenant,
         prober,
         rules,

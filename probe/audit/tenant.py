@@ -15,8 +15,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from exporters.terminal.evidence import failed, hostport
-from probe.measure.failure import at
+from exporters.terminal.evidence import failure_text, hostport
+from probe.measure.failure import in_stage
 from probe.measure.limits import Limits
 from probe.measure.network import NetworkError, Stream
 from probe.measure.prober import Prober
@@ -31,7 +31,7 @@ from rules.model.observation import Step
 from rules.model.ruleset import CaSet, Rules
 from rules.pki.certificate import facts
 from rules.pki.handshake import judge_leaf
-from rules.pki.trust import judge_chain, needs
+from rules.pki.trust import judge_chain, missing_pieces
 from rules.text.address import classify, never_connect
 from rules.text.display import display
 
@@ -46,7 +46,7 @@ _TO_DO = "Give the id itself (--tenant GUID): it stands in the Entra admin cente
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class TenantFound:
     """`tenant` is the GUID in lower case; None where there is none, and then `note` says what was tried, what happened
     and what to do. `connections`: how many were opened, for the audit's pace.
     """
@@ -128,13 +128,13 @@ class _Search:
         try:
             stream = await self.prober.network.connect(address, self.port, self.limits.tcp)
         except NetworkError as error:
-            return _Answer(why=failed(error.failure), failure=error.failure)
+            return _Answer(why=failure_text(error.failure), failure=error.failure)
         step = TlsHandshake(address, self.port, self.host, hello)
         try:
             return await self._talk(step, stream)
         except NetworkError as error:
-            failure = at(error.failure, Stage.TLS)
-            return _Answer(why=failed(failure), failure=failure)
+            failure = in_stage(error.failure, Stage.TLS)
+            return _Answer(why=failure_text(failure), failure=failure)
         finally:
             stream.close()
 
@@ -146,7 +146,7 @@ class _Search:
         except TimeoutError:
             failure = Failure(Stage.TLS, Code.TIMEOUT)
         if failure is not None:
-            return _Answer(why=failed(failure), failure=failure)
+            return _Answer(why=failure_text(failure), failure=failure)
         fault = await self._fault(session.facts().chain)
         if fault:
             return _Answer(why=f"the connection is not Microsoft's: {fault}")
@@ -154,7 +154,7 @@ class _Search:
         reader = session.http
         if reader is None or reader.status is None or (reader.failure is not None and reader.status == 200):
             return _Answer(why=f"no whole answer ({session.http_failure or 'the answer broke off'})")
-        return read(reader.status, bytes(reader.body))
+        return read_answer(reader.status, bytes(reader.body))
 
     async def _fault(self, chain: tuple[bytes, ...]) -> str:
         """Why the chain does not prove that this is the host asked for; "" where it does."""
@@ -162,7 +162,7 @@ class _Search:
         for leaf in judge_leaf(chain, self.host, now):
             return leaf.summary
         roots: dict[bytes, TrustRoots] = {}
-        while subjects := needs(chain, (), roots, self.cas)[0]:
+        while subjects := missing_pieces(chain, (), roots, self.cas)[0]:
             for subject in subjects:
                 seen = (await self.prober.measure(TrustLookup(subject))).evidence
                 roots[subject] = seen if isinstance(seen, TrustRoots) else TrustRoots()
@@ -173,7 +173,7 @@ class _Search:
         return f"its certificate leads to no public root (issued by {issuer}), as behind TLS inspection"
 
 
-async def find(
+async def search_tenant(
     domain: str,
     prober: Prober,
     rules: Rules,
@@ -182,7 +182,7 @@ async def find(
     public_networks: tuple[str, ...] = (),
     limits: Limits | None = None,
     port: int = 443,
-) -> Found:
+) -> TenantFound:
     """Ask the cloud of `rules` whose domain it is, in at most `LIMIT` seconds. Never raises for what the network does.
 
     `resolvers` are asked instead of this host's where there are any. Nothing is followed, nothing is kept.
@@ -197,11 +197,11 @@ async def find(
         tenant = None
         search.tried.append(f"no answer within {LIMIT:g} s")
     if tenant is not None:
-        return Found(tenant, connections=search.connections)
-    return Found(None, _note(domain, host, search.tried), search.connections)
+        return TenantFound(tenant, connections=search.connections)
+    return TenantFound(None, _note(domain, host, search.tried), search.connections)
 
 
-def read(status: int, body: bytes) -> _Answer:
+def read_answer(status: int, body: bytes) -> _Answer:
     """The tenant out of the OpenID configuration: the one GUID in the paths of `issuer` and `token_endpoint`."""
     error = _ERROR.search(body.decode("utf-8", "replace"))
     code = f" ({error[0]})" if error else ""

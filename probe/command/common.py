@@ -100,15 +100,15 @@ def deliver(delivery: Delivery, report: Report, text: Iterable[str]) -> None:
     """Write the report where it was wanted."""
     chosen = FORMATS[delivery.format]
     if delivery.file is None:
-        standard_streams.put(text, "utf-8" if chosen.utf8 else encoding())
+        standard_streams.write_output(text, "utf-8" if chosen.utf8 else encoding())
         return
     output_file.write_whole(Path(delivery.file), text, chosen.mode)
-    standard_streams.say(f"{headline(report)} The report is in {delivery.output}")
+    standard_streams.print_message(f"{headline(report)} The report is in {delivery.output}")
 
 
 def exit_code(delivery: Delivery, report: Report, found: int) -> int:
     """That of what was found, unless it was not wanted or not waited for."""
     if report.stopped == "interrupted":
-        standard_streams.say("Interrupted: the report holds what was seen until then.")
+        standard_streams.print_message("Interrupted: the report holds what was seen until then.")
         return EXIT_INTERRUPTED
     return 0 if delivery.exit_zero else found

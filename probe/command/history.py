@@ -52,5 +52,5 @@ def run(options: HistoryOptions) -> int:
     as_json = options.format == "json"
     layout = Style(terminal.terminal_width(sys.stdout), encoding=encoding())
     text = history_command(path, options.endpoint, options.since, as_json, time.time(), layout)
-    standard_streams.put(text, "utf-8" if as_json else encoding())
+    standard_streams.write_output(text, "utf-8" if as_json else encoding())
     return 0

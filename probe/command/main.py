@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Protocol, cast
 from probe.command.parser import EXIT_TROUBLE, Parser, safe
 from probe.errors import EXIT_INTERRUPTED, Trouble
 from probe.host import signals
-from probe.host.standard_streams import drop_output, say
+from probe.host.standard_streams import drop_output, print_message
 from probe.version import VERSION
 
 EXIT_PIPE = 141  #: 128 + SIGPIPE: the reader went away
@@ -92,7 +92,7 @@ def _run(words: list[str]) -> int:
     entry = _named(words)
     begins_service = entry is not None and entry.name == "serve" and "--check" not in words
     # before the imports, which take long enough to be hit by a signal
-    with signals.early() if begins_service else contextlib.nullcontext():
+    with signals.handle_early_signals() if begins_service else contextlib.nullcontext():
         command, arguments = parse(words)
         if arguments.version or command is None:
             return _show_version(arguments.verbose)
@@ -175,7 +175,7 @@ def _guarded(command: Callable[[], int]) -> int:
     try:
         code = command()
     except KeyboardInterrupt:
-        say("\nInterrupted: no report was written.")
+        print_message("\nInterrupted: no report was written.")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         drop_output()
@@ -189,9 +189,9 @@ def _failed(error: Exception) -> int:
     if os.environ.get("WAYCLEAR_DEBUG"):
         traceback.print_exception(error)
     elif isinstance(error, Trouble):
-        say(f"wayclear: {error}")
+        print_message(f"wayclear: {error}")
     else:
-        say(
+        print_message(
             f"wayclear: this is a bug: {type(error).__name__}: {safe(str(error))[:300]}\n"
             "  Please report it with what this command prints when WAYCLEAR_DEBUG=1 is set in the environment."
         )

@@ -10,7 +10,7 @@ from probe.command.formats import Judged
 from probe.command.options import Delivery, Judging, add_delivery, add_judging, add_verbose
 from probe.command.parser import Parser, filled
 from probe.errors import Trouble
-from probe.host.files import decoded, read_input, told
+from probe.host.files import decoded, read_input, shown_name
 from rules.files.limits import LARGEST_REPORT
 from rules.files.report_json import BadReport, loads
 from rules.judge.report import replay
@@ -47,10 +47,10 @@ def run(options: ReplayOptions) -> int:
     config, rules = configured(options.judging, {})
     try:
         content = read_input(options.report, LARGEST_REPORT)
-        report = replay(loads(decoded(content, told(options.report))), rules)
+        report = replay(loads(decoded(content, shown_name(options.report))), rules)
     except BadReport as error:
         raise Trouble(
-            f"{told(options.report)}: {error}", "name the report that an audit wrote with --format json"
+            f"{shown_name(options.report)}: {error}", "name the report that an audit wrote with --format json"
         ) from error
     deliver(delivery, report, rendered(delivery, Judged(report, rules, config)))
     return 0 if delivery.exit_zero else report.exit_code

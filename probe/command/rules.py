@@ -40,7 +40,7 @@ def parsed(arguments: argparse.Namespace) -> RulesOptions:
 def run(options: RulesOptions) -> int:
     """Show the sets. Trouble where none has the name."""
     layout = style(options.verbose)
-    standard_streams.put(_text(options.name, layout), layout.encoding)
+    standard_streams.write_output(_text(options.name, layout), layout.encoding)
     return 0
 
 

@@ -104,7 +104,7 @@ def run(options: ServeOptions) -> int:
     _refuse_file(config.serve.textfile)
     if options.check:
         _check_places(config)
-        standard_streams.put(f"{display(config.source or 'the defaults', 1024)}: ok\n", "utf-8")
+        standard_streams.write_output(f"{display(config.source or 'the defaults', 1024)}: ok\n", "utf-8")
         return 0
     log_lines.log_to(sys.stderr)
     interpreter.settle()

@@ -9,7 +9,7 @@ from probe.command.common import encoding
 from probe.command.parser import EXIT_TROUBLE, Parser, filled
 from probe.config.settings import validate_file
 from probe.host import standard_streams
-from probe.host.files import told
+from probe.host.files import shown_name
 from rules.text.display import display
 
 
@@ -34,9 +34,9 @@ def run(options: ValidateOptions) -> int:
     for name in options.files:
         found = validate_file(name)
         for message in found:
-            standard_streams.say(message)
+            standard_streams.print_message(message)
         if all(message.startswith("warning: ") for message in found):
-            standard_streams.put(f"{display(told(name), 1024)}: ok\n", encoding())
+            standard_streams.write_output(f"{display(shown_name(name), 1024)}: ok\n", encoding())
         else:
             code = EXIT_TROUBLE
     return code

@@ -35,7 +35,7 @@ from probe.host.files import (
     parse_toml,
     read_input,
     read_toml,
-    told,
+    shown_name,
 )
 from probe.measure.limits import Limits
 from rules.audit.targets import targets
@@ -220,7 +220,7 @@ def validate_file(path: str) -> list[str]:
     What is allowed and yet looks wrong begins with "warning: ".
     """
     try:
-        content, source = read_input(path, LARGEST_REPORT), told(path)
+        content, source = read_input(path, LARGEST_REPORT), shown_name(path)
         text = decoded(content, source)
         if text.lstrip()[:1] == "{":
             return _validate_report(text, source)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from probe.config.service import ServeConfig
 from probe.config.settings import Config
-from probe.host.files import Mark, mark
+from probe.host.files import FileStamp, file_stamp
 from rules.model.ruleset import Rules
 
 
@@ -27,19 +27,21 @@ class Sources:
     """Files with what they looked like when this was made."""
 
     def __init__(self, paths: Iterable[str]) -> None:
-        self._marks: dict[str, Mark] = {path: mark(Path(path)) for path in dict.fromkeys(paths) if path}
+        self._marks: dict[str, FileStamp] = {
+            path: file_stamp(Path(path)) for path in dict.fromkeys(paths) if path
+        }
 
     def renew(self, paths: Iterable[str]) -> None:
         """These are read from now on; those that were read before keep their marks: a change since then is one."""
         self._marks = {
-            path: self._marks[path] if path in self._marks else mark(Path(path))
+            path: self._marks[path] if path in self._marks else file_stamp(Path(path))
             for path in dict.fromkeys(paths)
             if path
         }
 
     def changed(self) -> bool:
         """Whether a file is another than before, is gone or is there at last. Waits for the disk: call it in a thread."""
-        found = {path: mark(Path(path)) for path in self._marks}
+        found = {path: file_stamp(Path(path)) for path in self._marks}
         differs = found != self._marks
         self._marks = found
         return differs

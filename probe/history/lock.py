@@ -18,7 +18,7 @@ _HOLDER = re.compile(rb"process ([0-9]{1,10})\s")
 _LOCKED = 1  # bytes at the begin of the file that the lock covers on Windows, where nobody else can read them
 
 
-class Held(Exception):  # noqa: N818 - says what is the case
+class LockHeld(Exception):  # noqa: N818 - says what is the case
     """Another process holds the lock. `holder`: its process id as it wrote it, "" where that cannot be read."""
 
     def __init__(self, holder: str) -> None:
@@ -40,7 +40,7 @@ class WriterLock:
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o640)
         try:
             if not _locked(descriptor):
-                raise Held(_holder(descriptor))
+                raise LockHeld(_holder(descriptor))
             # always as long, so that nothing of another id is left behind it
             os.write(descriptor, b" " * _LOCKED + f"process {os.getpid():<10}\n".encode("ascii"))
         except BaseException:

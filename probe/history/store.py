@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from probe.history.check import repair
-from probe.history.lock import Held, WriterLock
+from probe.history.lock import LockHeld, WriterLock
 from probe.history.pending import Row, Table, Value
 from probe.history.tables import (
     APPLICATION,
@@ -355,7 +355,7 @@ class Store:
         """Turn errors of the disk into Unavailable; close the connection after an error that may have spoiled it."""
         try:
             yield
-        except Held as error:
+        except LockHeld as error:
             by = f"process {error.holder}" if error.holder else "another process"
             raise Unavailable(
                 f"The history {self.path} is written by {by}: end it, or name another path."

@@ -80,7 +80,7 @@ def read_input(path: str, largest: int = LARGEST) -> bytes:
     Never more than `largest` bytes, packed or unpacked.
     """
     content = _standard_input(largest) if path == STANDARD_INPUT else read_file(path, largest)
-    return _unpacked(content, told(path), largest)
+    return _unpacked(content, shown_name(path), largest)
 
 
 def _unpacked(content: bytes, source: str, largest: int) -> bytes:
@@ -110,7 +110,7 @@ def decoded(content: bytes, source: str) -> str:
         raise _bad(source, f"is not {name} text (byte {error.start}): save it as UTF-8") from None
 
 
-def told(path: str) -> str:
+def shown_name(path: str) -> str:
     """What a person calls it: `-` is standard input."""
     return "standard input" if path == STANDARD_INPUT else path
 
@@ -118,13 +118,13 @@ def told(path: str) -> str:
 def _standard_input(largest: int) -> bytes:
     stream = getattr(sys.stdin, "buffer", None)
     if stream is None:
-        raise _bad(told(STANDARD_INPUT), "cannot be read: it is closed")
+        raise _bad(shown_name(STANDARD_INPUT), "cannot be read: it is closed")
     try:
         content: bytes = stream.read(largest + 1)
     except (OSError, ValueError) as error:
-        raise _bad(told(STANDARD_INPUT), f"cannot be read: {_reason(error)}") from None
+        raise _bad(shown_name(STANDARD_INPUT), f"cannot be read: {_reason(error)}") from None
     if len(content) > largest:
-        raise _bad(told(STANDARD_INPUT), f"has more than {largest} bytes")
+        raise _bad(shown_name(STANDARD_INPUT), f"has more than {largest} bytes")
     return content
 
 
@@ -199,11 +199,11 @@ def _rename(unfinished: str, path: str, folder: int | None) -> None:
     os.replace(unfinished, path, src_dir_fd=folder, dst_dir_fd=folder)
 
 
-Mark: TypeAlias = tuple[int, int, int, int] | None
+FileStamp: TypeAlias = tuple[int, int, int, int] | None
 """How a file looks from outside: times of its content and of its rights, size, inode; None where it cannot be looked at."""
 
 
-def mark(path: Path) -> Mark:
+def file_stamp(path: Path) -> FileStamp:
     """What differs when the file may be another. Waits for the disk, never raises."""
     try:
         seen = path.stat()

@@ -34,7 +34,7 @@ class _HangUp:
 
 
 @contextlib.contextmanager
-def early() -> Iterator[None]:
+def handle_early_signals() -> Iterator[None]:
     """From the start until `hear`: a reload is remembered, and an end is an end without fault, nothing being open yet.
 
     Afterwards what is still heard here is heard as before.
@@ -75,7 +75,7 @@ def _has_terminal() -> bool:
     return True
 
 
-def hear(stop: Callable[[], None], reload: Callable[[], None]) -> None:
+def handle_signals(stop: Callable[[], None], reload: Callable[[], None]) -> None:
     """Let SIGTERM and Ctrl-C call `stop`, and SIGHUP `reload`, on the running loop.
 
     A SIGHUP that says that the terminal is gone, in which the service was started, calls `stop`: nobody would see that it
@@ -104,7 +104,7 @@ def hear(stop: Callable[[], None], reload: Callable[[], None]) -> None:
         reload()
 
 
-def hear_nothing_more() -> None:
+def ignore_signals() -> None:
     """What comes now must not kill a process that is about to end well: closing the loop would let it."""
     if sys.platform != "win32":
         import asyncio

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from probe.errors import Trouble
 
 
-def say(text: str) -> None:
+def print_message(text: str) -> None:
     """A line for the person at the terminal, beside the output."""
     with contextlib.suppress(OSError, ValueError, AttributeError):  # nobody listens: not a reason to fail
         encoding = sys.stderr.encoding or "ascii"
@@ -18,7 +18,7 @@ def say(text: str) -> None:
         sys.stderr.flush()
 
 
-def put(text: str | Iterable[str], encoding: str) -> None:
+def write_output(text: str | Iterable[str], encoding: str) -> None:
     """Write the output (whole or in pieces), in its encoding and with the line ends as they are.
 
     Trouble where it cannot be written; BrokenPipeError where the reader went away.

@@ -52,7 +52,7 @@ class Event:
     text: str
 
 
-class Happening(StrEnum):
+class ServiceEvent(StrEnum):
     """What happens to the service itself."""
 
     STARTED = "started"
@@ -80,16 +80,16 @@ STATUSES = {
     Status.BROKEN: Kind(206, Level.ERROR, "a target met a bug of wayclear"),
 }
 HAPPENINGS = {
-    Happening.STARTED: Kind(301, Level.INFORMATION, "the service has started"),
-    Happening.STOPPED: Kind(302, Level.INFORMATION, "the service has stopped"),
-    Happening.RELOADED: Kind(303, Level.INFORMATION, "the configuration was read again"),
-    Happening.RELOAD_FAILED: Kind(
+    ServiceEvent.STARTED: Kind(301, Level.INFORMATION, "the service has started"),
+    ServiceEvent.STOPPED: Kind(302, Level.INFORMATION, "the service has stopped"),
+    ServiceEvent.RELOADED: Kind(303, Level.INFORMATION, "the configuration was read again"),
+    ServiceEvent.RELOAD_FAILED: Kind(
         304, Level.WARNING, "a new configuration is bad; the old one stays in force"
     ),
-    Happening.HISTORY_FAILED: Kind(
+    ServiceEvent.HISTORY_FAILED: Kind(
         305, Level.WARNING, "the history cannot be written; measuring and metrics go on"
     ),
-    Happening.HISTORY_RECOVERED: Kind(306, Level.INFORMATION, "the history is written again"),
+    ServiceEvent.HISTORY_RECOVERED: Kind(306, Level.INFORMATION, "the history is written again"),
 }
 UNKNOWN = Kind(299, Level.WARNING, "a change to a word that this version does not know")
 #: Every id there is, once, in order.
@@ -107,7 +107,7 @@ def event_of(transition: Transition) -> Event:
     return _event(kind, f"{subject}: {transition.after}{was}{cause}. {transition.summary}")
 
 
-def event_of_happening(happening: Happening, detail: str = "") -> Event:
+def event_of_service(happening: ServiceEvent, detail: str = "") -> Event:
     """The entry for what happens to the service itself; `detail` says more, such as what is wrong with a file."""
     kind = HAPPENINGS[happening]
     return _event(kind, f"{kind.meaning[0].upper()}{kind.meaning[1:]}. {detail}")

@@ -22,7 +22,7 @@ from xml.etree.ElementTree import Element
 
 from probe.host.files import exists, read_file
 from rules.files.fields import BadFile
-from rules.judge.proxies import REFUSED, Expressions, fault
+from rules.judge.proxies import REFUSED, Expressions, expression_fault
 
 WINHTTP_KEY = r"SOFTWARE\Microsoft\Windows\CurrentVersion\Internet Settings\Connections"
 WINHTTP_VALUE = "WinHttpSettings"
@@ -148,7 +148,7 @@ def _bypass_list(element: Element | None, faults: list[str]) -> list[str]:
                 found = []
     if len(found) > MOST_ENTRIES:
         faults.append(f"the bypass list has {len(found)} expressions, of which {MOST_ENTRIES} are read")
-    told = {expression: fault(expression) for expression in found[:MOST_ENTRIES]}
+    told = {expression: expression_fault(expression) for expression in found[:MOST_ENTRIES]}
     faults += [f"{wrong} with the whole section" for wrong in told.values() if REFUSED in wrong]
     return [_one_word(expression) for expression, wrong in told.items() if REFUSED not in wrong]
 

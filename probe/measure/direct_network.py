@@ -18,7 +18,7 @@ from collections.abc import Callable
 
 from probe.measure.failure import classify, from_errno, local
 from probe.measure.network import Datagrams, NetworkError, Stream, Unconnected
-from probe.measure.udp_strays import Strays
+from probe.measure.udp_strays import UnconnectedSocket
 from rules.model.failure import Code, Failure, Icmp, Stage
 
 DNS_PORT = 53
@@ -30,7 +30,7 @@ _PENDING = frozenset({errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN, errno.
 _LINUX = sys.platform == "linux"
 
 
-def nothing(_address: str) -> bool:
+def allow_all(_address: str) -> bool:
     """The guard that forbids no address."""
     return False
 
@@ -44,7 +44,7 @@ class HostNetwork:
     only kept from addresses that no resolver can have.
     """
 
-    def __init__(self, forbidden: Callable[[str], bool] = nothing) -> None:
+    def __init__(self, forbidden: Callable[[str], bool] = allow_all) -> None:
         self._forbidden = forbidden
         self._resolvers: set[str] = set()
         self.connections = 0
@@ -99,7 +99,7 @@ class HostNetwork:
         self._guard(address, _no_resolver(address) if port == DNS_PORT else self._forbidden(address))
         sock = _socket(family, socket.SOCK_DGRAM, Stage.DNS)
         self.questions += 1
-        return Strays(sock, target)
+        return UnconnectedSocket(sock, target)
 
     @staticmethod
     def _guard(address: str, refused: bool) -> None:

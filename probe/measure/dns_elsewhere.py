@@ -16,7 +16,7 @@ NAMED = 4
 _USUAL = 53
 
 
-class Elsewhere:
+class UnconnectedQuestion:
     """One question from a socket that is not connected, under an id of its own."""
 
     def __init__(self, strays: Unconnected, asked: bytes) -> None:
@@ -42,9 +42,11 @@ class Elsewhere:
         self._strays.close()
 
 
-async def look(network: Network, resolver: str, port: int, asked: bytes) -> Elsewhere | None:
+async def ask_unconnected(
+    network: Network, resolver: str, port: int, asked: bytes
+) -> UnconnectedQuestion | None:
     """Ask the question `asked` once more in this way; None where no socket can be opened."""
     try:
-        return Elsewhere(await network.unconnected(resolver, port), asked)
+        return UnconnectedQuestion(await network.unconnected(resolver, port), asked)
     except NetworkError:
         return None

@@ -176,7 +176,7 @@ def local(code: Code, detail: str = "") -> Failure:
     return Failure(Stage.LOCAL, code, detail)
 
 
-def at(failure: Failure, stage: Stage) -> Failure:
+def in_stage(failure: Failure, stage: Stage) -> Failure:
     """The same failure, met in `stage`: a reset during the handshake is of TLS. What is of this host stays of it."""
     return failure if failure.stage is Stage.LOCAL else dataclasses.replace(failure, stage=stage)
 

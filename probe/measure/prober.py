@@ -25,7 +25,7 @@ from probe.measure.trust_stores import TrustStores
 from rules.model.failure import Code, Failure, Stage
 from rules.model.kinds import local_host
 from rules.model.observation import Observation, Step
-from rules.text.address import Address, classify, meant, never_connect
+from rules.text.address import Address, classify, effective_address, never_connect
 from rules.text.display import display
 
 OUTER = 45.0  # seconds for one step, whatever its own limits add up to
@@ -111,11 +111,11 @@ class Prober:
     def _remember(self, seen: Observation) -> None:
         facts = local_host.KIND.shown(seen.evidence)
         if facts is not None:
-            self._own = frozenset(map(meant, facts.addresses))
+            self._own = frozenset(map(effective_address, facts.addresses))
 
     def _forbidden(self, address: str) -> bool:
         plain = address.partition("%")[0]
-        return never_connect(classify(plain)) or meant(plain) in self._own
+        return never_connect(classify(plain)) or effective_address(plain) in self._own
 
     def _believed(self, seen: Observation, begun: float) -> Observation:
         """A timeout proves nothing where our own loop was late by more than half of its limit."""

@@ -37,7 +37,7 @@ def openssl_version() -> str:
     return SSL.OpenSSL_version(SSL.OPENSSL_VERSION).decode("ascii", "replace")
 
 
-class Seen:
+class ConnectionFacts:
     """What OpenSSL's callbacks tell about one connection. Holds no reference to it: a cycle would outlive the probe."""
 
     __slots__ = ("alert", "client_certificate_asked", "handshakes", "staple")
@@ -67,7 +67,7 @@ def _on_staple(conn: SSL.Connection, response: bytes, _data: object) -> bool:
     return True
 
 
-def connection(hello: Hello, server_name: str, seen: Seen) -> SSL.Connection:
+def connection(hello: Hello, server_name: str, seen: ConnectionFacts) -> SSL.Connection:
     """A client on memory BIOs, ready for `do_handshake`. An address literal as `server_name` is a hello without SNI."""
     conn = SSL.Connection(_context(hello), None)
     conn.set_app_data(seen)

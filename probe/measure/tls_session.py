@@ -23,11 +23,11 @@ import time
 
 from OpenSSL import SSL, crypto
 
-from probe.measure.failure import at, classify
+from probe.measure.failure import classify, in_stage
 from probe.measure.http_client import ResponseReader, request
 from probe.measure.limits import Limits
 from probe.measure.network import NetworkError, Stream
-from probe.measure.tls_hello import Seen, connection, on_info
+from probe.measure.tls_hello import ConnectionFacts, connection, on_info
 from probe.measure.tls_records import (
     CERTIFICATE,
     CLIENT_KEY_EXCHANGE,
@@ -38,7 +38,7 @@ from probe.measure.tls_records import (
 )
 from rules.model.failure import Code, Failure, Stage
 from rules.model.kinds.tls_handshake import TlsFacts, TlsHandshake
-from rules.pki.certificate import shared
+from rules.pki.certificate import share_issuers
 
 _HANDSHAKES_CAP = 2  # that the peer may ask for when it is asked for a page (it wants a certificate)
 _GET_BYTES = 65_536  # most that the peer may send after the handshake
@@ -52,7 +52,7 @@ class Session:
         self.step = step
         self.stream = stream
         self.limits = limits
-        self.seen = Seen()
+        self.seen = ConnectionFacts()
         self.conn = connection(step.hello, step.server_name, self.seen)
         self.records = RecordReader()
         self.hello_size = 0
@@ -111,7 +111,7 @@ class Session:
         try:
             await self.stream.send(out)
         except NetworkError as error:
-            return at(error.failure, Stage.TLS)
+            return in_stage(error.failure, Stage.TLS)
         self.certificate_sent = self.certificate_sent or first
         return None
 
@@ -245,7 +245,7 @@ class Session:
             handshake_s=self.handshake_s,
             version=sys.intern(conn.get_protocol_version_name()) if done else records.version,
             cipher=sys.intern(conn.get_cipher_name() or "") or None if done else None,
-            chain=shared(records.chain or self._decrypted_chain()),
+            chain=share_issuers(records.chain or self._decrypted_chain()),
             staple=records.staple or seen.staple,
             client_certificate_asked=records.client_certificate_asked or seen.client_certificate_asked,
             key_proven=self.key_proven,

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import certifi
 
-from probe.host.files import decoded, mark, read_file
+from probe.host.files import decoded, file_stamp, read_file
 from rules.files.fields import BadFile
 
 _PEM = re.compile(rb"-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----(.*?)-----END ", re.DOTALL)
@@ -117,7 +117,7 @@ def _mark(path: Path) -> object:
         files = [path, *(_files_of(path) if path.is_dir() else ())]
     except (OSError, ValueError) as error:
         return path, str(error)
-    return path, [mark(file) for file in files]
+    return path, [file_stamp(file) for file in files]
 
 
 def subject_of(der: bytes) -> bytes:

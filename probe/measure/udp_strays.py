@@ -18,7 +18,7 @@ import socket
 LOOKED_AT = 100
 
 
-class Strays:
+class UnconnectedSocket:
     """See `probe.measure.network.Unconnected`. No call waits. `sock` is non-blocking and becomes this object's to close."""
 
     def __init__(self, sock: socket.socket, target: tuple[str | int, ...]) -> None:

@@ -29,7 +29,7 @@ from probe.history.writer import History
 from probe.host import interpreter, signals
 from probe.host.clocks import Change, Clocks
 from probe.host.systemd import Notifier
-from probe.host.windows_event_log import Happening
+from probe.host.windows_event_log import ServiceEvent
 from probe.serve.jobs import Job, Jobs
 from probe.serve.pages import Pages
 from probe.serve.publisher import Snapshot, Teller
@@ -99,7 +99,7 @@ class Daemon:
         self._meters.reload(True, time.time())
         web, insecure = self._config.serve.web, self._options.allow_insecure
         server = HttpServer(Pages(self).answer, web.listen, self._web, web.hosts, insecure)
-        signals.hear(self.stop, self._reload_wanted.set)
+        signals.handle_signals(self.stop, self._reload_wanted.set)
         await server.start()
         try:
             self._look(asyncio.get_running_loop().time())
@@ -120,7 +120,7 @@ class Daemon:
         for address in addresses:
             LOG.info("listening on %s", address)
         self._notifier.ready()
-        self._teller.happened(Happening.STARTED)
+        self._teller.happened(ServiceEvent.STARTED)
         appliance = await self._begin()
         self._watch(self._reload_for_ever())
         self._watch(self._teller.render_for_ever(appliance))
@@ -210,14 +210,14 @@ class Daemon:
         except TimeoutError:
             LOG.error("not everything came to its end within %g s", END)
         self._notifier.close()
-        signals.hear_nothing_more()
+        signals.ignore_signals()
 
     def stop(self) -> None:
         """End soon; a second call ends at once. `signals.hear` tells which second signal is a second call."""
         if self._stop.is_set():
             os._exit(1)
         LOG.info("ending")
-        self._teller.happened(Happening.STOPPED)
+        self._teller.happened(ServiceEvent.STOPPED)
         self._stop.set()
 
     # --- what the pages ask --------------------------------------------------------------------------------------------
@@ -272,7 +272,7 @@ class Daemon:
         self._meters.reload(not fault, time.time())
         self._fault = fault
         self._note()
-        self._teller.happened(Happening.RELOAD_FAILED if fault else Happening.RELOADED, fault)
+        self._teller.happened(ServiceEvent.RELOAD_FAILED if fault else ServiceEvent.RELOADED, fault)
         if fault:
             LOG.error("reload refused, the old configuration stays: %s", fault)
         else:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 
 from probe.history.writer import History
-from probe.host.windows_event_log import Happening
+from probe.host.windows_event_log import ServiceEvent
 from probe.serve.textfile import TextfileTeller
 from probe.web.exporter_toolkit import WebConfigFile
 from rules.watch.state import State
@@ -25,7 +25,7 @@ class Notes:
         history: History,
         web: WebConfigFile | None,
         textfile: TextfileTeller,
-        happened: Callable[[Happening, str], None],
+        happened: Callable[[ServiceEvent, str], None],
     ) -> None:
         self._history, self._web, self._textfile, self._happened = history, web, textfile, happened
         self._writable = True
@@ -60,7 +60,7 @@ class Notes:
         else:
             LOG.error("%s", self._history.trouble or "the history cannot be written")
         self._happened(
-            Happening.HISTORY_RECOVERED if writable else Happening.HISTORY_FAILED, self._history.trouble
+            ServiceEvent.HISTORY_RECOVERED if writable else ServiceEvent.HISTORY_FAILED, self._history.trouble
         )
 
     def _look_at_window(self, state: State) -> None:

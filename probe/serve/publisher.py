@@ -18,7 +18,7 @@ from exporters.metrics.meters import Meters
 from exporters.metrics.text_format import gzipped
 from exporters.terminal.headline import headline
 from probe.history.writer import History
-from probe.host.windows_event_log import Event, EventLog, Happening, event_of, event_of_happening
+from probe.host.windows_event_log import Event, EventLog, ServiceEvent, event_of, event_of_service
 from probe.serve.notes import Notes
 from probe.serve.textfile import TextfileTeller
 from probe.version import VERSION
@@ -200,10 +200,10 @@ class Teller:
         )
         self._start(self._record(row))
 
-    def happened(self, what: Happening, detail: str = "") -> None:
+    def happened(self, what: ServiceEvent, detail: str = "") -> None:
         """Something about the service itself, for Windows' Event Log; the metrics tell it soon."""
         self._wake.set()
-        self._start(self._write_event(event_of_happening(what, detail)))
+        self._start(self._write_event(event_of_service(what, detail)))
 
     async def _write_event(self, event: Event) -> None:
         await asyncio.to_thread(self._events.write, event)

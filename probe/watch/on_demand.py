@@ -25,7 +25,7 @@ from rules.model.observation import Observation, got_through
 from rules.model.verdict import Status
 from rules.pki.certificate import facts
 from rules.pki.handshake import judge_leaf, tls_cause
-from rules.pki.revocation import Held, judge_crl
+from rules.pki.revocation import CrlSubject, judge_crl
 from rules.pki.trust import judge_chain
 
 #: What a caller may name as module; "" is whatever the port needs.
@@ -151,7 +151,7 @@ def _as_wanted(
     """
     if step.purpose != "crl":
         return judge_reach(exchange, seen.failure, step.host).cause == causes.OK
-    held = Held(url=f"http://{step.host}{step.target}", bound=False)
+    held = CrlSubject(url=f"http://{step.host}{step.target}", bound=False)
     found = judge_crl(exchange, seen.failure, authorities, (), time.time(), step.host, held)
     if found.cause == causes.CRL_UNVERIFIED:
         # a current list that a known CA signed, and that names another address than this one, is a list all the same

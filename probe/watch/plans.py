@@ -11,7 +11,7 @@ from typing import Protocol
 
 from exporters.metrics.meters import Meters
 from probe.audit.plan import find_tenant, make_plan
-from probe.audit.tenant import Found
+from probe.audit.tenant import TenantFound
 from probe.config.settings import Config
 from probe.measure.prober import Prober
 from rules.model.ruleset import Rules
@@ -39,7 +39,7 @@ class Spends(Protocol):
 class _Lookup:
     """What a lookup gave, when it ended and how long it stands, in seconds of the monotonic clock."""
 
-    found: Found
+    found: TenantFound
     ended: float
     lasts: float
 
@@ -72,7 +72,7 @@ class Planner:
         `rate` is what the lookup's connections take their tokens from; None before there is one.
         """
 
-        async def asked(config: Config, rules: Rules, prober: Prober) -> Found:
+        async def asked(config: Config, rules: Rules, prober: Prober) -> TenantFound:
             return await self._asked(config, rules, prober, rate)
 
         plan, opened = await make_plan(config, rules, prober, self._postponed if quiet else asked)
@@ -80,7 +80,7 @@ class Planner:
             self._meters.connection()
         return plan
 
-    async def _asked(self, config: Config, rules: Rules, prober: Prober, rate: Spends | None) -> Found:
+    async def _asked(self, config: Config, rules: Rules, prober: Prober, rate: Spends | None) -> TenantFound:
         domain = config.tenant
         if domain is None or not config.tenant_is_domain:
             return await find_tenant(config, rules, prober)
@@ -105,20 +105,20 @@ class Planner:
             del self._lookups[old]
         return self._with_known(domain, found)
 
-    def _with_known(self, domain: str, found: Found) -> Found:
+    def _with_known(self, domain: str, found: TenantFound) -> TenantFound:
         """What a lookup gave; where it gave no tenant, with the one of before."""
         if found.tenant is not None or domain not in self._known:
             return found
         note = f"{display(domain)} could not be looked up anew: the tenant id of before stays."
         return replace(found, tenant=self._known[domain], note=note)
 
-    async def _postponed(self, config: Config, _rules: Rules, _prober: Prober) -> Found:
+    async def _postponed(self, config: Config, _rules: Rules, _prober: Prober) -> TenantFound:
         domain = config.tenant
         if domain is None or not config.tenant_is_domain:
-            return Found(domain)
+            return TenantFound(domain)
         if domain in self._known:
-            return Found(self._known[domain])
-        return Found(None, f"{display(domain)} is looked up when the maintenance window has ended.")
+            return TenantFound(self._known[domain])
+        return TenantFound(None, f"{display(domain)} is looked up when the maintenance window has ended.")
 
 
 def lacks_tenant(config: Config, plan: Plan) -> bool:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from probe.errors import one_line
-from probe.host.files import Mark, mark, read_file
+from probe.host.files import FileStamp, file_stamp, read_file
 from probe.web.sign_ins import SignIns
 from probe.web.strict_yaml import LARGEST, YamlFile, parse_yaml
 from probe.web.tls import ClientAuth, TlsServer, TlsSettings, loose_mode, read_settings, tls_server
@@ -216,7 +216,7 @@ class WebConfigFile:
         self._accept: Callable[[Loaded], str] = lambda loaded: ""
         self._loaded: Loaded | None = None
         self._looked = 0.0
-        self._seen: dict[str, Mark] = {}
+        self._seen: dict[str, FileStamp] = {}
 
     def accept_only(self, accept: Callable[[Loaded], str]) -> None:
         """From now on a new version is taken only where `accept` returns "", otherwise what it lacks."""
@@ -230,19 +230,19 @@ class WebConfigFile:
             self._looked, self.read_at = now, time.time()
         elif now - self._looked >= RECHECK:
             self._looked = now
-            if any(mark(Path(name)) != seen for name, seen in self._seen.items()):
+            if any(file_stamp(Path(name)) != seen for name, seen in self._seen.items()):
                 self._read_anew(self._loaded)
         return self._loaded
 
     def _read(self) -> Loaded:
         """The file and those it names; what they looked like is noted before each is read."""
-        self._seen = {name: mark(Path(name)) for name in (self.path, *self._seen)}
+        self._seen = {name: file_stamp(Path(name)) for name in (self.path, *self._seen)}
         config = read_web_config(self.path)
         if config.tls is None:
             return Loaded(config, None)
         self._seen = {
             self.path: self._seen[self.path],
-            **{name: mark(Path(name)) for name in config.tls.files},
+            **{name: file_stamp(Path(name)) for name in config.tls.files},
         }
         return Loaded(config, tls_server(config.tls))
 

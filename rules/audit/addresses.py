@@ -45,7 +45,7 @@ def candidates(names: Names, host: str, facts: HostFacts, plan: Plan) -> tuple[C
     return _chosen(told, facts, plan)
 
 
-def stale(addresses: Iterable[str], facts: HostFacts, plan: Plan) -> tuple[Candidate, ...]:
+def earlier_addresses(addresses: Iterable[str], facts: HostFacts, plan: Plan) -> tuple[Candidate, ...]:
     """Addresses that an earlier resolution gave, for a name that resolves nowhere now."""
     return tuple(replace(c, stale=True) for c in _chosen({a: [] for a in addresses}, facts, plan))
 
@@ -86,7 +86,7 @@ def _refused(address: str, kind: AddressClass, facts: HostFacts) -> str:
     return ""
 
 
-def given_by(address: str, candidates: Iterable[Candidate]) -> tuple[tuple[str, str], ...]:
+def resolvers_that_gave(address: str, candidates: Iterable[Candidate]) -> tuple[tuple[str, str], ...]:
     """A line of evidence: which resolvers gave the address, where not all that gave one of `candidates` did."""
     found = tuple(candidates)
     mine = next((c.resolvers for c in found if c.address == address), ())

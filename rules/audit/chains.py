@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from rules.model.kinds.trust_store import TrustRoots
 from rules.model.ruleset import CaSet
-from rules.pki.trust import ChainJudgement, judge_chain, needs
+from rules.pki.trust import ChainJudgement, judge_chain, missing_pieces
 
 #: Addresses of missing issuers that are tried for one chain (a certificate names two at most in practice).
 MAX_AIA = 3
@@ -33,7 +33,7 @@ class ChainState:
 
 
 @dataclass(frozen=True, slots=True)
-class Wants:
+class ChainNeeds:
     """What the chains need next. `settled`: chains that can be judged now."""
 
     lookups: tuple[bytes, ...] = ()
@@ -50,14 +50,14 @@ class Chains:
         self._asked: set[bytes] = set()
         self.roots: dict[bytes, TrustRoots] = {}
 
-    def add(self, chain: tuple[bytes, ...]) -> Wants:
+    def add(self, chain: tuple[bytes, ...]) -> ChainNeeds:
         """A chain was served. Nothing is wanted for one that is known."""
         if chain in self._states:
-            return Wants(settled=(chain,) if self._states[chain].settled else ())
+            return ChainNeeds(settled=(chain,) if self._states[chain].settled else ())
         state = self._states[chain] = ChainState(chain)
         return self._advance([state])
 
-    def looked_up(self, subject: bytes, roots: TrustRoots | None) -> Wants:
+    def looked_up(self, subject: bytes, roots: TrustRoots | None) -> ChainNeeds:
         """The stores have answered for `subject`."""
         self.roots[subject] = roots or TrustRoots()
         waiting = [s for s in self._states.values() if subject in s.open_lookups]
@@ -65,7 +65,7 @@ class Chains:
             state.open_lookups -= {subject}
         return self._advance(waiting)
 
-    def fetched(self, url: str, der: bytes | None) -> Wants:
+    def fetched(self, url: str, der: bytes | None) -> ChainNeeds:
         """An AIA address gave a certificate, or did not (None)."""
         waiting = [s for s in self._states.values() if url in s.open_urls]
         for state in waiting:
@@ -87,21 +87,21 @@ class Chains:
 
     def missing_at(self, chain: tuple[bytes, ...]) -> tuple[str, ...]:
         """The addresses (AIA) where the issuer should be that a chain still lacks, as its certificates name them."""
-        return needs(chain, self.fetched_for(chain), self.roots, self._cas)[1]
+        return missing_pieces(chain, self.fetched_for(chain), self.roots, self._cas)[1]
 
     def judge(self, chain: tuple[bytes, ...], now: float) -> ChainJudgement:
         """The judgement with all that is known by now, also of a chain that has not settled."""
         state = self._states.get(chain)
         return judge_chain(chain, state.fetched if state else (), self.roots, self._cas, now)
 
-    def _advance(self, states: list[ChainState]) -> Wants:
+    def _advance(self, states: list[ChainState]) -> ChainNeeds:
         lookups: dict[bytes, None] = {}
         urls: dict[str, None] = {}
         settled: list[tuple[bytes, ...]] = []
         for state in states:
             if state.open_lookups or state.open_urls or state.settled:
                 continue
-            subjects, sources = needs(state.chain, state.fetched, self.roots, self._cas)
+            subjects, sources = missing_pieces(state.chain, state.fetched, self.roots, self._cas)
             missing = [s for s in subjects if s not in self.roots]
             fresh = [u for u in sources if u not in state.urls][: MAX_AIA - len(state.urls)]
             if missing:
@@ -116,4 +116,4 @@ class Chains:
             else:
                 state.settled = True
                 settled.append(state.chain)
-        return Wants(tuple(lookups), tuple(urls), tuple(settled))
+        return ChainNeeds(tuple(lookups), tuple(urls), tuple(settled))

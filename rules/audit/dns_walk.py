@@ -27,7 +27,7 @@ from dataclasses import dataclass, replace
 
 from rules.audit.names import Names
 from rules.audit.targets import Target
-from rules.model.extended_errors import own_word
+from rules.model.extended_errors import resolver_statement
 from rules.model.kinds.dns_chain import Chain, DnsAnswer, DnsQuestion, Outcome, Record, outcome_of
 from rules.model.observation import Observation
 from rules.model.ruleset import Severity
@@ -46,7 +46,7 @@ Seen = Callable[[DnsQuestion], Observation | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Walked:
+class WalkState:
     """How far the walk along one name's chain came. `ask`: the question whose answer is needed; None when it has ended.
 
     `outcome`: what the name `at` gets; RESOLVED where every link resolves by itself, NOT_MEASURED where the time was up.
@@ -69,13 +69,15 @@ class Walked:
         return bool(self.links) and self.ask is None and self.outcome is not Outcome.NOT_MEASURED
 
 
-def walk_links(chain: Chain, first: DnsAnswer | None, seen: Seen, broken: Mapping[str, Walked]) -> Walked:
+def follow_links(
+    chain: Chain, first: DnsAnswer | None, seen: Seen, broken: Mapping[str, WalkState]
+) -> WalkState:
     """Walk on from the end of `chain`, whose answer there was `first`, as far as the answers at hand go.
 
     `broken`: zones of which a name is known to fail, with the walk that found it.
     """
     met = {chain.name, *(link.value for link in chain.links)}
-    walked = Walked(chain.resolver, chain.name, chain.end, chain.links)
+    walked = WalkState(chain.resolver, chain.name, chain.end, chain.links)
     while True:
         if walked.links and (known := broken.get(parent(walked.at))) is not None:
             return _as_known(walked, known)
@@ -101,7 +103,7 @@ def walk_links(chain: Chain, first: DnsAnswer | None, seen: Seen, broken: Mappin
             met.add(link.value)
 
 
-def _as_known(walked: Walked, known: Walked) -> Walked:
+def _as_known(walked: WalkState, known: WalkState) -> WalkState:
     """The name at hand is the one that another walk ended at, or one of the same zone."""
     like = known.at if known.at != walked.at else ""
     questions = (*walked.questions, *known.questions[-2:])
@@ -109,7 +111,7 @@ def _as_known(walked: Walked, known: Walked) -> Walked:
     return replace(walked, outcome=known.outcome, answer=answer, like=like, questions=questions)
 
 
-def _by_address(walked: Walked, chain: Chain, first: DnsAnswer | None, seen: Seen) -> Walked:
+def _by_address(walked: WalkState, chain: Chain, first: DnsAnswer | None, seen: Seen) -> WalkState:
     """What an A question for the name at hand says: it ends the walk, or leads on by aliases."""
     answer = first
     if walked.at != chain.end:
@@ -150,16 +152,16 @@ def _aliases(answer: DnsAnswer | None, name: str) -> tuple[Record, ...]:
     return tuple(links)
 
 
-def _question(walked: Walked, rtype: str) -> DnsQuestion:
+def _question(walked: WalkState, rtype: str) -> DnsQuestion:
     return DnsQuestion(walked.resolver, walked.at, "CNAME" if rtype == "CNAME" else "A", walk=True)
 
 
-def _asking(walked: Walked, rtype: str) -> Walked:
+def _asking(walked: WalkState, rtype: str) -> WalkState:
     """The next question, if there is time for it."""
     return walked if walked.spent > NO_MORE else replace(walked, ask=_question(walked, rtype))
 
 
-def _counted(walked: Walked, asked: Observation) -> Walked:
+def _counted(walked: WalkState, asked: Observation) -> WalkState:
     assert isinstance(asked.step, DnsQuestion)
     spent = walked.spent + round(asked.elapsed, 6)  # as a recording keeps it
     return replace(walked, questions=(*walked.questions, asked.step), spent=spent)
@@ -170,15 +172,15 @@ def parent(name: str) -> str:
     return name.partition(".")[2]
 
 
-class Walks:
+class ChainWalks:
     """All walks of an audit: questions out, observations in. One name at a time at each resolver."""
 
     def __init__(self) -> None:
         self._seen: dict[DnsQuestion, Observation] = {}
         self._waiting: dict[str, list[tuple[Chain, DnsAnswer | None]]] = {}
-        self._walked: dict[tuple[str, str], Walked] = {}
+        self._walked: dict[tuple[str, str], WalkState] = {}
         self._whole: set[tuple[str, str, Outcome]] = set()  # resolver, zone, what each of its names gets
-        self._broken: dict[str, dict[str, Walked]] = {}
+        self._broken: dict[str, dict[str, WalkState]] = {}
         self._spent: dict[str, float] = {}
 
     def begin(self, chains: Iterable[tuple[Chain, DnsAnswer | None]]) -> tuple[DnsQuestion, ...]:
@@ -194,12 +196,12 @@ class Walks:
         question = self._advance(seen.step.resolver)
         return (question,) if question is not None else ()
 
-    def of(self, resolver: str, host: str) -> Walked | None:
+    def of(self, resolver: str, host: str) -> WalkState | None:
         """The walk of a name at a resolver, where there was one and it has ended."""
         walked = self._walked.get((resolver, host))
         return walked if walked is not None and walked.ask is None else None
 
-    def observations(self, walked: Walked) -> tuple[Observation, ...]:
+    def observations(self, walked: WalkState) -> tuple[Observation, ...]:
         """The answers that a walk stands on."""
         return tuple(self._seen[q] for q in walked.questions if q in self._seen)
 
@@ -219,7 +221,7 @@ class Walks:
             group = (resolver, parent(chain.end), fault_of(chain, first))
             spared = (group in self._whole and not chain.links) or self._spent.get(resolver, 0.0) > PATIENCE
             if not spared:
-                walked = walk_links(chain, first, self._seen.get, self._broken.setdefault(resolver, {}))
+                walked = follow_links(chain, first, self._seen.get, self._broken.setdefault(resolver, {}))
                 self._walked[resolver, chain.name] = walked
                 if walked.ask is not None:
                     return walked.ask
@@ -227,7 +229,7 @@ class Walks:
             waiting.pop(0)
         return None
 
-    def _note(self, walked: Walked, group: tuple[str, str, Outcome]) -> None:
+    def _note(self, walked: WalkState, group: tuple[str, str, Outcome]) -> None:
         """What an ended walk spares the next ones."""
         self._spent[walked.resolver] = self._spent.get(walked.resolver, 0.0) + walked.spent
         if not walked.links:
@@ -243,7 +245,7 @@ def fault_of(chain: Chain, last: DnsAnswer | None) -> Outcome:
     return _RCODES.get(last.rcode, Outcome.SERVFAIL) if last is not None else Outcome.TIMEOUT
 
 
-def failing(names: Names, targets: Sequence[Target]) -> Iterator[tuple[Chain, DnsAnswer | None]]:
+def failing_chains(names: Names, targets: Sequence[Target]) -> Iterator[tuple[Chain, DnsAnswer | None]]:
     """Chains that are worth a walk, in the order of the rules, each with its last answer.
 
     None where every name resolves, but for samples that went stale (their siblings resolve) and rows that weigh nothing.
@@ -281,7 +283,7 @@ def walkable(chain: Chain, last: DnsAnswer | None, answered: bool, stale: bool =
     """
     fault = fault_of(chain, last)
     if fault in _NOTHING:
-        return not chain.links and not stale and own_word(last, resolved=False) is None
+        return not chain.links and not stale and resolver_statement(last, resolved=False) is None
     if fault is Outcome.TIMEOUT:
         return answered
-    return fault in _OF_THE_ZONE and own_word(last, resolved=False) is None
+    return fault in _OF_THE_ZONE and resolver_statement(last, resolved=False) is None

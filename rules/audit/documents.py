@@ -20,7 +20,7 @@ from rules.pki.trust import ChainJudgement
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class DocumentRequest:
     """A document to fetch: `body` makes it a POST."""
 
     url: str
@@ -37,15 +37,15 @@ class Fetches:
     """Which documents were asked for, at which addresses, with what result. At most two tries for each."""
 
     def __init__(self) -> None:
-        self.tries: dict[Wanted, list[HttpFetch]] = {}
-        self.results: dict[Wanted, list[Observation]] = defaultdict(list)
-        self.lost: set[Wanted] = set()  # no public address to fetch them from
-        self.settled: set[Wanted] = set()  # got, or tried to the end
-        self._addresses: dict[Wanted, tuple[str, ...]] = {}
-        self._by_step: dict[HttpFetch, set[Wanted]] = defaultdict(set)
-        self._waiting: dict[str, list[Wanted]] = defaultdict(list)
+        self.tries: dict[DocumentRequest, list[HttpFetch]] = {}
+        self.results: dict[DocumentRequest, list[Observation]] = defaultdict(list)
+        self.lost: set[DocumentRequest] = set()  # no public address to fetch them from
+        self.settled: set[DocumentRequest] = set()  # got, or tried to the end
+        self._addresses: dict[DocumentRequest, tuple[str, ...]] = {}
+        self._by_step: dict[HttpFetch, set[DocumentRequest]] = defaultdict(set)
+        self._waiting: dict[str, list[DocumentRequest]] = defaultdict(list)
 
-    def want(self, wanted: Wanted) -> str | None:
+    def want(self, wanted: DocumentRequest) -> str | None:
         """Ask for a document; returns the host to resolve, or None when it is known or cannot be fetched."""
         if wanted in self.tries or wanted.host is None:
             return None
@@ -53,12 +53,12 @@ class Fetches:
         self._waiting[wanted.host].append(wanted)
         return wanted.host
 
-    def known(self, wanted: Wanted) -> bool:
+    def known(self, wanted: DocumentRequest) -> bool:
         return wanted in self.tries
 
     def resolved(
         self, host: str, addresses: tuple[str, ...]
-    ) -> tuple[tuple[HttpFetch, ...], tuple[Wanted, ...]]:
+    ) -> tuple[tuple[HttpFetch, ...], tuple[DocumentRequest, ...]]:
         """The host's public addresses are known: the first try of all that waited for it, and what has no address."""
         waiting = self._waiting.pop(host, ())
         if not addresses:
@@ -68,15 +68,15 @@ class Fetches:
             self._addresses[wanted] = addresses
         return tuple(self._try(wanted, addresses[0], 1) for wanted in waiting), ()
 
-    def record(self, seen: Observation) -> tuple[tuple[HttpFetch, ...], tuple[Wanted, ...]]:
+    def record(self, seen: Observation) -> tuple[tuple[HttpFetch, ...], tuple[DocumentRequest, ...]]:
         """Take an answer: further tries, and documents that are settled by it."""
         steps: list[HttpFetch] = []
-        settled: list[Wanted] = []
+        settled: list[DocumentRequest] = []
         if not isinstance(seen.step, HttpFetch):
             return (), ()
         for wanted in sorted(self._by_step.get(seen.step, ()), key=lambda w: (w.url, w.body or b"")):
             self.results[wanted].append(seen)
-            if good(seen) or len(self.tries[wanted]) > 1:
+            if has_document(seen) or len(self.tries[wanted]) > 1:
                 settled.append(wanted)
                 self.settled.add(wanted)
                 continue
@@ -85,12 +85,12 @@ class Fetches:
             steps.append(self._try(wanted, *again))
         return tuple(steps), tuple(settled)
 
-    def best(self, wanted: Wanted) -> Observation | None:
+    def best(self, wanted: DocumentRequest) -> Observation | None:
         """The try that got the document, else the last one; None when none has been made."""
         results = self.results.get(wanted, [])
-        return next((seen for seen in results if good(seen)), results[-1] if results else None)
+        return next((seen for seen in results if has_document(seen)), results[-1] if results else None)
 
-    def _try(self, wanted: Wanted, address: str, attempt: int) -> HttpFetch:
+    def _try(self, wanted: DocumentRequest, address: str, attempt: int) -> HttpFetch:
         parts = split_url(wanted.url)
         if parts is None:
             raise ValueError(f"{wanted.url}: not an address that is fetched")
@@ -102,7 +102,7 @@ class Fetches:
         return step
 
 
-def good(seen: Observation) -> bool:
+def has_document(seen: Observation) -> bool:
     """Whether a document came: a second try is for silence, resets and pages that are not what was asked for."""
     exchange = seen.evidence
     if seen.failure is not None or not isinstance(exchange, HttpExchange):
@@ -121,7 +121,7 @@ class Revocations:
         self.crls: dict[str, set[tuple[bytes, ...]]] = defaultdict(
             set
         )  # CRL URL -> paths (leaf..anchor) it covers
-        self.ocsp: dict[Wanted, tuple[bytes, bytes, str]] = {}  # request -> leaf, issuer, URL
+        self.ocsp: dict[DocumentRequest, tuple[bytes, bytes, str]] = {}  # request -> leaf, issuer, URL
 
     def on_rule(self, host: str) -> bool:
         return any(ruleset.rule_for(host, 80) is not None for ruleset in self._rules.rulesets)
@@ -131,7 +131,7 @@ class Revocations:
         found = (ruleset.rule_for(host, 80) for ruleset in self._rules.rulesets)
         return any(rule is not None and rule.severity is not Severity.OPTIONAL for rule in found)
 
-    def may_fetch(self, wanted: Wanted) -> bool:
+    def may_fetch(self, wanted: DocumentRequest) -> bool:
         """An address out of a certificate that is not judged yet: only hosts that a rule or the CA set names."""
         return wanted.host is not None and (self.on_rule(wanted.host) or wanted.host in self._pki_hosts)
 
@@ -143,7 +143,7 @@ class Revocations:
         strict: bool,
         ocsp: bool,
         once: bool = False,
-    ) -> tuple[Wanted, ...]:
+    ) -> tuple[DocumentRequest, ...]:
         """Documents to fetch for a chain that was judged genuine (or publicly trusted, where that is enough).
 
         `strict`: only the CA set's keys are enough here; `ocsp`: the responder is asked about this leaf as well, in both
@@ -158,10 +158,10 @@ class Revocations:
             return ()
         for url in found.crl:
             self.crls[url].add(path)
-        crls = tuple(Wanted(url, "crl") for url in found.crl if split_url(url))
+        crls = tuple(DocumentRequest(url, "crl") for url in found.crl if split_url(url))
         return (*crls, *self._ocsp(path, ocsp, once))
 
-    def _ocsp(self, path: tuple[bytes, ...], both: bool, once: bool) -> Iterator[Wanted]:
+    def _ocsp(self, path: tuple[bytes, ...], both: bool, once: bool) -> Iterator[DocumentRequest]:
         """What to ask the responders that a path names: by GET, which caches take part in (RFC 5019 section 5), and about
         few leaves by POST as well, because the two are blocked apart."""
         for place, (der, issuer) in enumerate(pairwise(path)):
@@ -171,7 +171,7 @@ class Revocations:
             for url in sources((der,)).ocsp if request is not None else ():
                 if split_url(url) is None or request is None:
                     continue
-                get = Wanted(ocsp_get_target(url, request), "ocsp")
-                for wanted in (Wanted(url, "ocsp", request), get) if both and place == 0 else (get,):
+                get = DocumentRequest(ocsp_get_target(url, request), "ocsp")
+                for wanted in (DocumentRequest(url, "ocsp", request), get) if both and place == 0 else (get,):
                     self.ocsp[wanted] = (der, issuer, url)
                     yield wanted

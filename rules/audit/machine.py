@@ -16,10 +16,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Protocol, assert_never
 
-from rules.audit.addresses import Candidate, candidates, stale
-from rules.audit.chains import Chains, Wants
-from rules.audit.dns_walk import Walks, failing
-from rules.audit.documents import Fetches, Revocations, Wanted
+from rules.audit.addresses import Candidate, candidates, earlier_addresses
+from rules.audit.chains import ChainNeeds, Chains
+from rules.audit.dns_walk import ChainWalks, failing_chains
+from rules.audit.documents import DocumentRequest, Fetches, Revocations
 from rules.audit.guard import MAX_EXTRA_NAMES, RECHECK, Guard, Suspicions, is_v6
 from rules.audit.names import Names
 from rules.audit.names import Progress as NameProgress
@@ -59,7 +59,7 @@ class Audit:
         self.tenant = plan.tenant
         self.targets: tuple[Target, ...] = ()
         self.names = Names(())
-        self.walks = Walks()
+        self.walks = ChainWalks()
         self.chains = Chains(rules.cas)
         self.fetches = Fetches()
         self.guard = Guard(plan)
@@ -228,8 +228,8 @@ class Audit:
         if host in self._unresolved:
             self._unresolved.remove(host)
             if not self._unresolved:
-                self._look_up(self.walks.begin(failing(self.names, self.targets)))
-        found = candidates(self.names, host, self.host, self.plan) or stale(
+                self._look_up(self.walks.begin(failing_chains(self.names, self.targets)))
+        found = candidates(self.names, host, self.host, self.plan) or earlier_addresses(
             self.last_good.get(host, ()), self.host, self.plan
         )
         self._candidates[host] = found
@@ -306,11 +306,11 @@ class Audit:
         if self.guard.exhausted(seen.started + seen.elapsed):
             self.stop("sweep")
 
-    def _chains_want(self, wants: Wants) -> None:
+    def _chains_want(self, wants: ChainNeeds) -> None:
         for subject in wants.lookups:
             self._emit(Phase.LOCAL, TrustLookup(subject))
         for url in wants.urls:
-            self._fetch(Wanted(url, "aia"))
+            self._fetch(DocumentRequest(url, "aia"))
         for chain in wants.settled:
             users, self._users[chain] = self._users[chain], []
             for seen in users:
@@ -343,7 +343,7 @@ class Audit:
         """Whether it is the first address of its name: chosen by the rules, and not by who answered first."""
         return step.address == next((c.address for c in self.candidates(step.server_name) if c.tried), "")
 
-    def _fetch(self, wanted: Wanted) -> None:
+    def _fetch(self, wanted: DocumentRequest) -> None:
         """Get a document that a certificate points at; AIA only from hosts that a rule or the CA set names."""
         refused = wanted.purpose == "aia" and not self.revocations.may_fetch(wanted)
         if refused or wanted in self.fetches.lost or wanted in self.fetches.settled:
@@ -355,7 +355,7 @@ class Audit:
         elif host is not None:
             self._progress(self.names.ask(host))
 
-    def _fetched(self, wanted: Wanted) -> None:
+    def _fetched(self, wanted: DocumentRequest) -> None:
         if wanted.purpose == "aia":
             self._chains_want(self.chains.fetched(wanted.url, _body(self.fetches.best(wanted))))
 

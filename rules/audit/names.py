@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
-from rules.model.extended_errors import own_word
+from rules.model.extended_errors import resolver_statement
 from rules.model.failure import LOCAL_CODES, Code, Failure, Stage
 from rules.model.kinds.dns_chain import (
     NO_ANSWER,
@@ -19,7 +19,7 @@ from rules.model.kinds.dns_chain import (
     DnsQuestion,
     Outcome,
     RecordType,
-    walk,
+    follow_chain,
 )
 from rules.model.kinds.os_lookup import NO_SERVER, OsAnswer, OsLookup
 from rules.model.observation import Observation
@@ -198,7 +198,7 @@ class Names:
         self, key: tuple[str, str, RecordType], ask: list[DnsQuestion | OsLookup], done: list[str]
     ) -> None:
         host, resolver, rtype = key
-        chain = walk(resolver, host, rtype, self._lookup)
+        chain = follow_chain(resolver, host, rtype, self._lookup)
         if chain.ask is not None and not self.health[resolver].dead:
             waiting = self._waiting.setdefault(chain.ask, set())
             if not waiting:
@@ -237,7 +237,7 @@ def _doubtful(seen: Observation) -> bool:
     """
     if isinstance(seen.evidence, DnsAnswer):
         passes = seen.evidence.rcode not in ("NOERROR", "NXDOMAIN")
-        return passes and own_word(seen.evidence, resolved=False) is None
+        return passes and resolver_statement(seen.evidence, resolved=False) is None
     return seen.failure is not None and seen.failure.code is Code.MALFORMED
 
 

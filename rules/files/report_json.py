@@ -120,7 +120,7 @@ def _read_causes(values: JsonValue, path: str) -> None:
     """Put the record in the place of each cause's word. msgspec takes it as it is, and would read one from an object."""
     for at, value in enumerate(values if isinstance(values, list) else ()):
         if isinstance(value, dict) and "cause" in value:
-            value["cause"] = causes.of(decode(str, value["cause"], f"{path}[{at}].cause"))
+            value["cause"] = causes.from_word(decode(str, value["cause"], f"{path}[{at}].cause"))
 
 
 def _from_form(form: RecordedReport) -> Report:

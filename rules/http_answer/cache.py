@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from rules.http_answer.header_lists import members, named
+from rules.http_answer.header_lists import split_members, split_name
 from rules.http_answer.page import header
 from rules.model.kinds.http_fetch import HttpExchange
 from rules.text.display import display
@@ -142,19 +142,19 @@ _STALE = ("110", "111")  #: codes of `Warning`
 def _hits(exchange: HttpExchange) -> tuple[_Hit, ...]:
     """Who says that it had the document, in the order of the lines: each cache adds its own word at the end."""
     found: list[_Hit] = []
-    served = members(header(exchange, "x-served-by"))  # Fastly: the same caches in the same order
+    served = split_members(header(exchange, "x-served-by"))  # Fastly: the same caches in the same order
     for name, value in exchange.headers:
         if name == "warning":
-            agents = (member.split() for member in members(value))
+            agents = (member.split() for member in split_members(value))
             found += [
                 _Hit(name, value, agent[1]) for agent in agents if len(agent) > 1 and agent[0] in _STALE
             ]
         elif name == "cache-status":  # RFC 9211 section 2.1: "ExampleCache; hit"
-            found += [_Hit(name, m, named(m)[0]) for m in members(value) if _member_hit(m)]
+            found += [_Hit(name, m, split_name(m)[0]) for m in split_members(value) if _member_hit(m)]
         elif name == "cf-cache-status" and _says_hit(value):
             found.append(_Hit(name, value, _CLOUDFLARE))
         elif name in _HIT_OR_MISS:
-            told = members(value)
+            told = split_members(value)
             for place, member in enumerate(told):
                 own = _spoken(member) or (served[place] if len(served) == len(told) else "")
                 if _says_hit(member):
@@ -163,7 +163,7 @@ def _hits(exchange: HttpExchange) -> tuple[_Hit, ...]:
 
 
 def _member_hit(member: str) -> bool:
-    parameters = re.sub(r'"[^"]*"', "", named(member)[1])
+    parameters = re.sub(r'"[^"]*"', "", split_name(member)[1])
     told = [part.strip() for part in parameters.lower().split(";")]
     return "hit" in told or "hit=?1" in told
 
@@ -197,7 +197,7 @@ def _nearest(hits: tuple[_Hit, ...], vias: list[str]) -> tuple[_Hit | None, bool
 def _vias(exchange: HttpExchange) -> list[str]:
     """How the proxies on the way call themselves, the nearest last (RFC 9110 section 7.6.3)."""
     lines = (value for name, value in exchange.headers if name == "via")
-    return [member.partition(" ")[2].strip() for line in lines for member in members(line)]
+    return [member.partition(" ")[2].strip() for line in lines for member in split_members(line)]
 
 
 def _same(own: str, via: str) -> bool:

@@ -14,12 +14,12 @@ _MEMBER = re.compile(r"""(?:[^,"(]|"(?:[^"\\]|\\.)*"|\([^()]*\)|["(])+""")
 _NAME = re.compile(r'"((?:[^"\\]|\\.)*)"|([^;"]*)')
 
 
-def members(value: str) -> list[str]:
+def split_members(value: str) -> list[str]:
     """The members of a line, without the blanks around them."""
     return [member for found in _MEMBER.findall(value[:LONGEST]) if (member := found.strip())]
 
 
-def named(member: str) -> tuple[str, str]:
+def split_name(member: str) -> tuple[str, str]:
     """The name that begins a member, without its quotes, and its parameters as they came."""
     found = _NAME.match(member)
     if found is None:  # it matches nothing as well

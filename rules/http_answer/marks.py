@@ -12,9 +12,9 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from rules.http_answer.header_lists import members, named
+from rules.http_answer.header_lists import split_members, split_name
 from rules.http_answer.links import blocked_by
-from rules.http_answer.text import Headers, plain, title
+from rules.http_answer.text import Headers, title, visible_text
 from rules.http_answer.words import (
     of_waf,
     refused_near,
@@ -103,7 +103,7 @@ def product(headers: Headers, text: str) -> tuple[str, tuple[str, ...]]:
         marks = tuple(_shown(k, v) for k, v in told if _bears(word, k, v.lower()))
         if marks:
             return who, marks[:4]
-    seen = f"{title(text)} {plain(text)}".lower()
+    seen = f"{title(text)} {visible_text(text)}".lower()
     return _signed(text.lower()) or next((who for word, who in _PRODUCTS if _stands(word, seen)), ""), ()
 
 
@@ -120,7 +120,7 @@ def page_evidence(headers: Headers, text: str) -> str:
     mark = next(_marks(headers), "")
     if mark:
         return mark
-    named, said = title(text).lower(), plain(text).lower()
+    named, said = title(text).lower(), visible_text(text).lower()
     both = f"{named} {said}"
     ours = of_cdn(headers) or speaks_for_the_site(both) or (speaks_to_its_visitor(both) and not refuses(said))
     return "its title" if titled_as_blocked(named) and not ours else ""
@@ -133,7 +133,7 @@ def refusal_evidence(status: int, headers: Headers, text: str, host: str = "") -
     found = page_evidence(headers, text) or next(_marks_of_errors(headers, status), "")
     if found:
         return found
-    named, said, cdn = title(text).lower(), plain(text).lower(), of_cdn(headers)
+    named, said, cdn = title(text).lower(), visible_text(text).lower(), of_cdn(headers)
     who = next(_titles(named, said, cdn), "")
     if who or cdn:
         return f"the name of {who}" if who else ""
@@ -172,7 +172,7 @@ def _marks_of_errors(headers: Headers, status: int) -> Iterator[str]:
         elif not _ANY.search(value[:2048].lower()):
             continue
         elif name == "proxy-status":
-            told = map(named, members(value))
+            told = map(split_name, split_members(value))
             words = [who.lower() for who, parameters in told if "received-status" not in parameters.lower()]
         elif name == "www-authenticate":
             words = [(quoted or bare).lower() for quoted, bare in _REALM.findall(value[:2048])]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from rules.http_answer.links import redirect_kind, sent_to
 from rules.http_answer.marks import of_cdn, page_evidence, product, refusal_evidence
 from rules.http_answer.proxy_failures import could_not_fetch
-from rules.http_answer.text import beginning, plain, readable, sentence, title
+from rules.http_answer.text import decoded_text, first_bytes, first_sentence, title, visible_text
 from rules.http_answer.words import speaks_for_the_site
 from rules.model import causes
 from rules.model.causes.record import Cause
@@ -59,7 +59,7 @@ def is_html(exchange: HttpExchange) -> bool:
     """Whether the body is a page: by its first bytes, or by its type where nothing else can be told."""
     if exchange.digest is not None or exchange.long_list is not None:
         return False
-    first = beginning(exchange.headers, exchange.body)
+    first = first_bytes(exchange.headers, exchange.body)
     start = first.lstrip()[:64].lower()
     if start.startswith(_HTML_STARTS) or (start.startswith(b"<?xml") and b"<html" in first[:2048]):
         return True
@@ -105,7 +105,7 @@ def _page(exchange: HttpExchange, host: str) -> BlockPage | None:
     status = exchange.status
     if status is None or (status < 300 and _is_document(exchange)):
         return None
-    text = readable(exchange.headers, exchange.body)
+    text = decoded_text(exchange.headers, exchange.body)
     location = header(exchange, "location")
     kind: PageKind | None = None
     evidence = ""
@@ -130,7 +130,7 @@ def _page(exchange: HttpExchange, host: str) -> BlockPage | None:
         word in named.lower() for word in ("captive", "portal", "hotspot", "sign in to", "wifi")
     ):
         kind = "portal"
-    said = "" if named else sentence(text)
+    said = "" if named else first_sentence(text)
     return BlockPage(kind, vendor, display(named, 120), display(location, 200), marks, evidence, said)
 
 
@@ -159,7 +159,11 @@ def _own_refusal(headers: tuple[tuple[str, str], ...], text: str) -> bool:
     """A page that CDNs, web servers and sites' own firewalls give with 403 by themselves: "403 Forbidden" is what Apache,
     nginx and IIS call it."""
     named = title(text)
-    return of_cdn(headers) or named.startswith("403") or speaks_for_the_site(f"{named} {plain(text)}".lower())
+    return (
+        of_cdn(headers)
+        or named.startswith("403")
+        or speaks_for_the_site(f"{named} {visible_text(text)}".lower())
+    )
 
 
 def judge_reach(exchange: HttpExchange | None, failure: Failure | None, host: str) -> ReachJudgement:
@@ -223,7 +227,7 @@ def failure_cause(failure: Failure | None) -> Cause:
         return _IN_TCP.get(failure.code, causes.TCP_UNREACHABLE)
     if failure.stage is Stage.HTTP:
         return _IN_HTTP.get(failure.code, causes.HTTP_MALFORMED)
-    return causes.of(f"{failure.stage.value}.{failure.code.value}")
+    return causes.from_word(f"{failure.stage.value}.{failure.code.value}")
 
 
 _IN_TCP = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from rules.http_answer.text import Headers, plain, title
+from rules.http_answer.text import Headers, title, visible_text
 from rules.http_answer.words import refuses, titled_as_blocked
 
 #: What Squid calls its own failures (its `err_type.h`). ERR_ACCESS_DENIED, ERR_CACHE_ACCESS_DENIED, ERR_FORWARDING_DENIED,
@@ -37,7 +37,7 @@ def could_not_fetch(status: int, headers: Headers, text: str) -> bool:
             return _OF_SQUID.match(value.strip()) is not None
         if name == "proxy-status" and _OF_PROXY_STATUS.search(value[:2048].lower()):
             return True
-    named, said = title(text).lower(), plain(text).lower()
+    named, said = title(text).lower(), visible_text(text).lower()
     both = f"{named}. {said}"
     return (
         500 <= status < 600

@@ -40,7 +40,7 @@ _TAGS = re.compile(
 )
 
 
-def beginning(headers: Headers, body: bytes | None) -> bytes:
+def first_bytes(headers: Headers, body: bytes | None) -> bytes:
     """The first bytes of a body, in UTF-8 where they came in UTF-16 or UTF-32, without a mark of the byte order."""
     start = (body or b"")[:SNIFFED]
     for mark, coding in _MARKS:
@@ -51,9 +51,9 @@ def beginning(headers: Headers, body: bytes | None) -> bytes:
     return _narrow(start, coding) if coding else start
 
 
-def readable(headers: Headers, body: bytes | None) -> str:
+def decoded_text(headers: Headers, body: bytes | None) -> str:
     """The same as text, not yet harmless: see `display`. Bytes that are no text grow fourfold, and that text is cut as well."""
-    return beginning(headers, body).decode("utf-8", "backslashreplace")[:SNIFFED]
+    return first_bytes(headers, body).decode("utf-8", "backslashreplace")[:SNIFFED]
 
 
 def title(text: str) -> str:
@@ -66,16 +66,16 @@ def title(text: str) -> str:
 
 
 @lru_cache(8)  # one judgement asks for it five times
-def plain(text: str) -> str:
+def visible_text(text: str) -> str:
     """What a reader sees of a page, in one line: no tags, scripts, comments or title."""
     return " ".join(_TAGS.sub(" ", text).split())
 
 
-def sentence(text: str) -> str:
+def first_sentence(text: str) -> str:
     """How the text of an answer begins, in one line and harmless; "" where the bytes are no text."""
     if not text or "\x00" in text or text.count("\\x") > len(text) // 40:
         return ""
-    return display(plain(text), SENTENCE)
+    return display(visible_text(text), SENTENCE)
 
 
 def _coding(headers: Headers, start: bytes) -> str:

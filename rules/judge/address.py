@@ -10,7 +10,7 @@ from rules.audit.targets import Target
 from rules.http_answer.page import judge_reach, oddities
 from rules.judge.evidence import Context
 from rules.judge.remedies import remedy
-from rules.judge.revocation_sources import page
+from rules.judge.revocation_sources import page_detail
 from rules.judge.tls import judge_tls
 from rules.model import causes
 from rules.model.causes.record import Cause
@@ -46,7 +46,7 @@ def judge_address(context: Context, target: Target, candidate: Candidate) -> Ite
         yield _over_http(context, target, candidate, step, usable)
 
 
-def row(
+def address_verdict(
     context: Context,
     target: Target,
     address: str,
@@ -96,7 +96,7 @@ def _unreached(context: Context, target: Target, candidate: Candidate) -> Verdic
     guard, audit = context.audit.guard, context.audit
     if _out_of_reach(context, candidate):
         family = "IPv6" if is_v6(candidate.address) else "IPv4"
-        return row(
+        return address_verdict(
             context,
             target,
             candidate.address,
@@ -106,7 +106,7 @@ def _unreached(context: Context, target: Target, candidate: Candidate) -> Verdic
             f"not tried: {family} goes nowhere on this host",
         )
     if guard.sweep:
-        return row(
+        return address_verdict(
             context,
             target,
             candidate.address,
@@ -121,7 +121,7 @@ def _unreached(context: Context, target: Target, candidate: Candidate) -> Verdic
         "sweep": "too many hosts had met silence or a reset",
     }
     cause = audit.unasked
-    return row(
+    return address_verdict(
         context,
         target,
         candidate.address,
@@ -142,7 +142,7 @@ def _tcp_failed(
     if failure.code in LOCAL_CODES:
         cause, why = LOCAL_CODES[failure.code]
         status = Status.BROKEN if failure.code is Code.BUG else Status.INCONCLUSIVE
-        return row(
+        return address_verdict(
             context,
             target,
             candidate.address,
@@ -153,7 +153,7 @@ def _tcp_failed(
             attempts,
         )
     if guard.family_broken(is_v6(candidate.address)):
-        return row(
+        return address_verdict(
             context,
             target,
             candidate.address,
@@ -164,7 +164,7 @@ def _tcp_failed(
             attempts,
         )
     if guard.sweep and failure.code is Code.TIMEOUT:
-        return row(
+        return address_verdict(
             context,
             target,
             candidate.address,
@@ -181,7 +181,7 @@ def _tcp_failed(
     if cause != causes.TCP_TIMEOUT and last.elapsed >= 1:
         took = f"answered after {last.elapsed:.1f} s"
     details = (("tries", f"{len(attempts)}, {took}"), *hop, *_flow(attempts))
-    return row(
+    return address_verdict(
         context,
         target,
         candidate.address,
@@ -226,7 +226,7 @@ def _tcp_opened(
     status, again = Status.PASS, ""
     if not _opened(attempts[0]):
         status, again = Status.NOTICE, ", at the second try only"
-    return row(
+    return address_verdict(
         context,
         target,
         candidate.address,
@@ -260,12 +260,14 @@ def _inside(
     if facts is None:
         if any(got_through(s) for s in usable):
             text = f"GET {target.path} was not sent: the server wants a client certificate before any request"
-            yield row(context, target, address, "http", Status.NOT_APPLICABLE, causes.OK, text, usable)
+            yield address_verdict(
+                context, target, address, "http", Status.NOT_APPLICABLE, causes.OK, text, usable
+            )
         return
     asked = "; it asked for the client certificate" if facts.client_certificate_asked else ""
     if facts.http_status is not None:
         normal = ", its normal answer without a client certificate" if facts.http_status == 403 else ""
-        yield row(
+        yield address_verdict(
             context,
             target,
             address,
@@ -276,7 +278,7 @@ def _inside(
             usable,
         )
     elif facts.http_failure in _CUT:
-        yield row(
+        yield address_verdict(
             context,
             target,
             address,
@@ -288,7 +290,7 @@ def _inside(
             "session-cut",
         )
     elif facts.http_failure and not facts.client_certificate_asked:
-        yield row(
+        yield address_verdict(
             context,
             target,
             address,
@@ -299,7 +301,7 @@ def _inside(
             usable,
         )
     elif facts.http_failure:
-        yield row(
+        yield address_verdict(
             context,
             target,
             address,
@@ -339,8 +341,8 @@ def _over_http(
             status, cause, summary = Status.PASS, causes.OK, found.summary
         elif status is Status.FAIL:
             status, summary = Status.NOTICE, f"{summary}; a signed document came from here all the same"
-    details = (*page(found.page), *_flow((best,)))
-    return row(
+    details = (*page_detail(found.page), *_flow((best,)))
+    return address_verdict(
         context,
         target,
         candidate.address,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from rules.audit.targets import Target
-from rules.judge.degraded import Extent, Lost, Revocation, start, words
+from rules.judge.degraded import Extent, Loss, Revocation, loss_clauses, opening_sentence
 from rules.model import causes
 from rules.model.causes.record import Cause
 from rules.model.ruleset import Group
@@ -154,8 +154,8 @@ def answer_text(
     """The answer in a sentence or two: what users would see, and why when it is open (`why`: one more reason)."""
     clock = next((v for v in verdicts if v.cause == causes.LOCAL_CLOCK_SKEW and v.status in _BAD), None)
     if found is Answer.DEGRADED:
-        told = words(_lost(states), _revocation(states, verdicts))
-        begins = start(clock is not None)
+        told = loss_clauses(_lost(states), _revocation(states, verdicts))
+        begins = opening_sentence(clock is not None)
         return f"{begins} Here: {'; '.join(told)}." if told else begins
     if found is Answer.NO and clock is not None and clock.circumstance:
         return f"{_TEXTS[found]} {_CLOCK[clock.circumstance]}"
@@ -182,7 +182,7 @@ _CLOCK = {
 }
 
 
-def _lost(states: Iterable[NameState]) -> Iterator[Lost]:
+def _lost(states: Iterable[NameState]) -> Iterator[Loss]:
     """The names of which something failed, by how much."""
     for state in states:
         target = state.target
@@ -198,7 +198,7 @@ def _lost(states: Iterable[NameState]) -> Iterator[Lost]:
         else:
             continue
         host, rule = target.shown, target.rule
-        yield Lost(
+        yield Loss(
             host, target.port, rule.group, extent, target.required, rule.title, state.closed, state.addresses
         )
 

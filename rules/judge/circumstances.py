@@ -8,18 +8,18 @@ from dataclasses import replace
 
 from rules.audit.targets import Target
 from rules.judge.evidence import Context
-from rules.judge.proxies import bypassed, serves, weighed
+from rules.judge.proxies import adjust_for_proxies, applies_to, bypasses
 from rules.judge.remedies import remedy
-from rules.judge.target import plain
+from rules.judge.target import simple_verdict
 from rules.model import causes
 from rules.model.ruleset import Severity
 from rules.model.verdict import Status, Verdict
 
 # The names under which these were known before they had a module of their own.
-_bypassed, _serves, _weighed = bypassed, serves, weighed
+_bypassed, _serves, _weighed = bypasses, applies_to, adjust_for_proxies
 
 
-def samples(by_target: dict[Target, list[Verdict]]) -> None:
+def adjust_samples(by_target: dict[Target, list[Verdict]]) -> None:
     """Samples go stale: one that no resolver knows is not applicable; a wildcard fails only when all that resolve fail."""
     wildcards: dict[tuple[str, int], list[Target]] = defaultdict(list)
     for target in by_target:
@@ -38,7 +38,7 @@ def samples(by_target: dict[Target, list[Verdict]]) -> None:
             _hidden(by_target, first)
             met = {v.cause for t in found for v in by_target[t] if v.check == "dns"}
             by_target[first].append(
-                plain(
+                simple_verdict(
                     first,
                     "dns",
                     Status.INCONCLUSIVE,
@@ -80,7 +80,7 @@ def _hidden(by_target: dict[Target, list[Verdict]], sample: Target) -> None:
             ]
 
 
-def swept(context: Context, rows: Iterable[Verdict]) -> list[Verdict]:
+def adjust_after_sweep(context: Context, rows: Iterable[Verdict]) -> list[Verdict]:
     """After a firewall took the audit for a scan, silence is no evidence."""
     if not context.audit.guard.sweep:
         return list(rows)
@@ -92,7 +92,7 @@ def swept(context: Context, rows: Iterable[Verdict]) -> list[Verdict]:
     ]
 
 
-def unresolved(rows: Iterable[Verdict], stop: Verdict) -> list[Verdict]:
+def adjust_unresolved(rows: Iterable[Verdict], stop: Verdict) -> list[Verdict]:
     """Rows of a host that no resolver answers: that is one finding of the host, and no failure of any name."""
     return [
         replace(v, status=Status.INCONCLUSIVE, cause=stop.cause, summary=stop.summary, remedy="")
@@ -114,7 +114,7 @@ def _failing(rows: Iterable[Verdict]) -> bool:
     return any(v.status in (Status.FAIL, Status.BROKEN) for v in rows)
 
 
-def retired(by_target: dict[Target, list[Verdict]]) -> None:
+def adjust_retired(by_target: dict[Target, list[Verdict]]) -> None:
     """Rows that Microsoft retired, and optional ones, never weigh more than a notice."""
     for target, rows in by_target.items():
         if target.rule.severity is not Severity.REQUIRED:

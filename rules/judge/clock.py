@@ -68,7 +68,7 @@ class Clock:
 
 
 @dataclass(frozen=True, slots=True)
-class Telling:
+class ClockReading:
     """A date that a host gave. `skew`: seconds by which this host's clock is ahead of it; `voice`: who may have written it,
     the same for one page at many hosts; `inside`: whether it came in a genuine TLS session."""
 
@@ -81,13 +81,13 @@ class Telling:
 
 def judge_clock(
     observations: Iterable[Observation],
-    genuine: Sequence[Served],
+    genuine: Sequence[ServedChain],
     started: float,
     valid_at: Callable[[DerChain, float], bool],
 ) -> Clock:
     """What is known of the clock that said `started` (Unix time). `genuine`: the proved chains that were served for their
     names; `valid_at` tells whether one is in date at a time."""
-    dates = tellings(observations, frozenset(one.chain for one in genuine))
+    dates = clock_readings(observations, frozenset(one.chain for one in genuine))
     told = tuple(one.seen for one in dates)
     in_common = None
     if not any(
@@ -104,7 +104,7 @@ def judge_clock(
             return Clock(started, told=told)
         if not inside and gained == 0:
             return Clock(started, "port-80", skew, told=told)
-        witnessed = len(zones(agreeing)) >= MIN_CLOCKS
+        witnessed = len(zones_of(agreeing)) >= MIN_CLOCKS
         refused = witnessed or in_common is not None
         return Clock(
             now, "proved", skew, witnessed, told, _refused(genuine, now, valid_at) if refused else frozenset()
@@ -117,7 +117,7 @@ def judge_clock(
 
 
 def _refused(
-    genuine: Sequence[Served], now: float, valid_at: Callable[[DerChain, float], bool]
+    genuine: Sequence[ServedChain], now: float, valid_at: Callable[[DerChain, float], bool]
 ) -> frozenset[str]:
     found: dict[str, bool] = {}
     for one in genuine:
@@ -139,18 +139,20 @@ def skew_of(seen: Observation, headers: Headers) -> float | None:
     return seen.started + seen.elapsed - date - (age or 0)
 
 
-def tellings(observations: Iterable[Observation], genuine: frozenset[DerChain]) -> tuple[Telling, ...]:
+def clock_readings(
+    observations: Iterable[Observation], genuine: frozenset[DerChain]
+) -> tuple[ClockReading, ...]:
     """The dates that hosts gave. `genuine`: the chains (DER) that are proved. A page that a device on the way wrote tells its
     own clock, and no host's."""
     return tuple(told for seen in observations if (told := _telling(seen, genuine)) is not None)
 
 
-def _telling(seen: Observation, genuine: frozenset[DerChain]) -> Telling | None:
+def _telling(seen: Observation, genuine: frozenset[DerChain]) -> ClockReading | None:
     step, evidence = seen.step, seen.evidence
     if isinstance(step, TlsHandshake) and isinstance(evidence, TlsFacts):
         skew = skew_of(seen, evidence.http_headers)
         name = step.server_name
-        return None if skew is None else Telling(name, skew, seen, name, evidence.chain in genuine)
+        return None if skew is None else ClockReading(name, skew, seen, name, evidence.chain in genuine)
     if not isinstance(step, HttpFetch) or not isinstance(evidence, HttpExchange):
         return None
     skew = skew_of(seen, evidence.headers)
@@ -160,10 +162,10 @@ def _telling(seen: Observation, genuine: frozenset[DerChain]) -> Telling | None:
     if page is not None and (page.evidence or page.kind != "page"):
         return None
     voice = f"page {evidence.sha256}" if evidence.sha256 and is_html(evidence) else step.host
-    return Telling(step.host, skew, seen, voice, False)
+    return ClockReading(step.host, skew, seen, voice, False)
 
 
-def skew_by_dates(told: Sequence[Telling]) -> float:
+def skew_by_dates(told: Sequence[ClockReading]) -> float:
     """Seconds by which this host's clock is ahead, as several voices tell it; 0.0 where they do not, or where it is right.
     Where there are dates of genuine sessions, those of port 80 count as far as they agree."""
     inside = {t.voice: t.skew for t in reversed(told) if t.inside}  # the first that each gave
@@ -179,7 +181,7 @@ def skew_by_dates(told: Sequence[Telling]) -> float:
     return middle if len(agreeing) >= MIN_CLOCKS and abs(middle) > CLOCK_NOTICE else 0.0
 
 
-def zones(told: Iterable[Telling]) -> frozenset[str]:
+def zones_of(told: Iterable[ClockReading]) -> frozenset[str]:
     """The zones of the hosts that gave dates, each voice once."""
     return frozenset(zone(host) for host in {t.voice: t.host for t in told}.values())
 
@@ -192,7 +194,7 @@ def median(values: Iterable[float]) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class ServedChain:
     """A genuine chain (DER, the server's first) that was served for its name. `valid`: in date by this host's clock."""
 
     name: str
@@ -201,7 +203,7 @@ class Served:
 
 
 def time_by_certificates(
-    served: Sequence[Served], now: float, valid_at: Callable[[DerChain, float], bool]
+    served: Sequence[ServedChain], now: float, valid_at: Callable[[DerChain, float], bool]
 ) -> float | None:
     """The time nearest to `now` (Unix time) at which every certificate that is out of date would be in date, None where
     they do not show that this host's clock is wrong.

@@ -36,7 +36,7 @@ LISTED = 2  #: names in a sentence
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
+class Loss:
     """A name and port of which something failed. `purpose`: the title of its row; `closed` of `addresses` fail."""
 
     host: str
@@ -58,7 +58,7 @@ class Revocation:
     any_list: bool = True
 
 
-def words(lost: Iterable[Lost], revocation: Revocation) -> tuple[str, ...]:
+def loss_clauses(lost: Iterable[Loss], revocation: Revocation) -> tuple[str, ...]:
     """What failed, one clause each, the service first."""
     found = list(lost)
     clauses = [
@@ -70,14 +70,14 @@ def words(lost: Iterable[Lost], revocation: Revocation) -> tuple[str, ...]:
     return tuple(dict.fromkeys(clauses))
 
 
-def start(clock_wrong: bool) -> str:
+def opening_sentence(clock_wrong: bool) -> str:
     """The sentence before the clauses."""
     if clock_wrong:
         return "The way to the service is open, but this host's clock is wrong: whether a connector starts with it is not known."
     return "It will start, but part of what it needs fails; users may see errors or delays."
 
 
-def _service(lost: Sequence[Lost]) -> Iterable[str]:
+def _service(lost: Sequence[Loss]) -> Iterable[str]:
     some = [one for one in lost if one.extent == "some"]
     if len(some) == 1:
         one = some[0]
@@ -93,7 +93,7 @@ def _service(lost: Sequence[Lost]) -> Iterable[str]:
         yield f"sessions to {_names(session)} are cut after they opened"
 
 
-def _sign_in(lost: Sequence[Lost]) -> Iterable[str]:
+def _sign_in(lost: Sequence[Loss]) -> Iterable[str]:
     whole = [one for one in lost if one.extent == "whole"]
     if needed := [one for one in whole if one.required]:
         yield (
@@ -116,14 +116,14 @@ def _revocation(revocation: Revocation) -> Iterable[str]:
         yield f"OCSP answers of {_hosts(revocation.responders)} cannot be used; the lists come through"
 
 
-def _port_80(lost: Sequence[Lost], revocation: Revocation) -> Iterable[str]:
+def _port_80(lost: Sequence[Loss], revocation: Revocation) -> Iterable[str]:
     told = {*revocation.lists, *revocation.responders}
     for one in [one for one in lost if one.host not in told][:LISTED]:
         where = "port 80" if one.extent != "some" else f"port 80 at {one.closed} of {one.addresses} addresses"
         yield f"{where} of {one.host} fails ({one.purpose})"
 
 
-def _names(lost: Sequence[Lost]) -> str:
+def _names(lost: Sequence[Loss]) -> str:
     return _hosts(tuple(dict.fromkeys(one.host for one in lost)))
 
 
@@ -132,5 +132,5 @@ def _hosts(hosts: Sequence[str]) -> str:
     return " and ".join(hosts) if not more else ", ".join(hosts[:LISTED]) + more
 
 
-def _s(lost: Sequence[Lost]) -> str:
+def _s(lost: Sequence[Loss]) -> str:
     return "s" if len({one.host for one in lost}) == 1 else ""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from rules.audit.dns_walk import Walked, fault_of
+from rules.audit.dns_walk import WalkState, fault_of
 from rules.judge.evidence import Context
 from rules.model import causes
 from rules.model.causes.record import Cause
-from rules.model.extended_errors import OwnWord, own_word
+from rules.model.extended_errors import ResolverStatement, resolver_statement
 from rules.model.failure import LOCAL_CODES, Code
 from rules.model.kinds.dns_chain import OS, Chain, DnsAnswer, Outcome
 from rules.model.kinds.os_lookup import OsAnswer
@@ -48,7 +48,7 @@ _TELLING = frozenset({"own-word", "private-zone", "no-question"})
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class ResolverView:
     """What one resolver makes of a name. `word`: "ok" or the word of a dns cause; `circumstance`: a `Circumstance` of the cause."""
 
     resolver: str
@@ -61,7 +61,7 @@ class View:
     seen: tuple[Observation, ...] = ()
     circumstance: str = ""
     said: str = ""  # in words, where `WORDS` do not tell all
-    own: OwnWord | None = None
+    own: ResolverStatement | None = None
     soa: str = ""  # the private zone that lacks the record
     details: tuple[tuple[str, str], ...] = ()  # short lines of evidence
 
@@ -72,7 +72,7 @@ class View:
     @property
     def cause(self) -> Cause:
         """What this view shows. No verdict holds "dns.ok" and "dns.not-measured": such a view shows no fault of the name."""
-        return causes.of(f"dns.{self.word}")
+        return causes.from_word(f"dns.{self.word}")
 
     @property
     def telling(self) -> bool:
@@ -80,7 +80,7 @@ class View:
         return self.circumstance in _TELLING or self.word in ("malformed", "wrong-source")
 
 
-def views(context: Context, host: str) -> tuple[View, ...]:
+def resolver_views(context: Context, host: str) -> tuple[ResolverView, ...]:
     """The views of all living resolvers but those that resolve nothing at all, the operating system's last."""
     names = context.audit.names
     found = []
@@ -95,22 +95,24 @@ def views(context: Context, host: str) -> tuple[View, ...]:
     return measured or tuple(found)
 
 
-def _view(context: Context, resolver: str, chains: list[Chain]) -> View:
+def _view(context: Context, resolver: str, chains: list[Chain]) -> ResolverView:
     addresses = tuple(dict.fromkeys(r.value for c in chains for r in c.addresses))
     seen = tuple(s for c in chains for q in c.questions if (s := context.audit.names.seen(q)) is not None)
     blocked = any(c.tcp_blocked for c in chains)
     if addresses:
         longest = next(c for c in chains if c.addresses)
         word = _address_word(context, addresses, context.canaries.get(resolver, frozenset()))
-        view = View(resolver, word, addresses, _zone(longest.end), longest.end, "", blocked, seen)
-        own = own_word(last_answer(context, longest), resolved=True)
+        view = ResolverView(resolver, word, addresses, _zone(longest.end), longest.end, "", blocked, seen)
+        own = resolver_statement(last_answer(context, longest), resolved=True)
         return view if own is None else _by_own_word(view, own)
     worst = next((c for c in chains if c.outcome is not Outcome.NO_ADDRESS), chains[0])
     if worst.rtype == "AAAA" and any(c.rtype == "A" and c.outcome is Outcome.NO_ADDRESS for c in chains):
         worst = next(c for c in chains if c.rtype == "A") if worst.outcome is Outcome.NXDOMAIN else worst
     word = "timeout" if worst.outcome is Outcome.UNREACHABLE else worst.outcome.value
-    view = View(resolver, word, (), _zone(worst.end), worst.at, worst.detail, blocked, seen)
-    own = next((o for c in chains if (o := own_word(last_answer(context, c), resolved=False))), None)
+    view = ResolverView(resolver, word, (), _zone(worst.end), worst.at, worst.detail, blocked, seen)
+    own = next(
+        (o for c in chains if (o := resolver_statement(last_answer(context, c), resolved=False))), None
+    )
     if own is not None:
         return _by_own_word(view, own)
     walked = context.audit.walks.of(resolver, worst.name)
@@ -125,7 +127,7 @@ def last_answer(context: Context, chain: Chain) -> DnsAnswer | None:
     return seen.evidence if seen is not None and isinstance(seen.evidence, DnsAnswer) else None
 
 
-def _explained(context: Context, view: View, chain: Chain) -> View:
+def _explained(context: Context, view: ResolverView, chain: Chain) -> ResolverView:
     """A view that failed, with what its last answer says of the reason."""
     last = last_answer(context, chain)
     fault = fault_of(chain, last)
@@ -150,12 +152,12 @@ def _explained(context: Context, view: View, chain: Chain) -> View:
     return view
 
 
-def _walked(context: Context, view: View, walked: Walked) -> View:
+def _walked(context: Context, view: ResolverView, walked: WalkState) -> ResolverView:
     """A view that failed, with the link that fails."""
     view = replace(view, at=walked.at, seen=(*view.seen, *context.audit.walks.observations(walked)))
     if walked.outcome is Outcome.RESOLVED:
         return replace(view, said=f"{_is(view.word)}; each name of its chain resolves by itself")
-    own = own_word(walked.answer, resolved=False)
+    own = resolver_statement(walked.answer, resolved=False)
     if own is not None:
         return _by_own_word(view, own)
     if walked.outcome in (Outcome.LOOP, Outcome.TOO_LONG):
@@ -187,7 +189,7 @@ def _link(at: str, fault: Outcome) -> tuple[tuple[str, str], ...]:
     return (("the link that fails", f"{display(at)} {_is(fault.value)}"),)
 
 
-def _private(view: View, at: str, answer: DnsAnswer) -> View:
+def _private(view: ResolverView, at: str, answer: DnsAnswer) -> ResolverView:
     """A zone of Azure Private Link that the resolver serves lacks the record: its own SOA record says so.
 
     learn.microsoft.com/azure/dns/private-dns-fallback: a linked zone answers NXDOMAIN for each name that it lacks. The
@@ -204,24 +206,28 @@ def _private(view: View, at: str, answer: DnsAnswer) -> View:
     )
 
 
-def _by_own_word(view: View, own: OwnWord) -> View:
+def _by_own_word(view: ResolverView, own: ResolverStatement) -> ResolverView:
     verb = "is blocked" if own.word == "sinkholed" else "is refused to this host"
     said = f'{verb} by the resolver\'s own word ("{own.text}")'
     return replace(view, word=own.word, circumstance="own-word", said=said, own=own)
 
 
-def _os_view(context: Context, seen: Observation, others: list[View]) -> View:
+def _os_view(context: Context, seen: Observation, others: list[ResolverView]) -> ResolverView:
     answer = seen.evidence
     if isinstance(answer, OsAnswer) and answer.addresses:
         canaries = frozenset(a for addresses in context.canaries.values() for a in addresses)
-        view = View(OS, _address_word(context, answer.addresses, canaries), answer.addresses, seen=(seen,))
+        view = ResolverView(
+            OS, _address_word(context, answer.addresses, canaries), answer.addresses, seen=(seen,)
+        )
         # what the system was given by a resolver that calls it blocked is the resolver's word as well
         by = next((v for v in others if v.own and set(answer.addresses) <= set(v.addresses)), None)
         return _by_own_word(view, by.own) if by is not None and by.own is not None else view
     if seen.failure is not None and seen.failure.code in LOCAL_CODES:
-        return View(OS, Outcome.NOT_MEASURED, detail=LOCAL_CODES[seen.failure.code][0].word, seen=(seen,))
+        return ResolverView(
+            OS, Outcome.NOT_MEASURED, detail=LOCAL_CODES[seen.failure.code][0].word, seen=(seen,)
+        )
     error = answer.error if isinstance(answer, OsAnswer) else "EAI_AGAIN"
-    return View(OS, _OS_ERRORS.get(error, "servfail"), detail=error, seen=(seen,))
+    return ResolverView(OS, _OS_ERRORS.get(error, "servfail"), detail=error, seen=(seen,))
 
 
 def _address_word(context: Context, addresses: tuple[str, ...], canary: frozenset[str]) -> str:
@@ -245,6 +251,6 @@ def _is(word: str) -> str:
     return WORDS.get(word, "resolves" if word == "ok" else word)
 
 
-def is_said(view: View) -> str:
+def view_text(view: ResolverView) -> str:
     """What a resolver makes of the name, in words that follow the name."""
     return view.said or _is(view.word)

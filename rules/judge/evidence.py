@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from rules.audit.documents import Wanted
+from rules.audit.documents import DocumentRequest
 from rules.audit.guard import RECHECK
 from rules.audit.machine import Audit
 from rules.http_answer.page import is_html
-from rules.judge.clock import Clock, Served, judge_clock
+from rules.judge.clock import Clock, ServedChain, judge_clock
 from rules.judge.failing_resolvers import FailingResolver, failing_resolvers
-from rules.judge.portals import Portal, Visit, everywhere, judge_portals, visit
-from rules.judge.proofs import proofs
+from rules.judge.portals import Portal, Visit, judge_portals, portal_certificates, visit_of
+from rules.judge.proofs import proven_addresses
 from rules.model.kinds.dns_chain import DnsAnswer
 from rules.model.kinds.http_fetch import HttpExchange, HttpFetch
 from rules.model.kinds.tls_handshake import TlsFacts, TlsHandshake
@@ -54,9 +54,9 @@ class Context:
         return self.clock.now
 
     @cached_property
-    def _genuine(self) -> tuple[Served, ...]:
+    def _genuine(self) -> tuple[ServedChain, ...]:
         """Each genuine chain that was served for its name."""
-        found: dict[tuple[str, tuple[bytes, ...]], Served] = {}
+        found: dict[tuple[str, tuple[bytes, ...]], ServedChain] = {}
         for seen in self.observations:
             step, shown = seen.step, seen.evidence
             if not isinstance(step, TlsHandshake) or not isinstance(shown, TlsFacts) or not shown.chain:
@@ -64,7 +64,7 @@ class Context:
             key = (step.server_name, shown.chain)
             proven = self.audit.chains.judge(shown.chain, self.started).proven
             if key not in found and proven and covers_name(facts(shown.chain[0]), step.server_name):
-                found[key] = Served(*key, self._valid(shown.chain, self.started))
+                found[key] = ServedChain(*key, self._valid(shown.chain, self.started))
         return tuple(found.values())
 
     def _valid(self, chain: tuple[bytes, ...], moment: float) -> bool:
@@ -130,22 +130,22 @@ class Context:
     @cached_property
     def everywhere(self) -> frozenset[str]:
         """Certificates (`portals.whose`) that one server shows in place of several names, wherever they lead."""
-        return everywhere(self._visits)
+        return portal_certificates(self._visits)
 
     @cached_property
     def _visits(self) -> tuple[Visit, ...]:
         control = self.audit.plan.control_name  # asked at addresses that no resolver gave for it
         met = (
-            visit(seen, self.ids[seen.step], self.judgement(seen))
+            visit_of(seen, self.ids[seen.step], self.judgement(seen))
             for seen in self.observations
             if not isinstance(seen.step, TlsHandshake) or seen.step.server_name != control
         )
         return tuple(found for found in met if found is not None)
 
     @cached_property
-    def responders(self) -> dict[bytes, list[tuple[Wanted, bytes, str]]]:
+    def responders(self) -> dict[bytes, list[tuple[DocumentRequest, bytes, str]]]:
         """By leaf (DER): what its responders were asked, its issuer, and the responder's address."""
-        found: dict[bytes, list[tuple[Wanted, bytes, str]]] = {}
+        found: dict[bytes, list[tuple[DocumentRequest, bytes, str]]] = {}
         for wanted, (leaf, issuer, url) in self.audit.revocations.ocsp.items():
             found.setdefault(leaf, []).append((wanted, issuer, url))
         return found
@@ -187,7 +187,7 @@ class Context:
     @cached_property
     def proved(self) -> frozenset[tuple[str, str]]:
         """(name, address) where a signed document came over port 80."""
-        return proofs(self.audit, self.now)
+        return proven_addresses(self.audit, self.now)
 
     @cached_property
     def failing_resolvers(self) -> dict[str, FailingResolver]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from rules.audit.names import Names
 from rules.model import causes
 from rules.model.causes.record import Cause
-from rules.model.extended_errors import own_word
+from rules.model.extended_errors import resolver_statement
 from rules.model.kinds.dns_chain import Chain, DnsAnswer, Outcome
 from rules.model.observation import Observation
 from rules.text.zones import zone
@@ -70,7 +70,7 @@ def _failing(names: Names, resolver: str) -> FailingResolver | None:
 
 def _filtered(last: Observation) -> bool:
     """Whether the resolver says that it blocks this name: the report tells that name by name."""
-    own = own_word(last.evidence, resolved=False) if isinstance(last.evidence, DnsAnswer) else None
+    own = resolver_statement(last.evidence, resolved=False) if isinstance(last.evidence, DnsAnswer) else None
     return own is not None and own.word == "sinkholed"
 
 

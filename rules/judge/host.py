@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rules.judge.clock import CLOCK_BREAKS, CLOCK_NOTICE
-from rules.judge.dns_views import views
+from rules.judge.dns_views import resolver_views
 from rules.judge.evidence import Context
 from rules.judge.failing_resolvers import MIN_ZONES
 from rules.judge.remedies import remedy
@@ -59,7 +59,10 @@ def local_stop(context: Context) -> Verdict | None:
         if all(audit.names.health[r].dead for r in audit.names.resolvers):
             return _no_resolver(asked)
         found = [
-            view for host in dict.fromkeys(hosts) for view in views(context, host) if view.resolver != OS
+            view
+            for host in dict.fromkeys(hosts)
+            for view in resolver_views(context, host)
+            if view.resolver != OS
         ]
         if 2 * sum(view.telling for view in found) > len(found):
             return None  # the answers say what is wrong: each name fails of it

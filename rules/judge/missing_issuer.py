@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from rules.audit.documents import Wanted
+from rules.audit.documents import DocumentRequest
 from rules.http_answer.page import failure_text, is_html, looks_like_block_page, page_text, unproved
 from rules.judge.evidence import Context
 from rules.model.failure import Stage
@@ -35,7 +35,7 @@ class MissingIssuer:
 
 def missing_issuer(context: Context, chain: tuple[bytes, ...]) -> MissingIssuer:
     """What came from the addresses that a chain (DER, the server's first) names for the issuer that it lacks."""
-    wanted = {url: Wanted(url, "aia") for url in context.audit.chains.missing_at(chain)}
+    wanted = {url: DocumentRequest(url, "aia") for url in context.audit.chains.missing_at(chain)}
     results = context.audit.fetches.results
     asked = [(url, seen) for url, one in wanted.items() for seen in results.get(one, ())]
     tries = tuple(seen for _, seen in asked)

@@ -26,7 +26,7 @@ def missing_ca_sets(report: Report, rules: Rules) -> tuple[RulesUsed, ...]:
     return tuple(used for used in report.rulesets if used.kind == "cas" and used.name not in at_hand)
 
 
-def notes(report: Report, rules: Rules) -> tuple[str, ...]:
+def missing_set_notes(report: Report, rules: Rules) -> tuple[str, ...]:
     """Sets of the recording that are missing, and those that have another content now, in a sentence each."""
     at_hand = {("rules", one.name): one.sha256 for one in rules.rulesets}
     at_hand |= {("cas", one.name): one.sha256 for one in rules.cas}
@@ -47,12 +47,12 @@ def notes(report: Report, rules: Rules) -> tuple[str, ...]:
     return tuple(found)
 
 
-def names(sets: tuple[RulesUsed, ...]) -> str:
+def set_names(sets: tuple[RulesUsed, ...]) -> str:
     """The sets as they are called in a sentence."""
     return ", ".join(_called(used) for used in sets)
 
 
-def without(rows: Iterable[Verdict], sets: tuple[RulesUsed, ...]) -> list[Verdict]:
+def adjust_without_sets(rows: Iterable[Verdict], sets: tuple[RulesUsed, ...]) -> list[Verdict]:
     """The verdicts, where `sets` are missing: what only their keys could tell is inconclusive.
 
     A known CA's name on another key stays forged, whatever else is missing.
@@ -63,7 +63,7 @@ def without(rows: Iterable[Verdict], sets: tuple[RulesUsed, ...]) -> list[Verdic
 
 
 def _open(verdict: Verdict, sets: tuple[RulesUsed, ...]) -> Verdict:
-    called = names(sets)
+    called = set_names(sets)
     plural = "s" if len(sets) > 1 else ""
     return replace(
         verdict,

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from rules.audit.targets import Target
-from rules.judge.dns_views import View, is_said, views
+from rules.judge.dns_views import ResolverView, resolver_views, view_text
 from rules.judge.evidence import Context
 from rules.judge.portals import Portal
 from rules.judge.remedies import remedy
@@ -16,7 +16,7 @@ from rules.model.failure import LOCAL_CODES
 from rules.model.kinds.dns_chain import OS, Chain, DnsAnswer, DnsQuestion, Outcome
 from rules.model.observation import Observation
 from rules.model.verdict import Check, Endpoint, Status, Verdict
-from rules.text.address import embedded, parse
+from rules.text.address import embedded, parse_address
 from rules.text.display import display
 
 
@@ -24,7 +24,7 @@ def judge_name(context: Context, target: Target, genuine: bool, os_passed: bool)
     """The DNS verdict of a target. `genuine`: some address proved its certificate; `os_passed`: one that the operating
     system gives got through."""
     assert target.host is not None
-    found = views(context, target.host)
+    found = resolver_views(context, target.host)
     if not found:
         return _verdict(context, target, Status.INCONCLUSIVE, _unasked(context), "was not resolved", found)
     if all(v.word == Outcome.NOT_MEASURED for v in found):
@@ -44,13 +44,11 @@ def judge_name(context: Context, target: Target, genuine: bool, os_passed: bool)
         and not any(v.ok for v in others)
         and len({v.word for v in others} - {"chain-too-long"}) == 1
     ):
-        summary = f"{is_said(others[0])} at {_at(others)}, but the operating system resolves it (hosts file, policy or cache)"
+        summary = f"{view_text(others[0])} at {_at(others)}, but the operating system resolves it (hosts file, policy or cache)"
         return _verdict(context, target, Status.WARN, causes.DNS_OS_DIFFERS, summary, found)
     if good:
         bad = next(v for v in found if not v.ok)
-        summary = (
-            f"resolves at {_at(good)}, but {is_said(bad)} at {_at([v for v in found if v.word == bad.word])}"
-        )
+        summary = f"resolves at {_at(good)}, but {view_text(bad)} at {_at([v for v in found if v.word == bad.word])}"
         return _verdict(
             context,
             target,
@@ -62,12 +60,12 @@ def judge_name(context: Context, target: Target, genuine: bool, os_passed: bool)
     return _failed(context, target, _first(found), found, genuine)
 
 
-def _first(found: tuple[View, ...]) -> View:
+def _first(found: tuple[ResolverView, ...]) -> ResolverView:
     """The view that the verdict names, of several that fail: one that says why, else the first resolver's."""
     return next((v for v in found if v.telling), found[0])
 
 
-def _not_measured(context: Context, target: Target, found: tuple[View, ...]) -> Verdict:
+def _not_measured(context: Context, target: Target, found: tuple[ResolverView, ...]) -> Verdict:
     """A fault of this host or of ours stood in the way: that is nobody else's."""
     failure = next((s.failure for v in found for s in v.seen if s.failure is not None), None)
     cause, why = LOCAL_CODES.get(failure.code, _NOT_ASKED) if failure is not None else _NOT_ASKED
@@ -77,7 +75,7 @@ def _not_measured(context: Context, target: Target, found: tuple[View, ...]) -> 
 _NOT_ASKED = (causes.AUDIT_NOT_REACHED, "no answer was had")
 
 
-def _agreed(context: Context, target: Target, found: tuple[View, ...], genuine: bool) -> Verdict:
+def _agreed(context: Context, target: Target, found: tuple[ResolverView, ...], genuine: bool) -> Verdict:
     first = _first(found)
     if not first.ok:
         return _failed(context, target, first, found, genuine)
@@ -111,7 +109,9 @@ def _agreed(context: Context, target: Target, found: tuple[View, ...], genuine: 
         )
     addresses = {a for v in found for a in v.addresses}
     count = len(addresses)
-    through = ", by DNS64" if any(embedded(parse(a)) is not None for a in addresses if ":" in a) else ""
+    through = (
+        ", by DNS64" if any(embedded(parse_address(a)) is not None for a in addresses if ":" in a) else ""
+    )
     return _verdict(
         context,
         target,
@@ -122,7 +122,7 @@ def _agreed(context: Context, target: Target, found: tuple[View, ...], genuine: 
     )
 
 
-def _broken_link(context: Context, target: Target, found: tuple[View, ...]) -> Verdict | None:
+def _broken_link(context: Context, target: Target, found: tuple[ResolverView, ...]) -> Verdict | None:
     """A name of the chain that does not resolve when it is asked for by itself."""
     assert target.host is not None
     for chain in context.audit.names.chains(target.host):
@@ -150,17 +150,19 @@ def _broken_link(context: Context, target: Target, found: tuple[View, ...]) -> V
     return None
 
 
-def _seen_view(chain: Chain, seen: Observation) -> View:
-    return View(chain.resolver, "chain-broken", seen=(seen,))
+def _seen_view(chain: Chain, seen: Observation) -> ResolverView:
+    return ResolverView(chain.resolver, "chain-broken", seen=(seen,))
 
 
-def _failed(context: Context, target: Target, view: View, found: tuple[View, ...], genuine: bool) -> Verdict:
+def _failed(
+    context: Context, target: Target, view: ResolverView, found: tuple[ResolverView, ...], genuine: bool
+) -> Verdict:
     where = f" at {_at(found)}"
     shown = ", ".join(view.addresses[:3])
     if view.word in ("private-address", "synthetic") or (view.own is not None and shown):
         status = Status.NOTICE if genuine else Status.FAIL
         proof = "the certificate there is genuine" if genuine else "no genuine certificate was seen there"
-        summary = f"{is_said(view)} ({shown}); {proof}"
+        summary = f"{view_text(view)} ({shown}); {proof}"
         return _verdict(context, target, status, view.cause, summary, found, view.circumstance)
     if view.said:
         where = f" (at {view.resolver})"
@@ -173,7 +175,7 @@ def _failed(context: Context, target: Target, view: View, found: tuple[View, ...
         target,
         Status.FAIL,
         view.cause,
-        f"{is_said(view)}{where}{f': {shown}' if shown else at}",
+        f"{view_text(view)}{where}{f': {shown}' if shown else at}",
         found,
         circumstance,
         tenant=context.audit.tenant or "",
@@ -203,18 +205,18 @@ def sinkholed(context: Context, target: Target, name: Verdict, portals: tuple[Po
 def _os_differs(
     context: Context,
     target: Target,
-    os_view: View,
-    other: View,
+    os_view: ResolverView,
+    other: ResolverView,
     os_passed: bool,
-    found: tuple[View, ...],
+    found: tuple[ResolverView, ...],
 ) -> Verdict:
     addresses = f" ({', '.join(os_view.addresses[:3])})" if os_view.addresses else ""
-    summary = f"resolves at {other.resolver}, but {is_said(os_view)} for programs on this host{addresses}"
+    summary = f"resolves at {other.resolver}, but {view_text(os_view)} for programs on this host{addresses}"
     status = Status.NOTICE if os_passed else Status.FAIL
     return _verdict(context, target, status, causes.DNS_OS_DIFFERS, summary, found)
 
 
-def _at(found: Iterable[View]) -> str:
+def _at(found: Iterable[ResolverView]) -> str:
     words = [v.resolver if v.resolver != OS else "the operating system" for v in found]
     return ", ".join(words)
 
@@ -231,7 +233,7 @@ def _verdict(
     status: Status,
     cause: Cause,
     summary: str,
-    found: Iterable[View],
+    found: Iterable[ResolverView],
     circumstance: str = "",
     **values: str,
 ) -> Verdict:
@@ -255,7 +257,7 @@ def _verdict(
     )
 
 
-def _said(found: tuple[View, ...]) -> tuple[tuple[str, str], ...]:
+def _said(found: tuple[ResolverView, ...]) -> tuple[tuple[str, str], ...]:
     """What is seen of failures, and what resolvers say of them by themselves (RFC 8914)."""
     told = {
         display(seen.evidence.ede): None

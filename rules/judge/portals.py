@@ -117,7 +117,7 @@ def judge_portals(visits: Iterable[Visit]) -> dict[str, Portal]:
     return portals
 
 
-def everywhere(visits: Iterable[Visit]) -> frozenset[str]:
+def portal_certificates(visits: Iterable[Visit]) -> frozenset[str]:
     """Marks of certificates that one server shows in place of several names, at addresses in at least three networks: no
     resolver leads there, a device on the way takes the connections."""
     places: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
@@ -154,7 +154,7 @@ def _portal(address: str, signs: Sequence[Visit], visits: Sequence[Visit]) -> Po
     )
 
 
-def visit(seen: Observation, id_: str, judgement: ChainJudgement | None) -> Visit | None:
+def visit_of(seen: Observation, id_: str, judgement: ChainJudgement | None) -> Visit | None:
     """What a handshake or a fetch met; None for every other question. `judgement` is that of the chain shown."""
     step, evidence = seen.step, seen.evidence
     if isinstance(step, TlsHandshake):
@@ -175,11 +175,11 @@ def _shown(met: Visit, leaf: bytes | None, judgement: ChainJudgement | None) -> 
     cert = facts(leaf)
     if claims(cert, met.host):
         return replace(met, came="own" if judgement.proven else "claimed")
-    told = whose(cert)
+    told = server_mark(cert)
     return replace(met, came="other", mark=told, told=told) if told else met
 
 
-def whose(cert: CertFacts) -> str:
+def server_mark(cert: CertFacts) -> str:
     """Which server a certificate is of, in harmless words: the same for each one that is made anew for the same names by
     the same issuer; "" where its names cannot be read."""
     names = cert.dns_names or ((cert.subject_cn,) if cert.subject_cn else ())

@@ -16,7 +16,7 @@ from rules.pki.certificate import facts
 from rules.pki.revocation import judge_crl, judge_ocsp
 
 
-def proofs(audit: Audit, now: float) -> frozenset[tuple[str, str]]:
+def proven_addresses(audit: Audit, now: float) -> frozenset[tuple[str, str]]:
     """(name, address) of every exchange over port 80 that brought a signed document. `now`: Unix time."""
     above = _above(audit, now)
     found: set[tuple[str, str]] = set()

@@ -49,19 +49,19 @@ class Expressions(str):
 def proxied(context: Context, rows: Iterable[Verdict]) -> list[Verdict]:
     """A proxy is set and the direct way fails: that proves nothing, and no firewall need be opened for it."""
     host = context.audit.host
-    settings = counting(host) if host is not None else ()
+    settings = relevant_proxies(host) if host is not None else ()
     if not settings:
         return list(rows)
     return [_judged(verdict, settings) for verdict in rows]
 
 
-def counting(host: HostFacts) -> tuple[ProxySetting, ...]:
+def relevant_proxies(host: HostFacts) -> tuple[ProxySetting, ...]:
     """The settings that say something about the connector and the certificate checks of this host."""
     windows = host.os.lower().startswith("windows")
     return tuple(p for p in host.proxies if not (windows and _of_environment(p)))
 
 
-def followers(proxies: Iterable[ProxySetting]) -> tuple[str, str]:
+def followed_sources(proxies: Iterable[ProxySetting]) -> tuple[str, str]:
     """By which source the connector and the certificate checks of a Windows host go, "" where none of theirs is set."""
     sources = {p.source for p in proxies}
     own = next((source for source in _RANKS if source in sources), "")
@@ -69,9 +69,9 @@ def followers(proxies: Iterable[ProxySetting]) -> tuple[str, str]:
 
 
 def _judged(verdict: Verdict, settings: tuple[ProxySetting, ...]) -> Verdict:
-    serving = tuple(p for p in settings if serves(p, verdict))
+    serving = tuple(p for p in settings if applies_to(p, verdict))
     if serving or not _is_certificate_check(verdict):
-        return weighed(verdict, serving)
+        return adjust_for_proxies(verdict, serving)
     own = next((p for p in settings if p.source in _RANKS and (p.address or p.automatic)), None)
     failing = verdict.status in (Status.FAIL, Status.WARN) and _not_fetched(verdict.cause)
     if own is None or not failing:
@@ -85,7 +85,7 @@ def _not_fetched(cause: Cause) -> bool:
     return cause.layer in ("tcp", "http") or cause in (causes.CRL_UNREACHABLE, causes.OCSP_UNREACHABLE)
 
 
-def weighed(verdict: Verdict, proxies: tuple[ProxySetting, ...]) -> Verdict:
+def adjust_for_proxies(verdict: Verdict, proxies: tuple[ProxySetting, ...]) -> Verdict:
     """A verdict as it stands before the proxies that a program would use for its endpoint."""
     touched = verdict.status in (Status.FAIL, Status.WARN) or (
         verdict.remedy and verdict.cause.layer in _ON_THE_WAY
@@ -95,7 +95,7 @@ def weighed(verdict: Verdict, proxies: tuple[ProxySetting, ...]) -> Verdict:
     first = min(proxies, key=_rank)
     if not (first.address or first.automatic or first.faults):
         return verdict  # it says that no proxy is used
-    if not first.automatic and bypassed(
+    if not first.automatic and bypasses(
         verdict.endpoint.host, first.bypass, first.source, verdict.endpoint.port
     ):
         return verdict
@@ -104,7 +104,7 @@ def weighed(verdict: Verdict, proxies: tuple[ProxySetting, ...]) -> Verdict:
     return replace(verdict, remedy="")
 
 
-def serves(proxy: ProxySetting, verdict: Verdict) -> bool:
+def applies_to(proxy: ProxySetting, verdict: Verdict) -> bool:
     """Whether the setting is one for the endpoint: by scheme, and by the program that asks there."""
     if verdict.endpoint is None:
         return True
@@ -150,7 +150,7 @@ def _not_through_proxy(verdict: Verdict, proxy: ProxySetting) -> Verdict:
         circumstance = "automatic"
     elif _is_certificate_check(verdict) and not _of_environment(proxy):
         circumstance = "certificate-check"
-    faults = (*proxy.faults, *unread(proxy))
+    faults = (*proxy.faults, *unreadable_expressions(proxy))
     if faults:
         details.append(("proxy setting", "; ".join(faults)))
     return replace(
@@ -164,14 +164,14 @@ def _not_through_proxy(verdict: Verdict, proxy: ProxySetting) -> Verdict:
     )
 
 
-def unread(proxy: ProxySetting) -> tuple[str, ...]:
+def unreadable_expressions(proxy: ProxySetting) -> tuple[str, ...]:
     """Expressions of a .NET list that .NET may read and this program cannot: whether they hit a name is not known."""
     if proxy.source not in _DOTNET:
         return ()
-    return tuple(told for entry in _expressions(proxy.bypass) if (told := fault(entry)))
+    return tuple(told for entry in _expressions(proxy.bypass) if (told := expression_fault(entry)))
 
 
-def fault(expression: str) -> str:
+def expression_fault(expression: str) -> str:
     """What is wrong with an entry of a .NET list, as a sentence; "" for a good one."""
     try:
         matches(expression, "")
@@ -181,7 +181,7 @@ def fault(expression: str) -> str:
     return ""
 
 
-def bypassed(host: str, bypass: str, source: str = "", port: int = 443) -> bool:
+def bypasses(host: str, bypass: str, source: str = "", port: int = 443) -> bool:
     """Whether a program goes past the proxy for `host`, by the list's own grammar.
 
     `source` as in `ProxySetting`. Where it is not known, the list shows whether it holds expressions.

@@ -16,14 +16,14 @@ from rules.files.recording import check
 from rules.judge import missing_sets
 from rules.judge.answer import NameState, answer, answer_text, exit_code, roll_up, without_clock
 from rules.judge.causes import group
-from rules.judge.circumstances import retired, samples, swept, unresolved
+from rules.judge.circumstances import adjust_after_sweep, adjust_retired, adjust_samples, adjust_unresolved
 from rules.judge.evidence import Context
 from rules.judge.host import judge_host, local_stop
-from rules.judge.missing_sets import names, without
+from rules.judge.missing_sets import adjust_without_sets, set_names
 from rules.judge.proxies import proxied
 from rules.judge.revocation import judge_revocation, known_issuers, named_by
 from rules.judge.some_addresses import one_range
-from rules.judge.target import judge_target, untested
+from rules.judge.target import judge_target, untested_verdict
 from rules.model import causes
 from rules.model.kinds.http_fetch import BODY_KEPT, HttpExchange
 from rules.model.observation import Observation
@@ -47,25 +47,27 @@ def make_report(
     stop = local_stop(context)
     by_target: dict[Target, list[Verdict]] = {}
     if stop is not None and (stop.cause != causes.LOCAL_NO_RESOLVER or not audit.last_good):
-        verdicts = [stop, *(untested(t, stop) for t in audit.targets)]
-        states = [roll_up(t, [untested(t, stop)]) for t in audit.targets]
+        verdicts = [stop, *(untested_verdict(t, stop) for t in audit.targets)]
+        states = [roll_up(t, [untested_verdict(t, stop)]) for t in audit.targets]
     else:
         by_target = {target: list(judge_target(context, target)) for target in audit.targets}
         if stop is not None:  # no resolver; the way to the addresses of before is a finding of its own
-            by_target = {target: unresolved(rows, stop) for target, rows in by_target.items()}
-        samples(by_target)
+            by_target = {target: adjust_unresolved(rows, stop) for target, rows in by_target.items()}
+        adjust_samples(by_target)
         one_range(by_target)
-        by_target = {target: swept(context, rows) for target, rows in by_target.items()}
+        by_target = {target: adjust_after_sweep(context, rows) for target, rows in by_target.items()}
         by_target = {target: proxied(context, rows) for target, rows in by_target.items()}
-        by_target = {target: without(rows, missing) for target, rows in by_target.items()}
-        retired(by_target)
+        by_target = {target: adjust_without_sets(rows, missing) for target, rows in by_target.items()}
+        adjust_retired(by_target)
         states = [_by_clock(context, roll_up(target, rows)) for target, rows in by_target.items()]
         found = [v for rows in by_target.values() for v in rows]
         verdicts = [
             *([stop] if stop is not None else ()),
-            *without(judge_host(context), missing),
+            *adjust_without_sets(judge_host(context), missing),
             *found,
-            *without(proxied(context, swept(context, judge_revocation(context))), missing),
+            *adjust_without_sets(
+                proxied(context, adjust_after_sweep(context, judge_revocation(context))), missing
+            ),
         ]
     stopped = audit.stopped or ("no-resolver" if stop is not None else "")
     decided = answer(states, verdicts, stopped)
@@ -99,7 +101,7 @@ def _by_clock(context: Context, state: NameState) -> NameState:
 def _why(audit: Audit, missing: tuple[RulesUsed, ...]) -> str:
     """Why the answer has to stay open whatever was seen."""
     if missing:
-        return f"the recording was judged with the CA set {names(missing)}, which is not given here"
+        return f"the recording was judged with the CA set {set_names(missing)}, which is not given here"
     unpublished = [r.unpublished for r in audit.rules.rulesets if r.unpublished]
     if unpublished and not audit.targets:
         return unpublished[0].rstrip(".")
@@ -203,4 +205,4 @@ def replay(report: Report, rules: Rules) -> Report:
     missing = missing_sets.missing_ca_sets(report, rules)
     made = make_report(audit, report.started, report.finished, report.version, missing)
     said = "Judged again from a recording; nothing was asked of the network."
-    return replace(made, notes=(*made.notes, *missing_sets.notes(report, rules), said))
+    return replace(made, notes=(*made.notes, *missing_sets.missing_set_notes(report, rules), said))

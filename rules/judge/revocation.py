@@ -6,20 +6,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from rules.audit.documents import Wanted
+from rules.audit.documents import DocumentRequest
 from rules.audit.targets import Target
 from rules.judge.evidence import Context
 from rules.judge.remedies import remedy
-from rules.judge.revocation_sources import off_list, page, source, unfetched
+from rules.judge.revocation_sources import page_detail, source_verdict, unfetched_verdict, unlisted_hosts
 from rules.model import causes
 from rules.model.kinds.http_fetch import HttpExchange, HttpFetch
 from rules.model.observation import Observation
 from rules.model.verdict import Endpoint, Status, Verdict
 from rules.pki.certificate import facts
-from rules.pki.crl_scope import uri
+from rules.pki.crl_scope import canonical_uri
 from rules.pki.revocation import (
     CrlJudgement,
-    Held,
+    CrlSubject,
     OcspJudgement,
     judge_crl,
     judge_ocsp,
@@ -36,7 +36,7 @@ def judge_revocation(context: Context) -> Iterator[Verdict]:
     for url in sorted(context.audit.revocations.crls):
         yield from _crl(context, url, good)
     yield from _ocsp_sources(context)
-    yield from off_list(context)
+    yield from unlisted_hosts(context)
 
 
 def judge_document(
@@ -61,7 +61,7 @@ def judge_document(
         target.rule.citation.id,
         context.evidence(*attempts),
         target.rule.group.value,
-        page(found.page),
+        page_detail(found.page),
         circumstance=found.circumstance,
     )
 
@@ -70,12 +70,12 @@ def revoked_by(context: Context, judgement: ChainJudgement) -> str:
     """Which certificate of a path is revoked, by whose word; "" when none is known to be."""
     path = judgement.path
     for url, paths in context.audit.revocations.crls.items():
-        seen = context.audit.fetches.best(Wanted(url, "crl")) if path in paths else None
+        seen = context.audit.fetches.best(DocumentRequest(url, "crl")) if path in paths else None
         if seen is None:
             continue
         for der, issuer in _naming(path, url):
             serials = (serial,) if (serial := facts(der).serial) else ()
-            found = _judge(context, seen, Named((issuer,), serials, Held((der,), url)))
+            found = _judge(context, seen, Named((issuer,), serials, CrlSubject((der,), url)))
             if found.revoked:
                 return f"the certificate with serial {', '.join(found.revoked)} is revoked (by {url})"
     for place, der in enumerate(path):
@@ -108,7 +108,7 @@ class Named:
 
     issuers: tuple[bytes, ...]
     serials: tuple[str, ...]
-    held: Held
+    held: CrlSubject
 
 
 def _judge(context: Context, seen: Observation, named: Named) -> CrlJudgement:
@@ -139,9 +139,9 @@ def known_issuers(context: Context) -> tuple[bytes, ...]:
 
 def _naming(path: tuple[bytes, ...], url: str) -> Iterator[tuple[bytes, bytes]]:
     """The certificates of a path that name a list's address, each with its issuer."""
-    wanted = uri(url)
+    wanted = canonical_uri(url)
     for der, issuer in pairwise(path):
-        if any(uri(named) == wanted for named in facts(der).crl_urls):
+        if any(canonical_uri(named) == wanted for named in facts(der).crl_urls):
             yield der, issuer
 
 
@@ -151,20 +151,25 @@ def named_by(context: Context, url: str) -> Named:
     Where no chain that was met names it, every known CA may have issued it.
     """
     paths = context.audit.revocations.crls.get(url, ()) or next(
-        (p for other, p in context.audit.revocations.crls.items() if uri(other) == uri(url)), ()
+        (
+            p
+            for other, p in context.audit.revocations.crls.items()
+            if canonical_uri(other) == canonical_uri(url)
+        ),
+        (),
     )
     pairs = tuple(dict.fromkeys(pair for path in paths for pair in _naming(path, url)))
     if not pairs:
-        return Named(known_issuers(context), (), Held(url=url, bound=False))
+        return Named(known_issuers(context), (), CrlSubject(url=url, bound=False))
     serials = tuple(dict.fromkeys(s for der, _ in pairs if (s := facts(der).serial)))
     certificates = tuple(dict.fromkeys(der for der, _ in pairs))
-    return Named(tuple(dict.fromkeys(issuer for _, issuer in pairs)), serials, Held(certificates, url))
+    return Named(tuple(dict.fromkeys(issuer for _, issuer in pairs)), serials, CrlSubject(certificates, url))
 
 
 def _good_crls(context: Context) -> frozenset[str]:
     good = set()
     for url in context.audit.revocations.crls:
-        seen = context.audit.fetches.best(Wanted(url, "crl"))
+        seen = context.audit.fetches.best(DocumentRequest(url, "crl"))
         if seen is not None:
             found = _judge(context, seen, named_by(context, url))
             if found.status in (Status.PASS, Status.NOTICE):
@@ -187,16 +192,16 @@ def _crl(context: Context, url: str, good: frozenset[str]) -> Iterator[Verdict]:
     if split_url(url) is None:
         return
     elsewhere = bool(_alternatives(context, url) & good)
-    seen = context.audit.fetches.best(Wanted(url, "crl"))
+    seen = context.audit.fetches.best(DocumentRequest(url, "crl"))
     if seen is None:
-        yield unfetched(context, url, "crl", elsewhere)
+        yield unfetched_verdict(context, url, "crl", elsewhere)
         return
     found = _judge(context, seen, named_by(context, url))
     if found.status in (Status.FAIL, Status.WARN) and not found.revoked and elsewhere:
         summary = f"{found.summary}; the same list was had from another address"
         found = replace(found, status=Status.NOTICE, summary=summary)
-    yield source(
-        context, url, "crl", found.status, found.cause, found.summary, (seen,), page(found.page),
+    yield source_verdict(
+        context, url, "crl", found.status, found.cause, found.summary, (seen,), page_detail(found.page),
         found.circumstance,
     )  # fmt: skip
 
@@ -217,7 +222,7 @@ def _ocsp_sources(context: Context) -> Iterator[Verdict]:
             if seen is not None and found is not None
         ]
         if not made:
-            yield unfetched(context, url, "ocsp")
+            yield unfetched_verdict(context, url, "ocsp")
             continue
         yield _responder(context, url, made)
 
@@ -239,6 +244,6 @@ def _responder(context: Context, url: str, made: list[tuple[str, Observation, Oc
         status = (
             Status.NOTICE
         )  # the responder does not know this certificate (RFC 6960 section 2.3): lists tell
-    return source(
-        context, url, "ocsp", status, worst.cause, summary, seen, page(worst.page), worst.circumstance
+    return source_verdict(
+        context, url, "ocsp", status, worst.cause, summary, seen, page_detail(worst.page), worst.circumstance
     )

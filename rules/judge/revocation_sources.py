@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rules.audit.guard import is_v6
-from rules.judge.dns_views import views
+from rules.judge.dns_views import resolver_views
 from rules.judge.evidence import Context
 from rules.judge.remedies import remedy
 from rules.model import causes
@@ -18,7 +18,7 @@ from rules.pki.document import unreachable
 from rules.pki.revocation import split_url
 
 
-def source(
+def source_verdict(
     context: Context,
     url: str,
     check: Check,
@@ -62,11 +62,13 @@ def source(
     )
 
 
-def unfetched(context: Context, url: str, check: Check, elsewhere: bool = False) -> Verdict:
+def unfetched_verdict(context: Context, url: str, check: Check, elsewhere: bool = False) -> Verdict:
     """A source that could not be asked has the cause of its host. `elsewhere`: the same list came from another address."""
     host = (split_url(url) or (url,))[0]
     audit = context.audit
-    view = next((v for v in views(context, host) if not v.ok and v.word != Outcome.NOT_MEASURED), None)
+    view = next(
+        (v for v in resolver_views(context, host) if not v.ok and v.word != Outcome.NOT_MEASURED), None
+    )
     addresses = [c.address for c in audit.candidates(host) if c.tried and c.public]
     if view is not None and not addresses:
         heavy = Status.FAIL if check == "crl" else Status.WARN
@@ -75,17 +77,17 @@ def unfetched(context: Context, url: str, check: Check, elsewhere: bool = False)
         at = f" (at {view.at})" if view.at and view.at != host else ""
         where = f": {', '.join(view.addresses[:3])}" if view.addresses else at
         text = f"was not fetched: its host {_WORDS.get(view.word, 'does not resolve')}{where}"
-        return source(context, url, check, status, cause, text, view.seen)
+        return source_verdict(context, url, check, status, cause, text, view.seen)
     if audit.guard.sweep:
         text = "was not fetched: a firewall on the way had begun to drop this host's traffic"
-        return source(context, url, check, Status.INCONCLUSIVE, causes.PATH_SWEEP_DETECTED, text, ())
+        return source_verdict(context, url, check, Status.INCONCLUSIVE, causes.PATH_SWEEP_DETECTED, text, ())
     if addresses and all(audit.guard.family_broken(is_v6(a)) for a in addresses):
         text = "was not fetched: its host has addresses only of a family that goes nowhere here"
-        return source(context, url, check, Status.INCONCLUSIVE, causes.PATH_FAMILY_BROKEN, text, ())
+        return source_verdict(context, url, check, Status.INCONCLUSIVE, causes.PATH_FAMILY_BROKEN, text, ())
     if not addresses and audit.names.complete(host) and not audit.stopped:
         text = "its host has no public address here, so it was not fetched"
-        return source(context, url, check, Status.NOTICE, unreachable(check), text, ())
-    return source(context, url, check, Status.INCONCLUSIVE, audit.unasked, "was not fetched", ())
+        return source_verdict(context, url, check, Status.NOTICE, unreachable(check), text, ())
+    return source_verdict(context, url, check, Status.INCONCLUSIVE, audit.unasked, "was not fetched", ())
 
 
 #: Words of a resolution that gives addresses of this network: there is no way to the public document from here.
@@ -99,7 +101,7 @@ _WORDS = {
 }
 
 
-def page(found: BlockPage | None) -> tuple[tuple[str, str], ...]:
+def page_detail(found: BlockPage | None) -> tuple[tuple[str, str], ...]:
     """What stood in the document's place."""
     if found is None:
         return ()
@@ -111,7 +113,7 @@ def page(found: BlockPage | None) -> tuple[tuple[str, str], ...]:
     return tuple(pair for pair in pairs if pair[1])
 
 
-def off_list(context: Context) -> Iterator[Verdict]:
+def unlisted_hosts(context: Context) -> Iterator[Verdict]:
     """Hosts that served certificates point at and that no rule holds: holes in an allow list made from the rules."""
     revocations = context.audit.revocations
     seen: dict[str, set[str]] = {}

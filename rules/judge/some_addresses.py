@@ -23,13 +23,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
-from rules.audit.addresses import Candidate, given_by
+from rules.audit.addresses import Candidate, resolvers_that_gave
 from rules.audit.guard import is_v6
 from rules.audit.targets import Target
 from rules.judge.remedies import remedy
 from rules.model import causes
 from rules.model.verdict import Status, Verdict
-from rules.text.address import parse
+from rules.text.address import parse_address
 
 CAUSES = frozenset({causes.TCP_TIMEOUT, causes.TCP_RESET, causes.TCP_UNREACHABLE})
 #: Prefixes that are still a range that a person may have written into a rule; shorter ones are half the internet.
@@ -37,7 +37,7 @@ SHORTEST_V4, SHORTEST_V6 = 12, 24
 _BAD = (Status.FAIL, Status.WARN)
 
 
-def beside(row: Verdict, tried: Sequence[Candidate], passing: Collection[str]) -> Verdict:
+def one_of_several(row: Verdict, tried: Sequence[Candidate], passing: Collection[str]) -> Verdict:
     """A closed address, told as one of a name whose other addresses (`passing`) get through."""
     address = _address(row)
     if address is None or row.cause not in CAUSES or row.status not in _BAD or not passing:
@@ -48,7 +48,7 @@ def beside(row: Verdict, tried: Sequence[Candidate], passing: Collection[str]) -
     if all(is_v6(other) != family for other in passing):
         circumstance = "other-family"
     through = ", ".join(sorted(passing)[:3])
-    details = (*row.details, ("get through", through), *given_by(address, tried))
+    details = (*row.details, ("get through", through), *resolvers_that_gave(address, tried))
     return _in(row, circumstance, details, **values)
 
 
@@ -81,7 +81,7 @@ def _common(closed: Iterable[Verdict], rows: Iterable[Verdict], v6: bool) -> IPv
             hosts[row.endpoint.host].add(address)
     if len(hosts) < 2:
         return None
-    values = [int(parse(address)) for found in hosts.values() for address in found]
+    values = [int(parse_address(address)) for found in hosts.values() for address in found]
     bits = 128 if v6 else 32
     length = bits - (min(values) ^ max(values)).bit_length()
     if not (SHORTEST_V6 if v6 else SHORTEST_V4) <= length < bits:
@@ -89,7 +89,11 @@ def _common(closed: Iterable[Verdict], rows: Iterable[Verdict], v6: bool) -> IPv
     start = min(values) >> (bits - length) << (bits - length)
     network = ip_network((start, length))
     opened = (_address(row) for row in rows if row.status in (Status.PASS, Status.NOTICE))
-    return None if any(a is not None and is_v6(a) == v6 and parse(a) in network for a in opened) else network
+    return (
+        None
+        if any(a is not None and is_v6(a) == v6 and parse_address(a) in network for a in opened)
+        else network
+    )
 
 
 def _in(row: Verdict, circumstance: str, details: tuple[tuple[str, str], ...], **values: str) -> Verdict:

@@ -15,7 +15,7 @@ from rules.judge.evidence import Context
 from rules.judge.name import judge_name, sinkholed
 from rules.judge.portals import Portal
 from rules.judge.remedies import remedy
-from rules.judge.some_addresses import beside
+from rules.judge.some_addresses import one_of_several
 from rules.model import causes
 from rules.model.causes.record import Cause
 from rules.model.kinds.dns_chain import OS
@@ -66,7 +66,7 @@ def judge_target(context: Context, target: Target) -> Iterable[Verdict]:
         ):
             row = _override(row, tried, name, frozenset(portals))
         if row.status is Status.FAIL and passing and row.cause != causes.TLS_INTERCEPTED:
-            row = beside(replace(row, status=Status.WARN), tried, passing)
+            row = one_of_several(replace(row, status=Status.WARN), tried, passing)
         yield row
     if not tried and name.status in _GOOD:
         yield _nothing_tried(context, target)
@@ -137,13 +137,13 @@ def _no_name(target: Target) -> Verdict:
         summary = f"{target.shown} holds the tenant's id, which is not known"
     else:
         summary = f"{target.shown}: no citable name under this wildcard is known, so nothing could be tried"
-    return plain(target, "dns", Status.INCONCLUSIVE, target.why, summary)
+    return simple_verdict(target, "dns", Status.INCONCLUSIVE, target.why, summary)
 
 
 def _nothing_tried(context: Context, target: Target) -> Verdict:
     assert target.host is not None
     whys = {c.why for c in context.audit.candidates(target.host)}
-    return plain(
+    return simple_verdict(
         target,
         "tcp",
         Status.NOT_APPLICABLE,
@@ -152,13 +152,13 @@ def _nothing_tried(context: Context, target: Target) -> Verdict:
     )
 
 
-def untested(target: Target, stop: Verdict) -> Verdict:
+def untested_verdict(target: Target, stop: Verdict) -> Verdict:
     """A target of an audit that could not begin: what to do stands at the host's own finding."""
     summary = f"{target.shown} was not tested: {stop.summary}"
-    return replace(plain(target, "dns", Status.INCONCLUSIVE, stop.cause, summary), remedy="")
+    return replace(simple_verdict(target, "dns", Status.INCONCLUSIVE, stop.cause, summary), remedy="")
 
 
-def plain(
+def simple_verdict(
     target: Target, check: str, status: Status, cause: Cause, summary: str, circumstance: str = ""
 ) -> Verdict:
     rule = target.rule

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rules.audit.addresses import given_by
+from rules.audit.addresses import resolvers_that_gave
 from rules.audit.guard import PROTOCOL_VERSION
 from rules.audit.targets import Target
 from rules.judge.evidence import Context
 from rules.judge.missing_issuer import MissingIssuer, missing_issuer
-from rules.judge.portals import whose
+from rules.judge.portals import server_mark
 from rules.judge.remedies import remedy
 from rules.judge.revocation import revoked_by, stapled
 from rules.model import causes
@@ -248,7 +248,7 @@ def _verdict(
         *_served(target, seen),
         *_stapled(context, seen),
         *_found(finding),
-        *given_by(address, context.audit.candidates(target.host)),
+        *resolvers_that_gave(address, context.audit.candidates(target.host)),
     )
     flows = tuple(f"{s.local[0]} port {s.local[1]}" for s in attempts if s.local)
     if flows:
@@ -276,7 +276,11 @@ def _compared(context: Context, cause: TlsCause, seen: Observation) -> str:
     if cause.cause in (causes.TLS_EXPIRED, causes.TLS_NOT_YET_VALID) and context.clock.basis == "right":
         return "clock-agrees"
     shown = seen.evidence.chain if isinstance(seen.evidence, TlsFacts) else ()
-    if cause.cause == causes.TLS_NAME_MISMATCH and shown and whose(facts(shown[0])) in context.everywhere:
+    if (
+        cause.cause == causes.TLS_NAME_MISMATCH
+        and shown
+        and server_mark(facts(shown[0])) in context.everywhere
+    ):
         return "many-addresses"
     return ""
 

@@ -23,7 +23,7 @@ _ENTRY = re.compile(r"(\d{1,5})(?![\d.])")
 
 
 @dataclass(frozen=True, slots=True)
-class OwnWord:
+class ResolverStatement:
     """What a resolver says of its policy. `word`: that of the dns cause; `text`: its number, name and text, harmless."""
 
     word: Literal["sinkholed", "refused"]
@@ -31,7 +31,7 @@ class OwnWord:
     text: str
 
 
-def codes(answer: DnsAnswer) -> tuple[int, ...]:
+def error_codes(answer: DnsAnswer) -> tuple[int, ...]:
     """The numbers of an answer's extended errors; of a recording that has only their text, those that it begins with."""
     if answer.ede_codes:
         return answer.ede_codes
@@ -39,7 +39,7 @@ def codes(answer: DnsAnswer) -> tuple[int, ...]:
     return tuple(int(found[1]) for found in begins if found)
 
 
-def own_word(answer: DnsAnswer | None, resolved: bool) -> OwnWord | None:
+def resolver_statement(answer: DnsAnswer | None, resolved: bool) -> ResolverStatement | None:
     """The resolver's own word that the name is blocked, or that this host is not served; None where it says neither.
 
     `resolved`: the answer leads to an address. Then a policy's number counts all the same (the address may be that of a
@@ -47,12 +47,12 @@ def own_word(answer: DnsAnswer | None, resolved: bool) -> OwnWord | None:
     """
     if answer is None:
         return None
-    told = codes(answer)
+    told = error_codes(answer)
     blocked = next((code for code in told if code in BLOCKED), None)
     if blocked is not None:
-        return OwnWord("sinkholed", blocked, _text(answer, blocked))
+        return ResolverStatement("sinkholed", blocked, _text(answer, blocked))
     if PROHIBITED in told and not resolved:
-        return OwnWord("refused", PROHIBITED, _text(answer, PROHIBITED))
+        return ResolverStatement("refused", PROHIBITED, _text(answer, PROHIBITED))
     return None
 
 

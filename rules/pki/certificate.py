@@ -21,9 +21,19 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, m
 from service_identity import hazmat
 from service_identity.exceptions import CertificateError
 
-from rules.pki.der import BIT_STRING, INTEGER, SEQUENCE, Element, integer, moment, of, single, tlv
+from rules.pki.der import (
+    BIT_STRING,
+    INTEGER,
+    SEQUENCE,
+    Element,
+    expect_tag,
+    integer,
+    moment,
+    only_element,
+    tlv,
+)
 from rules.pki.distinguished_name import NameFacts, name_facts
-from rules.pki.fields import MAX_TEXT, FieldReader, attempt, extension_facts, one_copy
+from rules.pki.fields import MAX_TEXT, FieldReader, extension_facts, interned, try_read
 from rules.pki.public_key import describe_key, load_key
 from rules.pki.signature_algorithm import SignatureAlgorithm, signature_algorithm
 
@@ -121,7 +131,7 @@ class _Outline:
     after: int
 
 
-def shared(chain: tuple[bytes, ...]) -> tuple[bytes, ...]:
+def share_issuers(chain: tuple[bytes, ...]) -> tuple[bytes, ...]:
     """`chain` with one copy of each issuer's certificate, however many servers send it."""
     return (*chain[:1], *map(_one, chain[1:]))
 
@@ -143,7 +153,7 @@ def facts(der: bytes) -> CertFacts:
 
 def _facts(der: bytes) -> CertFacts:
     bare = CertFacts(hashlib.sha256(der).hexdigest())
-    outline, why = attempt(lambda: _outline(der))
+    outline, why = try_read(lambda: _outline(der))
     if outline is None:
         return replace(bare, unreadable=(("certificate", why),))
     reader = FieldReader()
@@ -175,7 +185,7 @@ def _facts(der: bytes) -> CertFacts:
         not_before=reader.read("not_before", lambda: moment(begins)) if begins else None,
         not_after=reader.read("not_after", lambda: moment(ends)) if ends else None,
         signature_hash=algorithm.hash.name if algorithm is not None and algorithm.hash is not None else "",
-        key=one_copy(key),
+        key=interned(key),
         self_issued=outline.subject == outline.issuer,
         unreadable=tuple(reader.unreadable),
         **found,
@@ -184,7 +194,7 @@ def _facts(der: bytes) -> CertFacts:
 
 def _version(found: Element | None) -> None:
     """Refuse a version that is none: 0, 1 and 2 are v1, v2 and v3 (RFC 5280 section 4.1.2.1)."""
-    number = integer(single(found.value, INTEGER).value) if found is not None else 0
+    number = integer(only_element(found.value, INTEGER).value) if found is not None else 0
     if not 0 <= number <= 2:
         raise ValueError(f"{number if abs(number) < 2**32 else 'a long number'} is no version of X.509")
 
@@ -198,7 +208,7 @@ def _extensions(outline: _Outline, reader: FieldReader) -> dict[str, Any]:
     """Those of any version: a certificate of v1 may hold none, and readers take them where it does."""
     if outline.extensions is None:
         return {"is_ca": False}
-    return extension_facts(single(outline.extensions.value, SEQUENCE), reader)
+    return extension_facts(only_element(outline.extensions.value, SEQUENCE), reader)
 
 
 def same_name(child: CertFacts, issuer: CertFacts) -> bool:
@@ -207,11 +217,11 @@ def same_name(child: CertFacts, issuer: CertFacts) -> bool:
         return False
     if child.issuer == issuer.subject:
         return True
-    text = fold(child.issuer_text)
-    return bool(text) and len(text) < MAX_TEXT and text == fold(issuer.subject_text)
+    text = fold_text(child.issuer_text)
+    return bool(text) and len(text) < MAX_TEXT and text == fold_text(issuer.subject_text)
 
 
-def fold(text: str) -> str:
+def fold_text(text: str) -> str:
     """`text` for comparison: trimmed, single spaces, without regard to case."""
     return " ".join(text.split()).casefold()
 
@@ -223,7 +233,7 @@ def signature(child: bytes, issuer: bytes) -> Signature:
     if above.spki is None:
         return Signature.UNKNOWN
     spki = above.spki
-    return attempt(lambda: _signature(child, spki))[0] or Signature.UNKNOWN
+    return try_read(lambda: _signature(child, spki))[0] or Signature.UNKNOWN
 
 
 def _signature(child: bytes, spki: bytes) -> Signature:
@@ -324,7 +334,7 @@ def _pattern(name: str) -> hazmat.DNSPattern | None:
 def public_key(cert: CertFacts) -> object | None:
     """The certificate's public key as the library has it; None where it cannot be read."""
     spki = cert.spki
-    return attempt(lambda: load_key(spki))[0] if spki else None
+    return try_read(lambda: load_key(spki))[0] if spki else None
 
 
 _NAMELESS = NameFacts()
@@ -333,23 +343,23 @@ _NAMELESS = NameFacts()
 @lru_cache(maxsize=64)
 def _outline(der: bytes) -> _Outline:
     """The parts of `der`, whatever is in them. Raises ValueError or IndexError where it is no certificate."""
-    outer = single(der, SEQUENCE)
+    outer = only_element(der, SEQUENCE)
     parts = list(outer.children())
     if len(parts) != 3:
         raise ValueError(f"a certificate has three parts, and this has {len(parts)}")
     signed, algorithm, signature = parts
-    parts = list(of(signed, SEQUENCE).children())
+    parts = list(expect_tag(signed, SEQUENCE).children())
     version = parts.pop(0) if parts and parts[0].tag == 0xA0 else None
     serial, inner, issuer, validity, subject, spki, *rest = parts
     for part in (algorithm, inner, issuer, validity, subject, spki):
-        of(part, SEQUENCE)
+        expect_tag(part, SEQUENCE)
     return _Outline(
         signed.raw,
         inner.raw,
         algorithm.raw,
-        of(signature, BIT_STRING).value,
+        expect_tag(signature, BIT_STRING).value,
         version,
-        of(serial, INTEGER),
+        expect_tag(serial, INTEGER),
         issuer.raw,
         validity,
         subject.raw,

@@ -18,20 +18,20 @@ from rules.model.long_list import LongList
 from rules.model.verdict import Status
 from rules.pki.certificate import CertFacts, Signature, check_signature_bits, facts, public_key, verify
 from rules.pki.crl_scope import (
-    misses,
+    canonical_uri,
+    has_removal,
+    is_removal,
     names_crl_issuer,
     odd_entries,
+    out_of_scope,
+    point_text,
     points_of,
     read_entries,
     read_scope,
-    removed,
-    removes,
     same_name,
     scope_text,
-    shown_point,
-    uri,
 )
-from rules.pki.fields import attempt
+from rules.pki.fields import try_read
 from rules.text.display import display
 
 Document: TypeAlias = bytes | LongList  #: a list as it came, or what is kept of a long one
@@ -64,7 +64,7 @@ class CrlJudgement:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class CrlSubject:
     """What a list is held against.
 
     `certificates` (DER) name its address; where there are none, `url` is the address that was asked. `bound`: the
@@ -82,7 +82,7 @@ def digest_crl(body: Document, issuers: tuple[bytes, ...], serials: tuple[str, .
     `signer` is set when a CA of `issuers` that bears the CRL's name and may sign CRLs (RFC 5280 section 4.2.1.3) made the
     signature. SHA-1 counts here: no attacker can choose both the old and the new list.
     """
-    return attempt(lambda: _digest(body, issuers, serials))[0]
+    return try_read(lambda: _digest(body, issuers, serials))[0]
 
 
 def _digest(body: Document, issuers: tuple[bytes, ...], serials: tuple[str, ...]) -> CrlDigest:
@@ -117,7 +117,7 @@ def _listed(
         return scope, tuple(s for s in serials if _marked(body, s) or _lists(der, s)), ()
     unknown, listed, back = _entries(der, serials)
     listed = tuple(s for s in serials if s in listed or _marked(body, s))
-    scope = replace(scope, unknown=(*scope.unknown, *unknown), removes=removes(der))
+    scope = replace(scope, unknown=(*scope.unknown, *unknown), removes=has_removal(der))
     return scope, listed, tuple(s for s in serials if s in back and s not in listed)
 
 
@@ -170,7 +170,7 @@ def _lists(der: bytes, serial: str) -> bool:
             entry = crl.get_revoked_certificate_by_serial_number(number)
         else:  # some CAs write such a serial, and the library does not look for one
             entry = next((one for one in crl if one.serial_number == number), None)
-        known[serial] = entry is not None and not removed(entry)
+        known[serial] = entry is not None and not is_removal(entry)
     return known[serial]
 
 
@@ -191,7 +191,7 @@ def issuer_name(exchange: HttpExchange) -> bytes | None:
     body = exchange.long_list or exchange.body
     if body is None or exchange.status != 200:
         return None
-    found, _ = attempt(lambda: read_crl(body)[1])
+    found, _ = try_read(lambda: read_crl(body)[1])
     return found
 
 
@@ -211,7 +211,7 @@ def _checked(body: bytes, issuer: CertFacts) -> tuple[bool, str]:
 
 def _check(body: Document, issuer: CertFacts) -> tuple[bool, str]:
     crl, _ = read_crl(body)
-    found, why = attempt(lambda: verify(public_key(issuer), crl.signature, *_what_was_signed(body, crl)))
+    found, why = try_read(lambda: verify(public_key(issuer), crl.signature, *_what_was_signed(body, crl)))
     if found is None or found is Signature.UNKNOWN:
         return False, why or "its algorithm or its key is not supported"
     return found in (Signature.GOOD, Signature.WEAK), ""
@@ -237,7 +237,7 @@ def judge_digest(
     issuers: tuple[bytes, ...],
     serials: tuple[str, ...],
     now: float,
-    held: Held,
+    held: CrlSubject,
     exchange: HttpExchange,
 ) -> CrlJudgement:
     """Judge the facts of a list. `exchange` is the answer that brought it: its headers tell of caches."""
@@ -277,7 +277,7 @@ def _early(digest: CrlDigest, now: float) -> bool:
 
 
 def _unproven(
-    digest: CrlDigest, named: tuple[CertFacts, ...], issuers: tuple[bytes, ...], name: str, held: Held
+    digest: CrlDigest, named: tuple[CertFacts, ...], issuers: tuple[bytes, ...], name: str, held: CrlSubject
 ) -> _Found:
     """A list whose signature proves nothing: another CA's, a changed one, or one that cannot be checked."""
     left = any(names_crl_issuer(c, digest.issuer) for c in held.certificates)
@@ -310,7 +310,7 @@ def _proven(
     named: tuple[CertFacts, ...],
     serials: tuple[str, ...],
     now: float,
-    held: Held,
+    held: CrlSubject,
     name: str,
     exchange: HttpExchange,
 ) -> _Found:
@@ -328,7 +328,7 @@ def _proven(
     if _early(digest, now):
         return causes.CRL_STALE, Status.WARN, f"the CRL of {name} begins in the future", False, "early"
     if why:
-        point = shown_point(digest.scope)
+        point = point_text(digest.scope)
         text = f"a list of {name} for the distribution point {point}: whether the certificates name that is not known"
         return causes.CRL_UNVERIFIED, Status.INCONCLUSIVE, text, None, why
     if back := [serial for serial in serials if serial in digest.removed]:
@@ -368,22 +368,22 @@ def _number(scope: CrlScope | None) -> str:
     return f" (number 0x{display(scope.number, 40)})" if scope is not None and scope.number else ""
 
 
-def _out_of_scope(scope: CrlScope | None, serials: tuple[str, ...], held: Held) -> str:
+def _out_of_scope(scope: CrlScope | None, serials: tuple[str, ...], held: CrlSubject) -> str:
     """Why the list does not speak of one of the certificates it is held against, "" where it speaks of all."""
     if scope is None:
         return ""
     if not held.certificates:
         # the address that was asked counts for the list where the list names it, and never against it: other
         # certificates may name another host for the same list
-        known = frozenset({uri(held.url)} if held.url else ()) & frozenset(scope.points)
+        known = frozenset({canonical_uri(held.url)} if held.url else ()) & frozenset(scope.points)
         # serials without their certificates are those of servers; without any, a list of either kind will do
-        return misses(scope, False if serials else None, known)
-    found = (misses(scope, bool(facts(c).is_ca), points_of(c)) for c in held.certificates)
+        return out_of_scope(scope, False if serials else None, known)
+    found = (out_of_scope(scope, bool(facts(c).is_ca), points_of(c)) for c in held.certificates)
     return next((why for why in found if why), "")
 
 
 def _issuer_text(named: tuple[CertFacts, ...], name: bytes) -> str:
     if named:
         return display(named[0].subject_cn or named[0].subject_text, 100)
-    parsed, _ = attempt(lambda: x509.Name.from_bytes(name).rfc4514_string())
+    parsed, _ = try_read(lambda: x509.Name.from_bytes(name).rfc4514_string())
     return display(parsed or "an unnamed issuer", 100)

@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 
 from rules.model.kinds.http_fetch import HttpExchange
 from rules.pki.der import INTEGER, SEQUENCE, tlv
-from rules.pki.fields import attempt
+from rules.pki.fields import try_read
 
 Form: TypeAlias = Literal["pem", "cut", "more"]
 
@@ -24,7 +24,7 @@ _TIMES = (0x17, 0x18)
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class OddList:
     """A list in another form. `words`: what came, in a phrase; `der`: the list itself where the whole of it is at hand."""
 
     form: Form
@@ -32,24 +32,24 @@ class Found:
     der: bytes | None = None
 
 
-def odd_form(exchange: HttpExchange) -> Found | None:
+def find_list(exchange: HttpExchange) -> OddList | None:
     """The list in what came, None where nothing shows one. Of a long body the beginning is enough. Never raises."""
     body = exchange.body or b""
     if _BEGINS in body:
         return _text(body, exchange.size)
-    whole = length(body)
+    whole = declared_length(body)
     if whole is None or whole == exchange.size:
         return None
     if whole > exchange.size:
-        return Found("cut", f"a list came cut short: {exchange.size} of its {whole} bytes")
+        return OddList("cut", f"a list came cut short: {exchange.size} of its {whole} bytes")
     more = exchange.size - whole
     words = f"a list of {whole} bytes came, and {more} more byte{'s' * (more > 1)} after its end"
-    return Found("more", words, body[:whole] if whole <= len(body) else None)
+    return OddList("more", words, body[:whole] if whole <= len(body) else None)
 
 
-def length(body: bytes) -> int | None:
+def declared_length(body: bytes) -> int | None:
     """How long a list is by its own word; None where `body` does not begin as one (RFC 5280 section 5.1)."""
-    return attempt(lambda: _length(body))[0]
+    return try_read(lambda: _length(body))[0]
 
 
 def _length(body: bytes) -> int | None:
@@ -74,7 +74,7 @@ def _into(body: bytes, at: int) -> tuple[int, int]:
     return begins, begins + (int.from_bytes(body[at + 2 : begins]) if count else first)
 
 
-def _text(body: bytes, size: int) -> Found:
+def _text(body: bytes, size: int) -> OddList:
     match = _PEM.search(body)
-    der = attempt(lambda: base64.b64decode(b"".join(match[1].split()), validate=True))[0] if match else None
-    return Found("pem", f"a list came as text (PEM) and not in DER: {size or len(body)} bytes", der)
+    der = try_read(lambda: base64.b64decode(b"".join(match[1].split()), validate=True))[0] if match else None
+    return OddList("pem", f"a list came as text (PEM) and not in DER: {size or len(body)} bytes", der)

@@ -19,9 +19,9 @@ from cryptography import x509
 from cryptography.x509.oid import CRLEntryExtensionOID, ExtensionOID
 
 from rules.model.kinds.http_fetch import CrlScope
-from rules.pki.certificate import facts, fold
+from rules.pki.certificate import facts, fold_text
 from rules.pki.der import tlv
-from rules.pki.fields import MAX_NAMES, MAX_TEXT, attempt
+from rules.pki.fields import MAX_NAMES, MAX_TEXT, try_read
 from rules.text.display import display
 
 #: Extensions of a list that are processed here, or that change nothing for us (RFC 5280 section 5.2).
@@ -72,7 +72,7 @@ def same_name(one: bytes | None, other: bytes | None) -> bool:
 
 @lru_cache(maxsize=512)
 def _folded(der: bytes) -> _Folded | None:
-    return attempt(lambda: _fold_name(x509.Name.from_bytes(der)))[0]
+    return try_read(lambda: _fold_name(x509.Name.from_bytes(der)))[0]
 
 
 def _fold_name(name: x509.Name) -> _Folded:
@@ -82,12 +82,12 @@ def _fold_name(name: x509.Name) -> _Folded:
 
 
 def _fold_value(value: str | bytes) -> str:
-    return fold(unicodedata.normalize("NFKC", value)) if isinstance(value, str) else value.hex()
+    return fold_text(unicodedata.normalize("NFKC", value)) if isinstance(value, str) else value.hex()
 
 
 def read_scope(crl: x509.CertificateRevocationList) -> CrlScope:
     """What the list's own extensions say. `unknown` lacks what its entries add (`read_entries`). Never raises."""
-    found, why = attempt(lambda: _read_scope(crl))
+    found, why = try_read(lambda: _read_scope(crl))
     return found if found is not None else CrlScope(unread=why or "unreadable")
 
 
@@ -142,13 +142,13 @@ _HOST_AND_PORT = re.compile(r"(.*?)(?::([0-9]*))?", re.DOTALL)
 
 
 @lru_cache(maxsize=1024)
-def uri(url: str) -> str:
+def canonical_uri(url: str) -> str:
     """A URL in the form in which names of distribution points are compared: percent-encoding apart, as written.
 
     A port that the scheme has by itself and an empty path change nothing (RFC 3986 section 6.2.3), nor does the root dot
     of a name (RFC 3986 section 3.2.2).
     """
-    parts, _ = attempt(lambda: urlsplit(url))
+    parts, _ = try_read(lambda: urlsplit(url))
     if parts is None:
         return f"uri:{url}"[:MAX_TEXT]
     scheme = parts.scheme.lower()
@@ -167,7 +167,7 @@ def _authority(netloc: str, scheme: str) -> str:
 
 def _general(name: x509.GeneralName) -> str:
     if isinstance(name, x509.UniformResourceIdentifier):
-        return uri(name.value)
+        return canonical_uri(name.value)
     if isinstance(name, x509.DirectoryName):
         return f"dir:{_text(_fold_name(name.value))}"[:MAX_TEXT]
     return f"other:{name.value}"[:MAX_TEXT]
@@ -187,7 +187,7 @@ def points_of(certificate: bytes) -> frozenset[str]:
     points = _points(certificate)
     names = [_general(n) for n in islice((n for point in points for n in point.full_name or ()), MAX_NAMES)]
     names += [_relative(point.relative_name) for point in points if point.relative_name is not None]
-    return frozenset((*names, *map(uri, facts(certificate).crl_urls)))
+    return frozenset((*names, *map(canonical_uri, facts(certificate).crl_urls)))
 
 
 def names_crl_issuer(certificate: bytes, issuer: bytes) -> bool:
@@ -204,7 +204,7 @@ def _points(certificate: bytes) -> tuple[x509.DistributionPoint, ...]:
         value = extensions.get_extension_for_class(x509.CRLDistributionPoints).value
         return tuple(point for point, _ in zip(value, range(MAX_NAMES), strict=False))
 
-    return attempt(read)[0] or ()
+    return try_read(read)[0] or ()
 
 
 def odd_entries(body: bytes) -> bool:
@@ -213,7 +213,7 @@ def odd_entries(body: bytes) -> bool:
     return any(body.find(mark, begins, ends) >= 0 for mark in (*_ODD, *_REMOVES))
 
 
-def removes(body: bytes) -> bool:
+def has_removal(body: bytes) -> bool:
     """Whether an entry takes a certificate off the list again, as only a delta list may (RFC 5280 section 5.3.1)."""
     begins, ends = _entries(body)
     return any(body.find(mark, begins, ends) >= 0 for mark in _REMOVES)
@@ -249,7 +249,7 @@ def read_entries(
     back: dict[str, None] = {}
     own = True
     for entry in crl:
-        extensions, _ = attempt(lambda e=entry: list(e.extensions))  # type: ignore[misc]
+        extensions, _ = try_read(lambda e=entry: list(e.extensions))  # type: ignore[misc]
         for extension in extensions or ():
             if isinstance(extension.value, x509.CertificateIssuer):
                 names = (n for n in extension.value if isinstance(n, x509.DirectoryName))
@@ -259,17 +259,17 @@ def read_entries(
         if extensions is None:
             unknown["unreadable"] = None
         if own and entry.serial_number in wanted:
-            (back if removed(entry) else listed)[wanted[entry.serial_number]] = None
+            (back if is_removal(entry) else listed)[wanted[entry.serial_number]] = None
     return tuple(unknown)[:MAX_UNKNOWN], tuple(listed), tuple(back)
 
 
-def removed(entry: x509.RevokedCertificate) -> bool:
+def is_removal(entry: x509.RevokedCertificate) -> bool:
     """Whether the entry takes a certificate off the list again (removeFromCRL). An unreadable one does not."""
-    reason, _ = attempt(lambda: entry.extensions.get_extension_for_class(x509.CRLReason).value.reason)
+    reason, _ = try_read(lambda: entry.extensions.get_extension_for_class(x509.CRLReason).value.reason)
     return reason is x509.ReasonFlags.remove_from_crl
 
 
-def misses(scope: CrlScope, ca: bool | None, points: frozenset[str]) -> str:
+def out_of_scope(scope: CrlScope, ca: bool | None, points: frozenset[str]) -> str:
     """Why the list does not speak of a certificate: "only-ca", "partition", ...; "" where it does (section 6.3.3 (b)(2)).
 
     `ca`: whether the certificate is a CA's, None where this is not known; `points`: the names of its distribution
@@ -311,10 +311,10 @@ def scope_text(scope: CrlScope | None, why: str, name: str) -> str:
 def _what(scope: CrlScope, why: str) -> str:
     if why == "unreadable":
         return f" ({display(scope.unread, 100)})"
-    return ", ".join(scope.unknown) if why == "critical" else shown_point(scope)
+    return ", ".join(scope.unknown) if why == "critical" else point_text(scope)
 
 
-def shown_point(scope: CrlScope | None) -> str:
+def point_text(scope: CrlScope | None) -> str:
     """The distribution point that the list is for."""
     return (
         display(scope.points[0].partition(":")[2], 200)

@@ -100,12 +100,12 @@ def _end_of_contents(data: bytes, at: int, limit: int, nesting: int) -> int:
     raise ValueError("an indefinite length without an end")
 
 
-def single(data: bytes, tag: int) -> Element:
+def only_element(data: bytes, tag: int) -> Element:
     """The one element of kind `tag` that `data` begins with."""
-    return of(element(data, 0), tag)
+    return expect_tag(element(data, 0), tag)
 
 
-def of(found: Element, *tags: int) -> Element:
+def expect_tag(found: Element, *tags: int) -> Element:
     """`found`, being of one of these kinds."""
     if found.tag not in tags:
         raise ValueError(f"an element of kind 0x{found.tag:02x} where 0x{tags[0]:02x} belongs")
@@ -139,7 +139,7 @@ def moment(found: Element) -> float:
     RFC 5280 section 4.1.2.5 wants seconds and "Z"; other forms of X.680 sections 46 and 47 are read as well where they
     say what they mean: without seconds, with a fraction, with an offset. A time without a zone is none.
     """
-    form = _UTC if of(found, UTC_TIME, GENERALIZED_TIME).tag == UTC_TIME else _GENERALIZED
+    form = _UTC if expect_tag(found, UTC_TIME, GENERALIZED_TIME).tag == UTC_TIME else _GENERALIZED
     parts = form.fullmatch(found.value)
     if parts is None:
         raise ValueError(f"no time of RFC 5280: {found.value[:40]!r}")

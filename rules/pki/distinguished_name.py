@@ -7,8 +7,8 @@ from functools import lru_cache
 
 from cryptography import x509
 
-from rules.pki.der import OID, SEQUENCE, SET, dotted, element, of, single, string
-from rules.pki.fields import MAX_TEXT, attempt
+from rules.pki.der import OID, SEQUENCE, SET, dotted, element, expect_tag, only_element, string
+from rules.pki.fields import MAX_TEXT, try_read
 
 _COMMON_NAME, _ORGANIZATION, _UNIT = "2.5.4.3", "2.5.4.10", "2.5.4.11"
 #: Short names (RFC 4514 section 3); every other type is written as its number.
@@ -37,7 +37,7 @@ def name_facts(der: bytes) -> NameFacts:
     The library reads it where it can. It refuses a Name for one character that its kind of string may not hold, and
     Windows itself writes such: then the Name is read here.
     """
-    read, _ = attempt(lambda: _by_library(x509.Name.from_bytes(der)))
+    read, _ = try_read(lambda: _by_library(x509.Name.from_bytes(der)))
     parts, text = read if read is not None else _by_element(der)
     last = dict(parts)
     return NameFacts(
@@ -58,8 +58,11 @@ def _by_library(name: x509.Name) -> tuple[list[tuple[str, str]], str]:
 
 def _by_element(der: bytes) -> tuple[list[tuple[str, str]], str]:
     sets = [
-        [_part(of(pair, SEQUENCE).data, pair.content, pair.end) for pair in of(several, SET).children()]
-        for several in single(der, SEQUENCE).children()
+        [
+            _part(expect_tag(pair, SEQUENCE).data, pair.content, pair.end)
+            for pair in expect_tag(several, SET).children()
+        ]
+        for several in only_element(der, SEQUENCE).children()
     ]
     text = ",".join(
         "+".join(f"{_SHORT.get(kind, kind)}={_escaped(value)}" for kind, value in several)
@@ -69,7 +72,7 @@ def _by_element(der: bytes) -> tuple[list[tuple[str, str]], str]:
 
 
 def _part(data: bytes, at: int, end: int) -> tuple[str, str]:
-    kind = of(element(data, at, end), OID)
+    kind = expect_tag(element(data, at, end), OID)
     return dotted(kind.value), string(element(data, kind.after, end))
 
 

@@ -23,7 +23,7 @@ from rules.model.causes.record import Cause
 from rules.model.failure import LOCAL_CODES, Code, Failure, Stage
 from rules.model.kinds.http_fetch import BlockPage, HttpExchange
 from rules.model.verdict import Status
-from rules.pki.crl_form import odd_form
+from rules.pki.crl_form import find_list
 from rules.pki.long_list import begins_as_list
 from rules.text.display import display
 
@@ -82,7 +82,7 @@ def answered(
 
 def _long_list(exchange: HttpExchange) -> bool:
     """Whether a long body may be a whole list that could not be kept. One that is shorter or longer than it says is not."""
-    return begins_as_list(exchange.body or b"") and odd_form(exchange) is None
+    return begins_as_list(exchange.body or b"") and find_list(exchange) is None
 
 
 def _no_answer(failure: Failure | None, check: str, word: str) -> Fault:

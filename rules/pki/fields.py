@@ -21,9 +21,9 @@ from rules.pki.der import (  # fmt: skip
     SEQUENCE,
     Element,
     dotted,
+    expect_tag,
     integer,
-    of,
-    single,
+    only_element,
     text,
 )
 
@@ -35,7 +35,7 @@ MAX_URLS = 16  #: URLs kept of each kind
 _T = TypeVar("_T")
 
 
-def attempt(get: Callable[[], _T]) -> tuple[_T | None, str]:
+def try_read(get: Callable[[], _T]) -> tuple[_T | None, str]:
     """`get()` and "", or None and the reason in a line.
 
     For reading a peer's bytes only. The parser raises many kinds (ValueError, InvalidVersion, UnsupportedAlgorithm,
@@ -59,7 +59,7 @@ class FieldReader:
 
     def read(self, field: str, get: Callable[[], _T]) -> _T | None:
         """`get()`, or None with a note."""
-        value, why = attempt(get)
+        value, why = try_read(get)
         if why:
             self.fail(field, why)
         return value
@@ -70,7 +70,7 @@ class FieldReader:
 
 
 @lru_cache(maxsize=512)
-def one_copy(text: str) -> str:
+def interned(text: str) -> str:
     """`text` as it was met before: what a CA writes into each of its certificates would else be kept as often."""
     return text
 
@@ -81,7 +81,7 @@ def _strings(values: Iterable[str], limit: int) -> tuple[str, ...]:
 
 def _urls(values: Iterable[str]) -> tuple[str, ...]:
     """URLs of the CA."""
-    return tuple(map(one_copy, _strings(values, MAX_URLS)))
+    return tuple(map(interned, _strings(values, MAX_URLS)))
 
 
 def extension_facts(extensions: Element, reader: FieldReader) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def extension_facts(extensions: Element, reader: FieldReader) -> dict[str, Any]:
     found: dict[str, Any] = {"is_ca": False}
     seen: set[bytes] = set()
     limits_known = True
-    for extension in _as_far_as(of(extensions, SEQUENCE), reader, "extensions"):
+    for extension in _as_far_as(expect_tag(extensions, SEQUENCE), reader, "extensions"):
         parts = reader.read("extensions", lambda e=extension: _extension(e))  # type: ignore[misc]
         if parts is None:
             continue
@@ -118,16 +118,16 @@ def _as_far_as(parts: Element, reader: FieldReader, field: str) -> Iterator[Elem
 
 def _extension(found: Element) -> tuple[bytes, bytes]:
     """Its number and the DER that its OCTET STRING holds; whether it is critical does not matter here."""
-    kind, *flag, value = of(found, SEQUENCE).children()
+    kind, *flag, value = expect_tag(found, SEQUENCE).children()
     if len(flag) > 1 or (flag and flag[0].tag != BOOLEAN):
         raise ValueError("an extension with parts that none has")
-    return of(kind, OID).value, of(value, OCTET_STRING).value
+    return expect_tag(kind, OID).value, expect_tag(value, OCTET_STRING).value
 
 
 def _basic_constraints(value: bytes, _: FieldReader) -> dict[str, Any]:
     found: dict[str, Any] = {"is_ca": False, "path_length": None}
-    for part in single(value, SEQUENCE).children():
-        if of(part, BOOLEAN, INTEGER).tag == BOOLEAN:
+    for part in only_element(value, SEQUENCE).children():
+        if expect_tag(part, BOOLEAN, INTEGER).tag == BOOLEAN:
             found["is_ca"] = any(part.value)
         else:
             found["path_length"] = integer(part.value)
@@ -135,7 +135,7 @@ def _basic_constraints(value: bytes, _: FieldReader) -> dict[str, Any]:
 
 
 def _key_usage(value: bytes, _: FieldReader) -> dict[str, Any]:
-    bits = single(value, BIT_STRING).value
+    bits = only_element(value, BIT_STRING).value
     first = bits[1] if len(bits) > 1 else 0
     return {"may_sign_certificates": bool(first & 0x04), "may_sign_crls": bool(first & 0x02)}
 
@@ -145,7 +145,7 @@ _OCSP_SIGNING = bytes.fromhex("2b06010505070309")
 
 
 def _extended_key_usage(value: bytes, _: FieldReader) -> dict[str, Any]:
-    purposes = {of(purpose, OID).value for purpose in single(value, SEQUENCE).children()}
+    purposes = {expect_tag(purpose, OID).value for purpose in only_element(value, SEQUENCE).children()}
     return {
         "server_auth": not purposes.isdisjoint((_SERVER_AUTH, _ANY_PURPOSE)),
         "ocsp_signing": _OCSP_SIGNING in purposes,
@@ -159,7 +159,7 @@ def _subject_alternative_name(value: bytes, reader: FieldReader) -> dict[str, An
     """Entries of a kind that no judgement asks for are passed over unread, and one that is no address is noted."""
     names: list[str] = []
     addresses: list[str] = []
-    for name in islice(_as_far_as(single(value, SEQUENCE), reader, "2.5.29.17"), MAX_NAMES):
+    for name in islice(_as_far_as(only_element(value, SEQUENCE), reader, "2.5.29.17"), MAX_NAMES):
         if name.tag == _DNS_NAME:
             names.append(text(name.value)[:MAX_TEXT])
         elif name.tag == _IP_ADDRESS:
@@ -169,12 +169,12 @@ def _subject_alternative_name(value: bytes, reader: FieldReader) -> dict[str, An
 
 
 def _subject_key_identifier(value: bytes, _: FieldReader) -> dict[str, Any]:
-    return {"ski": single(value, OCTET_STRING).value.hex()[:MAX_TEXT]}
+    return {"ski": only_element(value, OCTET_STRING).value.hex()[:MAX_TEXT]}
 
 
 def _authority_key_identifier(value: bytes, _: FieldReader) -> dict[str, Any]:
-    key = next((part.value for part in single(value, SEQUENCE).children() if part.tag == 0x80), b"")
-    return {"aki": one_copy(key.hex()[:MAX_TEXT]) if key else None}
+    key = next((part.value for part in only_element(value, SEQUENCE).children() if part.tag == 0x80), b"")
+    return {"aki": interned(key.hex()[:MAX_TEXT]) if key else None}
 
 
 _OCSP, _CA_ISSUERS = bytes.fromhex("2b06010505073001"), bytes.fromhex("2b06010505073002")
@@ -182,10 +182,10 @@ _OCSP, _CA_ISSUERS = bytes.fromhex("2b06010505073001"), bytes.fromhex("2b0601050
 
 def _authority_information_access(value: bytes, reader: FieldReader) -> dict[str, Any]:
     urls: dict[bytes, list[str]] = {}
-    for access in _as_far_as(single(value, SEQUENCE), reader, "1.3.6.1.5.5.7.1.1"):
-        method, location = of(access, SEQUENCE).children()
+    for access in _as_far_as(only_element(value, SEQUENCE), reader, "1.3.6.1.5.5.7.1.1"):
+        method, location = expect_tag(access, SEQUENCE).children()
         if location.tag == _URI:
-            urls.setdefault(of(method, OID).value, []).append(text(location.value))
+            urls.setdefault(expect_tag(method, OID).value, []).append(text(location.value))
     return {"ocsp_urls": _urls(urls.get(_OCSP, ())), "aia_urls": _urls(urls.get(_CA_ISSUERS, ()))}
 
 
@@ -193,8 +193,8 @@ def _crl_distribution_points(value: bytes, reader: FieldReader) -> dict[str, Any
     """The URLs of the full names, [0] in [0] of each point (RFC 5280 section 4.2.1.13)."""
     urls = (
         text(name.value)
-        for point in _as_far_as(single(value, SEQUENCE), reader, "2.5.29.31")
-        for place in of(point, SEQUENCE).children()
+        for point in _as_far_as(only_element(value, SEQUENCE), reader, "2.5.29.31")
+        for place in expect_tag(point, SEQUENCE).children()
         if place.tag == 0xA0
         for full in place.children()
         if full.tag == 0xA0

@@ -17,7 +17,7 @@ from typing import Literal, TypeAlias
 
 from rules.model.causes.record import Confidence
 from rules.model.ruleset import CaSet, Interceptor
-from rules.pki.certificate import CertFacts, covers_name, facts, fold
+from rules.pki.certificate import CertFacts, covers_name, facts, fold_text
 from rules.pki.trust import ChainJudgement
 from rules.text.display import display
 from rules.text.pattern import matches
@@ -128,9 +128,11 @@ def _counts(one: Handshake) -> bool:
 
 def product_of(certs: Iterable[CertFacts], interceptors: tuple[Interceptor, ...]) -> str:
     """The product whose issuer texts these certificates bear, "" if none: a label only."""
-    names = [(fold(cert.issuer_cn), fold(cert.issuer_o), fold(cert.issuer_ou)) for cert in certs]
+    names = [
+        (fold_text(cert.issuer_cn), fold_text(cert.issuer_o), fold_text(cert.issuer_ou)) for cert in certs
+    ]
     for known in interceptors:
-        patterns = tuple(fold(pattern) for pattern in (known.cn, known.o, known.ou))
+        patterns = tuple(fold_text(pattern) for pattern in (known.cn, known.o, known.ou))
         if any(patterns) and any(
             all(not pattern or matches(pattern, text) for pattern, text in zip(patterns, texts, strict=True))
             for texts in names
@@ -164,8 +166,8 @@ def _zones(mine: Sequence[Handshake]) -> dict[str, None]:
 
 
 def _brand(mine: Sequence[Handshake], brands: tuple[str, ...]) -> str:
-    texts = {fold(facts(der).issuer_text) for h in mine for der in (h.leaf, *h.judgement.path)}
-    return next((brand for brand in brands if any(fold(brand) in text for text in texts)), "")
+    texts = {fold_text(facts(der).issuer_text) for h in mine for der in (h.leaf, *h.judgement.path)}
+    return next((brand for brand in brands if any(fold_text(brand) in text for text in texts)), "")
 
 
 def _finding(

@@ -12,7 +12,7 @@ from array import array
 from typing import Literal, Protocol
 
 from rules.model.long_list import LongList, mark
-from rules.pki.fields import attempt
+from rules.pki.fields import try_read
 from rules.pki.signature_algorithm import signature_algorithm
 
 #: Bytes of a list's head, of its end, and of all entries that are kept as they came.
@@ -231,7 +231,7 @@ def begins_as_list(data: bytes) -> bool:
 
 def _hash_name(algorithm: bytes) -> str:
     """The hash that an AlgorithmIdentifier (DER) signs; "" for none that is made here."""
-    found, _ = attempt(lambda: signature_algorithm(algorithm).hash)
+    found, _ = try_read(lambda: signature_algorithm(algorithm).hash)
     return found.name if found is not None and found.name in _HASHES else ""
 
 

@@ -24,7 +24,7 @@ from rules.model.verdict import Status
 from rules.pki.certificate import CertFacts, check_signature_bits, facts
 from rules.pki.der import dotted, element, tlv
 from rules.pki.document import Fault, answered
-from rules.pki.fields import attempt
+from rules.pki.fields import try_read
 from rules.pki.ocsp_signer import Fault as SignerFault
 from rules.pki.ocsp_signer import key_bits, signer_fault
 from rules.text.display import display
@@ -101,7 +101,7 @@ def ocsp_request(leaf: bytes, issuer: bytes) -> bytes | None:
         builder = ocsp.OCSPRequestBuilder().add_certificate_by_hash(name, key, int(below.serial, 16), sha1)
         return builder.build().public_bytes(Encoding.DER)
 
-    return attempt(build)[0] if below.loads and above.loads else None
+    return try_read(build)[0] if below.loads and above.loads else None
 
 
 def ocsp_get_target(base: str, request: bytes) -> str:
@@ -157,11 +157,11 @@ def judge_staple(body: bytes, leaf: bytes, issuer: bytes, now: float, called: st
         cause = causes.OCSP_UNAUTHORIZED if number == 6 else causes.OCSP_STATUS
         text = f"the responder is reached and declines: {word}"
         return OcspJudgement(cause, Status.WARN, text, True, response=word)
-    loaded, why = attempt(lambda: _load(body))
+    loaded, why = try_read(lambda: _load(body))
     if loaded is None:
         text = f"the OCSP answer cannot be read: {display(why, 120)}"
         return OcspJudgement(causes.OCSP_NOT_OCSP, Status.FAIL, text, True, response="successful")
-    judged, why = attempt(lambda: _judge_response(*loaded, leaf, issuer, now))
+    judged, why = try_read(lambda: _judge_response(*loaded, leaf, issuer, now))
     if judged is None:
         text = f"the OCSP answer cannot be read: {display(why, 120)}"
         return OcspJudgement(causes.OCSP_NOT_OCSP, Status.FAIL, text, True, response="successful")
@@ -176,7 +176,7 @@ def says_revoked(body: bytes) -> bool:
         singles = zip(range(MAX_ANSWERS), ocsp.load_der_ocsp_response(body).responses, strict=False)
         return any(s.certificate_status is ocsp.OCSPCertStatus.REVOKED for _, s in singles)
 
-    return attempt(read)[0] or False
+    return try_read(read)[0] or False
 
 
 def _load(body: bytes) -> tuple[ocsp.OCSPResponse, bytes]:
@@ -253,8 +253,8 @@ def _worst(singles: tuple[ocsp.OCSPSingleResponse, ...], now: float) -> ocsp.OCS
 
 def _critical(response: ocsp.OCSPResponse) -> SignerFault | None:
     """A critical extension that is not processed here: the answer must not be used (RFC 6960 section 4.4)."""
-    found, why = attempt(lambda: [e.oid.dotted_string for e in response.extensions if e.critical])
-    inner, reason = attempt(lambda: _critical_of_singles(response.tbs_response_bytes))
+    found, why = try_read(lambda: [e.oid.dotted_string for e in response.extensions if e.critical])
+    inner, reason = try_read(lambda: _critical_of_singles(response.tbs_response_bytes))
     unknown = [oid for oid in (*(found or ()), *(inner or ())) if oid not in _PROCESSED]
     if found is not None and inner is not None and not unknown:
         return None
@@ -304,7 +304,7 @@ def _singles(
     serial, key = int(leaf.serial or "0", 16), key_bits(issuer.spki)
     found = []
     for _, single in zip(range(MAX_ANSWERS), response.responses, strict=False):
-        name, _ = attempt(lambda s=single: s.hash_algorithm.name)  # type: ignore[misc]
+        name, _ = try_read(lambda s=single: s.hash_algorithm.name)  # type: ignore[misc]
         digest = _HASHES.get(name or "")
         if digest is None or single.serial_number != serial:
             continue

@@ -18,7 +18,7 @@ from rules.model.verdict import Status
 from rules.pki.certificate import CertFacts, Signature, facts, public_key, signature, verify
 from rules.pki.crl_scope import same_name
 from rules.pki.der import tlv
-from rules.pki.fields import attempt
+from rules.pki.fields import try_read
 from rules.pki.signature_algorithm import signature_algorithm
 from rules.text.display import display
 
@@ -104,7 +104,7 @@ def _verify(response: ocsp.OCSPResponse, algorithm: bytes, signer: CertFacts) ->
         signed, key = response.tbs_response_bytes, public_key(signer)
         return verify(key, response.signature, signed, made.hash, made.parameters)
 
-    found, why = attempt(check)
+    found, why = try_read(check)
     return found or Signature.UNKNOWN, why or "its key is not supported"
 
 

@@ -16,7 +16,7 @@ from typing import Literal, TypeAlias
 
 from rules.model.kinds.trust_store import TrustRoots
 from rules.model.ruleset import CaSet
-from rules.pki.certificate import CertFacts, Signature, facts, fold, signature
+from rules.pki.certificate import CertFacts, Signature, facts, fold_text, signature
 from rules.text.display import display
 
 MAX_CHECKS = 200  #: signatures checked for one chain
@@ -47,7 +47,7 @@ def known_keys(sets: tuple[CaSet, ...]) -> KnownKeys:
     keys: dict[str, set[str]] = {}
     validity: dict[str, list[tuple[float, float]]] = {}
     for ca in (ca for one in sets for ca in one.cas):
-        by_name = keys.setdefault(fold(ca.name.partition(" (")[0]), set())
+        by_name = keys.setdefault(fold_text(ca.name.partition(" (")[0]), set())
         if ca.spki_sha256 is None:
             continue
         key = ca.spki_sha256.lower()
@@ -89,7 +89,7 @@ class Path:
 
 
 @dataclass(frozen=True, slots=True)
-class Walked:
+class PathsFound:
     """All paths that were found. `wanted`: names (DER) that the stores should be asked for."""
 
     paths: tuple[Path, ...]
@@ -98,9 +98,9 @@ class Walked:
     notes: tuple[str, ...] = ()
 
 
-def walk(
+def find_paths(
     chain: tuple[bytes, ...], fetched: tuple[bytes, ...], roots: Mapping[bytes, TrustRoots], known: KnownKeys
-) -> Walked:
+) -> PathsFound:
     """The paths up from `chain[0]`. `chain` must not be empty."""
     return _Walk(chain, fetched, roots, known).run()
 
@@ -144,7 +144,7 @@ class _Walk:
             self.by_name.setdefault(_name_key(cert.subject, cert.subject_text), {})[der] = cert
         return cert
 
-    def run(self) -> Walked:
+    def run(self) -> PathsFound:
         """Breadth first, so that a short path is found before a hostile one uses up the checks."""
         leaf = facts(self.leaf)
         queue: deque[Path] = deque()
@@ -157,7 +157,7 @@ class _Walk:
         if queue:
             self.notes["the chain is too complex: not every path was followed"] = None
             self.paths.extend(replace(path, ending="unproven") for path in queue)
-        return Walked(tuple(self.paths), tuple(self.wanted), self.forged_name, tuple(self.notes))
+        return PathsFound(tuple(self.paths), tuple(self.wanted), self.forged_name, tuple(self.notes))
 
     def _up(self, path: Path) -> Iterator[Path]:
         """The paths that go one step further; a path that ends here is kept."""
@@ -266,7 +266,7 @@ class _Walk:
 
     def _note_forgery(self, child: CertFacts, signers: set[str | None], refuted: set[str | None]) -> None:
         """A known CA's name in `child`'s issuer: signed by another key, or by none of that CA's own keys."""
-        keys = self.known.keys.get(fold(child.issuer_cn))
+        keys = self.known.keys.get(fold_text(child.issuer_cn))
         if not keys:
             return
         by_another = bool(signers) and signers.isdisjoint(keys)
@@ -277,15 +277,15 @@ class _Walk:
 
 def _name_key(name: bytes | None, text: str) -> str | bytes | None:
     """A name for comparison (RFC 5280 section 7.1): without regard to case, spacing and string type where readable."""
-    return fold(text) if text else name
+    return fold_text(text) if text else name
 
 
 @lru_cache(maxsize=16)
-def _index(sets: tuple[SameSet, ...]) -> KnownKeys:
+def _index(sets: tuple[CaSetIdentity, ...]) -> KnownKeys:
     return known_keys(tuple(same.value for same in sets))
 
 
-class SameSet:
+class CaSetIdentity:
     """A CA set by identity: hashing its hundred entries each time would cost more than judging the chain."""
 
     __slots__ = ("value",)
@@ -297,9 +297,9 @@ class SameSet:
         return id(self.value)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, SameSet) and other.value is self.value
+        return isinstance(other, CaSetIdentity) and other.value is self.value
 
 
-def index(sets: tuple[SameSet, ...]) -> KnownKeys:
+def key_index(sets: tuple[CaSetIdentity, ...]) -> KnownKeys:
     """`known_keys`, kept for the sets in use."""
     return _index(sets)

@@ -7,8 +7,8 @@ from functools import lru_cache
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from rules.pki.der import BIT_STRING, INTEGER, OID, SEQUENCE, dotted, element, of, single
-from rules.pki.fields import attempt
+from rules.pki.der import BIT_STRING, INTEGER, OID, SEQUENCE, dotted, element, expect_tag, only_element
+from rules.pki.fields import try_read
 
 _RSA = "1.2.840.113549.1.1.1"
 
@@ -19,16 +19,18 @@ def load_key(spki: bytes) -> object:
 
     One of RSA that the library refuses for its form is read as OpenSSL reads it: numbers without a sign.
     """
-    key, _ = attempt(lambda: load_der_public_key(spki))
+    key, _ = try_read(lambda: load_der_public_key(spki))
     if key is not None:
         return key
-    algorithm, bits = single(spki, SEQUENCE).children()
-    number = dotted(of(element(spki, of(algorithm, SEQUENCE).content, algorithm.end), OID).value)
+    algorithm, bits = only_element(spki, SEQUENCE).children()
+    number = dotted(
+        expect_tag(element(spki, expect_tag(algorithm, SEQUENCE).content, algorithm.end), OID).value
+    )
     if number != _RSA:
         raise ValueError(f"a key of kind {number} cannot be used here")
     modulus, exponent = (
-        int.from_bytes(of(part, INTEGER).value)
-        for part in single(of(bits, BIT_STRING).value[1:], SEQUENCE).children()
+        int.from_bytes(expect_tag(part, INTEGER).value)
+        for part in only_element(expect_tag(bits, BIT_STRING).value[1:], SEQUENCE).children()
     )
     return rsa.RSAPublicNumbers(exponent, modulus).public_key()
 

@@ -18,21 +18,21 @@ from rules.model.failure import Failure
 from rules.model.kinds.http_fetch import HttpExchange
 from rules.model.verdict import Status
 from rules.pki.certificate import facts
-from rules.pki.crl import CrlJudgement, Held, digest_crl, judge_digest, read_crl
-from rules.pki.crl_form import odd_form
+from rules.pki.crl import CrlJudgement, CrlSubject, digest_crl, judge_digest, read_crl
+from rules.pki.crl_form import find_list
 from rules.pki.document import Fault, answered
-from rules.pki.fields import MAX_TEXT, attempt
+from rules.pki.fields import MAX_TEXT, try_read
 from rules.pki.ocsp import OcspJudgement, judge_ocsp, judge_staple, ocsp_get_target, ocsp_request
 from rules.text.display import display
 
 __all__ = [
-    "CrlJudgement", "Held", "OcspJudgement", "Sources", "digest_crl", "expires", "judge_crl", "judge_ocsp", "judge_staple",
+    "CrlJudgement", "CrlSubject", "OcspJudgement", "Sources", "digest_crl", "expires", "judge_crl", "judge_ocsp", "judge_staple",
     "ocsp_get_target", "ocsp_request", "sources", "split_url",
 ]  # fmt: skip
 
 MAX_CERTIFICATES = 10  #: certificates of a chain whose sources are read
 
-_HELD = Held()
+_HELD = CrlSubject()
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 
 
@@ -100,7 +100,7 @@ def judge_crl(
     serials: tuple[str, ...],
     now: float,
     host: str = "",
-    held: Held = _HELD,
+    held: CrlSubject = _HELD,
 ) -> CrlJudgement:
     """Judge the answer to a CRL fetch: the body where it was kept, otherwise what the recording kept of it.
 
@@ -131,11 +131,11 @@ def judge_crl(
 
 
 def _no_list(
-    exchange: HttpExchange, issuers: tuple[bytes, ...], serials: tuple[str, ...], now: float, held: Held
+    exchange: HttpExchange, issuers: tuple[bytes, ...], serials: tuple[str, ...], now: float, held: CrlSubject
 ) -> CrlJudgement:
     """What came is no list as RFC 5280 wants it. A list of another form that verifies is its CA's own word all the same:
     it is the publisher's, and whom it revokes is revoked."""
-    found = odd_form(exchange)
+    found = find_list(exchange)
     if found is None:
         return CrlJudgement(causes.CRL_NOT_A_CRL, Status.FAIL, _what_came(exchange), reachable=True)
     inside = digest_crl(found.der, issuers, serials) if found.der is not None else None
@@ -180,8 +180,8 @@ def expires(exchange: HttpExchange, *, ocsp: bool = False) -> float | None:
     if body is None or exchange.status != 200:
         return None
     until = (
-        attempt(lambda: load_der_ocsp_response(exchange.body or b"").next_update_utc)[0]
+        try_read(lambda: load_der_ocsp_response(exchange.body or b"").next_update_utc)[0]
         if ocsp
-        else attempt(lambda: read_crl(body)[0].next_update_utc)[0]
+        else try_read(lambda: read_crl(body)[0].next_update_utc)[0]
     )
     return until.timestamp() if until is not None else None

@@ -8,7 +8,7 @@ from functools import lru_cache
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 
-from rules.pki.der import INTEGER, OID, SEQUENCE, dotted, element, integer, of, single
+from rules.pki.der import INTEGER, OID, SEQUENCE, dotted, element, expect_tag, integer, only_element
 
 MAX_SALT = 1024  #: bytes of a salt: no hash has as many
 
@@ -93,8 +93,8 @@ def signature_algorithm(identifier: bytes) -> SignatureAlgorithm:
 
 def _identifier(identifier: bytes) -> tuple[str, bytes]:
     """An AlgorithmIdentifier's number, and its parameters as they stand."""
-    outer = single(identifier, SEQUENCE)
-    number = of(element(identifier, outer.content, outer.end), OID)
+    outer = only_element(identifier, SEQUENCE)
+    number = expect_tag(element(identifier, outer.content, outer.end), OID)
     return dotted(number.value), identifier[number.after : outer.end]
 
 
@@ -105,7 +105,7 @@ def _pss(parameters: bytes) -> SignatureAlgorithm:
     salt = 20
     if not parameters:
         raise ValueError("RSASSA-PSS without parameters")  # for keys only (section 3.1)
-    for part in single(parameters, SEQUENCE).children():
+    for part in only_element(parameters, SEQUENCE).children():
         if part.tag == 0xA0:
             algorithm = _hash(part.value)
         elif part.tag == 0xA1:
@@ -114,8 +114,8 @@ def _pss(parameters: bytes) -> SignatureAlgorithm:
                 raise ValueError(f"RSASSA-PSS with the mask generation {name}")
             mask = _hash(inner)
         elif part.tag == 0xA2:
-            salt = integer(single(part.value, INTEGER).value)
-        elif part.tag != 0xA3 or integer(single(part.value, INTEGER).value) != 1:
+            salt = integer(only_element(part.value, INTEGER).value)
+        elif part.tag != 0xA3 or integer(only_element(part.value, INTEGER).value) != 1:
             raise ValueError("RSASSA-PSS with parameters that are not known here")
     if not 0 <= salt <= MAX_SALT:
         raise ValueError(f"RSASSA-PSS with a salt of {salt if salt < 0 else 'too many'} bytes")

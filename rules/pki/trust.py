@@ -19,8 +19,8 @@ from typing import Literal, TypeAlias
 
 from rules.model.kinds.trust_store import TrustRoots
 from rules.model.ruleset import CaSet
-from rules.pki.certificate import CertFacts, facts, fold
-from rules.pki.paths import MAX_POOL, KnownKeys, Path, SameSet, Walked, index, walk
+from rules.pki.certificate import CertFacts, facts, fold_text
+from rules.pki.paths import MAX_POOL, CaSetIdentity, KnownKeys, Path, PathsFound, find_paths, key_index
 from rules.text.display import display
 
 MAX_SUBJECTS = 20  #: names that are looked up in the stores for one chain
@@ -85,7 +85,7 @@ def judge_chain(
     return _case(chain, fetched, roots, cas).at(now)
 
 
-def needs(
+def missing_pieces(
     chain: tuple[bytes, ...], fetched: tuple[bytes, ...], roots: Roots, cas: tuple[CaSet, ...] = ()
 ) -> tuple[tuple[bytes, ...], tuple[str, ...]]:
     """What the judgement still lacks: subjects to look up in the stores, and AIA URLs of an issuer that is nowhere.
@@ -109,7 +109,7 @@ class _Case:
 
     leaf: bytes
     known: KnownKeys
-    walked: Walked
+    walked: PathsFound
     turns: tuple[float, ...]
     _judged: tuple[tuple[int, int], ChainJudgement] | None = None
 
@@ -124,15 +124,17 @@ class _Case:
 def _case(
     chain: tuple[bytes, ...], fetched: tuple[bytes, ...], roots: Roots, cas: tuple[CaSet, ...]
 ) -> _Case:
-    return _cached_case(chain, fetched, _relevant(chain, fetched, roots), tuple(SameSet(c) for c in cas))
+    return _cached_case(
+        chain, fetched, _relevant(chain, fetched, roots), tuple(CaSetIdentity(c) for c in cas)
+    )
 
 
 @lru_cache(maxsize=2048)
 def _cached_case(
-    chain: tuple[bytes, ...], fetched: tuple[bytes, ...], roots: _Relevant, sets: tuple[SameSet, ...]
+    chain: tuple[bytes, ...], fetched: tuple[bytes, ...], roots: _Relevant, sets: tuple[CaSetIdentity, ...]
 ) -> _Case:
-    known = index(sets)
-    walked = walk(chain, fetched, dict(roots), known)
+    known = key_index(sets)
+    walked = find_paths(chain, fetched, dict(roots), known)
     certs = [facts(der) for der in {der: None for path in walked.paths for der in path.certs}]
     turns = {date for cert in certs for date in (cert.not_before, cert.not_after) if date is not None}
     for cert in certs:
@@ -277,8 +279,8 @@ def _anchor_kind(path: Path) -> AnchorKind:
 
 
 def _brand(path: Path, known: KnownKeys) -> str:
-    texts = [fold(facts(der).issuer_text) for der in path.certs]
-    return next((brand for brand in known.brands if any(fold(brand) in text for text in texts)), "")
+    texts = [fold_text(facts(der).issuer_text) for der in path.certs]
+    return next((brand for brand in known.brands if any(fold_text(brand) in text for text in texts)), "")
 
 
 def _notes(path: Path, case: _Case) -> tuple[str, ...]:

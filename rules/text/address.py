@@ -136,7 +136,7 @@ def classify(address: str | Address, public_networks: Sequence[str] = ()) -> Add
 @lru_cache(maxsize=4096)
 def _classified(address: str | Address, public_networks: tuple[str, ...]) -> AddressClass:
     """Cached: asked again right before each packet would leave."""
-    given = parse(address)
+    given = parse_address(address)
     inner = embedded(given)
     found, outer = _lookup(inner or given), _lookup(given)
     if found in NEVER:
@@ -155,17 +155,17 @@ def never_connect(kind: AddressClass) -> bool:
 
 def is_own(address: str | Address, own: Iterable[str]) -> bool:
     """Whether the address is one of `own` (this host's), also where either is written inside an IPv6 one."""
-    return meant(address) in {meant(one) for one in own}
+    return effective_address(address) in {effective_address(one) for one in own}
 
 
 def on_link(address: str | Address, networks: Sequence[str]) -> bool:
     """Whether the address lies in one of the on-link networks (CIDR): no firewall stands before it."""
-    return _within(meant(address), _networks(tuple(networks)))
+    return _within(effective_address(address), _networks(tuple(networks)))
 
 
 def is_broadcast(address: str | Address, networks: Sequence[str]) -> bool:
     """Whether the address is the directed broadcast address of one of the on-link networks (RFC 919)."""
-    end = meant(address)
+    end = effective_address(address)
     return any(
         isinstance(network, IPv4Network) and network.prefixlen < 31 and network.broadcast_address == end
         for network in _networks(tuple(networks))
@@ -174,7 +174,7 @@ def is_broadcast(address: str | Address, networks: Sequence[str]) -> bool:
 
 def same_network(one: str | Address, other: str | Address, v4: int = 24, v6: int = 64) -> bool:
     """Whether two addresses of one family share their first `v4` or `v6` bits: likely one place."""
-    a, b = meant(one), meant(other)
+    a, b = effective_address(one), effective_address(other)
     if a.version != b.version:
         return False
     rest = a.max_prefixlen - (v4 if a.version == 4 else v6)
@@ -199,7 +199,7 @@ def embedded(address: Address) -> IPv4Address | None:
     return address.sixtofour
 
 
-def parse(address: str | Address) -> Address:
+def parse_address(address: str | Address) -> Address:
     """An address literal; a zone (`%eth0`) is dropped. ValueError for anything else."""
     if isinstance(address, str):
         return ip_address(address.partition("%")[0])
@@ -224,9 +224,9 @@ def _lookup(address: Address) -> AddressClass:
     return next((kind for network, kind in table if address in network), AddressClass.PUBLIC)
 
 
-def meant(address: str | Address) -> Address:
+def effective_address(address: str | Address) -> Address:
     """Where a packet to an address ends: at the IPv4 address inside it, else at itself."""
-    given = parse(address)
+    given = parse_address(address)
     return embedded(given) or given
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from rules.audit.documents import good
+from rules.audit.documents import has_document
 from rules.model.kinds.http_fetch import HttpFetch
 from rules.model.observation import Observation
 from rules.model.verdict import Report, Status, Verdict
@@ -123,7 +123,7 @@ def _evidence(row: Verdict, seen: Sequence[Observation]) -> list[Observation]:
 def well(seen: Observation) -> bool:
     """Whether an answer came; of a document, whether it is one."""
     if isinstance(seen.step, HttpFetch) and seen.step.purpose != "reach":
-        return good(seen)
+        return has_document(seen)
     return seen.failure is None
 
 

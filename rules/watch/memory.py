@@ -11,7 +11,7 @@ from collections.abc import Hashable, Iterable
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from rules.audit.documents import good
+from rules.audit.documents import has_document
 from rules.model.failure import LOCAL_CODES
 from rules.model.kind import Resolution
 from rules.model.kinds import http_fetch, tls_handshake
@@ -262,7 +262,7 @@ class Memory:
         void = [s for s in steps if place(s) != here and self.known[s].started < seen.started - ROUND]
         _add(self._of_document, wanted, seen.step)
         self.drop(void)
-        if good(seen) if http_fetch.KIND.asked(seen.step) else got_through(seen):
+        if has_document(seen) if http_fetch.KIND.asked(seen.step) else got_through(seen):
             self._documents[wanted] = seen
         else:
             self._documents.pop(wanted, None)

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from rules.http_answer.page import header, is_html, looks_like_block_page
 from rules.judge.clock import skew_of
-from rules.model.extended_errors import own_word
+from rules.model.extended_errors import resolver_statement
 from rules.model.failure import Failure
 from rules.model.kind import Kind
 from rules.model.kinds import dns_chain, http_fetch, tls_handshake
@@ -53,7 +53,7 @@ def _failure(failure: Failure | None) -> Hashable:
 
 def _policy(_: DnsQuestion, answer: DnsAnswer, _seen: Observation) -> Hashable:
     """The resolver's own word on why it does not answer; 0 without one."""
-    policy = own_word(answer, resolved=False)
+    policy = resolver_statement(answer, resolved=False)
     return policy.code if policy is not None else 0
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
-from rules.audit.documents import Wanted
+from rules.audit.documents import DocumentRequest
 from rules.audit.machine import Audit
 from rules.audit.targets import Target
 from rules.judge.answer import passes
@@ -284,7 +284,7 @@ def _source(kind: str, target: str, url: str, verdict: Verdict, until: float | N
 def _until(audit: Audit, kind: str, url: str) -> float | None:
     if kind != "crl":
         return None
-    best = audit.fetches.best(Wanted(url, "crl"))
+    best = audit.fetches.best(DocumentRequest(url, "crl"))
     exchange = best.evidence if best is not None else None
     return expires(exchange) if isinstance(exchange, HttpExchange) else None
 

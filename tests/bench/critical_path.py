@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
-from rules.model.kinds.dns_chain import DnsAnswer, DnsQuestion, walk
+from rules.model.kinds.dns_chain import DnsAnswer, DnsQuestion, follow_chain
 from rules.model.kinds.http_fetch import HttpFetch
 from rules.model.kinds.os_lookup import OsLookup
 from rules.model.kinds.tls_handshake import TlsFacts, TlsHandshake
@@ -88,7 +88,7 @@ def _look_up(ways: _Ways, lookups: list[Observation], names: set[str]) -> None:
         if name not in names:
             continue
         if isinstance(seen.step, DnsQuestion):
-            trips = len(walk(seen.step.resolver, name, seen.step.rtype, answers.get).questions)
+            trips = len(follow_chain(seen.step.resolver, name, seen.step.rtype, answers.get).questions)
         way = ways.known.get(name, Way())
         for number in range(trips):
             way = way.then(1, "DNS" if number == 0 else "DNS, end of the alias")

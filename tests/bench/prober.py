@@ -20,7 +20,7 @@ from probe.measure.kinds import trust_store
 from probe.measure.prober import Prober
 from probe.measure.trust_stores import TrustStores
 from rules.audit.chains import Chains
-from rules.model.kinds.dns_chain import OS, Chain, DnsAnswer, DnsQuestion, Outcome, walk
+from rules.model.kinds.dns_chain import OS, Chain, DnsAnswer, DnsQuestion, Outcome, follow_chain
 from rules.model.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.model.kinds.trust_store import TrustLookup, TrustRoots
 from rules.model.observation import Observation
@@ -80,7 +80,7 @@ class Side:
 def _outcome(question: DnsQuestion, seen: Observation) -> str:
     answer = seen.evidence if isinstance(seen.evidence, DnsAnswer) else None
     known = {question: (answer, seen.failure)}
-    chain: Chain = walk(question.resolver or OS, question.name, question.rtype, known.get)
+    chain: Chain = follow_chain(question.resolver or OS, question.name, question.rtype, known.get)
     done = chain.outcome is Outcome.RESOLVED and chain.ask is None
     return "ok" if done else f"{chain.outcome}: {chain.detail or seen.failure}"
 

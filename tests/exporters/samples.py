@@ -157,7 +157,7 @@ def verdict(
         "citation": "https://learn.microsoft.com/entra (2026-10-01)",
         "group": "sign-in",
     }
-    return Verdict(check=check, status=status, cause=causes.of(cause), **(values | more))  # type: ignore[arg-type]  # short hand of a sample
+    return Verdict(check=check, status=status, cause=causes.from_word(cause), **(values | more))  # type: ignore[arg-type]  # short hand of a sample
 
 
 INTERCEPTED = CauseGroup(

@@ -16,7 +16,7 @@ import dns.message
 import dns.rrset
 
 from exporters.terminal.style import Style
-from probe.audit.tenant import read as read_tenant
+from probe.audit.tenant import read_answer as read_tenant
 from probe.command.formats import FORMATS, Judged
 from probe.config.rule_files import check
 from probe.config.settings import Config, parse_config
@@ -31,14 +31,14 @@ from rules.files.report_json import BadReport, dumps, loads
 from rules.http_answer.page import judge_reach
 from rules.judge.report import replay
 from rules.model.failure import Code
-from rules.model.kinds.dns_chain import DnsAnswer, walk
+from rules.model.kinds.dns_chain import DnsAnswer, follow_chain
 from rules.model.kinds.http_fetch import HttpExchange
 from rules.model.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.model.verdict import Status
 from rules.pki.certificate import covers_name, facts, signature
 from rules.pki.der import element
 from rules.pki.handshake import judge_leaf
-from rules.pki.trust import judge_chain, needs
+from rules.pki.trust import judge_chain, missing_pieces
 from rules.text.display import display
 from tests.fuzz.mutations import spoiled, spoiled_json
 from tests.rules.certs import CAS, HOST, NOW, PUBLIC, chain
@@ -110,7 +110,7 @@ def feed_dns(case: tuple[bytes, bytes]) -> None:
         else:
             dns_message.question(one.value, "A")  # can be asked for
     answer = DnsAnswer(reply.rcode, reply.records)
-    found = walk("192.0.2.53", NAME, "A", lambda _question: (answer, None))
+    found = follow_chain("192.0.2.53", NAME, "A", lambda _question: (answer, None))
     assert found.ask is None
     assert len(found.links) <= 17
 
@@ -194,7 +194,7 @@ def _chains() -> tuple[tuple[bytes, ...], ...]:
 def _chain_is_judged(served: tuple[bytes, ...]) -> None:
     found = judge_chain(served, (), PUBLIC, CAS, NOW)
     assert found.verdict
-    needs(served, (), PUBLIC, CAS)
+    missing_pieces(served, (), PUBLIC, CAS)
     for fault in judge_leaf(served, HOST, NOW):
         assert fault.summary == display(fault.summary, 4096)
 

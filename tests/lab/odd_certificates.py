@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from rules.pki.der import Element, single
+from rules.pki.der import Element, only_element
 from tests.lab import pki
 
 _ECDSA_SHA256 = bytes.fromhex("300a06082a8648ce3d040302")
@@ -55,7 +55,7 @@ FORMS = tuple(form for form in _CHANGES if form != "undated")
 
 def pem(leaf: pki.Leaf, form: str, issuer_label: str) -> str:
     """`leaf` in the odd `form`, signed anew with the key of `issuer_label`."""
-    signed, *_ = single(leaf.cert.public_bytes(Encoding.DER), 0x30).children()
+    signed, *_ = only_element(leaf.cert.public_bytes(Encoding.DER), 0x30).children()
     parts = [part.raw for part in signed.children()]
     place, change = _CHANGES[form]
     parts[place] = change(list(signed.children())[place])

@@ -19,7 +19,7 @@ from dns.exception import DNSException
 
 from probe.measure import dns_message
 from probe.measure.direct_network import DNS_PORT
-from probe.measure.dns_elsewhere import Elsewhere, look
+from probe.measure.dns_elsewhere import UnconnectedQuestion, ask_unconnected
 from probe.measure.dns_message import MalformedError, Reply
 from probe.measure.failure import classify
 from probe.measure.kind import Probe
@@ -67,7 +67,7 @@ class _Asking:
         self._end = asyncio.get_running_loop().time() + limits.dns_name
         self._asked = b""
         self._socket: Datagrams | None = None
-        self._elsewhere: Elsewhere | None = None
+        self._elsewhere: UnconnectedQuestion | None = None
         self._open: dict[int, bool] = {}
         self._doubt = ""  # of a response with our id and question that cannot be read
         self._unasked = False  # whether it is that of a response without a question
@@ -96,7 +96,9 @@ class _Asking:
         loop = asyncio.get_running_loop()
         while self._tries < TRIES:
             if self._tries == TRIES - 1 and not self._doubt:
-                self._elsewhere = await look(self._network, self._step.resolver, DNS_PORT, self._asked)
+                self._elsewhere = await ask_unconnected(
+                    self._network, self._step.resolver, DNS_PORT, self._asked
+                )
             try:
                 async with asyncio.timeout_at(min(self._end, loop.time() + self._limits.dns_try)):
                     await self._send(edns)

@@ -6,7 +6,7 @@ import asyncio
 import time
 from contextlib import AsyncExitStack
 
-from probe.measure.failure import at, local
+from probe.measure.failure import in_stage, local
 from probe.measure.http_client import ResponseReader, request
 from probe.measure.kind import Probe
 from probe.measure.limits import Limits
@@ -72,7 +72,7 @@ class _Answer:
                 lost = await self._begin(stream, wire, limits.first_byte)
                 await self._body(stream, lost, clock, turn)
         except NetworkError as error:
-            self.reader.give_up(at(error.failure, Stage.HTTP))
+            self.reader.give_up(in_stage(error.failure, Stage.HTTP))
         except TimeoutError:
             waiting = "no byte of an answer" if self.first_byte_s is None else "the answer did not end"
             self.reader.give_up(Failure(Stage.HTTP, Code.TIMEOUT, waiting))

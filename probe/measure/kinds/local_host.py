@@ -52,7 +52,7 @@ async def measure(step: LocalHost, places: Places | None = None) -> Observation:
     """The facts of this host. What cannot be read is left out: nothing here fails."""
     started, begun = time.time(), time.monotonic()
     places = places or Places.of_host()
-    v4, v6 = source(ROUTE_V4), source(ROUTE_V6)
+    v4, v6 = source_address(ROUTE_V4), source_address(ROUTE_V6)
     sources = tuple(a for a in (v4, v6) if a)
     facts = HostFacts(
         host=display(socket.gethostname()),
@@ -71,7 +71,7 @@ async def measure(step: LocalHost, places: Places | None = None) -> Observation:
     return Observation(step, started, time.monotonic() - begun, None, facts)
 
 
-def source(target: str) -> str | None:
+def source_address(target: str) -> str | None:
     """Our address that packets to `target` would leave from; None without a route. connect() of UDP sends nothing."""
     family = socket.AF_INET6 if ":" in target else socket.AF_INET
     try:

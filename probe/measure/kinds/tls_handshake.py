@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from probe.measure.failure import at
+from probe.measure.failure import in_stage
 from probe.measure.kind import Probe
 from probe.measure.limits import Limits
 from probe.measure.network import Network, NetworkError
@@ -36,7 +36,7 @@ async def measure(step: TlsHandshake, network: Network, limits: Limits) -> Obser
             async with asyncio.timeout(limits.tls):
                 failure = await session.handshake()
         except NetworkError as error:
-            failure = at(error.failure, Stage.TLS)
+            failure = in_stage(error.failure, Stage.TLS)
         except TimeoutError:
             failure = Failure(Stage.TLS, Code.TIMEOUT, f"{session.records.size} bytes came")
         if failure is None and step.path is not None:

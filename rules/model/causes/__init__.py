@@ -36,6 +36,6 @@ BY_WORD = MappingProxyType(
 )
 
 
-def of(word: str) -> Cause:
+def from_word(word: str) -> Cause:
     """The cause with this word. A word that this version does not know (a newer one recorded it) is a cause without advice."""
     return BY_WORD.get(word) or Cause(word)

@@ -124,7 +124,7 @@ _CODES = {
 }
 
 
-def walk(resolver: str, name: str, rtype: RecordType, lookup: Lookup) -> Chain:
+def follow_chain(resolver: str, name: str, rtype: RecordType, lookup: Lookup) -> Chain:
     """Follow `name` as far as the answers at hand go (RFC 1034 section 3.6.2, RFC 6604 for the rcode of a chain).
 
     `lookup` gives (answer, failure) of a question, or None while it has not been asked. A name that one answer leads to

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from exporters.page.answer import STALE_AFTER, answer, banners, last_measured, stale, title
+from exporters.page.answer import STALE_AFTER, answer, banners, last_measured, staleness, title
 from exporters.terminal.headline import ANSWERS
 from rules.model.verdict import Answer
 from rules.watch.state import State
@@ -59,7 +59,7 @@ def test_the_newest_measurement_counts() -> None:
 
 def test_fresh_data_needs_no_warning() -> None:
     state = states.state(states.target(measured=NOW - STALE_AFTER))
-    assert stale(state, NOW) == ""
+    assert staleness(state, NOW) == ""
     assert list(shown(state).all(class_="banner")) == []
 
 
@@ -115,4 +115,4 @@ def test_a_window_that_pauses_says_that_nothing_is_asked_and_why_the_answer_is_o
     assert "the window patch <b>day is open. Nothing is asked until it has ended" in window.text
     old = "Nothing was measured for 7 min, because the maintenance window patch <b>day is open: this is"
     assert shown(paused).one("p", class_="banner").text.startswith(old)
-    assert "because" not in stale(replace(paused, paused=False), NOW)
+    assert "because" not in staleness(replace(paused, paused=False), NOW)

@@ -88,7 +88,7 @@ def test_addresses_of_an_endpoint_are_few() -> None:
 
 
 def test_causes_are_bounded_too() -> None:
-    many = tuple(replace(samples.SILENT, cause=causes.of(f"tcp.x{i}")) for i in range(CAUSES + 5))
+    many = tuple(replace(samples.SILENT, cause=causes.from_word(f"tcp.x{i}")) for i in range(CAUSES + 5))
     page = shown(samples.report(causes=many))
     assert len(list(page.all("article"))) == CAUSES
     assert "5 more causes are in the report" in page.text
@@ -136,7 +136,7 @@ def test_nothing_worth_knowing_leaves_no_heading() -> None:
 
 
 def test_a_cause_of_every_status_finds_its_place() -> None:
-    made = tuple(replace(samples.SILENT, status=s, cause=causes.of(f"tcp.{s.value}")) for s in Status)
+    made = tuple(replace(samples.SILENT, status=s, cause=causes.from_word(f"tcp.{s.value}")) for s in Status)
     state = states.state(report=samples.report(causes=made))
     page = findings(samples.report(causes=made), frozenset()) + notices(state)
     told: dict[Status, bool] = {s: f"tcp.{s.value}" in page for s in Status}

@@ -19,7 +19,7 @@ from exporters.page.markup import (
     name,
     rows,
     section,
-    sentence,
+    sentence_text,
     span,
     statement,
     tag,
@@ -53,7 +53,7 @@ def test_markup_is_taken_as_it_is_and_escaped_once() -> None:
 
 def test_long_text_is_cut_and_says_so() -> None:
     assert len(escaped("x" * 1_000_000)) < SHOWN + 60
-    assert "sha256" in sentence("x" * 1_000_000)
+    assert "sha256" in sentence_text("x" * 1_000_000)
 
 
 def test_attributes_are_written_as_html_calls_them() -> None:

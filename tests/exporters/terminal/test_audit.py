@@ -110,7 +110,7 @@ EVIL = "\x1b]0;owned\x07\r\n\u202egnp.exe\x9b2J\ud800"
 
 def hostile() -> Report:
     cause = CauseGroup(
-        cause=causes.of("tls." + EVIL),
+        cause=causes.from_word("tls." + EVIL),
         status=Status.FAIL,
         summary=EVIL,
         remedy=EVIL,

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from exporters.terminal.headline import ANSWERS, beside, headline
+from exporters.terminal.headline import ANSWERS, answer_notes, headline
 from rules.model.verdict import Answer, Plan, Report, RulesUsed
 from tests.exporters import samples
 
@@ -42,8 +42,8 @@ def test_the_sentence_is_about_whom_the_rules_are_for(names: tuple[str, ...], wh
 
 
 def test_nothing_stands_beside_an_ordinary_answer() -> None:
-    assert list(beside(samples.report())) == []
-    assert list(beside(by("entra-app-proxy", note="not reviewed for 246 days"))) == []
+    assert list(answer_notes(samples.report())) == []
+    assert list(answer_notes(by("entra-app-proxy", note="not reviewed for 246 days"))) == []
 
 
 @pytest.mark.parametrize(
@@ -54,12 +54,12 @@ def test_nothing_stands_beside_an_ordinary_answer() -> None:
     ],
 )
 def test_why_there_is_no_answer_stands_beside_it(note: str, told: str) -> None:
-    assert list(beside(by("x", note=note))) == [told]
+    assert list(answer_notes(by("x", note=note))) == [told]
 
 
 def test_a_part_of_the_names_and_of_the_time_is_said() -> None:
     report = samples.report(plan=Plan("q", only="login.*"), stopped="interrupted")
-    only, interrupted = beside(report)
+    only, interrupted = answer_notes(report)
     assert only.startswith("Only names like login.* (--only): ")
     assert interrupted == "Interrupted after 41.2 s: what was not reached by then was not tested."
-    assert list(beside(dataclasses.replace(report, plan=Plan("q"), stopped="budget"))) == []
+    assert list(answer_notes(dataclasses.replace(report, plan=Plan("q"), stopped="budget"))) == []

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.audit import tenant as module
-from probe.audit.tenant import BODY, GOVERNMENT, PUBLIC, Found, find, read
+from probe.audit.tenant import BODY, GOVERNMENT, PUBLIC, TenantFound, read_answer, search_tenant
 from probe.measure.direct_network import HostNetwork
 from probe.measure.limits import Limits
 from probe.measure.network import NetworkError, Stream
@@ -124,8 +124,8 @@ class Setting:
     network: Diverted = field(init=False)
     prober: Told = field(init=False)
 
-    def find(self, domain: str = "contoso.com") -> Found:
-        async def run(directory: Path) -> Found:
+    def find(self, domain: str = "contoso.com") -> TenantFound:
+        async def run(directory: Path) -> TenantFound:
             pem = directory / "roots.pem"
             pem.write_bytes(self.root.certificate.public_bytes(serialization.Encoding.PEM))
             stores = TrustStores(pem, directory / "none.pem")
@@ -134,7 +134,7 @@ class Setting:
                 self.network = Diverted(place.port, self.closed)
                 self.prober = self.told(self.network, stores)
                 try:
-                    return await find(
+                    return await search_tenant(
                         domain, self.prober, self.rules, resolvers=self.resolvers, limits=self.limits
                     )
                 finally:
@@ -147,7 +147,7 @@ class Setting:
 def test_the_id_is_read_from_the_public_document() -> None:
     service = Service(document(ID.upper()))
     setting = Setting(service)
-    assert setting.find() == Found(ID, "", 1)
+    assert setting.find() == TenantFound(ID, "", 1)
     [asked] = service.asked
     assert asked.startswith(b"GET /contoso.com/v2.0/.well-known/openid-configuration HTTP/1.1\r\n")
     assert f"Host: {PUBLIC}\r\n".encode() in asked
@@ -214,7 +214,7 @@ def test_the_second_address_is_tried_where_the_first_is_closed() -> None:
     setting = Setting(
         closed=frozenset({"20.1.1.1"}), told=lambda n, s: Told(n, s, system=("20.1.1.1",), dns=("20.1.1.2",))
     )
-    assert setting.find() == Found(ID, "", 2)
+    assert setting.find() == TenantFound(ID, "", 2)
     assert [a for a, _ in setting.network.seen] == ["20.1.1.1", "20.1.1.2"]
 
 
@@ -240,7 +240,7 @@ def test_without_a_route_nothing_is_asked() -> None:
 
 
 def test_a_server_of_tls_1_3_alone() -> None:
-    assert Setting(version=ssl.TLSVersion.TLSv1_3).find() == Found(ID, "", 2)
+    assert Setting(version=ssl.TLSVersion.TLSv1_3).find() == TenantFound(ID, "", 2)
 
 
 def test_a_document_beyond_the_cap_is_not_read() -> None:
@@ -280,17 +280,19 @@ def test_a_server_that_says_nothing_ends_at_the_limits(monkeypatch: pytest.Monke
     ],
 )
 def test_documents_without_an_id(body: bytes, why: str) -> None:
-    assert read(200, body).tenant is None
-    assert why in read(200, body).why
+    assert read_answer(200, body).tenant is None
+    assert why in read_answer(200, body).why
 
 
 @given(st.integers(100, 999), st.binary(max_size=200))
 def test_no_answer_of_a_peer_is_mistaken_for_an_id(status: int, body: bytes) -> None:
-    assert read(status, body).tenant is None
+    assert read_answer(status, body).tenant is None
 
 
 @given(st.uuids(), st.uuids())
 def test_an_id_is_found_wherever_it_stands_and_only_when_it_is_one(one: object, other: object) -> None:
-    assert read(200, json.dumps({"issuer": f"https://sts.windows.net/{one}/"}).encode()).tenant == str(one)
+    assert read_answer(200, json.dumps({"issuer": f"https://sts.windows.net/{one}/"}).encode()).tenant == str(
+        one
+    )
     both = json.dumps({"issuer": f"https://a/{one}/", "token_endpoint": f"https://a/{other}/"}).encode()
-    assert read(200, both).tenant == (str(one) if one == other else None)
+    assert read_answer(200, both).tenant == (str(one) if one == other else None)

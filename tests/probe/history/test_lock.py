@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from probe.history import lock as history_lock
-from probe.history.lock import Held, WriterLock
+from probe.history.lock import LockHeld, WriterLock
 from tests.probe.isolated import ROOT
 
 HOLD = """
@@ -29,7 +29,7 @@ def test_one_holds_it_and_the_other_is_told_who(tmp_path: Path) -> None:
     first, second = WriterLock(tmp_path / "lock"), WriterLock(tmp_path / "lock")
     first.acquire()
     first.acquire()
-    with pytest.raises(Held, match=f"held by process {os.getpid()}") as caught:
+    with pytest.raises(LockHeld, match=f"held by process {os.getpid()}") as caught:
         second.acquire()
     assert caught.value.holder == str(os.getpid())
     first.release()
@@ -46,7 +46,7 @@ def test_it_ends_with_its_process_however_that_ends(tmp_path: Path) -> None:
     ) as other:  # fmt: skip
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
-        with pytest.raises(Held, match=f"held by process {other.pid}"):
+        with pytest.raises(LockHeld, match=f"held by process {other.pid}"):
             lock.acquire()
         other.kill()
         other.wait()
@@ -73,7 +73,7 @@ def test_a_holder_that_cannot_be_read_is_another_process(tmp_path: Path, content
     first = WriterLock(path)
     first.acquire()
     path.write_bytes(content)
-    with pytest.raises(Held, match=r"^held by another process$"):
+    with pytest.raises(LockHeld, match=r"^held by another process$"):
         WriterLock(path).acquire()
     first.release()
 
@@ -83,7 +83,7 @@ def test_what_a_writer_before_left_in_the_file_does_not_change_the_name(tmp_path
     path.write_bytes(b" process 4294967295\n")
     first = WriterLock(path)
     first.acquire()
-    with pytest.raises(Held) as caught:
+    with pytest.raises(LockHeld) as caught:
         WriterLock(path).acquire()
     assert caught.value.holder == str(os.getpid())
     first.release()

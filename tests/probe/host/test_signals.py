@@ -36,11 +36,11 @@ def as_before() -> Iterator[None]:
 async def test_each_signal_calls_what_it_means_and_none_ends_a_process_that_ends_already() -> None:
     heard: asyncio.Queue[str] = asyncio.Queue()
     with as_before():
-        signals.hear(lambda: heard.put_nowait("stop"), lambda: heard.put_nowait("reload"))
+        signals.handle_signals(lambda: heard.put_nowait("stop"), lambda: heard.put_nowait("reload"))
         for number, meant in ((signal.SIGHUP, "reload"), (signal.SIGTERM, "stop"), (signal.SIGHUP, "reload")):
             os.kill(os.getpid(), number)
             assert await heard.get() == meant
-        signals.hear_nothing_more()
+        signals.ignore_signals()
         for number in NUMBERS:
             os.kill(os.getpid(), number)
         await asyncio.sleep(0)
@@ -55,7 +55,7 @@ async def test_a_second_signal_at_once_is_the_same_request_and_a_later_one_is_an
     heard: asyncio.Queue[str] = asyncio.Queue()
     monkeypatch.setattr(signals, "SAME", 0.2)
     with as_before():
-        signals.hear(lambda: heard.put_nowait("stop"), lambda: heard.put_nowait("reload"))
+        signals.handle_signals(lambda: heard.put_nowait("stop"), lambda: heard.put_nowait("reload"))
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             os.kill(os.getpid(), number)
         assert {await heard.get(), await heard.get()} == {"stop", "reload"}
@@ -63,7 +63,7 @@ async def test_a_second_signal_at_once_is_the_same_request_and_a_later_one_is_an
         assert heard.empty()
         os.kill(os.getpid(), signal.SIGTERM)
         assert await heard.get() == "stop"
-        signals.hear_nothing_more()
+        signals.ignore_signals()
 
 
 @looping
@@ -71,16 +71,16 @@ async def test_a_hang_up_is_a_reload_while_the_terminal_is_there(monkeypatch: py
     heard: asyncio.Queue[str] = asyncio.Queue()
     with as_before(), monkeypatch.context() as patched:
         patched.setattr(signals, "_has_terminal", lambda: True)
-        with signals.early():
+        with signals.handle_early_signals():
             os.kill(os.getpid(), signal.SIGHUP)
-            signals.hear(lambda: heard.put_nowait("stop"), lambda: heard.put_nowait("reload"))
+            signals.handle_signals(lambda: heard.put_nowait("stop"), lambda: heard.put_nowait("reload"))
             assert await heard.get() == "reload", "the one that came before anybody heard"
             os.kill(os.getpid(), signal.SIGHUP)
             assert await heard.get() == "reload"
             patched.setattr(signals, "_has_terminal", lambda: False)
             os.kill(os.getpid(), signal.SIGHUP)
             assert await heard.get() == "stop"
-            signals.hear_nothing_more()
+            signals.ignore_signals()
 
 
 @looping
@@ -89,17 +89,17 @@ async def test_whoever_was_started_with_nohup_outlives_its_terminal(monkeypatch:
     with as_before(), monkeypatch.context() as patched:
         patched.setattr(signals, "_has_terminal", lambda: True)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        with signals.early():
+        with signals.handle_early_signals():
             patched.setattr(signals, "_has_terminal", lambda: False)
-            signals.hear(lambda: heard.put_nowait("stop"), lambda: heard.put_nowait("reload"))
+            signals.handle_signals(lambda: heard.put_nowait("stop"), lambda: heard.put_nowait("reload"))
             os.kill(os.getpid(), signal.SIGHUP)
             assert await heard.get() == "reload"
-            signals.hear_nothing_more()
+            signals.ignore_signals()
 
 
 def test_what_nobody_heard_is_as_it_was() -> None:
     before = [signal.getsignal(number) for number in NUMBERS]
-    with signals.early():
+    with signals.handle_early_signals():
         assert not set(before) & {signal.getsignal(number) for number in NUMBERS}
     assert [signal.getsignal(number) for number in NUMBERS] == before
 

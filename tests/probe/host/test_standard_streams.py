@@ -16,26 +16,26 @@ from probe.host import standard_streams
 def test_say_survives_what_the_terminal_cannot_print(monkeypatch: pytest.MonkeyPatch) -> None:
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(raw, "ascii"))
-    standard_streams.say("a \u2192 b")
+    standard_streams.print_message("a \u2192 b")
     assert raw.getvalue() == b"a \\u2192 b\n"
     with Path(os.devnull).open() as deaf:  # open for reading: cannot be written to
         monkeypatch.setattr(sys, "stderr", deaf)
-        standard_streams.say("nobody hears this")
+        standard_streams.print_message("nobody hears this")
         monkeypatch.undo()
 
 
 def test_put_writes_bytes_of_the_encoding(monkeypatch: pytest.MonkeyPatch) -> None:
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, "ascii"))
-    standard_streams.put("é\n", "utf-8")
+    standard_streams.write_output("é\n", "utf-8")
     assert raw.getvalue() == "é\n".encode()
     text = io.StringIO()
     monkeypatch.setattr(sys, "stdout", text)
-    standard_streams.put("é\n", "utf-8")
+    standard_streams.write_output("é\n", "utf-8")
     assert text.getvalue() == "é\n"
 
 
 def test_no_standard_output_is_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", None)
     with pytest.raises(Trouble, match="standard output is closed"):
-        standard_streams.put("x", "utf-8")
+        standard_streams.write_output("x", "utf-8")

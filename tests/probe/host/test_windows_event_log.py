@@ -19,10 +19,10 @@ from probe.host.windows_event_log import (
     UNKNOWN,
     Event,
     EventLog,
-    Happening,
     Level,
+    ServiceEvent,
     event_of,
-    event_of_happening,
+    event_of_service,
     windows_api,
 )
 from rules.model.verdict import Answer, Status
@@ -69,7 +69,7 @@ def test_the_ids_are_the_ones_that_were_promised() -> None:
 
 
 def test_every_word_has_an_id_and_every_id_one_meaning_that_the_message_file_can_show() -> None:
-    assert (set(ANSWERS), set(STATUSES), set(HAPPENINGS)) == (set(Answer), set(Status), set(Happening))
+    assert (set(ANSWERS), set(STATUSES), set(HAPPENINGS)) == (set(Answer), set(Status), set(ServiceEvent))
     ids = [kind.id for kind in KINDS]
     assert ids == sorted(set(ids))
     assert all(1 <= i <= 1000 for i in ids)
@@ -103,12 +103,12 @@ def test_a_word_of_a_later_version_is_told_and_not_lost() -> None:
 
 
 def test_what_happens_to_the_service() -> None:
-    told = event_of_happening(Happening.RELOAD_FAILED, "wayclear.toml: tenant: is empty")
+    told = event_of_service(ServiceEvent.RELOAD_FAILED, "wayclear.toml: tenant: is empty")
     assert told.text == (
         "A new configuration is bad; the old one stays in force. wayclear.toml: tenant: is empty"
     )
     assert (told.id, told.level) == (304, Level.WARNING)
-    assert event_of_happening(Happening.STARTED).text == "The service has started."
+    assert event_of_service(ServiceEvent.STARTED).text == "The service has started."
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 
 from probe.measure import dns_message
 from probe.measure.direct_network import HostNetwork
-from probe.measure.dns_elsewhere import NAMED, look
+from probe.measure.dns_elsewhere import NAMED, ask_unconnected
 from probe.measure.kinds.dns_chain import measure
 from probe.measure.limits import Limits
 from probe.measure.network import NetworkError, Unconnected
@@ -149,7 +149,7 @@ def test_where_no_socket_is_to_be_had_nothing_is_seen() -> None:
             raise NetworkError(Failure(Stage.LOCAL, Code.NO_DESCRIPTORS))
 
     asked = dns_message.question(NAME, "A")
-    assert asyncio.run(look(Full(), "127.0.0.1", 53, asked)) is None
+    assert asyncio.run(ask_unconnected(Full(), "127.0.0.1", 53, asked)) is None
 
 
 def test_a_walk_is_over_in_a_second_and_looks_nowhere_else() -> None:

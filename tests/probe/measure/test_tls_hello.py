@@ -14,7 +14,7 @@ from OpenSSL import SSL
 from probe.measure.direct_network import HostNetwork
 from probe.measure.kinds.tls_handshake import measure
 from probe.measure.limits import Limits
-from probe.measure.tls_hello import Seen, connection, openssl_version
+from probe.measure.tls_hello import ConnectionFacts, connection, openssl_version
 from rules.model.kinds.tls_handshake import Hello, TlsHandshake
 from tests.pki import authority
 from tests.servers import openssl_context, openssl_page, openssl_talk, serving
@@ -53,7 +53,7 @@ def parse(wire: bytes) -> ClientHello:
 
 
 def hello_of(hello: Hello, name: str = NAME) -> ClientHello:
-    conn = connection(hello, name, Seen())
+    conn = connection(hello, name, ConnectionFacts())
     with pytest.raises(SSL.WantReadError):
         conn.do_handshake()
     return parse(conn.bio_read(16_384))
@@ -135,7 +135,7 @@ def probe_often(count: int, tmp_path: Path) -> int:
 def test_memory_is_flat_over_500_handshakes_and_no_connection_stays(tmp_path: Path) -> None:
     grown = probe_often(500, tmp_path)
     connections = [c for c in gc.get_objects() if isinstance(c, SSL.Connection)]
-    assert [c for c in connections if isinstance(c.get_app_data(), Seen)] == []
+    assert [c for c in connections if isinstance(c.get_app_data(), ConnectionFacts)] == []
     assert grown < 8_000_000
 
 

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from probe.measure.udp_strays import LOOKED_AT, Strays
+from probe.measure.udp_strays import LOOKED_AT, UnconnectedSocket
 
 
 def bound(address: str) -> socket.socket:
@@ -16,10 +16,10 @@ def bound(address: str) -> socket.socket:
     return sock
 
 
-def watching(server: socket.socket) -> Strays:
+def watching(server: socket.socket) -> UnconnectedSocket:
     sock = socket.socket(server.family, socket.SOCK_DGRAM)
     sock.setblocking(False)
-    return Strays(sock, server.getsockname())
+    return UnconnectedSocket(sock, server.getsockname())
 
 
 @pytest.mark.parametrize(("asked", "other"), [("127.0.0.1", "127.0.0.2"), ("::1", "::1")])

@@ -22,7 +22,7 @@ from rules.model.kinds.http_fetch import HttpExchange, HttpFetch
 from rules.model.kinds.tls_handshake import TlsHandshake
 from rules.model.observation import Observation
 from rules.model.verdict import Status
-from rules.pki.revocation import Held, judge_crl
+from rules.pki.revocation import CrlSubject, judge_crl
 from tests import pki
 from tests.lab.revocation_forms import EXTENSIONS, forged_list, point
 from tests.probe.internet import BOOT, CRL_PATH, LISTS, RELAY, RESOLVERS, SIGN_IN, ZONE, Internet, Name
@@ -301,7 +301,7 @@ def test_a_notice_never_fails_a_probe() -> None:
 
     def judged(body: bytes, *headers: tuple[str, str], repaired: tuple[str, ...] = ()) -> tuple[bool, bool]:
         exchange = HttpExchange(0.01, 0.02, 200, "", headers, body, len(body), repaired=repaired)
-        held = Held(url=f"http://{LISTS}{CRL_PATH}", bound=False)
+        held = CrlSubject(url=f"http://{LISTS}{CRL_PATH}", bound=False)
         found = judge_crl(exchange, None, known, (), time.time(), LISTS, held)
         reasons[f"{found.cause}:{found.circumstance}"] = None
         seen = Observation(step, 0.0, 0.1, None, exchange)

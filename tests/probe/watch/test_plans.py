@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 
 from exporters.metrics.meters import Meters
-from probe.audit.tenant import Found
+from probe.audit.tenant import TenantFound
 from probe.config.settings import Config
 from probe.measure.prober import Prober
 from probe.watch import plans
@@ -29,16 +29,16 @@ RULES, PROBER = cast(Rules, None), cast(Prober, None)
 class Lookups:
     """What lookups give, one after the other."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *answers: Found) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *answers: TenantFound) -> None:
         self.answers = list(answers)
         monkeypatch.setattr("probe.audit.runner.find", self.find)
 
-    async def find(self, *_: object, **__: object) -> Found:
+    async def find(self, *_: object, **__: object) -> TenantFound:
         await asyncio.sleep(0)
         return self.answers.pop(0)
 
 
-GOOD, BAD = Found(TENANT, "", 1), Found(None, "no network", 2)
+GOOD, BAD = TenantFound(TENANT, "", 1), TenantFound(None, "no network", 2)
 
 
 def opened(meters: Meters) -> float:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.audit.addresses import Candidate, given_by, stale
+from rules.audit.addresses import Candidate, earlier_addresses, resolvers_that_gave
 from rules.audit.machine import Audit
 from rules.model.kinds.dns_chain import OS, DnsAnswer, DnsQuestion, Record
 from rules.model.kinds.local_host import HostFacts
@@ -151,14 +151,16 @@ def test_addresses_of_before_are_marked_stale_and_tried() -> None:
 def test_addresses_of_before_are_refused_like_any_other() -> None:
     """Row T15: what must never be connected to is not, wherever it came from."""
     bad = ("127.0.0.1", "169.254.169.254", "224.0.0.1", "0.0.0.0", HOST.addresses[0], "2001:db8::1")
-    assert [c.address for c in stale((*bad, "203.0.113.1"), HOST, PLAN) if c.tried] == ["203.0.113.1"]
+    assert [c.address for c in earlier_addresses((*bad, "203.0.113.1"), HOST, PLAN) if c.tried] == [
+        "203.0.113.1"
+    ]
     many = tuple(f"203.0.113.{n}" for n in range(1, 10))
-    assert sum(c.tried for c in stale(many, HOST, PLAN)) == PLAN.max_addresses
+    assert sum(c.tried for c in earlier_addresses(many, HOST, PLAN)) == PLAN.max_addresses
 
 
 def test_who_gave_an_address_is_evidence_where_not_all_did() -> None:
     first = Candidate("192.0.2.1", AddressClass.PUBLIC, ("198.51.100.1", OS), tried=True)
     second = Candidate("192.0.2.2", AddressClass.PUBLIC, ("198.51.100.1",), tried=True)
-    assert given_by("192.0.2.1", (first, second)) == ()
-    assert given_by("192.0.2.2", (first, second)) == (("address given by", "198.51.100.1 alone"),)
-    assert given_by("192.0.2.9", (first, second)) == ()
+    assert resolvers_that_gave("192.0.2.1", (first, second)) == ()
+    assert resolvers_that_gave("192.0.2.2", (first, second)) == (("address given by", "198.51.100.1 alone"),)
+    assert resolvers_that_gave("192.0.2.9", (first, second)) == ()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.audit.dns_walk import MAX_LINKS, NO_MORE, PATIENCE, Walked, Walks, fault_of, walkable
+from rules.audit.dns_walk import MAX_LINKS, NO_MORE, PATIENCE, ChainWalks, WalkState, fault_of, walkable
 from rules.audit.machine import Audit
 from rules.model.failure import Code, Failure, Stage
 from rules.model.kinds.dns_chain import Chain, DnsAnswer, DnsQuestion, Outcome, Record
@@ -60,9 +60,9 @@ def failed(
 
 def drive(
     told: Told, *chains: tuple[Chain, DnsAnswer | None], elapsed: float = 0.01
-) -> tuple[Walks, list[DnsQuestion]]:
+) -> tuple[ChainWalks, list[DnsQuestion]]:
     """Walk these chains in a network that answers `told`, and SERVFAIL for the rest; the questions in order."""
-    walks, asked = Walks(), []
+    walks, asked = ChainWalks(), []
     waiting = list(walks.begin(chains))
     while waiting:
         question = waiting.pop(0)
@@ -78,7 +78,7 @@ def drive(
 
 def one(
     told: Told, chain: Chain | None = None, first: DnsAnswer | None = SERVFAIL
-) -> tuple[Walked, list[str]]:
+) -> tuple[WalkState, list[str]]:
     """The walk of one name, and its questions as "TYPE name"."""
     chain = chain or failed()
     walks, asked = drive(told, (chain, first))

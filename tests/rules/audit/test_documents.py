@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.audit.documents import Fetches, Wanted, good
+from rules.audit.documents import DocumentRequest, Fetches, has_document
 from rules.model.failure import Failure
 from rules.model.kinds.http_fetch import BODY_KEPT, CRL_CAP, HttpExchange, HttpFetch
 from rules.model.observation import Evidence, Observation
 from tests.rules.script import BLOCKED, CRL_HOST, CRL_URL, SILENCE, crl, page
 
-CRL = Wanted(CRL_URL, "crl")
+CRL = DocumentRequest(CRL_URL, "crl")
 ADDRESSES = ("203.0.113.41", "203.0.113.42")
 
 
@@ -21,7 +21,7 @@ def told(step: HttpFetch, answer: Evidence | Failure) -> Observation:
     return Observation(step, 0.0, 0.1, answer if failed else None, None if failed else answer)  # type: ignore[arg-type]
 
 
-def begun(addresses: tuple[str, ...] = ADDRESSES, wanted: Wanted = CRL) -> tuple[Fetches, HttpFetch]:
+def begun(addresses: tuple[str, ...] = ADDRESSES, wanted: DocumentRequest = CRL) -> tuple[Fetches, HttpFetch]:
     fetches = Fetches()
     assert fetches.want(wanted) == wanted.host
     (first,), lost = fetches.resolved(wanted.host or "", addresses)
@@ -43,7 +43,7 @@ def test_a_document_is_asked_for_once() -> None:
 
 def test_a_list_may_be_large_and_nothing_else() -> None:
     assert begun()[1].cap == CRL_CAP
-    assert begun(wanted=Wanted(CRL_URL, "aia"))[1].cap == BODY_KEPT
+    assert begun(wanted=DocumentRequest(CRL_URL, "aia"))[1].cap == BODY_KEPT
 
 
 def test_a_good_answer_settles_it() -> None:
@@ -92,7 +92,7 @@ def test_a_host_without_a_public_address_loses_its_documents() -> None:
 )
 def test_what_is_no_plain_http_to_a_named_host_is_never_fetched(url: str) -> None:
     fetches = Fetches()
-    assert fetches.want(Wanted(url, "crl")) is None
+    assert fetches.want(DocumentRequest(url, "crl")) is None
     assert fetches.tries == {}
 
 
@@ -114,7 +114,7 @@ def test_answers_to_what_was_not_wanted_change_nothing() -> None:
     ],
 )
 def test_what_counts_as_a_document(answer: Evidence | Failure, fine: bool) -> None:
-    assert good(told(begun()[1], answer)) is fine
+    assert has_document(told(begun()[1], answer)) is fine
 
 
 @given(st.lists(st.sampled_from([SILENCE, BLOCKED, crl()]), min_size=2, max_size=6), st.integers(1, 4))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cryptography import x509
 
-from rules.audit.documents import Revocations, Wanted
+from rules.audit.documents import DocumentRequest, Revocations
 from rules.model.kinds.tls_handshake import TlsHandshake
 from rules.pki.revocation import ocsp_request
 from rules.pki.trust import ChainJudgement, ChainVerdict
@@ -30,7 +30,7 @@ STEP = TlsHandshake("203.0.113.1", 443, BOOTSTRAP)
 
 def wanted(
     mine: Revocations, verdict: ChainVerdict = "genuine", *, strict: bool = True, ocsp: bool = True
-) -> tuple[Wanted, ...]:
+) -> tuple[DocumentRequest, ...]:
     return mine.wanted(CHAIN, ChainJudgement(verdict, path=CHAIN), STEP, strict, ocsp)
 
 
@@ -83,11 +83,13 @@ def test_addresses_that_no_plain_fetch_reaches_are_left_alone() -> None:
 
 
 def test_an_address_out_of_a_certificate_that_is_not_judged_yet_needs_a_known_host() -> None:
-    aia = Wanted(AIA_URL, "aia")
+    aia = DocumentRequest(AIA_URL, "aia")
     assert Revocations(RULES).may_fetch(aia), "a rule names the host"
     assert Revocations(rules_of(BOOTSTRAP_RULE)).may_fetch(aia), "the CA set names it"
-    assert not Revocations(rules_of(BOOTSTRAP_RULE)).may_fetch(Wanted("http://evil.example/x", "aia"))
-    assert not Revocations(RULES).may_fetch(Wanted("file:///etc/passwd", "aia"))
+    assert not Revocations(rules_of(BOOTSTRAP_RULE)).may_fetch(
+        DocumentRequest("http://evil.example/x", "aia")
+    )
+    assert not Revocations(RULES).may_fetch(DocumentRequest("file:///etc/passwd", "aia"))
     assert CAS.pki_hosts == (CRL_HOST,)
 
 

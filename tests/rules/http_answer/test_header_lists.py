@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.http_answer.header_lists import LONGEST, members, named
+from rules.http_answer.header_lists import LONGEST, split_members, split_name
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ from rules.http_answer.header_lists import LONGEST, members, named
     ],
 )
 def test_members_are_parted_at_commas_outside_of_texts_and_brackets(value: str, found: list[str]) -> None:
-    assert members(value) == found
+    assert split_members(value) == found
 
 
 @pytest.mark.parametrize(
@@ -37,16 +37,16 @@ def test_members_are_parted_at_commas_outside_of_texts_and_brackets(value: str, 
     ],
 )
 def test_a_member_begins_with_its_name(member: str, name: str, parameters: str) -> None:
-    assert named(member) == (name, parameters)
+    assert split_name(member) == (name, parameters)
 
 
 @given(st.text(st.sampled_from('a,;"\\() '), max_size=60))
 def test_nothing_is_lost_and_nothing_raises(value: str) -> None:
-    kept = "".join(members(value)).replace(",", "").replace(" ", "")
+    kept = "".join(split_members(value)).replace(",", "").replace(" ", "")
     assert kept == value.replace(",", "").replace(" ", "")
-    assert all(isinstance(named(member)[0], str) for member in members(value))
+    assert all(isinstance(split_name(member)[0], str) for member in split_members(value))
 
 
 def test_a_long_line_is_cut() -> None:
-    assert members("a" * 10_000) == ["a" * LONGEST]
-    assert sum(map(len, members('"(' * 5_000))) <= LONGEST
+    assert split_members("a" * 10_000) == ["a" * LONGEST]
+    assert sum(map(len, split_members('"(' * 5_000))) <= LONGEST

@@ -256,7 +256,7 @@ def test_the_exit_code_comes_from_the_answer_only(found: Answer, status: Status,
 def verdict(
     status: Status, check: str = "tls", address: str | None = "203.0.113.1", cause: str = "x"
 ) -> Verdict:
-    return Verdict("r", "t", Endpoint("h", 443, address), check, status, causes.of(cause), "s")  # type: ignore[arg-type]
+    return Verdict("r", "t", Endpoint("h", 443, address), check, status, causes.from_word(cause), "s")  # type: ignore[arg-type]
 
 
 def test_a_name_passes_when_an_address_passes_all_its_checks() -> None:

@@ -28,7 +28,7 @@ def verdict(
 ) -> Verdict:
     values: dict[str, object] = {"check": "tcp", "summary": f"what {host} met", "evidence": (f"o{port}",)}
     endpoint = Endpoint(host, port, "203.0.113.1")
-    return Verdict("app/r", "t", endpoint, status=status, cause=causes.of(cause), **(values | more))  # type: ignore[arg-type]
+    return Verdict("app/r", "t", endpoint, status=status, cause=causes.from_word(cause), **(values | more))  # type: ignore[arg-type]
 
 
 def test_many_endpoints_of_one_cause_are_one_block() -> None:
@@ -121,7 +121,7 @@ def test_a_cause_of_the_whole_host_is_one_block_led_by_its_own_finding() -> None
     ],
 )
 def test_who_must_act(cause: str, who: str) -> None:
-    assert owner(causes.of(cause)) == who
+    assert owner(causes.from_word(cause)) == who
 
 
 def test_the_device_that_told_of_itself_and_the_mechanism_are_kept() -> None:

@@ -11,7 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.judge.clock import DerChain, Served, median, skew_by_dates, tellings, time_by_certificates, zones
+from rules.judge.clock import (
+    DerChain,
+    ServedChain,
+    clock_readings,
+    median,
+    skew_by_dates,
+    time_by_certificates,
+    zones_of,
+)
 from rules.model.kinds.http_fetch import HttpFetch
 from rules.model.observation import Observation
 from rules.pki.certificate import facts
@@ -37,7 +45,7 @@ def valid(shown: DerChain, moment: float) -> bool:
 def told(*dates: tuple[float, float], same: bool = False) -> float | None:
     """Days by which the time of certificates of these dates differs from now's; each is at a name of its own."""
     chains = [chain(*pair, 0 if same else n) for n, pair in enumerate(dates)]
-    served = [Served(f"n{n}.example", shown, valid(shown, NOW)) for n, shown in enumerate(chains)]
+    served = [ServedChain(f"n{n}.example", shown, valid(shown, NOW)) for n, shown in enumerate(chains)]
     found = time_by_certificates(served, NOW, valid)
     return None if found is None else round((found - NOW) / DAY, 1)  # made some seconds later than now
 
@@ -69,7 +77,7 @@ def test_one_certificate_at_many_names_tells_nothing() -> None:
 
 
 def test_certificates_without_readable_dates_tell_nothing() -> None:
-    served = [Served(f"n{n}", (bytes([0x30, 0x01, n]),), False) for n in range(5)]
+    served = [ServedChain(f"n{n}", (bytes([0x30, 0x01, n]),), False) for n in range(5)]
     assert time_by_certificates(served, NOW, valid) is None
 
 
@@ -83,7 +91,7 @@ def answer(host: str, behind: float, body: bytes = b"", **headers: str) -> Obser
 
 
 def skew(*seen: Observation) -> float:
-    return skew_by_dates(tellings(seen, frozenset()))
+    return skew_by_dates(clock_readings(seen, frozenset()))
 
 
 HOSTS = ("a.one.example", "b.two.example", "c.three.example", "d.four.example")
@@ -105,19 +113,19 @@ def test_a_page_that_a_device_wrote_tells_the_device_s_clock() -> None:
     blocked = b"<html><title>Web Page Blocked</title>Powered by FortiGuard: blocked</html>"
     device = [answer(host, 3600, blocked, content_type="text/html", x_squid_error="ERR_ACCESS_DENIED 0")
               for host in HOSTS]  # fmt: skip
-    assert tellings(device, frozenset()) == ()
+    assert clock_readings(device, frozenset()) == ()
     assert skew(*device) == 0
     assert skew(*device, *(answer(f"e{n}.example", 0) for n in range(3))) == 0
 
 
 def test_one_page_at_many_hosts_is_one_voice() -> None:
     same = [answer(host, 3600, b"<html>not here</html>", content_type="text/html") for host in HOSTS]
-    told = tellings(same, frozenset())
+    told = clock_readings(same, frozenset())
     assert len(told) == len(HOSTS)
-    assert len(zones(told)) == 1
+    assert len(zones_of(told)) == 1
     assert skew(*same) == 0
     other = [answer(host, 3600, f"<html>{host}</html>".encode(), content_type="text/html") for host in HOSTS]
-    assert len(zones(tellings(other, frozenset()))) == len(HOSTS)
+    assert len(zones_of(clock_readings(other, frozenset()))) == len(HOSTS)
     assert skew(*other) == 3600
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rules.judge.degraded import Extent, Lost, Revocation, start, words
+from rules.judge.degraded import Extent, Loss, Revocation, loss_clauses, opening_sentence
 from rules.model.ruleset import Group
 from rules.model.verdict import Answer, Report, Status, Verdict
 from tests.rules import goldens
@@ -19,8 +19,8 @@ def lost(
     port: int = 443,
     required: bool = True,
     host: str = "a.example",
-) -> Lost:
-    return Lost(host, port, group, extent, required, "What it is for", 1, 3)
+) -> Loss:
+    return Loss(host, port, group, extent, required, "What it is for", 1, 3)
 
 
 @pytest.mark.parametrize(
@@ -47,8 +47,8 @@ def lost(
         ),
     ],
 )
-def test_a_row_of_the_table(one: Lost, said: str) -> None:
-    assert words([one], FINE) == (said,)
+def test_a_row_of_the_table(one: Loss, said: str) -> None:
+    assert loss_clauses([one], FINE) == (said,)
 
 
 @pytest.mark.parametrize(
@@ -66,23 +66,23 @@ def test_a_row_of_the_table(one: Lost, said: str) -> None:
     ],
 )
 def test_what_is_said_of_revocation(revocation: Revocation, said: str) -> None:
-    assert words([], revocation) == (said,)
-    assert words([lost("whole", Group.VALIDATION, 80, host="a")], revocation) == (said,), "told once"
+    assert loss_clauses([], revocation) == (said,)
+    assert loss_clauses([lost("whole", Group.VALIDATION, 80, host="a")], revocation) == (said,), "told once"
 
 
 def test_several_names() -> None:
     some = [lost("some", host=f"{letter}.example") for letter in "abc"]
-    assert words(some, FINE) == (
+    assert loss_clauses(some, FINE) == (
         "some addresses of a.example, b.example and 1 more fail, which costs redundancy",
     )
-    both = words([lost("some"), lost("whole", host="b.example")], FINE)
+    both = loss_clauses([lost("some"), lost("whole", host="b.example")], FINE)
     assert len(both) == 2
-    assert words([], FINE) == ()
+    assert loss_clauses([], FINE) == ()
 
 
 def test_of_a_wrong_clock_nobody_knows_whether_it_starts() -> None:
-    assert "It will start" in start(False)
-    assert "It will start" not in start(True)
+    assert "It will start" in opening_sentence(False)
+    assert "It will start" not in opening_sentence(True)
 
 
 # --- every recorded network ----------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from rules.judge.dns_views import View, is_said, views
+from rules.judge.dns_views import ResolverView, resolver_views, view_text
 from rules.judge.evidence import Context
 from rules.judge.remedies import remedy
 from rules.model import causes
@@ -43,8 +43,8 @@ def unresolved(answer: DnsAnswer | Failure, name: str = SIGN_IN, error: str = "E
     return healthy().when(DnsQuestion, answer, name=name).when(OsLookup, OsAnswer((), error), name=name)
 
 
-def view_of(world: World, name: str = SIGN_IN) -> View:
-    return views(Context(run(world), START), name)[0]
+def view_of(world: World, name: str = SIGN_IN) -> ResolverView:
+    return resolver_views(Context(run(world), START), name)[0]
 
 
 def name_of(world: World, name: str = SIGN_IN) -> Verdict:
@@ -308,10 +308,12 @@ def test_answers_without_a_question_and_from_elsewhere_name_the_sender_and_no_po
 
 
 def test_a_view_is_told_in_its_own_words_or_in_those_of_its_cause() -> None:
-    assert is_said(View("r", "refused")) == "is refused"
-    assert is_said(View("r", "refused", said="is refused to this host")) == "is refused to this host"
-    assert is_said(View("r", "ok")) == "resolves"
-    assert is_said(View("r", "of-tomorrow")) == "of-tomorrow"
+    assert view_text(ResolverView("r", "refused")) == "is refused"
+    assert (
+        view_text(ResolverView("r", "refused", said="is refused to this host")) == "is refused to this host"
+    )
+    assert view_text(ResolverView("r", "ok")) == "resolves"
+    assert view_text(ResolverView("r", "of-tomorrow")) == "of-tomorrow"
 
 
 # --- a resolver of several ---------------------------------------------------------------------------------------------

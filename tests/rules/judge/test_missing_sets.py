@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from rules.judge.causes import OWN_KEY
-from rules.judge.missing_sets import missing_ca_sets, notes, without
+from rules.judge.missing_sets import adjust_without_sets, missing_ca_sets, missing_set_notes
 from rules.judge.report import replay
 from rules.model.ruleset import Rules
 from rules.model.verdict import Answer, Status
@@ -64,7 +64,7 @@ def test_a_known_name_on_another_key_is_forged_whatever_is_missing() -> None:
         v for v in goldens.golden("intercepted-by-squid").verdicts if v.cause.word == "tls.intercepted"
     )
     forged = replace(row, details=(("expected", f"a known CA, {OWN_KEY}"),))
-    opened, kept = without([row, forged], missing_ca_sets(goldens.recorded("healthy"), WITHOUT))
+    opened, kept = adjust_without_sets([row, forged], missing_ca_sets(goldens.recorded("healthy"), WITHOUT))
     assert (opened.status, opened.cause.word) == (Status.INCONCLUSIVE, "audit.not-recorded")
     assert kept == forged
 
@@ -77,16 +77,16 @@ def changed(rules: Rules) -> Rules:
 def test_a_set_of_the_same_name_with_another_content_is_a_note() -> None:
     report = goldens.recorded("healthy")
     used = {one.name: one.sha256 for one in report.rulesets}
-    said = notes(report, changed(ALL))
+    said = missing_set_notes(report, changed(ALL))
     assert any(
         "CA set lab has changed" in note and used["lab"][:16] in note and "ffffffffffffffff" in note
         for note in said
     )
     assert any("rule set entra-app-proxy" in note and "names are not judged" in note for note in said)
-    assert notes(replay(report, ALL), ALL) == ()
+    assert missing_set_notes(replay(report, ALL), ALL) == ()
 
 
 def test_a_hostile_name_is_harmless() -> None:
     report = goldens.recorded("healthy")
     used = tuple(replace(u, name="\x1b[2Jx" * 100) for u in report.rulesets)
-    assert "\x1b" not in "".join(notes(replace(report, rulesets=used), WITHOUT))
+    assert "\x1b" not in "".join(missing_set_notes(replace(report, rulesets=used), WITHOUT))

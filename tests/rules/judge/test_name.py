@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rules.judge.dns_views import views
+from rules.judge.dns_views import resolver_views
 from rules.judge.evidence import Context
 from rules.model.failure import Code, Failure, Stage
 from rules.model.kinds.dns_chain import DnsAnswer, DnsQuestion, Record
@@ -169,7 +169,7 @@ def test_a_name_that_only_the_operating_system_resolves_is_a_warning() -> None:
 
 def test_a_dead_resolver_has_no_say() -> None:
     world = healthy().when(DnsQuestion, NO_ANSWER, resolver=RESOLVERS[0])
-    found = views(Context(run(world), START), SIGN_IN)
+    found = resolver_views(Context(run(world), START), SIGN_IN)
     assert [view.resolver for view in found] == [RESOLVERS[1], "os"]
     assert name_of(world).status is Status.PASS
 
@@ -180,7 +180,7 @@ def test_a_resolver_that_answers_every_name_with_one_address() -> None:
     world.when(OsLookup, OsAnswer((page,)))
     verdict = name_of(world.when(TlsHandshake, by(NOBODY)))
     assert verdict.cause.word in ("dns.wildcarded", "dns.os-differs", "dns.resolvers-disagree")
-    view = views(Context(run(world), START), SIGN_IN)[0]
+    view = resolver_views(Context(run(world), START), SIGN_IN)[0]
     assert (view.word, view.addresses) == ("wildcarded", (page,))
 
 

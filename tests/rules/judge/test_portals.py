@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.judge.portals import Came, Visit, everywhere, judge_portals, visit
+from rules.judge.portals import Came, Visit, judge_portals, portal_certificates, visit_of
 from rules.model.kinds.http_fetch import HttpExchange, HttpFetch, Purpose
 from rules.model.kinds.os_lookup import OsAnswer, OsLookup
 from rules.model.kinds.tls_handshake import TlsHandshake
@@ -103,7 +103,7 @@ def test_every_name_that_is_stranded_at_a_portal_belongs_to_it() -> None:
 )
 def test_one_server_wherever_names_lead(addresses: tuple[str, ...], names: int, scattered: bool) -> None:
     seen = [came("other", f"n{n % names}.example", address) for n in range(3) for address in addresses]
-    assert everywhere(seen) == (frozenset({"m"}) if scattered else frozenset())
+    assert portal_certificates(seen) == (frozenset({"m"}) if scattered else frozenset())
 
 
 visits = st.builds(
@@ -132,7 +132,7 @@ GENUINE, UNKNOWN = ChainJudgement("genuine"), ChainJudgement("untrusted")
 
 
 def met(step: TlsHandshake | HttpFetch, evidence: Evidence, judgement: ChainJudgement | None = None) -> Came:
-    made = visit(Observation(step, 0.0, 0.1, None, evidence), "o1", judgement)
+    made = visit_of(Observation(step, 0.0, 0.1, None, evidence), "o1", judgement)
     assert made is not None
     return made.came
 
@@ -177,7 +177,7 @@ def test_what_an_answer_on_port_80_is(purpose: Purpose, exchange: HttpExchange, 
 
 
 def test_other_questions_are_no_visits() -> None:
-    assert visit(Observation(OsLookup(BOOTSTRAP), 0.0, 0.1, None, OsAnswer(())), "o1", None) is None
+    assert visit_of(Observation(OsLookup(BOOTSTRAP), 0.0, 0.1, None, OsAnswer(())), "o1", None) is None
 
 
 # --- whole audits --------------------------------------------------------------------------------------------------------

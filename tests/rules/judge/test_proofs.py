@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rules.judge.proofs import proofs
+from rules.judge.proofs import proven_addresses
 from rules.model.failure import Code, Failure, Stage
 from rules.model.kinds.http_fetch import HttpFetch
 from rules.model.kinds.tls_handshake import TlsHandshake
@@ -31,7 +31,7 @@ CRL, OCSP = (CRL_HOST, "203.0.113.41"), (OCSP_HOST, "203.0.113.42")
 
 
 def test_lists_and_answers_of_a_healthy_network_prove_their_places() -> None:
-    assert proofs(run(healthy(), plan=QUIET), START) == {CRL, OCSP}
+    assert proven_addresses(run(healthy(), plan=QUIET), START) == {CRL, OCSP}
 
 
 @pytest.mark.parametrize(
@@ -46,18 +46,22 @@ def test_lists_and_answers_of_a_healthy_network_prove_their_places() -> None:
     ],
 )
 def test_what_is_not_signed_or_not_whole_proves_nothing(answer: Answer) -> None:
-    assert proofs(run(healthy().when(HttpFetch, answer, purpose="crl"), plan=QUIET), START) == {OCSP}
+    assert proven_addresses(run(healthy().when(HttpFetch, answer, purpose="crl"), plan=QUIET), START) == {
+        OCSP
+    }
 
 
 def test_an_old_list_came_all_the_same() -> None:
     """Its signature is the CA's; that it is old is told of the list."""
     world = healthy().when(HttpFetch, crl(ISSUING, age=30), purpose="crl")
-    assert CRL in proofs(run(world, plan=QUIET), START)
+    assert CRL in proven_addresses(run(world, plan=QUIET), START)
 
 
 @pytest.mark.parametrize("answer", [page(200, UNAUTHORIZED), page(200, b"junk"), page(503)])
 def test_a_responder_that_says_nothing_signed_proves_nothing(answer: Answer) -> None:
-    assert proofs(run(healthy().when(HttpFetch, answer, host=OCSP_HOST), plan=QUIET), START) == {CRL}
+    assert proven_addresses(run(healthy().when(HttpFetch, answer, host=OCSP_HOST), plan=QUIET), START) == {
+        CRL
+    }
 
 
 def test_an_issuer_that_completes_a_chain_proves_where_it_came_from() -> None:
@@ -70,6 +74,6 @@ def test_an_issuer_that_completes_a_chain_proves_where_it_came_from() -> None:
     world = healthy().when(TlsHandshake, lone, server_name=BOOTSTRAP)
     for purpose in ("crl", "ocsp"):
         world.when(HttpFetch, page(404), purpose=purpose)
-    assert proofs(run(world, plan=QUIET), START) == {CRL}
+    assert proven_addresses(run(world, plan=QUIET), START) == {CRL}
     other = page(200, pki.der(CORPORATE.certificate))
-    assert proofs(run(world.when(HttpFetch, other, purpose="aia"), plan=QUIET), START) == set()
+    assert proven_addresses(run(world.when(HttpFetch, other, purpose="aia"), plan=QUIET), START) == set()

@@ -6,7 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from rules.judge.proxies import Expressions, bypassed, fault, followers, serves, unread, weighed
+from rules.judge.proxies import (
+    Expressions,
+    adjust_for_proxies,
+    applies_to,
+    bypasses,
+    expression_fault,
+    followed_sources,
+    unreadable_expressions,
+)
 from rules.judge.remedies import remedy
 from rules.model import causes
 from rules.model.failure import Code, Failure, Stage
@@ -53,8 +61,8 @@ X = "x.bootstrap.msappproxy.net"
     ],
 )
 def test_a_dotnet_list_holds_expressions(bypass: str, host: str, port: int, direct: bool) -> None:
-    assert bypassed(host, bypass, "connector exe.config", port) is direct
-    assert bypassed(host, bypass, "machine.config", port) is direct
+    assert bypasses(host, bypass, "connector exe.config", port) is direct
+    assert bypasses(host, bypass, "machine.config", port) is direct
 
 
 @pytest.mark.parametrize(
@@ -76,7 +84,7 @@ def test_a_dotnet_list_holds_expressions(bypass: str, host: str, port: int, dire
     ],
 )
 def test_a_list_of_winhttp_holds_names_with_stars(bypass: str, direct: bool) -> None:
-    assert bypassed(X, bypass, "WinHTTP") is direct
+    assert bypasses(X, bypass, "WinHTTP") is direct
 
 
 @pytest.mark.parametrize(
@@ -97,7 +105,7 @@ def test_a_list_of_winhttp_holds_names_with_stars(bypass: str, direct: bool) -> 
     ],
 )
 def test_no_proxy_holds_domains(bypass: str, direct: bool) -> None:
-    assert bypassed(X, bypass, "environment HTTPS_PROXY") is direct
+    assert bypasses(X, bypass, "environment HTTPS_PROXY") is direct
 
 
 @pytest.mark.parametrize(
@@ -112,24 +120,24 @@ def test_no_proxy_holds_domains(bypass: str, direct: bool) -> None:
     ],
 )
 def test_no_proxy_holds_networks_for_addresses(host: str, bypass: str, direct: bool) -> None:
-    assert bypassed(host, bypass, "environment ALL_PROXY") is direct
+    assert bypasses(host, bypass, "environment ALL_PROXY") is direct
 
 
 def test_a_list_without_a_source_shows_whether_it_holds_expressions() -> None:
-    assert bypassed(X, r"<local>;.*\.msappproxy\.net$")
-    assert not bypassed(X, r"<local>;.*\.msappproxy\.com$")
-    assert bypassed(X, ".*msappproxy.net")
-    assert bypassed(X, "localhost, msappproxy.net")
-    assert bypassed(X, "<local>;x.*")
-    assert not bypassed(X, "<local>;y.*")
-    assert not bypassed(X, "bootstrap")
-    assert bypassed(X, Expressions("bootstrap"))
+    assert bypasses(X, r"<local>;.*\.msappproxy\.net$")
+    assert not bypasses(X, r"<local>;.*\.msappproxy\.com$")
+    assert bypasses(X, ".*msappproxy.net")
+    assert bypasses(X, "localhost, msappproxy.net")
+    assert bypasses(X, "<local>;x.*")
+    assert not bypasses(X, "<local>;y.*")
+    assert not bypasses(X, "bootstrap")
+    assert bypasses(X, Expressions("bootstrap"))
 
 
 def verdict(port: int = 443, check: Check = "tcp", cause: str = "tcp.timeout") -> Verdict:
     host = X if port == 443 else CRL_HOST
     return Verdict(
-        "r", "t", Endpoint(host, port), check, Status.FAIL, causes.of(cause), "no answer", "Allow it"
+        "r", "t", Endpoint(host, port), check, Status.FAIL, causes.from_word(cause), "no answer", "Allow it"
     )
 
 
@@ -153,8 +161,8 @@ LIST = verdict(80, "crl", "crl.unreachable")
     ],
 )
 def test_whom_a_setting_serves(proxy: ProxySetting, secure: bool, plain: bool) -> None:
-    assert serves(proxy, verdict()) is secure
-    assert serves(proxy, LIST) is plain
+    assert applies_to(proxy, verdict()) is secure
+    assert applies_to(proxy, LIST) is plain
 
 
 @pytest.mark.parametrize(
@@ -176,18 +184,18 @@ def test_whom_a_setting_serves(proxy: ProxySetting, secure: bool, plain: bool) -
     ],
 )
 def test_the_setting_that_counts(proxies: tuple[ProxySetting, ...], cause: str) -> None:
-    assert weighed(verdict(), proxies).cause.word == cause
+    assert adjust_for_proxies(verdict(), proxies).cause.word == cause
 
 
 @pytest.mark.parametrize("source", ["", "connector exe.config", "WinHTTP", "environment no_proxy"])
 @pytest.mark.parametrize("port", ["\u00b2", "\u0663", "5" * 5000, "-1", "443x", "1_0", " 443", ""])
 def test_what_is_no_port_passes_nothing_and_ends_nothing(source: str, port: str) -> None:
-    assert bypassed("x", f"localhost,y:{port}", source) is False
-    assert bypassed("x", f"[::1]:{port}", source) is False
+    assert bypasses("x", f"localhost,y:{port}", source) is False
+    assert bypasses("x", f"[::1]:{port}", source) is False
 
 
 def test_an_automatic_proxy_asks_for_nothing_and_promises_nothing() -> None:
-    found = weighed(verdict(), (WPAD,))
+    found = adjust_for_proxies(verdict(), (WPAD,))
     assert found.status is Status.INCONCLUSIVE
     assert "connector exe.config: WPAD" in found.summary
     assert "nothing needs to be opened" not in found.remedy
@@ -196,11 +204,11 @@ def test_an_automatic_proxy_asks_for_nothing_and_promises_nothing() -> None:
 
 def test_an_expression_that_is_not_read_is_told() -> None:
     proxy = replace(OWN, bypass=r"(?=x);a\.b")
-    assert len(unread(proxy)) == 1
-    assert "(?=x)" in dict(weighed(verdict(), (proxy,)).details)["proxy setting"]
-    assert unread(replace(WINHTTP, bypass="(?=x)")) == ()
-    assert fault(r"a\.b") == ""
-    assert ".NET refuses" in fault("*.x")
+    assert len(unreadable_expressions(proxy)) == 1
+    assert "(?=x)" in dict(adjust_for_proxies(verdict(), (proxy,)).details)["proxy setting"]
+    assert unreadable_expressions(replace(WINHTTP, bypass="(?=x)")) == ()
+    assert expression_fault(r"a\.b") == ""
+    assert ".NET refuses" in expression_fault("*.x")
 
 
 def blocked(*proxies: ProxySetting, os: str = "Windows-10-10.0.20348-SP0") -> Report:
@@ -270,12 +278,12 @@ def test_what_passes_on_the_direct_way_passes_whatever_is_set(proxies: tuple[Pro
 @pytest.mark.parametrize("cause", ["tls.revoked", "crl.revoked", "ocsp.revoked"])
 @pytest.mark.parametrize("proxy", [OWN, WINHTTP, WPAD, SHELL])
 def test_a_revocation_that_a_ca_signed_holds_whichever_way_it_came(cause: str, proxy: ProxySetting) -> None:
-    found = replace(verdict(), cause=causes.of(cause))
-    assert weighed(found, (proxy,)) == found
+    found = replace(verdict(), cause=causes.from_word(cause))
+    assert adjust_for_proxies(found, (proxy,)) == found
 
 
 def test_who_goes_by_what() -> None:
-    assert followers((SHELL,)) == ("", "")
-    assert followers((WINHTTP, OWN)) == ("connector exe.config", "WinHTTP")
-    assert followers((MACHINE,)) == ("machine.config", "")
-    assert followers((WINHTTP,)) == ("WinHTTP", "WinHTTP")
+    assert followed_sources((SHELL,)) == ("", "")
+    assert followed_sources((WINHTTP, OWN)) == ("connector exe.config", "WinHTTP")
+    assert followed_sources((MACHINE,)) == ("machine.config", "")
+    assert followed_sources((WINHTTP,)) == ("WinHTTP", "WinHTTP")

@@ -19,10 +19,10 @@ from rules.pki.certificate import (
     Signature,
     covers_name,
     facts,
-    fold,
+    fold_text,
     public_key,
     same_name,
-    shared,
+    share_issuers,
     signature,
     signed_by,
     verify,
@@ -62,7 +62,7 @@ def test_what_a_ca_writes_into_every_certificate_is_kept_once() -> None:
     assert len(urls[0]) >= 3
     assert all(a is b for a, b in zip(*urls, strict=True))
     above = b"an issuer's certificate"
-    chains = [shared((leaf, bytes(bytearray(above)))) for leaf in (one, other)]
+    chains = [share_issuers((leaf, bytes(bytearray(above)))) for leaf in (one, other)]
     assert chains == [(one, above), (other, above)]
     assert chains[0][1] is chains[1][1]
 
@@ -249,7 +249,7 @@ def test_names_play_no_part_in_a_signature() -> None:
 
 def test_names_of_what_cannot_be_read_match_nothing() -> None:
     assert not same_name(facts(b""), facts(b""))
-    assert fold("  A  b\tC ") == "a b c"
+    assert fold_text("  A  b\tC ") == "a b c"
 
 
 def test_public_keys() -> None:

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from rules.model.kinds.http_fetch import HttpExchange
 from rules.model.verdict import Status
 from rules.pki.certificate import facts
-from rules.pki.crl import Held, digest_crl, issuer_name
+from rules.pki.crl import CrlSubject, digest_crl, issuer_name
 from rules.pki.der import tlv
 from rules.pki.revocation import CrlJudgement, judge_crl
 from tests.lab.pki import AUTHORITIES, G2, OCSP02, derived_key
@@ -28,7 +28,7 @@ SERIAL = facts(LEAF).serial
 NUMBER = int(SERIAL, 16)
 URL, SECOND_URL = AUTHORITIES[OCSP02].sources.crls
 ISSUER = ca(OCSP02)
-HELD = Held((LEAF,), URL)
+HELD = CrlSubject((LEAF,), URL)
 REASON = x509.ReasonFlags
 
 
@@ -38,7 +38,7 @@ def fetched(body: bytes, **headers: str) -> HttpExchange:
 
 
 def judge(
-    body: bytes, held: Held = HELD, issuers: tuple[bytes, ...] = (ISSUER,), **headers: str
+    body: bytes, held: CrlSubject = HELD, issuers: tuple[bytes, ...] = (ISSUER,), **headers: str
 ) -> CrlJudgement:
     """The judgement, which a recording without the body must share."""
     live = judge_crl(fetched(body, **headers), None, issuers, (SERIAL,), NOW, "", held)
@@ -94,25 +94,29 @@ def test_a_delta_indicator_that_is_not_critical_is_a_delta_all_the_same() -> Non
 
 
 def test_a_list_for_servers_says_nothing_of_a_ca_and_the_other_way_round() -> None:
-    between = Held((ca(OCSP02),), "")
+    between = CrlSubject((ca(OCSP02),), "")
     servers, cas = (point(only_contains_user_certs=True), True), (point(only_contains_ca_certs=True), True)
     assert judge(made(servers)).cause.word == "ok"
     assert judge(made(servers), between).circumstance == "only-user"
     assert judge(made(cas), between).cause.word == "ok"
-    assert judge(made(cas), Held((LEAF, ca(OCSP02)))).circumstance == "only-ca", "one of two is not covered"
+    assert judge(made(cas), CrlSubject((LEAF, ca(OCSP02)))).circumstance == "only-ca", (
+        "one of two is not covered"
+    )
 
 
 def test_a_partition_is_not_judged_where_nobody_knows_what_the_certificates_name() -> None:
     body = made((point(URL), True))
-    found = judge(body, Held())
+    found = judge(body, CrlSubject())
     assert (found.cause.word, found.status, found.valid) == ("crl.unverified", Status.INCONCLUSIVE, None)
-    assert judge(body, Held(url=URL, bound=False)).cause.word == "ok", "at the very address that it names"
-    elsewhere = judge(body, Held(url=SECOND_URL, bound=False))
+    assert judge(body, CrlSubject(url=URL, bound=False)).cause.word == "ok", (
+        "at the very address that it names"
+    )
+    elsewhere = judge(body, CrlSubject(url=SECOND_URL, bound=False))
     assert (elsewhere.cause.word, elsewhere.status) == ("crl.unverified", Status.INCONCLUSIVE), (
         "no certificate says no"
     )
     assert elsewhere.circumstance == "partition-unknown"
-    assert judge(body, Held((LEAF,), SECOND_URL)).cause.word == "ok", "the certificate names it"
+    assert judge(body, CrlSubject((LEAF,), SECOND_URL)).cause.word == "ok", "the certificate names it"
 
 
 @pytest.mark.parametrize("form", ["{0}:80/{1}", "{0}:/{1}", "{0}./{1}", "{0}.:80/{1}"])
@@ -120,16 +124,16 @@ def test_the_plain_form_of_an_address_is_the_same_point(form: str) -> None:
     scheme, rest = URL.split("://")
     host, _, path = rest.partition("/")
     body = made((point(f"{scheme}://{form.format(host, path)}"), True))
-    assert judge(body, Held((LEAF,), URL)).cause.word == "ok"
-    assert judge(body, Held(url=URL, bound=False)).cause.word == "ok"
+    assert judge(body, CrlSubject((LEAF,), URL)).cause.word == "ok"
+    assert judge(body, CrlSubject(url=URL, bound=False)).cause.word == "ok"
     other = made((point(f"{scheme}://{host}:8080/{path}"), True))
-    assert judge(other, Held((LEAF,), URL)).circumstance == "partition"
+    assert judge(other, CrlSubject((LEAF,), URL)).circumstance == "partition"
 
 
 def test_of_many_points_ours_is_found_wherever_it_stands() -> None:
     def judged_with(*urls: str) -> CrlJudgement:
         names = [x509.UniformResourceIdentifier(url) for url in urls]
-        return judge(made((point(full_name=names), True)), Held((LEAF,), URL))
+        return judge(made((point(full_name=names), True)), CrlSubject((LEAF,), URL))
 
     many = [f"http://a{n}.example/x.crl" for n in range(40)]
     assert judged_with(*many, URL).cause.word == "ok"
@@ -242,7 +246,7 @@ def test_a_forged_list_of_an_invented_ca_never_passes() -> None:
     assert (found.cause.word, found.status, found.valid) == ("crl.wrong-issuer", Status.FAIL, False)
     assert "CN=x" in found.summary
     for issuers in ((), (ISSUER, ca(G2))):
-        unbound = judge(forged_list(), Held(url=URL, bound=False), issuers)
+        unbound = judge(forged_list(), CrlSubject(url=URL, bound=False), issuers)
         assert (unbound.cause.word, unbound.status, unbound.valid) == (
             "crl.unverified",
             Status.INCONCLUSIVE,
@@ -261,7 +265,7 @@ def test_a_list_that_the_certificate_leaves_to_another_issuer_is_no_accusation()
     where = [x509.UniformResourceIdentifier(URL)]
     left = x509.DistributionPoint(where, None, None, [x509.DirectoryName(AUTHORITIES[G2].subject)])
     leaf = make("a", "b", extensions=[x509.CRLDistributionPoints([left])])
-    found = judge(made(issuer=AUTHORITIES[G2].subject, key=G2), Held((leaf,), URL))
+    found = judge(made(issuer=AUTHORITIES[G2].subject, key=G2), CrlSubject((leaf,), URL))
     assert (found.cause.word, found.status) == ("crl.unverified", Status.INCONCLUSIVE)
 
 

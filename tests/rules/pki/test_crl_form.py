@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from rules.model.kinds.http_fetch import HttpExchange
 from rules.model.verdict import Status
 from rules.pki.certificate import facts
-from rules.pki.crl import Held
-from rules.pki.crl_form import length, odd_form
+from rules.pki.crl import CrlSubject
+from rules.pki.crl_form import declared_length, find_list
 from rules.pki.revocation import CrlJudgement, judge_crl
 from tests.lab.pki import AUTHORITIES, OCSP02
 from tests.lab.revocation import Flaws, crl
@@ -43,7 +43,7 @@ def came(body: bytes, kind: str = "application/pkix-crl") -> HttpExchange:
 
 
 def judge(exchange: HttpExchange) -> CrlJudgement:
-    return judge_crl(exchange, None, (ca(OCSP02),), (SERIAL,), NOW, "crl.example", Held((LEAF,), URL))
+    return judge_crl(exchange, None, (ca(OCSP02),), (SERIAL,), NOW, "crl.example", CrlSubject((LEAF,), URL))
 
 
 def told(body: bytes) -> tuple[str, str, str]:
@@ -101,14 +101,14 @@ def test_bytes_after_the_end_of_a_list(list_: bytes, more: bytes) -> None:
     ],
 )  # fmt: skip
 def test_what_shows_no_list_is_called_none(body: bytes) -> None:
-    assert odd_form(came(body)) is None
+    assert find_list(came(body)) is None
     found = judge(came(body))
     assert (found.cause.word, found.circumstance) == ("crl.not-a-crl", "")
     assert found.summary.startswith("what came is no CRL")
 
 
 def test_a_list_as_it_should_be_and_a_page_are_neither() -> None:
-    assert (length(GOOD), odd_form(came(GOOD))) == (len(GOOD), None)
+    assert (declared_length(GOOD), find_list(came(GOOD))) == (len(GOOD), None)
     assert judge(came(GOOD)).cause.word == "ok"
     page = judge(came(b"<html><title>Blocked</title></html>", "text/html"))
     assert (page.cause.word, page.circumstance) == ("crl.not-a-crl", "page")
@@ -134,6 +134,6 @@ def test_whom_a_proven_list_revokes_is_revoked_in_whatever_form_it_comes() -> No
 )
 def test_any_bytes_have_an_answer(body: bytes, more: int) -> None:
     exchange = replace(came(body), size=len(body) + more)
-    found = odd_form(exchange)
+    found = find_list(exchange)
     assert found is None or found.words.isprintable()
     assert judge(exchange).summary.isprintable()

@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.model.kinds.http_fetch import CrlScope
-from rules.pki.crl_scope import misses, names_crl_issuer, odd_entries, points_of, read_scope, same_name, uri
+from rules.pki.crl_scope import (
+    canonical_uri,
+    names_crl_issuer,
+    odd_entries,
+    out_of_scope,
+    points_of,
+    read_scope,
+    same_name,
+)
 from tests.lab.pki import AUTHORITIES, OCSP02
 from tests.lab.revocation import Flaws, crl
 from tests.rules.certs import PKI, chain, make
@@ -60,32 +68,38 @@ def test_any_bytes_have_a_comparison(one: bytes, other: bytes) -> None:
 
 
 def test_an_address_is_compared_without_its_case_and_its_escapes() -> None:
-    assert uri("HTTP://CRL.Example/a%20b.crl") == uri("http://crl.example/a b.crl")
-    assert uri("http://crl.example/A.crl") != uri("http://crl.example/a.crl")
-    assert uri("http://crl.example/a.crl") != uri("http://crl.example:8080/a.crl")
+    assert canonical_uri("HTTP://CRL.Example/a%20b.crl") == canonical_uri("http://crl.example/a b.crl")
+    assert canonical_uri("http://crl.example/A.crl") != canonical_uri("http://crl.example/a.crl")
+    assert canonical_uri("http://crl.example/a.crl") != canonical_uri("http://crl.example:8080/a.crl")
     assert (
-        uri("http://crl.example.:80/a.crl")
-        == uri("http://crl.example/a.crl")
-        == uri("http://crl.example:/a.crl")
+        canonical_uri("http://crl.example.:80/a.crl")
+        == canonical_uri("http://crl.example/a.crl")
+        == canonical_uri("http://crl.example:/a.crl")
     )
-    assert uri("http://crl.example") == uri("http://crl.example/")
+    assert canonical_uri("http://crl.example") == canonical_uri("http://crl.example/")
     assert (
-        uri("https://crl.example:443/a.crl")
-        == uri("https://crl.example/a.crl")
-        != uri("https://crl.example:80/a.crl")
+        canonical_uri("https://crl.example:443/a.crl")
+        == canonical_uri("https://crl.example/a.crl")
+        != canonical_uri("https://crl.example:80/a.crl")
     )
-    assert uri("http://[2001:db8::80]/a") != uri("http://[2001:db8::]/a") == uri("http://[2001:db8::]:80/a")
-    assert all(uri(odd).startswith("uri:") for odd in ("http://[::1", "ldap:///CN=x", "x" * 9000))
+    assert (
+        canonical_uri("http://[2001:db8::80]/a")
+        != canonical_uri("http://[2001:db8::]/a")
+        == canonical_uri("http://[2001:db8::]:80/a")
+    )
+    assert all(canonical_uri(odd).startswith("uri:") for odd in ("http://[::1", "ldap:///CN=x", "x" * 9000))
 
 
 def test_the_points_of_a_certificate() -> None:
-    assert points_of(chain(OCSP02)[0]) == {uri(url) for url in AUTHORITIES[OCSP02].sources.crls}
+    assert points_of(chain(OCSP02)[0]) == {canonical_uri(url) for url in AUTHORITIES[OCSP02].sources.crls}
     assert points_of(b"junk") == frozenset()
     urls = [f"http://a{n}.example/x.crl" for n in range(41)]
     several = [
         x509.DistributionPoint([x509.UniformResourceIdentifier(url)], None, None, None) for url in urls
     ]
-    assert points_of(make("a", "b", extensions=[x509.CRLDistributionPoints(several)])) == set(map(uri, urls))
+    assert points_of(make("a", "b", extensions=[x509.CRLDistributionPoints(several)])) == set(
+        map(canonical_uri, urls)
+    )
     directory = x509.DirectoryName(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "CRL1")]))
     relative = x509.RelativeDistinguishedName([x509.NameAttribute(NameOID.COMMON_NAME, "CRL1")])
     points = [
@@ -115,15 +129,15 @@ def test_the_points_of_a_certificate() -> None:
     ],
 )
 def test_why_a_list_does_not_speak_of_a_server_s_certificate(scope: CrlScope, why: str) -> None:
-    assert misses(scope, False, frozenset({"uri:mine"})) == why
+    assert out_of_scope(scope, False, frozenset({"uri:mine"})) == why
 
 
 def test_what_is_not_known_of_the_certificate_is_not_held_against_the_list() -> None:
-    assert misses(CrlScope(only="ca"), None, frozenset()) == ""
-    assert misses(CrlScope(named=True, points=("uri:a",)), False, frozenset()) == "partition-unknown"
+    assert out_of_scope(CrlScope(only="ca"), None, frozenset()) == ""
+    assert out_of_scope(CrlScope(named=True, points=("uri:a",)), False, frozenset()) == "partition-unknown"
 
 
 def test_a_list_of_thousands_of_plain_entries_is_not_read_entry_by_entry() -> None:
     body = crl(PKI, AUTHORITIES[OCSP02], URL, Flaws(), 2_000)
     assert not odd_entries(body), "the critical extension of the list itself is none of an entry"
-    assert read_scope(x509.load_der_x509_crl(body)).points == (uri(URL),)
+    assert read_scope(x509.load_der_x509_crl(body)).points == (canonical_uri(URL),)

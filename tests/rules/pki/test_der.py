@@ -6,11 +6,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.pki.der import MAX_NESTING, Element, dotted, element, integer, moment, of, single, string, text
+from rules.pki.der import (
+    MAX_NESTING,
+    Element,
+    dotted,
+    element,
+    expect_tag,
+    integer,
+    moment,
+    only_element,
+    string,
+    text,
+)
 
 
 def test_elements_inside_an_element() -> None:
-    outer = single(bytes.fromhex("3006020105040161"), 0x30)
+    outer = only_element(bytes.fromhex("3006020105040161"), 0x30)
     assert [(child.tag, child.value, child.raw.hex()) for child in outer.children()] == [
         (2, b"\x05", "020105"),
         (4, b"a", "040161"),
@@ -18,7 +29,7 @@ def test_elements_inside_an_element() -> None:
 
 
 def test_a_length_of_several_bytes_need_not_be_the_shortest() -> None:
-    assert single(bytes.fromhex("04840000000161"), 4).value == b"a"
+    assert only_element(bytes.fromhex("04840000000161"), 4).value == b"a"
 
 
 def test_an_indefinite_length_ends_at_its_two_zero_bytes() -> None:
@@ -52,7 +63,7 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
 
 def test_another_kind_is_named() -> None:
     with pytest.raises(ValueError, match="0x02 where 0x30"):
-        of(element(b"\x02\x01\x05", 0), 0x30)
+        expect_tag(element(b"\x02\x01\x05", 0), 0x30)
 
 
 def test_numbers() -> None:

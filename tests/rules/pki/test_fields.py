@@ -8,8 +8,8 @@ from cryptography.x509.oid import AuthorityInformationAccessOID as Aia
 from cryptography.x509.oid import ExtendedKeyUsageOID as Eku
 
 from rules.pki.certificate import facts
-from rules.pki.der import single
-from rules.pki.fields import MAX_NOTES, MAX_TEXT, MAX_URLS, FieldReader, attempt, extension_facts
+from rules.pki.der import only_element
+from rules.pki.fields import MAX_NOTES, MAX_TEXT, MAX_URLS, FieldReader, extension_facts, try_read
 from tests.rules.certs import make
 
 
@@ -34,20 +34,20 @@ def fail(error: BaseException) -> None:
     ],
 )
 def test_whatever_a_parser_raises_becomes_a_reason(error: BaseException, why: str) -> None:
-    assert attempt(lambda: fail(error)) == (None, why)
+    assert try_read(lambda: fail(error)) == (None, why)
 
 
 def test_a_reason_is_short() -> None:
-    assert len(attempt(lambda: fail(ValueError("x" * 10_000)))[1]) == 200
+    assert len(try_read(lambda: fail(ValueError("x" * 10_000)))[1]) == 200
 
 
 def test_an_interrupt_passes_through() -> None:
     with pytest.raises(KeyboardInterrupt):
-        attempt(lambda: fail(KeyboardInterrupt()))
+        try_read(lambda: fail(KeyboardInterrupt()))
 
 
 def test_a_value_has_no_reason() -> None:
-    assert attempt(lambda: 7) == (7, "")
+    assert try_read(lambda: 7) == (7, "")
 
 
 def test_the_reader_keeps_what_it_could_not_read() -> None:
@@ -81,7 +81,7 @@ def der_oid(oid: x509.ObjectIdentifier) -> bytes:
 
 def read(*extensions: bytes) -> tuple[dict[str, object], list[tuple[str, str]]]:
     reader = FieldReader()
-    return extension_facts(single(tlv(0x30, *extensions), 0x30), reader), reader.unreadable
+    return extension_facts(only_element(tlv(0x30, *extensions), 0x30), reader), reader.unreadable
 
 
 def by_library(cert: x509.Certificate) -> dict[str, object]:

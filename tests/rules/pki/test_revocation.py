@@ -17,7 +17,7 @@ from rules.model.verdict import Status
 from rules.pki.certificate import facts
 from rules.pki.revocation import (
     CrlJudgement,
-    Held,
+    CrlSubject,
     digest_crl,
     expires,
     judge_crl,
@@ -33,7 +33,7 @@ from tests.rules.certs import DAY, HOST, NOW, PKI, WHEN, ca, chain, make
 LEAF = chain(OCSP02)[0]
 SERIAL = facts(LEAF).serial
 URL = AUTHORITIES[OCSP02].sources.crls[0]
-HELD = Held((LEAF,), URL)
+HELD = CrlSubject((LEAF,), URL)
 ISSUERS = (ca(OCSP02), ca(TLSG2, G2), ca(G2))
 
 AUTHORITY = pki.authority("Responder CA")
@@ -56,7 +56,7 @@ def judge(
     failure: Failure | None = None,
     issuers: tuple[bytes, ...] = ISSUERS,
     now: float = NOW,
-    held: Held = HELD,
+    held: CrlSubject = HELD,
 ) -> CrlJudgement:
     return judge_crl(exchange, failure, issuers, (SERIAL,), now, "crl.example", held)
 
@@ -100,7 +100,7 @@ def test_another_ca_s_list_is_none_and_one_of_a_ca_that_nobody_knows_proves_noth
     assert OCSP02 in other.summary
     assert G2 in other.summary
     for issuers in ((ca(G2),), ()):
-        unknown = judge(answer(), issuers=issuers, held=Held(url=URL, bound=False))
+        unknown = judge(answer(), issuers=issuers, held=CrlSubject(url=URL, bound=False))
         assert (unknown.cause.word, unknown.status, unknown.valid, unknown.reachable) == (
             "crl.unverified",
             Status.INCONCLUSIVE,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.pki.certificate import Signature, facts, signature
-from rules.pki.fields import attempt
+from rules.pki.fields import try_read
 from rules.pki.signature_algorithm import SignatureAlgorithm, signature_algorithm
 from tests.lab.revocation_forms import PSS_SHA256
 from tests.rules.certs import WHEN, make, rsa_key
@@ -121,7 +121,7 @@ def test_what_is_not_known_or_none_is_refused(made: bytes) -> None:
 
 @given(st.binary(max_size=80))
 def test_any_bytes_are_read_or_refused_in_words(made: bytes) -> None:
-    found, why = attempt(lambda: signature_algorithm(made))
+    found, why = try_read(lambda: signature_algorithm(made))
     assert found is not None or why
 
 

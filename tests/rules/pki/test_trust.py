@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rules.model.kinds.trust_store import TrustRoots
 from rules.model.ruleset import CaSet
 from rules.pki.certificate import facts
-from rules.pki.trust import ChainJudgement, judge_chain, name_id, needs
+from rules.pki.trust import ChainJudgement, judge_chain, missing_pieces, name_id
 from tests.lab.pki import (
     AUTHORITIES,
     AZURE03,
@@ -155,7 +155,7 @@ def test_x12_a_leaf_with_the_ca_flag_is_judged_and_noted() -> None:
 
 def test_no_chain_at_all() -> None:
     assert judge(()).verdict == "malformed"
-    assert needs((), (), {}) == ((), ())
+    assert missing_pieces((), (), {}) == ((), ())
 
 
 # -- forgeries ----------------------------------------------------------------------------------------------------
@@ -316,19 +316,19 @@ def test_needs_asks_the_stores_first_and_the_aia_address_then() -> None:
     leaf = chain(X1_ISSUING)[0]
     issuer = facts(leaf).issuer
     assert issuer is not None
-    assert needs((leaf,), (), {}) == ((issuer,), ())
+    assert missing_pieces((leaf,), (), {}) == ((issuer,), ())
     asked = stores()
     asked[issuer] = TrustRoots()
-    assert needs((leaf,), (), asked) == ((), facts(leaf).aia_urls)
-    subjects, urls = needs((leaf,), (ca(X1_ISSUING),), asked)
+    assert missing_pieces((leaf,), (), asked) == ((), facts(leaf).aia_urls)
+    subjects, urls = missing_pieces((leaf,), (ca(X1_ISSUING),), asked)
     assert (subjects, urls) == ((facts(ca(X1)).subject,), ())
-    assert needs((leaf,), (ca(X1_ISSUING),), asked | stores([ca(X1)])) == ((), ())
+    assert missing_pieces((leaf,), (ca(X1_ISSUING),), asked | stores([ca(X1)])) == ((), ())
 
 
 def test_needs_fetches_nothing_for_a_chain_that_an_expected_key_vouches_for() -> None:
     served = chain(OCSP02)[:2]
-    subjects, _ = needs(served, (), {}, CAS)
-    assert needs(served, (), {s: TrustRoots() for s in subjects}, CAS) == ((), ())
+    subjects, _ = missing_pieces(served, (), {}, CAS)
+    assert missing_pieces(served, (), {s: TrustRoots() for s in subjects}, CAS) == ((), ())
 
 
 # -- properties -----------------------------------------------------------------------------------------------------

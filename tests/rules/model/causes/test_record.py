@@ -22,13 +22,13 @@ def test_it_reads_as_its_word() -> None:
     [("dns.nxdomain", "dns"), ("audit.bug", "audit"), ("ok", "other"), ("app.new", "other")],
 )
 def test_the_layer_is_what_stands_before_the_dot(word: str, layer: str) -> None:
-    assert causes.of(word).layer == layer
+    assert causes.from_word(word).layer == layer
 
 
 def test_a_word_of_a_newer_version_is_kept_and_advises_nothing() -> None:
-    newer = causes.of("app.crashed")
+    newer = causes.from_word("app.crashed")
     assert (newer.word, newer.owner, newer.remedy, newer.circumstances) == ("app.crashed", "nobody", "", ())
-    assert newer == causes.of("app.crashed")
+    assert newer == causes.from_word("app.crashed")
 
 
 def test_it_leads_to_its_entry() -> None:

@@ -56,7 +56,7 @@ def made() -> set[str]:
 @pytest.mark.parametrize("cause", ALL, ids=str)
 def test_a_cause_has_the_name_of_its_word(cause: Cause) -> None:
     assert getattr(causes, named(cause)) is cause
-    assert causes.of(cause.word) is cause
+    assert causes.from_word(cause.word) is cause
     assert cause == causes.OK or re.fullmatch(rf"({'|'.join(get_args(Layer))})\.[a-z0-9-]+", cause.word)
 
 

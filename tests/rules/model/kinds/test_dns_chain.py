@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.model.failure import Code, Failure, Stage
-from rules.model.kinds.dns_chain import MAX_LINKS, Chain, DnsAnswer, DnsQuestion, Outcome, Record, walk
+from rules.model.kinds.dns_chain import (
+    MAX_LINKS,
+    Chain,
+    DnsAnswer,
+    DnsQuestion,
+    Outcome,
+    Record,
+    follow_chain,
+)
 
 R = "10.0.0.53"
 Answers = dict[str, tuple[DnsAnswer | None, Failure | None]]
@@ -30,7 +38,7 @@ def failed(code: Code) -> tuple[None, Failure]:
 
 
 def follow(answers: Answers, name: str = "a.example") -> Chain:
-    return walk(R, name, "A", lambda question: answers.get(question.name))
+    return follow_chain(R, name, "A", lambda question: answers.get(question.name))
 
 
 def test_a_whole_chain_in_one_answer_keeps_every_link_in_order() -> None:
