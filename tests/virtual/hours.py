@@ -67,11 +67,15 @@ class _Selector(selectors.SelectSelector):
 
 @dataclass(slots=True)
 class ScriptedProber:
-    """Answers out of a world. `log` holds every step that was put on the wire with its time (monotonic)."""
+    """Answers out of a world. `log` holds every step that was put on the wire with its time (monotonic).
+
+    `answers` holds every answer with the time at which it came.
+    """
 
     world: World
     clock: Clock
     log: list[tuple[float, Step]] = field(default_factory=list)
+    answers: list[tuple[float, Observation]] = field(default_factory=list)
     connections: int = 0
 
     async def rest(self) -> None:
@@ -83,7 +87,9 @@ class ScriptedProber:
         seen = self.world.answer(step)
         took = SLOW if seen.failure is not None and seen.failure.code is Code.TIMEOUT else 0.05
         await asyncio.sleep(took)
-        return replace(seen, started=started, elapsed=took)
+        seen = replace(seen, started=started, elapsed=took)
+        self.answers.append((self.clock.mono, seen))
+        return seen
 
 
 @dataclass(slots=True)

@@ -15,14 +15,12 @@ from rules.model.kinds.http_fetch import HttpFetch
 from rules.model.kinds.os_lookup import OsAnswer, OsLookup
 from rules.model.kinds.tls_handshake import TlsHandshake
 from rules.model.observation import Step
-from rules.model.ruleset import Group, Probe, Rule, Rules
+from rules.model.ruleset import Rule
 from rules.model.verdict import Answer
 from rules.watch.confirmation import PATIENCE
 from tests.rules.script import (
     ALL,
     BOOTSTRAP,
-    BOOTSTRAP_RULE,
-    CITED,
     CRL_HOST,
     CRL_RULE,
     CUT,
@@ -34,10 +32,10 @@ from tests.rules.script import (
     World,
     crl,
     healthy,
-    rule,
     rules_of,
 )
 from tests.virtual.hours import SLOW, Clock, Hours, going, run
+from tests.virtual.networks import listed
 
 REFUSED = Failure(Stage.TCP, Code.REFUSED)
 HOUR = 3600.0
@@ -49,22 +47,6 @@ def is_bootstrap(step: Step) -> bool:
 
 def is_list(step: Step) -> bool:
     return isinstance(step, HttpFetch) and step.purpose == "crl"
-
-
-def listed(
-    addresses: int, relays: int = 7, sign_in: int = 8, sources: tuple[Rule, ...] = (CRL_RULE, OCSP_RULE)
-) -> tuple[World, Rules]:
-    """A network of names with so many addresses each, and the rules that list them."""
-    zone, rows = dict(ZONE), [BOOTSTRAP_RULE, *sources]
-    samples = [f"s{n}.servicebus.windows.net" for n in range(relays)]
-    signs = [f"l{n}.microsoftonline.com" for n in range(sign_in)]
-    for number, name in enumerate([BOOTSTRAP, *samples, *signs]):
-        zone[name] = tuple(f"203.0.{number + 1}.{n + 1}" for n in range(addresses))
-    rows.append(
-        rule("relay", "*.servicebus.windows.net", probes=tuple(Probe(n, False, CITED) for n in samples))
-    )
-    rows += [rule(f"sign-in-{n}", name, Group.SIGN_IN) for n, name in enumerate(signs)]
-    return healthy(zone=zone), rules_of(*rows)
 
 
 # --- breaks and repairs ------------------------------------------------------------------------------------------------------
