@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from collections.abc import Hashable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -24,7 +25,7 @@ from rules.audit.machine import Audit  # noqa: E402
 from rules.files.report_json import loads  # noqa: E402
 from rules.judge.report import make_report  # noqa: E402
 from rules.model.ruleset import Rules  # noqa: E402
-from rules.watch.confirmation import Confirmation  # noqa: E402
+from rules.watch.confirmation import Confirmation, Moment  # noqa: E402
 from rules.watch.ledger import Ledger, entries  # noqa: E402
 from rules.watch.state import Place, State  # noqa: E402
 from rules.watch.state_of import rows_of, source_states, target_states  # noqa: E402
@@ -95,10 +96,14 @@ def since_yesterday(name: str) -> State:
     ledger.see(entries(replace(before, now=now.now - DAY)))
     assert before.report is not None
     assert now.report is not None
-    confirmation.settle(before.report, before.targets, frozenset(), now.started)
-    first = tuple(replace(target, measured=now.now - 700) for target in now.targets)
-    confirmation.settle(now.report, first, frozenset(), now.now - 660)
-    settled = confirmation.settle(now.report, now.targets, frozenset(), now.now - 600)
+    asked: dict[Hashable, int] = {}
+    for report, targets, at in (
+        (before.report, before.targets, now.started),
+        (now.report, now.targets, now.now - 660),
+        (now.report, now.targets, now.now - 600),
+    ):
+        settled = confirmation.settle(report, targets, frozenset(), asked, Moment(at, at, at))
+        asked = {target.key: settled.number for target in targets}
     return replace(
         now,
         targets=settled.targets,

@@ -36,7 +36,7 @@ from probe.serve.publisher import Snapshot, Teller
 from probe.version import VERSION
 from probe.watch.first_sweep import look_first, pausing
 from probe.watch.judgement import Judged
-from probe.watch.loop import Appliance, Told
+from probe.watch.loop import Appliance, Callbacks
 from probe.watch.plans import Planner, lacks_tenant, search
 from probe.watch.probers import Probers
 from probe.watch.rounds import Closed
@@ -140,8 +140,9 @@ class Daemon:
             prober = self._probers.fitting(config)
             self._probers.use(config, prober)
             plan = await self._planner.plan(config, rules, prober, quiet=pausing(config) is not None)
-            told = Told(self._judged, self._closed, self._teller.confirmation())
-            self._appliance = Appliance(config, rules, plan, prober, self._meters, told)
+            callbacks = Callbacks(self._judged, self._closed)
+            confirmation = self._teller.confirmation()
+            self._appliance = Appliance(config, rules, plan, prober, self._meters, callbacks, confirmation)
             self._planned(plan)
             return self._appliance
 

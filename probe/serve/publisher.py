@@ -27,7 +27,7 @@ from probe.watch.loop import Appliance
 from probe.watch.rounds import Closed
 from probe.web.exporter_toolkit import WebConfigFile
 from rules.model.verdict import Answer
-from rules.watch.confirmation import CONNECTOR, Confirmation, heaviest, word
+from rules.watch.confirmation import CONNECTOR, Confirmation, heaviest, status_word
 from rules.watch.events import CycleRow, Drift, Transition
 from rules.watch.ledger import Ledger, Seen, entries
 from rules.watch.maintenance import open_window
@@ -186,8 +186,8 @@ class Teller:
         """A round has ended; `connections` were opened since the one before, of whichever kind."""
         self._textfile.closed(ended.kind, time.time())
         targets = self._state.targets if self._state is not None else ()
-        service = {(t.host, t.port) for t in targets if t.group == "service"}  # whatever else means them
-        unclear = {(t.host, t.port) for t in targets if word(t.status) == "inconclusive"}
+        service = {t.key for t in targets if t.group == "service"}  # whatever else means them
+        unclear = {t.key for t in targets if status_word(t.status) == "inconclusive"}
         row = CycleRow(
             ended.kind,
             ended.started,

@@ -7,10 +7,14 @@ all of them when something differs.
 from __future__ import annotations
 
 import asyncio
+import heapq
+import itertools
+import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from enum import IntEnum
 from typing import TypeVar
 
 from exporters.metrics.meters import Meters
@@ -19,17 +23,17 @@ from probe.config.service import Intervals
 from probe.host.token_bucket import TokenBucket
 from probe.measure.kinds.local_host import descriptors
 from probe.measure.prober import Prober
-from probe.watch.gets import Gets
 from probe.watch.judgement import Ways
-from probe.watch.restraint import Restraint
+from rules.model.failure import Code
 from rules.model.kinds.dns_chain import DnsAnswer, DnsQuestion
-from rules.model.kinds.http_fetch import HttpExchange
+from rules.model.kinds.http_fetch import HttpExchange, HttpFetch
 from rules.model.kinds.os_lookup import OsLookup
 from rules.model.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.model.observation import Observation, Step, got_through, kind_of
 from rules.model.verdict import Plan
 from rules.watch.memory import Memory
-from rules.watch.targets import Key, Tracks
+from rules.watch.state import Key
+from rules.watch.targets import Tracks
 
 #: The longest time, in seconds, for which an answer's TTL keeps a name from being asked for again: a resolver that died
 #: has to be noticed.
@@ -41,6 +45,12 @@ SECOND_OPINIONS = 4
 #: Targets that begin together, on average, where no rate was asked for: fewer than what firewalls take for a sweep (10
 #: addresses in 5 ms), and enough to find the processor's caches warm for most of them.
 TOGETHER = 6
+#: Addresses of a target, at the most, among which the GET takes turns.
+MOST_ADDRESSES = 32
+DAY = 86_400.0
+#: Addresses above which those of more than a day ago are forgotten: names rotate through very many.
+KEPT = 4096
+_SILENCE = frozenset({Code.TIMEOUT, Code.RESET, Code.EOF, Code.REFUSED})
 
 Way = DnsQuestion | OsLookup
 Asked = TypeVar("Asked", bound=Step)
@@ -79,6 +89,111 @@ def ways_of(known: Ways | None, host: str) -> list[Way]:
     return list(ways)
 
 
+class Priority(IntEnum):
+    """Which connection the rate lets go first."""
+
+    CHANGE = 0  # a target that differs, or a second attempt
+    AWAITED = 1  # the answer waits for it, or rests on it
+    REGULAR = 2
+    EXTRA = 3  # an observation on which no target rests
+
+
+class Admission:
+    """Lets connections go one after the other, as a rate allows: by priority, and in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._queue: list[tuple[Priority, int]] = []
+        self._numbers = itertools.count()
+        self._moved = asyncio.Event()
+
+    async def admit(self, bucket: TokenBucket, times: int, priority: Priority) -> None:
+        """Wait for the turn of one connection, then take `times` tokens."""
+        place = priority, next(self._numbers)
+        heapq.heappush(self._queue, place)
+        try:
+            while True:
+                if self._queue[0] != place:
+                    await self._moved.wait()
+                elif (wait := bucket.wait(time.monotonic())) > 0:
+                    await asyncio.sleep(wait)  # one that comes meanwhile may go first
+                else:
+                    break
+            for _ in range(times):
+                bucket.take(time.monotonic())
+        finally:
+            self._queue.remove(place)
+            heapq.heapify(self._queue)
+            self._moved.set()
+            self._moved = asyncio.Event()
+
+
+class Gets:
+    """How often HTTP is asked inside a service's TLS session: rarely, and at each address of a target in turn.
+
+    It holds when the GET was sent last, by target and address. Times are seconds of the caller's monotonic clock.
+    """
+
+    def __init__(self) -> None:
+        self._sent: dict[Key, dict[str, float]] = {}
+
+    def due(self, step: TlsHandshake, addresses: int, interval: float, now: float) -> bool:
+        """Whether the handshake `step` takes the GET with it; the target has so many addresses.
+
+        No more than one for the target within `interval`, and one at this address when all had their turn.
+        """
+        sent = self._sent.get((step.server_name, step.port), {})
+        own = sent.get(step.address, -math.inf)
+        return now - max(sent.values(), default=-math.inf) >= interval and now - own >= interval * addresses
+
+    def note(self, seen: Observation, interval: float, now: float) -> None:
+        """Take an answer: one whose GET was answered, or met a failure, was sent; a handshake that failed sends none."""
+        step, facts = seen.step, seen.evidence
+        if not isinstance(step, TlsHandshake) or step.path is None or not isinstance(facts, TlsFacts):
+            return
+        if facts.http_status is None and not facts.http_failure:
+            return
+        key, old = (step.server_name, step.port), now - interval * MOST_ADDRESSES
+        kept = {address: at for address, at in self._sent.get(key, {}).items() if at > old}
+        self._sent[key] = {**kept, step.address: now}
+
+
+class Restraint:
+    """Addresses that met silence or a reset within `window` seconds. At `limit` of them no new one is tried.
+
+    A firewall could take more for a scan. The audit stops altogether (`rules/audit/guard.py`); a service goes on with the
+    addresses that it has met: those that are silent add nothing to what a firewall counts.
+    """
+
+    def __init__(self, limit: int, window: float) -> None:
+        self._limit = limit
+        self._window = window
+        self._silent: dict[str, float] = {}
+        self._answered: dict[str, float] = {}
+
+    def note(self, seen: Observation, now: float) -> None:
+        """Take an answer; `now` is the caller's monotonic clock."""
+        step = seen.step
+        if not isinstance(step, TlsHandshake | HttpFetch):
+            return
+        through = got_through(seen)
+        if not through and seen.failure is not None and seen.failure.code in _SILENCE:
+            self._silent[step.address] = now
+            self._answered.pop(step.address, None)
+        elif through:
+            self._silent.pop(step.address, None)
+            self._answered[step.address] = now
+        if len(self._silent) + len(self._answered) > KEPT:
+            self._silent = {a: when for a, when in self._silent.items() if now - when <= DAY}
+            self._answered = {a: when for a, when in self._answered.items() if now - when <= DAY}
+
+    def allows(self, address: str, now: float) -> bool:
+        """Whether a packet to `address` would look like nothing new."""
+        if address in self._silent or address in self._answered:
+            return True
+        recent = sum(1 for when in self._silent.values() if now - when <= self._window)
+        return recent < self._limit
+
+
 class Asker:
     """`groups` names the rule group of each target that is watched. `differs` is called with the question whose answer
     does, `silent` with a resolver that begins to be silent and the name that got no answer there."""
@@ -104,7 +219,7 @@ class Asker:
         self._gets = Gets()
         self._rate: float | None = None
         self._bounds: tuple[int, float] | None = None  # of the restraint
-        self._admission = asyncio.Lock()
+        self._admission = Admission()
 
     def use(self, prober: Prober) -> None:
         """Measure with this one from now on."""
@@ -142,17 +257,26 @@ class Asker:
         return min(steps, key=asked, default=None)
 
     async def ask(
-        self, step: Step, key: Key | None, begins: Callable[[], None] | None = None
+        self,
+        step: Step,
+        key: Key | None,
+        begins: Callable[[], None] | None = None,
+        priority: Priority = Priority.REGULAR,
     ) -> tuple[Observation, bool]:
         """Measure `step` when its turn has come, and remember the answer; whether it differs from the one before.
 
         `begins` is called when the turn has come, before the first packet.
         """
-        seen = await self._measure(step, begins)
+        seen = await self._measure(step, begins, priority)
         return seen, self.take(seen, key)
 
     async def handshake(
-        self, step: TlsHandshake, key: Key, addresses: int = 1, begins: Callable[[], None] | None = None
+        self,
+        step: TlsHandshake,
+        key: Key,
+        addresses: int = 1,
+        begins: Callable[[], None] | None = None,
+        priority: Priority = Priority.REGULAR,
     ) -> Observation:
         """The judging handshake of a target that has so many addresses; the GET inside only as often as is configured.
 
@@ -160,12 +284,12 @@ class Asker:
         """
         now, interval = time.monotonic(), self._intervals.http
         if step.path is None or self._gets.due(step, addresses, interval, now):
-            seen = await self._measure(step, begins)
+            seen = await self._measure(step, begins, priority)
             if _get_failed(seen) and not _get_failed(self._memory.known.get(step)):
-                seen = await self._measure(step)
+                seen = await self._measure(step, None, priority)
             self.take(seen, key)
             return seen
-        seen = self._memory.as_judged(await self._measure(replace(step, path=None), begins), step)
+        seen = self._memory.as_judged(await self._measure(replace(step, path=None), begins, priority), step)
         self.take(seen, key, borrowed=True)
         return seen
 
@@ -237,9 +361,11 @@ class Asker:
             return 0.0
         return min(LONGEST_TTL, *(float(record.ttl) for record in answer.records))
 
-    async def _measure(self, step: Step, begins: Callable[[], None] | None = None) -> Observation:
+    async def _measure(
+        self, step: Step, begins: Callable[[], None] | None, priority: Priority
+    ) -> Observation:
         if kind_of(step).connects:
-            await self.admit()
+            await self.admit(priority=priority)
             self._meters.connection()
             return await self._within(self._connections, step, begins)
         if isinstance(step, DnsQuestion):
@@ -258,16 +384,11 @@ class Asker:
             finally:
                 self.in_flight -= 1
 
-    async def admit(self, times: int = 1) -> None:
+    async def admit(self, times: int = 1, priority: Priority = Priority.REGULAR) -> None:
         """Wait until the rate lets one more connection go; `times` that it took or will take are spent at once."""
         if not self._intervals.rate:
             return
-        async with self._admission:
-            wait = self._bucket.wait(time.monotonic())
-            if wait > 0:
-                await asyncio.sleep(wait)  # whoever comes later waits for the lock
-            for _ in range(times):
-                self._bucket.take(time.monotonic())
+        await self._admission.admit(self._bucket, times, priority)
 
 
 def _get_failed(seen: Observation | None) -> bool:

@@ -7,7 +7,7 @@ it costs in proportion to the list.
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import assert_never
 
@@ -27,12 +27,12 @@ from rules.model.observation import Observation, Step, kind_of
 from rules.model.ruleset import Rules
 from rules.model.verdict import Plan, Report
 from rules.pki.revocation import expires
-from rules.watch.confirmation import Confirmation, Settled
+from rules.watch.confirmation import Confirmation, Moment, Settled
 from rules.watch.memory import Memory, document
 from rules.watch.schedule import Kind
 from rules.watch.state import SourceState
 from rules.watch.state_of import rows_of, source_states, target_states
-from rules.watch.targets import Key, Tracks
+from rules.watch.targets import Tracks
 
 #: Seconds between two looks at this host itself, and while it has no way out: nothing else tells that it has one again.
 HOST_EVERY, HOST_SOON = 300.0, 15.0
@@ -40,11 +40,14 @@ HOST_EVERY, HOST_SOON = 300.0, 15.0
 HEARTBEAT = 30.0
 #: The least time between two fetches of a list whose life is nearly over.
 SHORTEST_LIFE = 300.0
+#: Targets, and documents, that are expedited at one time because the answer waits for them: a hundred of them would keep the
+#: rounds of the service waiting.
+AWAITED = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """Something that the schedule should hold: `step` is asked every `interval` seconds.
+class ScheduledProbe:
+    """What the schedule holds besides the targets: `step` is asked every `interval` seconds.
 
     `host`: the name whose change or failure lets it be asked sooner, None where there is none.
     """
@@ -73,7 +76,7 @@ class Ways:
 class Judged:
     """What a judgement tells. Of a long list it is megabytes: everybody keeps what he needs until the next one.
 
-    Measuring keeps `ways`, what is due keeps `targets` and `wishes`, the page keeps the report and what is settled.
+    Measuring keeps `ways`, what is due keeps `targets` and `probes`, the page keeps the report and what is settled.
     """
 
     report: Report
@@ -82,13 +85,9 @@ class Judged:
     targets: tuple[Target, ...]
     ways: Ways
     urgent: tuple[Step, ...]  # asked at once: second looks, what was never asked
-    wishes: tuple[Wish, ...]
+    probes: tuple[ScheduledProbe, ...]
     void: tuple[Step, ...]  # answers that do not suffice any more, to be asked for again
     host: HostFacts | None
-
-    def keys(self, names: frozenset[str]) -> frozenset[Key]:
-        """Host and port of the targets with these names."""
-        return frozenset((t.host, t.port) for t in self.settled.targets if t.name in names)
 
 
 def judge(
@@ -98,18 +97,25 @@ def judge(
     tracks: Tracks,
     confirmation: Confirmation,
     intervals: Intervals,
-    now: float,
+    moment: Moment,
+    asked: Mapping[Hashable, int],
 ) -> Judged:
-    """Judge `memory` at `now` (Unix time). Called by one thread at a time: it moves `tracks` and `confirmation` on."""
-    begun = time.perf_counter()
+    """Judge `memory`. Called by one thread at a time: it moves `tracks` and `confirmation` on.
+
+    `asked`: what was asked after which judgement, as `Confirmation.settle` takes it.
+    """
+    begun, now = time.perf_counter(), moment.wall
     audit = Audit(rules, plan, memory)
     ready = [item for item in audit.ready() if audit.wanted(item.step)]
     urgent = _urgent(audit, ready)
-    wishes = tuple(_wishes(audit, ready, intervals, now))
+    probes = tuple(_probes(audit, ready, intervals, now))
     report = make_report(audit, now, now, VERSION)
     walks = audit.walks.questions()
     waits = (_waits(step, walks) for step in urgent)
-    settled = _settled(audit, report, tracks, confirmation, frozenset(filter(None, waits)), now)
+    rows = rows_of(report)
+    tracks.judged(audit, rows, now)
+    states = target_states(audit, tracks, rows, now, report.observations)
+    settled = confirmation.settle(report, states, frozenset(filter(None, waits)), asked, moment)
     return Judged(
         report,
         settled,
@@ -117,25 +123,25 @@ def judge(
         audit.targets,
         _ways(audit, begun),
         urgent,
-        wishes,
+        probes,
         _void(audit, report),
         audit.host,
     )
 
 
-def _settled(
-    audit: Audit,
-    report: Report,
-    tracks: Tracks,
-    confirmation: Confirmation,
-    waits: frozenset[str],
-    now: float,
-) -> Settled:
-    """What may be told of the targets; `waits`: hosts at which a second look is wanted."""
-    rows = rows_of(report)
-    tracks.judged(audit, rows, now)
-    states = target_states(audit, tracks, rows, now, report.observations)
-    return confirmation.settle(report, states, waits, now)
+def expedite(settled: Settled, probes: Iterable[Hashable]) -> tuple[Hashable, ...]:
+    """What is asked soon because a change waits for it, by its key in the schedule.
+
+    These are the targets of `inquiries`, some of those for which the answer waits, and the documents at fault on which these
+    alone rest, so that no good list is fetched again. `probes`: keys of the scheduled probes.
+    """
+    targets = [*settled.inquiries, *sorted(settled.awaited - settled.inquiries.keys())[:AWAITED]]
+    faulty = {t.key: t.documents for t in settled.targets if t.documents}
+    documents = dict.fromkeys(one for key in targets for one in faulty.get(key, ()))
+    documents |= dict.fromkeys(sorted(settled.documents, key=repr)[:AWAITED])
+    known = set(probes)
+    keys = ((kind, one) for one in documents for kind in ("document", "extra"))
+    return (*targets, *(key for key in keys if key in known))
 
 
 def _ways(audit: Audit, begun: float) -> Ways:
@@ -191,9 +197,9 @@ def _waits(step: Step, walks: dict[DnsQuestion, str]) -> str | None:
     return walks.get(question) if question is not None and question.walk else _host(step)
 
 
-def _wishes(audit: Audit, ready: list[Ready], intervals: Intervals, now: float) -> list[Wish]:
+def _probes(audit: Audit, ready: list[Ready], intervals: Intervals, now: float) -> list[ScheduledProbe]:
     """Documents by their remaining life, extra observations by the hour, names of documents, this host."""
-    found: dict[Hashable, Wish] = {wish.key: wish for wish in _heartbeats(audit)}
+    found: dict[Hashable, ScheduledProbe] = {probe.key: probe for probe in _heartbeats(audit)}
     key: Hashable
     needs = Needs(
         names=frozenset(target.host for target in audit.targets if target.host is not None),
@@ -203,18 +209,18 @@ def _wishes(audit: Audit, ready: list[Ready], intervals: Intervals, now: float) 
     )
     links = _links(audit)
     for step, seen in audit.seen.items():
-        wish = _wish(audit, step, seen, needs, intervals, now)
-        if wish is None:
+        probe = _probe(audit, step, seen, needs, intervals, now)
+        if probe is None:
             continue
-        other = found.setdefault(wish.key, wish)
-        if wish.kind == "revocation" and wish.interval > other.interval:
-            found[wish.key] = wish  # that one address serves an old list makes the new one no older
+        other = found.setdefault(probe.key, probe)
+        if probe.kind == "revocation" and probe.interval > other.interval:
+            found[probe.key] = probe  # that one address serves an old list makes the new one no older
     for item in ready:
         if item.phase is Phase.EXTRA:
             key = ("extra", document(item.step) or item.step)
-            found.setdefault(key, Wish(key, "extra", intervals.extras, item.step))
+            found.setdefault(key, ScheduledProbe(key, "extra", intervals.extras, item.step))
     owned = ("extra", "document")
-    return [replace(w, host=_owner(w.step, links)) if w.key[0] in owned else w for w in found.values()]
+    return [replace(p, host=_owner(p.step, links)) if p.key[0] in owned else p for p in found.values()]
 
 
 def _links(audit: Audit) -> dict[DnsQuestion, str]:
@@ -232,34 +238,36 @@ def _owner(step: Step, links: dict[DnsQuestion, str]) -> str | None:
     return links.get(question) if question is not None else _host(step)
 
 
-def _heartbeats(audit: Audit) -> list[Wish]:
+def _heartbeats(audit: Audit) -> list[ScheduledProbe]:
     """A question to each resolver now and then whatever the TTLs say: one that died has to be noticed."""
     host = next((t.host for t in audit.targets if t.host is not None), None)
     if host is None:
         return []
     steps: dict[str, Step] = {r: DnsQuestion(r, host, "A") for r in audit.names.resolvers}
     steps[OS] = OsLookup(host)
-    return [Wish(("heartbeat", resolver), "extra", HEARTBEAT, step) for resolver, step in steps.items()]
+    return [
+        ScheduledProbe(("heartbeat", resolver), "extra", HEARTBEAT, step) for resolver, step in steps.items()
+    ]
 
 
-def _wish(
+def _probe(
     audit: Audit, step: Step, seen: Observation, needs: Needs, intervals: Intervals, now: float
-) -> Wish | None:
+) -> ScheduledProbe | None:
     kind = kind_of(step)
     interval = kind.interval(step, needs)
     match interval:
         case None:
             return None
         case "extras":
-            return Wish(("extra", kind.document(step) or step), "extra", intervals.extras, step)
+            return ScheduledProbe(("extra", kind.document(step) or step), "extra", intervals.extras, step)
         case "sign_in":
-            return Wish(("name", kind.name(step)), "sign-in", intervals.sign_in, step)
+            return ScheduledProbe(("name", kind.name(step)), "sign-in", intervals.sign_in, step)
         case "revocation":
             key = ("document", kind.document(step))
-            return Wish(key, "revocation", life(seen, intervals.revocation, now), step)
+            return ScheduledProbe(key, "revocation", life(seen, intervals.revocation, now), step)
         case "host":
             lost = audit.stopped in ("no-route", "no-host-facts")
-            return Wish(("host",), "extra", HOST_SOON if lost else HOST_EVERY, step)
+            return ScheduledProbe(("host",), "extra", HOST_SOON if lost else HOST_EVERY, step)
         case _:
             assert_never(interval)
 

@@ -7,21 +7,22 @@ leave is `probe/watch/asker.py`.
 from __future__ import annotations
 
 import asyncio
+import math
 import platform
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Hashable, Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Coroutine, Hashable, Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from exporters.metrics.meters import Meters
 from probe.audit.runner import Runner
 from probe.config.settings import Config
 from probe.host import interpreter
 from probe.measure.prober import Prober
-from probe.watch.asker import SECOND_OPINIONS, Asker, groups, kept, pace_of, stretch, ways_of
-from probe.watch.hurry import hurry
-from probe.watch.judgement import Judged, Ways, Wish, judge, life
+from probe.watch.asker import SECOND_OPINIONS, Asker, Priority, groups, kept, pace_of, stretch, ways_of
+from probe.watch.judgement import Judged, ScheduledProbe, Ways, expedite, judge, life
 from probe.watch.rounds import Closed, Rounds, Watched
+from rules.audit.guard import is_v6
 from rules.audit.machine import Audit
 from rules.audit.phases import step_for
 from rules.model.failure import Code
@@ -32,17 +33,20 @@ from rules.model.kinds.tls_handshake import TlsHandshake
 from rules.model.observation import Step, got_through, kind_of
 from rules.model.ruleset import Group, Rules
 from rules.model.verdict import Plan, Status
-from rules.watch.confirmation import Confirmation
-from rules.watch.freshness import well
+from rules.watch.confirmation import Confirmation, Inquiry, Moment, Outdated
+from rules.watch.faulty_documents import answered
 from rules.watch.memory import Memory, document
 from rules.watch.schedule import KINDS, OVERDUE, Kind, Schedule
-from rules.watch.targets import Key, Tracks, key_of
+from rules.watch.state import Key
+from rules.watch.targets import Tracks, key_of
 
 #: Seconds after which everything is judged anew although no answer differs: certificates and lists run out.
 JUDGED_EVERY = 900.0
 #: Share of the time that may be spent on judging when answers differ all the time, and the longest wait for it.
 JUDGING_SHARE = 0.1
 LONGEST_WAIT = 15.0
+#: Seconds by which a timer may come early.
+TIMER_EARLY = 0.1
 _KINDS: dict[Group, Kind] = {
     Group.SERVICE: "service",
     Group.SIGN_IN: "sign-in",
@@ -51,19 +55,25 @@ _KINDS: dict[Group, Kind] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """Whom the appliance tells, on the loop: of every judgement and every round that has ended; what was told before."""
+class Callbacks:
+    """What the appliance calls on the loop: for every judgement, and for every round that has ended."""
 
     judged: Callable[[Judged], None]
     closed: Callable[[Closed], None]
-    confirmation: Confirmation = field(default_factory=Confirmation)
 
 
 class Appliance:
     """Everything that is measured and known."""
 
     def __init__(
-        self, config: Config, rules: Rules, plan: Plan, prober: Prober, meters: Meters, told: Told
+        self,
+        config: Config,
+        rules: Rules,
+        plan: Plan,
+        prober: Prober,
+        meters: Meters,
+        callbacks: Callbacks,
+        confirmation: Confirmation,
     ) -> None:
         self.config, self.rules, self.plan = config, rules, plan
         self._dirty = asyncio.Event()
@@ -78,17 +88,25 @@ class Appliance:
         self.asker = Asker(prober, self.memory, self.tracks, meters, self._differs, self._second_opinion)
         self.asker.limit(config.serve.schedule, plan)
         self.watched: dict[Key, Watched] = {}
-        self._prober, self._meters, self._told = prober, meters, told
-        self._confirmation = told.confirmation
+        self._prober, self._meters, self._callbacks = prober, meters, callbacks
+        self._confirmation = confirmation
         self._rounds = Rounds()
-        self._wishes: dict[Hashable, Wish] = {}
-        self._extras: dict[str, list[Wish]] = {}  # lists too, by the name that they are about
+        self._probes: dict[Hashable, ScheduledProbe] = {}
+        self._extras: dict[str, list[ScheduledProbe]] = {}  # lists too, by the name that they are about
         self._failing: frozenset[Key] = frozenset()
-        self._held: frozenset[Key] = frozenset()  # whose change waits for a measurement
-        self._soon: frozenset[Key] = frozenset()  # these, and those that the answer waits for
-        self._named: frozenset[Key] = frozenset()  # whose fault is in their name
+        self._inquiries: Mapping[Key, Inquiry] = {}
+        self._differing: frozenset[Key] = frozenset()
+        self._waited_for: frozenset[Hashable] = frozenset()  # what a change waits for
+        self._misnamed: frozenset[Key] = frozenset()  # whose fault is in their name
         self._asking: set[Step] = set()
+        self._judgement = 0  # the number of the last one
+        self._asked: dict[Hashable, int] = {}  # after which judgement the last measurement of each began
+        self._running: dict[Hashable, int] = {}  # the same of what is measured now
         self._judged_at = 0.0
+        self._differed: float | None = None  # monotonic; of the first answer that no judgement has seen
+        self._patience_ends: float | None = (
+            None  # monotonic; when a change is published whatever it waits for
+        )
         self._armed: dict[Kind, float] = {}  # monotonic; until when timers are set
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: dict[Hashable, asyncio.TimerHandle] = {}
@@ -126,8 +144,11 @@ class Appliance:
     async def judge_for_ever(self) -> None:
         """Judge whenever an answer differs, and now and then although none does."""
         while True:
+            now, due = time.monotonic(), self._judged_at + JUDGED_EVERY
+            if self._patience_ends is not None:
+                due = min(due, self._patience_ends + TIMER_EARLY)
             try:
-                async with asyncio.timeout(max(1.0, self._judged_at + JUDGED_EVERY - time.monotonic())):
+                async with asyncio.timeout(max(TIMER_EARLY, due - now)):
                     await self._dirty.wait()
             except TimeoutError:
                 pass
@@ -145,7 +166,6 @@ class Appliance:
         """What is remembered was measured as long ago as before."""
         self.memory.shift(by, time.time())
         self.tracks.shift(by, time.time())
-        self._confirmation.shift(by, time.time())
 
     def look_again(self) -> None:
         """Let everything be judged soon."""
@@ -185,6 +205,9 @@ class Appliance:
     async def _judge(self) -> None:
         hosts = tuple(dict.fromkeys(key[0] for key in self.watched))
         plan = self.memory.plan(self.plan, hosts)
+        clock = time.monotonic()
+        moment = Moment(time.time(), clock, clock if self._differed is None else self._differed)
+        self._differed = None
         made = await asyncio.to_thread(
             judge,
             self.rules,
@@ -193,19 +216,21 @@ class Appliance:
             self.tracks,
             self._confirmation,
             self.config.serve.schedule,
-            time.time(),
+            moment,
+            dict(self._asked),
         )
         self._judged_at = time.monotonic()
         self.ways = made.ways
+        self._judgement, self._patience_ends = made.settled.number, made.settled.patience_ends
         self._plan_targets(made)
-        self._plan_wishes(made.wishes)
+        self._plan_probes(made.probes)
         self.memory.drop(made.void)
+        self._forget(made.settled.outdated)
         self._want((*made.urgent, *made.void))
-        at = time.monotonic() + self.schedule.retry
-        hurry(self.schedule, made.settled, self._held, self._soon, self._extras, self.memory, at)
+        self._expedite(made)
         for kind in KINDS:
             self._arm(kind)
-        self._told.judged(made)
+        self._callbacks.judged(made)
 
     def _plan_targets(self, made: Judged) -> None:
         found: dict[Key, Watched] = {}
@@ -220,7 +245,7 @@ class Appliance:
         self.watched = found
         self.asker.groups = {key: one.group for key, one in found.items()}
         self.tracks.keep(found)
-        other = sum(1.0 / wish.interval for wish in made.wishes if kind_of(wish.step).connects)
+        other = sum(1.0 / probe.interval for probe in made.probes if kind_of(probe.step).connects)
         wanted = sum(1.0 / self._interval(one.kind) for one in found.values())
         self.stretch = stretch(self.config.serve.schedule.rate, wanted, other)
         now, kinds = time.monotonic(), Counter(one.kind for one in found.values())
@@ -230,26 +255,56 @@ class Appliance:
             apart = groups(self.config.serve.schedule.rate, kinds[one.kind])
             self.schedule.put(key, one.kind, self.planned[one.kind], now, groups=apart)
         self._rounds.plan((one.key, one.kind) for one in found.values())
-        self._failing = frozenset((t.host, t.port) for t in made.settled.targets if t.status is Status.FAIL)
-        self._held, self._named = made.keys(made.settled.held), made.keys(made.settled.named)
-        self._soon = self._held | made.keys(made.settled.awaited)
+        self._failing = frozenset(t.key for t in made.settled.targets if t.status is Status.FAIL)
+        self._inquiries, self._misnamed = made.settled.inquiries, made.settled.misnamed
+        self._differing = made.settled.differing
 
     def _interval(self, kind: Kind) -> float:
         intervals = self.config.serve.schedule
         return intervals.service if kind == "service" else intervals.sign_in
 
-    def _plan_wishes(self, wishes: tuple[Wish, ...]) -> None:
+    def _forget(self, outdated: Iterable[Outdated]) -> None:
+        """Forget failures of before a change, where no rate would allow to ask all addresses again in time."""
+        found = {(one.key, one.address): one.tried for one in outdated}
+        gone = []
+        for step, seen in self.memory.known.items() if found else ():
+            key, place = key_of(step), kind_of(step).place(step)
+            judges = kind_of(step).judges(replace(step, attempt=1))
+            if key is None or place is None or not judges:
+                continue
+            if seen.started <= found.get((key, place[0]), -math.inf):
+                gone.append(step)
+        if gone:
+            self.memory.drop(gone)
+            self.look_again()
+
+    def _expedite(self, made: Judged) -> None:
+        """Let what a change waits for be due soon. A target that is asked at this moment is asked again if it began too early."""
+        keys = expedite(made.settled, self._probes)
+        self._waited_for = frozenset(keys)
+        early = {key for key, one in self._inquiries.items() if self._running.get(key, one.since) < one.since}
+        first = {
+            key for key, one in self._inquiries.items() if not one.differs
+        }  # no look that must be apart from another
+        now = time.monotonic()
+        for key in keys:
+            self.schedule.sooner(key, now if key in first else now + self.schedule.retry, again=key in early)
+
+    def _plan_probes(self, probes: tuple[ScheduledProbe, ...]) -> None:
         now, wall = time.monotonic(), time.time()
-        self._wishes, self._extras = {wish.key: wish for wish in wishes}, {}
-        for wish in wishes:
-            if wish.host is not None:
-                self._extras.setdefault(wish.host, []).append(wish)
-            within, age = None if wish.step in self.memory.known else OVERDUE, None
-            if wish.kind == "revocation":  # may come and go with what names it, and is large
-                seen, within = self.memory.get(wish.step), OVERDUE
-                age = max(0.0, wall - seen.started) if seen is not None and well(seen) else None
-            self.schedule.put(wish.key, wish.kind, wish.interval, now, within, age=age)
-        wanted = self._wishes.keys() | self.watched.keys()
+        self._probes, self._extras = {probe.key: probe for probe in probes}, {}
+        for probe in probes:
+            if probe.host is not None:
+                self._extras.setdefault(probe.host, []).append(probe)
+            within, age = None if probe.step in self.memory.known else OVERDUE, None
+            if probe.kind == "revocation":  # may come and go with what names it, and is large
+                seen, within = self.memory.get(probe.step), OVERDUE
+                age = max(0.0, wall - seen.started) if seen is not None and answered(seen) else None
+            self.schedule.put(probe.key, probe.kind, probe.interval, now, within, age=age)
+        wanted = self._probes.keys() | self.watched.keys()
+        known = wanted | {document(probe.step) for probe in probes}
+        known |= {key for key in self._asked if isinstance(key, tuple) and key[0] in self._differing}
+        self._asked = {key: number for key, number in self._asked.items() if key in known}
         for entry in [entry for entry in self.schedule.entries() if entry.key not in wanted]:
             self.schedule.remove(entry.key)
 
@@ -263,7 +318,10 @@ class Appliance:
         """Something that a judgement wants."""
         try:
             if self.asker.allows(step):
-                await self.asker.ask(step, key_of(step))
+                began, place = self._judgement, kind_of(step).place(step)
+                await self.asker.ask(step, key_of(step), priority=Priority.CHANGE)
+                if place is not None:
+                    self._asked[key_of(step), place[0]] = began
         finally:
             self._asking.discard(step)
 
@@ -297,55 +355,93 @@ class Appliance:
         """One thing that is due."""
         ok, interval = self.paused, None  # where nothing is asked nothing fails
         watched = self.watched.get(key) if isinstance(key, tuple) else None
-        wish = self._wishes.get(key)
+        probe = self._probes.get(key)
+        began = self._running[key] = self._judgement
         try:
             if watched is not None and not self.paused:
                 ok = await self._target(watched)
-            elif wish is not None and not self.paused:
-                ok, interval = await self._wish(wish)
+                self._asked[key] = began
+            elif probe is not None and not self.paused:
+                ok, interval = await self._scheduled(probe)
+                self._asked[document(probe.step) or key] = began
         finally:
+            del self._running[key]
             skipped = self.schedule.done(key, time.monotonic(), ok, interval)
-            kind = watched.kind if watched is not None else wish.kind if wish is not None else "extra"
+            kind = watched.kind if watched is not None else probe.kind if probe is not None else "extra"
             if skipped:
                 self._meters.cycle_missed(kind, skipped)
             self._arm(kind)
             if watched is not None and not self.paused:
                 self._close(watched, ok)
-            if key in self._soon:
+            if key in self._waited_for or key in self._differing:
                 self._dirty.set()
 
     def _close(self, watched: Watched, ok: bool) -> None:
         closed = self._rounds.done(watched.key, watched.kind, ok, time.time())
         if closed is not None:
             self._meters.cycle(closed.kind, time.time(), closed.duration)
-            self._told.closed(closed)
+            self._callbacks.closed(closed)
 
     async def _target(self, watched: Watched) -> bool:
-        """Resolve as far as that is due, then one address in rotation; whether all went well."""
-        key, named = watched.key, watched.key in self._named
-        ok = await self.asker.resolve(key, ways_of(self.ways, key[0]), whole=named)
-        again = key in self._soon and not named
-        addresses = self._addresses(watched)
-        address = self._next_address(watched)
-        if address is None:
+        """Resolve as far as that is due, then one address in rotation; one that differs whole. Whether all went well."""
+        key, inquiry = watched.key, self._inquiries.get(watched.key)
+        whole = inquiry is not None or key in self._misnamed
+        ok = await self.asker.resolve(key, ways_of(self.ways, key[0]), whole=whole)
+        addresses = self._turn_of(watched, inquiry)
+        if not addresses:
             return False
-        for step in dict.fromkeys(step_for(target, address) for target in watched.targets):
-            if ("document", document(step)) in self._wishes and not again:
-                continue  # a list is fetched by its own life
-            if not self.asker.allows(step):
-                return False
-            if isinstance(step, TlsHandshake):
-                seen = await self.asker.handshake(step, key, len(addresses))
-            else:
-                seen, _ = await self.asker.ask(step, key)
-            ok = ok and got_through(seen)
-        return ok and key not in self._failing
+        steps = dict.fromkeys(step_for(target, a) for a in addresses for target in watched.targets)
+        answers = await asyncio.gather(*(self._at_address(watched, step) for step in steps))
+        return all((ok, *answers)) and key not in self._failing
+
+    async def _at_address(self, watched: Watched, step: TlsHandshake | HttpFetch) -> bool:
+        """Ask a target at one address, unless that is a list, which has a time of its own; whether it went well."""
+        key = watched.key
+        if ("document", document(step)) in self._probes and (
+            key in self._misnamed or key not in self._waited_for
+        ):
+            return True
+        if not self.asker.allows(step):
+            return False
+        priority, began = self._priority(watched), self._judgement
+        try:
+            return await self._measured(watched, step, priority)
+        finally:
+            self._asked[key, step.address] = began
+
+    async def _measured(self, watched: Watched, step: TlsHandshake | HttpFetch, priority: Priority) -> bool:
+        key = watched.key
+        if isinstance(step, TlsHandshake):
+            addresses = len(self._addresses(watched))
+            return got_through(await self.asker.handshake(step, key, addresses, priority=priority))
+        seen, _ = await self.asker.ask(step, key, priority=priority)
+        return got_through(seen)
+
+    def _priority(self, watched: Watched) -> Priority:
+        if watched.key in self._inquiries:
+            return Priority.CHANGE
+        decides = any(t.required and t.rule.group is Group.SERVICE for t in watched.targets)
+        return Priority.AWAITED if decides or watched.key in self._waited_for else Priority.REGULAR
+
+    def _turn_of(self, watched: Watched, inquiry: Inquiry | None) -> tuple[str, ...]:
+        """The addresses that are asked now; of a target that differs all, or one of each family."""
+        addresses = self._addresses(watched)
+        if inquiry is None:
+            families = [addresses]
+        elif inquiry.whole and document(step_for(watched.targets[0], "")) is None:
+            return addresses
+        else:  # a list is large: it is not fetched from all addresses
+            families = [tuple(a for a in addresses if is_v6(a) is v6) for v6 in (False, True)]
+        return tuple(a for one in families if (a := self._longest_ago(watched, one)) is not None)
+
+    def _longest_ago(self, watched: Watched, addresses: Iterable[str]) -> str | None:
+        step = step_for(watched.targets[0], "")
+        turn = self.asker.longest_ago(replace(step, address=address) for address in addresses)
+        return turn.address if turn is not None else None
 
     def _next_address(self, watched: Watched) -> str | None:
         """The address whose turn it is."""
-        step = step_for(watched.targets[0], "")
-        turn = self.asker.longest_ago(replace(step, address=a) for a in self._addresses(watched))
-        return turn.address if turn is not None else None
+        return self._longest_ago(watched, self._addresses(watched))
 
     def _addresses(self, watched: Watched) -> tuple[str, ...]:
         return self.ways.candidates.get(watched.key[0], ()) if self.ways is not None else ()
@@ -353,6 +449,8 @@ class Appliance:
     def _differs(self, step: Step) -> None:
         """An answer differs: all is judged anew, and what is observed besides of that name is observed again."""
         self._dirty.set()
+        if self._differed is None:
+            self._differed = time.monotonic()
         if isinstance(step, TlsHandshake) and step.hello == "connector":
             self._observe(step.server_name, TlsHandshake)
         elif isinstance(step, DnsQuestion | OsLookup):
@@ -361,10 +459,10 @@ class Appliance:
     def _observe(self, host: str, of: type[Step]) -> None:
         """Let the extra observations of a name be made soon, but none more often than a service name is asked."""
         now, wall, apart = time.monotonic(), time.time(), self.config.serve.schedule.service
-        for wish in self._extras.get(host, ()):
-            seen = self.memory.known.get(wish.step)
-            if isinstance(wish.step, of) and seen is not None:
-                self.schedule.sooner(wish.key, now + max(0.0, apart - abs(wall - seen.started)))
+        for probe in self._extras.get(host, ()):
+            seen = self.memory.known.get(probe.step)
+            if isinstance(probe.step, of) and seen is not None:
+                self.schedule.sooner(probe.key, now + max(0.0, apart - abs(wall - seen.started)))
 
     def _second_opinion(self, resolver: str, name: str) -> None:
         """Ask a silent resolver for other names: is it the name, or the resolver?"""
@@ -372,20 +470,22 @@ class Appliance:
         self._want([DnsQuestion(resolver, name, "A") for name in others])
         self._want([OsLookup(name) for name in others])
 
-    async def _wish(self, wish: Wish) -> tuple[bool, float | None]:
+    async def _scheduled(self, probe: ScheduledProbe) -> tuple[bool, float | None]:
         """A document, an extra observation, this host; whether it went well, and its interval from now on."""
-        step = self._turn(wish.step)
-        if wish.key[0] == "heartbeat" and isinstance(step, DnsQuestion | OsLookup):
+        step = self._turn(probe.step)
+        if probe.key[0] == "heartbeat" and isinstance(step, DnsQuestion | OsLookup):
             names = (replace(step, name=host) for host, _ in self.watched)
             seen, _ = await self.asker.ask(self.asker.longest_ago(names) or step, None)
             return seen.failure is None, None
         if isinstance(step, OsLookup):
             return await self.asker.resolve(None, ways_of(self.ways, step.name)), None
-        seen, _ = await self.asker.ask(step, key_of(step) if isinstance(step, HttpFetch) else None)
-        if wish.kind != "revocation":
+        about = key_of(step) if isinstance(step, HttpFetch) else None
+        priority = Priority.AWAITED if probe.key in self._waited_for else Priority.EXTRA
+        seen, _ = await self.asker.ask(step, about, priority=priority)
+        if probe.kind != "revocation":
             return True, None
         own = life(seen, self.config.serve.schedule.revocation, time.time())
-        return seen.failure is None, max(own, wish.interval)
+        return seen.failure is None, max(own, probe.interval)
 
     def _turn(self, step: Step) -> Step:
         """A document is fetched where its host is now, at each of its addresses in turn."""

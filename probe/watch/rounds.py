@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from rules.audit.targets import Target
 from rules.watch.schedule import KINDS, Kind
-from rules.watch.targets import Key
+from rules.watch.state import Key
 
 
 @dataclass(slots=True)

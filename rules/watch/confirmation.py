@@ -1,30 +1,54 @@
-"""A change is confirmed before it becomes a transition, and remembered since when things are as they are.
+"""When a change is published: a state machine with one row for each state and event.
 
-A target's new status counts when the judgement wants no second look at it any more and it was measured again since it was
-first seen, and when it rests on no failure of before the change beside what works since: a name of which one address works
-again while the others were not tried yet is not half broken. Until then the target stays as it was. The answer follows
-when nothing of it waits; one that gets better waits as well for what broke with it and was not tried since. What is worse waits
-no longer than `PATIENCE` seconds, what is better no longer than `LONGER`.
+A *subject* is a target, or the connector with its answer. Its *word* is "pass", "warn", "inconclusive" or "fail"; of the
+connector "yes", "degraded", "not-proven" or "no". A *judgement* looks at the newest answers; judgements are numbered.
 
-What a history knows of the time before goes on: a target that is as it was is so since then, one that is not has changed.
+A target that is judged otherwise than it is published is *asked whole*: its name in every way, all its addresses, and the
+documents at fault. From the third such name on it is asked at one address of each family, because the rate of new
+connections does not carry more; the other addresses follow in their rotation. A *snapshot* is the judgement before a target
+was asked, or the first one after that. Two snapshots that agree are a transition.
+
+| state   | event                                                        | next    | published             |
+| ------- | ------------------------------------------------------------ | ------- | --------------------- |
+| NEW     | FIRST: no earlier judgement of this process has this subject | STEADY  | what is judged        |
+| STEADY  | SAME: judged as published                                    | STEADY  | what is judged        |
+| STEADY  | UNPROVEN: judged otherwise                                   | DIFFERS | as before; it is asked |
+| STEADY  | AGREES: judged otherwise, and nothing is left to ask         | STEADY  | a transition          |
+| DIFFERS | SAME: judged as published                                    | STEADY  | what is judged        |
+| DIFFERS | UNPROVEN: no second snapshot yet                             | DIFFERS | as before             |
+| DIFFERS | DISAGREES: the second snapshot has another word              | DIFFERS | as before; it is asked once more |
+| DIFFERS | AGREES: the second snapshot has the same word                | STEADY  | a transition          |
+| DIFFERS | LATE: it has differed for `PATIENCE` or `LONGER` seconds     | STEADY  | a transition          |
+
+The snapshots of a target are proven by its own answers. The answer of the connector rests on the targets: it is UNPROVEN
+while a target DIFFERS, while a second attempt is wanted, and, where it gets better, until everything that broke with it has
+been asked again. Otherwise it AGREES. (A target cannot be STEADY and AGREE: its second snapshot comes after the first.)
+
+Seconds are counted by a monotonic clock that the caller reads. While a host is suspended nothing can be asked, so that
+patience does not count that time. Unix time (`Moment.wall`) is only written down.
 """
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum, auto
 
 from rules.model.verdict import Answer, Report, Status
+from rules.watch import faulty_documents
 from rules.watch.events import Transition
-from rules.watch.freshness import began, looked, loose, misnamed, outlived
-from rules.watch.memory import moved
-from rules.watch.state import TargetState
+from rules.watch.state import AddressState, Key, TargetState
 
-#: Seconds after which what keeps waiting for confirmation is taken as it is.
+#: Seconds after which a change is published although no second snapshot agrees.
 PATIENCE = 120.0
-#: The same for what is better than what is told: at the shipped rate the addresses of a long list take their turns in minutes.
+#: The same for a change to the better: half a repair must not be published as such, and at the shipped rate a long list takes
+#: minutes to be asked.
 LONGER = 300.0
+#: Names that are asked whole at one time. From the next one on, one address of each family is asked.
+ASKED_WHOLE = 2
+CONNECTOR = "connector"  #: the subject of transitions of the answer
 _WORDS = {
     Status.PASS: "pass",
     Status.NOTICE: "pass",
@@ -34,255 +58,462 @@ _WORDS = {
     Status.FAIL: "fail",
     Status.BROKEN: "inconclusive",
 }
-_STATUSES = {w: Status(w) for w in ("pass", "warn", "inconclusive", "fail")}
-CONNECTOR = "connector"  #: the subject of transitions of the answer
-_ANSWERS = ("no", "not-proven", "degraded", "yes")  # the later the better, as are the words of targets
+_STATUSES = {word: Status(word) for word in ("pass", "warn", "inconclusive", "fail")}
+#: Words from the worst to the best.
+_ANSWERS = ("no", "not-proven", "degraded", "yes")
 _TARGETS = ("fail", "inconclusive", "warn", "pass")
 
 
-def word(status: Status) -> str:
-    """What a status is in the history: notices pass."""
+class State(Enum):
+    """What is known of a subject."""
+
+    NEW = auto()
+    STEADY = auto()
+    DIFFERS = auto()
+
+
+class Event(Enum):
+    """What a judgement means for a subject; see the table at the top."""
+
+    FIRST = auto()
+    SAME = auto()
+    UNPROVEN = auto()
+    DISAGREES = auto()
+    AGREES = auto()
+    LATE = auto()
+
+
+class Publish(Enum):
+    """What is published of a subject after a judgement."""
+
+    JUDGED = auto()
+    AS_BEFORE = auto()
+    TRANSITION = auto()
+
+
+#: The table at the top, row by row.
+TABLE: Mapping[tuple[State, Event], tuple[State, Publish]] = {
+    (State.NEW, Event.FIRST): (State.STEADY, Publish.JUDGED),
+    (State.STEADY, Event.SAME): (State.STEADY, Publish.JUDGED),
+    (State.STEADY, Event.UNPROVEN): (State.DIFFERS, Publish.AS_BEFORE),
+    (State.STEADY, Event.AGREES): (State.STEADY, Publish.TRANSITION),
+    (State.DIFFERS, Event.SAME): (State.STEADY, Publish.JUDGED),
+    (State.DIFFERS, Event.UNPROVEN): (State.DIFFERS, Publish.AS_BEFORE),
+    (State.DIFFERS, Event.DISAGREES): (State.DIFFERS, Publish.AS_BEFORE),
+    (State.DIFFERS, Event.AGREES): (State.STEADY, Publish.TRANSITION),
+    (State.DIFFERS, Event.LATE): (State.STEADY, Publish.TRANSITION),
+}
+
+
+def status_word(status: Status) -> str:
+    """The word of a status in the history: a notice passes."""
     return _WORDS[status]
-
-
-def _key(target: TargetState) -> str:
-    return f"{target.rule} {target.name}"
-
-
-def _better(order: tuple[str, ...], old: str, new: str) -> bool:
-    return order.index(new) > order.index(old)
 
 
 def heaviest(report: Report) -> str:
     """The cause that weighs most in a report; "ok" where none weighs more than a notice."""
-    weighty = [c for c in report.causes if word(c.status) != "pass"]
+    weighty = [c for c in report.causes if status_word(c.status) != "pass"]
     return weighty[0].cause.word if weighty else "ok"
 
 
-@dataclass(slots=True)
-class _Standing:
-    """What is published of a subject. `waiting`: a word that was seen and not confirmed, with the time of its measurement.
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When a judgement is made. `wall` is Unix time; `clock` and `differed` are seconds of one monotonic clock.
 
-    `changing` is the measurement with which that began. `state` is None for what only the history knows; `summary` is its
-    sentence.
+    `differed`: when the first answer came that differs and that no earlier judgement has seen.
     """
 
-    word: str
-    cause: str
-    since: float
-    summary: str = ""
-    state: TargetState | None = None
-    waiting: str = ""
-    waiting_at: float | None = None
-    waiting_since: float = 0.0
-    changing: float = 0.0
+    wall: float
+    clock: float
+    differed: float
 
 
-def _remembered(target: TargetState, old: _Standing) -> TargetState:
-    """A target as the history has it, until what is seen now is confirmed."""
-    return replace(target, status=_STATUSES[old.word], cause=old.cause, summary=old.summary, since=old.since)
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """A target that is to be asked. It counts when that begins after judgement number `since`.
+
+    `whole`: at all its addresses, not only at one of each family. `differs`: its word differs from the published one.
+    """
+
+    since: int
+    whole: bool
+    differs: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Outdated:
+    """An address that failed at `tried` (Unix time), before another one of the same name and family worked."""
+
+    key: Key
+    address: str
+    tried: float
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What may be told. `held`: names of targets whose change waits for confirmation; `awaited`: those for which the answer
-    waits besides, `lists`: documents of no target for which it does. To ask them soon is to know soon. `named`: those whose
-    fault is in their name, told or not.
+    """What may be published after a judgement, and what has to be asked for the next one."""
 
-    `first`: what was seen for the first time and no history knew. No change, and so nothing to tell anybody; kept, it
-    lets the next process know what was.
-    """
-
+    number: int  # of the judgement
     targets: tuple[TargetState, ...]
     answer: Answer
-    answer_since: float
+    answer_since: float  # Unix time
     transitions: tuple[Transition, ...]
-    held: frozenset[str]
-    awaited: frozenset[str]
-    named: frozenset[str]
-    lists: frozenset[tuple[object, ...]]
-    report_holds: bool  # whether the report of this judgement is the one to tell
-    first: tuple[Transition, ...] = ()
+    report_holds: bool  # whether the report of this judgement is the one to publish
+    first: tuple[Transition, ...] = ()  # what was seen for the first time; no change, and only kept
+    differing: frozenset[Key] = frozenset()
+    inquiries: Mapping[Key, Inquiry] = field(
+        default_factory=dict
+    )  # what is to be asked for the next judgement
+    awaited: frozenset[Key] = frozenset()  # targets for which an answer that gets better waits besides
+    documents: frozenset[Hashable] = frozenset()  # of no target, for which the answer waits
+    misnamed: frozenset[Key] = frozenset()  # targets whose fault is in the name, as judged or as published
+    outdated: frozenset[Outdated] = frozenset()  # failures that are to be forgotten
+    patience_ends: float | None = None  # on the monotonic clock: when the next subject becomes LATE
+
+
+@dataclass(slots=True)
+class _Subject:
+    """What is published of a subject, and while it DIFFERS what was judged since.
+
+    `published` is None for a target that only the history knows. `words`: each word with the number of the first judgement
+    that had it. `differs_since` and `changed` are seconds of the monotonic clock.
+    """
+
+    word: str = ""
+    cause: str = ""
+    since: float = 0.0  # Unix time
+    summary: str = ""
+    published: TargetState | None = None
+    state: State = State.NEW
+    words: list[tuple[int, str]] = field(default_factory=list)
+    differs_since: float = 0.0
+    whole: bool = True
+    decides: bool = False
+    changed: float = 0.0
+
+    def deadline(self, new: str, order: tuple[str, ...], *, pending: bool) -> float:
+        """When it becomes LATE, on the monotonic clock."""
+        better = order.index(new) > order.index(self.word)
+        return self.differs_since + (LONGER if better and not pending else PATIENCE)
+
+    def compared(self, new: str, asked: int) -> Event:
+        """The event of a word that is not the published one; `asked`: see `Confirmation.settle`."""
+        first = [word for number, word in self.words if number <= asked]
+        if not first:
+            return Event.UNPROVEN
+        return Event.AGREES if first[-1] == new else Event.DISAGREES
+
+    def advance(self, event: Event, new: str, number: int, moment: Moment) -> Publish:
+        """Take the step of the table."""
+        before, (self.state, publish) = self.state, TABLE[self.state, event]
+        if self.state is State.STEADY:
+            self.words = []
+        elif before is State.STEADY:
+            self.differs_since = min(moment.differed, moment.clock)
+            self.words = [(number, new)]
+        elif event is Event.DISAGREES:
+            self.words = [(number, new)]
+        elif self.words[-1][1] != new:
+            self.words.append((number, new))
+        if publish is not Publish.AS_BEFORE:
+            self.word = new
+        if publish is Publish.TRANSITION or event is Event.FIRST:
+            self.since, self.changed = moment.wall, moment.clock
+        return publish
 
 
 class Confirmation:
-    """Published words by subject. Times are Unix time.
+    """Every subject with its state. Called once for each judgement, by one thread at a time.
 
-    `known`: the last transition of each target by its name, out of the history. It counts for the first judgement:
-    what comes later was not there when this process began, and is seen for the first time.
+    `known`: the last transition of each target by its name, out of the history. It counts for the first judgement only.
     """
 
     def __init__(self, known: Mapping[str, Transition] | None = None) -> None:
         self._known = dict(known or {})
-        self._standing: dict[str, _Standing] = {}
-        self._answer: _Standing | None = None
-        self._waits_since: float | None = None
-
-    def shift(self, by: float, now: float) -> None:
-        """The clock was set by `by` seconds and says `now`: what waits has waited as long as before.
-
-        Since when things are as they are stays as it was told.
-        """
-        for standing in list(self._standing.values()):
-            standing.waiting_since = moved(standing.waiting_since, by, now)
-            standing.changing = moved(standing.changing, by, now)
-            if standing.waiting_at is not None:
-                standing.waiting_at = moved(standing.waiting_at, by, now)
-        if self._waits_since is not None:
-            self._waits_since = moved(self._waits_since, by, now)
+        self._targets: dict[tuple[str, Key], _Subject] = {}
+        self._connector = _Subject()
+        self._number = 0
+        self._many_since: int | None = None  # since which judgement more names differ than are asked whole
 
     def settle(
-        self, report: Report, targets: Iterable[TargetState], pending: frozenset[str], now: float
+        self,
+        report: Report,
+        targets: Iterable[TargetState],
+        pending: frozenset[str],
+        asked: Mapping[Hashable, int],
+        moment: Moment,
     ) -> Settled:
-        """Take a judgement. `pending` holds hosts at which a second look is still wanted."""
-        told: list[TargetState] = []
+        """Take a judgement.
+
+        `pending`: hosts of which a second attempt is still wanted. `asked`: targets by key, and documents by what they are,
+        with the number of the judgement after which they were last asked as that judgement wanted it; and each address of a
+        target that differs, as (key, address).
+        """
+        self._number += 1
         targets = tuple(targets)
-        first = self._first(targets, now)
-        transitions: list[Transition] = []
-        held: set[str] = set()
-        seen: set[str] = set()
-        for target in targets:
-            key = _key(target)
-            seen.add(key)
-            told.append(self._target(key, target, target.host in pending, now, transitions, held))
-        for gone in [key for key in self._standing if key not in seen]:
-            del self._standing[gone]
-        unsure, lists = self._unsure(report, told, now)
-        waits = bool(held or pending or unsure or lists)
-        answer, since, holds = self._settle_answer(report, waits, now, transitions)
-        named = frozenset(target.name for target in (*targets, *told) if misnamed(target))
+        first = self._take_known(targets, moment.wall)
+        turn = _Turn(self._number, pending, asked, moment)
+        turn.open = {key for (_, key), one in self._targets.items() if one.state is State.DIFFERS}
+        turn.deciding = any(one.state is State.DIFFERS and one.decides for one in self._targets.values())
+        published = [self._settle_target(target, turn) for target in targets]
+        seen = {_subject(target) for target in targets}
+        for gone in [subject for subject in self._targets if subject not in seen]:
+            del self._targets[gone]
+        awaited, documents = self._broke_with_answer(report, published, turn)
+        deciding = self._deciding(published, turn)
+        waits = bool(turn.differing or pending or awaited or documents or deciding)
+        holds = self._settle_answer(report, waits, turn)
         return Settled(
-            tuple(told),
-            answer,
-            since,
-            tuple(transitions),
-            frozenset(held),
-            unsure,
-            named,
-            lists,
+            self._number,
+            tuple(published),
+            Answer(self._connector.word),
+            self._connector.since,
+            tuple(turn.transitions),
             holds,
             first,
+            frozenset(turn.differing),
+            turn.inquiries | deciding,
+            awaited,
+            documents,
+            frozenset(t.key for t in (*targets, *published) if _misnamed(t)),
+            frozenset(turn.outdated),
+            min(turn.deadlines, default=None),
         )
 
-    def _first(self, targets: tuple[TargetState, ...], now: float) -> tuple[Transition, ...]:
-        """Take over what is known of targets that are seen for the first time; the others as transitions from ""."""
+    def _take_known(self, targets: tuple[TargetState, ...], wall: float) -> tuple[Transition, ...]:
+        """Let new targets begin as the history has them; the others are returned as transitions from ""."""
         known, self._known = self._known, {}
-        fresh: dict[str, list[TargetState]] = defaultdict(list)
+        new: dict[str, list[TargetState]] = defaultdict(list)
         for target in targets:
-            if _key(target) not in self._standing:
-                fresh[target.name].append(target)
-        met = {target.name for target in targets if _key(target) in self._standing}
-        for name in fresh.keys() & known.keys():
+            if _subject(target) not in self._targets:
+                new[target.name].append(target)
+        met = {target.name for target in targets if _subject(target) in self._targets}
+        for name in new.keys() & known.keys():
             last = known[name]
-            if last.after not in _STATUSES:  # of a newer version
+            if last.after not in _STATUSES:  # written by a newer version
                 continue
-            # The history has names and not rules. Of several targets with one name those that are as it says have
+            # The history has names and not rules. Of several targets with one name those that are judged as it says have
             # been so since then; where none is, one of them has changed.
-            alike = [t for t in fresh[name] if word(t.status) == last.after] or fresh[name][:1]
+            alike = [t for t in new[name] if status_word(t.status) == last.after] or new[name][:1]
             for target in alike:
-                self._standing[_key(target)] = _Standing(last.after, last.cause, last.at, last.summary)
+                self._targets[_subject(target)] = _Subject(
+                    last.after, last.cause, last.at, last.summary, state=State.STEADY, changed=-math.inf
+                )
         return tuple(
-            Transition(now, name, "", word(found[0].status), "", found[0].cause, found[0].summary)
-            for name, found in fresh.items()
+            Transition(wall, name, "", status_word(found[0].status), "", found[0].cause, found[0].summary)
+            for name, found in new.items()
             if name not in known and name not in met
         )
 
-    def _target(
-        self,
-        key: str,
-        target: TargetState,
-        pending: bool,
-        now: float,
-        transitions: list[Transition],
-        held: set[str],
-    ) -> TargetState:
-        new = word(target.status)
-        old = self._standing.get(key)
-        if old is None:
-            old = self._standing[key] = _Standing(new, target.cause, now)
-        elif new != old.word and not self._confirmed(old, new, target, pending, now):
-            held.add(target.name)
-            before = old.state or _remembered(target, old)
-            return replace(
-                before,
-                addresses=target.addresses,
-                stages=target.stages,
-                handshakes=target.handshakes,
-                intercepted=target.intercepted,
-                measured=target.measured,
-                resolved=target.resolved,
-                lagging=target.lagging,
+    def _settle_target(self, target: TargetState, turn: _Turn) -> TargetState:
+        subject = self._targets.setdefault(_subject(target), _Subject())
+        new, cause = status_word(target.status), subject.cause
+        before, event = subject.word, _event_of_target(subject, target, new, turn)
+        began = subject.state is not State.DIFFERS
+        publish = subject.advance(event, new, turn.number, turn.moment)
+        if publish is Publish.AS_BEFORE:
+            if began:
+                subject.whole, subject.decides = turn.open_whole(target), _decides(target)
+            _ask(subject, target, new, turn)
+            return _as_before(target, subject)
+        if publish is Publish.TRANSITION:
+            turn.transitions.append(
+                Transition(turn.moment.wall, target.name, before, new, cause, target.cause, target.summary)
             )
-        elif new != old.word:
-            transitions.append(
-                Transition(now, target.name, old.word, new, old.cause, target.cause, target.summary)
-            )
-            old.since = now
-        old.word, old.cause, old.waiting, old.waiting_at = new, target.cause, "", None
-        old.state = replace(target, since=old.since)
-        return old.state
+        subject.cause = target.cause
+        subject.published = replace(target, since=subject.since)
+        return subject.published
 
-    def _confirmed(self, old: _Standing, new: str, target: TargetState, pending: bool, now: float) -> bool:
-        measured = looked(target, old.state)
-        if not old.waiting:
-            old.waiting_since = now
-            # a first look has tried everything since whatever the history knows
-            old.changing = began(old.state, target, now) if old.state is not None else 0.0
-        again = (
-            old.waiting == new
-            and old.waiting_at is not None
-            and measured is not None
-            and measured > max(old.waiting_at, old.waiting_since)  # another address may have an older failure
-        )
-        if old.waiting != new:
-            # Beside what only the history knows stands a first look, whose times are not yet those of its answers.
-            old.waiting, old.waiting_at = new, measured if old.state is not None else None
-        elif old.waiting_at is None:
-            old.waiting_at = measured
-        better = _better(_TARGETS, old.word, new)
-        # nothing can be measured: it is so all the same
-        late = abs(now - old.waiting_since) >= (LONGER if better and not pending else PATIENCE)
-        return late or (again and not pending and not outlived(target, old.changing))
-
-    def _unsure(
-        self, report: Report, targets: list[TargetState], now: float
-    ) -> tuple[frozenset[str], frozenset[tuple[object, ...]]]:
-        """Targets that broke with the answer, and were not measured since it began to get better; documents likewise."""
-        old = self._answer
-        if old is None or not _better(_ANSWERS, old.word, report.answer.value):
+    def _broke_with_answer(
+        self, report: Report, published: list[TargetState], turn: _Turn
+    ) -> tuple[frozenset[Key], frozenset[Hashable]]:
+        """What an answer that gets better waits for: the targets that broke with it, and failed documents of no target."""
+        subject = self._connector
+        if subject.state is State.NEW or not _better(_ANSWERS, subject.word, report.answer.value):
             return frozenset(), frozenset()
-        turned = now if self._waits_since is None else self._waits_since
-        lists = frozenset(wanted for wanted, when in loose(report, targets).items() if when < turned)
-        names = frozenset(
-            target.name
-            for target in targets
-            if word(target.status) != "pass"
-            and (target.since or 0.0) >= old.since - PATIENCE  # what fails for days is no news of today
-            and (when := looked(target)) is not None
-            and when < turned
+        began = subject.words[0][0] if subject.words else turn.number
+        targets = frozenset(
+            target.key
+            for target in published
+            if status_word(target.status) != "pass"
+            and turn.asked.get(target.key, -1) < began
+            # what has failed for days is not awaited: it did not break with the answer
+            and self._targets[_subject(target)].changed >= subject.changed - PATIENCE
         )
-        return names, lists
+        wanted = faulty_documents.of_no_target(report, map(_subject, published))
+        return targets, frozenset(one for one in wanted if turn.asked.get(one, -1) < began)
 
-    def _settle_answer(
-        self, report: Report, waits: bool, now: float, transitions: list[Transition]
-    ) -> tuple[Answer, float, bool]:
-        cause = heaviest(report)
-        old = self._answer
-        if old is None:
-            self._answer = _Standing(report.answer.value, cause, now)
-            return report.answer, now, True
-        if old.word == report.answer.value:
-            self._waits_since = None
-            old.cause = cause
-            return report.answer, old.since, True
-        if waits:
-            self._waits_since = now if self._waits_since is None else self._waits_since
-            patience = LONGER if _better(_ANSWERS, old.word, report.answer.value) else PATIENCE
-            if abs(now - self._waits_since) < patience:  # a clock set back must not make it wait for years
-                return Answer(old.word), old.since, False
-        self._waits_since = None
-        transitions.append(
-            Transition(now, CONNECTOR, old.word, report.answer.value, old.cause, cause, report.answer_text)
-        )
-        old.word, old.cause, old.since = report.answer.value, cause, now
-        return report.answer, now, True
+    def _deciding(self, published: list[TargetState], turn: _Turn) -> dict[Key, Inquiry]:
+        """The required names of the service, while many names differ and these were not asked since.
+
+        They decide whether the answer is "no", which would else be published in two steps. The first one is asked whole.
+        """
+        many = len(turn.open) > ASKED_WHOLE
+        if many and self._many_since is None:
+            self._many_since = turn.number
+        since = self._many_since
+        if since is None:
+            return {}
+        found = dict.fromkeys(t.key for t in published if _decides(t) and turn.asked.get(t.key, -1) < since)
+        if not many and not found:
+            self._many_since = None
+        keys = [key for key in found if key not in turn.differing]
+        return {key: Inquiry(turn.number, key == keys[0], differs=False) for key in keys}
+
+    def _settle_answer(self, report: Report, waits: bool, turn: _Turn) -> bool:
+        """Whether the report of this judgement is the one to publish."""
+        subject, new, cause = self._connector, report.answer.value, heaviest(report)
+        before, cause_before = subject.word, subject.cause
+        event = _event_of_answer(subject, new, waits, turn)
+        publish = subject.advance(event, new, turn.number, turn.moment)
+        if publish is Publish.AS_BEFORE:
+            turn.deadlines.append(subject.deadline(new, _ANSWERS, pending=False))
+            return False
+        if publish is Publish.TRANSITION:
+            turn.transitions.append(
+                Transition(turn.moment.wall, CONNECTOR, before, new, cause_before, cause, report.answer_text)
+            )
+        subject.cause = cause
+        return True
+
+
+@dataclass(slots=True)
+class _Turn:
+    """One judgement while it is settled: what it was given, and what comes of it."""
+
+    number: int
+    pending: frozenset[str]
+    asked: Mapping[Hashable, int]
+    moment: Moment
+    transitions: list[Transition] = field(default_factory=list)
+    open: set[Key] = field(default_factory=set)  # of targets that differ, or did before this judgement
+    deciding: bool = False  # whether one of them is asked whole because it decides
+    differing: set[Key] = field(default_factory=set)
+    inquiries: dict[Key, Inquiry] = field(default_factory=dict)
+    outdated: set[Outdated] = field(default_factory=set)
+    deadlines: list[float] = field(default_factory=list)
+
+    def open_whole(self, target: TargetState) -> bool:
+        """Whether a target that begins to differ is asked whole: the first ones, and one of those that decide."""
+        self.open.add(target.key)
+        if len(self.open) <= ASKED_WHOLE:
+            return True
+        first = not self.deciding
+        self.deciding = self.deciding or _decides(target)
+        return first and _decides(target)
+
+
+def _event_of_target(subject: _Subject, target: TargetState, new: str, turn: _Turn) -> Event:
+    if subject.state is State.NEW:
+        return Event.FIRST
+    if new == subject.word:
+        return Event.SAME
+    if subject.state is State.STEADY:
+        return Event.UNPROVEN
+    pending = target.host in turn.pending
+    if turn.moment.clock >= subject.deadline(new, _TARGETS, pending=pending):
+        return Event.LATE
+    if pending or (_narrowly_better(subject, new) and any(_outdated(target))):
+        return Event.UNPROVEN
+    return subject.compared(new, _asked_since(subject, target, turn.asked))
+
+
+def _asked_since(subject: _Subject, target: TargetState, asked: Mapping[Hashable, int]) -> int:
+    """After which judgement everything that the status rests on was asked.
+
+    Where addresses rotate, resolution may give one whose answer is of before the change: one of those that it gives now
+    must have been asked. Not where the fault is, or was, in the name.
+    """
+    found = min(asked.get(one, -1) for one in (target.key, *target.documents))
+    tried = [a.address for _, a in _tried(target)]
+    misnamed = _misnamed(target) or (subject.published is not None and _misnamed(subject.published))
+    if misnamed or not tried:
+        return found
+    return min(found, max(asked.get((target.key, address), -1) for address in tried))
+
+
+def _event_of_answer(subject: _Subject, new: str, waits: bool, turn: _Turn) -> Event:
+    if subject.state is State.NEW:
+        return Event.FIRST
+    if new == subject.word:
+        return Event.SAME
+    if not waits:
+        return Event.AGREES
+    late = turn.moment.clock >= subject.deadline(new, _ANSWERS, pending=False)
+    return Event.LATE if late and subject.state is State.DIFFERS else Event.UNPROVEN
+
+
+def _ask(subject: _Subject, target: TargetState, new: str, turn: _Turn) -> None:
+    """A target that DIFFERS is to be asked, unless that was done and only a second attempt is still wanted."""
+    key, since = target.key, subject.words[0][0]
+    turn.differing.add(key)
+    turn.deadlines.append(subject.deadline(new, _TARGETS, pending=target.host in turn.pending))
+    if min(turn.asked.get(one, -1) for one in (key, *target.documents)) < since:
+        other = turn.inquiries.get(
+            key, Inquiry(since, subject.whole)
+        )  # several rules may have this name and port
+        turn.inquiries[key] = Inquiry(max(since, other.since), subject.whole or other.whole)
+    if _narrowly_better(subject, new):
+        turn.outdated.update(_outdated(target))
+
+
+def _narrowly_better(subject: _Subject, new: str) -> bool:
+    """Whether a target seems to work again of which not all addresses are asked: then older failures are forgotten."""
+    return not subject.whole and _better(_TARGETS, subject.word, new)
+
+
+def _outdated(target: TargetState) -> Iterable[Outdated]:
+    """Failures of addresses of which another one of the same family worked later: they are not of the same moment."""
+    for family in ("ipv4", "ipv6"):
+        tried = [(when, a) for when, a in _tried(target) if a.family == family]
+        newest = max(tried, key=lambda one: one[0], default=None)
+        if newest is not None and newest[1].ok:
+            for when, address in tried:
+                if not address.ok and when < newest[0]:
+                    yield Outdated(target.key, address.address, when)
+
+
+def _tried(target: TargetState) -> list[tuple[float, AddressState]]:
+    """The addresses that are asked and whose answer says something, with the time of that."""
+    return [
+        (a.tried, a)
+        for a in target.addresses
+        if a.tried is not None and a.ok is not None and (a.current or a.stale)
+    ]
+
+
+def _as_before(target: TargetState, subject: _Subject) -> TargetState:
+    """What is published of a target that DIFFERS: the old word, and what each answer brings."""
+    before = subject.published or replace(
+        target,
+        status=_STATUSES[subject.word],
+        cause=subject.cause,
+        summary=subject.summary,
+        since=subject.since,
+    )
+    return replace(
+        before,
+        addresses=target.addresses,
+        stages=target.stages,
+        handshakes=target.handshakes,
+        intercepted=target.intercepted,
+        measured=target.measured,
+        documents=target.documents,
+    )
+
+
+def _decides(target: TargetState) -> bool:
+    """Whether the answer is "no" while it fails."""
+    return target.required and target.group == "service"
+
+
+def _misnamed(target: TargetState) -> bool:
+    return target.check == "dns" and status_word(target.status) != "pass"
+
+
+def _subject(target: TargetState) -> tuple[str, Key]:
+    return target.rule, target.key
+
+
+def _better(order: tuple[str, ...], old: str, new: str) -> bool:
+    return order.index(new) > order.index(old)

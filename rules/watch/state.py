@@ -7,16 +7,19 @@ never becomes a label or a name of a metric.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from rules.model.kind import StageName
+from rules.model.kind import Endpoint, StageName
 from rules.model.verdict import Answer, Report, Status
 from rules.watch.events import Drift, Transition
 
 CheckName: TypeAlias = Literal["dns", "tls", "http", "crl"]
 """The checks of a target. "tls" holds its TCP connection and what was asked inside; "http" and "crl" theirs over port 80."""
 Family: TypeAlias = Literal["ipv4", "ipv6"]
+Key: TypeAlias = Endpoint
+"""Host and port of a target."""
 IssuerClass: TypeAlias = Literal[
     "", "expected", "public", "intercepted", "untrusted", "self-signed", "incomplete", "mixed"
 ]
@@ -75,14 +78,17 @@ class TargetState:
     handshakes: int = 0  # of the last three: how many were made
     intercepted: int = 0  # and how many of these were intercepted
     measured: float | None = None  # newest answer of the network about it
-    resolved: float | None = None  # newest answer about its name
-    lagging: float | None = None  # the oldest failure, where only lists and extra observations are at fault
+    documents: tuple[Hashable, ...] = ()  # those at fault, where they alone are: see `faulty_documents`
     since: float | None = None  # status and cause are so since then
 
     @property
     def name(self) -> str:
         """How it is called in the history and on the page: "login.windows.net:443"."""
         return f"{self.host}:{self.port}"
+
+    @property
+    def key(self) -> Key:
+        return self.host, self.port
 
 
 @dataclass(frozen=True, slots=True)

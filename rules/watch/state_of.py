@@ -19,9 +19,9 @@ from rules.model.verdict import Report, Status, Verdict
 from rules.pki.certificate import facts
 from rules.pki.revocation import expires, split_url
 from rules.text.display import display
-from rules.watch.freshness import lagging
-from rules.watch.state import CheckName, CheckState, IssuerClass, SourceState, TargetState
-from rules.watch.targets import Key, Track, Tracks
+from rules.watch import faulty_documents
+from rules.watch.state import CheckName, CheckState, IssuerClass, Key, SourceState, TargetState
+from rules.watch.targets import Track, Tracks
 
 #: Characters of a peer's name that are shown.
 SHOWN = 120
@@ -107,7 +107,7 @@ def _target(
         root=_root(audit, served, now),
         tls_version=_version(served),
         expiry=min((e for f in served if (e := facts(f.chain[0]).not_after) is not None), default=None),
-        lagging=lagging(known, observations) if observations else None,
+        documents=faulty_documents.of_target(known, observations) if observations else (),
     )
     return live(state, track)
 
@@ -121,7 +121,6 @@ def live(state: TargetState, track: Track) -> TargetState:
         handshakes=len(track.handshakes),
         intercepted=track.intercepted,
         measured=track.measured,
-        resolved=track.resolved,
     )
 
 

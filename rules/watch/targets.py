@@ -14,11 +14,11 @@ from rules.audit.targets import Target
 from rules.judge.answer import passes
 from rules.model import causes
 from rules.model.failure import Stage
-from rules.model.kind import Endpoint, StageName
+from rules.model.kind import StageName
 from rules.model.observation import Observation, Step, kind_of
 from rules.model.verdict import Status, Verdict
 from rules.watch.memory import MOST, TRACKED, moved
-from rules.watch.state import AddressState
+from rules.watch.state import AddressState, Key
 
 #: Handshakes of a target over which the share of intercepted ones is told.
 HANDSHAKES = 3
@@ -28,8 +28,6 @@ WITHOUT, OUTDATED = 3, 600.0
 #: Seconds for which an address that failed is kept when resolution gives it no longer. It is not tried again, so nobody
 #: would see that it works; but names that rotate give it again within this time.
 FAILED = 1800.0
-
-Key = Endpoint  # host and port
 
 
 @dataclass(slots=True)
@@ -50,7 +48,6 @@ class Track:
     without: int = 0  # handshakes since then that showed no certificate
     stages: tuple[tuple[StageName, float], ...] = ()  # as they are told, so that they are kept once
     measured: float | None = None
-    resolved: float | None = None  # the newest answer about its name
 
     @property
     def intercepted(self) -> int:
@@ -77,8 +74,6 @@ class Tracks:
         for track in self._by_key.values():
             if track.measured is not None:
                 track.measured = moved(track.measured, by, now)
-            if track.resolved is not None:
-                track.resolved = moved(track.resolved, by, now)
             for shake in track.handshakes:
                 shake.at = moved(shake.at, by, now)
             track.addresses = {
@@ -99,8 +94,6 @@ class Tracks:
         track.measured = seen.started + seen.elapsed
         step = seen.step
         kind = kind_of(step)
-        if kind.resolution is not None:
-            track.resolved = track.measured
         place = kind.place(step)
         if place is None or kind.name(step) is None:
             return stages

@@ -25,7 +25,7 @@ from probe.measure.prober import Prober
 from probe.measure.trust_stores import TrustStores
 from probe.watch.asker import Asker
 from probe.watch.judgement import Judged
-from probe.watch.loop import Appliance, Told
+from probe.watch.loop import Appliance, Callbacks
 from probe.watch.rounds import Closed
 from rules.model.kinds.dns_chain import DnsQuestion
 from rules.model.kinds.local_host import HostFacts, LocalHost
@@ -33,6 +33,7 @@ from rules.model.kinds.tls_handshake import TlsHandshake
 from rules.model.observation import Observation, Step
 from rules.model.ruleset import Rules
 from rules.model.verdict import Plan
+from rules.watch.confirmation import Confirmation
 from rules.watch.memory import Memory
 from rules.watch.schedule import KINDS, Entry
 from rules.watch.state import Place
@@ -171,8 +172,8 @@ async def house(net: Internet, intervals: Intervals, swept: bool = True) -> Asyn
         rules = load_rules(config.rules, config.ca_sets)
         plan, _ = await make_plan(config, rules, prober)
         made = House(cast(Appliance, None), prober, meters, config, rules, plan)
-        told = Told(made.judged.append, made.closed.append)
-        made.appliance = Appliance(config, rules, plan, prober, meters, told)
+        callbacks = Callbacks(made.judged.append, made.closed.append)
+        made.appliance = Appliance(config, rules, plan, prober, meters, callbacks, Confirmation())
         try:
             if swept:
                 await made.appliance.sweep()

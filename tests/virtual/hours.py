@@ -21,12 +21,12 @@ from probe.config.service import Intervals
 from probe.config.settings import parse_config
 from probe.measure.prober import Prober
 from probe.watch.judgement import Judged
-from probe.watch.loop import Appliance, Told
+from probe.watch.loop import Appliance, Callbacks
 from rules.model.failure import Code
 from rules.model.observation import Observation, Step
 from rules.model.ruleset import Rules
 from rules.model.verdict import Plan
-from rules.watch.confirmation import CONNECTOR
+from rules.watch.confirmation import CONNECTOR, Confirmation
 from rules.watch.schedule import KINDS
 from rules.watch.state import Place
 from tests.rules import script
@@ -147,7 +147,13 @@ async def going(
     prober = ScriptedProber(world, clock)
     made = Hours(cast(Appliance, None), world, clock, prober)
     made.appliance = Appliance(
-        config, rules, plan, cast(Prober, prober), Meters(Place("c")), Told(made.take, lambda _: None)
+        config,
+        rules,
+        plan,
+        cast(Prober, prober),
+        Meters(Place("c")),
+        Callbacks(made.take, lambda _: None),
+        Confirmation(),
     )
     await made.appliance.sweep()
 

@@ -253,7 +253,7 @@ def test_one_wrong_answer_about_a_name_is_none(way: str) -> None:
             await asyncio.sleep(2.0)
             world.script.clear()
             await asyncio.sleep(HOUR / 2)
-            assert any(made.settled.held for made in here.judged[before:]), "it was seen"
+            assert any(made.settled.differing for made in here.judged[before:]), "it was seen"
             assert here.told == []
 
     run(story)
@@ -302,7 +302,7 @@ def test_a_resolver_that_fails_now_and_then_for_a_list_s_host_costs_no_fetch(con
             await here.settle()
             before = len(here.judged)
             assert len(await fetched(here, 6)) <= 2
-            assert any(made.settled.named for made in here.judged[before:]), "it was seen"
+            assert any(made.settled.misnamed for made in here.judged[before:]), "it was seen"
 
     run(story)
 

@@ -4,7 +4,8 @@ For lists of 13 and 41 names with 1, 2 and 4 addresses each, the shipped schedul
 after an hour everything works again. The program prints a row for each list and direction:
 
 - first, last: seconds from the event until the first and the last target is published in its new state,
-- a name: the longest time of one name, from the end of the first answer that differs to its last transition,
+- a name: the longest time of one name, from the end of the first answer that differs to its first transition,
+- settled: the same to its last transition, when its other addresses have had their turn,
 - answer: seconds from the first answer that differs, of any name, to the transition of the connector's answer,
 - steps: the distinct transitions of targets; more than one means that a name was half broken on the way,
 - rate: the most connections in a window of 60 s.
@@ -14,13 +15,12 @@ from __future__ import annotations
 
 import asyncio
 import bisect
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rules.model.kinds.http_fetch import HttpFetch
 from rules.model.kinds.tls_handshake import TlsHandshake
-from rules.model.observation import CONNECTIONS, Step, got_through
+from rules.model.observation import Step, got_through, kind_of
 from rules.model.ruleset import Rules
 from rules.watch.confirmation import CONNECTOR
 from tests.rules.script import SILENCE, World
@@ -38,7 +38,8 @@ class Times:
     direction: str
     first: float
     last: float
-    longest_of_a_name: float
+    of_a_name: float
+    settled: float
     answer: float
     answers: tuple[tuple[str, str], ...]
     steps: tuple[tuple[str, str], ...]
@@ -79,11 +80,14 @@ def _times(here: Hours, direction: str, event: float, *, works: bool) -> Times:
     evidence: dict[str, float] = {}
     for ended, seen in here.prober.answers:
         step = seen.step
-        if ended - seen.elapsed >= event and isinstance(step, TlsHandshake) and step.hello == "connector":
-            if got_through(seen) is works:
-                evidence.setdefault(step.server_name, ended)
+        if not isinstance(step, TlsHandshake) or step.hello != "connector":
+            continue
+        if ended - seen.elapsed >= event and got_through(seen) is works:
+            evidence.setdefault(step.server_name, ended)
+    begins: dict[str, float] = {}
     ends: dict[str, float] = {}
     for at, subject, _, _ in here.told:
+        begins.setdefault(subject.partition(":")[0], at)
         ends[subject.partition(":")[0]] = at
     names = {name: at for name, at in ends.items() if name in evidence}
     answers = [(at, before, after) for at, subject, before, after in here.told if subject == CONNECTOR]
@@ -91,6 +95,7 @@ def _times(here: Hours, direction: str, event: float, *, works: bool) -> Times:
         direction,
         min(names.values()) - event,
         max(names.values()) - event,
+        max(begins[name] - evidence[name] for name in names),
         max(at - evidence[name] for name, at in names.items()),
         answers[-1][0] - min(evidence.values()),
         tuple((before, after) for _, before, after in answers),
@@ -101,7 +106,7 @@ def _times(here: Hours, direction: str, event: float, *, works: bool) -> Times:
 
 
 def _connects(step: Step) -> bool:
-    return isinstance(step, CONNECTIONS)
+    return kind_of(step).connects
 
 
 def most_within(moments: Iterable[float], seconds: float) -> int:
@@ -117,7 +122,7 @@ def _row(names: int, addresses: int, times: Times) -> str:
         return ", ".join(f"{before}-{after}" for before, after in pairs)
 
     numbers = " | ".join(
-        f"{value:.0f}" for value in (times.first, times.last, times.longest_of_a_name, times.answer)
+        f"{value:.0f}" for value in (times.first, times.last, times.of_a_name, times.settled, times.answer)
     )
     return (
         f"| {times.direction} | {names} | {addresses} | {numbers} | {arrows(times.answers)} "
@@ -126,8 +131,8 @@ def _row(names: int, addresses: int, times: Times) -> str:
 
 
 def main() -> None:
-    print("| event | names | addresses | first | last | a name | answer | answers | steps | rate |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    print("| event | names | addresses | first | last | a name | settled | answer | answers | steps | rate |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for names in NAMES:
         for addresses in ADDRESSES:
             for times in measure(names, addresses):
@@ -135,4 +140,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

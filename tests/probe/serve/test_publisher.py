@@ -24,11 +24,11 @@ from probe.history.writer import Bounds, History
 from probe.serve import publisher
 from probe.serve.publisher import Teller
 from probe.watch.judgement import Judged, judge
-from probe.watch.loop import Appliance, Told
+from probe.watch.loop import Appliance, Callbacks
 from probe.watch.rounds import Closed
 from rules.audit.targets import targets
 from rules.model.verdict import Answer, Plan, Status
-from rules.watch.confirmation import CONNECTOR, PATIENCE, Confirmation
+from rules.watch.confirmation import CONNECTOR, PATIENCE, Confirmation, Moment
 from rules.watch.events import LedgerEntry
 from rules.watch.maintenance import Window
 from rules.watch.memory import Memory
@@ -53,7 +53,8 @@ def judged(name: str, confirmation: Confirmation | None = None, now: float | Non
         Tracks(),
         confirmation or Confirmation(),
         Intervals(),
-        report.started if now is None else now,
+        Moment(*3 * [report.started if now is None else now]),
+        {},
     )
 
 
@@ -319,7 +320,7 @@ async def office(tmp_path: Path, net: Internet | None = None, *, keen: bool = Fa
         await history.open()
         teller = Teller(PLACE, here.meters, history)
         await teller.begin()
-        here.appliance._told = Told(teller.judged, lambda ended: teller.closed(ended, 3))
+        here.appliance._callbacks = Callbacks(teller.judged, lambda ended: teller.closed(ended, 3))
         if swept:
             await here.appliance.sweep()
         try:

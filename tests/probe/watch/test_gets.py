@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.config.service import Intervals
-from probe.watch.gets import MOST_ADDRESSES, Gets
+from probe.watch.asker import MOST_ADDRESSES, Gets
 from rules.model.failure import Code, Failure, Stage
 from rules.model.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.model.observation import Observation

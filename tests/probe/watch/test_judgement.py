@@ -22,7 +22,7 @@ from rules.model.observation import Observation
 from rules.model.ruleset import Rules
 from rules.model.verdict import Plan
 from rules.pki.revocation import digest_crl
-from rules.watch.confirmation import Confirmation, word
+from rules.watch.confirmation import Confirmation, Moment, status_word
 from rules.watch.memory import ROUND, Memory
 from rules.watch.targets import Tracks
 from tests import pki
@@ -89,7 +89,12 @@ async def test_extra_observations_come_on_change_and_on_failure_else_by_the_hour
                 net.places[address] = what  # type: ignore[assignment]  # one of the parameters
             await until(lambda: {("tls13", RELAY), ("large", RELAY)} <= extras(here, begun))
         await asyncio.sleep(1.0)
-        assert {name for _, name in extras(here, begun)} == (set() if what == "nothing" else {RELAY})
+        found = extras(here, begun)
+        links = {
+            one for one in found if one[0] == "link"
+        }  # a target that differs is asked in every way: its chain's links too
+        assert {name for _, name in found - links} == (set() if what == "nothing" else {RELAY})
+        assert what != "nothing" or not found
 
 
 @looping
@@ -159,7 +164,7 @@ async def test_a_list_whose_change_waits_is_fetched_again_before_its_life_is_ove
 
 def told_of(here: House, host: str) -> str:
     (target,) = [t for t in here.judged[-1].settled.targets if t.host == host]
-    return word(target.status)
+    return status_word(target.status)
 
 
 # --- resolvers ------------------------------------------------------------------------------------------------------------
@@ -225,7 +230,7 @@ async def test_new_names_are_asked_for_at_once_and_one_address_of_theirs(tmp_pat
         memory = here.appliance.memory.copy()
         made = judgement.judge(
             here.rules, here.appliance.memory.plan(here.plan, (RELAY,)), memory, here.appliance.tracks,
-            here.appliance._confirmation, STILL, time.time(),
+            here.appliance._confirmation, STILL, Moment(time.time(), time.monotonic(), time.monotonic()), {},
         )  # fmt: skip
         wanted = [s for s in made.urgent if isinstance(s, TlsHandshake) and s.server_name == RELAY]
         assert len(wanted) == 1
@@ -237,16 +242,20 @@ async def test_new_names_are_asked_for_at_once_and_one_address_of_theirs(tmp_pat
 # --- judgements by themselves, of scripted networks and of recordings -----------------------------------------------------
 
 
+def moment(now: float) -> Moment:
+    return Moment(now, now - START, now - START)
+
+
 def by_itself(
     memory: Memory, known: Rules = RULES, plan: Plan = PLAN, now: float = START
 ) -> judgement.Judged:
     hosts = tuple(dict.fromkeys(t.host for t in targets(known, plan.tenant, plan.only) if t.host))
     planned = memory.plan(plan, hosts)
-    return judgement.judge(known, planned, memory, Tracks(), Confirmation(), Intervals(), now)
+    return judgement.judge(known, planned, memory, Tracks(), Confirmation(), Intervals(), moment(now), {})
 
 
-def wishes(made: judgement.Judged) -> dict[Hashable, judgement.Wish]:
-    return {wish.key: wish for wish in made.wishes}
+def probes(made: judgement.Judged) -> dict[Hashable, judgement.ScheduledProbe]:
+    return {probe.key: probe for probe in made.probes}
 
 
 @pytest.mark.parametrize("name", goldens.NAMES[::9])
@@ -258,8 +267,8 @@ def test_a_recording_is_judged_and_leaves_nothing_urgent_but_second_looks(name: 
     assert not [step for step in made.urgent if step.attempt == 1], (
         "an audit has asked for everything already"
     )
-    assert all(wish.interval > 0 for wish in made.wishes)
-    assert len(wishes(made)) == len(made.wishes)
+    assert all(wish.interval > 0 for wish in made.probes)
+    assert len(probes(made)) == len(made.probes)
 
 
 def test_a_healthy_network_leaves_nothing_urgent() -> None:
@@ -286,12 +295,12 @@ def test_a_doubtful_answer_makes_its_second_look_urgent_and_holds_the_target() -
     memory = goldens.of_world(healthy())
     confirmation, tracks = Confirmation(), Tracks()
     plan = memory.plan(PLAN, tuple(SCRIPTED))
-    judgement.judge(RULES, plan, memory, tracks, confirmation, Intervals(), START)
+    judgement.judge(RULES, plan, memory, tracks, confirmation, Intervals(), moment(START), {})
     step = next(s for s in memory.known if isinstance(s, TlsHandshake) and s.server_name == RELAYS[0])
     memory.take(Observation(step, START + 60, 5.0, SILENCE))
-    made = judgement.judge(RULES, plan, memory, tracks, confirmation, Intervals(), START + 61)
+    made = judgement.judge(RULES, plan, memory, tracks, confirmation, Intervals(), moment(START + 61), {})
     assert replace(step, attempt=2) in made.urgent
-    assert made.settled.held == {f"{RELAYS[0]}:443"}
+    assert made.settled.differing == {(RELAYS[0], 443)}
     assert made.settled.transitions == ()
 
 
@@ -299,7 +308,7 @@ def test_a_doubtful_answer_makes_its_second_look_urgent_and_holds_the_target() -
 def test_a_host_without_a_way_out_is_looked_at_more_often(route: bool, every: float) -> None:
     """Row T13: nothing but the host itself tells that the route is back."""
     made = by_itself(goldens.of_world(healthy(facts=replace(HOST, route_v4=route))))
-    assert wishes(made)[("host",)].interval == every
+    assert probes(made)[("host",)].interval == every
     assert {t.host for t in made.settled.targets} >= {BOOTSTRAP}, "no target is forgotten for it"
 
 
@@ -308,7 +317,7 @@ def test_the_page_of_the_address_where_nothing_is_is_asked_for_again_by_the_hour
     memory = goldens.of_world(world)
     for opened in (False, True):
         made = by_itself(memory, plan=replace(PLAN, canary_address="192.0.2.77:443"))
-        found = [w for w in made.wishes if isinstance(w.step, HttpFetch) and w.step.address == "192.0.2.77"]
+        found = [w for w in made.probes if isinstance(w.step, HttpFetch) and w.step.address == "192.0.2.77"]
         assert [(w.kind, w.interval) for w in found] == [("extra", Intervals().extras)]
         assert made.urgent == ()
         assert (found[0].step in memory.known) is opened
@@ -316,7 +325,7 @@ def test_the_page_of_the_address_where_nothing_is_is_asked_for_again_by_the_hour
 
 
 def test_every_resolver_has_a_heartbeat() -> None:
-    made = wishes(by_itself(goldens.of_world(healthy())))
+    made = probes(by_itself(goldens.of_world(healthy())))
     beats = {
         key[1]: wish.step for key, wish in made.items() if isinstance(key, tuple) and key[0] == "heartbeat"
     }
@@ -353,20 +362,20 @@ def test_a_walk_goes_on_from_judgement_to_judgement_holds_its_target_and_is_repe
     world.when(DnsQuestion, DnsAnswer("REFUSED"), name="two.example")
     world.when(OsLookup, OsAnswer((), "EAI_FAIL"), name=BOOTSTRAP)
     plan, tracks, confirmation = memory.plan(PLAN, tuple(SCRIPTED)), Tracks(), Confirmation()
-    judgement.judge(RULES, plan, memory, tracks, confirmation, Intervals(), START)
+    judgement.judge(RULES, plan, memory, tracks, confirmation, Intervals(), moment(START), {})
     changed = [s for s in memory.known if getattr(s, "name", "") == BOOTSTRAP]
     for step in changed:
         memory.take(replace(world.answer(step), started=now))
     asked: list[DnsQuestion] = []
     while True:
         plan = memory.plan(PLAN, tuple(SCRIPTED))
-        made = judgement.judge(RULES, plan, memory, tracks, confirmation, Intervals(), now)
+        made = judgement.judge(RULES, plan, memory, tracks, confirmation, Intervals(), moment(now), {})
         if not made.urgent:
             break
         assert len(asked) <= 8
         walks = [s for s in made.urgent if isinstance(s, DnsQuestion) and s.walk]
         assert len(walks) <= len(plan.resolvers or HOST.resolvers), "one question at each resolver"
-        assert not walks or f"{BOOTSTRAP}:443" in made.settled.held
+        assert not walks or (BOOTSTRAP, 443) in made.settled.differing
         asked += walks
         for step in made.urgent:
             memory.take(replace(world.answer(step), started=now))
@@ -380,6 +389,6 @@ def test_a_walk_goes_on_from_judgement_to_judgement_holds_its_target_and_is_repe
         v for v in made.report.verdicts if v.check == "dns" and v.endpoint and v.endpoint.host == BOOTSTRAP
     )
     assert verdict.cause.word == "dns.chain-broken"
-    repeated = [w for w in made.wishes if isinstance(w.step, DnsQuestion) and w.step.walk]
+    repeated = [w for w in made.probes if isinstance(w.step, DnsQuestion) and w.step.walk]
     assert {w.step for w in repeated} == set(asked)
     assert {(w.host, w.interval) for w in repeated} == {(BOOTSTRAP, Intervals().extras)}

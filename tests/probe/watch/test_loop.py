@@ -18,7 +18,7 @@ from rules.model.failure import Code, Failure, Stage
 from rules.model.kinds.tls_handshake import TlsHandshake
 from rules.model.observation import Observation, kind_of
 from rules.model.verdict import Answer
-from rules.watch.targets import Key
+from rules.watch.state import Key
 from tests.exporters.scrape import values
 from tests.probe.internet import BOOT, LISTS, RELAY, RESOLVERS, SIGN_IN, ZONE, Internet, Name
 from tests.probe.looped import (
@@ -175,7 +175,7 @@ async def test_a_change_is_held_until_it_was_measured_again_and_then_told(tmp_pa
             "fail",
             "tls.intercepted",
         )
-        held = [made for made in here.judged if f"{RELAY}:443" in made.settled.held]
+        held = [made for made in here.judged if (RELAY, 443) in made.settled.differing]
         assert held, "it was not told at the first sight"
         net.places.clear()
         await until(lambda: here.judged[-1].settled.answer is Answer.YES)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.watch.restraint import Restraint
+from probe.watch.asker import Restraint
 from rules.model.failure import Code, Failure, Stage
 from rules.model.kinds.dns_chain import DnsQuestion
 from rules.model.kinds.http_fetch import HttpFetch

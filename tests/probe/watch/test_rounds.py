@@ -8,7 +8,7 @@ import pytest
 
 from probe.watch.rounds import Closed, Rounds
 from rules.watch.schedule import Kind
-from rules.watch.targets import Key
+from rules.watch.state import Key
 
 A, B, C = ("a.example", 443), ("b.example", 443), ("c.example", 80)
 BOTH: tuple[tuple[Key, Kind], ...] = ((A, "service"), (B, "service"), (C, "sign-in"))

@@ -1,0 +1,71 @@
+"""Documents that failed or are at fault, and on which alone a status or the answer rests.
+
+A document is a list (CRL), an OCSP answer or an extra observation. Each is asked at intervals of its own, which are hours
+long: a target that rests on one is not asked whole before that document is asked again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+
+from rules.audit.documents import good
+from rules.model.kinds.http_fetch import HttpFetch
+from rules.model.observation import Observation
+from rules.model.verdict import Report, Status, Verdict
+from rules.watch.memory import document
+
+_FAULTS = (Status.WARN, Status.FAIL)
+
+
+def answered(seen: Observation) -> bool:
+    """Whether an answer came; of a document, whether it is one."""
+    if isinstance(seen.step, HttpFetch) and seen.step.purpose != "reach":
+        return good(seen)
+    return seen.failure is None
+
+
+def of_target(rows: Iterable[Verdict], seen: Sequence[Observation]) -> tuple[Hashable, ...]:
+    """The documents because of which a target's status is as bad as it is, as `document` names them.
+
+    None where an address or the name is at fault as well: those are asked anyway. `rows` are the verdicts of one target,
+    `seen` the observations of the report.
+    """
+    rows = [row for row in rows if row.status in _FAULTS]
+    worst = max((row.status.weight for row in rows), default=0)
+    found: dict[Hashable, None] = {}
+    for row in rows:
+        if row.status.weight == worst:
+            documents = list(_of_row(row, seen))
+            if not documents or None in documents:
+                return ()
+            found.update(dict.fromkeys(documents))
+    return tuple(found)
+
+
+def of_no_target(report: Report, targets: Iterable[tuple[str, tuple[str, int]]]) -> frozenset[Hashable]:
+    """The documents that failed and make the answer worse although no target rests on them.
+
+    `targets`: rule, and host and port, of each target.
+    """
+    known = set(targets)
+    found: set[Hashable] = set()
+    for row in report.verdicts:
+        about = row.endpoint
+        if row.status is not Status.FAIL or about is None or (row.rule, (about.host, about.port)) in known:
+            continue
+        failed = (one.step for one in _evidence(row, report.observations) if not answered(one))
+        found.update(wanted for step in failed if (wanted := document(step)) is not None)
+    return frozenset(found)
+
+
+def _of_row(row: Verdict, seen: Sequence[Observation]) -> Iterator[Hashable]:
+    """The documents on which a row rests; None among them for anything else."""
+    if row.check == "dns" or (row.endpoint is not None and row.endpoint.port == 80 and row.endpoint.address):
+        return  # a list at an address of its host is asked with that address
+    found = _evidence(row, seen)
+    for one in [one for one in found if not answered(one)] or found:
+        yield document(one.step)
+
+
+def _evidence(row: Verdict, seen: Sequence[Observation]) -> list[Observation]:
+    return [seen[int(number[1:]) - 1] for number in row.evidence]
