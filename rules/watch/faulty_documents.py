@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 
-from rules.audit.documents import good
+from rules.audit.documents import has_document
 from rules.model.kinds.http_fetch import HttpFetch
 from rules.model.observation import Observation
 from rules.model.verdict import Report, Status, Verdict
@@ -20,7 +20,7 @@ _FAULTS = (Status.WARN, Status.FAIL)
 def answered(seen: Observation) -> bool:
     """Whether an answer came; of a document, whether it is one."""
     if isinstance(seen.step, HttpFetch) and seen.step.purpose != "reach":
-        return good(seen)
+        return has_document(seen)
     return seen.failure is None
 
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from probe.audit.pace import TokenBucket
+from probe.host.token_bucket import TokenBucket
 from probe.watch.asker import Admission, Priority
 from tests.probe.looped import looping
 

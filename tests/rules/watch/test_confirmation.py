@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rules.model import causes
 from rules.model.kinds.http_fetch import HttpFetch
 from rules.model.kinds.tls_handshake import TlsHandshake
 from rules.model.observation import Observation
@@ -704,7 +705,15 @@ def test_bad_news_does_not_wait_for_what_worked_before() -> None:
 def test_an_answer_that_gets_better_waits_for_failed_documents_of_no_target(told: Told) -> None:
     step = HttpFetch("203.0.113.1", 80, "off-list.test", "/a.crl", purpose="crl")
     row = Verdict(
-        "", "", Endpoint("off-list.test", 80), "crl", Status.FAIL, "crl.unreachable", "", "", evidence=("o1",)
+        "",
+        "",
+        Endpoint("off-list.test", 80),
+        "crl",
+        Status.FAIL,
+        causes.CRL_UNREACHABLE,
+        "",
+        "",
+        evidence=("o1",),
     )
     failed = Observation(step, START, 5.0, SILENCE)
     better = replace(DEGRADED, verdicts=(row,), observations=(failed,))

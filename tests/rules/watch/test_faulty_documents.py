@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from rules.model import causes
 from rules.model.kinds.http_fetch import HttpFetch
 from rules.model.kinds.tls_handshake import TlsHandshake
 from rules.model.observation import Observation, Step
@@ -30,7 +31,16 @@ def seen(*results: tuple[Step, bool]) -> tuple[Observation, ...]:
 
 
 def row(status: Status, *evidence: str, check: Check = "crl", address: str | None = None) -> Verdict:
-    return Verdict("app/a", "", Endpoint("a.test", 80, address), check, status, "x", "", evidence=evidence)
+    return Verdict(
+        "app/a",
+        "",
+        Endpoint("a.test", 80, address),
+        check,
+        status,
+        causes.CRL_UNREACHABLE,
+        "",
+        evidence=evidence,
+    )
 
 
 A, B, C = (document(fetch(path)) for path in ("/a", "/b", "/c"))
