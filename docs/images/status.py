@@ -29,7 +29,7 @@ from rules.watch.confirmation import Confirmation, Moment  # noqa: E402
 from rules.watch.ledger import Ledger, entries  # noqa: E402
 from rules.watch.state import Place, State  # noqa: E402
 from rules.watch.state_of import rows_of, source_states, target_states  # noqa: E402
-from rules.watch.targets import Tracks  # noqa: E402
+from rules.watch.targets import TargetRecords  # noqa: E402
 from tests import recordings  # noqa: E402
 from tests.exporters.browser import Browser, browsing, serving  # noqa: E402
 from tests.lab import audit_files  # noqa: E402
@@ -62,8 +62,8 @@ def recorded(name: str) -> State:
     report = loads(recordings.whole(name))
     audit = Audit(rules_of_the_lab(), report.plan, {seen.step: seen for seen in report.observations})
     made = make_report(audit, report.started, report.finished, report.version)
-    tracks, rows = Tracks(), rows_of(made)
-    tracks.judged(audit, rows, report.finished)
+    tracks, rows = TargetRecords(), rows_of(made)
+    tracks.apply_verdicts(audit, rows, report.finished)
     keys = {(target.host, target.port) for target in audit.targets if target.host is not None}
     for seen in made.observations:
         host = (
@@ -72,7 +72,7 @@ def recorded(name: str) -> State:
             or getattr(seen.step, "name", "")
         )
         for key in (key for key in keys if key[0] == host):
-            tracks.measured(key, seen, new=False)
+            tracks.observe(key, seen, new=False)
     return State(
         PLACE,
         made.version,

@@ -8,8 +8,8 @@ from rules.audit.machine import Audit
 from rules.model.ruleset import Rules
 from rules.model.verdict import Report
 from rules.watch.state import Place, State
-from rules.watch.state_of import host_faults, live, rows_of, source_states, target_states
-from rules.watch.targets import Tracks, key_of
+from rules.watch.state_of import host_faults, rows_of, source_states, target_states, with_latest
+from rules.watch.targets import TargetRecords, key_of
 
 
 def state_of(report: Report, rules: Rules, place: Place) -> State:
@@ -17,13 +17,15 @@ def state_of(report: Report, rules: Rules, place: Place) -> State:
     audit = Audit(rules, report.plan, {seen.step: seen for seen in report.observations})
     if report.stopped:
         audit.stop(report.stopped)
-    rows, tracks, now = rows_of(report), Tracks(), report.finished
-    tracks.judged(audit, rows, now)
+    rows, tracks, now = rows_of(report), TargetRecords(), report.finished
+    tracks.apply_verdicts(audit, rows, now)
     for seen in report.observations:
         key = key_of(seen.step)
         if key is not None and seen.step.attempt == 1:
-            tracks.measured(key, seen, new=False)
-    found = tuple(live(t, tracks.of((t.host, t.port))) for t in target_states(audit, tracks, rows, now))
+            tracks.observe(key, seen, new=False)
+    found = tuple(
+        with_latest(t, tracks.record_of((t.host, t.port))) for t in target_states(audit, tracks, rows, now)
+    )
     return State(
         place,
         report.version,

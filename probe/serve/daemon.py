@@ -34,12 +34,12 @@ from probe.serve.jobs import Job, Jobs
 from probe.serve.pages import Pages
 from probe.serve.publisher import Snapshot, Teller
 from probe.version import VERSION
-from probe.watch.first_sweep import look_first, pausing
+from probe.watch.first_sweep import first_sweep, pausing_window
 from probe.watch.judgement import Judged
-from probe.watch.loop import Appliance, Callbacks
-from probe.watch.plans import Planner, lacks_tenant, search
+from probe.watch.loop import Callbacks, WatchLoop
+from probe.watch.plans import Planner, lacks_tenant, retry_search
 from probe.watch.probers import Probers
-from probe.watch.rounds import Closed
+from probe.watch.rounds import FinishedRound
 from probe.web.app import HttpServer
 from probe.web.exporter_toolkit import WebConfigFile
 from rules.files.fields import BadFile
@@ -74,7 +74,7 @@ class Daemon:
         self._web = WebConfigFile(file) if file else None
         self._teller = Teller(place, self._meters, self._history, self._web)
         self._notifier = Notifier(os.environ)
-        self._appliance: Appliance | None = None
+        self._appliance: WatchLoop | None = None
         self._planner, self._probers = Planner(self._meters), Probers(self._meters)
         self._search: asyncio.Task[None] | None = None  # for a tenant that could not be looked up
         self._stop = asyncio.Event()
@@ -124,7 +124,9 @@ class Daemon:
         appliance = await self._begin()
         self._watch(self._reload_for_ever())
         self._watch(self._teller.render_for_ever(appliance))
-        await look_first(appliance, lambda: pausing(self._config), self._look_waits, self._look_begins)
+        await first_sweep(
+            appliance, lambda: pausing_window(self._config), self._look_waits, self._look_begins
+        )
         self._ready = True
         self._probers.settled.set()
         LOG.info("first look done: %s", self._teller.state(appliance, time.time()).headline)
@@ -134,15 +136,15 @@ class Daemon:
         self._jobs.start()
         await appliance.judge_for_ever()
 
-    async def _begin(self) -> Appliance:
+    async def _begin(self) -> WatchLoop:
         async with self._reloading:  # one that comes meanwhile is for what is made here
             config, rules = self._config, self._rules
             prober = self._probers.fitting(config)
             self._probers.use(config, prober)
-            plan = await self._planner.plan(config, rules, prober, quiet=pausing(config) is not None)
+            plan = await self._planner.plan(config, rules, prober, quiet=pausing_window(config) is not None)
             callbacks = Callbacks(self._judged, self._closed)
             confirmation = self._teller.confirmation()
-            self._appliance = Appliance(config, rules, plan, prober, self._meters, callbacks, confirmation)
+            self._appliance = WatchLoop(config, rules, plan, prober, self._meters, callbacks, confirmation)
             self._planned(plan)
             return self._appliance
 
@@ -177,7 +179,9 @@ class Daemon:
             self._search.cancel()
         self._search = None
         if lacks_tenant(self._config, plan):
-            self._search = self._watch(search(self._look_up_tenant, lambda: pausing(self._config)))
+            self._search = self._watch(
+                retry_search(self._look_up_tenant, lambda: pausing_window(self._config))
+            )
 
     async def _look_up_tenant(self) -> bool:
         """Look for a tenant that is lacking; whether none is lacking any more."""
@@ -238,7 +242,7 @@ class Daemon:
         return self._teller.place
 
     @property
-    def appliance(self) -> Appliance | None:
+    def appliance(self) -> WatchLoop | None:
         return self._appliance
 
     @property
@@ -292,7 +296,9 @@ class Daemon:
         if appliance is not None:
             prober = self._probers.fitting(config)
             try:
-                plan = await self._planner.plan(config, rules, prober, appliance.asker, quiet=pausing(config))
+                plan = await self._planner.plan(
+                    config, rules, prober, appliance.asker, quiet=pausing_window(config)
+                )
             except BaseException:
                 await self._probers.refuse(prober)
                 raise
@@ -300,7 +306,7 @@ class Daemon:
                 self._watch(self._probers.bury(old))
             appliance.use(prober)
             appliance.reconfigure(config, rules, replace(plan, nonce=appliance.plan.nonce))
-            appliance.paused = pausing(config) is not None
+            appliance.paused = pausing_window(config) is not None
         self._config, self._rules, self._teller.place = config, rules, place
         self._meters.place(place)
         for table in needs_restart(self._begun, config.serve):
@@ -378,7 +384,7 @@ class Daemon:
         if found := self._clocks.look():
             self._clocks_changed(found)
         if self._appliance is not None and self._ready:
-            self._appliance.paused = pausing(self._config) is not None
+            self._appliance.paused = pausing_window(self._config) is not None
 
     def _clocks_changed(self, found: Change) -> None:
         """A step or a sleep costs one extra look, and is told."""
@@ -401,7 +407,7 @@ class Daemon:
         self._teller.judged(made)
         self._notifier.status(f"{made.settled.answer.value}: {len(made.settled.targets)} targets")
 
-    def _closed(self, ended: Closed) -> None:
+    def _closed(self, ended: FinishedRound) -> None:
         made = self._probers.connections
         self._teller.closed(ended, made - self._connections)
         self._connections = made

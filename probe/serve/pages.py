@@ -14,7 +14,7 @@ from typing import Protocol
 from exporters.page import page as status_page
 from probe.config.settings import Config
 from probe.serve.publisher import Snapshot
-from probe.watch.loop import Appliance
+from probe.watch.loop import WatchLoop
 from probe.watch.on_demand import probe
 from probe.web.messages import Request, Response, takes_gzip
 from rules.files import report_json
@@ -49,7 +49,7 @@ class Service(Protocol):
     def place(self) -> Place: ...
 
     @property
-    def appliance(self) -> Appliance | None: ...
+    def appliance(self) -> WatchLoop | None: ...
 
     @property
     def config(self) -> Config: ...

@@ -23,16 +23,16 @@ from probe.serve.notes import Notes
 from probe.serve.textfile import TextfileTeller
 from probe.version import VERSION
 from probe.watch.judgement import Judged
-from probe.watch.loop import Appliance
-from probe.watch.rounds import Closed
+from probe.watch.loop import WatchLoop
+from probe.watch.rounds import FinishedRound
 from probe.web.exporter_toolkit import WebConfigFile
 from rules.model.verdict import Answer
 from rules.watch.confirmation import CONNECTOR, Confirmation, heaviest, status_word
 from rules.watch.events import CycleRow, Drift, Transition
-from rules.watch.ledger import Ledger, Seen, entries
+from rules.watch.ledger import Ledger, Sighting, entries
 from rules.watch.maintenance import open_window
 from rules.watch.state import Place, State
-from rules.watch.state_of import host_faults, live
+from rules.watch.state_of import host_faults, with_latest
 
 LOG = logging.getLogger("wayclear")
 #: Transitions and drift events that the state shows.
@@ -104,7 +104,7 @@ class Teller:
         """What confirms changes, also those since the history was written last."""
         return Confirmation(self._known)
 
-    def state(self, appliance: Appliance | None, now: float) -> State:
+    def state(self, appliance: WatchLoop | None, now: float) -> State:
         """Everything at this moment (Unix time)."""
         config = appliance.config.serve if appliance is not None else None
         window = open_window(config.maintenance, now) if config is not None else None
@@ -131,7 +131,9 @@ class Teller:
         targets = self._state.targets
         if changed:
             targets = tuple(
-                live(t, appliance.tracks.of((t.host, t.port))) if (t.host, t.port) in changed else t
+                with_latest(t, appliance.tracks.record_of((t.host, t.port)))
+                if (t.host, t.port) in changed
+                else t
                 for t in targets
             )
             self._state = replace(self._state, targets=targets)
@@ -182,7 +184,7 @@ class Teller:
         self._start(self._remember(settled.first, changes, self._state))
         self._wake.set()
 
-    def closed(self, ended: Closed, connections: int) -> None:
+    def closed(self, ended: FinishedRound, connections: int) -> None:
         """A round has ended; `connections` were opened since the one before, of whichever kind."""
         self._textfile.closed(ended.kind, time.time())
         targets = self._state.targets if self._state is not None else ()
@@ -212,7 +214,7 @@ class Teller:
         """The clock was set, or this host slept: a row of its own in the history."""
         self._start(self._record(CycleRow("gap", time.time(), 0.0, 0, 0, 0, 0, "", text)))
 
-    async def render_for_ever(self, appliance: Appliance) -> None:
+    async def render_for_ever(self, appliance: WatchLoop) -> None:
         """Make a snapshot when a judgement was made, and now and then for what every answer brings."""
         while True:
             await self.render(appliance)
@@ -223,7 +225,7 @@ class Teller:
                 pass
             self._wake.clear()
 
-    async def render(self, appliance: Appliance | None) -> None:
+    async def render(self, appliance: WatchLoop | None) -> None:
         """One snapshot. The last good one stays when rendering fails."""
         now = time.time()
         state = self.state(appliance, now)
@@ -283,7 +285,7 @@ class Teller:
             await self._told(first, transitions, seen)
 
     async def _told(
-        self, first: tuple[Transition, ...], transitions: tuple[Transition, ...], seen: Seen
+        self, first: tuple[Transition, ...], transitions: tuple[Transition, ...], seen: Sighting
     ) -> None:
         """Tell of changes and of drift, and keep them; `first` is only kept."""
         for transition in transitions:

@@ -23,7 +23,7 @@ from probe.config.service import Intervals
 from probe.host.token_bucket import TokenBucket
 from probe.measure.kinds.local_host import descriptors
 from probe.measure.prober import Prober
-from probe.watch.judgement import Ways
+from probe.watch.judgement import TargetPlan
 from rules.model.failure import Code
 from rules.model.kinds.dns_chain import DnsAnswer, DnsQuestion
 from rules.model.kinds.http_fetch import HttpExchange, HttpFetch
@@ -33,7 +33,7 @@ from rules.model.observation import Observation, Step, got_through, kind_of
 from rules.model.verdict import Plan
 from rules.watch.memory import Memory
 from rules.watch.state import Key
-from rules.watch.targets import Tracks
+from rules.watch.targets import TargetRecords
 
 #: The longest time, in seconds, for which an answer's TTL keeps a name from being asked for again: a resolver that died
 #: has to be noticed.
@@ -56,12 +56,12 @@ Way = DnsQuestion | OsLookup
 Asked = TypeVar("Asked", bound=Step)
 
 
-def pace_of(intervals: Intervals) -> Pace:
+def caps_of(intervals: Intervals) -> Pace:
     """The caps that belong to a rate: without one, those of the fast pace."""
     return POLITE if intervals.rate else FAST
 
 
-def stretch(rate: float, wanted: float, other: float) -> float:
+def interval_factor(rate: float, wanted: float, other: float) -> float:
     """The factor by which intervals must be longer for the rate to be kept, with a tenth to spare; 1 in most cases.
 
     All in connections a second: `wanted` by the targets at their usual intervals, `other` by what keeps its own.
@@ -77,7 +77,7 @@ def groups(rate: float, targets: int) -> int:
     return 0 if rate or targets <= 2 * TOGETHER else -(-targets // TOGETHER)
 
 
-def ways_of(known: Ways | None, host: str) -> list[Way]:
+def lookups_of(known: TargetPlan | None, host: str) -> list[Way]:
     """Every way of asking for a name, the first living resolver's A record first."""
     if known is None:
         return []
@@ -127,7 +127,7 @@ class Admission:
             self._moved = asyncio.Event()
 
 
-class Gets:
+class HttpTurns:
     """How often HTTP is asked inside a service's TLS session: rarely, and at each address of a target in turn.
 
     It holds when the GET was sent last, by target and address. Times are seconds of the caller's monotonic clock.
@@ -202,7 +202,7 @@ class Asker:
         self,
         prober: Prober,
         memory: Memory,
-        tracks: Tracks,
+        tracks: TargetRecords,
         meters: Meters,
         differs: Callable[[Step], None],
         silent: Callable[[str, str], None],
@@ -216,7 +216,7 @@ class Asker:
         self._meters = meters
         self._differs = differs
         self._silent = silent
-        self._gets = Gets()
+        self._gets = HttpTurns()
         self._rate: float | None = None
         self._bounds: tuple[int, float] | None = None  # of the restraint
         self._admission = Admission()
@@ -227,7 +227,7 @@ class Asker:
 
     def limit(self, intervals: Intervals, plan: Plan) -> None:
         """Rates and intervals from now on."""
-        pace = pace_of(intervals)
+        pace = caps_of(intervals)
         self._intervals = intervals
         if intervals.rate != self._rate:  # else what was spent stays spent
             self._rate, self._bucket = intervals.rate, TokenBucket(intervals.rate, BURST)
@@ -268,7 +268,7 @@ class Asker:
         `begins` is called when the turn has come, before the first packet.
         """
         seen = await self._measure(step, begins, priority)
-        return seen, self.take(seen, key)
+        return seen, self.record(seen, key)
 
     async def handshake(
         self,
@@ -287,21 +287,23 @@ class Asker:
             seen = await self._measure(step, begins, priority)
             if _get_failed(seen) and not _get_failed(self._memory.known.get(step)):
                 seen = await self._measure(step, None, priority)
-            self.take(seen, key)
+            self.record(seen, key)
             return seen
-        seen = self._memory.as_judged(await self._measure(replace(step, path=None), begins, priority), step)
-        self.take(seen, key, borrowed=True)
+        seen = self._memory.with_last_get(
+            await self._measure(replace(step, path=None), begins, priority), step
+        )
+        self.record(seen, key, borrowed=True)
         return seen
 
-    def take(self, seen: Observation, key: Key | None, *, borrowed: bool = False) -> bool:
+    def record(self, seen: Observation, key: Key | None, *, borrowed: bool = False) -> bool:
         """Remember an answer; whether it differs from the one before. `borrowed`: the GET in it is an earlier one."""
         if not borrowed:
             self._gets.note(seen, self._intervals.http, time.monotonic())
-        new = self._memory.take(seen)
+        new = self._memory.record(seen)
         self._restraint.note(seen, time.monotonic())
         group = self.groups.get(key) if key is not None else None
         if key is not None and group is not None:
-            stages = self._tracks.measured(key, seen, new=new)
+            stages = self._tracks.observe(key, seen, new=new)
             self.changed.add(key)
             for stage, seconds in stages:
                 self._meters.stage(group, stage, seconds)
@@ -314,7 +316,7 @@ class Asker:
         if (
             isinstance(step, DnsQuestion)
             and not walks
-            and 0 < self._memory.silent(step.resolver) <= SECOND_OPINIONS
+            and 0 < self._memory.unanswered_names(step.resolver) <= SECOND_OPINIONS
         ):
             self._silent(step.resolver, step.name)
         return new
@@ -380,7 +382,7 @@ class Asker:
                 begins()
             self.in_flight += 1
             try:
-                return kept(await self._prober.measure(step))
+                return as_kept(await self._prober.measure(step))
             finally:
                 self.in_flight -= 1
 
@@ -402,7 +404,7 @@ def _same_resolver(way: Way, first: Way) -> bool:
     return way == first
 
 
-def kept(seen: Observation) -> Observation:
+def as_kept(seen: Observation) -> Observation:
     """An observation as it stays in memory: a document that did not come whole is judged by its beginning."""
     facts = seen.evidence
     if isinstance(facts, HttpExchange) and facts.body is not None and seen.failure is not None:

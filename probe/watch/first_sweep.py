@@ -7,21 +7,21 @@ import time
 from collections.abc import Awaitable, Callable
 
 from probe.config.settings import Config
-from probe.watch.loop import Appliance
+from probe.watch.loop import WatchLoop
 from rules.watch.maintenance import Window, open_window
 
 #: Seconds between two looks at the windows.
 EVERY = 2.0
 
 
-def pausing(config: Config) -> Window | None:
+def pausing_window(config: Config) -> Window | None:
     """The maintenance window that is open now and in which nothing is asked."""
     window = open_window(config.serve.maintenance, time.time())
     return window if window is not None and window.pause else None
 
 
-async def look_first(
-    appliance: Appliance,
+async def first_sweep(
+    appliance: WatchLoop,
     window: Callable[[], Window | None],
     waits: Callable[[Window], Awaitable[None]],
     begins: Callable[[], Awaitable[None]],

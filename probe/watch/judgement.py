@@ -28,11 +28,11 @@ from rules.model.ruleset import Rules
 from rules.model.verdict import Plan, Report
 from rules.pki.revocation import expires
 from rules.watch.confirmation import Confirmation, Moment, Settled
-from rules.watch.memory import Memory, document
+from rules.watch.memory import Memory, document_of
 from rules.watch.schedule import Kind
 from rules.watch.state import SourceState
 from rules.watch.state_of import rows_of, source_states, target_states
-from rules.watch.targets import Tracks
+from rules.watch.targets import TargetRecords
 
 #: Seconds between two looks at this host itself, and while it has no way out: nothing else tells that it has one again.
 HOST_EVERY, HOST_SOON = 300.0, 15.0
@@ -60,7 +60,7 @@ class ScheduledProbe:
 
 
 @dataclass(frozen=True, slots=True)
-class Ways:
+class TargetPlan:
     """What measuring goes by until the next judgement: the ways to each target.
 
     Addresses that are tried and questions that its chains stand on, by name; each resolver and whether it lives.
@@ -83,7 +83,7 @@ class Judged:
     settled: Settled
     sources: tuple[SourceState, ...]
     targets: tuple[Target, ...]
-    ways: Ways
+    ways: TargetPlan
     urgent: tuple[Step, ...]  # asked at once: second looks, what was never asked
     probes: tuple[ScheduledProbe, ...]
     void: tuple[Step, ...]  # answers that do not suffice any more, to be asked for again
@@ -94,7 +94,7 @@ def judge(
     rules: Rules,
     plan: Plan,
     memory: Memory,
-    tracks: Tracks,
+    tracks: TargetRecords,
     confirmation: Confirmation,
     intervals: Intervals,
     moment: Moment,
@@ -113,7 +113,7 @@ def judge(
     walks = audit.walks.questions()
     waits = (_waits(step, walks) for step in urgent)
     rows = rows_of(report)
-    tracks.judged(audit, rows, now)
+    tracks.apply_verdicts(audit, rows, now)
     states = target_states(audit, tracks, rows, now, report.observations)
     settled = confirmation.settle(report, states, frozenset(filter(None, waits)), asked, moment)
     return Judged(
@@ -144,9 +144,9 @@ def expedite(settled: Settled, probes: Iterable[Hashable]) -> tuple[Hashable, ..
     return (*targets, *(key for key in keys if key in known))
 
 
-def _ways(audit: Audit, begun: float) -> Ways:
+def _ways(audit: Audit, begun: float) -> TargetPlan:
     """`begun`: when the judgement did, by `time.perf_counter`."""
-    return Ways(
+    return TargetPlan(
         {host: _tried(audit, host) for host in audit.names.hosts},
         {host: _questions(audit, host) for host in audit.names.hosts},
         tuple((r, not audit.names.health[r].dead) for r in audit.names.resolvers),
@@ -217,7 +217,7 @@ def _probes(audit: Audit, ready: list[Ready], intervals: Intervals, now: float) 
             found[probe.key] = probe  # that one address serves an old list makes the new one no older
     for item in ready:
         if item.phase is Phase.EXTRA:
-            key = ("extra", document(item.step) or item.step)
+            key = ("extra", document_of(item.step) or item.step)
             found.setdefault(key, ScheduledProbe(key, "extra", intervals.extras, item.step))
     owned = ("extra", "document")
     return [replace(p, host=_owner(p.step, links)) if p.key[0] in owned else p for p in found.values()]
@@ -264,7 +264,7 @@ def _probe(
             return ScheduledProbe(("name", kind.name(step)), "sign-in", intervals.sign_in, step)
         case "revocation":
             key = ("document", kind.document(step))
-            return ScheduledProbe(key, "revocation", life(seen, intervals.revocation, now), step)
+            return ScheduledProbe(key, "revocation", refetch_after(seen, intervals.revocation, now), step)
         case "host":
             lost = audit.stopped in ("no-route", "no-host-facts")
             return ScheduledProbe(("host",), "extra", HOST_SOON if lost else HOST_EVERY, step)
@@ -272,7 +272,7 @@ def _probe(
             assert_never(interval)
 
 
-def life(seen: Observation, longest: float, now: float) -> float:
+def refetch_after(seen: Observation, longest: float, now: float) -> float:
     """A quarter of what is left of a list's life, in seconds."""
     fetch, exchange = http_fetch.KIND.asked(seen.step), http_fetch.KIND.shown(seen.evidence)
     ocsp = fetch is not None and fetch.purpose == "ocsp"

@@ -19,9 +19,18 @@ from probe.audit.runner import Runner
 from probe.config.settings import Config
 from probe.host import interpreter
 from probe.measure.prober import Prober
-from probe.watch.asker import SECOND_OPINIONS, Asker, Priority, groups, kept, pace_of, stretch, ways_of
-from probe.watch.judgement import Judged, ScheduledProbe, Ways, expedite, judge, life
-from probe.watch.rounds import Closed, Rounds, Watched
+from probe.watch.asker import (
+    SECOND_OPINIONS,
+    Asker,
+    Priority,
+    as_kept,
+    caps_of,
+    groups,
+    interval_factor,
+    lookups_of,
+)
+from probe.watch.judgement import Judged, ScheduledProbe, TargetPlan, expedite, judge, refetch_after
+from probe.watch.rounds import FinishedRound, Rounds, Watched
 from rules.audit.guard import is_v6
 from rules.audit.machine import Audit
 from rules.audit.phases import step_for
@@ -35,10 +44,10 @@ from rules.model.ruleset import Group, Rules
 from rules.model.verdict import Plan, Status
 from rules.watch.confirmation import Confirmation, Inquiry, Moment, Outdated
 from rules.watch.faulty_documents import answered
-from rules.watch.memory import Memory, document
+from rules.watch.memory import Memory, document_of
 from rules.watch.schedule import KINDS, OVERDUE, Kind, Schedule
 from rules.watch.state import Key
-from rules.watch.targets import Tracks, key_of
+from rules.watch.targets import TargetRecords, key_of
 
 #: Seconds after which everything is judged anew although no answer differs: certificates and lists run out.
 JUDGED_EVERY = 900.0
@@ -59,10 +68,10 @@ class Callbacks:
     """What the appliance calls on the loop: for every judgement, and for every round that has ended."""
 
     judged: Callable[[Judged], None]
-    closed: Callable[[Closed], None]
+    closed: Callable[[FinishedRound], None]
 
 
-class Appliance:
+class WatchLoop:
     """Everything that is measured and known."""
 
     def __init__(
@@ -78,10 +87,10 @@ class Appliance:
         self.config, self.rules, self.plan = config, rules, plan
         self._dirty = asyncio.Event()
         self.memory = Memory()
-        self.tracks = Tracks()
+        self.tracks = TargetRecords()
         # without a name of its own in the configuration: two hosts must not ask in time
         self.schedule = Schedule(config.serve.connector or platform.node(), config.serve.schedule.retry)
-        self.ways: Ways | None = None  # None until the first judgement
+        self.ways: TargetPlan | None = None  # None until the first judgement
         self.paused = False
         self.stretch = 1.0  # by how much intervals are longer than configured, to keep the rate
         self.planned: dict[str, float] = {}  # seconds between two rounds, stretched
@@ -128,18 +137,18 @@ class Appliance:
             keys = about.get(step.name, []) if isinstance(step, DnsQuestion | OsLookup) else [key_of(step)]
             for found in keys if step.attempt == 1 else ():
                 if found in self.watched:
-                    self.tracks.measured(found, seen, new=False)
+                    self.tracks.observe(found, seen, new=False)
                     self.asker.changed.add(found)
 
     async def _look(self) -> None:
-        pace = pace_of(self.config.serve.schedule)
+        pace = caps_of(self.config.serve.schedule)
         audit = Audit(self.rules, replace(self.plan, pace="polite" if pace.rate else "fast"))
         await Runner(audit, self._prober, pace).run()
         for seen in audit.seen.values():
             if kind_of(seen.step).connects:
                 self._meters.connection()
             if seen.failure is None or seen.failure.code is not Code.NOT_REACHED:
-                self.asker.take(kept(seen), None)
+                self.asker.record(as_kept(seen), None)
 
     async def judge_for_ever(self) -> None:
         """Judge whenever an answer differs, and now and then although none does."""
@@ -164,8 +173,8 @@ class Appliance:
 
     def clock_was_set(self, by: float) -> None:
         """What is remembered was measured as long ago as before."""
-        self.memory.shift(by, time.time())
-        self.tracks.shift(by, time.time())
+        self.memory.clock_was_set(by, time.time())
+        self.tracks.clock_was_set(by, time.time())
 
     def look_again(self) -> None:
         """Let everything be judged soon."""
@@ -185,7 +194,7 @@ class Appliance:
 
     async def prepare(self, watched: Watched) -> str | None:
         """Resolve a target as far as that is due; the address that is asked next."""
-        await self.asker.resolve(watched.key, ways_of(self.ways, watched.key[0]))
+        await self.asker.resolve(watched.key, lookups_of(self.ways, watched.key[0]))
         return self._next_address(watched)
 
     async def close(self) -> None:
@@ -244,16 +253,16 @@ class Appliance:
                 mine.kind, mine.group = kind, target.rule.group.value
         self.watched = found
         self.asker.groups = {key: one.group for key, one in found.items()}
-        self.tracks.keep(found)
+        self.tracks.keep_only(found)
         other = sum(1.0 / probe.interval for probe in made.probes if kind_of(probe.step).connects)
         wanted = sum(1.0 / self._interval(one.kind) for one in found.values())
-        self.stretch = stretch(self.config.serve.schedule.rate, wanted, other)
+        self.stretch = interval_factor(self.config.serve.schedule.rate, wanted, other)
         now, kinds = time.monotonic(), Counter(one.kind for one in found.values())
         self.planned = {str(kind): self._interval(kind) * self.stretch for kind in kinds}
         self._meters.intervals(self.planned)
         for key, one in found.items():
             apart = groups(self.config.serve.schedule.rate, kinds[one.kind])
-            self.schedule.put(key, one.kind, self.planned[one.kind], now, groups=apart)
+            self.schedule.add(key, one.kind, self.planned[one.kind], now, groups=apart)
         self._rounds.plan((one.key, one.kind) for one in found.values())
         self._failing = frozenset(t.key for t in made.settled.targets if t.status is Status.FAIL)
         self._inquiries, self._misnamed = made.settled.inquiries, made.settled.misnamed
@@ -288,7 +297,7 @@ class Appliance:
         }  # no look that must be apart from another
         now = time.monotonic()
         for key in keys:
-            self.schedule.sooner(key, now if key in first else now + self.schedule.retry, again=key in early)
+            self.schedule.advance(key, now if key in first else now + self.schedule.retry, again=key in early)
 
     def _plan_probes(self, probes: tuple[ScheduledProbe, ...]) -> None:
         now, wall = time.monotonic(), time.time()
@@ -300,9 +309,9 @@ class Appliance:
             if probe.kind == "revocation":  # may come and go with what names it, and is large
                 seen, within = self.memory.get(probe.step), OVERDUE
                 age = max(0.0, wall - seen.started) if seen is not None and answered(seen) else None
-            self.schedule.put(probe.key, probe.kind, probe.interval, now, within, age=age)
+            self.schedule.add(probe.key, probe.kind, probe.interval, now, within, age=age)
         wanted = self._probes.keys() | self.watched.keys()
-        known = wanted | {document(probe.step) for probe in probes}
+        known = wanted | {document_of(probe.step) for probe in probes}
         known |= {key for key in self._asked if isinstance(key, tuple) and key[0] in self._differing}
         self._asked = {key: number for key, number in self._asked.items() if key in known}
         for entry in [entry for entry in self.schedule.entries() if entry.key not in wanted]:
@@ -329,7 +338,7 @@ class Appliance:
 
     def _arm(self, kind: Kind) -> None:
         now = time.monotonic()
-        for key, due in self.schedule.take(kind, self._armed.get(kind, 0.0)):
+        for key, due in self.schedule.pop_due(kind, self._armed.get(kind, 0.0)):
             self._begin_at(key, due, now)
 
     def _begin_at(self, key: Hashable, due: float, now: float) -> None:
@@ -363,7 +372,7 @@ class Appliance:
                 self._asked[key] = began
             elif probe is not None and not self.paused:
                 ok, interval = await self._scheduled(probe)
-                self._asked[document(probe.step) or key] = began
+                self._asked[document_of(probe.step) or key] = began
         finally:
             del self._running[key]
             skipped = self.schedule.done(key, time.monotonic(), ok, interval)
@@ -386,7 +395,7 @@ class Appliance:
         """Resolve as far as that is due, then one address in rotation; one that differs whole. Whether all went well."""
         key, inquiry = watched.key, self._inquiries.get(watched.key)
         whole = inquiry is not None or key in self._misnamed
-        ok = await self.asker.resolve(key, ways_of(self.ways, key[0]), whole=whole)
+        ok = await self.asker.resolve(key, lookups_of(self.ways, key[0]), whole=whole)
         addresses = self._turn_of(watched, inquiry)
         if not addresses:
             return False
@@ -397,7 +406,7 @@ class Appliance:
     async def _at_address(self, watched: Watched, step: TlsHandshake | HttpFetch) -> bool:
         """Ask a target at one address, unless that is a list, which has a time of its own; whether it went well."""
         key = watched.key
-        if ("document", document(step)) in self._probes and (
+        if ("document", document_of(step)) in self._probes and (
             key in self._misnamed or key not in self._waited_for
         ):
             return True
@@ -428,7 +437,7 @@ class Appliance:
         addresses = self._addresses(watched)
         if inquiry is None:
             families = [addresses]
-        elif inquiry.whole and document(step_for(watched.targets[0], "")) is None:
+        elif inquiry.whole and document_of(step_for(watched.targets[0], "")) is None:
             return addresses
         else:  # a list is large: it is not fetched from all addresses
             families = [tuple(a for a in addresses if is_v6(a) is v6) for v6 in (False, True)]
@@ -462,7 +471,7 @@ class Appliance:
         for probe in self._extras.get(host, ()):
             seen = self.memory.known.get(probe.step)
             if isinstance(probe.step, of) and seen is not None:
-                self.schedule.sooner(probe.key, now + max(0.0, apart - abs(wall - seen.started)))
+                self.schedule.advance(probe.key, now + max(0.0, apart - abs(wall - seen.started)))
 
     def _second_opinion(self, resolver: str, name: str) -> None:
         """Ask a silent resolver for other names: is it the name, or the resolver?"""
@@ -478,13 +487,13 @@ class Appliance:
             seen, _ = await self.asker.ask(self.asker.longest_ago(names) or step, None)
             return seen.failure is None, None
         if isinstance(step, OsLookup):
-            return await self.asker.resolve(None, ways_of(self.ways, step.name)), None
+            return await self.asker.resolve(None, lookups_of(self.ways, step.name)), None
         about = key_of(step) if isinstance(step, HttpFetch) else None
         priority = Priority.AWAITED if probe.key in self._waited_for else Priority.EXTRA
         seen, _ = await self.asker.ask(step, about, priority=priority)
         if probe.kind != "revocation":
             return True, None
-        own = life(seen, self.config.serve.schedule.revocation, time.time())
+        own = refetch_after(seen, self.config.serve.schedule.revocation, time.time())
         return seen.failure is None, max(own, probe.interval)
 
     def _turn(self, step: Step) -> Step:

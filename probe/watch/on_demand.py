@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from exporters.metrics.probe import Probed, render
-from probe.watch.judgement import life
-from probe.watch.loop import Appliance
+from probe.watch.judgement import refetch_after
+from probe.watch.loop import WatchLoop
 from probe.watch.rounds import Watched
 from rules.audit.phases import step_for
 from rules.http_answer.page import judge_reach
@@ -42,7 +42,7 @@ class NotAskedError(Exception):
 
 
 @dataclass(slots=True)
-class Turn:
+class WaitState:
     """Whether a probe waits for the rate and the caps of the service, so that nothing of it has left."""
 
     waiting: bool = False
@@ -52,7 +52,7 @@ class Turn:
 
 
 async def probe(
-    appliance: Appliance | None, query: Mapping[str, str], headers: Mapping[str, str]
+    appliance: WatchLoop | None, query: Mapping[str, str], headers: Mapping[str, str]
 ) -> tuple[int, str]:
     """(HTTP status, text). 403 without a packet for everything that no rule asks for, 503 where nothing is asked now.
 
@@ -69,7 +69,7 @@ async def probe(
     if appliance.paused:
         return 503, "A maintenance window is open in which nothing is asked.\n"
     limit = _limit(headers)
-    begun, turn = time.monotonic(), Turn()
+    begun, turn = time.monotonic(), WaitState()
     try:
         async with asyncio.timeout(limit):
             found = await _probed(appliance, watched, limit, begun, turn)
@@ -85,7 +85,7 @@ async def probe(
     return 200, render(found)
 
 
-def _watched(appliance: Appliance, name: str, module: str) -> Watched | None:
+def _watched(appliance: WatchLoop, name: str, module: str) -> Watched | None:
     """The target that is meant: its name and port exactly, or its name alone and the port that the module needs."""
     host, colon, port = name.partition(":")
     wanted = port if colon else "80" if module == "http" else "443"
@@ -104,9 +104,11 @@ def _limit(headers: Mapping[str, str]) -> float:
     return min(max(asked - OFFSET, 0.5), LONGEST) if asked == asked else LIMIT
 
 
-async def _probed(appliance: Appliance, watched: Watched, limit: float, begun: float, turn: Turn) -> Probed:
+async def _probed(
+    appliance: WatchLoop, watched: Watched, limit: float, begun: float, turn: WaitState
+) -> Probed:
     address = await appliance.prepare(watched)
-    lookup = dict(appliance.tracks.of(watched.key).stages).get("dns")
+    lookup = dict(appliance.tracks.record_of(watched.key).stages).get("dns")
     if address is None:
         return Probed(False, time.monotonic() - begun, limit, lookup=lookup)
     step = step_for(watched.targets[0], address)
@@ -129,14 +131,14 @@ async def _probed(appliance: Appliance, watched: Watched, limit: float, begun: f
 
 
 async def _seen(
-    appliance: Appliance, watched: Watched, step: TlsHandshake | HttpFetch, turn: Turn
+    appliance: WatchLoop, watched: Watched, step: TlsHandshake | HttpFetch, turn: WaitState
 ) -> Observation:
     """An answer of now; a list of megabytes is fetched by its life, whoever asks."""
     if isinstance(step, TlsHandshake):
         return await appliance.asker.handshake(step, watched.key, begins=turn.come)
     known, now = appliance.memory.get(step), time.time()
     if step.purpose == "crl" and known is not None and known.failure is None:
-        lasts = life(known, appliance.config.serve.schedule.revocation, now)
+        lasts = refetch_after(known, appliance.config.serve.schedule.revocation, now)
         if now - known.started < lasts:
             return known
     return (await appliance.asker.ask(step, watched.key, turn.come))[0]
@@ -159,7 +161,7 @@ def _as_wanted(
     return found.status in (Status.PASS, Status.NOTICE)  # a notice is said of what is good
 
 
-def _authorities(appliance: Appliance) -> tuple[bytes, ...]:
+def _authorities(appliance: WatchLoop) -> tuple[bytes, ...]:
     """The CAs that are known by their key: roots of the public list, and certificates met whose key the CA sets hold."""
     keys = {ca.spki_sha256.lower() for cas in appliance.rules.cas for ca in cas.cas if ca.spki_sha256}
     found: dict[bytes, None] = {}
@@ -174,7 +176,7 @@ def _authorities(appliance: Appliance) -> tuple[bytes, ...]:
     return tuple(found)
 
 
-def _tls(appliance: Appliance, watched: Watched, seen: Observation, shown: TlsFacts, base: Probed) -> Probed:
+def _tls(appliance: WatchLoop, watched: Watched, seen: Observation, shown: TlsFacts, base: Probed) -> Probed:
     """A handshake succeeds when the certificate is genuine: judged as the audit judges it, by its chain."""
     good = False
     if got_through(seen) and shown.chain:
@@ -198,7 +200,7 @@ def _tls(appliance: Appliance, watched: Watched, seen: Observation, shown: TlsFa
     )
 
 
-def _roots(appliance: Appliance) -> dict[bytes, TrustRoots]:
+def _roots(appliance: WatchLoop) -> dict[bytes, TrustRoots]:
     """What the stores said about the roots that were looked up so far."""
     return {
         seen.step.subject: seen.evidence

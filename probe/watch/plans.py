@@ -29,7 +29,7 @@ MOST_LOOKUPS = 16
 _EARLY = 0.5
 
 
-class Spends(Protocol):
+class RateLimiter(Protocol):
     """The rate that everything of the service keeps together (`probe.watch.asker.Asker`)."""
 
     async def admit(self, times: int = 1) -> None: ...
@@ -63,7 +63,7 @@ class Planner:
         config: Config,
         rules: Rules,
         prober: Prober,
-        rate: Spends | None = None,
+        rate: RateLimiter | None = None,
         *,
         quiet: object = None,
     ) -> Plan:
@@ -80,7 +80,9 @@ class Planner:
             self._meters.connection()
         return plan
 
-    async def _asked(self, config: Config, rules: Rules, prober: Prober, rate: Spends | None) -> TenantFound:
+    async def _asked(
+        self, config: Config, rules: Rules, prober: Prober, rate: RateLimiter | None
+    ) -> TenantFound:
         domain = config.tenant
         if domain is None or not config.tenant_is_domain:
             return await find_tenant(config, rules, prober)
@@ -126,7 +128,7 @@ def lacks_tenant(config: Config, plan: Plan) -> bool:
     return config.tenant is not None and plan.tenant is None
 
 
-async def search(look_up: Callable[[], Awaitable[bool]], paused: Callable[[], object]) -> None:
+async def retry_search(look_up: Callable[[], Awaitable[bool]], paused: Callable[[], object]) -> None:
     """Call `look_up` until it says that it has found, less and less often, and never while `paused` says something."""
     pause = FIRST
     while True:

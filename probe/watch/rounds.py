@@ -22,7 +22,7 @@ class Watched:
 
 
 @dataclass(frozen=True, slots=True)
-class Closed:
+class FinishedRound:
     """A cycle that has ended: when it began (Unix time), how long it took (seconds), what it found."""
 
     kind: Kind
@@ -58,7 +58,7 @@ class Rounds:
             running.failed &= found
             running.all = found
 
-    def done(self, key: Key, kind: Kind, ok: bool, now: float) -> Closed | None:
+    def done(self, key: Key, kind: Kind, ok: bool, now: float) -> FinishedRound | None:
         """A target was measured; the cycle that ended with it. `now` is Unix time."""
         running = self._rounds[kind]
         if running.started is None:
@@ -70,7 +70,7 @@ class Rounds:
             running.failed.add(key)
         if running.left:
             return None
-        ended = Closed(
+        ended = FinishedRound(
             kind, running.started, time.monotonic() - running.begun, len(running.all), len(running.failed)
         )
         running.left, running.failed, running.started = set(running.all), set(), None

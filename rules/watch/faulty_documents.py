@@ -12,7 +12,7 @@ from rules.audit.documents import has_document
 from rules.model.kinds.http_fetch import HttpFetch
 from rules.model.observation import Observation
 from rules.model.verdict import Report, Status, Verdict
-from rules.watch.memory import document
+from rules.watch.memory import document_of
 
 _FAULTS = (Status.WARN, Status.FAIL)
 
@@ -54,7 +54,7 @@ def of_no_target(report: Report, targets: Iterable[tuple[str, tuple[str, int]]])
         if row.status is not Status.FAIL or about is None or (row.rule, (about.host, about.port)) in known:
             continue
         failed = (one.step for one in _evidence(row, report.observations) if not answered(one))
-        found.update(wanted for step in failed if (wanted := document(step)) is not None)
+        found.update(wanted for step in failed if (wanted := document_of(step)) is not None)
     return frozenset(found)
 
 
@@ -64,7 +64,7 @@ def _of_row(row: Verdict, seen: Sequence[Observation]) -> Iterator[Hashable]:
         return  # a list at an address of its host is asked with that address
     found = _evidence(row, seen)
     for one in [one for one in found if not answered(one)] or found:
-        yield document(one.step)
+        yield document_of(one.step)
 
 
 def _evidence(row: Verdict, seen: Sequence[Observation]) -> list[Observation]:

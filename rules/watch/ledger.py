@@ -160,7 +160,7 @@ def _issuer_sentence(place: str, mark: str, entry: LedgerEntry, old: set[str]) -
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Sighting:
     """What a look at the network adds: entries to be written, and the news in them."""
 
     write: tuple[LedgerEntry, ...]
@@ -180,7 +180,7 @@ class Ledger:
     def __len__(self) -> int:
         return len(self._known)
 
-    def see(self, fresh: Iterable[LedgerEntry]) -> Seen:
+    def see(self, fresh: Iterable[LedgerEntry]) -> Sighting:
         """Take note of what is seen now. What is known and was written within the hour need not be written again."""
         shown = tuple(fresh)
         news = [e for e in shown if (e.endpoint, e.kind, e.value) not in self._known]
@@ -195,7 +195,7 @@ class Ledger:
             self._keep(kept, written=due)
             if due:
                 write.append(kept)
-        return Seen(tuple(write), found)
+        return Sighting(tuple(write), found)
 
     def forget(self, before: float) -> int:
         """Drop what was seen last before this Unix time, as the history does; how many entries that were."""

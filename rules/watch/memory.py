@@ -19,7 +19,7 @@ from rules.model.kinds.dns_chain import NO_ANSWER
 from rules.model.kinds.tls_handshake import TlsHandshake
 from rules.model.observation import Observation, Step, got_through, kind_of
 from rules.model.verdict import Plan
-from rules.watch.significance import essence
+from rules.watch.significance import significant_part
 
 #: Seconds for which an address that was met counts among those of its target.
 TRACKED = 86_400.0
@@ -41,12 +41,12 @@ _Member = TypeVar("_Member", bound=Hashable)
 SINCE = 60.0
 
 
-def document(step: Step) -> tuple[object, ...] | None:
+def document_of(step: Step) -> tuple[object, ...] | None:
     """What a step fetches, whoever serves it: the same list comes from every address of its host. None for the rest."""
     return kind_of(step).document(step)
 
 
-def moved(when: float, by: float, now: float) -> float:
+def clock_adjusted(when: float, by: float, now: float) -> float:
     """A time of before the clock was set by `by` seconds, as the clock that says `now` would have told it.
 
     What is of the last `SINCE` seconds by the new clock was measured by it already.
@@ -79,14 +79,14 @@ class Memory:
         seen = self.known.get(step)
         if seen is not None:
             return seen
-        wanted = document(step) if step.attempt == 1 else None  # a second look is one at this very address
+        wanted = document_of(step) if step.attempt == 1 else None  # a second look is one at this very address
         found = self._documents.get(wanted) if wanted is not None else None
         return replace(found, step=step, stale=True) if found is not None else None
 
-    def take(self, seen: Observation) -> bool:
+    def record(self, seen: Observation) -> bool:
         """Keep an answer. True when it differs from the one before in anything that a verdict may rest on."""
         seen = self._shared(seen)
-        step, now = seen.step, hash(essence(seen))
+        step, now = seen.step, hash(significant_part(seen))
         before = self._essence.get(step)
         kind = kind_of(step)
         if kind.stands and seen.evidence is None and before is not None:
@@ -96,7 +96,7 @@ class Memory:
         else:
             _add(self._repeats, replace(step, attempt=1), step)
         self.known[step] = seen
-        wanted = document(step)
+        wanted = document_of(step)
         if wanted is not None:
             self._take_document(wanted, seen)
         if kind.resolution is not None and not kind.resolution.walks(step):
@@ -106,7 +106,7 @@ class Memory:
         self._essence[step] = now
         return before is None or before != now
 
-    def as_judged(self, seen: Observation, step: TlsHandshake) -> Observation:
+    def with_last_get(self, seen: Observation, step: TlsHandshake) -> Observation:
         """A handshake without the GET inside, as the answer to the question that has it: the GET is the last one's.
 
         HTTP is asked far more rarely than the handshake; a handshake that fails has nothing to borrow.
@@ -125,14 +125,14 @@ class Memory:
         )
         return replace(seen, step=step, evidence=facts)
 
-    def shift(self, by: float, now: float) -> None:
+    def clock_was_set(self, by: float, now: float) -> None:
         """The clock was set by `by` seconds and says `now`: what was measured was so as long ago as it was before."""
         for step, seen in list(self.known.items()):
-            self.known[step] = replace(seen, started=moved(seen.started, by, now))
+            self.known[step] = replace(seen, started=clock_adjusted(seen.started, by, now))
         for wanted, seen in list(self._documents.items()):
-            self._documents[wanted] = replace(seen, started=moved(seen.started, by, now))
+            self._documents[wanted] = replace(seen, started=clock_adjusted(seen.started, by, now))
         for addresses in self._last_good.values():
-            addresses.update({address: moved(when, by, now) for address, when in addresses.items()})
+            addresses.update({address: clock_adjusted(when, by, now) for address, when in addresses.items()})
 
     def forget(self, now: float) -> int:
         """Drop what was not met for a day (Unix time), and of names that rotate the oldest addresses.
@@ -171,7 +171,7 @@ class Memory:
             self._essence.pop(step, None)
             if step.attempt > 1:
                 _discard(self._repeats, replace(step, attempt=1), step)
-            wanted = document(step)
+            wanted = document_of(step)
             if wanted is not None:
                 _discard(self._of_document, wanted, step)
                 if wanted not in self._of_document:
@@ -181,16 +181,16 @@ class Memory:
                 assert name is not None
                 _discard(self._of_name, name, step)
 
-    def dead(self, names: int) -> tuple[str, ...]:
+    def dead_resolvers(self, names: int) -> tuple[str, ...]:
         """Resolvers that several names in a row got no answer from; `names`: how many there are to ask for."""
         needed = max(1, min(DEAD_STREAK, names))
         return tuple(sorted(r for r, silent in self._silent.items() if len(silent) >= needed))
 
-    def silent(self, resolver: str) -> int:
+    def unanswered_names(self, resolver: str) -> int:
         """How many names have met no answer there since the last one that did."""
         return len(self._silent.get(resolver, ()))
 
-    def last_good(
+    def last_addresses(
         self, hosts: Iterable[str], dead: Iterable[str] = ()
     ) -> tuple[tuple[str, tuple[str, ...]], ...]:
         """Remembered addresses of those of `hosts` that no resolver but the `dead` ones resolves, the newest first."""
@@ -202,14 +202,14 @@ class Memory:
                 found.append((host, tuple(sorted(told, key=lambda a: (-told[a], a))[:MAX_LAST_GOOD])))
         return tuple(found)
 
-    def ways(self, host: str) -> tuple[Observation, ...]:
+    def lookups_of(self, host: str) -> tuple[Observation, ...]:
         """The newest answers about a name itself, by every way in which it was asked for."""
         return tuple(self.known[s] for s in self._of_name.get(host, ()))
 
     def plan(self, plan: Plan, hosts: tuple[str, ...]) -> Plan:
         """The parameters of a judgement of what is known now."""
-        dead = self.dead(len(hosts))
-        return replace(plan, steady=True, dead=dead, last_good=self.last_good(hosts, dead))
+        dead = self.dead_resolvers(len(hosts))
+        return replace(plan, steady=True, dead=dead, last_good=self.last_addresses(hosts, dead))
 
     def copy(self) -> Memory:
         """What a judgement in another thread reads while answers go on coming in."""
@@ -302,7 +302,7 @@ def _discard(groups: dict[_Group, tuple[_Member, ...]], group: _Group, member: _
 
 def _agree(second: Observation, first: Observation) -> bool:
     """Whether a second look shows what the first look shows; the GET inside TLS, which is rare, is left out."""
-    return essence(_repeated(second)) == essence(_repeated(first))
+    return significant_part(_repeated(second)) == significant_part(_repeated(first))
 
 
 def _repeated(seen: Observation) -> Observation:

@@ -25,7 +25,7 @@ LONGEST_RETRY = 900.0
 OVERDUE = 60.0
 
 
-def fraction(identity: str, key: Hashable) -> float:
+def offset_fraction(identity: str, key: Hashable) -> float:
     """A number in [0, 1) that is the same for the same host and target on every start, and differs between hosts."""
     digest = hashlib.blake2b(f"{identity}\x00{key!r}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") / 2**64
@@ -69,7 +69,7 @@ class Schedule:
     def entries(self) -> Iterator[Entry]:
         return iter(self._entries.values())
 
-    def put(
+    def add(
         self,
         key: Hashable,
         kind: Kind,
@@ -90,9 +90,9 @@ class Schedule:
         One that is there keeps its place unless that is further away than its interval: a list's remaining life changes
         all the time, and must not make it due all the time.
         """
-        offset = fraction(self._identity, key)
+        offset = offset_fraction(self._identity, key)
         if groups:  # the host's own offset within a part, so that a fleet does not beat in time
-            offset = (int(offset * groups) + fraction(self._identity, kind)) / groups
+            offset = (int(offset * groups) + offset_fraction(self._identity, kind)) / groups
         due = now + offset * (interval if within is None else within)
         if age is not None:
             left = interval * (1.0 + offset) / 2.0 - age
@@ -101,7 +101,7 @@ class Schedule:
         if old is not None and old.kind == kind:
             if old.grid > now + interval:
                 old.grid = due
-                self.sooner(key, due)
+                self.advance(key, due)
             old.interval = interval
             return
         entry = Entry(key, kind, interval, due, due)
@@ -120,7 +120,7 @@ class Schedule:
         if entry is not None:
             entry.version = -1
 
-    def take(self, kind: Kind, until: float) -> list[tuple[Hashable, float]]:
+    def pop_due(self, kind: Kind, until: float) -> list[tuple[Hashable, float]]:
         """Hand out everything of `kind` that is due up to `until`: (key, due), the earliest first."""
         heap = self._heaps[kind]
         found = []
@@ -165,7 +165,7 @@ class Schedule:
         self._push(entry)
         return skipped
 
-    def sooner(self, key: Hashable, at: float, *, again: bool = True) -> None:
+    def advance(self, key: Hashable, at: float, *, again: bool = True) -> None:
         """Let `key` be due at `at` if it would be later; nothing happens when it is not there.
 
         One that is out comes once more after that, if `again`.
@@ -184,8 +184,8 @@ class Schedule:
         """This host slept for `asleep` seconds of which the clock knows nothing: what fell due then comes once, spread."""
         for entry in self._entries.values():
             if not entry.out and entry.due - asleep <= now:
-                spread = fraction(self._identity, entry.key) * min(entry.interval, 60.0)
-                self.sooner(entry.key, now + spread)
+                spread = offset_fraction(self._identity, entry.key) * min(entry.interval, 60.0)
+                self.advance(entry.key, now + spread)
 
     def demand(self) -> float:
         """Measurements a second that the intervals ask for."""

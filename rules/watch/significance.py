@@ -32,7 +32,7 @@ E = TypeVar("E")
 CLOCK_TOLERANCE = 60.0
 
 
-def essence(seen: Observation) -> Hashable:
+def significant_part(seen: Observation) -> Hashable:
     """A value that is equal for answers that mean the same."""
     evidence = seen.evidence
     if evidence is None:

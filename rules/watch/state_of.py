@@ -21,7 +21,7 @@ from rules.pki.revocation import expires, split_url
 from rules.text.display import display
 from rules.watch import faulty_documents
 from rules.watch.state import CheckName, CheckState, IssuerClass, Key, SourceState, TargetState
-from rules.watch.targets import Track, Tracks
+from rules.watch.targets import TargetRecord, TargetRecords
 
 #: Characters of a peer's name that are shown.
 SHOWN = 120
@@ -49,7 +49,7 @@ def rows_of(report: Report) -> dict[Key, list[Verdict]]:
 
 def target_states(
     audit: Audit,
-    tracks: Tracks,
+    tracks: TargetRecords,
     rows: Mapping[Key, list[Verdict]],
     now: float,
     observations: Sequence[Observation] = (),
@@ -66,7 +66,7 @@ def target_states(
         key = (target.host, target.port)
         seen.add((target.id, key))
         mine = [row for row in rows.get(key, ()) if row.rule == target.id]
-        found.append(_target(audit, target, mine, tracks.of(key), now, observations))
+        found.append(_target(audit, target, mine, tracks.record_of(key), now, observations))
     return tuple(found)
 
 
@@ -74,7 +74,7 @@ def _target(
     audit: Audit,
     target: Target,
     rows: list[Verdict],
-    track: Track,
+    track: TargetRecord,
     now: float,
     observations: Sequence[Observation],
 ) -> TargetState:
@@ -109,10 +109,10 @@ def _target(
         expiry=min((e for f in served if (e := facts(f.chain[0]).not_after) is not None), default=None),
         documents=faulty_documents.of_target(known, observations) if observations else (),
     )
-    return live(state, track)
+    return with_latest(state, track)
 
 
-def live(state: TargetState, track: Track) -> TargetState:
+def with_latest(state: TargetState, track: TargetRecord) -> TargetState:
     """The same with what every answer brings: addresses tried, stages, handshakes."""
     return replace(
         state,

@@ -17,7 +17,7 @@ from rules.model.failure import Stage
 from rules.model.kind import StageName
 from rules.model.observation import Observation, Step, kind_of
 from rules.model.verdict import Status, Verdict
-from rules.watch.memory import MOST, TRACKED, moved
+from rules.watch.memory import MOST, TRACKED, clock_adjusted
 from rules.watch.state import AddressState, Key
 
 #: Handshakes of a target over which the share of intercepted ones is told.
@@ -31,7 +31,7 @@ FAILED = 1800.0
 
 
 @dataclass(slots=True)
-class Shake:
+class HandshakeOutcome:
     """One handshake at an address: whether it was intercepted, None while that is open."""
 
     address: str
@@ -40,11 +40,11 @@ class Shake:
 
 
 @dataclass(slots=True)
-class Track:
+class TargetRecord:
     """One target: the addresses of a day, the last handshakes, the last duration of each stage in seconds."""
 
     addresses: dict[str, AddressState] = field(default_factory=dict)
-    handshakes: tuple[Shake, ...] = ()
+    handshakes: tuple[HandshakeOutcome, ...] = ()
     without: int = 0  # handshakes since then that showed no certificate
     stages: tuple[tuple[StageName, float], ...] = ()  # as they are told, so that they are kept once
     measured: float | None = None
@@ -54,41 +54,41 @@ class Track:
         return sum(1 for shake in self.handshakes if shake.caught)
 
 
-class Tracks:
+class TargetRecords:
     """All targets, by host and port."""
 
     def __init__(self) -> None:
-        self._by_key: dict[Key, Track] = {}
+        self._by_key: dict[Key, TargetRecord] = {}
 
-    def of(self, key: Key) -> Track:
-        return self._by_key.setdefault(key, Track())
+    def record_of(self, key: Key) -> TargetRecord:
+        return self._by_key.setdefault(key, TargetRecord())
 
-    def keep(self, keys: Iterable[Key]) -> None:
+    def keep_only(self, keys: Iterable[Key]) -> None:
         """Forget every target that is none of these."""
         wanted = set(keys)
         for key in [k for k in self._by_key if k not in wanted]:
             del self._by_key[key]
 
-    def shift(self, by: float, now: float) -> None:
-        """The clock was set by `by` seconds and says `now`: see `Memory.shift`."""
+    def clock_was_set(self, by: float, now: float) -> None:
+        """The clock was set by `by` seconds and says `now`: see `Memory.clock_was_set`."""
         for track in self._by_key.values():
             if track.measured is not None:
-                track.measured = moved(track.measured, by, now)
+                track.measured = clock_adjusted(track.measured, by, now)
             for shake in track.handshakes:
-                shake.at = moved(shake.at, by, now)
+                shake.at = clock_adjusted(shake.at, by, now)
             track.addresses = {
-                address: replace(state, tried=moved(state.tried, by, now))
+                address: replace(state, tried=clock_adjusted(state.tried, by, now))
                 if state.tried is not None
                 else state
                 for address, state in track.addresses.items()
             }
 
-    def measured(self, key: Key, seen: Observation, *, new: bool) -> tuple[tuple[StageName, float], ...]:
+    def observe(self, key: Key, seen: Observation, *, new: bool) -> tuple[tuple[StageName, float], ...]:
         """An answer has come. `new`: it differs from the one before, so that its meaning waits for a judgement.
 
         Returns the durations of the stages that it went through, in seconds.
         """
-        track = self.of(key)
+        track = self.record_of(key)
         stages = tuple(durations(seen))
         track.stages = tuple((dict(track.stages) | dict(stages)).items())
         track.measured = seen.started + seen.elapsed
@@ -105,7 +105,7 @@ class Tracks:
             _shake(track, address, seen, new=new)
         return stages
 
-    def judged(self, audit: Audit, rows: Mapping[Key, list[Verdict]], now: float) -> None:
+    def apply_verdicts(self, audit: Audit, rows: Mapping[Key, list[Verdict]], now: float) -> None:
         """Take the verdicts on addresses; drop those that were not met for a day, failed ones sooner (`FAILED`).
 
         May run in another thread than `measured`: what it replaces, it replaces whole.
@@ -114,7 +114,7 @@ class Tracks:
             if target.host is None:
                 continue
             key = (target.host, target.port)
-            track = self.of(key)
+            track = self.record_of(key)
             self._addresses(track, audit, target, rows.get(key, []), now)
             for shake in track.handshakes:
                 state = track.addresses.get(shake.address)
@@ -123,7 +123,9 @@ class Tracks:
                     if caught or state.ok:  # a chain that is only untrusted waits for what second looks prove
                         shake.caught = caught
 
-    def _addresses(self, track: Track, audit: Audit, target: Target, rows: list[Verdict], now: float) -> None:
+    def _addresses(
+        self, track: TargetRecord, audit: Audit, target: Target, rows: list[Verdict], now: float
+    ) -> None:
         assert target.host is not None
         by_address: dict[str, list[Verdict]] = {}
         for row in rows:
@@ -155,14 +157,14 @@ class Tracks:
         track.addresses = fresh
 
 
-def _shake(track: Track, address: str, seen: Observation, *, new: bool) -> None:
+def _shake(track: TargetRecord, address: str, seen: Observation, *, new: bool) -> None:
     """One handshake that judges has ended."""
     if seen.evidence is not None and kind_of(seen.step).certificates(seen.evidence):
         known = track.addresses.get(address)
         caught = None if new or known is None else known.cause == causes.TLS_INTERCEPTED.word
         if new and seen.step.attempt == 1:
             _close(track, address)
-        track.handshakes = (*track.handshakes, Shake(address, caught, seen.started))[-HANDSHAKES:]
+        track.handshakes = (*track.handshakes, HandshakeOutcome(address, caught, seen.started))[-HANDSHAKES:]
         track.without = 0
     elif seen.failure is not None and seen.failure.stage is not Stage.LOCAL:  # else it was not asked
         track.without += 1
@@ -171,7 +173,7 @@ def _shake(track: Track, address: str, seen: Observation, *, new: bool) -> None:
             track.handshakes = ()
 
 
-def _close(track: Track, address: str) -> None:
+def _close(track: TargetRecord, address: str) -> None:
     """Something else was shown at `address`: what is still open there was never proved to be intercepted."""
     for shake in track.handshakes:
         if shake.address == address and shake.caught is None:

@@ -25,8 +25,8 @@ from probe.measure.prober import Prober
 from probe.measure.trust_stores import TrustStores
 from probe.watch.asker import Asker
 from probe.watch.judgement import Judged
-from probe.watch.loop import Appliance, Callbacks
-from probe.watch.rounds import Closed
+from probe.watch.loop import Callbacks, WatchLoop
+from probe.watch.rounds import FinishedRound
 from rules.model.kinds.dns_chain import DnsQuestion
 from rules.model.kinds.local_host import HostFacts, LocalHost
 from rules.model.kinds.tls_handshake import TlsHandshake
@@ -37,7 +37,7 @@ from rules.watch.confirmation import Confirmation
 from rules.watch.memory import Memory
 from rules.watch.schedule import KINDS, Entry
 from rules.watch.state import Place
-from rules.watch.targets import Tracks
+from rules.watch.targets import TargetRecords
 from tests.probe.internet import RELAY, RESOLVERS, Hit, Internet, Sockets, looped
 
 LIMITS = Limits(dns_try=0.8, dns_name=1.6, os_lookup=1.6, tcp=1.0, tls=1.0, first_byte=1.0, http=2.0, crl=2.0)
@@ -111,7 +111,7 @@ class Desk:
     asker: Asker
     prober: LoopProber
     memory: Memory
-    tracks: Tracks
+    tracks: TargetRecords
     meters: Meters
     silent: list[tuple[str, str]] = field(default_factory=list)
     differs: int = 0
@@ -131,7 +131,7 @@ async def desk(
     before = asyncio.all_tasks()
     sockets = net.looped()
     async with net.served(sockets):
-        prober, memory, tracks, meters = LoopProber(net, sockets), Memory(), Tracks(), Meters(PLACE)
+        prober, memory, tracks, meters = LoopProber(net, sockets), Memory(), TargetRecords(), Meters(PLACE)
         made = Desk(cast(Asker, None), prober, memory, tracks, meters)
 
         def differs(_: Step) -> None:
@@ -150,14 +150,14 @@ async def desk(
 class House:
     """An appliance that has had its first look, or not. `judged` and `closed` hold what was told."""
 
-    appliance: Appliance
+    appliance: WatchLoop
     prober: LoopProber
     meters: Meters
     config: Config
     rules: Rules
     plan: Plan
     judged: list[Judged] = field(default_factory=list)
-    closed: list[Closed] = field(default_factory=list)
+    closed: list[FinishedRound] = field(default_factory=list)
 
 
 @contextlib.asynccontextmanager
@@ -171,9 +171,9 @@ async def house(net: Internet, intervals: Intervals, swept: bool = True) -> Asyn
         config = configured(net, intervals)
         rules = load_rules(config.rules, config.ca_sets)
         plan, _ = await make_plan(config, rules, prober)
-        made = House(cast(Appliance, None), prober, meters, config, rules, plan)
+        made = House(cast(WatchLoop, None), prober, meters, config, rules, plan)
         callbacks = Callbacks(made.judged.append, made.closed.append)
-        made.appliance = Appliance(config, rules, plan, prober, meters, callbacks, Confirmation())
+        made.appliance = WatchLoop(config, rules, plan, prober, meters, callbacks, Confirmation())
         try:
             if swept:
                 await made.appliance.sweep()

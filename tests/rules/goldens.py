@@ -25,7 +25,7 @@ from rules.model.verdict import Report
 from rules.watch.memory import Memory
 from rules.watch.state import Place, State
 from rules.watch.state_of import rows_of, source_states, target_states
-from rules.watch.targets import Tracks, key_of
+from rules.watch.targets import TargetRecords, key_of
 from tests import recordings
 from tests.lab import audit_files
 from tests.rules.script import CRL_HOST, RESOLVERS, RULES, SILENCE, START, ZONE, World, crl, healthy, run
@@ -64,7 +64,7 @@ def memory_of(observations: Iterable[Observation]) -> Memory:
     """A memory that was told these, one after the other."""
     memory = Memory()
     for seen in observations:
-        memory.take(seen)
+        memory.record(seen)
     return memory
 
 
@@ -91,10 +91,10 @@ def judged(memory: Memory, report: Report, known: Rules | None = None) -> Report
     return make_report(steady(memory, report, known), report.started, report.finished, report.version)
 
 
-def pictured(audit: Audit, report: Report, tracks: Tracks | None = None) -> State:
+def pictured(audit: Audit, report: Report, tracks: TargetRecords | None = None) -> State:
     """What is told of a judgement."""
-    tracks, rows = tracks or Tracks(), rows_of(report)
-    tracks.judged(audit, rows, report.started)
+    tracks, rows = tracks or TargetRecords(), rows_of(report)
+    tracks.apply_verdicts(audit, rows, report.started)
     return State(
         PLACE,
         "0",
@@ -114,11 +114,11 @@ def pictured(audit: Audit, report: Report, tracks: Tracks | None = None) -> Stat
 def state(name: str) -> State:
     """The appliance's picture after the scenario's first look."""
     report = recorded(name)
-    memory, tracks = memory_of(report.observations), Tracks()
+    memory, tracks = memory_of(report.observations), TargetRecords()
     for seen in report.observations:
         key = key_of(seen.step)
         if key is not None:
-            tracks.measured(key, seen, new=True)
+            tracks.observe(key, seen, new=True)
     audit = steady(memory, report)
     return pictured(audit, make_report(audit, report.started, report.finished, "0"), tracks)
 
@@ -153,7 +153,7 @@ def began(failure: Failure, *kinds: type[Step], **fields: object) -> Memory:
     """A healthy network on which steps of these kinds have begun to end so a minute ago."""
     memory, world = of_world(healthy()), healthy().when(kinds, failure, **fields)
     for step in list(memory.known):
-        memory.take(later(world.answer(step), 60))
+        memory.record(later(world.answer(step), 60))
     return memory
 
 
@@ -162,7 +162,7 @@ def moved(address: str) -> Memory:
     memory, world = of_world(healthy()), healthy(zone={**ZONE, CRL_HOST: (address,)})
     for seen in run(world).seen.values():
         if isinstance(seen.step, NAMING):
-            memory.take(later(seen, 60))
+            memory.record(later(seen, 60))
     return memory
 
 

@@ -21,7 +21,7 @@ from probe.config.service import Intervals
 from probe.config.settings import parse_config
 from probe.measure.prober import Prober
 from probe.watch.judgement import Judged
-from probe.watch.loop import Appliance, Callbacks
+from probe.watch.loop import Callbacks, WatchLoop
 from rules.model.failure import Code
 from rules.model.observation import Observation, Step
 from rules.model.ruleset import Rules
@@ -96,7 +96,7 @@ class ScriptedProber:
 class Hours:
     """An appliance that has had its first look and goes on. `told` holds (time, subject, before, after) of transitions."""
 
-    appliance: Appliance
+    appliance: WatchLoop
     world: World
     clock: Clock
     prober: ScriptedProber
@@ -145,8 +145,8 @@ async def going(
     config = parse_config({}, "wayclear.toml")
     config = replace(config, serve=replace(config.serve, connector=connector, schedule=Intervals(rate=rate)))
     prober = ScriptedProber(world, clock)
-    made = Hours(cast(Appliance, None), world, clock, prober)
-    made.appliance = Appliance(
+    made = Hours(cast(WatchLoop, None), world, clock, prober)
+    made.appliance = WatchLoop(
         config,
         rules,
         plan,

@@ -24,8 +24,8 @@ from probe.history.writer import Bounds, History
 from probe.serve import publisher
 from probe.serve.publisher import Teller
 from probe.watch.judgement import Judged, judge
-from probe.watch.loop import Appliance, Callbacks
-from probe.watch.rounds import Closed
+from probe.watch.loop import Callbacks, WatchLoop
+from probe.watch.rounds import FinishedRound
 from rules.audit.targets import targets
 from rules.model.verdict import Answer, Plan, Status
 from rules.watch.confirmation import CONNECTOR, PATIENCE, Confirmation, Moment
@@ -33,7 +33,7 @@ from rules.watch.events import LedgerEntry
 from rules.watch.maintenance import Window
 from rules.watch.memory import Memory
 from rules.watch.state import Place
-from rules.watch.targets import Tracks
+from rules.watch.targets import TargetRecords
 from tests.probe.internet import RELAY, ZONE, Internet
 from tests.probe.looped import KEEN, STILL, House, going, house, looping, until
 from tests.rules import goldens
@@ -50,7 +50,7 @@ def judged(name: str, confirmation: Confirmation | None = None, now: float | Non
         goldens.rules(),
         memory.plan(report.plan, hosts),
         memory,
-        Tracks(),
+        TargetRecords(),
         confirmation or Confirmation(),
         Intervals(),
         Moment(*3 * [report.started if now is None else now]),
@@ -58,12 +58,12 @@ def judged(name: str, confirmation: Confirmation | None = None, now: float | Non
     )
 
 
-def appliance(**serve: object) -> Appliance:
+def appliance(**serve: object) -> WatchLoop:
     """As much of an appliance as telling asks for."""
     config = SimpleNamespace(serve=ServeConfig(**serve))  # type: ignore[arg-type]  # a test's short hand
     asker = SimpleNamespace(changed=set(), in_flight=0)
-    made = SimpleNamespace(config=config, asker=asker, tracks=Tracks(), memory=Memory(), planned={})
-    return cast("Appliance", made)
+    made = SimpleNamespace(config=config, asker=asker, tracks=TargetRecords(), memory=Memory(), planned={})
+    return cast("WatchLoop", made)
 
 
 async def teller(tmp_path: Path) -> tuple[Teller, History]:
@@ -208,7 +208,7 @@ async def test_m10_a_rendering_that_fails_leaves_the_last_snapshot(
 @looping
 async def test_rounds_and_gaps_are_rows_of_the_history(tmp_path: Path) -> None:
     made, history = await teller(tmp_path)
-    made.closed(Closed("service", 100.0, 60.0, 13, 2), 17)
+    made.closed(FinishedRound("service", 100.0, 60.0, 13, 2), 17)
     made.note_gap("resumed after 28800 s")
     await made.close()
     await history.close()
@@ -223,7 +223,7 @@ async def test_rounds_and_gaps_are_rows_of_the_history(tmp_path: Path) -> None:
 async def test_a_row_counts_what_could_not_be_told_of_its_own_kind(tmp_path: Path) -> None:
     made, history = await teller(tmp_path)
     made.closed(
-        Closed("service", 100.0, 60.0, 13, 2), -5
+        FinishedRound("service", 100.0, 60.0, 13, 2), -5
     )  # before any judgement, and a prober that began anew
     made.judged(judged("healthy"))
     assert made._state is not None
@@ -235,8 +235,8 @@ async def test_a_row_counts_what_could_not_be_told_of_its_own_kind(tmp_path: Pat
         unknown[0], group="sign-in", rule="another/rule"
     )  # the same name is one target, and a service's
     made._state = replace(made._state, targets=(*unknown, twice))
-    made.closed(Closed("service", 160.0, 60.0, 13, 0), 17)
-    made.closed(Closed("sign-in", 160.0, 60.0, 9, 0), 3)
+    made.closed(FinishedRound("service", 160.0, 60.0, 13, 0), 17)
+    made.closed(FinishedRound("sign-in", 160.0, 60.0, 9, 0), 3)
     await end(made, history)
     with contextlib.closing(sqlite3.connect(tmp_path / "history.sqlite")) as rows:
         found = rows.execute("SELECT kind, inconclusive, connections FROM cycles ORDER BY id").fetchall()
@@ -280,7 +280,7 @@ async def test_what_was_measured_since_is_in_the_next_state(tmp_path: Path) -> N
     made.judged(judged("healthy"))
     here = appliance()
     target = made.state(here, 0.0).targets[0]
-    here.tracks.of((target.host, target.port)).measured = 12_345.0
+    here.tracks.record_of((target.host, target.port)).measured = 12_345.0
     assert made.state(here, 0.0).targets[0].measured != 12_345.0
     here.asker.changed.add((target.host, target.port))
     assert made.state(here, 0.0).targets[0].measured == 12_345.0

@@ -16,7 +16,7 @@ import pytest
 from exporters.metrics.exposition import Ended, from_state
 from probe.serve import textfile as telling_textfile
 from probe.serve.textfile import TextfileTeller, last_round
-from probe.watch.rounds import Closed
+from probe.watch.rounds import FinishedRound
 from rules.watch.maintenance import Window
 from rules.watch.state import Place
 from tests.exporters.states import NOW, failing, state, target
@@ -121,12 +121,12 @@ async def test_a_textfile_grows_old_when_rounds_stop(tmp_path: Path, monkeypatch
     monkeypatch.setattr(time, "time", lambda: now)
     made.judged(judged("healthy"))
     assert await told(now + 100) == ("audit", now), "the first look"
-    made.closed(Closed("service", now + 100, 50.0, 13, 0), 0)
-    made.closed(Closed("sign-in", now + 100, 50.0, 13, 0), 0)
+    made.closed(FinishedRound("service", now + 100, 50.0, 13, 0), 0)
+    made.closed(FinishedRound("sign-in", now + 100, 50.0, 13, 0), 0)
     assert await told(now + 200) == ("service", now + 100)
     monkeypatch.setattr(time, "time", lambda: now + 900)
     made.judged(judged("healthy"))  # judged again, and nothing was measured
-    made.closed(Closed("sign-in", now + 100, 50.0, 13, 0), 0)
+    made.closed(FinishedRound("sign-in", now + 100, 50.0, 13, 0), 0)
     assert await told(now + 5000) == ("service", now + 100)
     monkeypatch.setattr(time, "time", lambda: now + 5000)
     await end(made, history)

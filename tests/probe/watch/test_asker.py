@@ -13,7 +13,7 @@ import pytest
 from probe.audit.pace import FAST, POLITE
 from probe.config.service import Intervals
 from probe.watch import asker as asking
-from probe.watch.asker import BURST, SECOND_OPINIONS, TOGETHER, Way, groups, kept, pace_of
+from probe.watch.asker import BURST, SECOND_OPINIONS, TOGETHER, Way, as_kept, caps_of, groups
 from rules.model.failure import Code, Failure, Stage
 from rules.model.kinds.dns_chain import DnsQuestion
 from rules.model.kinds.http_fetch import HttpExchange, HttpFetch
@@ -136,7 +136,7 @@ async def test_the_caps_are_those_of_the_pace(tmp_path: Path, rate: float) -> No
 
 
 def test_a_rate_has_the_polite_caps_and_none_the_fast_ones() -> None:
-    assert (pace_of(Intervals()), pace_of(Intervals(rate=0))) == (POLITE, FAST)
+    assert (caps_of(Intervals()), caps_of(Intervals(rate=0))) == (POLITE, FAST)
 
 
 # --- nobody delays another ----------------------------------------------------------------------------------------------
@@ -333,9 +333,9 @@ async def test_after_twenty_silent_addresses_no_new_one_is_tried(tmp_path: Path,
     plan, failure = Plan("q7x2"), Failure(Stage.TCP, Code.TIMEOUT)
     assert plan.sweep_limit == 20
     async with desk(Internet(tmp_path), Intervals(rate=rate), plan) as here:
-        here.asker.take(await here.prober.measure(shake()), KEY)
+        here.asker.record(await here.prober.measure(shake()), KEY)
         for number in range(plan.sweep_limit):
-            here.asker.take(Observation(shake(f"20.50.9.{number}"), 0.0, 5.0, failure), None)
+            here.asker.record(Observation(shake(f"20.50.9.{number}"), 0.0, 5.0, failure), None)
         assert here.asker.allows(shake("20.50.10.1")) is (rate == 0), "who sets no rate has asked for it"
         assert here.asker.allows(HttpFetch("20.50.10.1", 80, LISTS, CRL_PATH, "crl")) is (rate == 0)
         assert here.asker.allows(shake()), "it has answered"
@@ -347,10 +347,10 @@ def test_a_document_that_did_not_come_whole_is_kept_by_its_beginning() -> None:
     step = HttpFetch("20.50.4.1", 80, LISTS, CRL_PATH, "crl")
     body = HttpExchange(0.01, 0.02, 200, "", (), b"x" * 100_000, 100_000, "78")
     cut = Observation(step, 0.0, 1.0, Failure(Stage.HTTP, Code.TIMEOUT), body)
-    assert isinstance(kept(cut).evidence, HttpExchange)
-    assert kept(cut) == replace(cut, evidence=replace(body, body=b"x" * 4096))
+    assert isinstance(as_kept(cut).evidence, HttpExchange)
+    assert as_kept(cut) == replace(cut, evidence=replace(body, body=b"x" * 4096))
     whole = replace(cut, failure=None)
-    assert kept(whole) is whole
+    assert as_kept(whole) is whole
 
 
 @looping
@@ -375,7 +375,7 @@ async def test_a_reload_that_changes_no_limit_forgets_neither_the_rate_nor_who_i
     async with desk(Internet(tmp_path), intervals, plan) as here:
         failure = Failure(Stage.TCP, Code.TIMEOUT)
         for number in range(plan.sweep_limit):
-            here.asker.take(Observation(shake(f"20.50.9.{number}"), 0.0, 5.0, failure), None)
+            here.asker.record(Observation(shake(f"20.50.9.{number}"), 0.0, 5.0, failure), None)
         await asyncio.gather(*(here.asker.ask(shake(), KEY) for _ in range(BURST)))
         here.asker.limit(replace(intervals, service=120.0), replace(plan, nonce="other"))
         assert not here.asker.allows(shake("20.50.10.1"))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from probe.config.settings import Config, parse_config
-from probe.watch.first_sweep import pausing
+from probe.watch.first_sweep import pausing_window
 from tests.probe import serve_process
 from tests.probe.internet import ZONE, Internet
 from tests.probe.serve_process import STILL, Served, served
@@ -30,12 +30,12 @@ def config(end: str, pause: str) -> Config:
 
 
 def test_only_a_window_that_is_open_and_pauses_does() -> None:
-    found = pausing(config("2099-01-01T00:00:00Z", "true"))
+    found = pausing_window(config("2099-01-01T00:00:00Z", "true"))
     assert found is not None
     assert found.name == "one"
-    assert pausing(config("2099-01-01T00:00:00Z", "false")) is None
-    assert pausing(config("2020-01-02T00:00:00Z", "true")) is None
-    assert pausing(Config()) is None
+    assert pausing_window(config("2099-01-01T00:00:00Z", "false")) is None
+    assert pausing_window(config("2020-01-02T00:00:00Z", "true")) is None
+    assert pausing_window(Config()) is None
 
 
 def test_in_a_window_that_pauses_nothing_is_asked_until_it_has_ended(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.config.service import Intervals
-from probe.watch.asker import MOST_ADDRESSES, Gets
+from probe.watch.asker import MOST_ADDRESSES, HttpTurns
 from rules.model.failure import Code, Failure, Stage
 from rules.model.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.model.observation import Observation
@@ -55,7 +55,7 @@ async def test_the_get_inside_is_asked_rarely_and_borrowed_in_between(tmp_path: 
 async def test_the_get_of_the_first_look_counts(tmp_path: Path) -> None:
     net = Internet(tmp_path)
     async with desk(net, Intervals(rate=0)) as here:
-        here.asker.take(await here.prober.measure(ONE), None)
+        here.asker.record(await here.prober.measure(ONE), None)
         assert status(await here.asker.handshake(ONE, BOOT_KEY)) == 403
         assert gets(net) == 1
 
@@ -66,7 +66,7 @@ async def test_it_is_the_service_that_is_asked_rarely_not_each_of_its_addresses(
     net = Internet(tmp_path)
     async with desk(net, Intervals(rate=0, http=0.4)) as here:
         for step in (ONE, OTHER):
-            here.asker.take(await here.prober.measure(step), None)
+            here.asker.record(await here.prober.measure(step), None)
         begun, times = time.monotonic(), 0
         while time.monotonic() - begun < 2.0:
             for step in (ONE, OTHER):
@@ -138,7 +138,7 @@ def test_no_address_starves_and_the_service_is_never_asked_sooner(
     addresses: int, every: int, interval: int
 ) -> None:
     """Addresses are visited one after the other every so many seconds, as the rotation does it."""
-    gets, sent = Gets(), list[tuple[int, str]]()
+    gets, sent = HttpTurns(), list[tuple[int, str]]()
     for turn in range(1 + 4 * addresses * (interval // every + addresses)):
         now, address = turn * every, f"20.50.1.{turn % addresses}"
         if gets.due(shake(address), addresses, interval, now):
@@ -151,7 +151,7 @@ def test_no_address_starves_and_the_service_is_never_asked_sooner(
 
 
 def test_what_was_not_sent_does_not_count() -> None:
-    gets, one = Gets(), ZONE[BOOT][0]
+    gets, one = HttpTurns(), ZONE[BOOT][0]
     refused = Observation(shake(one), 0.0, 0.1, Failure(Stage.TLS, Code.RESET), TlsFacts(0.01))
     for seen in (
         refused,
@@ -165,7 +165,7 @@ def test_what_was_not_sent_does_not_count() -> None:
 
 
 def test_addresses_that_are_gone_are_forgotten_in_time() -> None:
-    gets = Gets()
+    gets = HttpTurns()
     for number in range(200):
         gets.note(answered(f"20.50.{number}.1", http_status=403), 600, number * 600.0)
     assert len(gets._sent[(BOOT, 443)]) <= MOST_ADDRESSES + 1

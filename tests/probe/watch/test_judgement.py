@@ -24,7 +24,7 @@ from rules.model.verdict import Plan
 from rules.pki.revocation import digest_crl
 from rules.watch.confirmation import Confirmation, Moment, status_word
 from rules.watch.memory import ROUND, Memory
-from rules.watch.targets import Tracks
+from rules.watch.targets import TargetRecords
 from tests import pki
 from tests.probe.internet import CRL_PATH, LISTS, RELAY, RESOLVERS, SIGN_IN, ZONE, Internet, Name
 from tests.probe.looped import (
@@ -110,7 +110,7 @@ async def test_a_list_is_fetched_by_its_life_wherever_a_rule_names_it(tmp_path: 
         await until(lambda: len(since(net, begun, SIGN_IN)) >= 4)
         assert not since(net, begun, LISTS)
         assert [q for q in net.asked if q.at > begun and q.name == LISTS], "but its name is resolved"
-        here.appliance.schedule.sooner(key, time.monotonic())
+        here.appliance.schedule.advance(key, time.monotonic())
         await until(
             lambda: any(hit.path for hit in since(net, begun, LISTS))
         )  # the request, not the connection
@@ -142,7 +142,7 @@ async def test_a_list_that_cannot_be_had_is_tried_again_sooner_and_at_another_ad
     async with house(net, replace(STILL, retry=0.2)) as here, going(here):
         begun = time.monotonic()
         net.places["20.50.4.1"] = net.places["20.50.4.2"] = "reset"
-        here.appliance.schedule.sooner(("document", ("crl", LISTS, 80, CRL_PATH, None)), begun)
+        here.appliance.schedule.advance(("document", ("crl", LISTS, 80, CRL_PATH, None)), begun)
         await until(lambda: {hit.address for hit in since(net, begun, LISTS)} == {"20.50.4.1", "20.50.4.2"})
 
 
@@ -155,7 +155,7 @@ async def test_a_list_whose_change_waits_is_fetched_again_before_its_life_is_ove
         (address,) = ZONE[LISTS]
         for place, after in (("reset", "fail"), ("genuine", "pass")):
             net.places[address] = place  # type: ignore[assignment]  # one of its ways
-            here.appliance.schedule.sooner(key, time.monotonic())
+            here.appliance.schedule.advance(key, time.monotonic())
             await until(lambda after=after: told_of(here, LISTS) == after, 5)  # type: ignore[misc]  # binds this turn's
         begun = time.monotonic()
         await asyncio.sleep(1.0)
@@ -212,7 +212,7 @@ async def test_when_every_resolver_is_down_the_addresses_of_before_are_asked_on(
         await until(lambda: not any(alive for _, alive in here.judged[-1].ways.resolvers), 15)
         begun = time.monotonic()
         await until(lambda: since(net, begun, RELAY))
-        states = {a.address: a for a in here.appliance.tracks.of((RELAY, 443)).addresses.values()}
+        states = {a.address: a for a in here.appliance.tracks.record_of((RELAY, 443)).addresses.values()}
         assert set(states) == set(ZONE[RELAY])
         assert all(state.stale and state.ok for state in states.values())
 
@@ -251,7 +251,9 @@ def by_itself(
 ) -> judgement.Judged:
     hosts = tuple(dict.fromkeys(t.host for t in targets(known, plan.tenant, plan.only) if t.host))
     planned = memory.plan(plan, hosts)
-    return judgement.judge(known, planned, memory, Tracks(), Confirmation(), Intervals(), moment(now), {})
+    return judgement.judge(
+        known, planned, memory, TargetRecords(), Confirmation(), Intervals(), moment(now), {}
+    )
 
 
 def probes(made: judgement.Judged) -> dict[Hashable, judgement.ScheduledProbe]:
@@ -293,11 +295,11 @@ def test_a_list_that_comes_to_be_known_is_fetched_although_its_host_serves_other
 
 def test_a_doubtful_answer_makes_its_second_look_urgent_and_holds_the_target() -> None:
     memory = goldens.of_world(healthy())
-    confirmation, tracks = Confirmation(), Tracks()
+    confirmation, tracks = Confirmation(), TargetRecords()
     plan = memory.plan(PLAN, tuple(SCRIPTED))
     judgement.judge(RULES, plan, memory, tracks, confirmation, Intervals(), moment(START), {})
     step = next(s for s in memory.known if isinstance(s, TlsHandshake) and s.server_name == RELAYS[0])
-    memory.take(Observation(step, START + 60, 5.0, SILENCE))
+    memory.record(Observation(step, START + 60, 5.0, SILENCE))
     made = judgement.judge(RULES, plan, memory, tracks, confirmation, Intervals(), moment(START + 61), {})
     assert replace(step, attempt=2) in made.urgent
     assert made.settled.differing == {(RELAYS[0], 443)}
@@ -321,7 +323,7 @@ def test_the_page_of_the_address_where_nothing_is_is_asked_for_again_by_the_hour
         assert [(w.kind, w.interval) for w in found] == [("extra", Intervals().extras)]
         assert made.urgent == ()
         assert (found[0].step in memory.known) is opened
-        memory.take(Observation(found[0].step, START, 5.0, SILENCE))
+        memory.record(Observation(found[0].step, START, 5.0, SILENCE))
 
 
 def test_every_resolver_has_a_heartbeat() -> None:
@@ -342,7 +344,7 @@ def test_a_list_of_which_the_facts_do_not_suffice_is_fetched_again() -> None:
         assert isinstance(seen.evidence, HttpExchange)
         assert seen.evidence.body is not None
         digest = digest_crl(seen.evidence.body, (pki.der(ISSUING.certificate),), ())
-        memory.take(replace(seen, evidence=replace(seen.evidence, body=None, digest=digest)))
+        memory.record(replace(seen, evidence=replace(seen.evidence, body=None, digest=digest)))
     made = by_itself(memory)
     assert set(made.void) == set(lists)
     assert by_itself(goldens.of_world(healthy())).void == ()
@@ -361,11 +363,11 @@ def test_a_walk_goes_on_from_judgement_to_judgement_holds_its_target_and_is_repe
         world.when(DnsQuestion, DnsAnswer("SERVFAIL"), name=BOOTSTRAP, rtype=rtype)
     world.when(DnsQuestion, DnsAnswer("REFUSED"), name="two.example")
     world.when(OsLookup, OsAnswer((), "EAI_FAIL"), name=BOOTSTRAP)
-    plan, tracks, confirmation = memory.plan(PLAN, tuple(SCRIPTED)), Tracks(), Confirmation()
+    plan, tracks, confirmation = memory.plan(PLAN, tuple(SCRIPTED)), TargetRecords(), Confirmation()
     judgement.judge(RULES, plan, memory, tracks, confirmation, Intervals(), moment(START), {})
     changed = [s for s in memory.known if getattr(s, "name", "") == BOOTSTRAP]
     for step in changed:
-        memory.take(replace(world.answer(step), started=now))
+        memory.record(replace(world.answer(step), started=now))
     asked: list[DnsQuestion] = []
     while True:
         plan = memory.plan(PLAN, tuple(SCRIPTED))
@@ -378,7 +380,7 @@ def test_a_walk_goes_on_from_judgement_to_judgement_holds_its_target_and_is_repe
         assert not walks or (BOOTSTRAP, 443) in made.settled.differing
         asked += walks
         for step in made.urgent:
-            memory.take(replace(world.answer(step), started=now))
+            memory.record(replace(world.answer(step), started=now))
     assert {(q.name, q.rtype) for q in asked} == {
         (BOOTSTRAP, "CNAME"),
         ("one.example", "CNAME"),

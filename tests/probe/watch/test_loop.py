@@ -13,7 +13,7 @@ import pytest
 from probe.config.service import Intervals
 from probe.config.settings import load_rules
 from probe.watch import judgement
-from probe.watch.asker import Way, stretch
+from probe.watch.asker import Way, interval_factor
 from rules.model.failure import Code, Failure, Stage
 from rules.model.kinds.tls_handshake import TlsHandshake
 from rules.model.observation import Observation, kind_of
@@ -58,7 +58,7 @@ async def test_the_first_look_asks_for_everything_once_and_is_judged_once(tmp_pa
         ]
         connections = len([step for step in asked if kind_of(step).connects])
         assert float(counted[0].split()[-1]) == connections == len(net.hits)
-        track = here.appliance.tracks.of((RELAY, 443))
+        track = here.appliance.tracks.record_of((RELAY, 443))
         assert set(track.addresses) == set(ZONE[RELAY])
         assert {"dns", "tcp", "tls"} <= set(dict(track.stages))
 
@@ -179,7 +179,7 @@ async def test_a_change_is_held_until_it_was_measured_again_and_then_told(tmp_pa
         assert held, "it was not told at the first sight"
         net.places.clear()
         await until(lambda: here.judged[-1].settled.answer is Answer.YES)
-        assert here.appliance.tracks.of((RELAY, 443)).handshakes
+        assert here.appliance.tracks.record_of((RELAY, 443)).handshakes
 
 
 @looping
@@ -250,7 +250,7 @@ def test_the_shipped_rules_need_no_stretch_at_the_defaults() -> None:
     groups = [(rule.group, probe) for one in rules.rulesets for rule in one.rules for probe in rule.probes]
     assert len(groups) > 20
     wanted = sum(1 / (60 if group == "service" else 900) for group, _ in groups)
-    assert stretch(Intervals().rate, wanted, 0.05) == 1.0
+    assert interval_factor(Intervals().rate, wanted, 0.05) == 1.0
 
 
 @looping
@@ -260,7 +260,7 @@ async def test_after_twenty_silent_addresses_nothing_new_is_tried(tmp_path: Path
         assert here.plan.sweep_limit == 20
         for number in range(20):
             step = TlsHandshake(f"20.50.9.{number}", 443, "gone.example")
-            here.appliance.asker.take(
+            here.appliance.asker.record(
                 Observation(step, time.time(), 5.0, Failure(Stage.TCP, Code.TIMEOUT)), None
             )
         net.zone[BOOT] = Name(("20.50.1.77",))

@@ -242,7 +242,7 @@ async def test_where_restraint_asks_nothing_it_says_so_and_tells_no_failure(tmp_
         failure = Failure(Stage.TCP, Code.TIMEOUT)
         for number in range(here.plan.sweep_limit):
             step = TlsHandshake(f"20.50.9.{number}", 443, RELAY)
-            here.appliance.asker.take(Observation(step, 0.0, 5.0, failure), None)
+            here.appliance.asker.record(Observation(step, 0.0, 5.0, failure), None)
         before = len(net.hits)
         status, text = await probe(here.appliance, {"target": RELAY}, {})
         assert (status, "would look like a scan" in text) == (503, True), text

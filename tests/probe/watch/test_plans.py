@@ -14,7 +14,7 @@ from probe.audit.tenant import TenantFound
 from probe.config.settings import Config
 from probe.measure.prober import Prober
 from probe.watch import plans
-from probe.watch.plans import Planner, lacks_tenant, search
+from probe.watch.plans import Planner, lacks_tenant, retry_search
 from rules.model.ruleset import Rules
 from rules.watch.state import Place
 from tests.probe.internet import Internet
@@ -152,7 +152,7 @@ async def test_it_is_searched_for_less_and_less_often_and_never_in_a_window(
         return len(asked) == 8
 
     monkeypatch.setattr(plans.asyncio, "sleep", sleep)  # type: ignore[attr-defined]  # the module that it imports
-    await search(look_up, lambda: len(waited) == 3)
+    await retry_search(look_up, lambda: len(waited) == 3)
     assert waited == [15, 30, 60, 60, 120, 240, 480, 600, 600]
     assert asked == [1, 2, 4, 5, 6, 7, 8, 9]
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from probe.watch.rounds import Closed, Rounds
+from probe.watch.rounds import FinishedRound, Rounds
 from rules.watch.schedule import Kind
 from rules.watch.state import Key
 
@@ -31,7 +31,7 @@ def test_it_ends_with_the_last_one_and_tells_what_it_found() -> None:
 
 
 def test_kinds_do_not_wait_for_each_other() -> None:
-    assert isinstance(planned().done(C, "sign-in", True, 1.0), Closed)
+    assert isinstance(planned().done(C, "sign-in", True, 1.0), FinishedRound)
 
 
 def test_one_that_comes_twice_ends_nothing_and_counts_once() -> None:

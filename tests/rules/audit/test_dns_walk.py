@@ -352,7 +352,7 @@ def test_the_walk_does_not_depend_on_the_order_of_answers(seed: int) -> None:
 def remembered(world: World) -> Memory:
     memory = Memory()
     for seen in run(world).seen.values():
-        memory.take(seen)
+        memory.record(seen)
     return memory
 
 
@@ -374,9 +374,9 @@ def test_a_walk_is_remembered_until_its_name_is_answered_in_another_way() -> Non
     memory = remembered(failing_world())
     assert walked_in(memory) == {BOOTSTRAP, "one.example", "two.example"}
     question = DnsQuestion(RESOLVERS[0], BOOTSTRAP, "A")
-    memory.take(Observation(question, START + 60, 0.1, None, SERVFAIL))
+    memory.record(Observation(question, START + 60, 0.1, None, SERVFAIL))
     assert walked_in(memory) == {BOOTSTRAP, "one.example", "two.example"}
-    memory.take(Observation(question, START + 120, 0.1, None, NXDOMAIN))
+    memory.record(Observation(question, START + 120, 0.1, None, NXDOMAIN))
     left = {s.resolver for s in memory.known if isinstance(s, DnsQuestion) and s.walk}
     assert left == {RESOLVERS[1]}
 
@@ -385,8 +385,8 @@ def test_silence_about_a_link_makes_no_resolver_dead_and_gives_no_address_to_a_n
     memory = Memory()
     for number in range(9):
         step = DnsQuestion(R, f"n{number}.test", "CNAME", walk=True)
-        memory.take(Observation(step, START, 1.0, SILENT))
-    memory.take(Observation(DnsQuestion(R, "x.test", "A", walk=True), START, 0.1, None, address("x.test")))
-    assert memory.dead(40) == ()
-    assert memory.silent(R) == 0
-    assert memory.last_good(("x.test",)) == ()
+        memory.record(Observation(step, START, 1.0, SILENT))
+    memory.record(Observation(DnsQuestion(R, "x.test", "A", walk=True), START, 0.1, None, address("x.test")))
+    assert memory.dead_resolvers(40) == ()
+    assert memory.unanswered_names(R) == 0
+    assert memory.last_addresses(("x.test",)) == ()

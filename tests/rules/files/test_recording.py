@@ -131,8 +131,8 @@ def one_name_fails() -> Memory:
     for step in list(memory.known):
         if isinstance(step, DnsQuestion | OsLookup) and step.name == RELAYS[0]:
             failed = DnsAnswer("SERVFAIL") if isinstance(step, DnsQuestion) else OsAnswer((), "EAI_AGAIN")
-            memory.take(Observation(step, START + 60, 0.05, None, failed))
-            memory.take(Observation(dataclasses.replace(step, attempt=2), START + 61, 0.05, None, failed))
+            memory.record(Observation(step, START + 60, 0.05, None, failed))
+            memory.record(Observation(dataclasses.replace(step, attempt=2), START + 61, 0.05, None, failed))
     return memory
 
 

@@ -33,7 +33,7 @@ from rules.watch.confirmation import (
     status_word,
 )
 from rules.watch.events import Transition
-from rules.watch.memory import document
+from rules.watch.memory import document_of
 from rules.watch.state import AddressState, Family, TargetState
 from tests.rules import goldens
 from tests.rules.script import CRL_HOST, SILENCE, START, healthy, judged
@@ -719,7 +719,7 @@ def test_an_answer_that_gets_better_waits_for_failed_documents_of_no_target(told
     better = replace(DEGRADED, verdicts=(row,), observations=(failed,))
     told(Status.PASS, report=DOWN)
     settled = told(Status.PASS, report=better)
-    wanted = document(step)
+    wanted = document_of(step)
     assert wanted is not None
     assert (settled.answer, settled.documents) == (Answer.NO, frozenset[object]([wanted]))
     assert told.judge([TARGET], better, asked={wanted}).answer is Answer.DEGRADED

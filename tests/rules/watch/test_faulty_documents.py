@@ -12,7 +12,7 @@ from rules.model.kinds.tls_handshake import TlsHandshake
 from rules.model.observation import Observation, Step
 from rules.model.verdict import Check, Endpoint, Status, Verdict
 from rules.watch.faulty_documents import of_no_target, of_target
-from rules.watch.memory import document
+from rules.watch.memory import document_of
 from tests.rules.script import SILENCE, START, crl, healthy, judged
 
 REPORT = judged(healthy())
@@ -43,7 +43,7 @@ def row(status: Status, *evidence: str, check: Check = "crl", address: str | Non
     )
 
 
-A, B, C = (document(fetch(path)) for path in ("/a", "/b", "/c"))
+A, B, C = (document_of(fetch(path)) for path in ("/a", "/b", "/c"))
 
 
 @pytest.mark.parametrize(

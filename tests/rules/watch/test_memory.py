@@ -18,7 +18,16 @@ from rules.model.kinds.local_host import LocalHost
 from rules.model.kinds.os_lookup import OsAnswer, OsLookup
 from rules.model.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.model.observation import Observation, Step
-from rules.watch.memory import DEAD_STREAK, MAX_LAST_GOOD, MOST, REMEMBERED, ROUND, TRACKED, Memory, document
+from rules.watch.memory import (
+    DEAD_STREAK,
+    MAX_LAST_GOOD,
+    MOST,
+    REMEMBERED,
+    ROUND,
+    TRACKED,
+    Memory,
+    document_of,
+)
 from tests.rules import goldens
 from tests.rules.goldens import NAMING, question, resolves, rotating, seen
 from tests.rules.script import (
@@ -80,9 +89,9 @@ def test_a_steady_memory_takes_no_silence_for_a_firewall_that_took_offence() -> 
 
 def test_only_an_answer_that_means_something_else_is_news() -> None:
     memory = Memory()
-    assert memory.take(seen(SHAKE, None, SILENCE))
-    assert not memory.take(seen(SHAKE, None, SILENCE, at=60))
-    assert memory.take(seen(SHAKE, None, CUT, at=120))
+    assert memory.record(seen(SHAKE, None, SILENCE))
+    assert not memory.record(seen(SHAKE, None, SILENCE, at=60))
+    assert memory.record(seen(SHAKE, None, CUT, at=120))
     assert memory.known == {SHAKE: seen(SHAKE, None, CUT, at=120)}
 
 
@@ -91,37 +100,37 @@ def test_a_new_first_look_makes_old_second_looks_void(second: Failure | None, th
     again = replace(SHAKE, attempt=2)
     memory = told(seen(SHAKE, None, CUT), seen(again, None, second, at=1))
     assert memory.get(again) is not None
-    memory.take(seen(SHAKE, None, then, at=60))
+    memory.record(seen(SHAKE, None, then, at=60))
     assert memory.get(again) is None
-    assert memory.take(seen(again, None, second, at=61)), "it is news again"
+    assert memory.record(seen(again, None, second, at=61)), "it is news again"
 
 
 def test_a_second_look_that_agreed_stands_while_the_first_look_stays_the_same() -> None:
     """Else some second look is wanted at every judgement where much fails, and no change is ever confirmed."""
     again = replace(SHAKE, attempt=2)
     memory = told(seen(SHAKE, None, CUT), seen(again, None, CUT, at=1))
-    assert not memory.take(seen(SHAKE, None, CUT, at=60))
+    assert not memory.record(seen(SHAKE, None, CUT, at=60))
     assert memory.get(again) == seen(again, None, CUT, at=1)
-    memory.take(seen(SHAKE, None, None, at=120))
+    memory.record(seen(SHAKE, None, None, at=120))
     assert memory.get(again) is None
 
 
 def test_what_is_known_of_the_host_stands_when_it_cannot_be_looked_at() -> None:
     """Row Z1: without a descriptor nothing is read, and that is no host without targets."""
     memory, failed = told(seen(LocalHost(), HOST)), Failure(Stage.LOCAL, Code.NO_DESCRIPTORS)
-    assert not memory.take(seen(LocalHost(), None, failed, at=60))
+    assert not memory.record(seen(LocalHost(), None, failed, at=60))
     known = memory.get(LocalHost())
     assert known is not None
     assert known.evidence == HOST
-    assert memory.take(seen(LocalHost(), replace(HOST, route_v4=False), at=120))
-    assert Memory().take(seen(LocalHost(), None, failed))
+    assert memory.record(seen(LocalHost(), replace(HOST, route_v4=False), at=120))
+    assert Memory().record(seen(LocalHost(), None, failed))
 
 
 def test_what_was_dropped_is_asked_again_and_is_news() -> None:
     memory = told(seen(SHAKE, None, CUT), seen(LIST, crl()))
     memory.drop([SHAKE, LIST, ELSEWHERE])
     assert memory.get(SHAKE) is memory.get(LIST) is memory.get(ELSEWHERE) is None
-    assert memory.take(seen(SHAKE, None, CUT, at=1))
+    assert memory.record(seen(SHAKE, None, CUT, at=1))
 
 
 def test_what_was_shown_before_is_kept_once() -> None:
@@ -140,22 +149,22 @@ def test_what_was_shown_before_is_kept_once() -> None:
 def test_a_handshake_without_the_get_keeps_what_the_last_get_said() -> None:
     memory = told(seen(SHAKE, shown((b"x",), http_status=403, client_certificate_asked=True)))
     bare = replace(SHAKE, path=None)
-    made = memory.as_judged(seen(bare, shown((b"x",)), at=60), SHAKE)
+    made = memory.with_last_get(seen(bare, shown((b"x",)), at=60), SHAKE)
     assert made.step == SHAKE
     assert made.started == START + 60
-    assert not memory.take(made)
-    failed = memory.as_judged(seen(bare, TlsFacts(0.01), CUT, at=120), SHAKE)
+    assert not memory.record(made)
+    failed = memory.with_last_get(seen(bare, TlsFacts(0.01), CUT, at=120), SHAKE)
     assert isinstance(failed.evidence, TlsFacts)
     assert failed.evidence.http_status is None
-    assert memory.take(failed)
+    assert memory.record(failed)
 
 
 def test_a_second_look_with_a_get_agrees_with_a_first_look_that_has_none() -> None:
     again = replace(SHAKE, attempt=2)
     memory = told(seen(SHAKE, shown((b"x",))), seen(again, shown((b"x",), http_status=503), at=1))
-    memory.take(seen(SHAKE, shown((b"x",)), at=60))
+    memory.record(seen(SHAKE, shown((b"x",)), at=60))
     assert memory.get(again) is not None
-    memory.take(seen(SHAKE, shown((b"y",)), at=120))
+    memory.record(seen(SHAKE, shown((b"y",)), at=120))
     assert memory.get(again) is None
 
 
@@ -177,7 +186,7 @@ def test_a_document_of_one_address_stands_in_for_another() -> None:
     "step", [SHAKE, replace(LIST, purpose="reach"), DnsQuestion("192.0.2.1", "a.test", "A")]
 )
 def test_what_is_no_document_stands_for_itself_alone(step: Step) -> None:
-    assert document(step) is None
+    assert document_of(step) is None
 
 
 @pytest.mark.parametrize(("hello", "end"), [("tls13", None), ("large", None), ("large", wanting((b"x",)))])
@@ -200,7 +209,7 @@ def test_only_a_good_document_stands_in(bad: Observation) -> None:
 def test_tries_of_another_round_hide_nothing() -> None:
     memory = told(seen(LIST, crl()), seen(ELSEWHERE, None, SILENCE, at=ROUND / 2))
     assert memory.known.keys() == {LIST, ELSEWHERE}
-    memory.take(seen(ELSEWHERE, None, SILENCE, at=ROUND * 2))
+    memory.record(seen(ELSEWHERE, None, SILENCE, at=ROUND * 2))
     assert memory.known.keys() == {ELSEWHERE}
 
 
@@ -213,55 +222,55 @@ HOSTS = tuple(ZONE)
 def test_a_resolver_is_dead_when_several_names_in_a_row_met_no_answer(code: Code) -> None:
     memory, failure = Memory(), Failure(Stage.DNS, code)
     for number in range(DEAD_STREAK):
-        assert memory.dead(100) == ()
-        memory.take(seen(question(f"n{number}.test"), None, failure))
-    assert memory.dead(100) == (RESOLVERS[0],)
-    memory.take(resolves("n1.test", "203.0.113.1"))
-    assert memory.dead(100) == ()
-    assert memory.silent(RESOLVERS[0]) == 0
+        assert memory.dead_resolvers(100) == ()
+        memory.record(seen(question(f"n{number}.test"), None, failure))
+    assert memory.dead_resolvers(100) == (RESOLVERS[0],)
+    memory.record(resolves("n1.test", "203.0.113.1"))
+    assert memory.dead_resolvers(100) == ()
+    assert memory.unanswered_names(RESOLVERS[0]) == 0
 
 
 def test_one_silent_name_is_no_dead_resolver_but_where_there_is_only_one() -> None:
     memory = told(*(seen(question("same.test"), None, NO_ANSWER, at=n) for n in range(20)))
-    assert memory.dead(100) == ()
-    assert memory.dead(1) == (RESOLVERS[0],)
+    assert memory.dead_resolvers(100) == ()
+    assert memory.dead_resolvers(1) == (RESOLVERS[0],)
 
 
 @pytest.mark.parametrize("code", [Code.STARVED, Code.NO_DESCRIPTORS, Code.BUG])
 def test_a_fault_of_ours_says_nothing_about_a_resolver(code: Code) -> None:
     memory = told(*(seen(question(f"n{n}.test"), None, Failure(Stage.LOCAL, code)) for n in range(9)))
-    assert memory.dead(9) == ()
+    assert memory.dead_resolvers(9) == ()
     silent = told(*(seen(question(f"n{n}.test"), None, NO_ANSWER) for n in range(9)))
-    silent.take(seen(question("a.test"), None, Failure(Stage.LOCAL, code)))
-    assert silent.dead(9) == (RESOLVERS[0],)
+    silent.record(seen(question("a.test"), None, Failure(Stage.LOCAL, code)))
+    assert silent.dead_resolvers(9) == (RESOLVERS[0],)
 
 
 def test_the_operating_system_is_a_resolver_like_others() -> None:
     memory = told(*(seen(OsLookup(f"n{n}.test"), OsAnswer((), "EAI_AGAIN")) for n in range(DEAD_STREAK)))
-    assert memory.dead(100) == (OS,)
-    memory.take(seen(OsLookup("a.test"), OsAnswer((), "EAI_NONAME")))
-    assert memory.dead(100) == ()
+    assert memory.dead_resolvers(100) == (OS,)
+    memory.record(seen(OsLookup("a.test"), OsAnswer((), "EAI_NONAME")))
+    assert memory.dead_resolvers(100) == ()
 
 
 def test_addresses_of_before_are_told_only_where_no_living_resolver_resolves() -> None:
     name, second = "a.test", RESOLVERS[1]
     memory = told(resolves(name, "203.0.113.1"), resolves(name, "203.0.113.2", resolver=second, at=1))
-    assert memory.last_good([name]) == ()
-    memory.take(seen(question(name), None, NO_ANSWER, at=2))
-    assert memory.last_good([name]) == ()
-    memory.take(seen(question(name, second), DnsAnswer("SERVFAIL"), at=3))
-    assert memory.last_good([name, "b.test"]) == ((name, ("203.0.113.2", "203.0.113.1")),)
+    assert memory.last_addresses([name]) == ()
+    memory.record(seen(question(name), None, NO_ANSWER, at=2))
+    assert memory.last_addresses([name]) == ()
+    memory.record(seen(question(name, second), DnsAnswer("SERVFAIL"), at=3))
+    assert memory.last_addresses([name, "b.test"]) == ((name, ("203.0.113.2", "203.0.113.1")),)
 
 
 def test_what_a_dead_resolver_said_last_does_not_count() -> None:
     memory = told(resolves("a.test", "203.0.113.1"), resolves("b.test", "203.0.113.2", resolver=RESOLVERS[1]))
-    assert memory.last_good(["a.test", "b.test"], dead=[RESOLVERS[0]]) == (("a.test", ("203.0.113.1",)),)
+    assert memory.last_addresses(["a.test", "b.test"], dead=[RESOLVERS[0]]) == (("a.test", ("203.0.113.1",)),)
 
 
 def test_an_alias_that_is_followed_counts_as_resolved() -> None:
     alias = DnsAnswer("NOERROR", (Record("a.test", "CNAME", 60, "b.test"),))
     memory = told(resolves("a.test", "203.0.113.1"), seen(question("a.test"), alias, at=1))
-    assert memory.last_good(["a.test"]) == ()
+    assert memory.last_addresses(["a.test"]) == ()
 
 
 # --- forgetting --------------------------------------------------------------------------------------------------------------
@@ -287,12 +296,12 @@ def test_facts_of_the_host_do_not_age() -> None:
 def test_addresses_of_a_name_that_is_asked_for_in_vain_live_for_a_week() -> None:
     memory = told(resolves("a.test", "203.0.113.1"))
     for day in range(1, 7):
-        memory.take(seen(question("a.test"), None, NO_ANSWER, at=day * DAY))
+        memory.record(seen(question("a.test"), None, NO_ANSWER, at=day * DAY))
         memory.forget(START + day * DAY)
-    assert memory.last_good(["a.test"]) == (("a.test", ("203.0.113.1",)),)
-    memory.take(seen(question("a.test"), None, NO_ANSWER, at=REMEMBERED + 1))
+    assert memory.last_addresses(["a.test"]) == (("a.test", ("203.0.113.1",)),)
+    memory.record(seen(question("a.test"), None, NO_ANSWER, at=REMEMBERED + 1))
     memory.forget(START + REMEMBERED + 1)
-    assert memory.last_good(["a.test"]) == ()
+    assert memory.last_addresses(["a.test"]) == ()
 
 
 def test_names_and_addresses_that_rotate_for_days_are_bounded_by_a_day() -> None:
@@ -301,7 +310,7 @@ def test_names_and_addresses_that_rotate_for_days_are_bounded_by_a_day() -> None
     rounds_a_day = int(DAY / every)
     for number in range(20_000):
         for one in rotating(number, number * every):
-            memory.take(one)
+            memory.record(one)
         if number % 180 == 0:
             memory.forget(START + number * every)
             highest = max(highest, len(memory))
@@ -322,9 +331,9 @@ def test_a_name_with_a_thousand_addresses_is_remembered_by_a_few() -> None:
     memory = Memory()
     for number in range(50):
         addresses = [f"198.18.{number}.{n}" for n in range(250)]
-        memory.take(resolves("a.test", *addresses, at=number))
-    memory.take(seen(question("a.test"), None, NO_ANSWER, at=60))
-    ((_, found),) = memory.last_good(["a.test"])
+        memory.record(resolves("a.test", *addresses, at=number))
+    memory.record(seen(question("a.test"), None, NO_ANSWER, at=60))
+    ((_, found),) = memory.last_addresses(["a.test"])
     assert len(found) == MAX_LAST_GOOD
     assert {address.rpartition(".")[0] for address in found} == {"198.18.49"}
 
@@ -336,7 +345,7 @@ def test_indexes_hold_what_is_known_and_nothing_else(script: list[tuple[int, int
     for number, passed in script:
         at += passed
         for one in rotating(number % 7, at):
-            memory.take(one)
+            memory.record(one)
         if number % 3 == 0:
             memory.forget(START + at)
         if number % 5 == 0:
@@ -345,7 +354,9 @@ def test_indexes_hold_what_is_known_and_nothing_else(script: list[tuple[int, int
     assert memory._essence.keys() == known
     named = {s for steps in memory._of_name.values() for s in steps}
     assert named == {s for s in known if isinstance(s, NAMING)}
-    assert {s for steps in memory._of_document.values() for s in steps} == {s for s in known if document(s)}
+    assert {s for steps in memory._of_document.values() for s in steps} == {
+        s for s in known if document_of(s)
+    }
     assert {s for steps in memory._repeats.values() for s in steps} == {s for s in known if s.attempt > 1}
 
 
@@ -353,7 +364,7 @@ def test_a_clock_that_is_set_ages_nothing() -> None:
     """Row S1: five years back; what the new clock has measured already is left alone."""
     years, again = 5 * 365 * DAY, replace(SHAKE, attempt=2)
     memory = told(seen(SHAKE, None, SILENCE), seen(LIST, crl()), seen(again, None, SILENCE, at=50 - years))
-    memory.shift(-years, START + 60 - years)
+    memory.clock_was_set(-years, START + 60 - years)
     assert memory.known[SHAKE].started == START - years
     assert memory.known[again].started == START + 50 - years
     found = memory.get(ELSEWHERE)
@@ -365,7 +376,7 @@ def test_a_clock_that_is_set_ages_nothing() -> None:
 def test_a_copy_stays_as_it_was() -> None:
     memory = told(seen(LIST, crl()), seen(SHAKE, None, SILENCE))
     twin = memory.copy()
-    memory.take(seen(LIST, None, SILENCE, at=1))
+    memory.record(seen(LIST, None, SILENCE, at=1))
     memory.drop([SHAKE])
     assert twin.get(LIST) == seen(LIST, crl())
     assert twin.get(SHAKE) is not None
@@ -381,8 +392,8 @@ def test_a_day_at_the_full_rate_takes_little() -> None:
     memory = Memory()
     for number in range(4_320):  # a tenth of a day
         address = f"198.18.{number // 250}.{number % 250 + 1}"
-        memory.take(seen(replace(SHAKE, address=address), shown(chain, http_status=403), at=number * 2))
-        memory.take(resolves(BOOTSTRAP, address, at=number * 2))
+        memory.record(seen(replace(SHAKE, address=address), shown(chain, http_status=403), at=number * 2))
+        memory.record(resolves(BOOTSTRAP, address, at=number * 2))
     taken, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(memory) == 4_321

@@ -22,7 +22,7 @@ from rules.model.kinds.os_lookup import OsAnswer, OsLookup
 from rules.model.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.model.kinds.trust_store import TrustLookup, TrustRoots
 from rules.model.observation import Evidence, Observation, Step
-from rules.watch.significance import CLOCK_TOLERANCE, essence
+from rules.watch.significance import CLOCK_TOLERANCE, significant_part
 from tests import pki
 from tests.rules import goldens
 from tests.rules.script import (
@@ -104,7 +104,7 @@ def blurred(one: Observation, rnd: Random) -> Observation:
 def test_what_leaves_the_essence_alone_changes_no_verdict(name: str) -> None:
     report, rnd = goldens.recorded(name), Random(name)
     other = [blurred(one, rnd) for one in report.observations]
-    assert [essence(one) for one in other] == [essence(one) for one in report.observations]
+    assert [significant_part(one) for one in other] == [significant_part(one) for one in report.observations]
     assert goldens.decided(goldens.judged(goldens.memory_of(other), report)) == goldens.decided(
         goldens.usual(name)
     )
@@ -192,8 +192,10 @@ MEANING: list[tuple[str, Observation, Change]] = [
 
 @pytest.mark.parametrize(("what", "before", "change"), MEANING, ids=[row[0] for row in MEANING])
 def test_what_a_verdict_rests_on_is_part_of_it(what: str, before: Observation, change: Change) -> None:
-    assert essence(change(before)) != essence(before)
-    assert essence(change(before)) == essence(change(replace(before, started=START + 1, local=None)))
+    assert significant_part(change(before)) != significant_part(before)
+    assert significant_part(change(before)) == significant_part(
+        change(replace(before, started=START + 1, local=None))
+    )
 
 
 def dated(skew: float) -> Observation:
@@ -206,23 +208,23 @@ def dated(skew: float) -> Observation:
 @settings(deadline=None)
 @given(st.floats(-119, 119))
 def test_a_clock_that_is_a_little_off_means_nothing(skew: float) -> None:
-    assert essence(dated(skew)) == essence(dated(0))
+    assert significant_part(dated(skew)) == significant_part(dated(0))
 
 
 def test_an_answer_that_grows_old_in_a_cache_means_nothing_new() -> None:
     fresh, old = dated(0), dated(3600)
     assert isinstance(old.evidence, HttpExchange)
     aged = replace(old, evidence=replace(old.evidence, headers=(*old.evidence.headers, ("age", "3600"))))
-    assert essence(aged) == essence(fresh) != essence(old)
+    assert significant_part(aged) == significant_part(fresh) != significant_part(old)
 
 
 @pytest.mark.parametrize("limit", [2 * CLOCK_TOLERANCE, 5 * CLOCK_TOLERANCE])
 @pytest.mark.parametrize("sign", [1, -1])
 def test_a_skew_counts_from_where_a_judgement_counts_it(limit: float, sign: int) -> None:
     """120 s is worth a finding, 300 s breaks: `rules/judge/clock.py`."""
-    assert essence(dated(sign * (limit - 1))) != essence(dated(sign * (limit + 1)))
+    assert significant_part(dated(sign * (limit - 1))) != significant_part(dated(sign * (limit + 1)))
 
 
 @pytest.mark.parametrize("value", ["", "yesterday", "Thu, 99 Foo 2026 99:99:99 GMT", "\x00", "9" * 5000])
 def test_a_date_that_is_none_means_nothing(value: str) -> None:
-    assert essence(seen(FETCH, page(404, date=value))) == essence(seen(FETCH, page(404)))
+    assert significant_part(seen(FETCH, page(404, date=value))) == significant_part(seen(FETCH, page(404)))

@@ -18,7 +18,16 @@ from rules.model.observation import Observation, Step
 from rules.watch.memory import MOST, TRACKED, Memory
 from rules.watch.state import AddressState
 from rules.watch.state_of import rows_of
-from rules.watch.targets import FAILED, HANDSHAKES, OUTDATED, Shake, Track, Tracks, durations, key_of
+from rules.watch.targets import (
+    FAILED,
+    HANDSHAKES,
+    OUTDATED,
+    HandshakeOutcome,
+    TargetRecord,
+    TargetRecords,
+    durations,
+    key_of,
+)
 from tests.rules import goldens
 from tests.rules.script import (
     BLOCKED,
@@ -48,17 +57,17 @@ class Watch:
     """A memory, what is tracked beside it, and judgements, as the appliance makes them."""
 
     def __init__(self, world: World) -> None:
-        self.memory, self.tracks, self.now = Memory(), Tracks(), START
+        self.memory, self.tracks, self.now = Memory(), TargetRecords(), START
         for seen in goldens.of_world(world).known.values():
-            self.memory.take(seen)
+            self.memory.record(seen)
             key = key_of(seen.step)
             if key is not None and seen.step.attempt == 1:
-                self.tracks.measured(key, seen, new=True)
+                self.tracks.observe(key, seen, new=True)
         self.judge()
 
     def judge(self) -> Audit:
         audit = goldens.scripted(self.memory)
-        self.tracks.judged(audit, rows_of(make_report(audit, self.now, self.now, "0")), self.now)
+        self.tracks.apply_verdicts(audit, rows_of(make_report(audit, self.now, self.now, "0")), self.now)
         return audit
 
     def meet(self, world: World, *steps: Step, after: float = 60.0) -> None:
@@ -71,20 +80,20 @@ class Watch:
     def ask(self, world: World, steps: Iterable[Step]) -> None:
         for step in steps:
             seen = replace(world.answer(step), started=self.now)
-            new = self.memory.take(seen)
+            new = self.memory.record(seen)
             key = key_of(step)
             if key is not None:
-                self.tracks.measured(key, seen, new=new)
+                self.tracks.observe(key, seen, new=new)
 
     def shake(self, world: World, address: str = ONE) -> None:
         """One handshake, and its second look where it is doubtful."""
         self.meet(world, TlsHandshake(address, 443, BOOTSTRAP, path="/"))
 
     def of(self, address: str, key: tuple[str, int] = KEY) -> AddressState:
-        return self.tracks.of(key).addresses[address]
+        return self.tracks.record_of(key).addresses[address]
 
     def caught(self) -> tuple[int, int]:
-        track = self.tracks.of(KEY)
+        track = self.tracks.record_of(KEY)
         return track.intercepted, len(track.handshakes)
 
 
@@ -93,7 +102,7 @@ class Watch:
 
 def test_addresses_that_answer() -> None:
     watch = Watch(healthy())
-    assert watch.tracks.of(KEY).addresses == {
+    assert watch.tracks.record_of(KEY).addresses == {
         address: AddressState(address, "ipv4", True, "ok", START, current=True) for address in (ONE, TWO)
     }
     assert watch.of(ZONE[CRL_HOST][0], LISTS).ok
@@ -121,11 +130,11 @@ def test_an_answer_that_comes_while_others_are_judged_is_no_part_of_that_judgeme
     watch = Watch(healthy())
     step = TlsHandshake(ONE, 443, BOOTSTRAP, path="/")
     late = replace(healthy().when(TlsHandshake, SILENCE).answer(step), started=START + 60.0)
-    watch.tracks.measured(KEY, late, new=True)
+    watch.tracks.observe(KEY, late, new=True)
     assert (watch.of(ONE).ok, watch.of(ONE).tried) == (True, START)
     watch.judge()
     assert (watch.of(ONE).ok, watch.of(ONE).tried) == (True, START)
-    watch.memory.take(late)
+    watch.memory.record(late)
     watch.judge()
     assert (watch.of(ONE).ok, watch.of(ONE).tried) == (False, START + 60.0)
 
@@ -153,9 +162,9 @@ def test_an_address_that_resolution_no_longer_gives_counts_for_a_day() -> None:
     assert (watch.of(ONE).current, watch.of(ONE).ok, watch.of(ONE).tried) == (False, True, START)
     assert watch.of(TWO).current
     watch.meet(renamed(TWO), *asked(watch), after=TRACKED - 61)
-    assert ONE in watch.tracks.of(KEY).addresses
+    assert ONE in watch.tracks.record_of(KEY).addresses
     watch.meet(renamed(TWO), *asked(watch), after=2)
-    assert ONE not in watch.tracks.of(KEY).addresses
+    assert ONE not in watch.tracks.record_of(KEY).addresses
 
 
 def test_addresses_that_failed_and_are_no_longer_given_end_with_the_repair() -> None:
@@ -166,7 +175,7 @@ def test_addresses_that_failed_and_are_no_longer_given_end_with_the_repair() -> 
         broken = renamed(address).when(TlsHandshake, SILENCE)
         watch.meet(broken, *asked(watch), after=240.0)
         watch.shake(broken, address)
-    states = watch.tracks.of(KEY).addresses
+    states = watch.tracks.record_of(KEY).addresses
     assert [states[f"203.0.113.{100 + turn}"].ok for turn in range(6)] == [False] * 6, (
         "while it lasts, each counts"
     )
@@ -174,8 +183,8 @@ def test_addresses_that_failed_and_are_no_longer_given_end_with_the_repair() -> 
         address = f"203.0.113.{100 + turn}"
         watch.meet(renamed(address), *asked(watch), after=240.0)
         watch.shake(renamed(address), address)
-    assert {a.ok for a in watch.tracks.of(KEY).addresses.values()} == {True}
-    assert {ONE, TWO} < set(watch.tracks.of(KEY).addresses), "those that were good count for the day"
+    assert {a.ok for a in watch.tracks.record_of(KEY).addresses.values()} == {True}
+    assert {ONE, TWO} < set(watch.tracks.record_of(KEY).addresses), "those that were good count for the day"
 
 
 def test_an_address_that_fails_counts_as_long_as_resolution_gives_it() -> None:
@@ -189,7 +198,7 @@ def test_an_address_that_was_never_tried_is_gone_with_its_answer() -> None:
     watch = Watch(healthy())
     for turn in range(5):
         watch.meet(renamed(*(f"203.0.113.{turn * 50 + n}" for n in range(50))), *asked(watch))
-    assert len(watch.tracks.of(KEY).addresses) == 50 + 4 * 4, "the newest answer, and what was tried"
+    assert len(watch.tracks.record_of(KEY).addresses) == 50 + 4 * 4, "the newest answer, and what was tried"
 
 
 def test_addresses_of_before_are_stale() -> None:
@@ -205,7 +214,7 @@ def test_a_document_of_another_address_says_nothing_about_this_one() -> None:
     old, new = ZONE[CRL_HOST][0], "203.0.113.99"
     watch = Watch(healthy())
     for seen in goldens.moved(new).known.values():
-        watch.memory.take(seen)
+        watch.memory.record(seen)
     watch.judge()
     assert (watch.of(new, LISTS).ok, watch.of(new, LISTS).tried) == (None, None)
     assert watch.of(old, LISTS).ok
@@ -216,7 +225,7 @@ def test_a_document_of_another_address_says_nothing_about_this_one() -> None:
 
 def test_families() -> None:
     watch = Watch(healthy(facts=replace(HOST, route_v6=True), zone={**ZONE, BOOTSTRAP: (ONE, "2001:db8::1")}))
-    assert {a.address: a.family for a in watch.tracks.of(KEY).addresses.values()} == {
+    assert {a.address: a.family for a in watch.tracks.record_of(KEY).addresses.values()} == {
         ONE: "ipv4",
         "2001:db8::1": "ipv6",
     }
@@ -262,10 +271,12 @@ def test_hellos_that_do_not_judge_count_for_nothing() -> None:
 def test_what_is_intercepted_is_known_by_its_address_when_the_same_comes_again() -> None:
     watch = Watch(healthy().when(TlsHandshake, by(CORPORATE)))
     seen = watch.memory.known[TlsHandshake(ONE, 443, BOOTSTRAP, path="/")]
-    watch.tracks.measured(KEY, seen, new=False)
-    assert watch.tracks.of(KEY).handshakes[-1] == Shake(ONE, True)
-    watch.tracks.measured(KEY, seen, new=True)
-    assert watch.tracks.of(KEY).handshakes[-1] == Shake(ONE, None), "open until it is judged"
+    watch.tracks.observe(KEY, seen, new=False)
+    assert watch.tracks.record_of(KEY).handshakes[-1] == HandshakeOutcome(ONE, True)
+    watch.tracks.observe(KEY, seen, new=True)
+    assert watch.tracks.record_of(KEY).handshakes[-1] == HandshakeOutcome(ONE, None), (
+        "open until it is judged"
+    )
     assert watch.caught() == (2, 3)
 
 
@@ -313,14 +324,14 @@ def test_a_fault_of_this_host_ends_no_interception() -> None:
 
 
 def test_the_time_of_the_newest_answer() -> None:
-    tracks = Tracks()
+    tracks = TargetRecords()
     ask = DnsQuestion(RESOLVERS[0], BOOTSTRAP, "A")
-    tracks.measured(KEY, Observation(ask, START, 0.5, None, DnsAnswer("NOERROR")), new=True)
-    assert tracks.of(KEY).measured == START + 0.5
-    assert tracks.of(KEY).stages == (("dns", 0.5),)
-    tracks.measured(KEY, Observation(ask, START + 9, 2.0, NO_ANSWER), new=True)
-    assert tracks.of(KEY).measured == START + 11
-    assert tracks.of(KEY).stages == (("dns", 0.5),), "the last that there was"
+    tracks.observe(KEY, Observation(ask, START, 0.5, None, DnsAnswer("NOERROR")), new=True)
+    assert tracks.record_of(KEY).measured == START + 0.5
+    assert tracks.record_of(KEY).stages == (("dns", 0.5),)
+    tracks.observe(KEY, Observation(ask, START + 9, 2.0, NO_ANSWER), new=True)
+    assert tracks.record_of(KEY).measured == START + 11
+    assert tracks.record_of(KEY).stages == (("dns", 0.5),), "the last that there was"
 
 
 @pytest.mark.parametrize(
@@ -345,36 +356,36 @@ def test_s1_after_a_clock_step_everything_was_met_as_long_ago_as_before(by: floa
     watch = Watch(healthy())
     watch.shake(healthy())
     gone = watch.of(TWO)
-    watch.tracks.shift(by, watch.now + by)
-    watch.memory.shift(by, watch.now + by)
+    watch.tracks.clock_was_set(by, watch.now + by)
+    watch.memory.clock_was_set(by, watch.now + by)
     watch.now += by
     assert gone.tried is not None
     assert watch.of(TWO).tried == gone.tried + by
-    assert watch.tracks.of(KEY).measured == pytest.approx(watch.now, abs=1.0)
+    assert watch.tracks.record_of(KEY).measured == pytest.approx(watch.now, abs=1.0)
     watch.shake(renamed(ONE))
     watch.meet(renamed(ONE), *asked(watch))
     assert watch.of(TWO).current is False, "an address of an hour ago counts among those of the day"
 
 
 def test_targets_that_are_gone_are_forgotten() -> None:
-    tracks = Tracks()
-    first, second = tracks.of(KEY), tracks.of(LISTS)
+    tracks = TargetRecords()
+    first, second = tracks.record_of(KEY), tracks.record_of(LISTS)
     first.measured = second.measured = START
-    tracks.keep([LISTS])
-    assert tracks.of(LISTS) is second
-    assert tracks.of(KEY) == Track()
+    tracks.keep_only([LISTS])
+    assert tracks.record_of(LISTS) is second
+    assert tracks.record_of(KEY) == TargetRecord()
 
 
 def test_m3_a_name_whose_addresses_rotate_without_end_is_bounded() -> None:
     memory = Memory()
     for number in range(3 * MOST):
         step = TlsHandshake(f"20.1.{number // 256}.{number % 256}", 443, BOOTSTRAP)
-        memory.take(Observation(step, START + number, 0.1, SILENCE))
+        memory.record(Observation(step, START + number, 0.1, SILENCE))
     assert memory.forget(START + 3 * MOST) == 2 * MOST
     assert len(memory) == MOST
     assert min(seen.started for seen in memory.known.values()) == START + 2 * MOST
     watch = Watch(healthy())
-    track = watch.tracks.of(KEY)
+    track = watch.tracks.record_of(KEY)
     for number in range(3 * MOST):
         address = f"20.2.{number // 256}.{number % 256}"
         track.addresses[address] = AddressState(address, "ipv4", True, "ok", watch.now - number, current=True)
