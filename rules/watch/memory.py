@@ -1,7 +1,7 @@
-"""The newest answer to each question, and what is remembered beside it: the appliance's evidence.
+"""The newest answer to each question: the evidence on which the service judges.
 
-A pure store: observations in, `Audit(rules, memory.plan(...), memory)` out. It knows which answers have gone stale, which
-repeats an answer makes void, and how one document that several addresses serve answers for all of them.
+Observations go in; `Audit(rules, memory.plan(...), memory)` reads them. The store drops second looks that a newer first look
+has made void, and lets a document from one address answer for every address that serves it.
 """
 
 from __future__ import annotations
@@ -21,41 +21,41 @@ from rules.model.observation import Observation, Step, got_through, kind_of
 from rules.model.verdict import Plan
 from rules.watch.significance import significant_part
 
-#: Seconds for which an address that was met counts among those of its target.
+#: Seconds for which an address that answered or failed counts among those of its target.
 TRACKED = 86_400.0
-#: Different names that must have met no answer, one after the other, before a resolver is dead.
+#: A resolver is dead when so many different names in a row got no answer from it.
 DEAD_STREAK = 5
 #: Seconds within which the tries of one document belong together. Longer than the least time between two fetches of a list
 #: (`probe/watch/judgement.py`): an old copy at one address, which is soon fetched again, would else make the new one void.
 ROUND = 330.0
-#: Addresses that are remembered for a name.
+#: Addresses that the store keeps for each name.
 MAX_LAST_GOOD = 16
 
-#: Answers of one name and port that are kept, whatever the number of its addresses.
+#: Answers that the store keeps for each name and port, however many addresses there are.
 MOST = 256
-#: Seconds for which an address is remembered for the day on which its name does not resolve.
+#: Seconds for which the store keeps an address, for the time when its name does not resolve.
 REMEMBERED = 7 * TRACKED
 _Group = TypeVar("_Group", bound=Hashable)
 _Member = TypeVar("_Member", bound=Hashable)
-#: Seconds within which a step of the clock is noticed.
+#: Within so many seconds the service notices that the clock was set.
 SINCE = 60.0
 
 
 def document_of(step: Step) -> tuple[object, ...] | None:
-    """What a step fetches, whoever serves it: the same list comes from every address of its host. None for the rest."""
+    """The document that a step fetches, the same for every address of its host; None for a step that fetches none."""
     return kind_of(step).document(step)
 
 
 def clock_adjusted(when: float, by: float, now: float) -> float:
-    """A time of before the clock was set by `by` seconds, as the clock that says `now` would have told it.
+    """`when`, read from the clock before it was set by `by` seconds, in the time of the new clock, which says `now`.
 
-    What is of the last `SINCE` seconds by the new clock was measured by it already.
+    A time within the last `SINCE` seconds of the new clock was read from the new clock: it stays.
     """
     return when if now - SINCE <= when <= now else when + by
 
 
 class Memory:
-    """Observations by step. `get` is what an audit asks: see `rules.audit.machine.Known`."""
+    """Observations by step. An audit calls `get`: see `rules.audit.machine.Known`."""
 
     def __init__(self) -> None:
         self.known: dict[Step, Observation] = {}
@@ -84,7 +84,7 @@ class Memory:
         return replace(found, step=step, stale=True) if found is not None else None
 
     def record(self, seen: Observation) -> bool:
-        """Keep an answer. True when it differs from the one before in anything that a verdict may rest on."""
+        """Keep an answer; True when it differs from the earlier one in anything that may change a verdict."""
         seen = self._shared(seen)
         step, now = seen.step, hash(significant_part(seen))
         before = self._essence.get(step)
@@ -107,9 +107,9 @@ class Memory:
         return before is None or before != now
 
     def with_last_get(self, seen: Observation, step: TlsHandshake) -> Observation:
-        """A handshake without the GET inside, as the answer to the question that has it: the GET is the last one's.
+        """`seen`, a handshake without an HTTP request in it, with the HTTP answer of the last one: the answer to `step`.
 
-        HTTP is asked far more rarely than the handshake; a handshake that fails has nothing to borrow.
+        The service sends HTTP far more rarely than it makes handshakes. A failed handshake gets no HTTP answer.
         """
         before = self.known.get(step)
         facts = tls_handshake.KIND.shown(seen.evidence)
@@ -126,7 +126,7 @@ class Memory:
         return replace(seen, step=step, evidence=facts)
 
     def clock_was_set(self, by: float, now: float) -> None:
-        """The clock was set by `by` seconds and says `now`: what was measured was so as long ago as it was before."""
+        """The clock was set by `by` seconds and says `now`: change all times, so that every age stays as it was."""
         for step, seen in list(self.known.items()):
             self.known[step] = replace(seen, started=clock_adjusted(seen.started, by, now))
         for wanted, seen in list(self._documents.items()):
@@ -135,9 +135,9 @@ class Memory:
             addresses.update({address: clock_adjusted(when, by, now) for address, when in addresses.items()})
 
     def forget(self, now: float) -> int:
-        """Drop what was not met for a day (Unix time), and of names that rotate the oldest addresses.
+        """Drop answers older than a day at `now` (Unix time), and the oldest answers of names with very many addresses.
 
-        Returns how many observations went.
+        Returns how many observations it dropped.
         """
         old = [s for s, seen in self.known.items() if seen.started < now - TRACKED and kind_of(s).ages]
         self.drop(old)
@@ -182,12 +182,12 @@ class Memory:
                 _discard(self._of_name, name, step)
 
     def dead_resolvers(self, names: int) -> tuple[str, ...]:
-        """Resolvers that several names in a row got no answer from; `names`: how many there are to ask for."""
+        """Resolvers that gave no answer for several names in a row; `names`: how many names the service asks for."""
         needed = max(1, min(DEAD_STREAK, names))
         return tuple(sorted(r for r, silent in self._silent.items() if len(silent) >= needed))
 
     def unanswered_names(self, resolver: str) -> int:
-        """How many names have met no answer there since the last one that did."""
+        """For how many names the resolver has given no answer since its last answer."""
         return len(self._silent.get(resolver, ()))
 
     def last_addresses(
@@ -203,7 +203,7 @@ class Memory:
         return tuple(found)
 
     def lookups_of(self, host: str) -> tuple[Observation, ...]:
-        """The newest answers about a name itself, by every way in which it was asked for."""
+        """The newest answer to each question for the name, at every resolver and record type."""
         return tuple(self.known[s] for s in self._of_name.get(host, ()))
 
     def plan(self, plan: Plan, hosts: tuple[str, ...]) -> Plan:
@@ -212,16 +212,16 @@ class Memory:
         return replace(plan, steady=True, dead=dead, last_good=self.last_addresses(hosts, dead))
 
     def copy(self) -> Memory:
-        """What a judgement in another thread reads while answers go on coming in."""
-        twin = Memory()
-        twin.known = dict(self.known)
-        twin._documents = dict(self._documents)
-        return twin
+        """A copy that a judgement in another thread reads while new answers arrive."""
+        copied = Memory()
+        copied.known = dict(self.known)
+        copied._documents = dict(self._documents)
+        return copied
 
     # ----------------------------------------------------------------------------------------------------------------
 
     def _shared(self, seen: Observation) -> Observation:
-        """What was there before is kept once: a question and what it showed, and a chain by whoever shows it."""
+        """`seen` with equal parts shared: the step and the evidence of the earlier answer, and one copy of each chain."""
         facts, before = seen.evidence, self.known.get(seen.step)
         if before is not None:
             same = facts is not None and before.evidence == facts
@@ -255,7 +255,7 @@ class Memory:
         return [s for s in how.walk_of(step, answer_to) if s in self.known]
 
     def _take_document(self, wanted: Hashable, seen: Observation) -> None:
-        """What other addresses gave before this round of tries is void: it would hide what this round shows."""
+        """Drop what other addresses gave before this round of tries: it would hide the result of this round."""
         steps = self._of_document.get(wanted, ())
         place = kind_of(seen.step).place
         here = place(seen.step)  # whose first look a second one must not make void
@@ -292,7 +292,7 @@ def _add(groups: dict[_Group, tuple[_Member, ...]], group: _Group, member: _Memb
 
 
 def _discard(groups: dict[_Group, tuple[_Member, ...]], group: _Group, member: _Member) -> None:
-    """Take a member out of its group; an empty group goes too, or groups would pile up."""
+    """Remove a member from its group, and a group that is empty."""
     members = tuple(m for m in groups.get(group, ()) if m != member)
     if members:
         groups[group] = members

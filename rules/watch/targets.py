@@ -1,6 +1,6 @@
-"""What the appliance remembers of each target besides the newest answers: addresses of a day, the last handshakes, times.
+"""What the service remembers of each target beside the newest answers: a day of addresses, the last handshakes, durations.
 
-Mutable and pure: fed with observations as they come and with every judgement.
+It takes every observation when it arrives, and the verdicts of every judgement.
 """
 
 from __future__ import annotations
@@ -20,38 +20,38 @@ from rules.model.verdict import Status, Verdict
 from rules.watch.memory import MOST, TRACKED, clock_adjusted
 from rules.watch.state import AddressState, Key
 
-#: Handshakes of a target over which the share of intercepted ones is told.
+#: The share of intercepted handshakes is that of so many last ones.
 HANDSHAKES = 3
-#: After so many handshakes in a row without a certificate, and so many seconds, the last ones are no news any more: what
-#: drops packets now intercepts nothing. Both: a handshake now and then that times out must not end what is intercepted.
+#: After so many handshakes in a row without a certificate, and so many seconds, the earlier ones no longer count: a device
+#: that drops packets intercepts nothing. Both must be reached: a timeout now and then does not end an interception.
 WITHOUT, OUTDATED = 3, 600.0
-#: Seconds for which an address that failed is kept when resolution gives it no longer. It is not tried again, so nobody
-#: would see that it works; but names that rotate give it again within this time.
+#: Seconds for which a failed address stays when the resolvers no longer give it. The service does not try it again, so it
+#: cannot recover; a name that rotates its addresses gives it again within this time.
 FAILED = 1800.0
 
 
 @dataclass(slots=True)
 class HandshakeOutcome:
-    """One handshake at an address: whether it was intercepted, None while that is open."""
+    """One handshake at an address. `intercepted` is None until a judgement knows."""
 
     address: str
-    caught: bool | None
+    intercepted: bool | None
     at: float = field(default=0.0, compare=False)  # Unix time
 
 
 @dataclass(slots=True)
 class TargetRecord:
-    """One target: the addresses of a day, the last handshakes, the last duration of each stage in seconds."""
+    """One target: its addresses of a day, its last handshakes, the last duration of each stage in seconds."""
 
     addresses: dict[str, AddressState] = field(default_factory=dict)
     handshakes: tuple[HandshakeOutcome, ...] = ()
-    without: int = 0  # handshakes since then that showed no certificate
-    stages: tuple[tuple[StageName, float], ...] = ()  # as they are told, so that they are kept once
+    without: int = 0  # handshakes since the last one that showed a certificate
+    stages: tuple[tuple[StageName, float], ...] = ()
     measured: float | None = None
 
     @property
     def intercepted(self) -> int:
-        return sum(1 for shake in self.handshakes if shake.caught)
+        return sum(1 for shake in self.handshakes if shake.intercepted)
 
 
 class TargetRecords:
@@ -64,7 +64,7 @@ class TargetRecords:
         return self._by_key.setdefault(key, TargetRecord())
 
     def keep_only(self, keys: Iterable[Key]) -> None:
-        """Forget every target that is none of these."""
+        """Forget every target that is not in `keys`."""
         wanted = set(keys)
         for key in [k for k in self._by_key if k not in wanted]:
             del self._by_key[key]
@@ -84,9 +84,9 @@ class TargetRecords:
             }
 
     def observe(self, key: Key, seen: Observation, *, new: bool) -> tuple[tuple[StageName, float], ...]:
-        """An answer has come. `new`: it differs from the one before, so that its meaning waits for a judgement.
+        """Take an answer. `new`: it differs from the earlier one, so that only a judgement knows its meaning.
 
-        Returns the durations of the stages that it went through, in seconds.
+        Returns the duration in seconds of each stage that the measurement completed.
         """
         track = self.record_of(key)
         stages = tuple(durations(seen))
@@ -106,9 +106,9 @@ class TargetRecords:
         return stages
 
     def apply_verdicts(self, audit: Audit, rows: Mapping[Key, list[Verdict]], now: float) -> None:
-        """Take the verdicts on addresses; drop those that were not met for a day, failed ones sooner (`FAILED`).
+        """Take the verdicts on addresses; drop addresses without an answer for a day, failed ones sooner (`FAILED`).
 
-        May run in another thread than `measured`: what it replaces, it replaces whole.
+        It may run in another thread than `observe`: it replaces the addresses of a target as a whole.
         """
         for target in audit.targets:
             if target.host is None:
@@ -118,10 +118,10 @@ class TargetRecords:
             self._addresses(track, audit, target, rows.get(key, []), now)
             for shake in track.handshakes:
                 state = track.addresses.get(shake.address)
-                if shake.caught is None and state is not None:
+                if shake.intercepted is None and state is not None:
                     caught = state.cause == causes.TLS_INTERCEPTED.word
                     if caught or state.ok:  # a chain that is only untrusted waits for what second looks prove
-                        shake.caught = caught
+                        shake.intercepted = caught
 
     def _addresses(
         self, track: TargetRecord, audit: Audit, target: Target, rows: list[Verdict], now: float
@@ -158,7 +158,7 @@ class TargetRecords:
 
 
 def _shake(track: TargetRecord, address: str, seen: Observation, *, new: bool) -> None:
-    """One handshake that judges has ended."""
+    """Take the outcome of a handshake by which the target is judged."""
     if seen.evidence is not None and kind_of(seen.step).certificates(seen.evidence):
         known = track.addresses.get(address)
         caught = None if new or known is None else known.cause == causes.TLS_INTERCEPTED.word
@@ -174,10 +174,10 @@ def _shake(track: TargetRecord, address: str, seen: Observation, *, new: bool) -
 
 
 def _close(track: TargetRecord, address: str) -> None:
-    """Something else was shown at `address`: what is still open there was never proved to be intercepted."""
+    """The address shows another certificate now: handshakes there that no judgement has decided were not intercepted."""
     for shake in track.handshakes:
-        if shake.address == address and shake.caught is None:
-            shake.caught = False
+        if shake.address == address and shake.intercepted is None:
+            shake.intercepted = False
 
 
 def durations(seen: Observation) -> Iterable[tuple[StageName, float]]:

@@ -95,7 +95,9 @@ def test_the_first_round_is_spread_over_the_interval() -> None:
 
 def test_a_fleet_does_not_beat() -> None:
     """Row S10: a hundred hosts that start at the same moment and measure the same target, once a minute each."""
-    dues = [due for host in range(100) for _, due in of("t", identity=f"conn-{host}").pop_due("service", MINUTE)]
+    dues = [
+        due for host in range(100) for _, due in of("t", identity=f"conn-{host}").pop_due("service", MINUTE)
+    ]
     assert len(dues) == 100
     by_second = Counter(int(due) for due in dues)
     assert max(by_second.values()) <= 8
