@@ -31,7 +31,7 @@ class Lookups:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *answers: TenantFound) -> None:
         self.answers = list(answers)
-        monkeypatch.setattr("probe.audit.runner.find", self.find)
+        monkeypatch.setattr("probe.audit.plan.search_tenant", self.find)
 
     async def find(self, *_: object, **__: object) -> TenantFound:
         await asyncio.sleep(0)
@@ -159,12 +159,12 @@ async def test_it_is_searched_for_less_and_less_often_and_never_in_a_window(
 
 #: Lookups of which each gives what stands in a file: nothing, or a tenant.
 FROM_FILE = """
-import pathlib, probe.watch.plans, probe.audit.runner
-from probe.audit.tenant import Found
+import pathlib, probe.watch.plans, probe.audit.plan
+from probe.audit.tenant import TenantFound
 async def find(*_, **__):
     said = pathlib.Path({file!r}).read_text()
-    return Found(said or None, "" if said else "no network", 1)
-probe.audit.runner.find, probe.watch.plans.FIRST = find, 0.3
+    return TenantFound(said or None, "" if said else "no network", 1)
+probe.audit.plan.search_tenant, probe.watch.plans.FIRST = find, 0.3
 """
 
 
