@@ -1,1 +1,1 @@
-"""Tells what was found: values of ``rules`` in; text, pages or metric families out. No network."""
+"""Show the results: values of `rules` in; text, pages or metric families out. No network."""

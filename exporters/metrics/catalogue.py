@@ -1,8 +1,8 @@
 """Every metric that the appliance exports, as data: `docs/metrics.md` and each HELP line are made from it.
 
-The order is that of the scrape. Metrics of the state of the network stand first (`exporters/metrics/exposition.py` writes them),
-then those of the prober (`exporters/metrics/meters.py`), then the process. A label whose values are listed takes no other value:
-what is not listed becomes "other" before it is written.
+The order is that of the scrape: metrics of the network's state (`exporters/metrics/exposition.py`), metrics of the
+prober (`exporters/metrics/meters.py`), metrics of the process. A label with listed values takes no other value: an
+unlisted one becomes "other" before it is written.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ OTHER = "other"  #: in place of a value that is not in the list of its label
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A label and the values that it takes; none listed where they come from rules or from the configuration."""
+    """A label and its values. None are listed where rules or the configuration give them."""
 
     name: str
     values: tuple[str, ...] = ()
-    source: str = ""  # where values come from that are not listed here
+    source: str = ""  # where unlisted values come from
 
     def closed(self, value: str) -> str:
-        """`value` where it is one of the list, else "other"."""
+        """Return `value` if it is in the list, else "other"."""
         return value if value in self.values else OTHER
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One family. `help` states the unit, and for a yes-or-no metric what 1 means."""
+    """One metric family. `help` states the unit and, for a yes-or-no metric, what 1 means."""
 
     name: str
     type: Kind
@@ -44,7 +44,7 @@ class Metric:
 
     @property
     def series(self) -> tuple[str, ...]:
-        """Names that a query can use."""
+        """The names that a query can use."""
         if self.type != "histogram":
             return (self.name,)
         return tuple(f"{self.name}_{suffix}" for suffix in ("bucket", "sum", "count"))
@@ -60,7 +60,7 @@ CONSTANT = (
 TARGET = Label("target", source="a host name of the active rules")
 PORT = Label("port", source="a port of the active rules")
 RULE_GROUP = Label("rule_group", tuple(group.value for group in Group))
-ANY_GROUP = Label("rule_group", (*RULE_GROUP.values, OTHER))  #: a probe may belong to no rule: a canary
+ANY_GROUP = Label("rule_group", (*RULE_GROUP.values, OTHER))  #: a canary probe belongs to no rule
 VIA = Label("via", ("direct",))
 CHECK = Label("check", ("dns", "tls", "http", "crl"))
 STAGE = Label("stage", ("dns", "tcp", "tls", "http"))
@@ -83,7 +83,7 @@ RULESET_KIND = Label("kind", ("rules", "cas"))
 CYCLE_KIND = Label("kind", ("service", "sign-in", "revocation", "extra"))
 ROUND_KIND = Label(
     "kind", ("service", "sign-in")
-)  #: what has rounds that end; the others have an interval each
+)  #: the kinds of work that run in rounds; the others have an interval each
 ENDED_KIND = Label("kind", (*ROUND_KIND.values, "audit"))
 #: "job" belongs to Prometheus, which would rename ours
 TASK = Label("task", ("service", "sign-in", "revocation", "extra", "retention", "reload"))
@@ -93,7 +93,7 @@ OPENSSL = Label("openssl", source="the version of the OpenSSL that shakes hands"
 
 TARGET_LABELS = (TARGET, PORT, RULE_GROUP, VIA)
 SERIES_OF_A_TARGET = 12  #: at most
-SERIES_BESIDES = 500  #: at most, of all that belongs to no target
+SERIES_BESIDES = 500  #: at most, for all samples without a target
 SERIES = 25_000  #: at most, of one scrape
 
 CONNECTOR = "The connector"

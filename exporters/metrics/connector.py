@@ -1,6 +1,7 @@
-"""The series that belong to no target: the connector's answer, sums by rule group, revocation sources, rule sets.
+"""The series without a target: the connector's answer, sums by rule group, revocation sources, rule sets.
 
-Each list is bounded, so that they are at most `SERIES_BESIDES` together with the prober's own (`exporters/metrics/meters.py`).
+Each list is bounded. Together with the prober's own series (`exporters/metrics/meters.py`) they are at most
+`SERIES_BESIDES`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from exporters.metrics.text_format import clean, finite, sample
 from rules.model.verdict import Answer, RulesUsed
 from rules.watch.state import SourceState, State
 
-MOST_MEMBERS = 100  #: connectors of the inventory; those behind are left out and counted
+MOST_MEMBERS = 100  #: connectors of the inventory; further ones are left out and counted
 MOST_SOURCES = (
     10  #: hosts and kinds of revocation sources with series of their own; the others are "off-list"
 )
@@ -30,7 +31,7 @@ Sample: TypeAlias = tuple[str, Mapping[str, str], float]
 
 @dataclass(frozen=True, slots=True)
 class Besides:
-    """Samples by family."""
+    """The samples, by family."""
 
     samples: tuple[tuple[str, bytes], ...]
     series: int
@@ -38,7 +39,7 @@ class Besides:
 
 
 def render(state: State, tallies: Iterable[Tally], constant: Iterable[tuple[str, str]]) -> Besides:
-    """Everything of `state` but its targets. Without a report only what the configuration says: nothing is known yet."""
+    """All samples of `state` that belong to no target. Without a report: only those of the configuration."""
     members = sorted({clean(member) for member in state.inventory})
     sets = _rulesets(state.report.rulesets) if state.report else []
     found: list[Sample] = [("wayclear_maintenance", {}, bool(state.maintenance))]
@@ -71,7 +72,7 @@ def _connector(state: State) -> Iterator[Sample]:
 
 
 def _sums(tallies: Iterable[Tally]) -> Iterator[Sample]:
-    """By rule group; what no target of a group has told is absent."""
+    """Sums by rule group. A value that no target of the group has is absent."""
     groups: dict[str, list[Tally]] = defaultdict(list)
     for tally in tallies:
         groups[tally.group].append(tally)
@@ -100,7 +101,10 @@ def _resolvers(state: State) -> Iterator[Sample]:
 
 
 def _sources(state: State) -> Iterator[Sample]:
-    """All sources of a host together. A host that no target has is "off-list": certificates of peers name it."""
+    """One sample for all sources of a host.
+
+    A host without a target is "off-list": peers choose it by their certificates.
+    """
     listed = {target.host for target in state.targets}
     hosts: dict[tuple[str, str], list[SourceState]] = defaultdict(list)
     for source in state.sources:
@@ -123,7 +127,7 @@ def _sources(state: State) -> Iterator[Sample]:
 
 
 def _rulesets(used: Iterable[RulesUsed]) -> list[Sample]:
-    """When each was reviewed; the earliest date where two have the same name."""
+    """When each rule set was reviewed; the earliest date where two have the same name."""
     dates: dict[tuple[str, str], float] = {}
     for one in used:
         try:

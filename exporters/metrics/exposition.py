@@ -1,8 +1,8 @@
-"""The state as Prometheus' text: what a scrape reads, the textfile, and an audit told as metrics.
+"""The state as Prometheus text, for a scrape, the textfile or a single audit.
 
-A scrape of 2,000 targets has some 20,000 series. Written anew for each scraper they would cost more than a round of
-probes; so every target keeps its text, and only that of a target whose state has changed is made again. `update` leaves
-one immutable value behind, so that `body` may run in any thread meanwhile.
+A scrape of 2,000 targets has about 20,000 series. Writing all of them for each scraper would cost more than a round
+of probes. So every target keeps its text, and only a target whose state changed is written again. `update` leaves one
+immutable value behind, so any thread may run `body` meanwhile.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ _PIECE = 250  # targets
 
 @dataclass(frozen=True, slots=True)
 class Updated:
-    """What an update did. `series` are those of the snapshot, without the prober's own."""
+    """What an update did. `series` counts the snapshot's series, without the prober's own."""
 
-    rendered: int  # targets written anew
+    rendered: int  # targets that were written again
     series: int
-    dropped: int  # series that the limits leave out
+    dropped: int  # series left out because of the limits
     errors: int  # parts that could not be written
-    fault: Exception | None = None  # the first of them
+    fault: Exception | None = None  # the first of those faults
 
 
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
-    """What is shown: targets, and samples that belong to none, by family."""
+    """The content of a page: targets, and samples without a target, by family."""
 
     texts: tuple[TargetText, ...] = ()
     besides: tuple[tuple[str, bytes], ...] = ()
@@ -57,8 +57,11 @@ class Exposition:
         self._besides = connector.Besides((), 0, 0)
 
     def update(self, state: State) -> Updated:
-        """Take a state. What cannot be written stays as it was, is counted, and is tried again the next time."""
-        if state.place != self._place:  # a reload has moved the connector: every series has other labels
+        """Take a state.
+
+        A part that cannot be written keeps its old text, is counted, and is tried again the next time.
+        """
+        if state.place != self._place:  # a reload changed the connector's labels, which are on every series
             self._begin(state.place)
         faults: list[Exception] = []
         wanted = self._wanted(state, faults)
@@ -86,8 +89,8 @@ class Exposition:
     def parts(self, meters: bytes = b"") -> Iterator[bytes]:
         """The page in pieces: the latest state, then the prober's own metrics as `Meters.render` gives them.
 
-        Families come in the catalogue's order; one without samples is left out. A piece is some targets' part of a
-        family, because a whole one of thousands, in all its forms at once, would be megabytes.
+        Families come in the catalogue's order; a family without samples is left out. A piece holds some targets' part
+        of a family, because a whole family of thousands of targets takes megabytes.
         """
         shown = self._snapshot
         besides = dict(shown.besides)
@@ -119,7 +122,7 @@ class Exposition:
         return wanted
 
     def _render(self, wanted: dict[Key, tuple[TargetState, ...]], faults: list[Exception]) -> int:
-        """Write what has changed; how many targets."""
+        """Write what has changed; return the number of targets written."""
         shown = labels(self._constant)
         constant = f"{shown}," if shown else ""
         rendered = 0
@@ -137,7 +140,7 @@ class Exposition:
         return rendered
 
     def _beyond(self) -> frozenset[Key]:
-        """Targets that have no room: whole targets, those that a connector can best do without."""
+        """Targets beyond the limit. Whole targets are left out, the least important for a connector first."""
         room = SERIES - SERIES_BESIDES
         if sum(text.series for text in self._texts.values()) <= room:
             return frozenset()
@@ -154,9 +157,9 @@ class Exposition:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """When the measurements that a state rests on came to an end (Unix time): a round of `kind`, or one audit.
+    """When the measurements behind a state ended (Unix time): a round of `kind`, or one audit.
 
-    `intervals`: seconds that a round is meant to take, by kind; none where there will be none.
+    `intervals`: seconds between rounds, by kind; empty if there will be no further round.
     """
 
     kind: str
@@ -165,10 +168,10 @@ class Ended:
 
 
 def from_state(state: State, ended: Ended | None = None) -> str:
-    """A state by itself, without the prober's own metrics: for a textfile collector, or a single audit.
+    """A single state without the prober's own metrics: for a textfile collector, or one audit.
 
-    Its age is told by `wayclear_last_cycle_timestamp_seconds`: of `ended`, without it of an audit that ended at the
-    moment of the state. An error in writing a part is raised: a file that lacks a failing target would look healthy.
+    `wayclear_last_cycle_timestamp_seconds` tells its age: the time of `ended`, else that of the state. An error in
+    writing a part is raised, because a file that lacks a failing target would look healthy.
     """
     exposition = Exposition(state.place)
     done = exposition.update(state)

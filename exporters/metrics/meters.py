@@ -1,8 +1,7 @@
 """The prober's own metrics: counters and histograms that grow while it runs, kept by prometheus_client.
 
-One `Meters` belongs to one daemon and has a registry of its own. Every label value that is known exists from 0, so that
-`rate()` sees the first event. A gauge that nobody has set yet is absent rather than 0. A call costs a microsecond or
-two, and may come from any thread.
+Each daemon has one `Meters` with its own registry. Every known label value starts at 0, so `rate()` sees the first
+event. A gauge is absent until it is set. A call costs one or two microseconds, and any thread may make it.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ from rules.model.failure import Stage
 from rules.model.kind import StageName
 from rules.watch.state import Place
 
-#: Of a stage on a network, in seconds: a resolver next door, a handshake over an ocean, the limits of 5 and 10 s.
+#: Of a stage on a network, in seconds: a nearby resolver, a handshake over an ocean, the limits of 5 and 10 s.
 STAGE_BUCKETS: Final = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 #: Of a probe that begins late, in seconds.
 SCHEDULE_BUCKETS: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0)
@@ -90,7 +89,7 @@ class Meters:
     # --- probing: the hot path -------------------------------------------------------------------------------------
 
     def stage(self, rule_group: str, stage: StageName, seconds: float) -> None:
-        """A stage ended well. A probe of no rule has the group ""."""
+        """A stage succeeded. A probe of no rule has the group ""."""
         self._durations[ANY_GROUP.closed(rule_group), stage].observe(seconds)
 
     def failed(self, rule_group: str, stage: Stage) -> None:
@@ -98,19 +97,19 @@ class Meters:
         self._failures[ANY_GROUP.closed(rule_group), stage].inc()
 
     def connection(self) -> None:
-        """A TCP connection was opened, or tried."""
+        """A TCP connection was opened or attempted."""
         self._connections.inc()
 
     def in_flight(self, number: int) -> None:
-        """So many probes are under way."""
+        """`number` probes are running now."""
         self._in_flight.set(number)
 
     def lag(self, seconds: float) -> None:
-        """A probe began that much later than due."""
+        """A probe began `seconds` later than due."""
         self._lag.observe(max(0.0, seconds))
 
     def loop_lag(self, seconds: float) -> None:
-        """The event loop woke up that much later than due."""
+        """The event loop woke up `seconds` later than due."""
         self._loop_lag.observe(max(0.0, seconds))
 
     def transition(self) -> None:
@@ -118,7 +117,7 @@ class Meters:
         self._transitions.inc()
 
     def drift(self) -> None:
-        """Something new was seen: a name, an address, an issuer, a source."""
+        """The probe saw something new: a name, an address, an issuer, a source."""
         self._drifts.inc()
 
     # --- rounds and schedule ---------------------------------------------------------------------------------------
@@ -130,7 +129,7 @@ class Meters:
         self._took.labels(kind).set(duration)
 
     def intervals(self, planned: Mapping[str, float]) -> None:
-        """Seconds that a round of each kind is meant to take; a kind that is missing has no targets from now on."""
+        """Seconds between rounds, by kind. A missing kind has no targets from now on."""
         for kind in ROUND_KIND.values:
             if kind in planned:
                 self._intervals.labels(kind).set(planned[kind])
@@ -138,7 +137,7 @@ class Meters:
                 self._intervals.remove(kind)
 
     def cycle_missed(self, kind: str, number: int = 1) -> None:
-        """So many rounds of `kind` were late and skipped."""
+        """`number` rounds of `kind` were late and skipped."""
         self._late.labels(CYCLE_KIND.closed(kind)).inc(number)
 
     def job_missed(self, job: str) -> None:
@@ -152,61 +151,60 @@ class Meters:
     # --- the prober itself -----------------------------------------------------------------------------------------
 
     def place(self, place: Place) -> None:
-        """The constant labels from now on: a reload may have changed them."""
+        """The constant labels from now on; a reload may change them."""
         self._series = _Series(dict(constants(place)))
 
     def reload(self, ok: bool, at: float) -> None:
-        """The configuration was read; the first time is at the start."""
+        """The configuration was read, at the start or later."""
         self._reloaded.set(ok)
         if ok:
             self._reloaded_at.set(at)
 
     def web_config(self, ok: bool, at: float) -> None:
-        """Whether the web configuration's newest version is in use; `at`: when one was last taken."""
+        """Whether the newest web configuration is in use; `at`: when one was last accepted."""
         self._web_reloaded.set(ok)
         self._web_reloaded_at.set(at)
 
     def sign_ins(self, refused: Mapping[str, int]) -> None:
-        """So many sign-ins to the web server were refused since the start, by reason."""
+        """Sign-ins to the web server refused since the start, by reason."""
         for reason, total in refused.items():
             self._refused[reason].to(total)
 
     def history(self, writable: bool, dropped: int, size: int) -> None:
-        """Whether the history takes rows, how many it has lost since it was opened, and its size in bytes."""
+        """Whether the history accepts rows, the number of rows lost since it was opened, and its size in bytes."""
         self._writable.set(writable)
         self._rows_dropped.to(dropped)
         self._history_size.set(size)
 
     def snapshot(self, at: float) -> None:
-        """The state that scrapes show now was made at `at`."""
+        """Scrapes now show the state made at `at`."""
         self._snapshot_at.set(at)
 
     def rendered(self, errors: int, dropped: int) -> None:
-        """The page was written; since the start so many parts failed, and so many series had no room."""
+        """The page was written. `errors`: parts that failed since the start; `dropped`: series beyond the limits."""
         self._render_errors.to(errors)
         self._series_dropped.to(dropped)
 
     def build(self, version: str, python: str, openssl: str) -> None:
-        """What runs here."""
+        """The versions that run here."""
         self._build.labels(clean(version), clean(python), clean(openssl)).set(1)
 
     def render(self) -> bytes:
-        """All of them as text of format 0.0.4, in the order of the catalogue, with the constant labels.
+        """All own metrics as text of format 0.0.4, in the order of the catalogue, with the constant labels.
 
-        A line differs from the one before in its value alone, so the rest is kept: prometheus_client's own writer looks
-        at every label again, which takes three times
-        as long.
+        Only the value of a line changes, so the rest of the line is kept. prometheus_client's own writer looks at
+        every label again, which takes three times as long.
         """
         series, lines = self._series, []
         for family in sorted(self._registry.collect(), key=lambda f: _ORDER.get(f.name, len(_ORDER))):
-            created = f"{family.name}_created"  # OpenMetrics': here it were a gauge for each series
+            created = f"{family.name}_created"  # an OpenMetrics sample; in this format it would add a gauge to each series
             samples = [s for s in family.samples if s.name != created and not math.isnan(s.value)]
             if samples:
                 lines.append(_head(family))
                 lines += [series.line(s.name, s.labels, s.value) for s in samples]
         return "".join(lines).encode()
 
-    # --- making them -----------------------------------------------------------------------------------------------
+    # --- creating the metrics --------------------------------------------------------------------------------------
 
     def _names(self, name: str) -> tuple[str, ...]:
         return tuple(label.name for label in BY_NAME[name].labels)
@@ -228,7 +226,10 @@ class Meters:
 
 
 class _Total:
-    """A counter of what somebody else counts. A total that falls has begun anew, as a counter does for `rate()`."""
+    """A counter that follows a total from elsewhere.
+
+    When the total falls, it has restarted from 0, as `rate()` assumes.
+    """
 
     def __init__(self, counter: Counter) -> None:
         self._counter = counter
@@ -240,7 +241,7 @@ class _Total:
 
 
 class _Series:
-    """Lines of samples under some constant labels. What stands before the value is made once."""
+    """Sample lines under constant labels. The text before the value is made once."""
 
     def __init__(self, constant: dict[str, str]) -> None:
         self._constant = constant
@@ -256,7 +257,7 @@ class _Series:
 
 
 def _head(family: Family) -> str:
-    """The two lines in front of a family's samples."""
+    """The two header lines of a family."""
     name = f"{family.name}_total" if family.type == "counter" else family.name
     told = family.documentation.replace("\\", r"\\").replace("\n", r"\n")
     return f"# HELP {name} {told}\n# TYPE {name} {family.type}\n"

@@ -1,4 +1,4 @@
-"""One measurement in blackbox_exporter's words: `probe_*`, for people who let Prometheus drive."""
+"""One measurement in the format of blackbox_exporter (`probe_*`), for Prometheus servers that start the probes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _FNV_PRIME, _FNV_OFFSET = 16_777_619, 2_166_136_261
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """What one probe found. Seconds; `expiry` is Unix time; None where the stage was not reached."""
+    """The result of one probe. Seconds; `expiry` is Unix time; None where the stage was not reached."""
 
     success: bool
     duration: float
@@ -27,7 +27,7 @@ class Probed:
 
 
 def render(found: Probed) -> str:
-    """Prometheus' text. No text of the peer is in it: the address is told by its hash alone, as there."""
+    """Prometheus text. It holds no text of the peer: as in blackbox_exporter, the address appears only as a hash."""
     registry = CollectorRegistry()
 
     def gauge(name: str, text: str, value: float | None) -> None:

@@ -1,7 +1,7 @@
-"""The series of one target. Labels come from the rules and from closed lists; nothing here is written by a peer.
+"""The series of one target. Labels come from the rules and from closed lists; peers write none of them.
 
-A name and port that several rule sets ask for under the same rule group is one target here, because series must be
-unique: of each check the worst result is told, the rest is that of the heaviest target.
+Series must be unique. So a name and port that several rule sets list under the same rule group is one target here:
+each check shows its worst result, and the rest comes from the target with the heaviest status.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from exporters.metrics.text_format import cause, clean, finite, labels, number
 from rules.watch.state import CheckName, CheckState, TargetState
 
 Key: TypeAlias = tuple[str, int, str]
-"""What makes a target's series unique: host, port and rule group, as the labels show them."""
+"""What makes a target's series unique: host, port and rule group, as in the labels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Tally:
     group: str
     host: str
     addresses: tuple[int, ...]  # ok and failed of IPv4, ok and failed of IPv6
-    chain: int | None  # names behind the first; None without an answer
+    chain: int | None  # names after the first; None without an answer
     ttl: float | None
     disagree: bool | None
 
@@ -48,17 +48,17 @@ FAMILIES = (
     "wayclear_interception_ratio",
     "wayclear_last_stage_duration_seconds",
 )
-"""Of which a target has series."""
+"""The families that have series for each target."""
 _AT = {family: at for at, family in enumerate(FAMILIES)}
 _Tails: TypeAlias = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class TargetText:
-    """A target's samples, and what is counted of it.
+    """A target's samples, and its counts.
 
-    Whole lines would be most of what the service holds of a target: its labels are kept once (`base`), and what stands
-    behind them by family (`tails`, in the order of `FAMILIES`), which is the same for nearly all targets.
+    Whole lines would take most of the memory of a target. So its labels are kept once (`base`). The text after the
+    labels is kept by family (`tails`, in the order of `FAMILIES`); it is the same for nearly all targets.
     """
 
     base: str
@@ -69,18 +69,21 @@ class TargetText:
     required: bool
 
     def lines(self, family: str) -> str:
-        """The samples of one family, each with its end."""
+        """The samples of one family, each with its line end."""
         at = _AT.get(family)
         return "" if at is None else "".join([f"{family}{self.base}{tail}\n" for tail in self.tails[at]])
 
 
 def key_of(found: TargetState) -> Key:
-    """See `Key`."""
+    """The `Key` of a target."""
     return clean(found.host), found.port, RULE_GROUP.closed(found.group)
 
 
 def render(found: Sequence[TargetState], constant: str) -> TargetText:
-    """The text of all states of one key. `constant`: the constant labels as text, with a comma behind if there are any."""
+    """The text of all states of one key.
+
+    `constant`: the constant labels as text, with a trailing comma if there are any.
+    """
     one = found[0] if len(found) == 1 else merged(found)
     host, port, group = key_of(one)
     shown = labels((("target", host), ("port", str(port)), ("rule_group", group), ("via", "direct")))
@@ -100,13 +103,13 @@ def render(found: Sequence[TargetState], constant: str) -> TargetText:
 
 @lru_cache(maxsize=256)
 def _same(tails: _Tails) -> _Tails:
-    """One copy of what many targets have."""
+    """One shared copy of equal tails."""
     return tails
 
 
 @lru_cache(maxsize=256)
 def _same_counts(counts: tuple[int, ...]) -> tuple[int, ...]:
-    """The same for the counts of a `Tally`."""
+    """One shared copy of equal counts of a `Tally`."""
     return counts
 
 
@@ -117,7 +120,7 @@ def merged(found: Iterable[TargetState]) -> TargetState:
 
 
 def _worst(checks: Iterable[CheckState]) -> dict[CheckName, CheckState]:
-    """One result for each check. A failure is worse than what is not known, and that is worse than a success."""
+    """One result for each check, the worst: failure, then unknown, then success."""
     worst: dict[CheckName, CheckState] = {}
     for check in checks:
         known = worst.get(check.check)
@@ -131,7 +134,7 @@ def _badness(check: CheckState) -> int:
 
 
 def _lines(found: TargetState) -> Iterator[tuple[str, str]]:
-    """Family and what follows the labels of the target, the more important first: what is beyond the limit is left out."""
+    """Family and the text after the target's labels, the more important first: the limit cuts the rest."""
     checks = _worst(found.checks)
     for name in CHECK.values:
         check = checks.get(name)  # type: ignore[call-overload]  # the list of CheckName's values
@@ -153,7 +156,7 @@ def _lines(found: TargetState) -> Iterator[tuple[str, str]]:
         seconds = stages.get(stage)  # type: ignore[call-overload]  # the list of StageName's values
         if finite(seconds) and not (
             stage == "http" and "tls" in stages
-        ):  # inside TLS it belongs to the tls check
+        ):  # HTTP inside TLS belongs to the tls check
             yield "wayclear_last_stage_duration_seconds", f',stage="{stage}"}} {number(seconds)}'
 
 
@@ -169,7 +172,7 @@ def _info(found: TargetState) -> str:
 
 
 def _counts(found: TargetState) -> tuple[dict[str, int], dict[str, int]]:
-    """Addresses whose last try went well, and those whose last try failed, by family."""
+    """Addresses whose last attempt succeeded, and those whose last attempt failed, by family."""
     good, bad = dict.fromkeys(FAMILY.values, 0), dict.fromkeys(FAMILY.values, 0)
     for address in found.addresses:
         if address.ok is not None:

@@ -1,4 +1,4 @@
-"""From where and by what it was measured: revocation sources, resolvers, rule sets, the host, the appliance itself."""
+"""Where the measurement ran: revocation sources, resolvers, rule sets, the host, the appliance."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from rules.model.verdict import Report, RulesUsed, Status
 from rules.text.display import display
 from rules.watch.state import SourceState, State
 
-SOURCES = 40  #: revocation sources that are shown
-RESOLVERS = 16  #: resolvers that are shown
+SOURCES = 40  #: maximum of revocation sources shown
+RESOLVERS = 16  #: maximum of resolvers shown
 
 _LINKS = (
     ("/metrics", "metrics"),
@@ -34,7 +34,7 @@ _LINKS = (
 
 
 def sources(state: State, now: float) -> Markup:
-    """The revocation sources, those that fail first; nothing where none is known."""
+    """The revocation sources, failing ones first; nothing where none is known."""
     if not state.sources:
         return Markup()
     found = sorted(state.sources, key=lambda s: (not s.measured, s.reachable, s.valid, s.kind, s.url))
@@ -89,7 +89,7 @@ def _resolvers(state: State) -> Markup:
 
 
 def _vantage(report: Report) -> list[tuple[str, str]]:
-    """The host and the account, as on the audit's screen."""
+    """The host and the account, as in the audit's report."""
     seen = report.vantage
     return [
         ("Host", sentence_text(f"{display(seen.host)} ({display(seen.os)})")),

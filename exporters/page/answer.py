@@ -1,4 +1,4 @@
-"""The answer of the status page: the word, since when, how fresh it is, and what a reader must know beside it."""
+"""The answer of the status page: the word, since when, how fresh it is, and its limits."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from exporters.terminal.headline import ANSWERS, answer_notes
 from rules.text.display import display
 from rules.watch.state import State
 
-STALE_AFTER = 300.0  #: seconds without a measurement after which the page tells nothing about now
-FAULTS = 8  #: faults of the host that are named
+STALE_AFTER = 300.0  #: seconds without a measurement after which the answer is no longer current
+FAULTS = 8  #: maximum of host faults named
 
 
 def title(state: State, now: float) -> str:
-    """The answer in the tab of a browser."""
+    """The answer, for the title of the browser tab."""
     word = "Starting" if state.report is None else ANSWERS[state.answer][0]
     old = "OLD: " if state.report is not None and staleness(state, now) else ""
     return f"{old}{word} - {state.place.connector} - wayclear"
 
 
 def answer(state: State, now: float, refresh: int | None) -> Markup:
-    """The section with the page's main heading; an answer that speaks about the past loses its colour."""
+    """The section with the page's main heading. An outdated answer loses its colour."""
     if state.report is None:
         return _starting(state, now, refresh)
     word, tone, _ = ANSWERS[state.answer]
@@ -37,7 +37,7 @@ def answer(state: State, now: float, refresh: int | None) -> Markup:
 
 
 def staleness(state: State, now: float) -> str:
-    """Why the answer says nothing about now; "" when it does. The window is `STALE_AFTER`."""
+    """Why the answer is outdated, else "". The window is `STALE_AFTER`."""
     measured = last_measured(state)
     if measured is None:
         return "No target was measured: the answer says nothing about now."
@@ -54,12 +54,12 @@ def staleness(state: State, now: float) -> str:
 
 
 def last_measured(state: State) -> float | None:
-    """The newest answer of the network about any target (Unix time)."""
+    """When the network last answered a probe of any target (Unix time)."""
     return max((t.measured for t in state.targets if t.measured is not None), default=None)
 
 
 def banners(state: State) -> Markup:
-    """A maintenance window that is open; faults of the host itself."""
+    """An open maintenance window, and faults of the host itself."""
     found = []
     if state.maintenance:
         window = (tag("b", "Maintenance: "), "the window ", tag("b", escaped(state.maintenance)), " is open.")
@@ -83,7 +83,9 @@ def _starting(state: State, now: float, refresh: int | None) -> Markup:
 
 
 def _heading(word: str, sign: str, told: str) -> Markup:
-    colon = tag("span", ": ", class_="hidden")  # for who listens: the word stands on a line of its own
+    colon = tag(
+        "span", ": ", class_="hidden"
+    )  # screen readers need a separator: the word stands on its own line
     return tag("h1", tag("b", word, colon, class_=f"word {sign}"), told, id="answer")
 
 

@@ -1,4 +1,4 @@
-"""What changed lately: verdicts (transitions) and what names lead to (drift), newest first."""
+"""Recent changes: verdicts (transitions) and resolved names (drift), newest first."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from rules.model.verdict import Answer, Status
 from rules.watch.events import Drift, Transition
 from rules.watch.state import State
 
-SHOWN = 8  #: changes that are shown at once
-UNFOLDED = 60  #: changes that can be opened besides
+SHOWN = 8  #: changes shown at once
+UNFOLDED = 60  #: further changes, folded
 
 _ANSWERS = {answer.value for answer in Answer}
 _STATUSES = {status.value for status in Status}
 
 
 def changes(state: State, now: float) -> Markup:
-    """The section; before anything has changed it says so."""
+    """The section; it says so when nothing has changed."""
     found: list[Transition | Drift] = [*state.transitions, *state.drifts]
     found.sort(key=lambda change: change.at, reverse=True)
     if not found:
@@ -46,7 +46,7 @@ def _change(change: Transition | Drift, now: float) -> Markup:
 
 
 def _transition(change: Transition) -> tuple[Markup, ...]:
-    """`connector: YES → NO`, then what it is about."""
+    """`connector: YES → NO`, then the subject."""
     subject = "The answer" if change.subject == "connector" else change.subject
     before = (_word(change.before), Markup(" → ")) if change.before else (sentence_text("first seen: "),)
     cause = (" ", tag("code", escaped(change.cause, 60))) if change.cause not in ("", "ok") else ()
@@ -62,13 +62,13 @@ def _transition(change: Transition) -> tuple[Markup, ...]:
 
 
 def _drift(change: Drift) -> tuple[Markup, ...]:
-    """What is new, which pages nobody; the text usually names the endpoint."""
+    """Something new, which alerts nobody. The text usually names the endpoint."""
     named = () if change.endpoint in change.text else (tag("b", name(change.endpoint)), Markup(": "))
     return (*named, sentence_text(change.text), Markup(" "), statement(Status.NOTICE, "drift"))
 
 
 def _word(value: str) -> Markup:
-    """The word of an answer or a status, as both are told elsewhere."""
+    """The word of an answer or a status, as elsewhere on the page."""
     if value in _ANSWERS:
         word, tone, _ = ANSWERS[Answer(value)]
         return tag("b", word, class_=f"s {tone} {value}")

@@ -1,4 +1,4 @@
-"""Who must act, on what; what could not be tested; what is worth knowing: the audit's screen as part of a page."""
+"""Who must act and on what, what could not be tested, and notices: the audit's report as part of a page."""
 
 from __future__ import annotations
 
@@ -27,19 +27,22 @@ from exporters.terminal.style import count
 from rules.model.verdict import CauseGroup, Endpoint, Report, Status
 from rules.watch.state import State
 
-CAUSES = 40  #: causes of each kind that are shown
-UNFOLDED = 60  #: endpoints of a cause that can be opened
+CAUSES = 40  #: maximum of causes shown, of each kind
+UNFOLDED = 60  #: maximum of endpoints listed under a cause
 
 
 def findings(report: Report, anchors: Collection[str]) -> Markup:
-    """Who must act and on what, then what could not be tested. `anchors`: ids of targets that the page shows whole."""
+    """Who must act and on what, then what could not be tested.
+
+    `anchors`: ids of targets that the page shows in full.
+    """
     wrong = [c for c in report.causes if c.status in WRONG]
     untested = [c for c in report.causes if c.status is Status.INCONCLUSIVE]
     return joined((_act(report, wrong, untested, anchors), _untested(untested, anchors)))
 
 
 def notices(state: State) -> Markup:
-    """What nobody must act on, and the notes of the audit and of the appliance."""
+    """Findings that need no action, and the notes of the audit and of the appliance."""
     lines: list[str] = []
     notes = state.notes
     if state.report is not None:
@@ -57,7 +60,7 @@ def notices(state: State) -> Markup:
 def _act(
     report: Report, wrong: list[CauseGroup], untested: list[CauseGroup], anchors: Collection[str]
 ) -> Markup:
-    """The causes by who must act, each numbered as on the audit's screen."""
+    """The causes by owner, numbered as in the audit's report."""
     numbered = list(enumerate(wrong, 1))
     owners: dict[str, list[tuple[int, CauseGroup]]] = defaultdict(list)
     for number, cause in numbered[:CAUSES]:
@@ -73,7 +76,7 @@ def _act(
 
 
 def _cause(report: Report, number: int, cause: CauseGroup, anchors: Collection[str]) -> Markup:
-    """One cause: what, what to do, where, how we know."""
+    """One cause: the problem, the remedy, the endpoints, the evidence."""
     heading = tag(
         "h4",
         f"{number}. ",
@@ -101,7 +104,7 @@ def _at_title(found: tuple[Endpoint, ...]) -> str:
 
 
 def endpoints(found: tuple[Endpoint, ...], anchors: Collection[str]) -> Markup:
-    """A line for each name and port with its addresses; more than a few are folded away, and their number bounded."""
+    """A line for each name and port with its addresses. More than a few are folded; their number is bounded."""
     names: dict[tuple[str, int], list[str]] = {}
     for endpoint in found:
         addresses = names.setdefault((endpoint.host, endpoint.port), [])
@@ -129,7 +132,7 @@ def _endpoint(host: str, port: int, addresses: list[str], anchors: Collection[st
 
 
 def _evidence(report: Report, cause: CauseGroup) -> Markup:
-    """The short lines first, then connections as a log knows them, folded."""
+    """The short lines first, then the connections as they appear in a firewall's log, folded."""
     seen = audit.observations_of(report, cause.evidence)
     lines = audit.detail_lines(report, cause, seen)
     parts = []

@@ -1,7 +1,7 @@
-"""HTML that cannot be broken into: text becomes markup in `escaped` and nowhere else, elements are made by `tag` only.
+"""Safe HTML: only `escaped` turns text into markup, and only `tag` makes elements.
 
-`tag` takes what is already `Markup` as it is and escapes every other text, so that forgetting is safe. Links are made by
-`link`, which knows the appliance's own pages and anchors of the page: a text never becomes an address.
+`tag` takes `Markup` as it is and escapes every other text, so a forgotten escape does no harm. `link` makes links
+only to the appliance's own pages and to anchors of the page, so no text becomes an address.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from rules.files.report_json import to_rfc3339
 from rules.model.verdict import Status
 from rules.text.display import SHOWN, display
 
-SENTENCE = 1024  #: characters of a sentence that are shown
-#: Where a link of the page may lead, besides the page's own anchors.
+SENTENCE = 1024  #: maximum of characters of a sentence
+#: The allowed targets of links, besides the page's own anchors.
 PAGES = frozenset({"/metrics", "/report.json", "/config", "/targets", "/?refresh=0", "/?refresh=30"})
 _PLAIN = re.compile(r"[A-Za-z0-9 .,:;/_()+=#-]*")
 _ANCHOR = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,300}")
@@ -25,26 +25,26 @@ _LAST = 253402300799.0  # the last second that RFC 3339 can write
 
 
 class Markup(str):
-    """HTML, ready to be put into a page."""
+    """HTML that is safe to insert into a page."""
 
     __slots__ = ()
 
 
 def escaped(text: object, limit: int = SHOWN) -> Markup:
-    """Any text as markup: harmless by `display`, at most `limit` characters, for an element or a quoted attribute."""
+    """Any text as markup for an element or a quoted attribute: harmless by `display`, at most `limit` characters."""
     shown = str(text)
     if len(shown) <= limit and _PLAIN.fullmatch(shown):
-        return Markup(shown)  # what `display` and `escape` would leave as it is; nearly all of a page
+        return Markup(shown)  # `display` and `escape` would not change it; true for nearly all of a page
     return Markup(escape(display(shown, limit)))
 
 
 def sentence_text(text: str) -> Markup:
-    """A sentence of ours that may quote a peer: cut only when it is longer than a screen."""
+    """One of our sentences, which may quote a peer. It is cut only when it is longer than a screen."""
     return escaped(text, SENTENCE)
 
 
 def name(text: str, limit: int = SHOWN) -> Markup:
-    """A name of the DNS: a line may end before each of its dots, so that it is cut nowhere else."""
+    """A DNS name: a line may break before each dot, and nowhere else."""
     return Markup(escaped(text, limit).replace(".", "<wbr>."))
 
 
@@ -59,13 +59,13 @@ def tag(element: str, *content: str, **attributes: str | int) -> Markup:
 
 
 def joined(parts: Iterable[str], between: str = "") -> Markup:
-    """The parts one after the other, with `between` between them; what is no markup is escaped."""
+    """The parts, separated by `between`; every part that is not markup is escaped."""
     glue = between if isinstance(between, Markup) else escaped(between)
     return Markup(glue.join([part if type(part) is Markup else sentence_text(part) for part in parts]))
 
 
 def link(target: str, *content: str) -> Markup:
-    """A link to one of `PAGES` or to an anchor of this page ("#name"); ValueError for everything else."""
+    """A link to one of `PAGES` or to an anchor of this page ("#name"); ValueError for any other target."""
     if target not in PAGES and not (target.startswith("#") and _ANCHOR.fullmatch(target[1:])):
         raise ValueError(
             f"a link of the status page leads to its own anchors and pages only, not to {target!a}"
@@ -74,19 +74,19 @@ def link(target: str, *content: str) -> Markup:
 
 
 def statement(status: Status, words: str = "") -> Markup:
-    """A status as a word with its sign and tone; `words` instead of the status's own."""
+    """A status as a word with its sign and colour; `words` replaces the status's own word."""
     word, tone = WORDS[status]
     return tag("b", words or word, class_=f"s {tone} {status.value}")
 
 
 def section(name: str, title: str, *content: str) -> Markup:
-    """A part of the page under its heading, both found by `name`."""
+    """A part of the page under its heading; `name` is the id of both."""
     heading = tag("h2", title, id=name)
     return tag("section", heading, *content, aria_labelledby=name)
 
 
 def rows(pairs: Iterable[tuple[str, str]], **classes: str) -> Markup:
-    """Labels and their values; those without a value are left out. `classes`: label to class."""
+    """Labels and their values; empty values are left out. `classes`: label to class."""
     made = (
         tag("div", tag("dt", label), tag("dd", value), class_=classes.get(label, ""))
         for label, value in pairs
@@ -96,26 +96,27 @@ def rows(pairs: Iterable[tuple[str, str]], **classes: str) -> Markup:
 
 
 def beyond(left: int, what: str) -> Markup:
-    """`12 more targets are in the report`: what a bounded list leaves out; nothing where nothing is left out."""
+    """`12 more targets are in the report`; nothing where a bounded list left nothing out."""
     if left <= 0:
         return Markup()
     return tag("p", f"{left} more {what} are in ", link("/report.json", "the report"), ".", class_="soft")
 
 
 def folded(summary: str, *content: str) -> Markup:
-    """What is opened when asked for."""
+    """Content that the reader can unfold."""
     return tag("details", tag("summary", summary), *content)
 
 
 def anchor(name: str) -> str:
-    """The id of a target: its name, so that dashboards can link to "/#login.windows.net:443"; a hash if it is no id."""
+    """The id of a target: its name, so dashboards can link to "/#login.windows.net:443"; a hash if it is not a valid
+    id."""
     if ":" in name and _ANCHOR.fullmatch(name):
         return name
     return "t-" + sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def moment(at: float | None, text: str = "") -> Markup:
-    """A time (Unix) as `<time>`: "2026-11-02 09:14:05 UTC", or `text` instead. One that cannot be told: "unknown"."""
+    """A time (Unix) as `<time>`: "2026-11-02 09:14:05 UTC", or `text` instead; "unknown" outside the calendar."""
     written = _written(at)
     if not written:
         return escaped("unknown")
@@ -129,17 +130,17 @@ def day(at: float | None) -> Markup:
 
 
 def time_of_day(at: float) -> Markup:
-    """The time of day of a time: "09:14:05 UTC"."""
+    """The time of day in UTC: "09:14:05 UTC"."""
     return moment(at, f"{_written(at)[11:]} UTC")
 
 
 def _written(at: float | None) -> str:
-    """RFC 3339 to the second; "" for what has no such form."""
+    """RFC 3339 to the second; "" for a time that it cannot express."""
     return "" if at is None or not 0 <= at < _LAST else to_rfc3339(at)[:19]
 
 
 def span(seconds: float) -> str:
-    """How long, in the two units that matter: "41 s", "4 min", "3 h 12 min", "5 d 3 h"."""
+    """A duration in its two largest units: "41 s", "4 min", "3 h 12 min", "5 d 3 h"."""
     whole = int(max(0.0, min(_LAST, seconds)))
     if whole < 120:
         return f"{whole} s"
@@ -151,7 +152,7 @@ def span(seconds: float) -> str:
 
 
 def ago(at: float | None, now: float) -> Markup:
-    """How long before `now`, as `<time>`: "3 h 12 min ago", "in 41 s"."""
+    """The time before `now`, as `<time>`: "3 h 12 min ago", "in 41 s"."""
     if at is None:
         return escaped("unknown")
     return moment(at, f"{span(now - at)} ago" if at <= now else f"in {span(at - now)}")

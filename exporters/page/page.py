@@ -1,7 +1,7 @@
-"""The appliance's status page: the answer first, then who must act, what changed, every target.
+"""The appliance's status page: the answer, who must act, what changed, every target.
 
-One HTML document from one `State`, without script, readable on a phone and on paper. It judges nothing. It says when it
-was made, data that is too old is told above everything else, and a page that stands too long in a browser says so.
+It renders one `State` as one HTML document without script, readable on a phone and on paper, and judges nothing. It
+shows when it was made. A warning about outdated data comes first, and an old page in a browser says that it is old.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _COUNTED: Mapping[Status, str] = {
 def render(state: State, now: float, refresh: int | None = 30) -> str:
     """The page as HTML5 text, to be sent as UTF-8 with `CONTENT_SECURITY_POLICY`.
 
-    `now` is Unix time. The page loads itself again after `refresh` seconds; None or 0: never.
+    `now` is Unix time. The page reloads itself after `refresh` seconds; None or 0: never.
     """
     ranked = Ranked(state.targets)
     parts = [answer(state, now, refresh), banners(state), _groups(state, ranked)]
@@ -63,7 +63,7 @@ def _head(state: State, now: float, refresh: int | None) -> Markup:
 
 
 def _header(state: State) -> Markup:
-    """Which connector this is."""
+    """The connector's name."""
     place = state.place
     where = (("group", place.connector_group), ("site", place.site), ("region", place.region))
     named = (tag("span", f"{label} ", escaped(value)) for label, value in where if value)
@@ -71,13 +71,13 @@ def _header(state: State) -> Markup:
 
 
 def _aged(now: float) -> Markup:
-    """Shown by the style when the page has stood in a browser for `AGED_AFTER` seconds."""
+    """A warning that the style shows after the page has stood in a browser for `AGED_AFTER` seconds."""
     told = f"This page is older than {AGED_AFTER} s and nothing has renewed it. It was made at "
     return tag("p", told, moment(now), ".", class_="banner doubt aged")
 
 
 def _groups(state: State, ranked: Ranked) -> Markup:
-    """How many targets of each group are how, with the way there."""
+    """The number of targets by status in each group, with links."""
     found: dict[str, Counter[Status]] = {group: Counter() for group in ranked.groups}
     for target in state.targets:
         found[target.group][target.status] += 1

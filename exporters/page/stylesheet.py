@@ -1,8 +1,8 @@
-"""The look of the status page, and the policy that lets a browser use this one style and nothing else.
+"""The style of the status page, and the policy that lets a browser use this style and nothing else.
 
-Colours are set once per scheme as variables; every tone meets WCAG 2.2's 4.5:1 on its own ground (a test computes it in a
-browser). A tone never speaks alone: each has a word in the text and a sign in front of it. No script, font, image or
-other file is fetched; what changes with time (the line that says how old a page has become) is an animation.
+Colours are set once per scheme as variables; every colour meets WCAG 2.2's 4.5:1 on its background (a test computes
+it in a browser). No meaning is in a colour alone: each has a word and a sign. The page fetches no script, font, image
+or other file. An animation shows the line that says how old the page is.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from base64 import b64encode
 from hashlib import sha256
 
-AGED_AFTER = 150  #: seconds after which a page that stands in a browser says that it is old
+AGED_AFTER = 150  #: seconds after which a page in a browser says that it is old
 
 _COLOURS = """
 :root{color-scheme:light dark;
@@ -50,7 +50,7 @@ summary{cursor:pointer;color:var(--soft);padding:.1rem 0}
 details[open]>summary{margin-bottom:.4rem}
 """
 
-#: A status as word and sign: `.s` is the pill, the second class the tone and the sign.
+#: A status as word and sign: `.s` is the label, the second class sets colour and sign.
 _TONES = """
 .good{--t:var(--good);--g:var(--good-g)}.bad{--t:var(--bad);--g:var(--bad-g)}.doubt{--t:var(--doubt);--g:var(--doubt-g)}
 .note{--t:var(--note);--g:var(--note-g)}.quiet{--t:var(--quiet);--g:var(--quiet-g)}
@@ -182,7 +182,7 @@ STYLE = "".join(
     for line in part.replace("AGED", str(AGED_AFTER)).splitlines(keepends=True)
 )
 
-#: To be sent as `Content-Security-Policy` with the page: its one style, by hash, and nothing else from anywhere.
+#: The value of the page's `Content-Security-Policy`: it allows the style, by hash, and nothing else.
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'none'",

@@ -1,7 +1,7 @@
-"""The targets: a table for each rule group, worst first; each row can be opened for its chain and its addresses.
+"""The targets: a table for each rule group, worst first. Each row unfolds to the CNAME chain and the addresses.
 
-Of thousands of targets the worst are shown whole, the next as a line each, the rest only counted: the page stays a page,
-and `/report.json` has everything.
+The worst of thousands of targets are shown in full, the next ones as a line each, the rest is counted. `/report.json`
+has all of them.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from exporters.terminal.style import count
 from rules.model.verdict import Status
 from rules.watch.state import AddressState, IssuerClass, SourceState, State, TargetState
 
-WHOLE = 200  #: targets, the worst ones, that can be opened
-LINES = 800  #: further targets that have a line
-ADDRESSES = 32  #: addresses of a target that are shown
-CHAIN = 16  #: names of a chain that are shown
-EXPIRES_SOON = 3 * 86_400  #: seconds before a certificate's end from which the page says so
+WHOLE = 200  #: maximum of targets shown in full, the worst
+LINES = 800  #: maximum of further targets shown as a line
+ADDRESSES = 32  #: maximum of addresses shown for a target
+CHAIN = 16  #: maximum of names shown of a CNAME chain
+EXPIRES_SOON = 3 * 86_400  #: seconds before a certificate's end from which the page warns
 
-#: Rule groups as people call them, in the order in which they matter; others follow.
+#: The headings of rule groups, in order of importance; other groups follow.
 GROUPS: Mapping[str, str] = {
     "service": "Service",
     "sign-in": "Sign-in",
@@ -67,7 +67,7 @@ _DOUBTFUL: Mapping[IssuerClass, str] = {
 
 
 class Ranked:
-    """The targets in the page's order: which are shown whole, which as a line, how many not."""
+    """The targets in the page's order: those shown in full, those shown as a line, the number of the rest."""
 
     def __init__(self, targets: Sequence[TargetState]) -> None:
         ranked = sorted(targets, key=lambda t: (-t.status.weight, not t.required, t.host, t.port))
@@ -78,13 +78,13 @@ class Ranked:
             {target.group for target in targets},
             key=lambda group: (list(GROUPS).index(group) if group in GROUPS else len(GROUPS), group),
         )
-        self.anchors: dict[str, TargetState] = {}  # a name under two rules has one place
+        self.anchors: dict[str, TargetState] = {}  # a name under two rules is shown once
         for target in self.whole:
             self.anchors.setdefault(anchor(target.name), target)
 
 
 def group_name(group: str) -> str:
-    """A rule group as people call it."""
+    """The heading of a rule group."""
     return GROUPS.get(group, group or "Other")
 
 
@@ -110,7 +110,7 @@ def tables(state: State, ranked: Ranked, now: float) -> Markup:
 
 
 def _table(group: str, whole: list[Markup], lines: list[Markup], left: int) -> Markup:
-    """One group: caption, head, rows; what is left out is counted."""
+    """One group: caption, head, rows, and the number of targets left out."""
     shown = f"{count(len(whole) + len(lines) + left, 'target')}, worst first"
     if lines:
         shown += f"; the first {len(whole)} can be opened"
@@ -120,7 +120,7 @@ def _table(group: str, whole: list[Markup], lines: list[Markup], left: int) -> M
 
 
 def _whole(target: TargetState, sources: Sequence[SourceState], ranked: Ranked, now: float) -> Markup:
-    """A target with all that is known about it."""
+    """A target in full."""
     place, tone = anchor(target.name), WORDS[target.status][1]
     inside = _inside(target, sources, now)
     more = tag("div", *inside, class_="more", id=place if ranked.anchors[place] is target else "")
@@ -134,7 +134,7 @@ def _line(target: TargetState, now: float) -> Markup:
 
 
 def _row(target: TargetState, now: float, height: int = 1) -> Markup:
-    """A target's cells; its name stands beside `height` rows."""
+    """A target's cells; its name spans `height` rows."""
     optional = Markup() if target.required else tag("small", "not required")
     named = (name(target.name), optional)
     head = tag("th", *named, scope="row", rowspan=height if height > 1 else "")
@@ -193,7 +193,7 @@ def _until(expiry: float | None, now: float) -> Markup:
 
 
 def _short(target: TargetState) -> Markup:
-    """What the closed row says: the sentence of what is wrong, else where the name leads."""
+    """The text of the folded row: the problem, else the end of the CNAME chain."""
     if target.status is not Status.PASS and target.summary:
         return sentence_text(target.summary)
     facts = [f"leads to {target.chain[-1]}" if target.chain else "", target.tls_version]
@@ -202,7 +202,7 @@ def _short(target: TargetState) -> Markup:
 
 
 def _inside(target: TargetState, sources: Sequence[SourceState], now: float) -> tuple[Markup, ...]:
-    """The opened row: what was found, then each address."""
+    """The unfolded row: the findings, then each address."""
     facts = rows(
         (
             ("Found", sentence_text(target.summary) if target.status is Status.PASS else ""),
@@ -285,7 +285,7 @@ def source_state(source: SourceState, now: float) -> Markup:
 
 
 def _addresses(target: TargetState, now: float) -> Markup:
-    """Each address met within the last 24 hours, failed ones first."""
+    """Each address seen within the last 24 hours, failed ones first."""
     order = {False: 0, True: 1, None: 2}
     found = sorted(target.addresses, key=lambda a: (order[a.ok], not a.current))
     made = [_address(address, now) for address in found[:ADDRESSES]]

@@ -12,7 +12,7 @@ from rules.files.report_schema import schema
 
 
 def text() -> str:
-    """The schema as a file holds it."""
+    """The schema as the file's text."""
     return json.dumps(schema(), indent=1, ensure_ascii=False) + "\n"
 
 

@@ -1,7 +1,7 @@
-"""The audit's screen: the answer, who must act, what is wrong, what could not be tested, what is fine.
+"""The audit's report: the answer, who must act, what is wrong, what could not be tested, what is fine.
 
-In that order, because a reader stops when they know enough. Where and as whom it was measured stands on the first
-screen: half of all surprises are the wrong account, the wrong way out or a forgotten proxy.
+A reader stops when they know enough, hence this order. The vantage point is on the first screen, because half of all
+surprises come from the wrong account, the wrong outbound route or a forgotten proxy.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from rules.model.observation import Observation, kind_of
 from rules.model.verdict import CauseGroup, Endpoint, Report, Status, Verdict
 from rules.text.display import display
 
-FOLD = 6  #: endpoints of a cause that are shown when not asked for all
-ADDRESSES = 3  #: addresses of an endpoint that are shown when not asked for all
-FLOWS = 3  #: connections shown as evidence of a cause when not asked for all
+FOLD = 6  #: maximum of endpoints shown for a cause without --verbose
+ADDRESSES = 3  #: maximum of addresses shown for an endpoint without --verbose
+FLOWS = 3  #: maximum of connections shown for a cause without --verbose
 
 #: Statuses as words and colours.
 WORDS: Mapping[Status, tuple[str, str]] = {
@@ -54,12 +54,12 @@ CHECKS: Mapping[str, str] = {
     "ocsp": "OCSP",
 }
 
-_COUNTED = re.compile(r" \(and \d+ more\)\Z")  # how a line of evidence ends that stands for others
+_COUNTED = re.compile(r" \(and \d+ more\)\Z")  # the end of an evidence line that stands for several
 WRONG = frozenset({Status.BROKEN, Status.FAIL, Status.WARN})
 
 
 def render(report: Report, style: Style) -> str:
-    """The whole screen, in the order in which it is read."""
+    """The whole report, in reading order."""
     wrong = [c for c in report.causes if c.status in WRONG]
     untested = [c for c in report.causes if c.status is Status.INCONCLUSIVE]
     notices = [c for c in report.causes if c.status is Status.NOTICE]
@@ -100,7 +100,7 @@ def _answer(report: Report, style: Style) -> Iterator[str]:
 
 
 def _who(numbered: list[tuple[int, CauseGroup]], untested: list[CauseGroup], style: Style) -> Iterator[str]:
-    """Who must act, and on which of the numbered findings; who could make the rest testable."""
+    """Who must act, on which of the numbered findings; who could make the rest testable."""
     owners: dict[str, list[int]] = defaultdict(list)
     for number, cause in numbered:
         owners[cause.owner].append(number)
@@ -118,18 +118,18 @@ def _who(numbered: list[tuple[int, CauseGroup]], untested: list[CauseGroup], sty
 
 
 def other_owners(owners: Collection[str], untested: list[CauseGroup]) -> list[str]:
-    """Who could make testable what was not, besides the `owners` who must act anyway."""
+    """Who could make the untested rest testable, besides the `owners` who must act."""
     found = (c.owner for c in untested if c.remedy and c.owner != "nobody" and c.owner not in owners)
     return [f"{OWNERS[owner]}: so that it can be tested, see below" for owner in dict.fromkeys(found)]
 
 
 def nobody_text(untested: list[CauseGroup]) -> str:
-    """What is said when nobody must act."""
+    """The text when nobody must act."""
     return "Nobody must act yet: see below what could not be tested." if untested else "Nobody must act."
 
 
 def _vantage(report: Report, style: Style) -> Iterator[str]:
-    """Where and as whom it was measured, and by which lists."""
+    """Where and under which account the measurement ran, and which rule sets it used."""
     seen = report.vantage
     place = ", ".join(f"{display(k, 60)} {display(v, 120)}" for k, v in seen.labels)
     rows = [
@@ -156,7 +156,7 @@ def _vantage(report: Report, style: Style) -> Iterator[str]:
 def _took(report: Report) -> str:
     connections = sum(1 for o in report.observations if o.local is not None and kind_of(o.step).connects)
     took = f"took {seconds(report.finished - report.started)}"
-    if report.plan.steady:  # of the service: answers of different times, judged at one moment
+    if report.plan.steady:  # the service's answers come from different times and are judged together
         oldest = min((o.started for o in report.observations), default=report.started)
         took = f"from answers of the {seconds(max(0.0, report.started - oldest))} before"
     return f"{took}, {count(connections, 'connection')}, wayclear {display(report.version, 40)}"
@@ -187,7 +187,7 @@ def _wrong(report: Report, numbered: list[tuple[int, CauseGroup]], style: Style)
 
 
 def _block(report: Report, number: int, cause: CauseGroup, style: Style) -> Iterator[str]:
-    """One cause: what, for whom, where, what to do, how we know."""
+    """One cause: the problem, the endpoints, the remedy, the evidence."""
     word, tone = WORDS[cause.status]
     head, *more = style.wrap(
         f"{word}: {say(cause.summary)} [{display(cause.cause.word, 60)}]", "     ", f"  {number}. "
@@ -222,7 +222,7 @@ def confidence_text(cause: CauseGroup) -> str:
 
 
 def _endpoints(endpoints: tuple[Endpoint, ...], style: Style, indent: str = "    ") -> Iterator[str]:
-    """A line for each name and port with its addresses, under how many there are."""
+    """A line for each name and port with its addresses, below their number."""
     names: dict[str, list[str]] = {}
     for endpoint in endpoints:
         found = names.setdefault(hostport(endpoint.host, endpoint.port), [])
@@ -252,7 +252,7 @@ def _endpoint(endpoint: Endpoint) -> str:
 
 
 def _evidence(report: Report, cause: CauseGroup, style: Style) -> Iterator[str]:
-    """The short lines first, then connections as a log knows them."""
+    """The short lines first, then the connections as they appear in a firewall's log."""
     found = observations_of(report, cause.evidence)
     lines = detail_lines(report, cause, found)
     yield from style.pairs(((display(k, 40), say(v)) for k, v in lines), "       ")
@@ -264,13 +264,13 @@ def _evidence(report: Report, cause: CauseGroup, style: Style) -> Iterator[str]:
 
 
 def detail_lines(report: Report, cause: CauseGroup, found: list[Observation]) -> list[tuple[str, str]]:
-    """The short lines of a cause, without what its heading and its connections `found` say."""
+    """The short lines of a cause, without what its heading and its connections `found` already say."""
     told = {"by", "from"} if any(o.local for o in found) else {"by"}
     return [(key, value) for key, value in without_repeats(_details(report, cause)) if key not in told]
 
 
 def _details(report: Report, cause: CauseGroup) -> Iterator[tuple[str, str]]:
-    """The short lines of a cause; of a single endpoint all that differ, up to `FLOWS`, rather than how many they are."""
+    """The short lines of a cause. For a single endpoint: up to `FLOWS` different lines instead of their number."""
     at = frozenset(cause.endpoints)
     mine = [
         pair
@@ -288,7 +288,7 @@ def _details(report: Report, cause: CauseGroup) -> Iterator[tuple[str, str]]:
 
 
 def distinct_first(found: list[Observation]) -> list[Observation]:
-    """The first connection for each name, the first question to each resolver, before the second of any."""
+    """The first connection for each name and the first question to each resolver come before any second one."""
     times: Counter[str] = Counter()
     ranked = []
     for seen in found:
@@ -300,7 +300,7 @@ def distinct_first(found: list[Observation]) -> list[Observation]:
 
 
 def observations_of(report: Report, names: Iterable[str]) -> list[Observation]:
-    """The observations with these ids; ids that the report does not hold are passed over."""
+    """The observations with these ids; ids that the report lacks are skipped."""
     numbers = (int(n[1:]) for n in names if n[1:].isascii() and n[1:].isdigit() and len(n) < 10)
     return [report.observations[n - 1] for n in numbers if 0 < n <= len(report.observations)]
 
@@ -310,9 +310,7 @@ def _untested(report: Report, causes: list[CauseGroup], style: Style) -> Iterato
         yield from style.wrap(f"{say(cause.summary)} [{display(cause.cause.word, 60)}]", "    ", "  - ")
         if cause.remedy:
             yield from style.wrap(say(cause.remedy), "    ", "    To test it: ")
-        if (
-            cause.cause.layer == "local" and not style.verbose
-        ):  # it is this host: nothing to tell name by name
+        if cause.cause.layer == "local" and not style.verbose:  # the fault is in this host: no list of names
             yield from style.wrap(
                 f"So {count(len(cause.endpoints), 'endpoint')} could not be tested.", "    ", "    "
             )
@@ -325,7 +323,7 @@ def _untested(report: Report, causes: list[CauseGroup], style: Style) -> Iterato
 def _notices(
     report: Report, causes: list[CauseGroup], wrong: Iterable[CauseGroup], style: Style
 ) -> Iterator[str]:
-    """Nothing to do about these; a line each, whole when asked."""
+    """Findings that need no action; a line each, in full with --verbose."""
     for cause in causes:
         yield from style.wrap(notice(report, cause, wrong), "    ", "  - ")
         if style.verbose:
@@ -337,7 +335,7 @@ def _notices(
 
 
 def notice(report: Report, cause: CauseGroup, wrong: Iterable[CauseGroup]) -> str:
-    """A notice in a line, with the names that it is about."""
+    """A notice in a line, with its names."""
     names = list(dict.fromkeys(endpoint.host for endpoint in cause.endpoints))
     shown = joined_text(names[:FOLD]) + (f", +{len(names) - FOLD} more" if len(names) > FOLD else "")
     text = say(cause.summary)
@@ -349,7 +347,7 @@ def notice(report: Report, cause: CauseGroup, wrong: Iterable[CauseGroup]) -> st
 
 
 def _dispensable(report: Report, cause: CauseGroup) -> bool:
-    """Whether every row behind a cause is one that Microsoft retired, or that is optional."""
+    """Whether every row behind a cause is optional or was retired by Microsoft."""
     rows = [
         v.severity
         for v in report.verdicts
@@ -359,7 +357,7 @@ def _dispensable(report: Report, cause: CauseGroup) -> bool:
 
 
 def _fine(report: Report, style: Style) -> Iterator[str]:
-    """What passed, in a line."""
+    """The passed checks, in a line."""
     passed = [v for v in report.verdicts if v.status is Status.PASS]
     apart = [v for v in report.verdicts if v.status is Status.NOT_APPLICABLE]
     if passed:
@@ -374,7 +372,7 @@ def _fine(report: Report, style: Style) -> Iterator[str]:
 
 
 def _table(verdicts: Iterable[Verdict], style: Style) -> Iterator[str]:
-    """Every endpoint with the result of each of its checks."""
+    """Every endpoint with the result of each check."""
     rows: dict[str, list[Verdict]] = defaultdict(list)
     for verdict in verdicts:
         rows[_endpoint(verdict.endpoint) if verdict.endpoint else "this host"].append(verdict)

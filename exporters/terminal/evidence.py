@@ -1,4 +1,4 @@
-"""What was asked and what came back, in words: a line that a firewall engineer finds again in a log."""
+"""Questions and answers in words, so that a firewall engineer can find them in a log."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ ALERTS: Mapping[int, str] = {
 SECRET_HEADERS = frozenset(
     {"authorization", "cookie", "proxy-authenticate", "proxy-authorization", "set-cookie", "www-authenticate"}
 )
-_TELLING = 24  # characters of a text that stands in two lines by no accident
+_TELLING = 24  # characters from which a text that appears in two lines is a repeat
 S = TypeVar("S")
 E = TypeVar("E")
 _USERINFO = re.compile(r"(?<=://)[^/@\s]+@")
@@ -108,27 +108,28 @@ def _nothing(_: object) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KindText(Generic[S, E]):
-    """How a kind of question is put into words."""
+    """How a kind of question is shown."""
 
     kind: Kind[S, E]
-    question: Callable[[S], str]  # what is asked
-    answer: Callable[[E], str]  # what came back
-    #: The question below the address that is asked; None: as `question` has it.
+    question: Callable[[S], str]  # the question
+    answer: Callable[[E], str]  # the answer
+    #: The question in a list under its address; None: as `question` has it.
     heading: Callable[[S], str] | None = None
-    #: Lines below a connection: the stages that it reached (the outcome of the whole step is given), what else was seen.
+    #: Lines under a connection: the stages that it reached (the outcome of the whole step is given) and further
+    #: facts.
     stages: Callable[[E, str], Iterable[str]] = _no_stages
     remains: Callable[[E], Iterable[str]] = _nothing
-    #: HTTP headers that came, for the steps of a verbose tree.
+    #: The HTTP headers received, for the steps of a verbose tree.
     headers: Callable[[E], tuple[tuple[str, str], ...]] = _no_headers
 
 
 def mask(text: str) -> str:
-    """`text` with the credentials of URLs made unreadable."""
+    """`text` with credentials in URLs hidden."""
     return _USERINFO.sub("***@", text)
 
 
 def without_repeats(details: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Lines of evidence without those whose text another line holds as well; what is compared stays in any case."""
+    """Evidence lines, without those whose text another line holds too. Lines that compare values always stay."""
     found = list(dict.fromkeys(details))
     return [
         (key, value)
@@ -155,12 +156,12 @@ def clock(moment: float) -> str:
 
 
 def step_text(step: Step) -> str:
-    """What a step asks."""
+    """The question of a step."""
     return telling_of(step).question(step) + _again(step)
 
 
 def connection_text(seen: Observation) -> str:
-    """The connection as a log knows it: our address and port, theirs, when, what came of it."""
+    """The connection as it appears in a firewall's log: both addresses and ports, the time, the outcome."""
     step = seen.step
     came = f"{clock(seen.started)} UTC, {outcome_text(seen)}"
     place, name = kind_of(step).place(step), kind_of(step).name(step)
@@ -172,7 +173,7 @@ def connection_text(seen: Observation) -> str:
 
 
 def outcome_text(seen: Observation) -> str:
-    """What came back, or why nothing did, and how long it took."""
+    """The answer, or why there was none, and the time that it took."""
     age = " (an earlier observation)" if seen.stale else ""
     came = telling_of(seen.step).answer(seen.evidence) if seen.evidence is not None else "done"
     if seen.failure is None:
@@ -183,7 +184,7 @@ def outcome_text(seen: Observation) -> str:
 
 
 def failure_text(failure: Failure) -> str:
-    """A failure in words: the stage, what happened, ICMP or alert where there was one."""
+    """A failure in words: the stage, the event, and the ICMP message or alert if there was one."""
     words = [f"{failure.stage.value.upper()}: {FAILED[failure.code]}"]
     if failure.icmp is not None:
         words.append(_icmp(failure.icmp))
@@ -195,7 +196,7 @@ def failure_text(failure: Failure) -> str:
 
 
 def unsent_text(failure: Failure) -> str:
-    """How a server ended a handshake for no other reason than that we have no client certificate."""
+    """How a server ended a handshake only because we have no client certificate."""
     if not failure.alert:
         return "closed by the server as none was sent"
     return (
@@ -214,9 +215,9 @@ _YEAR_10000 = 253_402_300_800.0
 
 
 def _store(source: str, changed: float | None) -> str:
-    """Where a store was read and of which day it is: an old one is a reason to doubt."""
+    """The store's source and date: an old store is a reason to doubt."""
     words = [display(mask(source), 80)] if source else []
-    if changed is not None and 0 <= changed < _YEAR_10000:  # a file can say what it likes
+    if changed is not None and 0 <= changed < _YEAR_10000:  # a report file may hold any number
         moment = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC) + datetime.timedelta(seconds=changed)
         words.append(f"of {moment:%Y-%m-%d}")
     return f" ({', '.join(words)})" if words else ""
@@ -316,7 +317,7 @@ def _roots(found: TrustRoots) -> str:
     )
 
 
-#: Every kind of question, by hand.
+#: Every kind of question. The list is written by hand.
 TELLINGS: tuple[KindText[Any, Any], ...] = (
     KindText(
         kind=local_host.KIND,
@@ -360,12 +361,12 @@ _OF_STEP: Mapping[type[Step], KindText[Any, Any]] = {telling.kind.step: telling 
 
 
 def telling_of(step: Step) -> KindText[Any, Any]:
-    """How the kind of a step is put into words."""
+    """The texts for the kind of a step."""
     return _OF_STEP[type(step)]
 
 
 def heading(step: Step) -> str:
-    """What a step asks, where the address that it asks stands above."""
+    """The question of a step, for a place where its address is shown above."""
     telling = telling_of(step)
     return telling.heading(step) + _again(step) if telling.heading is not None else step_text(step)
 

@@ -1,4 +1,4 @@
-"""The answer in its first lines: a word, a sentence about whom it concerns, and what a reader must know beside it."""
+"""The answer's first lines: a word, a sentence about whom it concerns, and its limits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ ANSWERS: Mapping[Answer, tuple[str, str, str]] = {
     Answer.NOT_PROVEN: ("NOT PROVEN", "doubt", "it is not proven that {who} can live on this network."),
 }
 NO_LIST = "no published list"
-#: Who lives by a rule set, by what its name holds. Sets of one's own are usually named after what they extend.
+#: The software that a rule set is for, by the set's name. Users usually name their own sets after the one they
+#: extend.
 _AGENTS = (
     ("app-proxy", "a connector"),
     ("pass-through-auth", "a pass-through authentication agent"),
@@ -31,7 +32,7 @@ def headline(report: Report) -> str:
 
 
 def answer_notes(report: Report) -> Iterator[str]:
-    """Sentences that belong to the answer: what it does not speak of, and why there is none."""
+    """Sentences that limit the answer: what it does not cover, and why there is none."""
     for used in report.rulesets:
         untold = used.note.rstrip(".") not in report.answer_text
         if used.kind == "rules" and used.note and untold and not used.note.startswith("not reviewed"):
@@ -44,7 +45,7 @@ def answer_notes(report: Report) -> Iterator[str]:
 
 
 def _who(report: Report) -> str:
-    """Whom the answer is about, by the rule sets that were used."""
+    """Whom the answer is about, by the rule sets in use."""
     names = [used.name for used in report.rulesets if used.kind == "rules"]
     agents = dict.fromkeys(_agent(name) for name in names)
     if len(agents) > 1:

@@ -1,4 +1,4 @@
-"""The history for people and for scripts: what changed, what is new, and what an endpoint ever showed."""
+"""The history as text and as JSON: what changed, what is new, and what an endpoint showed."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _KINDS: Mapping[LedgerKind, str] = {
     "crl": "CRLs",
     "ocsp": "OCSP responders",
 }
-_COLUMN = 48  # characters of a subject or value that others are lined up with
+_COLUMN = 48  # maximum width, in characters, of an aligned subject or value
 
 
 def render(found: Reading, style: Style) -> str:
-    """Events, the newest first, and with an endpoint its ledger."""
+    """Events, newest first; for an endpoint also its ledger."""
     events = found.events()
     lines: list[str] = []
     column = min(max((len(_subject(event)) for event in events), default=0), _COLUMN)
@@ -39,7 +39,7 @@ def render(found: Reading, style: Style) -> str:
 
 
 def moment(at: float) -> str:
-    """Unix time as `2026-11-25 09:12:03 UTC`; what no calendar holds as the number it is."""
+    """Unix time as `2026-11-25 09:12:03 UTC`; a number outside the calendar stays a number."""
     if not FIRST <= at <= LAST:
         return f"{at:.0f}"
     return f"{to_rfc3339(at)[:19].replace('T', ' ')} UTC"
@@ -67,7 +67,7 @@ def _line(event: Transition | Drift, column: int) -> str:
 
 
 def _ledger(found: Reading, style: Style) -> Iterator[str]:
-    """Kind by kind, what was seen last first, with the first and the last time."""
+    """By kind, last seen first, with the first and the last time."""
     for kind, title in _KINDS.items():
         entries = [entry for entry in found.ledger if entry.kind == kind]
         if not entries:
@@ -79,7 +79,7 @@ def _ledger(found: Reading, style: Style) -> Iterator[str]:
 
 
 def to_json(found: Reading) -> str:
-    """`wayclear.history/1`: only ever added to. Times are RFC 3339 in UTC; what is not ASCII is escaped."""
+    """`wayclear.history/1`, which only grows. Times are RFC 3339 in UTC; non-ASCII characters are escaped."""
     told = {
         "schema": SCHEMA,
         "endpoint": found.endpoint or None,
@@ -125,5 +125,5 @@ def _event(event: Transition | Drift) -> dict[str, object]:
 
 
 def _time(at: float) -> str | None:
-    """RFC 3339; None for what no calendar holds."""
+    """RFC 3339; None outside the calendar."""
     return to_rfc3339(at) if FIRST <= at <= LAST else None

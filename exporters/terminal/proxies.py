@@ -1,4 +1,4 @@
-"""Proxy settings in words: what each source says, and which program goes by which."""
+"""Proxy settings in words: what each source says, and which program uses which source."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rules.text.display import display
 
 
 def proxy_words(report: Report) -> str:
-    """Every proxy setting that was found, and by which the connector and the certificate checks go."""
+    """Every proxy setting found, and which ones the connector and the certificate checks use."""
     found = report.vantage.proxies
     if not found:
         return "none is set on this host"

@@ -1,4 +1,4 @@
-"""How text is laid out: width, colour, and what a terminal that knows only ASCII gets."""
+"""Text layout: width, colour, and replacements for an ASCII terminal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from rules.text.display import display
 
-#: What stands for a character that an encoding lacks. Everything else becomes a backslash escape.
+#: The replacement for a character that an encoding lacks. Every other such character becomes a backslash escape.
 PLAIN = str.maketrans(
     {
         "…": "...",
@@ -28,13 +28,13 @@ PLAIN = str.maketrans(
     }
 )
 
-#: SGR parameters (ECMA-48 section 8.3.117) by what the text says.
+#: SGR parameters (ECMA-48 section 8.3.117) by the meaning of the text.
 COLOURS = {"good": "1;32", "bad": "1;31", "doubt": "1;33", "note": "36", "heading": "1", "quiet": "2"}
 
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How a reader wants text: `width` in columns, `encoding` as the output's, colour only when asked."""
+    """The layout that the reader wants: `width` in columns, the output's `encoding`, colour only on request."""
 
     width: int = 100
     color: bool = False
@@ -46,7 +46,7 @@ class Style:
         return f"\x1b[{COLOURS[tone]}m{text}\x1b[0m" if self.color and text else text
 
     def wrap(self, text: str, indent: str = "", first: str | None = None) -> list[str]:
-        """`text` as lines of at most the width; names and addresses are never cut, so that they can be copied."""
+        """`text` as lines of at most the width. Names and addresses are never cut, so that they can be copied."""
         lines = textwrap.wrap(
             text,
             max(self.width, 40),
@@ -68,12 +68,12 @@ class Style:
         return lines
 
     def finish(self, lines: Iterable[str]) -> str:
-        """The lines as one text that the output's encoding can hold."""
+        """The lines as one text in characters of the output's encoding."""
         return encodable("\n".join(lines) + "\n", self.encoding)
 
 
 def encodable(text: str, encoding: str) -> str:
-    """`text` as it is where `encoding` can hold it, otherwise with the nearest ASCII and escapes."""
+    """`text` if `encoding` can hold it, else with the nearest ASCII characters and escapes."""
     try:
         text.encode(encoding)
     except LookupError:
@@ -84,7 +84,7 @@ def encodable(text: str, encoding: str) -> str:
 
 
 def say(text: str) -> str:
-    """A sentence of ours that may quote a peer: safe, and cut only when it is longer than a screen."""
+    """One of our sentences, which may quote a peer: harmless, and cut only when it is longer than a screen."""
     return display(text, 1024)
 
 
@@ -94,7 +94,7 @@ def count(number: int, one: str, many: str | None = None) -> str:
 
 
 def seconds(value: float) -> str:
-    """A duration for people: `12 ms`, `0.25 s`, `41.2 s`, `3 min 5 s`."""
+    """A duration for readers: `12 ms`, `0.25 s`, `41.2 s`, `3 min 5 s`."""
     if value < 0.1:
         return f"{value * 1000:.3g} ms"
     if value < 10:

@@ -1,4 +1,4 @@
-"""One endpoint as a tree: names, addresses, certificates, revocation, verdicts; everything that led to the verdict."""
+"""One endpoint as a tree: names, addresses, certificates, revocation, verdicts, with all evidence."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from rules.text.moments import utc
 
 @dataclass(slots=True)
 class Node:
-    """A line of the tree and what hangs below it."""
+    """A line of the tree and its children."""
 
     text: str
     below: list[Node] = field(default_factory=list)
@@ -46,7 +46,7 @@ class Node:
 
 
 def render(report: Report, host: str, port: int | None, style: Style) -> str:
-    """Everything that `report` holds of `host` (and `port`, where one is given) as a tree."""
+    """Everything in `report` about `host` (and `port`, where given) as a tree."""
     name = display(host) if port is None else hostport(host, port)
     worst = max(
         (v.status for v in _verdicts(report, host, port)), key=lambda s: s.weight, default=Status.INCONCLUSIVE
@@ -73,9 +73,9 @@ def _verdicts(report: Report, host: str, port: int | None) -> list[Verdict]:
 
 
 def _names(root: Node, report: Report, host: str) -> None:
-    """What each resolver says of the name, and each link of its chain asked for by itself."""
+    """Each resolver's answer for the name, and the separate question for each link of its CNAME chain."""
     names = {host}
-    for seen in report.observations:  # links are asked for after the name: one pass finds them
+    for seen in report.observations:  # links are asked for after the name, so one pass finds them
         question, answer = dns_chain.KIND.asked(seen.step), dns_chain.KIND.shown(seen.evidence)
         if question is not None and question.name in names and answer is not None:
             names.update(record.value for record in answer.records if record.type == "CNAME")
@@ -104,7 +104,7 @@ def _names(root: Node, report: Report, host: str) -> None:
 def _addresses(
     root: Node, report: Report, host: str, port: int | None, chains: list[tuple[bytes, ...]]
 ) -> None:
-    """Every connection to the endpoint, and each chain of certificates once."""
+    """Every connection to the endpoint, and each certificate chain once."""
     branch = root.add("addresses")
     places: dict[tuple[str, int], Node] = {}
     for seen in report.observations:
@@ -142,7 +142,7 @@ def _mine(seen: Observation) -> str:
 
 
 def _chain(node: Node, chain: tuple[bytes, ...], chains: list[tuple[bytes, ...]]) -> None:
-    """A chain as served; one that was shown already is referred to."""
+    """A certificate chain as served; a repeat refers to the first."""
     if chain in chains:
         node.add(f"certificates: chain {chains.index(chain) + 1}, as above")
         return
@@ -173,7 +173,7 @@ def _day(moment: float | None) -> str:
 
 
 def _revocation(root: Node, report: Report, chains: Iterable[tuple[bytes, ...]]) -> None:
-    """Where the certificates say that their revocation is told, and what was had there."""
+    """The revocation sources of the certificates, and what was fetched from them."""
     sources: dict[str, str] = {}
     for chain in chains:
         for der in chain:
@@ -207,7 +207,7 @@ def _revocation(root: Node, report: Report, chains: Iterable[tuple[bytes, ...]])
 
 
 def _fetched(report: Report, url: str, kind: str) -> list[tuple[HttpFetch, Observation]]:
-    """The fetches of a URL; an OCSP request's path follows the responder's own (RFC 6960 appendix A)."""
+    """The fetches of a URL. The path of an OCSP request follows the responder's path (RFC 6960 appendix A)."""
     try:
         parts = urlsplit(url)
         host = (parts.hostname or "").lower()
@@ -224,14 +224,14 @@ def _fetched(report: Report, url: str, kind: str) -> list[tuple[HttpFetch, Obser
 
 
 def _about(report: Report, url: str, kind: str) -> list[Verdict]:
-    """Verdicts on revocation that rest on a fetch of this URL."""
+    """The revocation verdicts whose evidence includes a fetch of this URL."""
     fetched = {id(seen) for _, seen in _fetched(report, url, kind)}
     names = {f"o{n}" for n, seen in enumerate(report.observations, 1) if id(seen) in fetched}
     return [v for v in report.verdicts if v.check in ("crl", "ocsp") and names.intersection(v.evidence)]
 
 
 def _judged(root: Node, report: Report, host: str, port: int | None) -> None:
-    """The heaviest first; what is the same at several addresses is told once, the rule that wants it all at the end."""
+    """The verdicts, heaviest first. Equal verdicts of several addresses are shown once; the rule comes at the end."""
     branch = root.add("verdict")
     found = sorted(_verdicts(report, host, port), key=lambda v: -v.status.weight)
     groups: dict[tuple[str, ...], list[Verdict]] = {}
@@ -261,9 +261,9 @@ def _judged(root: Node, report: Report, host: str, port: int | None) -> None:
 
 
 def _verdict(branch: Node, alike: list[Verdict], source: str = "") -> None:
-    """One verdict, or the same at several addresses: then with what is true of all of them.
+    """One verdict, or the same verdict of several addresses with the details that they share.
 
-    `source` is a URL that stands above already.
+    `source` is a URL that is already shown above.
     """
     verdict = alike[0]
     word, tone = WORDS[verdict.status]
@@ -284,7 +284,7 @@ def _verdict(branch: Node, alike: list[Verdict], source: str = "") -> None:
 
 
 def _steps(root: Node, report: Report) -> None:
-    """Every question in the order asked, fit to attach to a bug report."""
+    """Every question in order, to attach to a bug report."""
     branch = root.add("steps")
     for number, seen in enumerate(report.observations, 1):
         after = seconds(max(seen.started - report.started, 0))
@@ -302,7 +302,7 @@ def _tone(seen: Observation) -> str:
 
 
 def _drawn(root: Node, style: Style) -> Iterator[str]:
-    """The tree as lines; a long line goes on below itself."""
+    """The tree as lines; a long line continues below itself."""
     yield style.paint(root.tone, root.text) if root.tone else root.text
     yield from _branches(root, "", style)
 
