@@ -1,5 +1,5 @@
-"""Decides what to ask, what an answer looks like and what it means.
+"""Decide what to ask, how to read an answer and what it means.
 
-Pure: no sockets, no files, no clock, no randomness; time is always an argument. Everything here can be
-run again on a recorded report and gives the same verdict.
+Pure: no sockets, no files, no clock, no randomness; time is always an argument. A replay of a recorded report gives
+the same verdict.
 """

@@ -1,1 +1,1 @@
-"""What to ask next: the machine of an audit, without a socket."""
+"""What to ask next: the audit's state machine, without a socket."""

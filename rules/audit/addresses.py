@@ -1,4 +1,4 @@
-"""Which addresses of a name are tried, and which never."""
+"""Which addresses of a name are tried, and which are not."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from rules.text.address import AddressClass, classify, is_broadcast, is_own, nev
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An address that resolution gave for a name. `resolvers` told it, "os" among them for the operating system.
+    """An address from the resolution of a name. `resolvers` gave it ("os" is the operating system).
 
-    `tried`: it is connected to. An address of a family without a route, past the limit per family, of this host itself
-    or of a class that is never connected to is kept and not tried; `why` says so.
-    `stale`: resolution fails now and gave it before.
+    `tried`: the audit connects to it. The audit keeps and does not try an address of a family without a route, beyond
+    the limit per family, of this host itself or of a class that is never connected to; `why` gives the reason.
+    `stale`: an earlier resolution gave it and the current one fails.
     """
 
     address: str
@@ -36,7 +36,7 @@ class Candidate:
 
 
 def candidates(names: Names, host: str, facts: HostFacts, plan: Plan) -> tuple[Candidate, ...]:
-    """Addresses of a resolved name. The operating system's come first: they are what the connector sees."""
+    """Addresses of a resolved name. The operating system's come first: the connector sees these."""
     told: dict[str, list[str]] = {}
     for resolver, address in _told(names, host):
         told.setdefault(address, [])
@@ -46,7 +46,7 @@ def candidates(names: Names, host: str, facts: HostFacts, plan: Plan) -> tuple[C
 
 
 def earlier_addresses(addresses: Iterable[str], facts: HostFacts, plan: Plan) -> tuple[Candidate, ...]:
-    """Addresses that an earlier resolution gave, for a name that resolves nowhere now."""
+    """Addresses from an earlier resolution, for a name that does not resolve now."""
     return tuple(replace(c, stale=True) for c in _chosen({a: [] for a in addresses}, facts, plan))
 
 
@@ -87,7 +87,7 @@ def _refused(address: str, kind: AddressClass, facts: HostFacts) -> str:
 
 
 def resolvers_that_gave(address: str, candidates: Iterable[Candidate]) -> tuple[tuple[str, str], ...]:
-    """A line of evidence: which resolvers gave the address, where not all that gave one of `candidates` did."""
+    """An evidence line: the resolvers that gave the address, if some resolvers gave only other `candidates`."""
     found = tuple(candidates)
     mine = next((c.resolvers for c in found if c.address == address), ())
     if not mine or {r for c in found for r in c.resolvers} <= set(mine):

@@ -1,6 +1,6 @@
-"""Served certificate chains on their way to a judgement: which roots to look up, which missing issuer to fetch.
+"""Served certificate chains before they are judged: which roots to look up, which missing issuer to fetch.
 
-Many handshakes show the same chain; it is looked up, completed and judged once.
+Many handshakes show the same chain. It is looked up, completed and judged once.
 """
 
 from __future__ import annotations
@@ -12,17 +12,20 @@ from rules.model.kinds.trust_store import TrustRoots
 from rules.model.ruleset import CaSet
 from rules.pki.trust import ChainJudgement, judge_chain, missing_pieces
 
-#: Addresses of missing issuers that are tried for one chain (a certificate names two at most in practice).
+#: AIA addresses tried for one chain (a certificate names two at most in practice).
 MAX_AIA = 3
 
 
 @dataclass(slots=True)
 class ChainState:
-    """One chain as served. `urls` maps the AIA addresses tried to what they gave; None while under way or refused."""
+    """One chain as served.
+
+    `urls` maps each AIA address tried to its answer: None while it is under way or after a refusal.
+    """
 
     chain: tuple[bytes, ...]
     urls: dict[str, bytes | None] = field(default_factory=dict)
-    # frozen, because nearly all are empty: thousands of sets would be megabytes
+    # frozen, because nearly all are empty: thousands of mutable sets would take megabytes
     open_urls: frozenset[str] = frozenset()
     open_lookups: frozenset[bytes] = frozenset()
     settled: bool = False
@@ -51,14 +54,14 @@ class Chains:
         self.roots: dict[bytes, TrustRoots] = {}
 
     def add(self, chain: tuple[bytes, ...]) -> ChainNeeds:
-        """A chain was served. Nothing is wanted for one that is known."""
+        """A server showed a chain. A known chain needs nothing more."""
         if chain in self._states:
             return ChainNeeds(settled=(chain,) if self._states[chain].settled else ())
         state = self._states[chain] = ChainState(chain)
         return self._advance([state])
 
     def looked_up(self, subject: bytes, roots: TrustRoots | None) -> ChainNeeds:
-        """The stores have answered for `subject`."""
+        """The trust stores have answered for `subject`."""
         self.roots[subject] = roots or TrustRoots()
         waiting = [s for s in self._states.values() if subject in s.open_lookups]
         for state in waiting:
@@ -66,7 +69,7 @@ class Chains:
         return self._advance(waiting)
 
     def fetched(self, url: str, der: bytes | None) -> ChainNeeds:
-        """An AIA address gave a certificate, or did not (None)."""
+        """An AIA address gave a certificate, or none (None)."""
         waiting = [s for s in self._states.values() if url in s.open_urls]
         for state in waiting:
             state.open_urls -= {url}
@@ -81,16 +84,16 @@ class Chains:
         return self._states
 
     def fetched_for(self, chain: tuple[bytes, ...]) -> tuple[bytes, ...]:
-        """The issuers' certificates that AIA addresses gave for a chain."""
+        """The issuers' certificates that were fetched from AIA addresses for a chain."""
         state = self._states.get(chain)
         return state.fetched if state is not None else ()
 
     def missing_at(self, chain: tuple[bytes, ...]) -> tuple[str, ...]:
-        """The addresses (AIA) where the issuer should be that a chain still lacks, as its certificates name them."""
+        """The AIA addresses of the missing issuer, as the chain's certificates name them."""
         return missing_pieces(chain, self.fetched_for(chain), self.roots, self._cas)[1]
 
     def judge(self, chain: tuple[bytes, ...], now: float) -> ChainJudgement:
-        """The judgement with all that is known by now, also of a chain that has not settled."""
+        """The judgement with the facts known so far, also of a chain that has not settled."""
         state = self._states.get(chain)
         return judge_chain(chain, state.fetched if state else (), self.roots, self._cas, now)
 

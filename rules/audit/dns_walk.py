@@ -34,11 +34,11 @@ from rules.model.ruleset import Severity
 
 #: Links of one walk. BIND and Unbound give up after 11.
 MAX_LINKS = 12
-#: Seconds of one walk after which no question begins.
+#: Seconds of one walk after which it asks no further question.
 NO_MORE = 1.0
-#: Seconds of all walks at one resolver after which none begins.
+#: Seconds of all walks at one resolver after which no further question is asked.
 PATIENCE = 30.0
-#: What a resolver says of a zone rather than of a name: other names of the zone are not walked to find it once more.
+#: Errors that concern a whole zone: one walk finds the error, and other names of the zone need none.
 _OF_THE_ZONE = (Outcome.SERVFAIL, Outcome.REFUSED, Outcome.TIMEOUT)
 _NOTHING = (Outcome.NXDOMAIN, Outcome.NO_ADDRESS)
 
@@ -47,9 +47,10 @@ Seen = Callable[[DnsQuestion], Observation | None]
 
 @dataclass(frozen=True, slots=True)
 class WalkState:
-    """How far the walk along one name's chain came. `ask`: the question whose answer is needed; None when it has ended.
+    """How far the walk along one name's CNAME chain came. `ask`: the question whose answer is needed; None after the
+    end.
 
-    `outcome`: what the name `at` gets; RESOLVED where every link resolves by itself, NOT_MEASURED where the time was up.
+    `outcome`: the result of the name `at`. RESOLVED: every link resolves by itself. NOT_MEASURED: the time was over.
     """
 
     resolver: str
@@ -57,24 +58,24 @@ class WalkState:
     at: str
     links: tuple[Record, ...] = ()
     outcome: Outcome = Outcome.NOT_MEASURED
-    answer: DnsAnswer | None = None  # the one that ended it
-    like: str = ""  # another name of the zone of `at`, which was walked before: that one was seen to fail
+    answer: DnsAnswer | None = None  # the answer that ended it
+    like: str = ""  # an earlier walk met this failure at another name of the same zone
     questions: tuple[DnsQuestion, ...] = ()
     spent: float = 0.0  # seconds
     ask: DnsQuestion | None = None
 
     @property
     def found(self) -> bool:
-        """Whether it shows more than the name's own answer did."""
+        """Whether the walk shows more than the name's own answer did."""
         return bool(self.links) and self.ask is None and self.outcome is not Outcome.NOT_MEASURED
 
 
 def follow_links(
     chain: Chain, first: DnsAnswer | None, seen: Seen, broken: Mapping[str, WalkState]
 ) -> WalkState:
-    """Walk on from the end of `chain`, whose answer there was `first`, as far as the answers at hand go.
+    """Continue from the end of `chain`, whose answer there was `first`, as far as the known answers go.
 
-    `broken`: zones of which a name is known to fail, with the walk that found it.
+    `broken`: zones with a name that is known to fail, each with the walk that found it.
     """
     met = {chain.name, *(link.value for link in chain.links)}
     walked = WalkState(chain.resolver, chain.name, chain.end, chain.links)
@@ -104,7 +105,7 @@ def follow_links(
 
 
 def _as_known(walked: WalkState, known: WalkState) -> WalkState:
-    """The name at hand is the one that another walk ended at, or one of the same zone."""
+    """Another walk ended at this name, or at a name of the same zone."""
     like = known.at if known.at != walked.at else ""
     questions = (*walked.questions, *known.questions[-2:])
     answer = None if like else known.answer
@@ -112,7 +113,7 @@ def _as_known(walked: WalkState, known: WalkState) -> WalkState:
 
 
 def _by_address(walked: WalkState, chain: Chain, first: DnsAnswer | None, seen: Seen) -> WalkState:
-    """What an A question for the name at hand says: it ends the walk, or leads on by aliases."""
+    """The result of an A question for the current name: it ends the walk or leads on by aliases."""
     answer = first
     if walked.at != chain.end:
         asked = seen(_question(walked, "A"))
@@ -141,7 +142,7 @@ _RCODES = {
 
 
 def _aliases(answer: DnsAnswer | None, name: str) -> tuple[Record, ...]:
-    """The links from `name` on that an answer holds, as many as a walk may have, a circle once."""
+    """The links of an answer from `name` on, up to the limit of a walk; a loop is followed once."""
     if answer is None:
         return ()
     by_owner = {record.name: record for record in answer.records if record.type == "CNAME"}
@@ -163,12 +164,12 @@ def _asking(walked: WalkState, rtype: str) -> WalkState:
 
 def _counted(walked: WalkState, asked: Observation) -> WalkState:
     assert isinstance(asked.step, DnsQuestion)
-    spent = walked.spent + round(asked.elapsed, 6)  # as a recording keeps it
+    spent = walked.spent + round(asked.elapsed, 6)  # the number that a recording keeps
     return replace(walked, questions=(*walked.questions, asked.step), spent=spent)
 
 
 def parent(name: str) -> str:
-    """The name without its first label: the zone of siblings. An error of this guess costs a walk, or spares one."""
+    """The name without its first label, as a guess of its zone. A wrong guess costs one walk or spares one."""
     return name.partition(".")[2]
 
 
@@ -179,12 +180,12 @@ class ChainWalks:
         self._seen: dict[DnsQuestion, Observation] = {}
         self._waiting: dict[str, list[tuple[Chain, DnsAnswer | None]]] = {}
         self._walked: dict[tuple[str, str], WalkState] = {}
-        self._whole: set[tuple[str, str, Outcome]] = set()  # resolver, zone, what each of its names gets
+        self._whole: set[tuple[str, str, Outcome]] = set()  # resolver, zone, the result of each name
         self._broken: dict[str, dict[str, WalkState]] = {}
         self._spent: dict[str, float] = {}
 
     def begin(self, chains: Iterable[tuple[Chain, DnsAnswer | None]]) -> tuple[DnsQuestion, ...]:
-        """Walk these: chains that failed, each with its last answer."""
+        """Walk these failed chains, each from its last answer."""
         for chain, first in chains:
             self._waiting.setdefault(chain.resolver, []).append((chain, first))
         return tuple(q for resolver in self._waiting if (q := self._advance(resolver)) is not None)
@@ -197,16 +198,17 @@ class ChainWalks:
         return (question,) if question is not None else ()
 
     def of(self, resolver: str, host: str) -> WalkState | None:
-        """The walk of a name at a resolver, where there was one and it has ended."""
+        """The finished walk of a name at a resolver, if there was one."""
         walked = self._walked.get((resolver, host))
         return walked if walked is not None and walked.ask is None else None
 
     def observations(self, walked: WalkState) -> tuple[Observation, ...]:
-        """The answers that a walk stands on."""
+        """The answers that support the walk's result."""
         return tuple(self._seen[q] for q in walked.questions if q in self._seen)
 
     def questions(self) -> dict[DnsQuestion, str]:
-        """Every question of a walk, with the name whose chain it is of (the first, where several share it)."""
+        """Every question of a walk, with the name at the head of its chain (the first name, where several share the
+        question)."""
         found: dict[DnsQuestion, str] = {}
         for walked in self._walked.values():
             for question in (*walked.questions, *((walked.ask,) if walked.ask else ())):
@@ -214,7 +216,7 @@ class ChainWalks:
         return found
 
     def _advance(self, resolver: str) -> DnsQuestion | None:
-        """Go on with the first name that waits; the next question, or None when there is no name left."""
+        """Continue with the first waiting name. Return the next question, or None when no name is left."""
         waiting = self._waiting.get(resolver, [])
         while waiting:
             chain, first = waiting[0]
@@ -230,7 +232,7 @@ class ChainWalks:
         return None
 
     def _note(self, walked: WalkState, group: tuple[str, str, Outcome]) -> None:
-        """What an ended walk spares the next ones."""
+        """Keep what a finished walk spares the next ones."""
         self._spent[walked.resolver] = self._spent.get(walked.resolver, 0.0) + walked.spent
         if not walked.links:
             self._whole.add(group)
@@ -239,16 +241,16 @@ class ChainWalks:
 
 
 def fault_of(chain: Chain, last: DnsAnswer | None) -> Outcome:
-    """What the name at the end of a chain that failed gets, also below an alias."""
+    """The failure of the name at the end of a chain, also below an alias."""
     if chain.outcome is not Outcome.CHAIN_BROKEN:
         return chain.outcome
     return _RCODES.get(last.rcode, Outcome.SERVFAIL) if last is not None else Outcome.TIMEOUT
 
 
 def failing_chains(names: Names, targets: Sequence[Target]) -> Iterator[tuple[Chain, DnsAnswer | None]]:
-    """Chains that are worth a walk, in the order of the rules, each with its last answer.
+    """Failed chains that are worth a walk, in the order of the rules, each with its last answer.
 
-    None where every name resolves, but for samples that went stale (their siblings resolve) and rows that weigh nothing.
+    Left out are stale samples (their siblings resolve) and rows that never weigh more than a notice.
     """
     by_host: dict[str, list[Target]] = {}
     for target in targets:
@@ -278,8 +280,8 @@ def failing_chains(names: Names, targets: Sequence[Target]) -> Iterator[tuple[Ch
 def walkable(chain: Chain, last: DnsAnswer | None, answered: bool, stale: bool = False) -> bool:
     """Whether a walk may show more than the chain does. `answered`: the resolver answers other names.
 
-    `stale`: the name may just not be there any more. Below an alias NXDOMAIN and "no address" speak of the alias's own end
-    (RFC 6604 section 3), and a resolver that says why it does not answer has said what a walk would look for.
+    `stale`: the name may no longer exist. Below an alias, NXDOMAIN and "no address" describe the alias's own end (RFC
+    6604 section 3). A resolver that states why it does not answer has already given the result of a walk.
     """
     fault = fault_of(chain, last)
     if fault in _NOTHING:

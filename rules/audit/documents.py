@@ -1,6 +1,6 @@
-"""Documents that certificates point at (CRL, OCSP, AIA): fetched once each, over port 80, at public addresses only.
+"""Documents that certificates point at (CRL, OCSP, AIA). Each is fetched once, over port 80, from public addresses only.
 
-Of a genuine chain the CRLs are fetched first, and OCSP is asked about a few leaves; hosts on no rule are noted.
+For a genuine chain the CRLs are fetched first, and OCSP is asked about a few leaves. Hosts on no rule are noted.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from rules.pki.trust import ChainJudgement
 
 @dataclass(frozen=True, slots=True)
 class DocumentRequest:
-    """A document to fetch: `body` makes it a POST."""
+    """A document to fetch; a `body` makes it a POST."""
 
     url: str
     purpose: Purpose
@@ -34,19 +34,19 @@ class DocumentRequest:
 
 
 class Fetches:
-    """Which documents were asked for, at which addresses, with what result. At most two tries for each."""
+    """The documents asked for, at which addresses, with what result. At most two attempts for each."""
 
     def __init__(self) -> None:
         self.tries: dict[DocumentRequest, list[HttpFetch]] = {}
         self.results: dict[DocumentRequest, list[Observation]] = defaultdict(list)
-        self.lost: set[DocumentRequest] = set()  # no public address to fetch them from
-        self.settled: set[DocumentRequest] = set()  # got, or tried to the end
+        self.lost: set[DocumentRequest] = set()  # there is no public address to fetch it from
+        self.settled: set[DocumentRequest] = set()  # fetched, or all attempts were made
         self._addresses: dict[DocumentRequest, tuple[str, ...]] = {}
         self._by_step: dict[HttpFetch, set[DocumentRequest]] = defaultdict(set)
         self._waiting: dict[str, list[DocumentRequest]] = defaultdict(list)
 
     def want(self, wanted: DocumentRequest) -> str | None:
-        """Ask for a document; returns the host to resolve, or None when it is known or cannot be fetched."""
+        """Ask for a document. Return the host to resolve, or None when it is known or cannot be fetched."""
         if wanted in self.tries or wanted.host is None:
             return None
         self.tries[wanted] = []
@@ -59,7 +59,10 @@ class Fetches:
     def resolved(
         self, host: str, addresses: tuple[str, ...]
     ) -> tuple[tuple[HttpFetch, ...], tuple[DocumentRequest, ...]]:
-        """The host's public addresses are known: the first try of all that waited for it, and what has no address."""
+        """The host's public addresses are known.
+
+        Return the first attempt for each waiting document, and documents without an address.
+        """
         waiting = self._waiting.pop(host, ())
         if not addresses:
             self.lost.update(waiting)
@@ -69,7 +72,7 @@ class Fetches:
         return tuple(self._try(wanted, addresses[0], 1) for wanted in waiting), ()
 
     def record(self, seen: Observation) -> tuple[tuple[HttpFetch, ...], tuple[DocumentRequest, ...]]:
-        """Take an answer: further tries, and documents that are settled by it."""
+        """Take an answer. Return further attempts, and the documents that it settles."""
         steps: list[HttpFetch] = []
         settled: list[DocumentRequest] = []
         if not isinstance(seen.step, HttpFetch):
@@ -86,7 +89,7 @@ class Fetches:
         return tuple(steps), tuple(settled)
 
     def best(self, wanted: DocumentRequest) -> Observation | None:
-        """The try that got the document, else the last one; None when none has been made."""
+        """The attempt that got the document, else the last one; None before the first."""
         results = self.results.get(wanted, [])
         return next((seen for seen in results if has_document(seen)), results[-1] if results else None)
 
@@ -103,7 +106,7 @@ class Fetches:
 
 
 def has_document(seen: Observation) -> bool:
-    """Whether a document came: a second try is for silence, resets and pages that are not what was asked for."""
+    """Whether a document came. Silence, resets and wrong pages get a second attempt."""
     exchange = seen.evidence
     if seen.failure is not None or not isinstance(exchange, HttpExchange):
         return False
@@ -112,12 +115,12 @@ def has_document(seen: Observation) -> bool:
 
 
 class Revocations:
-    """Sources by chain, and by source the chains that named it."""
+    """Sources by chain, and by source the chains that name it."""
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
         self._pki_hosts = frozenset(host for cas in rules.cas for host in cas.pki_hosts)
-        self.named_by: dict[str, set[str]] = defaultdict(set)  # source URL -> names whose chain names it
+        self.named_by: dict[str, set[str]] = defaultdict(set)  # source URL -> names whose chain lists it
         self.crls: dict[str, set[tuple[bytes, ...]]] = defaultdict(
             set
         )  # CRL URL -> paths (leaf..anchor) it covers
@@ -127,12 +130,13 @@ class Revocations:
         return any(ruleset.rule_for(host, 80) is not None for ruleset in self._rules.rulesets)
 
     def listed(self, host: str) -> bool:
-        """Whether Microsoft's list holds the host: optional rows are ours, out of the certificates."""
+        """Whether Microsoft's list holds the host. Optional rows do not count: we added them from certificates."""
         found = (ruleset.rule_for(host, 80) for ruleset in self._rules.rulesets)
         return any(rule is not None and rule.severity is not Severity.OPTIONAL for rule in found)
 
     def may_fetch(self, wanted: DocumentRequest) -> bool:
-        """An address out of a certificate that is not judged yet: only hosts that a rule or the CA set names."""
+        """Whether an address from an unjudged certificate may be fetched: only from hosts that a rule or the CA set
+        names."""
         return wanted.host is not None and (self.on_rule(wanted.host) or wanted.host in self._pki_hosts)
 
     def wanted(
@@ -144,11 +148,11 @@ class Revocations:
         ocsp: bool,
         once: bool = False,
     ) -> tuple[DocumentRequest, ...]:
-        """Documents to fetch for a chain that was judged genuine (or publicly trusted, where that is enough).
+        """Documents to fetch for a chain that is genuine (or publicly trusted, where that is enough).
 
-        `strict`: only the CA set's keys are enough here; `ocsp`: the responder is asked about this leaf as well, in both
-        ways; `once`: in one. The responders of the CAs' own certificates, which are few, are asked once always, so that
-        every responder that a chain names was asked something.
+        `strict`: only the CA set's keys are enough; `ocsp`: ask the responder about this leaf by GET and POST;
+        `once`: by GET only. Responders of the CAs' own certificates are few and are always asked once, so every
+        responder that a chain names is asked something.
         """
         path = judgement.path or chain
         found = sources(path)
@@ -162,8 +166,8 @@ class Revocations:
         return (*crls, *self._ocsp(path, ocsp, once))
 
     def _ocsp(self, path: tuple[bytes, ...], both: bool, once: bool) -> Iterator[DocumentRequest]:
-        """What to ask the responders that a path names: by GET, which caches take part in (RFC 5019 section 5), and about
-        few leaves by POST as well, because the two are blocked apart."""
+        """The OCSP requests for a path: by GET, which caches serve (RFC 5019 section 5), and for few leaves also by
+        POST, because networks block the two separately."""
         for place, (der, issuer) in enumerate(pairwise(path)):
             if place == 0 and not (both or once):
                 continue

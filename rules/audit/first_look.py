@@ -1,4 +1,4 @@
-"""A first look at the service while an audit is still under way: what has answered so far, told as such, no verdict."""
+"""An interim report during an audit: what has answered so far, without a verdict."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from rules.model.failure import Code
 from rules.model.observation import got_through
 from rules.model.ruleset import Group
 
-SHOWN = 3  #: names that are listed
+SHOWN = 3  #: maximum of names listed
 
 
 def first_look(audit: Audit) -> str:
-    """One sentence about the first address of every service name, "" while one of them is still open.
+    """One sentence about the first address of every service name; "" while one of them has no answer.
 
-    A handshake that came to its end is called so whoever's certificate it showed: judging comes with the report.
+    Every finished handshake counts, whatever its certificate: the report judges certificates.
     """
     found: dict[str, list[str]] = {"through": [], "failed": [], "unresolved": []}
     for target in audit.targets:

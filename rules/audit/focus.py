@@ -1,4 +1,4 @@
-"""The part of the rules that speaks of one endpoint: what `wayclear explain` asks for, and nothing else."""
+"""The part of the rules about one endpoint, for `wayclear explain`."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from rules.text.hostname import BadName, normalise
 
 
 class NotCovered(ValueError):  # noqa: N818 - says what is the matter with the endpoint
-    """The endpoint is on no rule: asking for it would test what nobody requires. The message says what there is."""
+    """No rule covers the endpoint, so nobody requires it. The message lists what the rules cover."""
 
 
 def parse_endpoint(text: str) -> tuple[str, int | None]:
-    """`HOST[:PORT]` as a name (A-label, lower case) and a port; BadName says what is wrong with it."""
+    """`HOST[:PORT]` as a name (A-label, lower case) and a port; BadName states the fault."""
     host, colon, port = text.strip().partition(":")
     if not colon or ":" in port or "/" in port:
-        return normalise(text.strip()), None  # a URL, an IPv6 literal: the message of `normalise` fits
+        return normalise(text.strip()), None  # a URL or an IPv6 literal: `normalise` raises a fitting message
     if not (port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) < 65536):
         raise BadName(f"{port[:40]!a} is no port, a number from 1 to 65535 belongs behind the colon")
     return normalise(host), int(port)
 
 
 def focus(rules: Rules, host: str, port: int | None) -> Rules:
-    """`rules` with only the rows that cover the endpoint, each with this one name to try; NotCovered without any.
+    """`rules` with only the rows that cover the endpoint, each with this one name; NotCovered if there is none.
 
-    A name under a wildcard is asked for although no rule set lists it: its region may be the one that matters here.
+    A name under a wildcard is tested although no rule set lists it: it may belong to the region in use.
     """
     found = [_narrowed(ruleset, host, port) for ruleset in rules.rulesets]
     sets = tuple(ruleset for ruleset in found if ruleset.rules)
@@ -61,7 +61,7 @@ def _kin(listed: str, host: str) -> bool:
 
 
 def _listed(probes: Iterable[Probe], host: str) -> Probe | None:
-    """The probe that means `host`, also where the tenant stands for a part of it."""
+    """The probe for `host`, also where the tenant is a part of its name."""
     for probe in probes:
         before, tenant, after = probe.host.partition("{tenant}")
         fits = host.startswith(before) and host.endswith(after) and len(host) > len(before) + len(after)

@@ -1,5 +1,7 @@
-"""What the audit notices about its own answers: a family that goes nowhere, a firewall that takes it for a scanner, an answer
-that is doubtful, and which second looks tell more: the repeat, the control name, the other TLS version.
+"""Doubts of the audit about its own answers: a family without a working path, a firewall that blocks a scan, a
+doubtful answer.
+
+It also chooses second looks: the repeat, the control name, the other TLS version.
 """
 
 from __future__ import annotations
@@ -17,11 +19,11 @@ from rules.model.verdict import Plan
 from rules.pki.trust import ChainJudgement
 from rules.text.zones import zone
 
-#: Names that must fail over a family and open over the other before the family counts as broken.
+#: Number of names that must fail over a family and open over the other before the family counts as broken.
 BROKEN_FAMILY_AFTER = 3
-#: Counts of silent hosts at which an address that answered before is asked again.
+#: At these counts of silent hosts, an address that answered before is asked again.
 RECHECK_AT = (5, 12, 20)
-#: The attempt number that marks such a second look.
+#: The attempt number of such a second look.
 RECHECK = 9
 
 _DEAD_END = frozenset({Code.TIMEOUT, Code.UNREACHABLE, Code.NO_ROUTE, Code.REFUSED})
@@ -36,20 +38,20 @@ class Guard:
     """Counts silence and success by address."""
 
     plan: Plan
-    reached: dict[str, TlsHandshake] = field(default_factory=dict)  # address -> handshake that got through
+    reached: dict[str, TlsHandshake] = field(default_factory=dict)  # address -> handshake that succeeded
     half: dict[str, TlsHandshake] = field(
         default_factory=dict
     )  # address -> handshake whose connection opened
     opened: set[str] = field(default_factory=set)  # addresses with an established connection
-    silent: dict[str, float] = field(default_factory=dict)  # address -> when it last met silence or a reset
+    silent: dict[str, float] = field(default_factory=dict)  # address -> when it last gave silence or a reset
     failed_names: dict[bool, dict[str, str]] = field(default_factory=lambda: {False: {}, True: {}})
     opened_names: dict[bool, set[str]] = field(default_factory=lambda: {False: set(), True: set()})
     rechecks: list[TlsHandshake] = field(default_factory=list)
     last_success: float = 0.0
-    sweep: bool = False  # an address that answered before has gone silent: the firewall took us for a scanner
+    sweep: bool = False  # an address that answered before is silent now: the firewall took us for a scanner
 
     def note(self, seen: Observation) -> TlsHandshake | None:
-        """Take a connection's outcome; returns a second look to take at an address that answered before."""
+        """Take a connection's outcome. Return a second look at an address that answered before, if one is due."""
         step, failure = seen.step, None if got_through(seen) else seen.failure
         if not isinstance(step, TlsHandshake | HttpFetch):
             return None
@@ -75,7 +77,7 @@ class Guard:
         return None
 
     def _silenced(self, step: TlsHandshake, failure: Failure | None) -> bool:
-        """Whether an address that had answered does not any more. One that only ever opened must fail to open now."""
+        """Whether an address that had answered is silent now. An address that only opened must now fail to open."""
         if failure is None:
             return False
         if step.address in self.reached:
@@ -83,9 +85,9 @@ class Guard:
         return failure.stage is Stage.TCP and failure.code is Code.TIMEOUT
 
     def _second_look(self) -> TlsHandshake | None:
-        """Once at each of a few counts of silent hosts: the address that answered first, asked again."""
+        """One second look at each of a few counts of silent hosts, at the address that answered first."""
         if self.plan.steady:
-            return None  # what answered before answered long ago
+            return None  # the earlier answer is too old to compare
         unsuspicious = [a for a in self.silent if a not in self.opened and not self.family_broken(is_v6(a))]
         answered = self.reached or self.half
         if not answered or len(unsuspicious) not in RECHECK_AT:
@@ -97,7 +99,7 @@ class Guard:
         return replace(untried[0], attempt=RECHECK)
 
     def family_broken(self, v6: bool) -> bool:
-        """Nothing opened over the family, and several names that failed over it open over the other."""
+        """Nothing opened over the family, and several names that failed over it open over the other family."""
         if self.opened_names[v6] or not self.opened_names[not v6]:
             return False
         return len(self.failed_over(v6)) >= BROKEN_FAMILY_AFTER
@@ -108,7 +110,7 @@ class Guard:
         return sorted(address for name, address in self.failed_names[v6].items() if name in other)
 
     def exhausted(self, now: float) -> bool:
-        """Whether so many hosts met silence or a reset lately that going on would look like a scan."""
+        """Whether so many hosts gave silence or a reset lately that further probes would look like a scan."""
         if self.plan.pace != "polite" or self.plan.steady:
             return False
         recent = [a for a, when in self.silent.items() if now - when <= self.plan.sweep_window]
@@ -119,11 +121,11 @@ def _name(step: TlsHandshake | HttpFetch) -> str:
     return step.host if isinstance(step, HttpFetch) else step.server_name
 
 
-#: Names of the service that get the extra observations (TLS 1.3, large hello).
+#: Number of service names that get the extra observations (TLS 1.3, large hello).
 MAX_EXTRA_NAMES = 4
-#: Addresses to which several zones lead whose port 80 may be asked for a page.
+#: Number of addresses shared by several zones whose port 80 may be asked for a page.
 MAX_SHARED = 4
-#: Control handshakes for one unexpected issuing key.
+#: Number of control handshakes for one unexpected issuing key.
 MAX_CONTROLS = 3
 PROTOCOL_VERSION = 70  #: the alert (RFC 5246 section 7.2.2)
 #: TLS alerts that a server without TLS 1.2 sends: handshake_failure, protocol_version, insufficient_security.
@@ -132,10 +134,10 @@ _VERSION_ALERTS = frozenset({40, PROTOCOL_VERSION, 71})
 
 @dataclass(slots=True)
 class SharedAddresses:
-    """Public addresses to which names of several zones lead. Where one shows no certificate on 443, the page of a DNS filter
-    may stand on its port 80, and nothing else tells it from a firewall that drops.
+    """Public addresses that names of several zones share. Port 80 of an address without a certificate on 443 may show
+    the page of a DNS filter; nothing else tells a filter from a firewall that drops.
 
-    Which are asked is settled by where the names lead, once all are resolved: those with the most names first.
+    The choice depends only on where the names lead, once all are resolved: addresses with the most names first.
     """
 
     silent: set[str] = field(default_factory=set)  # addresses that showed no certificate, twice
@@ -143,13 +145,13 @@ class SharedAddresses:
     _hosts: set[str] = field(default_factory=set)
 
     def leads(self, host: str, addresses: Iterable[str]) -> None:
-        """A name is resolved, and these are its addresses."""
+        """A name is resolved to these addresses."""
         self._hosts.add(host)
         for address in addresses:
             self._leading[address].add(host)
 
     def pages(self, names: int) -> Iterable[HttpFetch]:
-        """What to ask, once all of so many names are resolved: the same each time, so each is asked once."""
+        """The questions to ask, once all `names` names are resolved. They are the same each time, so each is asked once."""
         if len(self._hosts) < names or not self.silent:
             return
         by_zone = {
@@ -171,11 +173,11 @@ class Suspicions:
     shared: SharedAddresses = field(default_factory=SharedAddresses)
 
     def doubtful(self, judgement: ChainJudgement) -> bool:
-        """Neither a known key nor a public CA stands behind the certificate."""
+        """Neither a known key nor a public CA signed the certificate."""
         return judgement.verdict not in ("genuine", "issuer-unexpected")
 
     def control(self, step: TlsHandshake, judgement: ChainJudgement) -> TlsHandshake | None:
-        """The same address with a name that no rule holds: is it the name or the way that is intercepted?"""
+        """The same address with a control name that no rule holds: is the interception by name or by address?"""
         if (
             step.hello != "connector"
             or step.server_name == self.plan.control_name
@@ -189,7 +191,7 @@ class Suspicions:
         return replace(step, server_name=self.plan.control_name, path=None, attempt=1)
 
     def version(self, seen: Observation) -> bool:
-        """Whether the failure could be a server that no longer speaks TLS 1.2: not where its ServerHello chose it."""
+        """Whether the server may no longer support TLS 1.2. No, if its ServerHello chose TLS 1.2."""
         failure, facts = seen.failure, seen.evidence
         if failure is None or failure.stage is not Stage.TLS:
             return False
@@ -198,7 +200,7 @@ class Suspicions:
         return failure.code in (Code.RESET, Code.EOF) or failure.alert in _VERSION_ALERTS
 
     def page(self, seen: Observation) -> bool:
-        """Whether an exchange over port 80 is worth repeating: no answer, or a page that somebody else wrote."""
+        """Whether to repeat an exchange over port 80: no answer, or a page that a device may have written."""
         if seen.failure is not None:
             return True
         exchange = seen.evidence

@@ -1,11 +1,11 @@
-"""The audit as a machine without sockets: steps out, observations in, verdicts at the end.
+"""The audit as a state machine without sockets: steps out, observations in, verdicts at the end.
 
-An answer begets the next steps (addresses beget connections, a served chain begets roots to look up and revocation
-sources to fetch), so the plan is not a list made beforehand. The one-shot audit, a tick of the daemon and the replay of
-a recorded run are this machine with another loop around it. `ready()` costs in proportion to what is new.
+An answer leads to further steps: addresses lead to connections, a served chain leads to root lookups and revocation
+sources. So the plan is not a fixed list. The one-shot audit, a tick of the daemon and a replay run this machine in
+different loops. The cost of `ready()` is proportional to the new answers.
 
-Order of the steps does not depend on the order of the answers beyond a name: a name's addresses are chosen when every
-resolver has had its say, so that a replay asks what the live run asked.
+The choice of steps does not depend on the order of the answers, except within one name: its addresses are chosen when
+every resolver has answered. So a replay asks what the live run asked.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ from rules.pki.crl import issuer_name
 
 
 class Known(Protocol):
-    """What is known already: a mapping, or something that finds an answer as good."""
+    """Earlier observations: a mapping, or an object that finds an equivalent answer."""
 
     def get(self, step: Step, /) -> Observation | None: ...
 
 
 class Audit:
-    """See the module. `known` holds earlier observations: a step that is among them is answered from there at once."""
+    """See the module. `known` holds earlier observations: they answer their steps at once."""
 
     def __init__(self, rules: Rules, plan: Plan, known: Known | None = None) -> None:
         self.rules = rules
@@ -72,7 +72,7 @@ class Audit:
         self._asked: set[Step] = set()
         self._backlog: list[
             tuple[float, int, Observation]
-        ] = []  # a heap: answers at hand, the earliest ended first
+        ] = []  # a heap of available answers, the earliest ended first
         self._by_host: dict[str, list[Target]] = defaultdict(list)
         self._unresolved: set[str] = set()  # names of targets whose resolution is not complete
         self._candidates: dict[str, tuple[Candidate, ...]] = {}
@@ -86,17 +86,20 @@ class Audit:
     # --- the loop's side -------------------------------------------------------------------------------------------
 
     def ready(self) -> list[Ready]:
-        """Steps that have become due since the last call."""
+        """Steps that became due since the last call."""
         fresh, self._ready = self._ready, []
         return fresh
 
     def record(self, seen: Observation) -> None:
-        """Take an answer. Order does not matter; an answer to a step that was never asked is kept and begets nothing."""
+        """Take an answer.
+
+        The order does not matter. An answer to a step that was never asked is kept and leads to nothing.
+        """
         self._take(seen)
         self._drain()
 
     def wanted(self, step: Step) -> bool:
-        """Whether a step that is due but not begun is still worth a packet."""
+        """Whether a due step that has not begun is still worth a packet."""
         if self.stopped in ("no-route", "no-resolver"):
             return False
         if isinstance(step, DnsQuestion | OsLookup):
@@ -105,28 +108,28 @@ class Audit:
             if self.guard.family_broken(is_v6(step.address)) and step.address not in self.guard.opened:
                 return False
             if self.stopped == "sweep" or self.guard.sweep:
-                return 1 < step.attempt < RECHECK  # second looks at hosts already met are no sweep
+                return 1 < step.attempt < RECHECK  # second looks at known hosts do not add to a scan
         return not self.stopped
 
     def stop(self, reason: str) -> None:
-        """End early: what was not reached becomes inconclusive."""
+        """End early: everything not reached becomes inconclusive."""
         self.stopped = self.stopped or reason
 
     def candidates(self, host: str) -> tuple[Candidate, ...]:
-        """Addresses of a name, in the order in which they are tried; () before the name is resolved."""
+        """Addresses of a name, in the order of the attempts; () before the name is resolved."""
         return self._candidates.get(host, ())
 
     @property
     def unasked(self) -> Cause:
-        """The cause of what has no answer and no other reason for it."""
+        """The cause for a question without an answer and without another reason."""
         return causes.AUDIT_NOT_REACHED if self.stopped else causes.AUDIT_NOT_RECORDED
 
     @property
     def connections(self) -> int:
-        """Connections opened so far."""
+        """Number of connections opened so far."""
         return sum(1 for step in self.seen if kind_of(step).connects)
 
-    # --- what answers beget ----------------------------------------------------------------------------------------
+    # --- what follows from answers --------------------------------------------------------------------------------
 
     def _emit(self, phase: Phase, step: Step) -> None:
         if step in self._asked:
@@ -195,18 +198,20 @@ class Audit:
                 self._emit(Phase.LOOK_UP, self.canary(resolver))
 
     def canary(self, resolver: str) -> DnsQuestion:
-        """A name that nobody has: a resolver that answers it answers anything."""
+        """A name that does not exist: a resolver that gives an address for it answers anything."""
         return DnsQuestion(resolver, f"wayclear-{self.plan.nonce}.example.com", "A")
 
     def _compare(self) -> None:
-        """Ask the address where nothing is for a page: once, and only where there is something to compare."""
+        """Ask the unused address for a page: once, and only if there is a page to compare."""
         page = self.canary_page()
         if page is not None and self.plan.extras:
             self._emit(Phase.EXTRA, page)
 
     def canary_page(self) -> HttpFetch | None:
-        """A page from the address where nothing is: a device that answers there answers for others as well. The name is
-        one that does not exist, so that a proxy which goes by the name has no host to ask."""
+        """The request for a page to the unused address: a device that answers there also answers for others.
+
+        The name does not exist either, so a proxy that goes by the name has no host to ask.
+        """
         if not self.plan.canary_address:
             return None
         address, _ = _canary_address(self.plan)
@@ -224,7 +229,7 @@ class Audit:
             self._emit(Phase.LOOK_UP, question)
 
     def _resolved(self, host: str) -> None:
-        assert self.host is not None  # a name is asked for only after the host's facts
+        assert self.host is not None  # a name is resolved only after this host's facts are known
         if host in self._unresolved:
             self._unresolved.remove(host)
             if not self._unresolved:
@@ -250,7 +255,7 @@ class Audit:
                 self._emit(Phase.EXTRA, question)
 
     def step_for(self, target: Target, address: str) -> TlsHandshake | HttpFetch:
-        """The judging question for one address of a target."""
+        """The handshake or fetch that judges one address of a target."""
         return step_for(target, address)
 
     def _handshake(self, seen: Observation, step: TlsHandshake) -> None:
@@ -273,7 +278,7 @@ class Audit:
         )
 
     def _doubt(self, seen: Observation, step: TlsHandshake | HttpFetch) -> None:
-        """A doubtful answer is repeated once, whole; a handshake that failed is also tried with TLS 1.3."""
+        """A doubtful answer is repeated once, as a whole. A failed handshake is also tried with TLS 1.3."""
         if seen.failure is not None and seen.failure.code in (
             Code.NO_ROUTE,
             Code.NOT_REACHED,
@@ -290,13 +295,13 @@ class Audit:
                 self._ask_for_pages()
 
     def _ask_for_pages(self) -> None:
-        """What to ask of port 80 depends on where all names lead, and not on which came first."""
+        """The questions to port 80 depend on where all names lead, and not on the order of the answers."""
         for fetch in self.suspicions.shared.pages(len(self._by_host)):
             self._emit(Phase.REST, fetch)
 
     def _note(self, seen: Observation) -> None:
         if seen.stale:
-            return  # another address answered: that says nothing about the way to this one
+            return  # another address answered: that says nothing about the path to this one
         again = self.guard.note(seen)
         if again is not None:
             self._emit(Phase.FIRST, again)
@@ -317,7 +322,7 @@ class Audit:
                 self._settled(chain, seen)
 
     def _settled(self, chain: tuple[bytes, ...], seen: Observation) -> None:
-        """A handshake's chain can be judged: revocation sources of a genuine one, second looks at any other."""
+        """A chain can be judged: fetch the revocation sources of a genuine one, take second looks at any other."""
         step = seen.step
         assert isinstance(step, TlsHandshake)
         judgement = self.chains.judge(chain, seen.started)
@@ -336,15 +341,15 @@ class Audit:
             self._fetch(wanted)
 
     def _gets_extras(self, step: TlsHandshake) -> bool:
-        """TLS 1.3 and the large hello: the first address of a few service names, chosen by the rules."""
+        """TLS 1.3 and the large hello: for the first address of a few service names, chosen by the rules."""
         return step.hello == "connector" and step.server_name in self._extra_names and self._is_first(step)
 
     def _is_first(self, step: TlsHandshake) -> bool:
-        """Whether it is the first address of its name: chosen by the rules, and not by who answered first."""
+        """Whether it is the first address of its name by the rules, not by the order of the answers."""
         return step.address == next((c.address for c in self.candidates(step.server_name) if c.tried), "")
 
     def _fetch(self, wanted: DocumentRequest) -> None:
-        """Get a document that a certificate points at; AIA only from hosts that a rule or the CA set names."""
+        """Fetch a document that a certificate points at; AIA only from hosts that a rule or the CA set names."""
         refused = wanted.purpose == "aia" and not self.revocations.may_fetch(wanted)
         if refused or wanted in self.fetches.lost or wanted in self.fetches.settled:
             self._fetched(wanted)
@@ -362,7 +367,7 @@ class Audit:
     def _emit_fetches(self, fetches: tuple[HttpFetch, ...]) -> None:
         for fetch in fetches:
             self._emit(Phase.OTHERS if fetch.purpose == "aia" else Phase.REVOCATION, fetch)
-            if fetch in self.seen:  # a rule asked the same before
+            if fetch in self.seen:  # a rule already asked the same
                 self._fetch_progress(self.seen[fetch])
 
     def _fetch_progress(self, seen: Observation) -> None:
@@ -376,12 +381,13 @@ class Audit:
         self._fetch_progress(seen)
         if step.purpose == "crl" and step.host in self._by_host:
             name = issuer_name(seen.evidence) if isinstance(seen.evidence, HttpExchange) else None
-            if name is not None:  # the stores may hold the key of a CA that stands above no chain that is met
+            if name is not None:  # the stores may hold the key of a CA that is above none of the chains seen
                 self._emit(Phase.LOCAL, TrustLookup(name))
         if step.host in self._by_host and self.suspicions.page(seen):
             self._doubt(seen, step)
         if step.purpose == "reach" and isinstance(seen.evidence, HttpExchange) and is_html(seen.evidence):
-            self._compare()  # whose page is it? a device on port 80 alone lets the canary's other port be
+            # Compare with port 80 of the unused address: a device may answer on this port alone.
+            self._compare()
 
 
 def _canary_address(plan: Plan) -> tuple[str, int]:
@@ -390,7 +396,7 @@ def _canary_address(plan: Plan) -> tuple[str, int]:
 
 
 def _body(seen: Observation | None) -> bytes | None:
-    """The document of an exchange that went well."""
+    """The document of a successful exchange."""
     if seen is None or seen.failure is not None or not isinstance(seen.evidence, HttpExchange):
         return None
     return seen.evidence.body if seen.evidence.status == 200 else None

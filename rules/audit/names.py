@@ -1,7 +1,8 @@
-"""Which addresses a name has: every resolver asked, chains followed, a dead resolver noticed once.
+"""The addresses of a name: every resolver is asked, CNAME chains are followed, a dead resolver is noticed once.
 
-A machine without sockets: questions out, observations in. A resolver that has answered nothing while several questions
-timed out is dead: what is still open there is dropped, so that a dead resolver costs one time limit and not one per name.
+A state machine without sockets: questions out, observations in. A resolver is dead when it has answered nothing and
+several questions timed out. Its open questions are then dropped, so that a dead resolver costs one time limit in
+total and not one per name.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ from rules.model.kinds.dns_chain import (
 from rules.model.kinds.os_lookup import NO_SERVER, OsAnswer, OsLookup
 from rules.model.observation import Observation
 
-#: Questions that must have failed, with none answered, before a resolver counts as dead.
+#: Number of failed questions, with none answered, before a resolver counts as dead.
 DEAD_AFTER = 3
-#: The same for the operating system while a resolver answers: what ails a few names need not ail the rest.
+#: The same for the operating system while a resolver answers: a fault of a few names need not affect the rest.
 OS_DEAD_AFTER = 8
 #: Seconds after which a temporary failure of the operating system's resolution means that no server answered.
 SLOW = 0.9
@@ -35,7 +36,7 @@ FAMILIES: tuple[RecordType, ...] = ("A", "AAAA")
 
 @dataclass(slots=True)
 class Health:
-    """What a resolver has shown so far. `told`: whether it is dead is known from elsewhere."""
+    """What a resolver has shown so far. `told`: the caller already knows whether it is dead."""
 
     answered: int = 0
     failed: int = 0
@@ -52,7 +53,7 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What an observation led to: questions to ask now, and hosts whose resolution is complete."""
+    """The effect of an observation: questions to ask now, and hosts whose resolution is complete."""
 
     ask: tuple[DnsQuestion | OsLookup, ...] = ()
     resolved: tuple[str, ...] = ()
@@ -62,7 +63,7 @@ class Names:
     """Resolution of many names at several resolvers and through the operating system."""
 
     def __init__(self, resolvers: tuple[str, ...], dead: frozenset[str] | None = None) -> None:
-        """`dead`: the resolvers (and OS) that do not answer now, where that is known from more than these answers."""
+        """`dead`: the resolvers (and OS) that do not answer now, if more than these answers shows it."""
         self.resolvers = resolvers
         self.health: dict[str, Health] = {r: Health() for r in resolvers}
         self.health[OS] = Health(needed=OS_DEAD_AFTER if resolvers else DEAD_AFTER)
@@ -77,7 +78,7 @@ class Names:
         self._open: dict[str, int] = {}
 
     def ask(self, host: str) -> Progress:
-        """Begin with a name; nothing happens for one that has begun already."""
+        """Begin to resolve a name; no effect for a name already begun."""
         if host in self._open:
             return Progress()
         self._open[host] = 1 + len(self.resolvers) * len(FAMILIES)
@@ -110,7 +111,7 @@ class Names:
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        """Every name that was begun with."""
+        """Every name begun."""
         return tuple(self._open)
 
     def complete(self, host: str) -> bool:
@@ -124,11 +125,11 @@ class Names:
         return self._os.get(host)
 
     def seen(self, question: DnsQuestion) -> Observation | None:
-        """The observation of a question: of its repeat, where there was one."""
+        """The observation of a question; of its repeat, if there was one."""
         return self._seen.get(replace(question, attempt=2)) or self._seen.get(question)
 
     def links(self, host: str) -> tuple[DnsQuestion, ...]:
-        """Questions for every later name of the chains of `host`, each by itself, that have not been asked yet."""
+        """Questions for every later name of the CNAME chains of `host`, each by itself, that have not been asked yet."""
         wanted: dict[DnsQuestion, None] = {}
         for chain in self.chains(host):
             if chain.rtype == "A":
@@ -143,7 +144,7 @@ class Names:
         answer = seen.evidence
         error = answer.error if isinstance(answer, OsAnswer) else ""
         if seen.failure is not None and seen.failure.code in LOCAL_CODES:
-            pass  # a fault of this host or of ours says nothing about the resolution
+            pass  # a fault of this host or a bug of ours says nothing about the resolution
         elif seen.failure is not None or (error in NO_SERVER and seen.elapsed >= SLOW):
             health.failed += 1
         elif (
@@ -152,7 +153,9 @@ class Names:
             health.answered += 1
         unanswered = seen.failure is not None or error in NO_SERVER
         if unanswered and step.attempt == 1 and not health.dead:
-            ask.append(replace(step, attempt=2))  # what the system cannot resolve weighs as much as a block
+            ask.append(
+                replace(step, attempt=2)
+            )  # a name that the system cannot resolve is as bad as a blocked one
         elif step.name not in self._os:
             self._os[step.name] = seen
             self._close(step.name, done)
@@ -207,7 +210,7 @@ class Names:
             return
         if chain.ask is not None:
             chain = replace(chain, ask=None, outcome=Outcome.TIMEOUT, detail="resolver is dead")
-        # the questions that were asked themselves: of thousands of names their equals would be megabytes
+        # return the same question objects: equal copies for thousands of names would take megabytes
         self._chains[key] = replace(chain, questions=tuple(map(self._asked, chain.questions)))
         self._close(host, done)
 
@@ -220,7 +223,7 @@ class Names:
         if seen is None or (
             seen.step.attempt == 1 and _doubtful(seen) and not self.health[question.resolver].dead
         ):
-            return None  # not asked, or asked again and still open
+            return None  # not asked, or asked again without an answer yet
         return (seen.evidence if isinstance(seen.evidence, DnsAnswer) else None), seen.failure
 
     def _close(self, host: str, done: list[str]) -> None:
@@ -231,9 +234,9 @@ class Names:
 
 
 def _doubtful(seen: Observation) -> bool:
-    """Worth a second question: SERVFAIL and refusals pass, unless the resolver says that they are its policy.
+    """Whether to ask again: SERVFAIL and refusals may be temporary, unless the resolver states that they are its policy.
 
-    A timeout has been tried several times already.
+    A timeout was already retried several times.
     """
     if isinstance(seen.evidence, DnsAnswer):
         passes = seen.evidence.rcode not in ("NOERROR", "NXDOMAIN")

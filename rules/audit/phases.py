@@ -13,7 +13,7 @@ from rules.model.ruleset import Group
 
 
 class Phase(IntEnum):
-    """What comes first when not everything can be asked at once."""
+    """The priority of a step when not everything can be asked at once."""
 
     LOCAL = 0
     LOOK_UP = 1
@@ -31,19 +31,19 @@ class Ready:
 
 
 def phase_of(target: Target, index: int) -> Phase:
-    """When the address number `index` (from 0) of a target has its turn."""
+    """The phase of a target's address number `index` (from 0)."""
     if index:
         return Phase.REST
     return Phase.FIRST if target.rule.group is Group.SERVICE else Phase.OTHERS
 
 
 def is_extra(step: TlsHandshake | HttpFetch) -> bool:
-    """Whether it is a handshake that compares: TLS 1.3 or the large hello, which judge no address."""
+    """Whether the handshake is a comparison: TLS 1.3 or the large hello, which judge no address."""
     return isinstance(step, TlsHandshake) and step.hello != "connector"
 
 
 def step_for(target: Target, address: str) -> TlsHandshake | HttpFetch:
-    """The judging question for one address of a target that has a name."""
+    """The handshake or fetch that judges one address of a target with a name."""
     assert target.host is not None
     if target.port != 80:
         return TlsHandshake(address, target.port, target.host, "connector", target.path)

@@ -1,4 +1,4 @@
-"""From rows of an allow list to names that can be asked for."""
+"""From rows of an allow list to names that can be tested."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from rules.model import causes
 from rules.model.causes.record import Cause
 from rules.model.ruleset import Document, Group, Match, Probe, Rule, Rules, Severity
 
-#: Names beside those of the service about whose certificates a responder is asked: a list of one's own may have thousands.
+#: Maximum of names besides the service's whose OCSP responders are asked: a user's own list may have thousands.
 MAX_RESPONDER_NAMES = 24
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One name and port that a rule makes us ask for.
+    """One name and port that a rule requires us to test.
 
-    `host` is None where the rule has no name to try: a probe that needs the tenant while none is known, or a wildcard
-    without a probe (`why` tells which).
+    `host` is None where the rule has no name to test: a probe needs the tenant and none is known, or a wildcard has
+    no probe (`why` tells which).
     """
 
     ruleset: str
@@ -28,7 +28,7 @@ class Target:
     host: str | None
     probe: Probe | None = None
     why: Cause | None = None
-    # one text for the thousands of verdicts that bear it
+    # one shared text for the thousands of verdicts with this rule
     id: str = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -36,7 +36,7 @@ class Target:
 
     @property
     def required(self) -> bool:
-        """Whether this very name must live, and its row is one that still weighs."""
+        """Whether this very name must work, and its row still counts."""
         return self.rule.severity is Severity.REQUIRED and (self.probe is None or self.probe.required)
 
     @property
@@ -45,7 +45,7 @@ class Target:
 
     @property
     def shown(self) -> str:
-        """The name for people, also where there is none to ask for."""
+        """The name for people, also where there is none to test."""
         if self.host is not None:
             return self.host
         return self.probe.host if self.probe else self.rule.host
@@ -63,7 +63,7 @@ class Target:
 
 
 def targets(rules: Rules, tenant: str | None, only: str = "") -> tuple[Target, ...]:
-    """Every name and port to ask for, in the order of the sets. `only` is a glob over names."""
+    """Every name and port to test, in the order of the sets. `only` is a glob over names."""
     found = (
         target
         for ruleset in rules.rulesets
@@ -89,7 +89,7 @@ def _of_rule(ruleset: str, rule: Rule, tenant: str | None) -> Iterator[Target]:
 
 
 def ocsp_names(found: tuple[Target, ...]) -> frozenset[str]:
-    """Names whose certificates' responders are asked: of each service row the required names, else its first sample."""
+    """Names whose OCSP responders are asked: of each service row the required names, else its first sample."""
     by_rule: dict[str, list[Target]] = {}
     for target in found:
         if target.rule.group is Group.SERVICE and target.host is not None:
@@ -99,8 +99,11 @@ def ocsp_names(found: tuple[Target, ...]) -> frozenset[str]:
 
 
 def responder_names(found: tuple[Target, ...]) -> frozenset[str]:
-    """Names whose certificates' responders are asked once: of each other row over TLS the required names, else its first
-    sample, as far as `MAX_RESPONDER_NAMES`. A responder that only these certificates name would not be asked at all."""
+    """Names whose OCSP responders are asked once: of each other TLS row the required names, else its first sample, up
+    to `MAX_RESPONDER_NAMES`.
+
+    Otherwise a responder that only these certificates name would not be asked at all.
+    """
     by_rule: dict[str, list[Target]] = {}
     for target in found:
         weighs = target.rule.group is not Group.SERVICE and target.rule.severity is not Severity.RETIRED

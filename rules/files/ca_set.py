@@ -1,4 +1,4 @@
-"""Mappings to sets of expected CAs and to interceptors; strict as `parse` is."""
+"""From mappings to sets of expected CAs and to interceptors; as strict as `parse_ruleset`."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def parse_caset(
 ) -> CaSet:
     """The CA set in `data`. `base` is the set that its key `extends` names.
 
-    A CA is known by its name and its issuer's: the same issuing CA is often certified by two roots. A pair that the
-    base has replaces that entry, a new one is added, `[[remove]]` drops one.
+    A CA is identified by its name and its issuer's name, because two roots often certify the same issuing CA. An
+    entry with the same pair as the base's replaces it, a new one is added, `[[remove]]` drops one.
     """
     faults = Faults(source)
     top = Table(data, "", faults)
@@ -67,7 +67,7 @@ def parse_caset(
 
 
 def parse_interceptors(data: Mapping[str, object], source: str) -> tuple[Interceptor, ...]:
-    """The interceptors in `data`, in the file's order: the first that fits names the product."""
+    """The interceptors in `data`, in the file's order: the first match names the product."""
     faults = Faults(source)
     top = Table(data, "", faults)
     top.matched(
@@ -100,7 +100,7 @@ def parse_interceptors(data: Mapping[str, object], source: str) -> tuple[Interce
 
 
 def _ca(table: Table, citations: Mapping[str, Citation]) -> ExpectedCa:
-    """One `[[ca]]`; what is wrong with it is among the faults."""
+    """One `[[ca]]`; its errors are among the faults."""
     name = table.text("name", 'name = "DigiCert Global Root G2"', required=True, most=200)
     role = table.matched(
         "role", "root|cross|issuing", "root, cross or issuing", 'role = "issuing"', required=True
@@ -170,7 +170,7 @@ def _merge(
 
 
 def _refuse_twice(own: list[ExpectedCa], cas: tuple[ExpectedCa, ...], faults: Faults) -> None:
-    """No CA twice: not by name and issuer, not by fingerprint."""
+    """Refuse a CA that is there twice: by name and issuer, or by fingerprint."""
     seen: dict[tuple[str, str], int] = {}
     for index, ca in enumerate(own):
         key = (ca.name, ca.issuer)

@@ -1,4 +1,4 @@
-"""What rule sets, CA sets and interceptors have in common: a name, a version, a review date and citations."""
+"""What rule sets, CA sets and interceptors share: a name, a version, a review date and citations."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GRADES = (
 )
 NOBODY = Citation(
     "", "", "", datetime.date.min
-)  #: stands in where a file cites nothing, and is never returned
+)  #: a placeholder for a file without citations; never returned
 _URL = re.compile(r"https?://[^\s/?#@:]+(:\d{1,5})?(/[^\s]*)?\Z")
 
 
@@ -35,7 +35,7 @@ def read_name(top: Table, what: str) -> tuple[str, str, str, datetime.date | Non
 
 
 def read_citations(top: Table, *, loose: bool = False) -> dict[str, Citation]:
-    """The tables `[citations.<id>]`: who says so, where and when. `loose`: a title is enough."""
+    """The tables `[citations.<id>]`: source, place and date. `loose`: a title is enough."""
     found: dict[str, Citation] = {}
     for key, table in top.named_tables("citations", "[citations.page]"):
         title = table.text("title", 'title = "Configure connectors"', required=True, most=300)
@@ -51,7 +51,7 @@ def read_citations(top: Table, *, loose: bool = False) -> dict[str, Citation]:
 
 
 def cite(table: Table, key: str, wanted: str, citations: Mapping[str, Citation]) -> Citation | None:
-    """The citation with the id `wanted`; a fault at `key` where the file has none."""
+    """The citation with the id `wanted`; a fault at `key` if the file has none."""
     if wanted not in citations:
         known = ", ".join(shown(one)[1:-1] for one in citations) or "none"
         table.fault(key, f"{shown(wanted)} is no citation of this file (known: {known})", "[citations.page]")

@@ -1,12 +1,13 @@
-"""Values to JSON and back by their types: one rule for each kind of type, nothing about any one class but `Cause` (its word).
+"""Values to JSON and back by their types: one rule for each kind of type, and none for a single class but `Cause` (its
+word).
 
 Dataclasses are objects with the field names as keys, tuples are lists, enums their values, bytes base64 (RFC 4648
-section 4), floats numbers rounded to the microsecond. msgspec decodes and believes nothing: every value must have the
-type that the field declares, or `BadReport` names the place. Keys that are not known are passed over, so that an older
-program reads a newer report.
+section 4), floats numbers rounded to the microsecond. The input is untrusted: every value must have the type that the
+field declares, or `BadReport` names the place. Unknown keys are ignored, so that an older program reads a newer
+report.
 
-msgspec converts what `parse` has read and does not parse the text itself: its parser refuses a lone surrogate, takes a
-number of any size and names no index in the path of an error. Its encoder does not round.
+msgspec converts the result of `parse` and does not parse the text itself: its parser refuses a lone surrogate,
+accepts a number of any size and gives no index in the path of an error. Its encoder does not round.
 """
 
 from __future__ import annotations
@@ -30,13 +31,13 @@ from rules.text.display import display
 
 T = TypeVar("T")
 JsonValue: TypeAlias = (
-    Any  #: whatever `parse` reads or `json` writes; not believed before `decode` has looked
+    Any  #: any result of `parse`, or input of `json`; untrusted before `decode` has checked it
 )
 Hint: TypeAlias = Any  #: a type as `typing.get_type_hints` gives it
 
-LARGEST_NUMBER = 2**53  #: what every reader of JSON holds exactly (RFC 8259 section 6)
-DECIMALS = 6  #: of a float: microseconds
-_PLACE = re.compile(r" - at `\$((?:\.\w+|\[\d+\])+)`\Z")  # the end of a message of msgspec's
+LARGEST_NUMBER = 2**53  #: the largest integer that every JSON reader holds exactly (RFC 8259 section 6)
+DECIMALS = 6  #: decimals of a float: microseconds
+_PLACE = re.compile(r" - at `\$((?:\.\w+|\[\d+\])+)`\Z")  # the end of an error message from msgspec
 _MISSING = re.compile(r"Object missing required field `(\w+)`")
 _STEP = re.compile(r"\.(\w+)|\[(\d+)\]")
 _WORDS: Mapping[Any, str] = types.MappingProxyType(
@@ -52,7 +53,7 @@ _WORDS: Mapping[Any, str] = types.MappingProxyType(
 
 
 class BadReport(ValueError):  # noqa: N818 - it is the report that is bad; callers read it so
-    """A JSON document that is no report. `path` is the place, as in `$.observations[3].step.port`."""
+    """A JSON document that is not a report. `path` is the place, as in `$.observations[3].step.port`."""
 
     def __init__(self, path: str, message: str) -> None:
         super().__init__(f"{path}: {message}")
@@ -61,7 +62,7 @@ class BadReport(ValueError):  # noqa: N818 - it is the report that is bad; calle
 
 
 class TooLarge:
-    """Stands in parsed JSON for a number beyond `LARGEST_NUMBER`; no field takes it."""
+    """Replaces a number beyond `LARGEST_NUMBER` in parsed JSON; no field accepts it."""
 
 
 def recorded(cls: Hint) -> tuple[str, ...]:
@@ -70,7 +71,7 @@ def recorded(cls: Hint) -> tuple[str, ...]:
 
 
 def unrecorded(cls: Hint) -> tuple[str, ...]:
-    """The other fields of a dataclass. `decode` would take them from a file: remove them from its value before."""
+    """The other fields of a dataclass. `decode` would read them from a file: remove them from its value first."""
     return _fields(cls)[1]
 
 
@@ -109,12 +110,12 @@ def encode(value: Any) -> JsonValue:  # noqa: ANN401 - whatever a recording hold
 
 
 def safe_text(text: str) -> str:
-    """`text` with lone surrogates escaped: any UTF-8 sink takes it."""
+    """`text` with lone surrogates escaped, so that any UTF-8 sink accepts it."""
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def parse(text: str) -> JsonValue:
-    """The JSON in a text, its lone surrogates escaped. ValueError for what is not JSON, RecursionError for a nest of it."""
+    """Parse JSON text; lone surrogates become escapes. ValueError for invalid JSON, RecursionError for too deep nesting."""
     text = safe_text(text)
     data = json.loads(
         text,
@@ -126,7 +127,7 @@ def parse(text: str) -> JsonValue:
 
 
 def decode(hint: type[T], value: JsonValue, path: str) -> T:
-    """The value of type `hint` that `value`, parsed JSON, stands for; BadReport where it is another type."""
+    """Convert `value`, parsed JSON, to type `hint`; BadReport for another type."""
     try:
         return msgspec.convert(value, hint)
     except msgspec.ValidationError as error:
@@ -160,7 +161,7 @@ def _safe(value: JsonValue) -> JsonValue:
 
 
 def _refusal(hint: Hint, value: JsonValue, path: str, message: str) -> BadReport:
-    """What is wrong at the place that msgspec names, in our words."""
+    """The error for the place that msgspec names, in our words."""
     place = _PLACE.search(message)
     for name, index in _STEP.findall(place[1] if place else ""):
         hint = _present(hint)
@@ -176,13 +177,13 @@ def _refusal(hint: Hint, value: JsonValue, path: str, message: str) -> BadReport
 
 
 def _present(hint: Hint) -> Hint:
-    """The type beside None."""
+    """The type without its None."""
     arms = typing.get_args(hint)
     return next(arm for arm in arms if arm is not types.NoneType) if types.NoneType in arms else hint
 
 
 def _fault(hint: Hint, value: JsonValue, path: str) -> BadReport:
-    """What is wrong with a value that is not of type `hint`."""
+    """Why a value is not of type `hint`."""
     origin: Hint = typing.get_origin(hint)
     kind = origin or hint
     if kind is Literal or issubclass(kind, Enum):

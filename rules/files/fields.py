@@ -1,6 +1,7 @@
-"""Reading a mapping strictly: every key is asked for by type, every fault is kept, what nobody asked for is a fault.
+"""Read a mapping strictly: the code asks for every key by type, every fault is kept, and a key that no code asks for is
+a fault.
 
-All faults of a file come together in one `BadFile`: somebody who writes a file wants to correct it once.
+One `BadFile` holds all faults of a file, so that its author can correct them at once.
 """
 
 from __future__ import annotations
@@ -18,16 +19,16 @@ from rules.text.hostname import BadName, normalise, shown
 
 Choice = TypeVar("Choice", bound=StrEnum)
 LONGEST_TEXT = 4096
-MOST_FAULTS = 200  #: after which a file is given up: the rest of it is not read
+MOST_FAULTS = 200  #: the reader gives up after this many faults in a file
 MOST_TABLES = 10_000  #: in one array of tables
 _MOST_TOLD = 40
 _LINE = 2048  # characters of one fault
-_ALIKE = 0.66  # of difflib: two letters of three that are exchanged are alike (tpc, tcp)
+_ALIKE = 0.66  # difflib's ratio: two letters of three exchanged count as alike (tpc, tcp)
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that is wrong: where (`rule[3].probe[0].host`), what, and a line that would be right."""
+    """One fault: where (`rule[3].probe[0].host`), what, and an example of a correct line."""
 
     key_path: str
     message: str
@@ -39,7 +40,7 @@ class Fault:
 
 
 class BadFile(ValueError):  # noqa: N818 (the name says what the caller holds)
-    """A file that cannot be used. `str()` names the file and lists every fault; the first one is also in fields."""
+    """A file that cannot be used. `str()` names the file and lists every fault; the other attributes are the first one's."""
 
     def __init__(self, source: str, faults: Sequence[Fault]) -> None:
         self.source = source
@@ -60,13 +61,13 @@ class BadFile(ValueError):  # noqa: N818 (the name says what the caller holds)
 
 @dataclass(slots=True)
 class Faults:
-    """Gathers what is wrong with one file."""
+    """Collects the faults of one file."""
 
     source: str
     found: list[Fault] = field(default_factory=list)
 
     def add(self, key_path: str, message: str, example: str = "") -> None:
-        """Keep one more; BadFile at once where they have become too many to be anybody's slips."""
+        """Keep one more fault; BadFile at once when there are too many."""
         self.found.append(Fault(key_path, message, example))
         if len(self.found) >= MOST_FAULTS:
             raise BadFile(self.source, self.found)
@@ -77,7 +78,7 @@ class Faults:
 
 
 class Table:
-    """A mapping of a file, read key by key. A wrong value is a fault and a harmless stand-in, never an exception."""
+    """A mapping of a file, read key by key. A wrong value gives a fault and a harmless default, never an exception."""
 
     def __init__(self, data: Mapping[str, object], path: str, faults: Faults) -> None:
         self.data = data
@@ -86,7 +87,7 @@ class Table:
         self._asked: dict[str, None] = {}
 
     def where(self, key: str) -> str:
-        """The path of a key, harmless to print whatever the file calls it."""
+        """The path of a key, harmless to print."""
         safe = key if key.isascii() and key.isprintable() and len(key) <= 80 else shown(key)[1:-1]
         return f"{self.path}.{safe}" if self.path else safe
 
@@ -97,7 +98,7 @@ class Table:
         return key in self.data
 
     def get(self, key: str, kind: type, example: str, required: bool = False) -> object:
-        """The raw value when it is of `kind`, otherwise None. A bool is no number, a date no time."""
+        """The raw value if it is of `kind`, else None. A bool is no number, a date no time."""
         self._asked[key] = None
         if key not in self.data:
             if required:
@@ -111,7 +112,7 @@ class Table:
         return value
 
     def text(self, key: str, example: str, *, required: bool = False, most: int = LONGEST_TEXT) -> str:
-        """A text without control characters, at most `most` characters; "" where there is none or a wrong one."""
+        """A text without control characters, at most `most` characters; "" if it is absent or wrong."""
         value = self.get(key, str, example, required)
         if not isinstance(value, str):
             return ""
@@ -142,7 +143,7 @@ class Table:
         return value if isinstance(value, bool) else default
 
     def number(self, key: str, example: str, low: float, high: float) -> float | None:
-        """A number between `low` and `high`, whole or not; None where there is none or a wrong one."""
+        """A number between `low` and `high`, whole or not; None if it is absent or wrong."""
         self._asked[key] = None
         if key not in self.data:
             return None
@@ -169,7 +170,7 @@ class Table:
         return options(value)
 
     def host(self, key: str, example: str, *, required: bool = True) -> str:
-        """A host name, normalised; "" where there is none or a wrong one."""
+        """A normalised host name; "" if it is absent or wrong."""
         value = self.get(key, str, example, required)
         return self.as_host(key, value, example) if isinstance(value, str) else ""
 
@@ -181,7 +182,7 @@ class Table:
             return ""
 
     def texts(self, key: str, example: str, *, required: bool = False) -> tuple[str, ...]:
-        """An array of texts, none twice, not empty where it is required."""
+        """An array of texts without repeats; not empty where it is required."""
         value = self.get(key, list, example, required)
         if not isinstance(value, list):
             return ()
@@ -223,7 +224,7 @@ class Table:
                 self.faults.add(path, f"is {_kind(item)}, must be a table", example)
 
     def finish(self) -> None:
-        """Call when everything was asked for: keys that nobody asked for are faults."""
+        """Call after all reads: every key that no code asked for becomes a fault."""
         for key in self.data:
             if key not in self._asked:
                 known = ", ".join(self._asked)
@@ -246,7 +247,7 @@ _KINDS: dict[type, str] = {
 
 
 def _kind(value: object) -> str:
-    """What a value of TOML is, in words, with the value where it is short."""
+    """The TOML type of a value in words, with the value if it is short."""
     names = {
         str: "the text", bool: "the boolean", int: "the number", float: "the number", list: "an array",
         dict: "a table", datetime.datetime: "the date and time", datetime.date: "the date", datetime.time: "the time",
@@ -260,6 +261,6 @@ def _kind(value: object) -> str:
 
 
 def _nearest(word: str, words: Sequence[str]) -> str:
-    """`, did you mean x?` where one of `words` differs by little."""
+    """`, did you mean x?` if one of `words` is similar."""
     near = get_close_matches(word.lower()[:40], words, 1, _ALIKE)
     return f", did you mean {near[0]}?" if near else ""

@@ -1,15 +1,15 @@
-"""How large and how deep a file may be that is read."""
+"""Limits for the size and depth of files."""
 
 from __future__ import annotations
 
 #: Characters, and bytes, of a report.
 LARGEST_REPORT = 128 * 1024 * 1024
-#: Objects and lists, or tables and arrays, inside each other.
+#: Nesting depth of objects and lists, or of tables and arrays.
 DEEPEST = 32
 
 
 def deeper(data: object, limit: int) -> bool:
-    """Whether dictionaries and lists are nested more than `limit` deep, `data` among them; without recursion."""
+    """Whether dictionaries and lists are nested more than `limit` deep, counting `data`. Not recursive."""
     level = [data]
     for _ in range(limit):
         level = [

@@ -1,7 +1,6 @@
-"""What a recording must hold beyond the types of its values, before anything is judged by it.
+"""Checks of a recording beyond the types of its values, before any judgement.
 
-A live audit only ever holds addresses that are some, because whatever measured them would not have taken anything else.
-A file can say what it likes.
+A live audit holds only valid addresses, because the measurement accepts no others. A file may hold anything.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from rules.text.address import classify
 
 
 def check(report: Report) -> None:
-    """BadReport, with the place, for a report with an address, a network or a canary in it that is none."""
+    """Raise BadReport, with the place, for an invalid address, network or canary in a report."""
     for path, value in _networks_of_plan(report.plan):
         _network(value, path)
     _canary(report.plan.canary_address, "$.plan.canary_address")

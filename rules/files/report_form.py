@@ -1,6 +1,6 @@
-"""The form of a report's file, `wayclear.report/1`, where it differs from `Report`: what it holds, key by key, in order.
+"""The form of a report's file, `wayclear.report/1`, where it differs from `Report`: its keys, in order.
 
-What a report holds beside these are the dataclasses of `rules.model`, with their field names as keys.
+The rest of a report are the dataclasses of `rules.model`, with their field names as keys.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SCHEMA = "wayclear.report/1"
 
 
 def _written(**schema: object) -> Meta:
-    """What the schema says of a value more than its type. Reading does not ask for it: it takes more than is written."""
+    """What the schema states beyond a value's type. The reader does not check it: it accepts more than is written."""
     return Meta(extra_json_schema=schema)
 
 
@@ -54,7 +54,7 @@ class RecordedVantage(Struct, frozen=True, kw_only=True):
 
 
 class RecordedObservation(Struct, frozen=True, kw_only=True):
-    """An `Observation`. The kind says of which type step and facts are; a program passes over kinds that it does not know."""
+    """An `Observation`. The kind gives the type of step and facts; a program ignores kinds that it does not know."""
 
     id: Name
     kind: str
@@ -68,7 +68,7 @@ class RecordedObservation(Struct, frozen=True, kw_only=True):
 
 
 class RecordedReport(Struct, frozen=True, kw_only=True):
-    """A `Report`, but for its observations, which are read one by one."""
+    """A `Report` without its observations, which are read one by one."""
 
     schema: str
     version: str
@@ -79,7 +79,7 @@ class RecordedReport(Struct, frozen=True, kw_only=True):
     rulesets: tuple[RulesUsed, ...]
     answer: Answer
     answer_text: str
-    summary: Summary = None  # written for readers; a program counts the verdicts
+    summary: Summary = None  # for human readers; a program counts the verdicts itself
     exit_code: ExitCode
     causes: tuple[CauseGroup, ...]
     verdicts: tuple[Verdict, ...]

@@ -1,8 +1,8 @@
-"""The report as JSON, `wayclear.report/1`: the program's contract with scripts, only ever added to.
+"""The report as JSON, `wayclear.report/1`: the program's contract with scripts, which only grows.
 
-`dumps` and `loads` are each other's inverse, but for what a recording leaves out: times of the report are kept to the
-millisecond, floats to the microsecond, and bodies over 64 KiB are dropped (their `digest` stays, `Audit` made it).
-`rules.files.report_form` says what the file holds; its JSON Schema is `rules.files.report_schema.schema()`.
+`loads` restores what `dumps` wrote, except what a recording leaves out: the report's times are kept to the
+millisecond, floats to the microsecond, and bodies over 64 KiB are dropped (`Audit` made their `digest`, which stays).
+`rules.files.report_form` states the file's content; its JSON Schema is `rules.files.report_schema.schema()`.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ from rules.text.moments import EPOCH, bounded
 
 __all__ = ["BadReport", "dumps", "loads", "pieces"]
 
-_ODD = re.compile(r"[^\n -~]")  # what is not plain ASCII can only stand inside a text
+_ODD = re.compile(r"[^\n -~]")  # non-ASCII characters occur only inside a text
 
 
 def dumps(report: Report) -> str:
-    """The report as text, for people to look at: indented, a line at the end."""
+    """The report as indented text with a final line end."""
     return "".join(pieces(report))
 
 
 def pieces(report: Report) -> Iterator[str]:
-    """The same text piece by piece, so that a report of thousands of observations is never in memory as JSON whole."""
+    """The same text in pieces: the JSON of thousands of observations is never in memory as a whole."""
     own = {
         "schema": SCHEMA,
         "started": to_rfc3339(report.started),
@@ -74,13 +74,13 @@ def _list_pieces(values: Iterator[JsonValue]) -> Iterator[str]:
 
 
 def _text(value: JsonValue, depth: int) -> str:
-    """As `json` writes it `depth` levels deep; in JSON a line break is never inside a string."""
+    """The text of `json`, indented by `depth` levels. A JSON string never contains a line break."""
     flat = json.dumps(value, ensure_ascii=False, allow_nan=False)
     return _ODD.sub(_visible, msgspec.json.format(flat, indent=1)).replace("\n", "\n" + " " * depth)
 
 
 def _visible(found: re.Match[str]) -> str:
-    """A character as it is where it prints as something; what acts on a terminal is escaped (RFC 8259 section 7)."""
+    """A visible character as it is; an escape for one that acts on a terminal (RFC 8259 section 7)."""
     char = found[0]
     if char.isprintable() and char not in INVISIBLE:
         return char
@@ -89,9 +89,10 @@ def _visible(found: re.Match[str]) -> str:
 
 
 def loads(text: str | bytes) -> Report:
-    """The report in a file. BadReport for anything else, however hostile; it names the place of what is wrong.
+    """The report in a file. BadReport, with the place of the error, for anything else, however hostile.
 
-    Observations of a kind that this program does not know are left out and a note says so; ids are then given anew.
+    Observations of a kind that this program does not know are left out, and a note says so; ids are then assigned
+    again.
     """
     if len(text) > LARGEST_REPORT:
         raise BadReport("$", f"is larger than {LARGEST_REPORT >> 20} MiB")
@@ -101,7 +102,7 @@ def loads(text: str | bytes) -> Report:
         data = parse(text)
     except RecursionError:
         raise BadReport("$", f"is nested deeper than {DEEPEST}") from None
-    except ValueError as error:  # also JSONDecodeError, UnicodeDecodeError and integers of 4,301 digits
+    except ValueError as error:  # includes JSONDecodeError, UnicodeDecodeError and integers of 4,301 digits
         raise BadReport("$", f"is not JSON: {display(str(error))}") from None
     if deeper(data, DEEPEST):
         raise BadReport("$", f"is nested deeper than {DEEPEST}")
@@ -117,7 +118,7 @@ def loads(text: str | bytes) -> Report:
 
 
 def _read_causes(values: JsonValue, path: str) -> None:
-    """Put the record in the place of each cause's word. msgspec takes it as it is, and would read one from an object."""
+    """Replace each cause's word with the record. msgspec accepts the record, but would also build one from an object."""
     for at, value in enumerate(values if isinstance(values, list) else ()):
         if isinstance(value, dict) and "cause" in value:
             value["cause"] = causes.from_word(decode(str, value["cause"], f"{path}[{at}].cause"))
@@ -144,7 +145,7 @@ def _from_form(form: RecordedReport) -> Report:
 def to_rfc3339(seconds: float, timespec: str = "milliseconds") -> str:
     """Unix time as RFC 3339 in UTC: `2026-11-02T09:14:05.120Z`, with `timespec` "microseconds" six digits.
 
-    What no date can say becomes the nearest that one can. Never raises.
+    A time outside the calendar becomes the nearest inside. Never raises.
     """
     unit = 1000 if timespec == "milliseconds" else 1
     moment = EPOCH + datetime.timedelta(microseconds=round(bounded(seconds) * 1_000_000 / unit) * unit)
@@ -152,7 +153,7 @@ def to_rfc3339(seconds: float, timespec: str = "milliseconds") -> str:
 
 
 def from_rfc3339(text: str, path: str) -> float:
-    """Unix time of an RFC 3339 date and time; BadReport where it is none or names no zone."""
+    """Unix time of an RFC 3339 date and time; BadReport if it is invalid or has no zone."""
     try:
         moment = datetime.datetime.fromisoformat(text)
         if moment.tzinfo is not None:
@@ -163,7 +164,7 @@ def from_rfc3339(text: str, path: str) -> float:
 
 
 def _shared(value: object, cls: Hint) -> dict[str, Any]:
-    """The fields of a value that another class has by the same names."""
+    """The fields of a value that another class has under the same names."""
     return {name: getattr(value, name) for name in recorded(cls) if hasattr(value, name)}
 
 
@@ -196,7 +197,7 @@ def _observation_to_form(number: int, observation: Observation) -> RecordedObser
 def _observations(
     values: tuple[dict[str, JsonValue], ...],
 ) -> tuple[tuple[Observation, ...], dict[str, str], tuple[str, ...]]:
-    """The observations, their ids in the file and now, and what must be said about those left out."""
+    """The observations, the map from ids in the file to new ids, and the notes about those left out."""
     known: list[Observation] = []
     ids: dict[str, str] = {}
     strange: dict[str, int] = {}
@@ -217,7 +218,7 @@ def _observations(
 
 
 class _Kind(msgspec.Struct):
-    """All that an observation of a kind to come is asked for."""
+    """The fields that an observation of an unknown kind must have."""
 
     kind: str
 

@@ -36,7 +36,7 @@ def schema() -> Json:
         RecordedReport,
         RecordedObservation,
         RecordedVantage,
-    ):  # written whole, though read with gaps
+    ):  # always written, though the reader accepts gaps
         defs[form.__name__]["required"] = list(defs[form.__name__]["properties"])
     top = defs.pop(RecordedReport.__name__)
     top["properties"]["schema"] = {"const": SCHEMA}
@@ -53,7 +53,7 @@ def schema() -> Json:
 
 
 def _of_kind(kind: str) -> Json:
-    """What the kind says of step and facts; kinds to come are allowed."""
+    """The types of step and facts for a kind; unknown kinds are allowed."""
     step, facts = _ref(STEPS[kind]), {"anyOf": [_ref(EVIDENCE[kind]), {"type": "null"}]}
     return {
         "if": {"properties": {"kind": {"const": kind}}},

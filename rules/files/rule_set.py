@@ -1,7 +1,7 @@
-"""Mappings, as `tomllib` gives them, to rule sets: strict, with every fault of a file told at once.
+"""From mappings, as `tomllib` gives them, to rule sets: strict, with all faults of a file at once.
 
-The format is described for users in docs/rules.md. What is read here is a user's own file or ours, never a
-peer's bytes; its size and depth are the loader's concern. Sets of CAs and interceptors are read by `parse_cas`.
+docs/rules.md describes the format for users. The input is a user's own file or ours, never a peer's bytes; the loader
+limits its size and depth. `rules.files.ca_set` reads sets of CAs and interceptors.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["BadFile", "Fault", "conflicts", "parse_caset", "parse_interceptors",
 SCHEMA = "wayclear.ruleset/1"
 TENANT = "{tenant}"
 MOST_TARGETS = 10_000  #: probe names of one set
-_SOME_TENANT = "00000000-0000-0000-0000-000000000000"  # stands for any tenant where a name's form is checked
+_SOME_TENANT = "00000000-0000-0000-0000-000000000000"  # a placeholder tenant, to check a name's form
 _EXPECTED_BY_GROUP = {
     Group.SERVICE: Expect.EXPECTED_CA,
     Group.VALIDATION: Expect.NONE,
@@ -34,7 +34,7 @@ _EXAMPLE_RULE = '[[rule]] id = "login", title = "Sign-in", host = "login.windows
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """What the rules of one file are read with."""
+    """The context for reading the rules of one file."""
 
     citations: Mapping[str, Citation]
     faults: Faults
@@ -44,10 +44,10 @@ class _File:
 def parse_ruleset(
     data: Mapping[str, object], source: str, *, sha256: str = "", base: RuleSet | None = None
 ) -> RuleSet:
-    """The rule set in `data`. `base` is the set that its key `extends` names; BadFile for anything that is not right.
+    """The rule set in `data`. `base` is the set that its key `extends` names; BadFile for anything wrong.
 
-    A rule whose id the base has replaces that row, a new id is added at the end, `remove` drops rows. What is made of
-    two files was reviewed when the older of the two was.
+    A rule with an id of the base replaces that row, a new id is added at the end, `remove` drops rows. The review
+    date of the result is the older of the two.
     """
     faults = Faults(source)
     top = Table(data, "", faults)
@@ -87,9 +87,9 @@ def parse_ruleset(
 
 
 def conflicts(rules: Iterable[Rule]) -> tuple[str, ...]:
-    """Rows that cover the same name and port and contradict each other: another group, or other CAs expected.
+    """Rows that cover the same name and port and contradict each other: another group, or other expected CAs.
 
-    The exact row wins over the wildcard, so that this is allowed; who wrote it should know.
+    This is allowed, because the exact row wins over the wildcard; the author of the file should know it.
     """
     found = []
     ordered = tuple(rules)
@@ -111,7 +111,7 @@ def conflicts(rules: Iterable[Rule]) -> tuple[str, ...]:
 
 
 def _rule(table: Table, file: _File) -> Rule | None:
-    """One `[[rule]]`; None when it is too wrong to go on with (the faults say why)."""
+    """One `[[rule]]`; None when it has too many errors to continue (the faults give the reasons)."""
     before = len(file.faults.found)
     rule_id = table.matched(
         "id", r"[a-z0-9]+(-[a-z0-9]+)*", "lower-case words joined by hyphens", 'id = "login"', required=True
@@ -157,7 +157,7 @@ def _implied(rule: Rule) -> Probe:
 
 
 def _pattern(table: Table, match: Match, file: _File) -> str:
-    """`host` of a rule: a host name, with `*.` in front for a suffix row and only there."""
+    """`host` of a rule: a host name, with `*.` in front in a suffix row and only there."""
     example = 'host = "*.msappproxy.net"' if match is Match.SUFFIX else 'host = "login.windows.net"'
     value = table.get("host", str, example, required=True)
     if not isinstance(value, str):
@@ -200,7 +200,7 @@ def _ports(table: Table) -> tuple[int, ...]:
 
 
 def _expect(table: Table, group: Group, ports: tuple[int, ...]) -> Expect:
-    """Which CAs are expected: by default those that fit the group."""
+    """The expected CAs; the default depends on the group."""
     expect = table.choice("expect", Expect, _EXPECTED_BY_GROUP[group], 'expect = "public-ca"')
     if ports == (80,) and expect is not Expect.NONE and table.has("expect"):
         table.fault("expect", "asks for a certificate, but port 80 alone is plain HTTP", 'expect = "none"')
@@ -245,7 +245,7 @@ def _probe(table: Table, rule: Rule, file: _File) -> Probe | None:
 
 
 def _probe_host(table: Table, rule: Rule, file: _File, example: str) -> str:
-    """A probe's name with `{tenant}` kept as it is, covered by the rule it stands under."""
+    """A probe's name, with `{tenant}` kept as it is; the rule must cover it."""
     value = table.get("host", str, example, required=True)
     if not isinstance(value, str):
         return ""
@@ -262,7 +262,7 @@ def _probe_host(table: Table, rule: Rule, file: _File, example: str) -> str:
 
 
 def _document(table: Table, rule: Rule, file: _File) -> Document | None:
-    """One `[[rule.document]]`: what a host of the rule is known to serve on port 80."""
+    """One `[[rule.document]]`: a document that a host of the rule is known to serve on port 80."""
     host = table.host("host", 'host = "crl3.digicert.com"')
     if host and rule.host and not rule.covers(host):
         table.fault("host", f"{host} is not covered by the rule's own pattern {rule.host}")
@@ -288,7 +288,7 @@ def _cited(table: Table, file: _File) -> Citation | None:
 def _merge(
     own: list[Rule], removed: tuple[str, ...], base: RuleSet | None, faults: Faults
 ) -> tuple[Rule, ...]:
-    """The rows of the base with ours in their places, then the new ones."""
+    """The rows of the base with our replacements in place, then the new ones."""
     if removed and base is None:
         faults.add(
             "remove", "drops rows of another set, but the file extends none", 'extends = "entra-app-proxy"'
@@ -311,7 +311,7 @@ def _merge(
 
 
 def _refuse_twice(own: list[Rule], rules: tuple[Rule, ...], faults: Faults) -> None:
-    """No id, no destination and no probe name twice."""
+    """Refuse a repeated id, destination or probe name."""
     ids: set[str] = set()
     for rule in own:
         if rule.id in ids:

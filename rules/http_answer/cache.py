@@ -1,7 +1,7 @@
-"""Whether an answer came out of a cache, as far as its headers prove it (RFC 9111 section 5, RFC 9211).
+"""Whether an answer came from a cache, as far as its headers prove it (RFC 9111 section 5, RFC 9211).
 
-A publisher's own delivery network is a cache too and says so in the same headers, so that a cache alone accuses no device of
-the network here. What counts is when the document left its origin: `Age` and `Date` tell.
+A publisher's own delivery network is a cache too and uses the same headers. So a cache alone is no evidence against a
+device of the network under test. What counts is when the document left its origin; `Age` and `Date` give that time.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from rules.text.moments import http_date, seconds_of
 #: Seconds by which the clocks of the origin, of a cache and of this host may differ.
 SLACK = 300.0
 
-#: How caches of delivery networks that publishers rent call themselves, as a whole: the first word of the name that a cache
-#: gives itself, the zone of that word, or the product in the brackets after it. A name of this network's own that only holds
-#: such a word (cdnproxy.corp, squid1.westeurope.cloudapp.azure.com) is none. A label on a name, never a reason.
+#: How caches of delivery networks that publishers rent call themselves: the first word of the name that a cache gives
+#: itself, the zone of that word, or the product in the brackets after it, each as a whole. A name of the network
+#: under test that only contains such a word (cdnproxy.corp, squid1.westeurope.cloudapp.azure.com) does not match. A
+#: label on a name, never a reason.
 _SELF = re.compile(
     r"cloudfront|varnish|google|cloudflare|fastly|akamai|akamaighost|akamai ghost|ecacc|ecs|ecd|edgecast|edgio|limelight"
     r"|cache-[a-z]{3,4}(-[a-z]{2,8})?\d{3,}-[a-z]{3}"  # Fastly: "cache-ams1234-AMS"
@@ -30,7 +31,7 @@ _SELF = re.compile(
     re.IGNORECASE,
 )
 _PRODUCT = re.compile(r"\((akamaighost|cloudfront)\b", re.IGNORECASE)
-_CLOUDFLARE = "Cloudflare"  #: whose header cf-cache-status is
+_CLOUDFLARE = "Cloudflare"  #: these have the header cf-cache-status
 
 #: "": the headers prove neither a cache nor a late publisher.
 LateBy: TypeAlias = Literal["cached", "cached-unnamed", "cached-by-publisher", "late", ""]
@@ -38,9 +39,13 @@ LateBy: TypeAlias = Literal["cached", "cached-unnamed", "cached-by-publisher", "
 
 @dataclass(frozen=True, slots=True)
 class CacheSeen:
-    """A cache that answered. `name`: as it calls itself, "" where it does not; `line`: the header that proves it; `ages`: how
-    many seconds ago the origin gave the document, once by each header that tells it; `publisher`: whether it calls itself one
-    of a publisher's delivery network; `told`: whether the headers tell which one of several it is. Texts are harmless."""
+    """A cache that answered.
+
+    `name`: the name that it gives itself, "" without one; `line`: the header that proves it; `ages`: how many seconds
+    ago the origin gave the document, one value for each header that gives it; `publisher`: whether it calls itself a
+    cache of a publisher's delivery network; `told`: whether the headers show which one of several caches it is. Texts
+    are harmless.
+    """
 
     name: str
     line: str
@@ -51,7 +56,7 @@ class CacheSeen:
 
 @dataclass(frozen=True, slots=True)
 class _Hit:
-    """One cache's word that it had the document. `name` as it tells it there, "" where it does not."""
+    """A header in which a cache says that it had the document. `name` as given there, "" without one."""
 
     header: str
     member: str
@@ -59,11 +64,12 @@ class _Hit:
 
 
 def cache_seen(exchange: HttpExchange, made: float, now: float) -> CacheSeen | None:
-    """The cache that gave this answer; None where no header proves one. `made`: when the document was issued (thisUpdate).
+    """The cache that gave this answer; None where no header proves one. `made`: when the document was issued
+    (thisUpdate).
 
     Proofs: an `Age` over zero that is no longer than the document's own, a hit in `Cache-Status` or `X-Cache`, or a
-    `Warning` 110 or 111 (RFC 7234 section 5.5). `Via` alone is a proxy, not a cache; an old `Date` alone may as well be
-    the word of a server whose clock is wrong.
+    `Warning` 110 or 111 (RFC 7234 section 5.5). `Via` alone shows a proxy, not a cache. An old `Date` alone may come
+    from a server whose clock is wrong.
     """
     age, back = _age(exchange), _back(exchange, now)
     believed = age if age is not None and _possible(age, made, now) else None
@@ -82,10 +88,11 @@ def cache_seen(exchange: HttpExchange, made: float, now: float) -> CacheSeen | N
 
 
 def late_by(exchange: HttpExchange, made: float, ran_out: float, now: float) -> tuple[LateBy, str]:
-    """Who kept a document past its end, and a clause that says why. Unix times: `made` is its thisUpdate.
+    """Who kept a document past its end, and a clause with the reason. Unix times: `made` is its thisUpdate.
 
-    A document that left its origin before it ran out was kept too long by a cache; one that had run out already when it
-    left is the publisher's, cache or not. Headers that contradict each other, the document or the clocks prove neither.
+    If the document left its origin before its end, a cache kept it too long. If it had already ended when it left,
+    the publisher is late, with or without a cache. Headers that contradict each other, the document or the clocks
+    prove neither.
     """
     seen = cache_seen(exchange, made, now)
     if seen is None:
@@ -129,18 +136,18 @@ def _before(age: float, ran_out: float, now: float) -> bool:
 
 
 def _back(exchange: HttpExchange, now: float) -> float | None:
-    """How many seconds back the Date lies, None where there is none."""
+    """How many seconds before `now` the Date lies; None without one."""
     date = http_date(header(exchange, "date"), now)
     return None if date is None else now - date
 
 
-#: X-Cache-Lookup is none of them: Squid calls it a hit as well where it had the document and got it anew.
+#: X-Cache-Lookup does not count: Squid writes a hit there also where it had the document and fetched it again.
 _HIT_OR_MISS = ("x-cache", "cf-cache-status", "x-proxy-cache")
 _STALE = ("110", "111")  #: codes of `Warning`
 
 
 def _hits(exchange: HttpExchange) -> tuple[_Hit, ...]:
-    """Who says that it had the document, in the order of the lines: each cache adds its own word at the end."""
+    """The hits, in the order of the header lines: each cache adds its own at the end."""
     found: list[_Hit] = []
     served = split_members(header(exchange, "x-served-by"))  # Fastly: the same caches in the same order
     for name, value in exchange.headers:
@@ -177,10 +184,10 @@ def _spoken(member: str) -> str:
 
 
 def _nearest(hits: tuple[_Hit, ...], vias: list[str]) -> tuple[_Hit | None, bool]:
-    """The nearest of the caches that had it, and whether it can be told that it is the nearest.
+    """The nearest of the caches that had the document, and whether the headers prove that it is the nearest.
 
-    Lines of one name are in order; those of different names are not (RFC 9110 section 5.3), and then only `Via` tells. It
-    matters where a publisher's cache and another one had it.
+    Lines with one header name are in order; lines with different names are not (RFC 9110 section 5.3), and then only
+    `Via` gives the order. It matters where a publisher's cache and another one had the document.
     """
     if not hits:
         return None, False
@@ -195,21 +202,21 @@ def _nearest(hits: tuple[_Hit, ...], vias: list[str]) -> tuple[_Hit | None, bool
 
 
 def _vias(exchange: HttpExchange) -> list[str]:
-    """How the proxies on the way call themselves, the nearest last (RFC 9110 section 7.6.3)."""
+    """The names of the proxies on the path, the nearest last (RFC 9110 section 7.6.3)."""
     lines = (value for name, value in exchange.headers if name == "via")
     return [member.partition(" ")[2].strip() for line in lines for member in split_members(line)]
 
 
 def _same(own: str, via: str) -> bool:
-    """Whether a cache's word and an entry of `Via` bear one name; the entry may add a comment."""
+    """Whether a cache's header and an entry of `Via` have one name; the entry may add a comment."""
     first = own.partition(" ")[0].lower()
     return bool(first) and (first == via.partition(" ")[0].lower() or f"({first})" in via.lower())
 
 
 def _whole(hit: _Hit, exchange: HttpExchange) -> str:
-    """The name that the cache that had it gives itself, with what it adds in `Via`.
+    """The name that the cache with the hit gives itself, with its addition in `Via`.
 
-    A hit without a name stays without one: the proxies in `Via` need not be the cache that wrote it.
+    A hit without a name stays without one: another program than the proxies in `Via` may have written it.
     """
     if not hit.name:
         return ""
@@ -220,9 +227,9 @@ def _whole(hit: _Hit, exchange: HttpExchange) -> str:
 
 
 def _by_age(exchange: HttpExchange) -> tuple[str, bool]:
-    """The name of the nearest proxy where only an Age proves a cache, and whether it can be told that it is the one."""
+    """The name of the nearest proxy where only an Age proves a cache, and whether it is certainly that one."""
     if any(name in ("cache-status", *_HIT_OR_MISS) for name, _ in exchange.headers):
-        return "", True  # each cache that tells of itself did not have it: another one did
+        return "", True  # each cache that names itself did not have the document, so another one had
     vias = _vias(exchange)
     if not vias:
         return "", True
@@ -236,7 +243,7 @@ def _is_publisher(name: str) -> bool:
 
 
 def _age(exchange: HttpExchange) -> int | None:
-    """The Age in seconds. Of several the first one counts, and garbage for nothing (RFC 9111 section 5.1)."""
+    """The Age in seconds. The first of several counts; an unreadable value counts as none (RFC 9111 section 5.1)."""
     return seconds_of(header(exchange, "age"))
 
 

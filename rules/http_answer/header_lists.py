@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 
-LONGEST = 2048  #: characters of a line that are read
+LONGEST = 2048  #: maximum of characters read of a line
 
-#: Commas in a quoted text or in brackets part nothing.
+#: Commas inside a quoted text or brackets separate nothing.
 _MEMBER = re.compile(r"""(?:[^,"(]|"(?:[^"\\]|\\.)*"|\([^()]*\)|["(])+""")
 _NAME = re.compile(r'"((?:[^"\\]|\\.)*)"|([^;"]*)')
 
@@ -20,7 +20,7 @@ def split_members(value: str) -> list[str]:
 
 
 def split_name(member: str) -> tuple[str, str]:
-    """The name that begins a member, without its quotes, and its parameters as they came."""
+    """The name at the start of a member, without its quotes, and its parameters unchanged."""
     found = _NAME.match(member)
     if found is None:  # it matches nothing as well
         return "", member

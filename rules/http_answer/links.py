@@ -1,11 +1,14 @@
-"""Where an answer over port 80 sends a browser by other means than the `Location` of a redirect, and who it says is blocking.
+"""The target to which an answer sends a browser by other means than a redirect's `Location`, and who a 451 says is
+blocking.
 
-A page sends a browser on by a `Refresh` header, by `<meta http-equiv="refresh">`, or by a script that sets `location` while the
-page loads. Only the first target counts, for the browser is gone by then. A script may also set `location` later, on a click or
-under a condition: healthy pages are full of that, so it counts for nothing. Nor does a comment, or `<noscript>`.
+A page sends a browser on by a `Refresh` header, by `<meta http-equiv="refresh">`, or by a script that sets `location`
+while the page loads. Only the first target counts, because the browser leaves the page then. A script that sets
+`location` later, on a click or under a condition, does not count: many normal pages do so. Comments and `<noscript>`
+do not count either.
 
-Every pattern here passes a hostile body once: its repetitions are bounded, or end at a character that they cannot hold. Of all
-scripts of a page a bounded number of tokens is read: a page of nothing but blocks costs no more than any other.
+Every pattern here reads a hostile body only once: its repetitions are bounded, or end at a character that they cannot
+hold. The tokens read of all scripts of a page are bounded too, so a page of blocks alone costs no more than any
+other.
 """
 
 from __future__ import annotations
@@ -19,12 +22,12 @@ from urllib.parse import urlsplit
 from rules.http_answer.text import Headers
 from rules.text.zones import related
 
-TARGET = 2048  #: characters of a target that are read
-STEPS = 256  #: tokens of a page's scripts that are read, and parts of the page that may hold a target
+TARGET = 2048  #: maximum of characters read of a target
+STEPS = 256  #: maximum of tokens read of a page's scripts, and of page parts that may hold a target
 
 #: "0; url=http://x/", "0;'http://x/'", "5, http://x/" (https://html.spec.whatwg.org/#shared-declarative-refresh-steps).
 _REFRESH = re.compile(r"\s{0,16}[\d.]{1,16}\s{0,16}[;,\s]\s{0,16}(?:url\s{0,16}=\s{0,16})?+(.*)", re.I | re.S)
-#: The parts of a page in its order: what hides its content, what runs, and what sends on.
+#: The parts of a page in order: parts that hide their content, scripts, and parts that hold a target.
 _PARTS = re.compile(
     r"<!--.*?(?:-->|\Z)"
     r"|<(?P<hidden>noscript|style|textarea|template|title)\b.*?(?:</(?P=hidden)|\Z)"
@@ -36,7 +39,7 @@ _PARTS = re.compile(
 _IS_REFRESH = re.compile(r"\bhttp-equiv\s*=\s*(?:[\"']\s*)?refresh\b", re.IGNORECASE)
 _CONTENT = re.compile(r"\bcontent\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"']+))", re.IGNORECASE)
 _ONLOAD = re.compile(r"\bonload\s*=\s*(?:\"([^\"]*)\"|'([^']*)')", re.IGNORECASE)
-#: The tokens of a script that tell when a `location` is set: comments, the setting itself, texts, blocks.
+#: The tokens of a script that show when it sets `location`: comments, the assignment, strings, blocks.
 _TOKENS = re.compile(
     r"//[^\n]*|/\*.*?(?:\*/|\Z)"
     r"|(?<![\w.$])(?:(?:window|document|self|top|parent)\.){0,3}location(?:\.href)?\s*"
@@ -45,14 +48,14 @@ _TOKENS = re.compile(
     r"|\"(?:[^\"\\\n]|\\.)*\"?|'(?:[^'\\\n]|\\.)*'?|[{}]",
     re.DOTALL,
 )
-#: What stands before a block that runs while the page loads.
+#: The text before a block that runs while the page loads.
 _RUNS = re.compile(
     r"(?:\bonload\s?=|\bsettimeout\s?\(|[\"'](?:load|domcontentloaded)[\"']\s?,|\.ready\s?\(|\$\s?\(|(?:^|[;{}!])\s?\()\s?"
     r"(?:function\b[^{}]{0,40}|\([^(){}]{0,40}\)\s?=>)\s?$|(?:^|[;{}])\s?try\s?$"
 )
 _BRANCH = re.compile(r"\b(?:if|else|while|for)\b[^;]*\Z")
-_DEPTH = 16  # of blocks in blocks that run; pages have three or four
-#: Words of an address where one signs in to a network, alone or joined: "login", "captiveportal", "fgtauth", "wifi2".
+_DEPTH = 16  # nested blocks that run; pages have three or four
+#: Words in the address of a network's sign-in page, alone or joined: "login", "captiveportal", "fgtauth", "wifi2".
 _PORTAL = re.compile(
     r"(?:captive|hotspot|wifi|guest"
     r"|(?:captive|hotspot|wifi|guest|web|user|net|network|secure|custom|customweb|fgt|cp|my)?(?:portal|login|logon|auth))\d{0,3}"
@@ -62,18 +65,19 @@ _REL = re.compile(r";\s*rel\s*=\s*(?:\"([^\"]*)\"|([^\s;,\"]+))", re.IGNORECASE)
 
 
 def sent_to(headers: Headers, text: str, page: bool) -> str:
-    """Where an answer sends its reader, "" where it does not. Not yet harmless. `page`: its text is one of HTML."""
+    """The target to which an answer sends its reader, else "". Not yet harmless. `page`: the text is HTML."""
     told = [_refreshed(value) for name, value in headers if name == "refresh"]
     return next((target for target in (*told, *(_of_page(text) if page else ())) if target), "")
 
 
 def redirect_kind(location: str, host: str) -> Literal["redirect", "portal"] | None:
-    """A redirect to another zone, or to what is no HTTP at all; one within its zone is the host's own affair.
+    """Whether a redirect leads to another zone, or to another scheme than HTTP. A redirect within its zone is normal for
+    a host.
 
-    It may err twice. A portal under the same suffix of the list's private section (both at `azurewebsites.net`) counts as the
-    host's own. A publisher's redirect to another of its zones counts as one elsewhere; its remedy accuses nobody. An address is
-    a portal's where a whole word of its host or path says so: "authority", "authors" and "bloginfo" do not. The query does not
-    count, because the sender of the redirect writes it.
+    It may err twice. A portal under the same suffix of the list's private section (both at `azurewebsites.net`)
+    counts as the host's own. A publisher's redirect to another of its own zones counts as one elsewhere; its remedy
+    accuses nobody. An address is a portal's where a whole word of its host or path says so: "authority", "authors"
+    and "bloginfo" do not match. The query does not count, because the sender of the redirect writes it.
     """
     try:
         parts = urlsplit(location)
@@ -89,7 +93,7 @@ def redirect_kind(location: str, host: str) -> Literal["redirect", "portal"] | N
 
 
 def blocked_by(headers: Headers, host: str) -> str:
-    """Who a 451 says implements the blocking (RFC 7725 section 4), where it is none of the host's own zone; else ""."""
+    """Who implements the blocking according to a 451 (RFC 7725 section 4); "" if it is in the host's own zone."""
     for name, value in headers:
         if name != "link" or not host:
             continue
@@ -120,7 +124,7 @@ def _of_page(text: str) -> Iterator[str]:
 
 
 def _refreshed(value: str) -> str:
-    """The target of a refresh; "" where it only loads the page anew."""
+    """The target of a refresh; "" where it only reloads the page."""
     match = _REFRESH.match(unescape(value[:TARGET]))
     if match is None:
         return ""
@@ -132,12 +136,12 @@ def _refreshed(value: str) -> str:
 
 
 def _of_script(script: str, steps: Iterator[int]) -> str:
-    """The first absolute address that a script sets `location` to while it loads."""
+    """The first absolute address to which a script sets `location` while it loads."""
     if "location" not in script:
         return ""
-    script = script[: script.rfind("location") + 2 * TARGET]  # what follows sets none
-    running = [True]  # of the blocks that are open, the outermost first: whether it runs while the page loads
-    told = 0  # where the last comment ended: it may stand between two statements
+    script = script[: script.rfind("location") + 2 * TARGET]  # no assignment: this begins something else
+    running = [True]  # for each open block, the outermost first: whether it runs while the page loads
+    told = 0  # the end of the last comment, which may stand between two statements
     for _, token in zip(steps, _TOKENS.finditer(script), strict=False):
         before = script[max(told, token.start() - 120) : token.start()]
         if token[0][:2] in ("//", "/*"):
@@ -158,7 +162,7 @@ def _runs(before: str) -> bool:
 
 
 def _begins(before: str) -> bool:
-    """Whether a statement begins here: not the branch of a condition, and no part of an expression."""
+    """Whether a statement begins here, rather than the branch of a condition or a part of an expression."""
     text = before.rstrip().removesuffix("javascript:")
     if not text or text[-1] in ";{}" or text.endswith("<!--"):
         return True
@@ -167,7 +171,7 @@ def _begins(before: str) -> bool:
 
 
 def _of_web(target: str) -> bool:
-    """Whether the target is a web page, and no call of a program or a piece of script."""
+    """Whether the target is a web page, and not another program or a piece of script."""
     try:
         return urlsplit(target).scheme in ("", "http", "https")
     except ValueError:

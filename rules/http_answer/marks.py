@@ -1,9 +1,13 @@
-"""Who wrote an answer over port 80, as far as its own words tell: products of customers' networks, CDNs, odd statuses.
+"""Who wrote an answer over port 80, as far as it says so itself: products of customers' networks, CDNs, unusual
+statuses.
 
-A mark is positive evidence only where an origin cannot have left it. `Via` and `X-Cache` are none: every answer that passes a
-proxy bears them, also the origin's own errors (RFC 9110 section 7.6.3). Nor is the header of a CDN: it stands in the errors of
-the servers behind it. Cookies are none: load balancers of the same makers set them in front of origins. What the words of a
-page are worth is said in `page_words.py`.
+A mark is positive evidence only where an origin cannot have left it. These are no marks:
+- `Via` and `X-Cache`: every answer that passes a proxy has them, also the origin's own errors (RFC 9110 section
+  7.6.3).
+- The header of a CDN: the errors of the servers behind it have it too.
+- Cookies: load balancers of the same makers set them in front of origins.
+
+`rules.http_answer.words` states what the words of a page are worth.
 """
 
 from __future__ import annotations
@@ -25,7 +29,7 @@ from rules.http_answer.words import (
 )
 from rules.text.display import display
 
-#: What products write into their pages and headers, and who they are.
+#: The words that products write into their pages and headers, and the names of the products.
 _PRODUCTS: tuple[tuple[str, str], ...] = (
     ("zscaler", "Zscaler"), ("fortinet", "Fortinet"), ("fortigate", "Fortinet"), ("fortiguard", "Fortinet"),
     ("blue coat", "Blue Coat / Symantec ProxySG"), ("bluecoat", "Blue Coat / Symantec ProxySG"),
@@ -40,31 +44,33 @@ _PRODUCTS: tuple[tuple[str, str], ...] = (
     ("cyberoam", "Cyberoam"), ("privoxy", "Privoxy"), ("mitmproxy", "mitmproxy"), ("meraki", "Cisco Meraki"),
     ("azure firewall", "Azure Firewall"),
 )  # fmt: skip
-#: Words of these are names, animals or English as well: in the text of a page and in a free header they prove nothing.
+#: These words are also names, animals or English words: in a page's text and in a free header they prove nothing.
 _PLAIN = frozenset(
     {"umbrella", "check point", "palo alto", "barracuda", "untangle", "squid", "sophos", "kerio", "meraki"}
     | {"azure firewall", "skyhigh"}
 )
-#: Any of the names, anywhere: a header without one is not looked at again.
+#: Any of the names, anywhere: a header without one needs no further check.
 _ANY = re.compile("|".join(re.escape(word) for word, _ in _PRODUCTS))
-#: How products sign the text of a page: all of these words are in it.
+#: How products sign the text of a page: all of these words occur in it.
 _SIGNED: tuple[tuple[tuple[str, ...], str], ...] = (
     # "HTTP request from 10.1.0.4:51000 to x:80. Action: Deny. Reason: No rule matched. Proceeding with default action."
     (("action: deny", "reason:"), "Azure Firewall"),
     (("generated ", " by ", "(squid"), "Squid"),  # the last line of Squid's error pages
 )
-#: Headers whose value a product may sign. Squid stands before origins as well, so that `server: squid` alone proves nothing.
+#: Headers whose value a product may sign. Squid also stands in front of origins, so `server: squid` alone proves
+#: nothing.
 _SIGNING = ("server", "proxy-agent", "proxy-authenticate")
 _LABELLED = frozenset({*_SIGNING, "via", "set-cookie", "location", "proxy-status", "www-authenticate"})
 _NO_MARK = frozenset({"via", "set-cookie", "x-cache", "x-cache-lookup"})
-#: Firewalls and load balancers of the same makers stand before origins: headers in which they sign, and how they sign others.
+#: Firewalls and load balancers of the same makers also stand in front of origins: the headers that they sign, and the
+#: names that they use.
 _BEFORE_ORIGINS = re.compile(
     r"\A(?:x-)?(?:[\w-]{1,20}-)?(?:waf|protected|protection|secured|shielded)(?:-|\Z)"
 )
 _AS_BEFORE_ORIGINS = re.compile(
     r"\bwaf\b|\bfortiweb\b|\bweb app(?:lication)? firewall\b|\bload[ -]?balancer\b|\bfortiadc\b|\A\s*barracuda\s*\Z"
 )
-#: Headers that a CDN sets, or a front end that stands before origins, and what they call themselves.
+#: Headers of CDNs, or of front ends before origins, and the names that they use.
 _CDN_HEADERS = (
     "cf-ray", "cf-mitigated", "x-azure-ref", "x-msedge-ref", "x-amz-", "x-akamai-", "akamai-", "x-served-by", "x-fastly-",
     "x-varnish", "x-sucuri-", "x-iinfo", "x-cdn", "x-ec-", "x-edge-", "x-nf-request-id", "x-vercel-", "x-github-request-id",
@@ -75,14 +81,15 @@ _CDN_SERVERS = (
     "microsoft-azure-application-gateway", "google frontend",
 )  # fmt: skip
 
-#: What a page says of itself before "by" and a product.
+#: The words of a page between itself and "by" a product.
 _STOPPED = ("blocked", "denied", "filtered", "stopped")
 
 #: HTTP Status Code Registry (https://www.iana.org/assignments/http-status-codes, 2025-09-15), 400 and over.
 _REGISTERED = frozenset({*range(400, 419), *range(421, 427), 428, 429, 431, 451, *range(500, 509), 510, 511})
-#: Statuses without a registration that servers and front ends of origins give: nginx 444 and 494-499 (its documentation and
-#: `ngx_http_request.h`), Cloudflare 520-530 (its support pages, "Cloudflare 5xx errors"), AWS load balancers 460-464 and 561
-#: (their troubleshooting page), IIS 440 and 449 (MS-WDV, MS-ASHTTP), Laravel and Twitter 419, 420, Pantheon 540, 561.
+#: Statuses without a registration that servers and front ends of origins give: nginx 444 and 494-499 (its
+#: documentation and `ngx_http_request.h`), Cloudflare 520-530 (its support pages, "Cloudflare 5xx errors"), AWS load
+#: balancers 460-464 and 561 (their troubleshooting page), IIS 440 and 449 (MS-WDV, MS-ASHTTP), Laravel and Twitter
+#: 419, 420, Pantheon 540, 561.
 _OF_ORIGINS = frozenset(
     {419, 420, 430, 440, 444, 449, 460, 463, 464, *range(494, 500), 509, *range(520, 531), 540, 561}
 )
@@ -91,13 +98,17 @@ _REALM = re.compile(r"\brealm\s*=\s*(?:\"([^\"]*)\"|([^\s,\"]+))", re.IGNORECASE
 
 
 def no_origin_gives(status: int | None) -> bool:
-    """Whether an error status is none that a web server is known to give: not registered (RFC 9110 section 16.2.1), and
-    not of the few that origins' servers and front ends made up. Azure Firewall's 470 is such a one."""
+    """Whether no web server is known to give this error status: it is not registered (RFC 9110 section 16.2.1), and
+    not one of the few that servers and front ends of origins invented.
+
+    Example: Azure Firewall's 470.
+    """
     return status is not None and status >= 400 and status not in _REGISTERED | _OF_ORIGINS
 
 
 def product(headers: Headers, text: str) -> tuple[str, tuple[str, ...]]:
-    """What a page looks like, by its headers and then by its text: a label on a page that was recognised otherwise."""
+    """The product that a page looks like, by its headers and then by its text: a label on a page that other evidence
+    has recognised."""
     told = [(k, v) for k, v in _with_a_product(headers) if k in _LABELLED or k.startswith("x-")]
     for word, who in _PRODUCTS:
         marks = tuple(_shown(k, v) for k, v in told if _bears(word, k, v.lower()))
@@ -108,7 +119,7 @@ def product(headers: Headers, text: str) -> tuple[str, tuple[str, ...]]:
 
 
 def of_cdn(headers: Headers) -> bool:
-    """Whether a CDN or another front end of origins signed the answer: what it refuses, it refuses for its customer."""
+    """Whether a CDN or another front end of origins signed the answer. Such a front end refuses on behalf of the origin."""
     return any(
         name.startswith(_CDN_HEADERS) or (name == "server" and value.lower().startswith(_CDN_SERVERS))
         for name, value in headers
@@ -116,7 +127,7 @@ def of_cdn(headers: Headers) -> bool:
 
 
 def page_evidence(headers: Headers, text: str) -> str:
-    """What shows that a filter wrote a page that came with 200: its headers or its title. "" where nothing does."""
+    """The evidence that a filter wrote a page with status 200: its headers or its title. "" without any."""
     mark = next(_marks(headers), "")
     if mark:
         return mark
@@ -127,7 +138,7 @@ def page_evidence(headers: Headers, text: str) -> str:
 
 
 def refusal_evidence(status: int, headers: Headers, text: str, host: str = "") -> str:
-    """What shows that a device on the way gave this error, and not the origin or its CDN. "" where nothing does."""
+    """The evidence that a network device gave this error, and not the origin or its CDN. "" without any."""
     if no_origin_gives(status):
         return f"the status {status}, which no web server is known to give"
     found = page_evidence(headers, text) or next(_marks_of_errors(headers, status), "")
@@ -149,8 +160,10 @@ def refusal_evidence(status: int, headers: Headers, text: str, host: str = "") -
 
 
 def _marks(headers: Headers) -> Iterator[str]:
-    """The headers in which a product's name is its own word. Squid signs the answers of origins that it stands before, and
-    only its errors bear a header of its own."""
+    """The headers in which a product names itself.
+
+    Squid also signs the answers of origins behind it; only its own errors have a header of their own.
+    """
     likely = _with_a_product(headers)
     for word, who in _PRODUCTS if likely else ():
         for name, value in likely:
@@ -163,8 +176,11 @@ def _marks(headers: Headers) -> Iterator[str]:
 
 
 def _marks_of_errors(headers: Headers, status: int) -> Iterator[str]:
-    """Headers that tell in an error alone who gave it. `Proxy-Authenticate` is a proxy's (RFC 9110 section 11.7.1). An
-    intermediary that tells a `received-status` hands on the error of another (RFC 9209 section 2.1.5)."""
+    """Headers that occur only in errors and show who gave them.
+
+    `Proxy-Authenticate` is a proxy's (RFC 9110 section 11.7.1). An intermediary with a `received-status` forwards the
+    error of another (RFC 9209 section 2.1.5).
+    """
     for name, value in headers:
         words: list[str] = []
         if name == "proxy-authenticate" and status != 407:
@@ -181,7 +197,7 @@ def _marks_of_errors(headers: Headers, status: int) -> Iterator[str]:
 
 
 def _titles(named: str, said: str, cdn: bool) -> Iterator[str]:
-    """The products that a title names. A word of the language counts where it is the whole title, or where the page refuses."""
+    """The products that a title names. An English word counts where it is the whole title, or where the page refuses."""
     for word, who in _PRODUCTS:
         if _stands(word, named):
             whole = word not in _PLAIN or named in (word, who.lower())
@@ -195,8 +211,10 @@ def _titles(named: str, said: str, cdn: bool) -> Iterator[str]:
 
 
 def _refuser(said: str) -> str:
-    """The product that names itself in a text where it refuses, a word of the language only right after "blocked by". A text
-    that names two makers speaks about them: no product names another in its page."""
+    """The product that names itself in a refusing text; an English word counts only right after "blocked by".
+
+    A text that names two makers is about them: no product names another in its page.
+    """
     found: dict[str, bool] = {}
     for word, who in _PRODUCTS:
         if word in said and _stands(word, said):
@@ -210,17 +228,20 @@ def _refuser(said: str) -> str:
 
 
 def _with_a_product(headers: Headers) -> list[tuple[str, str]]:
-    """The headers in which the name of a product stands somehow. Such are few, and a hostile answer has hundreds."""
+    """The headers that contain the name of a product. They are few; a hostile answer has hundreds of others."""
     return [(name, value) for name, value in headers if _ANY.search(name) or _ANY.search(value.lower())]
 
 
 def _bears(word: str, name: str, value: str) -> bool:
-    """Whether a header is marked with a word. The address of a redirect is no text: there the word may be part of a name."""
+    """Whether a header has a product's word as a mark.
+
+    The address of a redirect is no text: there the word may be part of a name.
+    """
     return _names(word, name) or (word in value if name == "location" else _stands(word, value))
 
 
 def _names(word: str, name: str) -> bool:
-    """Whether a header's own name is a product's. Words of the language are names of servers as well."""
+    """Whether a header's own name is a product's. English words are names of servers as well."""
     return name == "x-squid-error" if word == "squid" else word not in _PLAIN and word in name.split("-")
 
 
@@ -230,7 +251,7 @@ def _stands(word: str, text: str) -> bool:
 
 @cache
 def _pattern(word: str) -> re.Pattern[str]:
-    """A whole word: "umbrella-prod-3", "barracuda7" and "zscaler.example" are names of somebody's own."""
+    """A pattern for the whole word: "umbrella-prod-3", "barracuda7" and "zscaler.example" are other people's names."""
     return re.compile(rf"(?<![\w.@-]){re.escape(word)}(?![\w-]|\.\w)")
 
 

@@ -1,7 +1,7 @@
-"""What an answer over port 80 is: the document that was asked for, an error of its host, or a page in its place.
+"""What an answer over port 80 is: the requested document, an error of its host, or a page in its place.
 
-Only positive evidence says that a device on the way wrote a page (`marks`, `words`, `links`); a page without any may be the
-host's own.
+Only positive evidence shows that a network device wrote a page (`marks`, `words`, `links`). Without any, the page may
+be the host's own.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _HTML_STARTS = (
 )
 
 
-#: What the kind of a page adds to its cause.
+#: The circumstance of the cause, by the kind of a page.
 CIRCUMSTANCES: dict[PageKind, str] = {"redirect": "other-zone", "failed": "proxy-failed"}
 
 
@@ -51,12 +51,12 @@ class ReachJudgement:
 
 
 def header(exchange: HttpExchange, name: str) -> str:
-    """The first value of a header (lower-case name), "" where there is none."""
+    """The first value of a header (lower-case name), "" without one."""
     return next((value for key, value in exchange.headers if key == name), "")
 
 
 def is_html(exchange: HttpExchange) -> bool:
-    """Whether the body is a page: by its first bytes, or by its type where nothing else can be told."""
+    """Whether the body is an HTML page: by its first bytes, or by its type where the bytes do not show it."""
     if exchange.digest is not None or exchange.long_list is not None:
         return False
     first = first_bytes(exchange.headers, exchange.body)
@@ -68,8 +68,11 @@ def is_html(exchange: HttpExchange) -> bool:
 
 
 def packed(exchange: HttpExchange) -> str:
-    """The content coding of a body that came compressed although the request says identity (RFC 9110 section 8.4), "" for
-    one that did not. A label on a body that begins like DER is only a label."""
+    """The content coding of a compressed body, although the request asked for identity (RFC 9110 section 8.4); else
+    "".
+
+    A body that begins like DER is not compressed, whatever the header says.
+    """
     body = exchange.body
     if body is not None and body.startswith(b"\x1f\x8b"):
         return "gzip"
@@ -79,7 +82,7 @@ def packed(exchange: HttpExchange) -> str:
 
 
 def oddities(exchange: HttpExchange) -> str:
-    """What was odd about an answer that was read all the same, in a phrase; "" where nothing was."""
+    """What was unusual about an answer that could be read, in a phrase; else ""."""
     odd = list(exchange.repaired)
     label = header(exchange, "content-encoding").strip().lower()
     if label not in ("", "identity") and not packed(exchange):
@@ -88,13 +91,14 @@ def oddities(exchange: HttpExchange) -> str:
 
 
 def looks_like_block_page(exchange: HttpExchange, host: str = "") -> BlockPage | None:
-    """The page that stands in for a document, None where the answer is no page.
+    """The page that came instead of a document; None where the answer is no page.
 
-    `host` is the one that was asked; without it a redirect is never called one to another host. A page with 200 or 403 may
-    be the host's own where no document was asked for: `judge_reach` knows. An error of the origin, or of its CDN, is none.
+    `host` is the requested one. Without it, no redirect counts as one to another host. A page with 200 or 403 may be
+    the host's own where no document was requested: `judge_reach` decides. An error of the origin, or of its CDN, is
+    none.
 
-    A page that sends its reader to another zone is a redirect as a 302 is, for a document as well: the address where it leads
-    says more about who wrote it than that a page came. What shows that a device wrote the page says more still.
+    A page that sends its reader to another zone counts as a redirect like a 302, also in place of a document: its
+    target shows more about its author than the page itself. Evidence that a device wrote the page counts before both.
     """
     if host not in exchange.judged:
         exchange.judged[host] = _page(exchange, host)
@@ -135,13 +139,14 @@ def _page(exchange: HttpExchange, host: str) -> BlockPage | None:
 
 
 def _is_document(exchange: HttpExchange) -> bool:
-    """Whether a body begins like DER, as lists, answers and certificates do: whatever stands around it, it is no page."""
+    """Whether a body begins like DER, as lists, answers and certificates do: then it is no page, whatever its headers
+    say."""
     told = exchange.digest is not None or exchange.long_list is not None
     return told or (exchange.body or b"").startswith(b"0")
 
 
 def _written(exchange: HttpExchange, text: str, html: bool, host: str) -> tuple[PageKind | None, str]:
-    """What an answer is by its status and its words, and what shows that a device on the way wrote it."""
+    """The kind of an answer by its status and its words, and the evidence that a network device wrote it."""
     status, headers = exchange.status, exchange.headers
     if status == 200 and html:
         return "page", page_evidence(headers, text)
@@ -156,8 +161,8 @@ def _written(exchange: HttpExchange, text: str, html: bool, host: str) -> tuple[
 
 
 def _own_refusal(headers: tuple[tuple[str, str], ...], text: str) -> bool:
-    """A page that CDNs, web servers and sites' own firewalls give with 403 by themselves: "403 Forbidden" is what Apache,
-    nginx and IIS call it."""
+    """A standard page that CDNs, web servers and sites' own firewalls give with 403: Apache, nginx and IIS call it
+    "403 Forbidden"."""
     named = title(text)
     return (
         of_cdn(headers)
@@ -167,10 +172,10 @@ def _own_refusal(headers: tuple[tuple[str, str], ...], text: str) -> bool:
 
 
 def judge_reach(exchange: HttpExchange | None, failure: Failure | None, host: str) -> ReachJudgement:
-    """Whether `host` answers HTTP, where no document is known to compare with.
+    """Whether `host` answers HTTP, where no known document can be compared.
 
-    Any answer counts but those that a device on the way wrote: a 404 on a CRL host's "/" is no finding, and a page or a
-    refusal is one only where something shows it: a product's mark, its words, or a status that no web server gives.
+    Every answer counts unless a network device wrote it: a 404 on a CRL host's "/" is no finding. A page or a refusal
+    is a finding only with evidence: a product's mark, its words, or a status that no web server gives.
     """
     if exchange is None or exchange.status is None:
         return ReachJudgement(
@@ -189,7 +194,7 @@ def judge_reach(exchange: HttpExchange | None, failure: Failure | None, host: st
 
 
 def unproved(page: BlockPage) -> bool:
-    """Whether nothing shows that a device on the way wrote a page or a refusal."""
+    """Whether no evidence shows that a network device wrote a page or a refusal."""
     return page.kind in ("page", "refused") and not page.evidence
 
 

@@ -1,7 +1,7 @@
-"""Whether a proxy on the way says in its error that it failed itself: it did not reach the host, or found no address for it.
+"""Whether a proxy on the path reports its own failure: it did not reach the host, or found no address for it.
 
-Such a proxy refuses nothing, so no exemption from a filter helps. Its words count only where something shows that it stands on
-the way (`page_marks.refusal_evidence`). A page that also refuses is a refusal.
+Such a proxy refuses nothing, so an exemption from a filter does not help. Its words count only with evidence that it
+is on the path (`rules.http_answer.marks.refusal_evidence`). A page that also refuses is a refusal.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import re
 from rules.http_answer.text import Headers, title, visible_text
 from rules.http_answer.words import refuses, titled_as_blocked
 
-#: What Squid calls its own failures (its `err_type.h`). ERR_ACCESS_DENIED, ERR_CACHE_ACCESS_DENIED, ERR_FORWARDING_DENIED,
-#: ERR_TOO_BIG and the names of an administrator's own pages are the work of a rule.
+#: Squid's names for its own failures (its `err_type.h`). ERR_ACCESS_DENIED, ERR_CACHE_ACCESS_DENIED,
+#: ERR_FORWARDING_DENIED, ERR_TOO_BIG and the names of an administrator's own pages come from a rule.
 _OF_SQUID = re.compile(
     r"ERR_(?:CONNECT_FAIL|DNS_FAIL|READ_TIMEOUT|READ_ERROR|WRITE_ERROR|LIFETIME_EXP|ZERO_SIZE_OBJECT|CANNOT_FORWARD|NO_RELAY"
     r"|SOCKET_FAILURE|SECURE_CONNECT_FAIL|SECURE_ACCEPT_FAIL|GATEWAY_FAILURE|INVALID_RESP|CONFLICT_HOST|SHUTTING_DOWN)\b"
 )
-#: Errors of RFC 9209 section 2.3 that are failures; http_request_denied is a rule's.
+#: Errors of RFC 9209 section 2.3 that are failures; http_request_denied comes from a rule.
 _OF_PROXY_STATUS = re.compile(
     r";\s{0,8}error\s{0,8}=\s{0,8}(?:dns_|destination_|connection_|tls_(?:protocol|certificate|alert)|http_response_|proxy_)"
 )
@@ -31,7 +31,7 @@ _FAILED = re.compile(
 
 
 def could_not_fetch(status: int, headers: Headers, text: str) -> bool:
-    """Whether an error (400 or over) that a device on the way gave tells of a failure of its own, and of no rule."""
+    """Whether an error (400 or over) of a network device reports its own failure, and not a rule."""
     for name, value in headers:
         if name == "x-squid-error":
             return _OF_SQUID.match(value.strip()) is not None

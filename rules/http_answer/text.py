@@ -1,8 +1,8 @@
-"""The text of an answer over port 80, whatever its bytes and its headers are: never raises, and never looks beyond `SNIFFED`.
+"""The text of an answer over port 80, whatever its bytes and headers are. Never raises; reads at most `SNIFFED` bytes.
 
-The words that matter are ASCII on nearly every page, so this reads bytes as UTF-8 and writes the others as `\\xNN`. UTF-16 and
-UTF-32 would hide their words. A byte order mark shows them, or the zeros in the first characters (a page begins with `<` or a
-word of ASCII), or the charset of `content-type` where the bytes have zeros at all.
+The words that matter are ASCII on nearly every page, so bytes are read as UTF-8, and others become `\\xNN`. In UTF-16
+and UTF-32 these words would be missed. A byte order mark shows these codings; so do zeros in the first characters (a
+page begins with `<` or an ASCII word), or the charset of `content-type` if the bytes contain zeros at all.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from rules.text.display import display
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 
-SNIFFED = 16_384  #: bytes of a body that are looked at for signs of a page
-SENTENCE = 160  #: characters of a page's text that are shown
+SNIFFED = 16_384  #: bytes of a body that are searched for signs of a page
+SENTENCE = 160  #: maximum of characters shown of a page's text
 
-#: Marks of byte orders, the longer first: that of UTF-32 begins like that of UTF-16.
+#: Byte order marks, the longer first: that of UTF-32 begins like that of UTF-16.
 _MARKS = (
     (b"\xff\xfe\x00\x00", "utf-32-le"),
     (b"\x00\x00\xfe\xff", "utf-32-be"),
@@ -26,7 +26,7 @@ _MARKS = (
     (b"\xfe\xff", "utf-16-be"),
     (b"\xef\xbb\xbf", "utf-8"),
 )
-#: Where the zeros stand in four bytes that begin a page of ASCII words.
+#: Positions of the zeros in the first four bytes of a page of ASCII words.
 _ZEROS = {
     "000x": "utf-32-be",
     "x000": "utf-32-le",
@@ -41,7 +41,7 @@ _TAGS = re.compile(
 
 
 def first_bytes(headers: Headers, body: bytes | None) -> bytes:
-    """The first bytes of a body, in UTF-8 where they came in UTF-16 or UTF-32, without a mark of the byte order."""
+    """The first bytes of a body without a byte order mark; UTF-16 and UTF-32 become UTF-8."""
     start = (body or b"")[:SNIFFED]
     for mark, coding in _MARKS:
         if start.startswith(mark):
@@ -52,12 +52,12 @@ def first_bytes(headers: Headers, body: bytes | None) -> bytes:
 
 
 def decoded_text(headers: Headers, body: bytes | None) -> str:
-    """The same as text, not yet harmless: see `display`. Bytes that are no text grow fourfold, and that text is cut as well."""
+    """The same as text, not yet harmless: see `display`. Binary bytes grow fourfold, so the text is cut too."""
     return first_bytes(headers, body).decode("utf-8", "backslashreplace")[:SNIFFED]
 
 
 def title(text: str) -> str:
-    """The title of a page in one line, "" where it has none. Not yet harmless: see `display`."""
+    """The title of a page in one line, "" without one. Not yet harmless: see `display`."""
     lower = text.lower()
     start = lower.find("<title")
     start = lower.find(">", start) + 1 if start >= 0 else 0
@@ -65,14 +65,14 @@ def title(text: str) -> str:
     return " ".join(text[start:end].split()) if start and end > start else ""
 
 
-@lru_cache(8)  # one judgement asks for it five times
+@lru_cache(8)  # one judgement uses it five times
 def visible_text(text: str) -> str:
-    """What a reader sees of a page, in one line: no tags, scripts, comments or title."""
+    """The visible text of a page, in one line: no tags, scripts, comments or title."""
     return " ".join(_TAGS.sub(" ", text).split())
 
 
 def first_sentence(text: str) -> str:
-    """How the text of an answer begins, in one line and harmless; "" where the bytes are no text."""
+    """The beginning of an answer's text, in one line and harmless; "" for binary bytes."""
     if not text or "\x00" in text or text.count("\\x") > len(text) // 40:
         return ""
     return display(visible_text(text), SENTENCE)

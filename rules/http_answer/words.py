@@ -1,18 +1,20 @@
-"""What the words of a page are worth: who refuses, and in whose name. All texts here are plain (`page_text.plain`), in lower case.
+"""Whether the words of a page are a refusal, and in whose name. All texts here are visible text in lower case.
 
-A page of a web filter says that somebody else than the host refuses: "your organization", "the network administrator", a
-category, a policy of the company. An origin's own firewall says the same of itself ("the owner of this website has banned you"),
-and origins write "access denied" and "contact your administrator" (IIS and SharePoint do). So a sentence counts where it names
-the one who refuses, and no sentence counts on a page that speaks for its own site.
+A page of a web filter says that somebody other than the host refuses: "your organization", "the network
+administrator", a category, a company policy. An origin's own firewall refuses in its own name ("the owner of this
+website has banned you"), and origins write "access denied" and "contact your administrator" (IIS and SharePoint do).
+So a sentence counts where it names the one who refuses, and no sentence counts on a page that speaks for its own
+site.
 
-Words of one kind stand near each other in every page met; how near is bounded, and so is the work on a hostile page.
+Words of one kind stand close together in every page seen. The distance is bounded, and so is the work on a hostile
+page.
 """
 
 from __future__ import annotations
 
 import re
 
-#: Titles that only a filter gives to its pages.
+#: Titles that only filters use.
 _TITLES = ("blocked", "web filter", "webfilter", "url filter", "content filter", "policy violation")
 
 _STOPS = r"blocked|denied|restricted|prohibited|forbidden|filtered|disallowed|not (?:allowed|permitted)"
@@ -23,7 +25,7 @@ _STAFF = rf"(?:(?:network|it|ict|information technology|security) (?:department|
 _YOURS = rf"(?:{_HOUSE}|{_STAFF}|(?:system |domain |company )?{_ADMIN}|network|firewall|proxy|dns|isp|internet provider)"
 _POLICY = r"polic(?:y|ies)"
 
-#: Sentences that say that somebody between the reader and the host refuses.
+#: Sentences by which somebody between the reader and the host refuses.
 _SENTENCES = re.compile(
     "|".join(
         (
@@ -47,20 +49,21 @@ _SENTENCES = re.compile(
 )
 _FILTER = re.compile(r"(?<!\bour )\b(?:web|url|content)[ -]?filter")
 _BY_FILTER = re.compile(r"\b(?:blocked|denied|prohibited|restricted|violations?|not allowed)\b")
-#: What has to stand near a product's name in a running text. "Access denied", "your request was denied", "forbidden" and
-#: policies of use and security do not: origins write them, or link to them at the foot of a page.
+#: The words that must be near a product's name in a running text. "Access denied", "your request was denied",
+#: "forbidden" and policies of use and security do not count: origins write them, or link to them at the foot of a
+#: page.
 _REFUSED = re.compile(
     r"\b(?:blocked|prohibited|quarantined|is filtered|policy_denied|(?:denied|forbidden) by|by policy"
     r"|(?:company|corporate|internet (?:usage|use|access)) policy|categor(?:y|ies) ?:|(?:url|web) categor\w{1,8}"
     r"|categori[sz]ed as|(?:web|url|content)[ -]?filter|not (?:allowed|permitted) to|permission to visit)"
 )
 
-#: What firewalls in front of origins are called, and what FortiWeb's page says that FortiGate's does not.
+#: Names of firewalls in front of origins, and the words that FortiWeb's page has and FortiGate's does not.
 _WAF = r"(?:web application firewall|web app firewall|waf|attack id)"
 _OF_WAF = re.compile(rf"\b{_WAF}\b")
 _SITE = r"(?:web[ -]?)?(?:site|server|page)"
 _OWN = r"(?:owners?|operators?|webmasters?|administrators?|firewall)"
-#: Words of a site that speaks for itself, and of the firewalls that sites themselves install.
+#: Words of a site that speaks for itself, and of firewalls that sites install.
 _FOR_THE_SITE = re.compile(
     "|".join(
         (
@@ -79,12 +82,12 @@ _FOR_THE_SITE = re.compile(
     )
 )
 
-#: How many places of a name in a text are looked at, and how many characters around each.
+#: Maximum of places of a name checked in a text, and of characters around each.
 _PLACES, _AROUND, _BESIDE = 8, 300, 60
 
 
 def titled_as_blocked(named: str) -> bool:
-    """Whether a title is one that only a filter gives."""
+    """Whether only filters use this title."""
     return any(word in named for word in _TITLES)
 
 
@@ -94,17 +97,17 @@ def speaks_for_the_site(said: str) -> bool:
 
 
 def of_waf(said: str) -> bool:
-    """Whether a page is one of a firewall that stands before origins, whoever makes it."""
+    """Whether a page comes from a firewall in front of origins, whoever makes it."""
     return _OF_WAF.search(said) is not None
 
 
 def speaks_to_its_visitor(said: str) -> bool:
-    """Whether a page tells the reader's address: a title alone does not make it a filter's, for origins do so."""
+    """Whether a page shows the reader's address. Then a title alone does not prove a filter, because origins do so."""
     return "your ip" in said
 
 
 def refuses(said: str) -> bool:
-    """Whether a text says that somebody between the reader and the host refuses."""
+    """Whether a text is a refusal by somebody between the reader and the host."""
     said = _straight(said)
     return _SENTENCES.search(said) is not None or any(
         _BY_FILTER.search(said[max(0, at - _BESIDE) : at + _BESIDE]) for at in _places(_FILTER, said)
@@ -112,7 +115,7 @@ def refuses(said: str) -> bool:
 
 
 def refused_near(said: str, word: re.Pattern[str]) -> bool:
-    """Whether a text refuses near a place where `word` stands."""
+    """Whether a text refuses near an occurrence of `word`."""
     return any(_REFUSED.search(said[max(0, at - _AROUND) : at + _AROUND]) for at in _places(word, said))
 
 
