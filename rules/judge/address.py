@@ -22,14 +22,14 @@ from rules.model.verdict import Check, Endpoint, Status, Verdict
 
 
 def judge_address(context: Context, target: Target, candidate: Candidate) -> Iterator[Verdict]:
-    """All verdicts of one address: TCP first, then what stands on it."""
+    """All verdicts of one address: TCP first, then TLS and HTTP."""
     step = context.audit.step_for(target, candidate.address)
     attempts = context.seen(step)
     shared = bool(attempts) and all(s.stale for s in attempts)  # the document came from another address
     if not attempts or (shared and _out_of_reach(context, candidate)):
         yield _unreached(context, target, candidate)
         return
-    if shared and isinstance(step, HttpFetch):  # nothing was learned of the way to this one
+    if shared and isinstance(step, HttpFetch):  # the path to this address was not tested
         yield _over_http(context, target, candidate, step, attempts)
         return
     opened = next((s for s in reversed(attempts) if _opened(s)), None)
@@ -58,7 +58,7 @@ def address_verdict(
     circumstance: str = "",
     details: tuple[tuple[str, str], ...] = (),
 ) -> Verdict:
-    """A verdict on an address of a target. `circumstance`: what was seen, where it decides what to do."""
+    """A verdict on an address of a target. `circumstance`: the observed fact that decides the remedy."""
     assert target.host is not None
     return Verdict(
         target.id,
@@ -78,7 +78,7 @@ def address_verdict(
     )
 
 
-#: Verdicts that ask for an act.
+#: Statuses that require an action.
 _ACTED_ON = (Status.WARN, Status.FAIL)
 
 
@@ -87,7 +87,7 @@ def _opened(seen: Observation) -> bool:
 
 
 def _out_of_reach(context: Context, candidate: Candidate) -> bool:
-    """Whether the address is of a family that goes nowhere."""
+    """Whether nothing gets through over the address's family."""
     guard = context.audit.guard
     return guard.family_broken(is_v6(candidate.address)) and candidate.address not in guard.opened
 
@@ -240,7 +240,7 @@ def _tcp_opened(
 
 
 def _flow(seen: tuple[Observation, ...]) -> tuple[tuple[str, str], ...]:
-    """Our own address and source port, so that the firewall engineer finds the flow in a log."""
+    """Our own address and source port, so that the firewall engineer finds the connection in a log."""
     flows = [
         f"{address} port {port}" if ":" in address else f"{address}:{port}"
         for s in seen
@@ -253,7 +253,7 @@ def _flow(seen: tuple[Observation, ...]) -> tuple[tuple[str, str], ...]:
 def _inside(
     context: Context, target: Target, address: str, usable: tuple[Observation, ...], tls: Verdict
 ) -> Iterator[Verdict]:
-    """HTTP inside the TLS session: any status proves the way, when the session is genuine."""
+    """HTTP inside the TLS session: when the session is genuine, any status proves the path."""
     if target.path is None or tls.status not in (Status.PASS, Status.NOTICE, Status.WARN):
         return
     facts = next((s.evidence for s in usable if isinstance(s.evidence, TlsFacts) and s.failure is None), None)
@@ -313,7 +313,7 @@ def _inside(
         )
 
 
-#: How GET ends in a session that was open.
+#: How a GET can end in an open session.
 _CUT = {"timeout": causes.HTTP_TIMEOUT, "reset": causes.HTTP_RESET}
 
 
@@ -336,7 +336,7 @@ def _over_http(
         summary = f"{summary}: reachable, no document of it is known to verify"
     if exchange is not None and found.cause == causes.OK:
         status, cause, summary = _page_compared(context, best, exchange, summary)
-    if (target.host, candidate.address) in context.proved:  # a sign never overrules a proof
+    if (target.host, candidate.address) in context.proved:  # a proof counts before a sign
         if cause == causes.HTTP_SAME_PAGE:
             status, cause, summary = Status.PASS, causes.OK, found.summary
         elif status is Status.FAIL:
@@ -359,7 +359,7 @@ def _over_http(
 def _page_compared(
     context: Context, seen: Observation, exchange: HttpExchange, summary: str
 ) -> tuple[Status, Cause, str]:
-    """What an answer that shows no sign of a device is beside the others: status, cause and summary."""
+    """The status, cause and summary of an answer without a sign of a device, compared with other answers."""
     canary = context.from_canary(seen)
     if canary:
         return (
@@ -384,7 +384,7 @@ def _page_compared(
 
 
 def _asked_for_documents(context: Context, host: str) -> bool:
-    """Whether a list or an answer that certificates name was asked of the host: their own rows say what it was worth."""
+    """Whether the host was asked for a list or an OCSP answer that certificates name: these have their own rows."""
     return any(wanted.host == host for wanted in context.audit.fetches.tries)
 
 

@@ -1,4 +1,4 @@
-"""Rows to an answer: can the connector live? One place, pure."""
+"""From verdicts to the answer: will the connector work? One place, pure."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from rules.model.causes.record import Cause
 from rules.model.ruleset import Group
 from rules.model.verdict import Answer, Status, Verdict
 
-_BAD = frozenset({Status.FAIL})  # a bug of ours (BROKEN) blocks nobody: what it hides was not tested
+_BAD = frozenset({Status.FAIL})  # a bug of ours (BROKEN) blocks nobody: the name behind it was not tested
 
 
 @dataclass(frozen=True, slots=True)
 class NameState:
-    """A target with its verdicts rolled up. `passed`: it resolves, and some address got through with all its checks.
+    """The combined verdicts of a target. `passed`: the name resolves, and some address passed all its checks.
 
-    `closed` of `addresses` that were tried fail; `marks`: causes of warnings about addresses that get through.
+    `closed` of the `addresses` tried fail; `marks`: causes of warnings about addresses that pass.
     """
 
     target: Target
@@ -35,14 +35,14 @@ class NameState:
 
 
 def roll_up(target: Target, verdicts: Iterable[Verdict]) -> NameState:
-    """A name passes when an address does. Verdicts: all of this target, of the name (no address) and of addresses."""
+    """A name passes when an address does. Verdicts: all of this target, on the name (no address) and on addresses."""
     rows = list(verdicts)
     addressed: dict[str, list[Verdict]] = defaultdict(list)
     for verdict in rows:
         if verdict.endpoint is not None and verdict.endpoint.address is not None:
             addressed[verdict.endpoint.address].append(verdict)
     passing = [a for a, found in addressed.items() if passes(found)]
-    # an address whose failing rows were lowered to a warning (the name passes elsewhere) still counts as failing
+    # a failing address whose verdict was lowered to a warning (the name passes elsewhere) still counts as failing
     failing = [a for a, found in addressed.items() if any(v.status in (*_BAD, Status.WARN) for v in found)]
     return NameState(
         target,
@@ -61,7 +61,7 @@ def roll_up(target: Target, verdicts: Iterable[Verdict]) -> NameState:
 
 
 def without_clock(state: NameState) -> NameState:
-    """A name that gets through, on a host by whose clock its certificates are not valid: programs there refuse it."""
+    """A name that passes, on a host by whose clock its certificates are not valid: programs there refuse it."""
     return replace(state, passed=False, some_failed=True, closed=state.addresses)
 
 
@@ -72,19 +72,19 @@ def _leaves_open(verdict: Verdict) -> bool:
 
 
 def passes(found: Sequence[Verdict]) -> bool:
-    """All checks of one address are fine, and at least one was made."""
+    """All checks of one address passed, and there is at least one."""
     made = [v for v in found if v.status is not Status.NOT_APPLICABLE]
     return bool(made) and all(v.status in (Status.PASS, Status.NOTICE) or _through(v) for v in made)
 
 
 def _through(verdict: Verdict) -> bool:
-    """A warning about an address that packets and sessions do get through to."""
+    """A warning about an address that connections and sessions get through to."""
     inside = verdict.check == "http" and verdict.endpoint is not None and verdict.endpoint.port != 80
     return verdict.status is Status.WARN and (verdict.cause == causes.TLS_ISSUER_UNEXPECTED or inside)
 
 
 def answer(states: Sequence[NameState], verdicts: Sequence[Verdict], stopped: str) -> Answer:
-    """`no` beats `not-proven` (a real block was seen), which beats `degraded` and `yes`."""
+    """`no` (a real block was seen) counts before `not-proven`, which counts before `degraded` and `yes`."""
     service = [s for s in states if s.target.rule.group is Group.SERVICE]
     if _blocked(service):
         return Answer.NO
@@ -99,7 +99,7 @@ def answer(states: Sequence[NameState], verdicts: Sequence[Verdict], stopped: st
 
 
 def _blocked(service: Sequence[NameState]) -> bool:
-    """A required service name, or a whole service wildcard, gets through nowhere or is intercepted."""
+    """A required service name, or a whole service wildcard, fails everywhere or is intercepted."""
     for state in service:
         if state.target.required and (state.intercepted or (state.some_failed and not state.passed)):
             return True
@@ -113,7 +113,7 @@ def _blocked(service: Sequence[NameState]) -> bool:
 
 
 def _untested(service: Sequence[NameState]) -> bool:
-    """A required service name, or a whole service row, that neither got through nor was seen to be blocked."""
+    """A required service name, or a whole service row, that neither passed nor was seen to be blocked."""
     by_rule: dict[tuple[str, int], list[NameState]] = defaultdict(list)
     for state in service:
         if state.target.why != causes.AUDIT_NO_PROBE_NAME:
@@ -151,7 +151,8 @@ _TEXTS = {
 def answer_text(
     found: Answer, states: Sequence[NameState], verdicts: Sequence[Verdict], stopped: str, why: str = ""
 ) -> str:
-    """The answer in a sentence or two: what users would see, and why when it is open (`why`: one more reason)."""
+    """The answer in a sentence or two: the effect for users, and the reasons for an open answer (`why`: one more
+    reason)."""
     clock = next((v for v in verdicts if v.cause == causes.LOCAL_CLOCK_SKEW and v.status in _BAD), None)
     if found is Answer.DEGRADED:
         told = loss_clauses(_lost(states), _revocation(states, verdicts))
@@ -183,7 +184,7 @@ _CLOCK = {
 
 
 def _lost(states: Iterable[NameState]) -> Iterator[Loss]:
-    """The names of which something failed, by how much."""
+    """The names with failures, and how much of each failed."""
     for state in states:
         target = state.target
         extent: Extent
@@ -204,7 +205,7 @@ def _lost(states: Iterable[NameState]) -> Iterator[Loss]:
 
 
 def _revocation(states: Iterable[NameState], verdicts: Iterable[Verdict]) -> Revocation:
-    """Where revocation data fails, by the hosts of rules and by those that certificates name."""
+    """The hosts with failing revocation data: hosts of rules and hosts that certificates name."""
     documents = ((s, s.target.document) for s in states if s.some_failed and not s.passed)
     lists = dict.fromkeys(s.target.shown for s, document in documents if document and document.kind == "crl")
     responders: dict[str, None] = {}

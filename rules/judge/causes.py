@@ -1,4 +1,4 @@
-"""One cause, many endpoints: verdicts grouped into what a reader acts on, with who must act."""
+"""One cause, many endpoints: verdicts grouped by the action that they need, with the owner of the action."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from rules.model import causes
 from rules.model.causes.record import Cause, Confidence, Layer, Mechanism, Owner
 from rules.model.verdict import CauseGroup, Endpoint, Status, Verdict
 
-#: Findings about hosts that only certificates name: judged like those on a rule.
+#: Findings about hosts that only certificates name; they are judged like hosts on a rule.
 _ON_NO_RULE = frozenset({"crl", "ocsp", "http", "tcp", "tls"})
-#: Layers whose findings at two ports need two acts.
+#: Layers whose findings at two ports need two actions.
 _BY_PORT = frozenset[Layer]({"tcp", "http"})
-#: How the evidence of a copied name ends: "<known CA>, with its own key".
+#: The end of the evidence for a copied name: "<known CA>, with its own key".
 OWN_KEY = "with its own key"
-#: Evidence that belongs to one endpoint; the list of endpoints and the connections show it for several.
+#: Evidence of a single endpoint. For several endpoints, their list and the connections show it.
 _OWN = frozenset({"from", "handshake", "names", "addresses", "client certificate", "named by"})
-#: How many different values are shown where one would not do.
+#: Maximum of different values shown instead of one.
 _LISTED = {"source": 3, "sent to": 3, "page": 2}
 MAX_DETAILS = 12
-#: The evidence of a verdict about an address that no resolver gives: whoever runs this host must act.
+#: The evidence of a verdict about an address that no resolver gives: the operator of this host must act.
 ADDRESS_FROM = "address from"
-#: "this host" in a remedy for an endpoint is the endpoint's host; "from this host" is the connector.
+#: In the remedy of an endpoint "this host" is the endpoint's host; "from this host" is the connector's.
 _MANY = (
     ("Exempt this host", "Exempt these hosts"),
     ("exempt this host", "exempt these hosts"),
@@ -35,7 +35,7 @@ _MANY = (
 
 
 def group(verdicts: Iterable[Verdict]) -> tuple[CauseGroup, ...]:
-    """Groups of every cause but "ok", heaviest first. Verdicts of one cause that need different acts stay apart."""
+    """Groups of every cause but "ok", heaviest first. Verdicts of one cause with different remedies stay apart."""
     groups: dict[tuple[Cause, str], list[Verdict]] = defaultdict(list)
     for verdict in verdicts:
         if verdict.cause != causes.OK and verdict.status not in (Status.PASS, Status.NOT_APPLICABLE):
@@ -50,7 +50,7 @@ def _weight(found: CauseGroup) -> int:
 
 
 def _apart(verdict: Verdict) -> str:
-    """What keeps two verdicts of the same cause in two groups: weight, port, the key that intercepts, what to do."""
+    """The properties that separate two verdicts of one cause: weight, port, the intercepting key, the remedy."""
     if verdict.cause.host_wide:
         return verdict.circumstance if verdict.cause == causes.PROXY_NOT_TESTED else ""
     heavy = "heavy" if verdict.status in (Status.FAIL, Status.BROKEN) else verdict.status.value
@@ -62,7 +62,7 @@ def _apart(verdict: Verdict) -> str:
 
 
 def _forged(verdict: Verdict) -> bool:
-    """Whether a known CA's name was copied: whoever does so makes a key for every name that it copies."""
+    """Whether a known CA's name was copied. A device that copies names makes a key for each of them."""
     return verdict.cause == causes.TLS_INTERCEPTED and _detail(verdict, "expected").endswith(OWN_KEY)
 
 
@@ -93,17 +93,17 @@ def _group(cause: Cause, found: list[Verdict]) -> CauseGroup:
 
 
 def _summary(cause: Cause, heaviest: Verdict, found: list[Verdict], names: int) -> str:
-    """The heaviest verdict's own sentence, or one that holds for all of them."""
+    """The heaviest verdict's own sentence, or one that holds for all."""
     if cause == causes.TLS_INTERCEPTED and names > 1:
         keys = {_detail(v, "issuing key") for v in found}
         if len(keys) == 1:
-            return heaviest.summary  # it speaks of all handshakes that met this key
+            return heaviest.summary  # it describes all handshakes with this key
         return (
             f"TLS is intercepted at {names} endpoints: their certificates bear the names of {len(keys)} known CAs, each "
             "on a key that is not that CA's"
         )
     if heaviest.circumstance == "ca-set-missing":
-        return heaviest.summary  # it speaks of all of them
+        return heaviest.summary  # it describes all of them
     seen = advice(cause, heaviest.circumstance)
     plural = (seen.plural if seen is not None else "") or cause.plural
     if names > 1 and plural and not (cause.host_wide and not heaviest.rule):
@@ -116,7 +116,7 @@ def _summary(cause: Cause, heaviest: Verdict, found: list[Verdict], names: int) 
 
 
 def _remedy(remedy: str, heaviest: Verdict, many: bool) -> str:
-    """The remedy of one endpoint, with its name, or as that of several."""
+    """The remedy for one endpoint, with its name, or for several."""
     if heaviest.endpoint is None:
         return remedy
     for one, several in _MANY:
@@ -126,9 +126,9 @@ def _remedy(remedy: str, heaviest: Verdict, many: bool) -> str:
 
 
 def _details(found: list[Verdict], endpoints: int) -> tuple[tuple[str, str], ...]:
-    """Short lines of evidence: of several endpoints what they share, and of what differs the first.
+    """Short lines of evidence. For several endpoints: shared lines, and the first of lines that differ.
 
-    What only one connection has (our port, a handshake's time) is left to the connections themselves.
+    Details of one connection (our port, a handshake's time) are shown with the connections.
     """
     by_key: dict[str, dict[str, None]] = {}
     for verdict in found:
@@ -151,7 +151,7 @@ def _merge(endpoints: tuple[Endpoint, ...]) -> set[tuple[str, int]]:
 
 
 def owner(cause: Cause, circumstance: str = "") -> Owner:
-    """Who must act: by what was seen, else as a first guess by layer."""
+    """Who must act: by the circumstance, else a first guess by layer."""
     seen = advice(cause, circumstance)
     return (seen.owner if seen is not None else None) or cause.owner
 
@@ -161,12 +161,12 @@ def _confidence(cause: Cause, found: list[Verdict]) -> Confidence:
     if seen is not None and seen.confidence is not None:
         return seen.confidence
     if cause == causes.TCP_UNREACHABLE and not all("prohibited" in v.summary for v in found):
-        return "likely"  # only "prohibited" is a policy's word; the other codes may be a missing route
+        return "likely"  # only "prohibited" shows a policy; the other codes may mean a missing route
     return cause.confidence
 
 
 def _hop(found: list[Verdict]) -> str | None:
-    """The device that told of itself by an ICMP message."""
+    """The device that sent an ICMP message."""
     return next((value for v in found for name, value in v.details if name == "sent by"), None)
 
 

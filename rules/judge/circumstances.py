@@ -1,4 +1,4 @@
-"""What verdicts weigh, all together: stale samples, retired rows, a firewall that took offence."""
+"""Adjust verdicts by the whole audit: stale samples, retired rows, a firewall that took the audit for a scan."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ from rules.model import causes
 from rules.model.ruleset import Severity
 from rules.model.verdict import Status, Verdict
 
-# The names under which these were known before they had a module of their own.
 _bypassed, _serves, _weighed = bypasses, applies_to, adjust_for_proxies
 
 
 def adjust_samples(by_target: dict[Target, list[Verdict]]) -> None:
-    """Samples go stale: one that no resolver knows is not applicable; a wildcard fails only when all that resolve fail."""
+    """Stale samples: one that no resolver knows is not applicable.
+
+    A wildcard fails only when all samples that resolve fail.
+    """
     wildcards: dict[tuple[str, int], list[Target]] = defaultdict(list)
     for target in by_target:
         if target.sample:
@@ -60,7 +62,7 @@ def adjust_samples(by_target: dict[Target, list[Verdict]]) -> None:
 
 
 def _unknown(verdict: Verdict) -> bool:
-    """No resolver knows the name, and none says why: a zone that is known to lack it, or a filter, is no old sample."""
+    """No resolver knows the name, and none gives a reason: an unknown zone or a filter does not make a sample stale."""
     nothing = (
         verdict.cause in (causes.DNS_NXDOMAIN, causes.DNS_NO_ADDRESS)
         and verdict.circumstance != "private-zone"
@@ -69,7 +71,7 @@ def _unknown(verdict: Verdict) -> bool:
 
 
 def _hidden(by_target: dict[Target, list[Verdict]], sample: Target) -> None:
-    """The whole zone is unknown: a required name of it that is unknown too says nothing against the tenant's id."""
+    """The whole zone is unknown: when a required name of it is unknown too, that does not show a wrong tenant id."""
     for target, rows in by_target.items():
         if target.id == sample.id and target.required:
             by_target[target] = [
@@ -93,7 +95,7 @@ def adjust_after_sweep(context: Context, rows: Iterable[Verdict]) -> list[Verdic
 
 
 def adjust_unresolved(rows: Iterable[Verdict], stop: Verdict) -> list[Verdict]:
-    """Rows of a host that no resolver answers: that is one finding of the host, and no failure of any name."""
+    """Rows of a host without a working resolver: this is one finding about the host, and no failure of any name."""
     return [
         replace(v, status=Status.INCONCLUSIVE, cause=stop.cause, summary=stop.summary, remedy="")
         if v.check == "dns" and v.status in (Status.FAIL, Status.WARN)
@@ -115,7 +117,7 @@ def _failing(rows: Iterable[Verdict]) -> bool:
 
 
 def adjust_retired(by_target: dict[Target, list[Verdict]]) -> None:
-    """Rows that Microsoft retired, and optional ones, never weigh more than a notice."""
+    """Rows that Microsoft retired, and optional rows, are at most a notice."""
     for target, rows in by_target.items():
         if target.rule.severity is not Severity.REQUIRED:
             by_target[target] = [

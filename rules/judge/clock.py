@@ -1,11 +1,11 @@
-"""What peers tell of this host's clock: by the dates that they give, and by their genuine certificates where none does.
+"""This host's clock compared with its peers: with the dates that they give, else with their genuine certificates.
 
-A server writes the `Date` that comes inside a genuine TLS session. Anybody on the way may write the one on port 80: a cache
-hands on an old one, and a device puts its own into its pages. So where a session gives a date, it decides. Dates of port 80
-alone are a sign: the report tells it, and judges no list or certificate by it.
+A server writes the `Date` inside a genuine TLS session. Any network device may write the one on port 80: a cache
+forwards an old one, and a device puts its own into its pages. So a date from a session decides. Dates from port 80
+alone are a sign: the report mentions it, and judges no list or certificate by it.
 
-A CA signs a certificate with its dates. One that is out of date may be the server's fault. When those of several names are
-out of date at once, and all of them are in date at one other time, then this host's clock is the likely reason: CAs date no
+A CA sets the dates of a certificate. One outdated certificate may be the server's fault. If those of several names
+are outdated at once, and one other time makes all of them valid, this host's clock is the likely reason: CAs date no
 certificate ahead, and servers do not all forget to renew in the same week.
 """
 
@@ -26,15 +26,15 @@ from rules.text.zones import zone
 
 DerChain: TypeAlias = tuple[bytes, ...]  #: DER, the server's own certificate first
 
-#: Hosts whose dates must agree before this host's clock is doubted.
+#: Number of hosts whose dates must agree before this host's clock is doubted.
 MIN_CLOCKS = 3
-#: Seconds by which those may differ among themselves.
+#: Seconds by which these dates may differ from each other.
 CLOCK_SPREAD = 30.0
-#: Skew that is worth a finding, and that breaks Kerberos: MaxClockSkew is 5 minutes unless a policy says otherwise
+#: Skew in seconds that is a finding, and that breaks Kerberos: MaxClockSkew is 5 minutes unless a policy changes it
 #: (Microsoft, [MS-GPSB] section 2.2.2 "Kerberos Policy").
 CLOCK_NOTICE = 120.0
 CLOCK_BREAKS = 300.0
-#: Names whose certificates must be out of date, and different certificates among them: one may be at many names.
+#: Number of names with outdated certificates that is needed, and of different certificates: many names may share one.
 MIN_NAMES = 3
 MIN_CERTIFICATES = 2
 
@@ -51,12 +51,12 @@ Basis: TypeAlias = Literal["", "right", "port-80", "proved", "certificates"]
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """This host's clock as peers tell of it.
+    """This host's clock as its peers show it.
 
-    `now`: the time to judge at, Unix time. `skew`: seconds by which the clock is ahead, the least that explains it where
-    certificates tell. `witnessed`: three unrelated hosts give that time. `told`: the answers that gave a time. `refused`:
-    names whose genuine certificates are all out of date by this clock and in date at `now`: programs on this host refuse
-    them, whatever the network lets through.
+    `now`: the time to judge at, Unix time. `skew`: seconds by which the clock is ahead; by certificates, the least
+    skew that explains them. `witnessed`: three unrelated hosts give that time. `told`: the answers that gave a time.
+    `refused`: names whose genuine certificates are all outdated by this clock and valid at `now`: programs on this
+    host refuse them, whatever the network allows.
     """
 
     now: float
@@ -69,8 +69,11 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class ClockReading:
-    """A date that a host gave. `skew`: seconds by which this host's clock is ahead of it; `voice`: who may have written it,
-    the same for one page at many hosts; `inside`: whether it came in a genuine TLS session."""
+    """A date that a host gave.
+
+    `skew`: seconds by which this host's clock is ahead of it; `voice`: its possible author, the same for one page at
+    many hosts; `inside`: whether it came in a genuine TLS session.
+    """
 
     host: str
     skew: float
@@ -85,14 +88,16 @@ def judge_clock(
     started: float,
     valid_at: Callable[[DerChain, float], bool],
 ) -> Clock:
-    """What is known of the clock that said `started` (Unix time). `genuine`: the proved chains that were served for their
-    names; `valid_at` tells whether one is in date at a time."""
+    """Judge the clock that read `started` (Unix time).
+
+    `genuine`: the proved chains, served for their names; `valid_at`: whether a chain is valid at a time.
+    """
     dates = clock_readings(observations, frozenset(one.chain for one in genuine))
     told = tuple(one.seen for one in dates)
     in_common = None
     if not any(
         abs(one.skew) <= CLOCK_BREAKS for one in dates
-    ):  # a single date that agrees speaks for the clock
+    ):  # a single date that agrees confirms the clock
         in_common = time_by_certificates(genuine, started, valid_at)
     skew = skew_by_dates(dates)
     if skew:
@@ -126,10 +131,10 @@ def _refused(
 
 
 def skew_of(seen: Observation, headers: Headers) -> float | None:
-    """Seconds by which this host's clock is ahead of the time that an answer's headers tell; None where they tell none.
+    """Seconds by which this host's clock is ahead of an answer's time; None without one.
 
-    That is its `Date`, which is when the origin made it (RFC 9110 section 6.6.1), and the `Age` that a cache adds
-    (RFC 9111 section 5.1).
+    The time is the answer's `Date`, when the origin made it (RFC 9110 section 6.6.1), plus the `Age` that a cache
+    adds (RFC 9111 section 5.1).
     """
     value = next((text for name, text in headers if name == "date"), None)
     date = None if value is None else http_date(value, seen.started)
@@ -142,8 +147,10 @@ def skew_of(seen: Observation, headers: Headers) -> float | None:
 def clock_readings(
     observations: Iterable[Observation], genuine: frozenset[DerChain]
 ) -> tuple[ClockReading, ...]:
-    """The dates that hosts gave. `genuine`: the chains (DER) that are proved. A page that a device on the way wrote tells its
-    own clock, and no host's."""
+    """The dates that hosts gave.
+
+    `genuine`: the proved chains (DER). A device's page shows the device's clock, so it does not count for the host.
+    """
     return tuple(told for seen in observations if (told := _telling(seen, genuine)) is not None)
 
 
@@ -166,9 +173,11 @@ def _telling(seen: Observation, genuine: frozenset[DerChain]) -> ClockReading | 
 
 
 def skew_by_dates(told: Sequence[ClockReading]) -> float:
-    """Seconds by which this host's clock is ahead, as several voices tell it; 0.0 where they do not, or where it is right.
-    Where there are dates of genuine sessions, those of port 80 count as far as they agree."""
-    inside = {t.voice: t.skew for t in reversed(told) if t.inside}  # the first that each gave
+    """Seconds by which this host's clock is ahead, by several authors; 0.0 if they disagree or the clock is right.
+
+    If there are dates of genuine sessions, those of port 80 count only where they agree.
+    """
+    inside = {t.voice: t.skew for t in reversed(told) if t.inside}  # the first date of each
     outside = {t.voice: t.skew for t in reversed(told) if not t.inside}
     if inside:
         right = median(inside.values())
@@ -182,12 +191,15 @@ def skew_by_dates(told: Sequence[ClockReading]) -> float:
 
 
 def zones_of(told: Iterable[ClockReading]) -> frozenset[str]:
-    """The zones of the hosts that gave dates, each voice once."""
+    """The zones of the hosts that gave dates, each author once."""
     return frozenset(zone(host) for host in {t.voice: t.host for t in told}.values())
 
 
 def median(values: Iterable[float]) -> float:
-    """The middle one, or the mean of both. The library's costs a megabyte and the start of every process 10 ms."""
+    """The middle value, or the mean of the two middle ones.
+
+    The library's function costs a megabyte and 10 ms at each start.
+    """
     ordered = sorted(values)
     half = len(ordered) // 2
     return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
@@ -195,7 +207,7 @@ def median(values: Iterable[float]) -> float:
 
 @dataclass(frozen=True, slots=True)
 class ServedChain:
-    """A genuine chain (DER, the server's first) that was served for its name. `valid`: in date by this host's clock."""
+    """A genuine chain (DER, the server's first), served for its name. `valid`: by this host's clock."""
 
     name: str
     chain: DerChain
@@ -205,11 +217,11 @@ class ServedChain:
 def time_by_certificates(
     served: Sequence[ServedChain], now: float, valid_at: Callable[[DerChain, float], bool]
 ) -> float | None:
-    """The time nearest to `now` (Unix time) at which every certificate that is out of date would be in date, None where
-    they do not show that this host's clock is wrong.
+    """The time nearest to `now` (Unix time) at which every outdated certificate is valid; None where they do not show
+    that this host's clock is wrong.
 
-    Those that are in date now must be so at that time too. Where they have run out, all must have: that some servers
-    forgot to renew is common. `valid_at` tells whether a chain is in date at a time.
+    Certificates that are valid now must be valid at that time too. For expired certificates, all must have expired,
+    because some servers often forget to renew. `valid_at`: whether a chain is valid at a time.
     """
     out = [one for one in served if not one.valid]
     if len({one.name for one in out}) < MIN_NAMES or len({one.chain[0] for one in out}) < MIN_CERTIFICATES:

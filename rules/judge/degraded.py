@@ -29,15 +29,18 @@ from typing import Literal, TypeAlias
 from rules.model.ruleset import Group
 
 Extent: TypeAlias = Literal["whole", "some", "issuer", "session"]
-"""How much of a name failed. "whole": no address gets through; "some": another address does; "issuer": all get through
-with a certificate of an unexpected public CA; "session": all get through and are cut later."""
+"""How much of a name failed.
 
-LISTED = 2  #: names in a sentence
+"whole": no address passes; "some": another address does; "issuer": all pass with a certificate of an unexpected
+public CA; "session": all pass and are cut later.
+"""
+
+LISTED = 2  #: maximum of names in a sentence
 
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """A name and port of which something failed. `purpose`: the title of its row; `closed` of `addresses` fail."""
+    """A name and port with a failure. `purpose`: the title of its row; `closed` of `addresses` fail."""
 
     host: str
     port: int
@@ -51,7 +54,7 @@ class Loss:
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    """Hosts of lists and of OCSP that failed, and whether any list came through."""
+    """Hosts of CRLs and of OCSP that failed, and whether any CRL came through."""
 
     lists: tuple[str, ...] = ()
     responders: tuple[str, ...] = ()
@@ -59,7 +62,7 @@ class Revocation:
 
 
 def loss_clauses(lost: Iterable[Loss], revocation: Revocation) -> tuple[str, ...]:
-    """What failed, one clause each, the service first."""
+    """The failures, one clause each, the service first."""
     found = list(lost)
     clauses = [
         *_service([one for one in found if one.group is Group.SERVICE and one.port != 80]),

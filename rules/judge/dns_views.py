@@ -1,4 +1,4 @@
-"""What each resolver, and the operating system, makes of a name: the views that verdicts on names compare."""
+"""How each resolver, and the operating system, resolves a name: the views that verdicts on names compare."""
 
 from __future__ import annotations
 
@@ -43,24 +43,27 @@ WORDS = {
     "wildcarded": "gets the address that this resolver gives for every name",
     "unreachable": "cannot be asked",
 }
-#: Words and circumstances of a view that say more than a bare failure does: they come before others.
+#: Words and circumstances that explain a failure: these views come first.
 _TELLING = frozenset({"own-word", "private-zone", "no-question"})
 
 
 @dataclass(frozen=True, slots=True)
 class ResolverView:
-    """What one resolver makes of a name. `word`: "ok" or the word of a dns cause; `circumstance`: a `Circumstance` of the cause."""
+    """How one resolver resolves a name.
+
+    `word`: "ok" or the word of a dns cause; `circumstance`: a `Circumstance` of the cause.
+    """
 
     resolver: str
     word: str
     addresses: tuple[str, ...] = ()
-    zone: str = ""  # of the last name: where the chain ends
+    zone: str = ""  # of the last name: the end of the CNAME chain
     at: str = ""
     detail: str = ""
     tcp_blocked: bool = False
     seen: tuple[Observation, ...] = ()
     circumstance: str = ""
-    said: str = ""  # in words, where `WORDS` do not tell all
+    said: str = ""  # in words, where `WORDS` do not say everything
     own: ResolverStatement | None = None
     soa: str = ""  # the private zone that lacks the record
     details: tuple[tuple[str, str], ...] = ()  # short lines of evidence
@@ -71,17 +74,20 @@ class ResolverView:
 
     @property
     def cause(self) -> Cause:
-        """What this view shows. No verdict holds "dns.ok" and "dns.not-measured": such a view shows no fault of the name."""
+        """The cause of this view.
+
+        No verdict uses "dns.ok" and "dns.not-measured": such a view shows no fault of the name.
+        """
         return causes.from_word(f"dns.{self.word}")
 
     @property
     def telling(self) -> bool:
-        """Whether it says why, beyond that the name does not resolve."""
+        """Whether the view explains why the name does not resolve."""
         return self.circumstance in _TELLING or self.word in ("malformed", "wrong-source")
 
 
 def resolver_views(context: Context, host: str) -> tuple[ResolverView, ...]:
-    """The views of all living resolvers but those that resolve nothing at all, the operating system's last."""
+    """The views of all working resolvers, without those that resolve nothing at all; the operating system's last."""
     names = context.audit.names
     found = []
     for resolver in names.resolvers:
@@ -128,7 +134,7 @@ def last_answer(context: Context, chain: Chain) -> DnsAnswer | None:
 
 
 def _explained(context: Context, view: ResolverView, chain: Chain) -> ResolverView:
-    """A view that failed, with what its last answer says of the reason."""
+    """A view that failed, with the reason from its last answer."""
     last = last_answer(context, chain)
     fault = fault_of(chain, last)
     if chain.outcome is Outcome.CHAIN_BROKEN:
@@ -153,7 +159,7 @@ def _explained(context: Context, view: ResolverView, chain: Chain) -> ResolverVi
 
 
 def _walked(context: Context, view: ResolverView, walked: WalkState) -> ResolverView:
-    """A view that failed, with the link that fails."""
+    """A view that failed, with the failing link."""
     view = replace(view, at=walked.at, seen=(*view.seen, *context.audit.walks.observations(walked)))
     if walked.outcome is Outcome.RESOLVED:
         return replace(view, said=f"{_is(view.word)}; each name of its chain resolves by itself")
@@ -190,10 +196,10 @@ def _link(at: str, fault: Outcome) -> tuple[tuple[str, str], ...]:
 
 
 def _private(view: ResolverView, at: str, answer: DnsAnswer) -> ResolverView:
-    """A zone of Azure Private Link that the resolver serves lacks the record: its own SOA record says so.
+    """A zone of Azure Private Link on the resolver lacks the record: the zone's own SOA record shows it.
 
-    learn.microsoft.com/azure/dns/private-dns-fallback: a linked zone answers NXDOMAIN for each name that it lacks. The
-    owner of the SOA record (RFC 2308 section 2) tells whose zone spoke; a public zone above it does not count.
+    learn.microsoft.com/azure/dns/private-dns-fallback: a linked zone answers NXDOMAIN for each name that it lacks.
+    The owner of the SOA record (RFC 2308 section 2) is the zone that answered; a public zone above it does not count.
     """
     soa = answer.soa
     if "privatelink" not in soa.split(".") or not (at == soa or at.endswith(f".{soa}")):
@@ -219,7 +225,7 @@ def _os_view(context: Context, seen: Observation, others: list[ResolverView]) ->
         view = ResolverView(
             OS, _address_word(context, answer.addresses, canaries), answer.addresses, seen=(seen,)
         )
-        # what the system was given by a resolver that calls it blocked is the resolver's word as well
+        # a resolver that calls the system's addresses blocked is a source for the reason too
         by = next((v for v in others if v.own and set(answer.addresses) <= set(v.addresses)), None)
         return _by_own_word(view, by.own) if by is not None and by.own is not None else view
     if seen.failure is not None and seen.failure.code in LOCAL_CODES:
@@ -242,8 +248,11 @@ def _address_word(context: Context, addresses: tuple[str, ...], canary: frozense
 
 
 def _zone(name: str) -> str:
-    """Where a chain ends. The error it may make: a resolver that leads to another customer under one suffix of the private
-    section (`cloudapp.net`) is not told from one that does not; addresses that differ are no finding, so nothing is lost."""
+    """The end of a CNAME chain.
+
+    Possible error: a resolver that leads to another customer under one suffix of the private section (`cloudapp.net`)
+    looks the same as one that does not. Different addresses are no finding, so nothing is lost.
+    """
     return zone(name)
 
 
@@ -252,5 +261,5 @@ def _is(word: str) -> str:
 
 
 def view_text(view: ResolverView) -> str:
-    """What a resolver makes of the name, in words that follow the name."""
+    """A resolver's result for the name, in words that follow the name."""
     return view.said or _is(view.word)

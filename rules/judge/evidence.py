@@ -1,4 +1,4 @@
-"""What the judgements share: the audit's evidence, the ids of observations, the time to judge at."""
+"""Shared by the judgements: the audit's evidence, the ids of observations, the time to judge at."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ class Context:
 
     @cached_property
     def clock(self) -> Clock:
-        """What peers tell of this host's clock."""
+        """This host's clock compared with its peers."""
         return judge_clock(self.observations, self._genuine, self.started, self._valid)
 
     @property
     def skew(self) -> float:
-        """Seconds by which this host's clock is ahead; 0 where nobody tells, or it is right."""
+        """Seconds by which this host's clock is ahead; 0 where no peer shows it, or the clock is right."""
         return self.clock.skew
 
     @property
@@ -55,7 +55,7 @@ class Context:
 
     @cached_property
     def _genuine(self) -> tuple[ServedChain, ...]:
-        """Each genuine chain that was served for its name."""
+        """Each genuine chain, served for its name."""
         found: dict[tuple[str, tuple[bytes, ...]], ServedChain] = {}
         for seen in self.observations:
             step, shown = seen.step, seen.evidence
@@ -71,7 +71,7 @@ class Context:
         return in_date(facts(chain[0]), moment) and not self.audit.chains.judge(chain, moment).expired
 
     def seen(self, step: Step) -> tuple[Observation, ...]:
-        """Both attempts of a step, the first first; () when it was not asked or has no answer."""
+        """Both attempts of a step in order; () when it was not asked or has no answer."""
         both = (replace(step, attempt=1), replace(step, attempt=2))
         return tuple(self.audit.seen[s] for s in both if s in self.audit.seen)
 
@@ -79,7 +79,7 @@ class Context:
         return tuple(dict.fromkeys(self.ids[s.step] for s in seen if s is not None and s.step in self.ids))
 
     def judgement(self, seen: Observation) -> ChainJudgement | None:
-        """How the chain of a handshake is judged by itself."""
+        """The judgement of a handshake's chain alone."""
         shown = seen.evidence
         if not isinstance(shown, TlsFacts) or not shown.chain:
             return None
@@ -94,14 +94,14 @@ class Context:
 
     @cached_property
     def intercepted(self) -> dict[str, InterceptionFinding]:
-        """Finding by the observation id of each handshake it covers."""
+        """The finding by the observation id of each of its handshakes."""
         return {id_: finding for finding in self.interceptions for id_ in finding.handshakes}
 
     def _handshakes(self) -> Iterable[Handshake]:
         rules = self.audit.rules
         targets = frozenset(
             target.host for target in self.audit.targets
-        )  # nearly all names: each is on a rule
+        )  # true for nearly all names: each is on a rule
         for seen in self.observations:
             step = seen.step
             if not isinstance(step, TlsHandshake) or step.attempt == RECHECK:
@@ -129,7 +129,7 @@ class Context:
 
     @cached_property
     def everywhere(self) -> frozenset[str]:
-        """Certificates (`portals.whose`) that one server shows in place of several names, wherever they lead."""
+        """Certificates (`portals.server_mark`) that one server shows instead of several names' own, at any address."""
         return portal_certificates(self._visits)
 
     @cached_property
@@ -144,15 +144,18 @@ class Context:
 
     @cached_property
     def responders(self) -> dict[bytes, list[tuple[DocumentRequest, bytes, str]]]:
-        """By leaf (DER): what its responders were asked, its issuer, and the responder's address."""
+        """By leaf (DER): the requests to its responders, its issuer, and the responder's address."""
         found: dict[bytes, list[tuple[DocumentRequest, bytes, str]]] = {}
         for wanted, (leaf, issuer, url) in self.audit.revocations.ocsp.items():
             found.setdefault(leaf, []).append((wanted, issuer, url))
         return found
 
     def twins(self, seen: Observation) -> tuple[str, ...]:
-        """Unrelated hosts that gave the very same web page. That proves nothing: CDNs, load balancers and IIS answer "/" of
-        unrelated hosts with the same bytes, as a device on the way does."""
+        """Unrelated hosts that gave the very same web page.
+
+        That proves nothing: CDNs, load balancers and IIS answer "/" of unrelated hosts with the same bytes, as a
+        network device does.
+        """
         if not isinstance(seen.step, HttpFetch) or not isinstance(seen.evidence, HttpExchange):
             return ()
         hosts = self._pages.get(seen.evidence.sha256, frozenset())
@@ -168,8 +171,8 @@ class Context:
         return {sha256: frozenset(hosts) for sha256, hosts in found.items() if sha256}
 
     def from_canary(self, seen: Observation) -> str:
-        """The address where nothing is that gave the very same answer, "" where none did: a device on the way answers for
-        it, and so for the host."""
+        """The unused address that gave the very same answer, "" without one: a network device answers for it, and so
+        for the host."""
         exchange = seen.evidence
         if not isinstance(exchange, HttpExchange) or not exchange.body:
             return ""
@@ -186,17 +189,17 @@ class Context:
 
     @cached_property
     def proved(self) -> frozenset[tuple[str, str]]:
-        """(name, address) where a signed document came over port 80."""
+        """(name, address) of each signed document that came over port 80."""
         return proven_addresses(self.audit, self.now)
 
     @cached_property
     def failing_resolvers(self) -> dict[str, FailingResolver]:
-        """By resolver: those that resolve nothing while another does. Names are judged by the others."""
+        """By resolver: those that resolve nothing while another one does. Only the others judge names."""
         return failing_resolvers(self.audit.names)
 
     @cached_property
     def canaries(self) -> dict[str, frozenset[str]]:
-        """By resolver: addresses that it gave for a name that nobody has."""
+        """By resolver: the addresses that it gave for a name that does not exist."""
         found = {}
         for resolver in self.audit.names.resolvers:
             seen = self.audit.seen.get(self.audit.canary(resolver))

@@ -1,7 +1,8 @@
-"""Resolvers that answer and resolve nothing, beside another that resolves the same names.
+"""Resolvers that answer and resolve nothing, while another one resolves the same names.
 
-The resolver is at fault, once, and not each name: it has an access list, no recursion for this host, or internal zones alone.
-A resolver that resolves some of the names, or says that a filter blocks them, is none of these: it treats names differently.
+This is one fault of the resolver, not one of each name: it has an access list, no recursion for this host, or
+internal zones alone. A resolver that resolves some of the names, or says that a filter blocks them, does not count:
+it treats names differently.
 """
 
 from __future__ import annotations
@@ -17,16 +18,19 @@ from rules.model.kinds.dns_chain import Chain, DnsAnswer, Outcome
 from rules.model.observation import Observation
 from rules.text.zones import zone
 
-#: Unrelated zones that must all be unknown before a resolver is said to know no public name.
+#: Number of unrelated zones that must all be unknown before a resolver counts as knowing no public name.
 MIN_ZONES = 3
-#: How a name ends at such a resolver: by its own answer for the first name.
+#: How a name ends at such a resolver, by the resolver's answer for the first name.
 _ANSWERS = (Outcome.REFUSED, Outcome.NXDOMAIN, Outcome.NO_ADDRESS, Outcome.SERVFAIL)
 
 
 @dataclass(frozen=True, slots=True)
 class FailingResolver:
-    """What such a resolver did. `cause`, `circumstance`: of the table of advice; `how`: in words; `names`: how many were
-    tried; `seen`: the first of its answers."""
+    """What such a resolver did.
+
+    `cause`, `circumstance`: for the remedy; `how`: in words; `names`: how many were tried; `seen`: the first of its
+    answers.
+    """
 
     cause: Cause
     circumstance: str
@@ -36,7 +40,7 @@ class FailingResolver:
 
 
 def failing_resolvers(names: Names) -> dict[str, FailingResolver]:
-    """By resolver; nothing where no other resolver resolves a name."""
+    """By resolver; empty where no other resolver resolves a name."""
     living = [resolver for resolver in names.resolvers if not names.health[resolver].dead]
     found = {resolver: one for resolver in living if (one := _failing(names, resolver)) is not None}
     fruitful = (r for r in living if r not in found)
@@ -69,7 +73,7 @@ def _failing(names: Names, resolver: str) -> FailingResolver | None:
 
 
 def _filtered(last: Observation) -> bool:
-    """Whether the resolver says that it blocks this name: the report tells that name by name."""
+    """Whether the resolver says that it blocks this name: the report shows that for each name."""
     own = resolver_statement(last.evidence, resolved=False) if isinstance(last.evidence, DnsAnswer) else None
     return own is not None and own.word == "sinkholed"
 

@@ -1,4 +1,4 @@
-"""Findings of this host and of the way as a whole: one each, not one for every name."""
+"""Findings about this host and the path as a whole: one each, not one for every name."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from rules.text.zones import zone
 
 
 def judge_host(context: Context) -> Iterator[Verdict]:
-    """All of them. None where nothing is wrong."""
+    """All of them; none where nothing is wrong."""
     yield from _resolvers(context)
     yield from _families(context)
     yield from _clock(context)
@@ -33,7 +33,7 @@ def judge_host(context: Context) -> Iterator[Verdict]:
 
 
 def local_stop(context: Context) -> Verdict | None:
-    """The one cause of an audit that could not even begin: no route, no resolver, nothing known of this host."""
+    """The single cause of an audit that could not begin: no route, no resolver, nothing known of this host."""
     audit = context.audit
     if audit.stopped == "no-route":
         return _finding(
@@ -53,7 +53,7 @@ def local_stop(context: Context) -> Verdict | None:
         len({zone(host) for host in hosts}) >= MIN_ZONES
         and not any(audit.candidates(h) for h in hosts)
         and audit.names.health
-        and audit.stopped != "interrupted"  # nobody waited for the resolvers
+        and audit.stopped != "interrupted"  # the resolvers had no time to answer
     ):
         asked = ", ".join(audit.names.resolvers)
         if all(audit.names.health[r].dead for r in audit.names.resolvers):
@@ -65,7 +65,7 @@ def local_stop(context: Context) -> Verdict | None:
             if view.resolver != OS
         ]
         if 2 * sum(view.telling for view in found) > len(found):
-            return None  # the answers say what is wrong: each name fails of it
+            return None  # the answers show the fault: each name fails with it
         refused = bool(found) and all(view.word == "refused" for view in found)
         how = "refuses every name" if refused else "knows no public name"
         return _finding(
@@ -129,7 +129,7 @@ def _resolvers(context: Context) -> Iterator[Verdict]:
 
 
 def _place(context: Context, resolver: str) -> str:
-    """Where a dead resolver stands among those that this host's own lookups use: a circumstance of its remedy."""
+    """The place of a dead resolver among those of this host's own lookups: a circumstance of its remedy."""
     configured = context.audit.host.resolvers if context.audit.host is not None else ()
     if resolver not in configured:
         return "resolver-named"
@@ -141,9 +141,10 @@ def _place(context: Context, resolver: str) -> str:
 
 
 def _lookups(context: Context, place: str) -> str:
-    """What this host's own lookups do with a resolver that does not answer, as far as its makers say.
+    """How this host's own lookups treat a resolver that does not answer, as far as documented.
 
-    Linux: resolv.conf(5), "nameserver" and "timeout". Windows: Microsoft, "DNS client resolution timeouts" (KB 2834226).
+    Linux: resolv.conf(5), "nameserver" and "timeout". Windows: Microsoft, "DNS client resolution timeouts" (KB
+    2834226).
     """
     system = context.audit.host.os if context.audit.host is not None else ""
     first = place == "resolver-first"
@@ -199,7 +200,7 @@ def _clock(context: Context) -> Iterator[Verdict]:
 
 
 def _clock_by_certificates(context: Context) -> Verdict:
-    """No server gives the time, and the genuine certificates are in date at another time than this host's."""
+    """No server gives the time, and the genuine certificates are valid at another time than this host's."""
     clock = context.clock
     when = utc(clock.now).strftime("%Y-%m-%d")
     behind = clock.skew < 0
@@ -257,7 +258,7 @@ def _sweep(context: Context) -> Iterator[Verdict]:
 
 
 def _hellos(context: Context) -> Iterator[Verdict]:
-    """A large ClientHello that vanishes where the small one gets through: browsers suffer, a connector does not."""
+    """A large ClientHello gets no answer where the small one gets through: browsers have problems, a connector has none."""
     blocked: list[tuple[TlsHandshake, tuple[Observation, ...]]] = []
     worked: list[tuple[TlsHandshake, tuple[Observation, ...]]] = []
     for seen in context.observations:
@@ -281,7 +282,7 @@ def _hellos(context: Context) -> Iterator[Verdict]:
 
 
 def _unopened(seen: Observation) -> bool:
-    """No connection, no ClientHello: nothing is told about its size."""
+    """No connection, no ClientHello: that shows nothing about its size."""
     return seen.failure is not None and seen.failure.stage in (Stage.LOCAL, Stage.TCP)
 
 

@@ -1,7 +1,7 @@
-"""What came from the addresses where a chain's missing issuer should be: it decides what to do about the chain.
+"""What the addresses of a chain's missing issuer gave: it decides the remedy for the chain.
 
-"page"         a web page comes in the certificate's place
-"answered"     HTTP answers, and not with that certificate: an error, a redirect, another document
+"page"         a web page came instead of the certificate
+"answered"     HTTP answers, without that certificate: an error, a redirect, another document
 "no-answer"    port 80 opens there, and no whole answer comes
 "not-asked"    port 80 opens there for other documents, and this one was not asked for
 ""             not asked for, or no connection opens
@@ -26,7 +26,7 @@ _MOST_TELLING: tuple[Circumstance, ...] = ("page", "answered", "no-answer")
 
 @dataclass(frozen=True, slots=True)
 class MissingIssuer:
-    """What was seen of the addresses. `tries`: all that was asked there; `details`: the same in words, for the evidence."""
+    """The results at these addresses. `tries`: all requests there; `details`: the same in words, for the evidence."""
 
     circumstance: Circumstance = ""
     tries: tuple[Observation, ...] = ()
@@ -34,7 +34,7 @@ class MissingIssuer:
 
 
 def missing_issuer(context: Context, chain: tuple[bytes, ...]) -> MissingIssuer:
-    """What came from the addresses that a chain (DER, the server's first) names for the issuer that it lacks."""
+    """The results at the addresses that a chain (DER, the server's first) names for its missing issuer."""
     wanted = {url: DocumentRequest(url, "aia") for url in context.audit.chains.missing_at(chain)}
     results = context.audit.fetches.results
     asked = [(url, seen) for url, one in wanted.items() for seen in results.get(one, ())]

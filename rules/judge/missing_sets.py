@@ -1,7 +1,7 @@
-"""A replay that lacks what the recording was judged with: which sets, and what cannot be told without them.
+"""A replay without the sets that the recording was judged with: which are missing, and what cannot be decided without them.
 
-Without its CA set, every certificate of a recording looks as if an unexpected, an unknown or an intercepting CA had issued
-it. That is a lack of the replay and no finding about a network, so no verdict blames anybody for it.
+Without its CA set, every certificate of a recording seems to come from an unexpected, an unknown or an intercepting
+CA. The replay causes that, not a network, so no verdict blames anybody for it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from rules.model.verdict import Report, RulesUsed, Status, Verdict
 from rules.text.display import display
 
 CIRCUMSTANCE = "ca-set-missing"
-SHOWN = 100  #: characters of a set's name: a file may hold any
+SHOWN = 100  #: maximum of characters shown of a set's name: a file may hold any name
 
 
 def missing_ca_sets(report: Report, rules: Rules) -> tuple[RulesUsed, ...]:
@@ -27,7 +27,7 @@ def missing_ca_sets(report: Report, rules: Rules) -> tuple[RulesUsed, ...]:
 
 
 def missing_set_notes(report: Report, rules: Rules) -> tuple[str, ...]:
-    """Sets of the recording that are missing, and those that have another content now, in a sentence each."""
+    """Sets of the recording that are missing or have another content now, in a sentence each."""
     at_hand = {("rules", one.name): one.sha256 for one in rules.rulesets}
     at_hand |= {("cas", one.name): one.sha256 for one in rules.cas}
     found = []
@@ -48,12 +48,12 @@ def missing_set_notes(report: Report, rules: Rules) -> tuple[str, ...]:
 
 
 def set_names(sets: tuple[RulesUsed, ...]) -> str:
-    """The sets as they are called in a sentence."""
+    """The sets' names in a sentence."""
     return ", ".join(_called(used) for used in sets)
 
 
 def adjust_without_sets(rows: Iterable[Verdict], sets: tuple[RulesUsed, ...]) -> list[Verdict]:
-    """The verdicts, where `sets` are missing: what only their keys could tell is inconclusive.
+    """The verdicts, where `sets` are missing: what only their keys could prove is inconclusive.
 
     A known CA's name on another key stays forged, whatever else is missing.
     """

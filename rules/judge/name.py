@@ -21,8 +21,10 @@ from rules.text.display import display
 
 
 def judge_name(context: Context, target: Target, genuine: bool, os_passed: bool) -> Verdict:
-    """The DNS verdict of a target. `genuine`: some address proved its certificate; `os_passed`: one that the operating
-    system gives got through."""
+    """The DNS verdict of a target.
+
+    `genuine`: some address proved its certificate; `os_passed`: an address that the operating system gives passed.
+    """
     assert target.host is not None
     found = resolver_views(context, target.host)
     if not found:
@@ -61,12 +63,12 @@ def judge_name(context: Context, target: Target, genuine: bool, os_passed: bool)
 
 
 def _first(found: tuple[ResolverView, ...]) -> ResolverView:
-    """The view that the verdict names, of several that fail: one that says why, else the first resolver's."""
+    """The view for the verdict, of several that fail: one with a reason, else the first resolver's."""
     return next((v for v in found if v.telling), found[0])
 
 
 def _not_measured(context: Context, target: Target, found: tuple[ResolverView, ...]) -> Verdict:
-    """A fault of this host or of ours stood in the way: that is nobody else's."""
+    """Not measured because of a fault of this host or a bug of ours: nobody else is responsible."""
     failure = next((s.failure for v in found for s in v.seen if s.failure is not None), None)
     cause, why = LOCAL_CODES.get(failure.code, _NOT_ASKED) if failure is not None else _NOT_ASKED
     return _verdict(context, target, Status.INCONCLUSIVE, cause, f"was not resolved: {why}", found)
@@ -123,7 +125,7 @@ def _agreed(context: Context, target: Target, found: tuple[ResolverView, ...], g
 
 
 def _broken_link(context: Context, target: Target, found: tuple[ResolverView, ...]) -> Verdict | None:
-    """A name of the chain that does not resolve when it is asked for by itself."""
+    """A name of the CNAME chain that does not resolve when it is asked for by itself."""
     assert target.host is not None
     for chain in context.audit.names.chains(target.host):
         for link in chain.links if chain.rtype == "A" else ():
@@ -185,7 +187,8 @@ def _failed(
 
 
 def sinkholed(context: Context, target: Target, name: Verdict, portals: tuple[Portal, ...]) -> Verdict:
-    """The verdict on a name (`name`: without that knowledge) that leads to addresses where another server answers."""
+    """The verdict on a name (`name`: the verdict without this fact) that leads to addresses where another server
+    answers."""
     addresses = ", ".join(portal.address for portal in portals[:3])
     summary = f"{target.shown} is answered with the address of another server ({addresses}), where unrelated names lead too"
     signs = frozenset(id_ for portal in portals for id_ in portal.signs)
@@ -258,7 +261,7 @@ def _verdict(
 
 
 def _said(found: tuple[ResolverView, ...]) -> tuple[tuple[str, str], ...]:
-    """What is seen of failures, and what resolvers say of them by themselves (RFC 8914)."""
+    """The failures seen, and the reasons that resolvers give (RFC 8914)."""
     told = {
         display(seen.evidence.ede): None
         for view in found

@@ -42,24 +42,25 @@ from rules.text.display import display
 from rules.text.zones import zone
 
 Came: TypeAlias = Literal["own", "claimed", "other", "page", "answer", "nothing"]
-"""What came for a name from an address. "own": its certificate, on a known key, or a document; "claimed": a certificate
-that claims the name on an unknown key; "other": a certificate for other names; "page": the page of a filter or a portal;
-"answer": HTTP that proves nothing either way; "nothing": no answer, or one that cannot be read."""
+"""What a name got from an address.
 
-#: Names that are listed in the evidence, and characters of each.
+"own": its certificate, on a known key, or a document; "claimed": a certificate that claims the name on an unknown
+key; "other": a certificate for other names; "page": the page of a filter or a portal; "answer": HTTP that proves
+nothing either way; "nothing": no answer, or an unreadable one.
+"""
+
+#: Maximum of names listed in the evidence, and of characters of each.
 LISTED, SHOWN = 4, 80
-NETWORKS = (
-    3  #: networks (and names) from which one server's certificate comes where it is no resolver's doing
-)
-EVIDENCE = 8  #: answers that stand for all
+NETWORKS = 3  #: networks (and names) with one server's certificate from which no resolver can be the reason
+EVIDENCE = 8  #: maximum of answers cited as evidence
 _SIGNS: tuple[Came, ...] = ("other", "page")
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """What one question about `host` met at `address`. `id` is the observation's.
+    """The result of one question about `host` at `address`. `id` is the observation's.
 
-    `mark` tells one server's certificates and pages from another's; `told` says in harmless words what it was.
+    `mark` identifies one server's certificates and pages; `told` describes the result in harmless words.
     """
 
     id: str
@@ -72,9 +73,9 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class Portal:
-    """An address where another server answers. `hosts`: all names that lead there and are reached nowhere else.
+    """An address where another server answers. `hosts`: all names that lead there and work at no other address.
 
-    `signs`: ids of some of the answers that show it; `told`: what was seen, one harmless line each.
+    `signs`: ids of some of the answers that show it; `told`: the results, one harmless line each.
     """
 
     address: str
@@ -98,7 +99,7 @@ def judge_portals(visits: Iterable[Visit]) -> dict[str, Portal]:
     for visit in found:
         at[visit.address].append(visit)
     doubtful = {address for address, mine in at.items() if any(v.came in _SIGNS for v in mine)}
-    homes: dict[str, set[str]] = defaultdict(set)  # where a name is reached
+    homes: dict[str, set[str]] = defaultdict(set)  # the addresses where a name works
     for visit in found:
         if visit.came == "own" or (visit.came == "answer" and visit.address not in doubtful):
             homes[visit.host].add(visit.address)
@@ -118,8 +119,8 @@ def judge_portals(visits: Iterable[Visit]) -> dict[str, Portal]:
 
 
 def portal_certificates(visits: Iterable[Visit]) -> frozenset[str]:
-    """Marks of certificates that one server shows in place of several names, at addresses in at least three networks: no
-    resolver leads there, a device on the way takes the connections."""
+    """Marks of certificates that one server shows instead of several names' own, at addresses in at least three
+    networks: no resolver leads there, so a network device takes the connections."""
     places: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for one in visits:
         if one.came == "other":
@@ -140,8 +141,10 @@ def _unrelated(visits: Iterable[Visit]) -> bool:
 
 
 def _on_the_way(sign: Visit, visits: Sequence[Visit], shared: set[str]) -> bool:
-    """Whether the same certificate or page came from places where names do not meet: a portal has a few addresses, and
-    one of them may have got names of one zone only."""
+    """Whether the same certificate or page came from addresses too far apart for a portal.
+
+    A portal has a few addresses, and one of them may have got names of one zone only.
+    """
     others = {v.address for v in visits if v.mark == sign.mark and v.came == sign.came} - shared
     near = [other for other in others if any(same_network(other, one) for one in shared)]
     return len(others) > 1 or len(near) < len(others)
@@ -155,7 +158,7 @@ def _portal(address: str, signs: Sequence[Visit], visits: Sequence[Visit]) -> Po
 
 
 def visit_of(seen: Observation, id_: str, judgement: ChainJudgement | None) -> Visit | None:
-    """What a handshake or a fetch met; None for every other question. `judgement` is that of the chain shown."""
+    """The result of a handshake or a fetch; None for every other question. `judgement` is that of the chain shown."""
     step, evidence = seen.step, seen.evidence
     if isinstance(step, TlsHandshake):
         leaf = evidence.chain[0] if isinstance(evidence, TlsFacts) and evidence.chain else None
@@ -169,7 +172,7 @@ def visit_of(seen: Observation, id_: str, judgement: ChainJudgement | None) -> V
 
 
 def _shown(met: Visit, leaf: bytes | None, judgement: ChainJudgement | None) -> Visit:
-    """A certificate. One whose names cannot be read says nothing of whose it is."""
+    """The result of a certificate. Without readable names, its owner is unknown."""
     if leaf is None or judgement is None:
         return met
     cert = facts(leaf)
@@ -180,8 +183,8 @@ def _shown(met: Visit, leaf: bytes | None, judgement: ChainJudgement | None) -> 
 
 
 def server_mark(cert: CertFacts) -> str:
-    """Which server a certificate is of, in harmless words: the same for each one that is made anew for the same names by
-    the same issuer; "" where its names cannot be read."""
+    """The server that a certificate belongs to, in harmless words: equal for every renewal with the same names and
+    issuer; "" where the names cannot be read."""
     names = cert.dns_names or ((cert.subject_cn,) if cert.subject_cn else ())
     if not names:
         return ""
@@ -191,7 +194,7 @@ def server_mark(cert: CertFacts) -> str:
 
 
 def _answered(met: Visit, step: HttpFetch, exchange: HttpExchange) -> Visit:
-    """An HTTP answer. The mark of a page is what stays the same where it tells the address or the time as well."""
+    """The result of an HTTP answer. The mark of a page leaves out what changes, as an address or the time."""
     if step.purpose == "reach":
         page = judge_reach(exchange, None, step.host).page
     elif exchange.status == 200 and not is_html(exchange):
@@ -204,7 +207,7 @@ def _answered(met: Visit, step: HttpFetch, exchange: HttpExchange) -> Visit:
     if page.kind in (
         "proxy",
         "failed",
-    ):  # a proxy on the way says the same of itself, wherever the name leads
+    ):  # a proxy on the path gives the same message, wherever the name leads
         return met
     mark = f"{page.kind} {page.vendor} {page.title} {page.location.partition('?')[0]}"
     return replace(

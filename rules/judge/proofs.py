@@ -1,8 +1,8 @@
-"""At which names and addresses port 80 is proved: a document came from there whose signature was verified.
+"""The names and addresses where port 80 is proved: a document with a verified signature came from there.
 
-A signed list, an OCSP answer or a CA's certificate cannot be made up on the way, so whatever else is seen at the same name,
-address and port (a page that comes from other hosts as well, say) is no proof against it. It proves nothing for another name at
-the address: a device may go by the name.
+No network device can make a signed list, an OCSP answer or a CA's certificate. So no other observation at the same
+name, address and port (such as a page that comes from other hosts too) is proof against it. It proves nothing for
+another name at the address: a device may select by name.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def proven_addresses(audit: Audit, now: float) -> frozenset[tuple[str, str]]:
 
 
 def _exchanges(audit: Audit) -> Iterator[Observation]:
-    """Lists and certificates that came whole, from the address that was asked."""
+    """Complete lists and certificates, from the address that was asked."""
     for seen in audit.seen.values():
         fetched = isinstance(seen.step, HttpFetch) and seen.step.purpose in ("crl", "aia")
         if fetched and isinstance(seen.evidence, HttpExchange) and seen.failure is None and not seen.stale:
@@ -49,7 +49,7 @@ def _exchanges(audit: Audit) -> Iterator[Observation]:
 
 
 def _above(audit: Audit, now: float) -> dict[bytes, None]:
-    """Certificates of CAs (DER) that stand in a path which was proved, and the roots that the stores gave."""
+    """CA certificates (DER) of the proved paths, and the roots from the trust stores."""
     found: dict[bytes, None] = {}
     for chain in audit.chains.known():
         judgement = audit.chains.judge(chain, now)

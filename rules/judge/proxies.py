@@ -26,28 +26,28 @@ from rules.model.verdict import Status, Verdict
 from rules.text import pattern
 from rules.text.proxy_pattern import BadPattern, matches
 
-#: How `fault` ends about an expression that .NET refuses as well.
+#: The end of the `fault` of an expression that .NET refuses too.
 REFUSED = "which .NET refuses"
 _DOTNET = frozenset({CONNECTOR, UPDATER, MACHINE})
-#: Whose word counts before whose, for one endpoint.
+#: The order of sources for one endpoint.
 _RANKS = (CONNECTOR, MACHINE, WINHTTP)
-#: Layers of causes that a firewall on the direct way can make.
+#: Layers of causes that a firewall on the direct path can produce.
 _ON_THE_WAY = frozenset[Layer]({"tcp", "tls", "http", "crl", "ocsp"})
 _SCHEMES = {80: "http"}
-#: Signs that a list without a known source holds expressions: no name, address or glob has them.
+#: Characters that show that a list without a known source holds expressions: no name, address or glob has them.
 _EXPRESSION = re.compile(r"[\\^$()+|]|(?:\A|;)\.\*")
 _PORT = re.compile(r"[0-9]{1,5}")
 _WINHTTP_ENTRY = re.compile(r"(?:([a-z]+)://)?(.*?)(?::([0-9]{1,5}))?\Z")
 
 
 class Expressions(str):
-    """A bypass list of a .NET file, which says of itself that it holds expressions."""
+    """A bypass list of a .NET file, which by its type holds expressions."""
 
     __slots__ = ()
 
 
 def proxied(context: Context, rows: Iterable[Verdict]) -> list[Verdict]:
-    """A proxy is set and the direct way fails: that proves nothing, and no firewall need be opened for it."""
+    """A proxy is set and the direct path fails: that proves nothing, and no firewall has to be opened for it."""
     host = context.audit.host
     settings = relevant_proxies(host) if host is not None else ()
     if not settings:
@@ -56,13 +56,13 @@ def proxied(context: Context, rows: Iterable[Verdict]) -> list[Verdict]:
 
 
 def relevant_proxies(host: HostFacts) -> tuple[ProxySetting, ...]:
-    """The settings that say something about the connector and the certificate checks of this host."""
+    """The settings for the connector and the certificate checks of this host."""
     windows = host.os.lower().startswith("windows")
     return tuple(p for p in host.proxies if not (windows and _of_environment(p)))
 
 
 def followed_sources(proxies: Iterable[ProxySetting]) -> tuple[str, str]:
-    """By which source the connector and the certificate checks of a Windows host go, "" where none of theirs is set."""
+    """The source that the connector and the certificate checks of a Windows host use, "" where none of theirs is set."""
     sources = {p.source for p in proxies}
     own = next((source for source in _RANKS if source in sources), "")
     return own, WINHTTP if WINHTTP in sources else ""
@@ -81,12 +81,12 @@ def _judged(verdict: Verdict, settings: tuple[ProxySetting, ...]) -> Verdict:
 
 
 def _not_fetched(cause: Cause) -> bool:
-    """Whether a certificate check met a fault on its way that a proxy of WinHTTP's would go round."""
+    """Whether a certificate check failed on the direct path, which a WinHTTP proxy would avoid."""
     return cause.layer in ("tcp", "http") or cause in (causes.CRL_UNREACHABLE, causes.OCSP_UNREACHABLE)
 
 
 def adjust_for_proxies(verdict: Verdict, proxies: tuple[ProxySetting, ...]) -> Verdict:
-    """A verdict as it stands before the proxies that a program would use for its endpoint."""
+    """A verdict adjusted for the proxies that a program would use for its endpoint."""
     touched = verdict.status in (Status.FAIL, Status.WARN) or (
         verdict.remedy and verdict.cause.layer in _ON_THE_WAY
     )
@@ -94,7 +94,7 @@ def adjust_for_proxies(verdict: Verdict, proxies: tuple[ProxySetting, ...]) -> V
         return verdict
     first = min(proxies, key=_rank)
     if not (first.address or first.automatic or first.faults):
-        return verdict  # it says that no proxy is used
+        return verdict  # it states that no proxy is used
     if not first.automatic and bypasses(
         verdict.endpoint.host, first.bypass, first.source, verdict.endpoint.port
     ):
@@ -105,7 +105,7 @@ def adjust_for_proxies(verdict: Verdict, proxies: tuple[ProxySetting, ...]) -> V
 
 
 def applies_to(proxy: ProxySetting, verdict: Verdict) -> bool:
-    """Whether the setting is one for the endpoint: by scheme, and by the program that asks there."""
+    """Whether the setting applies to the endpoint: by scheme, and by the program that asks there."""
     if verdict.endpoint is None:
         return True
     scheme = _SCHEMES.get(verdict.endpoint.port, "https")
@@ -120,7 +120,7 @@ def applies_to(proxy: ProxySetting, verdict: Verdict) -> bool:
 
 
 def _is_certificate_check(verdict: Verdict) -> bool:
-    """Whether Windows asks there, for the connector: lists, OCSP answers and issuing certificates on port 80."""
+    """Whether Windows asks there on behalf of the connector: lists, OCSP answers and issuing certificates on port 80."""
     return verdict.check in ("crl", "ocsp") or (verdict.endpoint is not None and verdict.endpoint.port == 80)
 
 
@@ -133,7 +133,7 @@ def _rank(proxy: ProxySetting) -> int:
 
 
 def _has_server(servers: str, scheme: str) -> bool:
-    """Whether WinHTTP's list has a server for the scheme: `http=a:80;https=b:80`, or `a:80` for all of them.
+    """Whether WinHTTP's list has a server for the scheme: `http=a:80;https=b:80`, or `a:80` for all schemes.
 
     WINHTTP_PROXY_INFO: `([<scheme>=][<scheme>"://"]<server>[":"<port>])`, with semicolons or blanks between.
     """
@@ -142,7 +142,7 @@ def _has_server(servers: str, scheme: str) -> bool:
 
 
 def _not_through_proxy(verdict: Verdict, proxy: ProxySetting) -> Verdict:
-    """The words for a way that was not tried, because a proxy is set or may be found."""
+    """The text for a path that was not tested because a proxy is set or may be found."""
     details = [("on the direct way", f"{verdict.cause}: {verdict.summary}")]
     what, circumstance = f"a proxy is set ({proxy.source}) and was not used", ""
     if proxy.automatic:
@@ -165,14 +165,14 @@ def _not_through_proxy(verdict: Verdict, proxy: ProxySetting) -> Verdict:
 
 
 def unreadable_expressions(proxy: ProxySetting) -> tuple[str, ...]:
-    """Expressions of a .NET list that .NET may read and this program cannot: whether they hit a name is not known."""
+    """Expressions of a .NET list that .NET may read and this program cannot: whether they match a name is unknown."""
     if proxy.source not in _DOTNET:
         return ()
     return tuple(told for entry in _expressions(proxy.bypass) if (told := expression_fault(entry)))
 
 
 def expression_fault(expression: str) -> str:
-    """What is wrong with an entry of a .NET list, as a sentence; "" for a good one."""
+    """The fault of an entry of a .NET list, as a sentence; "" for a valid one."""
     try:
         matches(expression, "")
     except BadPattern as error:
@@ -182,9 +182,9 @@ def expression_fault(expression: str) -> str:
 
 
 def bypasses(host: str, bypass: str, source: str = "", port: int = 443) -> bool:
-    """Whether a program goes past the proxy for `host`, by the list's own grammar.
+    """Whether a program bypasses the proxy for `host`, by the list's own grammar.
 
-    `source` as in `ProxySetting`. Where it is not known, the list shows whether it holds expressions.
+    `source` as in `ProxySetting`. Where it is unknown, the list itself shows whether it holds expressions.
     """
     host = host.lower().rstrip(".")
     if source in _DOTNET or isinstance(bypass, Expressions) or (not source and _EXPRESSION.search(bypass)):
@@ -202,9 +202,10 @@ def _expressions(bypass: str) -> Iterator[str]:
 
 
 def _hit(entry: str, host: str, port: int) -> bool:
-    """.NET: an expression, found anywhere in `scheme://host` and the port where it is not the scheme's own.
+    """.NET: an expression, found anywhere in `scheme://host`, with the port if it is not the scheme's default.
 
-    System.Net.WebProxy; the anchoring as Microsoft's page for `bypasslist` has it. `<local>` stands for `bypassonlocal`.
+    System.Net.WebProxy; the anchoring follows Microsoft's page for `bypasslist`. `<local>` stands for
+    `bypassonlocal`.
     """
     if entry == "<local>":
         return "." not in host
@@ -217,7 +218,7 @@ def _hit(entry: str, host: str, port: int) -> bool:
 
 
 def _of_winhttp(entry: str, host: str, port: int) -> bool:
-    """WinHTTP: names with `*` for anything, `<local>` for names without a dot, and perhaps a scheme and a port."""
+    """WinHTTP: names with `*` for anything, `<local>` for names without a dot, optionally a scheme and a port."""
     if entry == "<local>":
         return "." not in host
     found = _WINHTTP_ENTRY.match(entry)
@@ -228,10 +229,11 @@ def _of_winhttp(entry: str, host: str, port: int) -> bool:
 
 
 def _of_no_proxy(entry: str, host: str, port: int) -> bool:
-    """NO_PROXY as curl, Go and requests agree on it: a domain with all below it, an address or a network, perhaps a port.
+    """NO_PROXY as curl, Go and requests agree on it: a domain with all names below it, an address or a network,
+    optionally a port.
 
-    `*` is everything; a dot or `*.` in front changes nothing. A network is compared with an address only, never with
-    those of a name.
+    `*` is everything; a leading dot or `*.` changes nothing. A network is compared with an address only, never with a
+    name's addresses.
     """
     if entry == "*":
         return True

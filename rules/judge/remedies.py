@@ -1,11 +1,11 @@
-"""What to do: the remedy of a cause, by what was seen of it.
+"""The remedy of a cause, by its circumstance.
 
-A cause alone does not tell what to do. A *circumstance* is the short word for what was seen. "" stands for a cause of which
-nothing more is known. The texts stand in the records of `rules.model.causes`; a circumstance may also name who must act and
-how much the evidence carries, where that differs from the cause's own.
+A cause alone does not determine the remedy. A *circumstance* is a short word for the observed facts; "" means that
+nothing more is known. The texts are in the records of `rules.model.causes`. A circumstance may also name who must act
+and how strong the evidence is, where that differs from the cause's own.
 
-tests/rules/judge/test_remedies.py names for each row a network in which it must not be said, and one in which it is where a
-recording shows it.
+tests/rules/judge/test_remedies.py names for each row a network in which the remedy would be wrong, and one in which
+it is right where a recording shows it.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from rules.model.causes.record import Cause, Circumstance
 
 
 def advice(cause: Cause, circumstance: str) -> Circumstance | None:
-    """What was seen of a cause: its own circumstance, else one that holds for any cause; None where only the cause counts."""
+    """The record of a cause's circumstance: the cause's own, else one that holds for any cause; None where only the
+    cause counts."""
     return next((row for row in (*cause.circumstances, *ANY_CAUSE) if row.word == circumstance), None)
 
 
 def remedy(cause: Cause, circumstance: str = "", **values: str | int) -> str:
-    """What to do, in a sentence; "" where there is nothing to do. `values` fill the places of the text."""
+    """The remedy in a sentence; "" where nothing has to be done. `values` fill the text's placeholders."""
     return (advice(cause, circumstance) or cause).remedy.format(**values)

@@ -1,8 +1,8 @@
-"""The report: every row has its verdict, grouped into causes, rolled up into the answer; of a run, or of a recorded one.
+"""The report of a run or of a recording: each row gets its verdict, verdicts form causes, and all give the answer.
 
-A recorded report is judged again, offline, with today's rules: the recording answers every step of a fresh audit. What
-today's rules ask and the recording lacks is inconclusive (`audit.not-recorded`), and so is what a CA set of the recording
-would tell that is not given now (`missing_sets.py`); what the recorded run itself did not reach stays `audit.not-reached`.
+A recorded report is judged again, offline, with today's rules: the recording answers every step of a fresh audit. A
+question of today's rules without a recorded answer is inconclusive (`audit.not-recorded`). So is what only a missing
+CA set could prove (`missing_sets.py`). What the recorded run itself did not reach stays `audit.not-reached`.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ from rules.model.verdict import Answer, Report, RulesUsed, Vantage, Verdict
 from rules.pki.revocation import digest_crl
 from rules.text.moments import utc
 
-#: Days after which a set that nobody has reviewed says so in every report.
+#: Days without a review after which every report mentions the set.
 STALE_AFTER = 180
 
 
 def make_report(
     audit: Audit, started: float, finished: float, version: str, missing: tuple[RulesUsed, ...] = ()
 ) -> Report:
-    """Judge all that was seen. Times are Unix time; everything is judged at `started`.
+    """Judge all observations. Times are Unix time; everything is judged at `started`.
 
-    `missing`: CA sets that a recording was judged with and that are not at hand.
+    `missing`: CA sets that a recording was judged with and that are not available now.
     """
     context = Context(audit, started)
     stop = local_stop(context)
@@ -51,7 +51,7 @@ def make_report(
         states = [roll_up(t, [untested_verdict(t, stop)]) for t in audit.targets]
     else:
         by_target = {target: list(judge_target(context, target)) for target in audit.targets}
-        if stop is not None:  # no resolver; the way to the addresses of before is a finding of its own
+        if stop is not None:  # no resolver works; the path to earlier addresses is a separate finding
             by_target = {target: adjust_unresolved(rows, stop) for target, rows in by_target.items()}
         adjust_samples(by_target)
         one_range(by_target)
@@ -72,7 +72,7 @@ def make_report(
     stopped = audit.stopped or ("no-resolver" if stop is not None else "")
     decided = answer(states, verdicts, stopped)
     if audit.plan.only and decided in (Answer.YES, Answer.DEGRADED):
-        decided = Answer.NOT_PROVEN  # a part of the list proves a block, and never a network
+        decided = Answer.NOT_PROVEN  # a part of the list can prove a block, but not a working network
     text = answer_text(decided, states, verdicts, stopped, _why(audit, missing))
     return Report(
         version,
@@ -93,13 +93,13 @@ def make_report(
 
 
 def _by_clock(context: Context, state: NameState) -> NameState:
-    """A name of the service gets through the network, and not through this host's clock."""
+    """A name of the service passes by the network, and fails by this host's clock."""
     refused = state.target.rule.group is Group.SERVICE and state.target.host in context.clock.refused
     return without_clock(state) if refused and state.passed else state
 
 
 def _why(audit: Audit, missing: tuple[RulesUsed, ...]) -> str:
-    """Why the answer has to stay open whatever was seen."""
+    """Why the answer stays open, whatever was seen."""
     if missing:
         return f"the recording was judged with the CA set {set_names(missing)}, which is not given here"
     unpublished = [r.unpublished for r in audit.rules.rulesets if r.unpublished]
@@ -179,7 +179,7 @@ def _notes(audit: Audit, started: float) -> tuple[str, ...]:
 
 
 def _kept(context: Context) -> tuple[Observation, ...]:
-    """Observations as they go into the report: large documents are kept as facts."""
+    """Observations for the report: of large documents only facts are kept."""
     found = {s for url in context.audit.revocations.crls for s in named_by(context, url).serials}
     serials = tuple(sorted(found))
     return tuple(_digested(context, seen, serials) for seen in context.observations)
@@ -197,7 +197,7 @@ def _digested(context: Context, seen: Observation, serials: tuple[str, ...]) -> 
 
 
 def replay(report: Report, rules: Rules) -> Report:
-    """Judge the observations of `report` with `rules`, at the time they were made. BadReport where it cannot be judged."""
+    """Judge the observations of `report` with `rules`, at the time they were made. BadReport if that is impossible."""
     check(report)
     audit = Audit(rules, report.plan, {seen.step: seen for seen in report.observations})
     if report.stopped:

@@ -1,4 +1,7 @@
-"""Verdicts on revocation: CRL and OCSP sources of the certificates that were served. Reachable, valid, revoked: kept apart."""
+"""Verdicts on revocation: CRL and OCSP sources of the served certificates.
+
+Reachable, valid and revoked are three separate facts.
+"""
 
 from __future__ import annotations
 
@@ -42,8 +45,10 @@ def judge_revocation(context: Context) -> Iterator[Verdict]:
 def judge_document(
     context: Context, target: Target, address: str, attempts: tuple[Observation, ...]
 ) -> Verdict:
-    """A CRL that a host on a rule is known to serve: proof, where its signature is good, that the real document comes
-    through port 80."""
+    """A CRL that a host on a rule is known to serve.
+
+    A good signature proves that the real document comes through port 80.
+    """
     best = next((s for s in attempts if s.failure is None), attempts[-1])
     document = target.document
     url = f"http://{target.host}{document.path}" if document is not None else ""
@@ -67,7 +72,7 @@ def judge_document(
 
 
 def revoked_by(context: Context, judgement: ChainJudgement) -> str:
-    """Which certificate of a path is revoked, by whose word; "" when none is known to be."""
+    """The revoked certificate of a path and the source of that fact; "" when none is known to be revoked."""
     path = judgement.path
     for url, paths in context.audit.revocations.crls.items():
         seen = context.audit.fetches.best(DocumentRequest(url, "crl")) if path in paths else None
@@ -91,8 +96,8 @@ def revoked_by(context: Context, judgement: ChainJudgement) -> str:
 
 
 def stapled(context: Context, judgement: ChainJudgement, staple: bytes | None) -> OcspJudgement | None:
-    """The OCSP answer that a server sent in its handshake (RFC 6066 section 8), held against the issuer of its
-    certificate; None where it sent none, or where the issuer is not known."""
+    """The OCSP answer that a server sent in its handshake (RFC 6066 section 8), judged against the issuer of its
+    certificate; None where it sent none, or where the issuer is unknown."""
     if staple is None or not judgement.proven or len(judgement.path) < 2:
         return None
     return judge_staple(staple, judgement.path[0], judgement.path[1], context.now)
@@ -104,7 +109,7 @@ def _host(seen: Observation) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What a list is judged by: its candidate issuers (DER), the serials that it should speak of, and who names it."""
+    """The context of a list: its candidate issuers (DER), the serials to look for, and the certificates that name it."""
 
     issuers: tuple[bytes, ...]
     serials: tuple[str, ...]
@@ -119,8 +124,8 @@ def _judge(context: Context, seen: Observation, named: Named) -> CrlJudgement:
 
 
 def known_issuers(context: Context) -> tuple[bytes, ...]:
-    """Every CA that is known by its key: those of paths that were proved, the roots that the public list gave, and any
-    other certificate at hand whose key the CA sets hold."""
+    """Every CA with a known key: CAs of proved paths, roots from the public list, and any other available certificate
+    whose key the CA sets hold."""
     chains = context.audit.chains
     found: dict[bytes, None] = {}
     others: dict[bytes, None] = {}
@@ -146,9 +151,9 @@ def _naming(path: tuple[bytes, ...], url: str) -> Iterator[tuple[bytes, bytes]]:
 
 
 def named_by(context: Context, url: str) -> Named:
-    """By which certificates the list at `url` is held, and whose list it should be (RFC 5280 section 6.3.3 (b)).
+    """The certificates that name the list at `url`, and its issuer by them (RFC 5280 section 6.3.3 (b)).
 
-    Where no chain that was met names it, every known CA may have issued it.
+    Where no served chain names it, every known CA may have issued it.
     """
     paths = context.audit.revocations.crls.get(url, ()) or next(
         (
@@ -238,12 +243,12 @@ def _responder(context: Context, url: str, made: list[tuple[str, Observation, Oc
         works = f"{good[0][0]} works" if apart else "other questions are answered"
         status, summary = Status.WARN, f"{method} fails ({worst.summary}), {works}"
     elif status is Status.FAIL and (worst.cause.unheard or worst.cause == causes.OCSP_RESPONDER):
-        # lists come first: a responder that is silent or badly set up costs time. A forged answer is another matter
+        # lists come first: a silent or badly configured responder only costs time. A forged answer is more serious
         status = Status.WARN
     if worst.cause == causes.OCSP_UNAUTHORIZED:
         status = (
             Status.NOTICE
-        )  # the responder does not know this certificate (RFC 6960 section 2.3): lists tell
+        )  # the responder does not know this certificate (RFC 6960 section 2.3): lists decide
     return source_verdict(
         context, url, "ocsp", status, worst.cause, summary, seen, page_detail(worst.page), worst.circumstance
     )

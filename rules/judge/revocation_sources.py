@@ -1,4 +1,4 @@
-"""Rows about revocation sources: what is said of one that was fetched, could not be fetched, or is on no allow list."""
+"""Rows about revocation sources: fetched, not fetched, or on no allow list."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def source_verdict(
     details: tuple[tuple[str, str], ...] = (),
     circumstance: str = "",
 ) -> Verdict:
-    """The verdict on a source that certificates name, under the row that allows its host where there is one."""
+    """The verdict on a source that certificates name, under the row that allows its host if there is one."""
     parts = split_url(url)
     host = parts[0] if parts else url
     rule_id, title, citation = "", "Revocation sources named by certificates", ""
@@ -90,7 +90,7 @@ def unfetched_verdict(context: Context, url: str, check: Check, elsewhere: bool 
     return source_verdict(context, url, check, Status.INCONCLUSIVE, audit.unasked, "was not fetched", ())
 
 
-#: Words of a resolution that gives addresses of this network: there is no way to the public document from here.
+#: Words of a resolution with addresses of this network: the public document cannot be reached from here.
 _HERE = frozenset({"private-address", "synthetic"})
 _WORDS = {
     "private-address": "is at an address that is not public",
@@ -102,7 +102,7 @@ _WORDS = {
 
 
 def page_detail(found: BlockPage | None) -> tuple[tuple[str, str], ...]:
-    """What stood in the document's place."""
+    """The page that came instead of the document."""
     if found is None:
         return ()
     pairs = (
@@ -114,7 +114,7 @@ def page_detail(found: BlockPage | None) -> tuple[tuple[str, str], ...]:
 
 
 def unlisted_hosts(context: Context) -> Iterator[Verdict]:
-    """Hosts that served certificates point at and that no rule holds: holes in an allow list made from the rules."""
+    """Hosts that served certificates point at and that no rule holds: an allow list made from the rules lacks them."""
     revocations = context.audit.revocations
     seen: dict[str, set[str]] = {}
     for url, names in revocations.named_by.items():

@@ -32,13 +32,13 @@ from rules.model.verdict import Status, Verdict
 from rules.text.address import parse_address
 
 CAUSES = frozenset({causes.TCP_TIMEOUT, causes.TCP_RESET, causes.TCP_UNREACHABLE})
-#: Prefixes that are still a range that a person may have written into a rule; shorter ones are half the internet.
+#: Shortest prefixes that a person may have written into a rule as a range; shorter ones cover half the internet.
 SHORTEST_V4, SHORTEST_V6 = 12, 24
 _BAD = (Status.FAIL, Status.WARN)
 
 
 def one_of_several(row: Verdict, tried: Sequence[Candidate], passing: Collection[str]) -> Verdict:
-    """A closed address, told as one of a name whose other addresses (`passing`) get through."""
+    """The verdict on a closed address of a name whose other addresses (`passing`) get through."""
     address = _address(row)
     if address is None or row.cause not in CAUSES or row.status not in _BAD or not passing:
         return row
@@ -53,7 +53,7 @@ def one_of_several(row: Verdict, tried: Sequence[Candidate], passing: Collection
 
 
 def one_range(by_target: dict[Target, list[Verdict]]) -> None:
-    """Addresses of several names that are closed beside others: told as one range where that is what they have in common."""
+    """Closed addresses of several names: one finding about a range if they share one."""
     rows = [row for found in by_target.values() for row in found if row.check == "tcp"]
     for cause in CAUSES:
         closed = [r for r in rows if r.cause == cause and r.circumstance == "others-pass"]
@@ -73,7 +73,7 @@ def one_range(by_target: dict[Target, list[Verdict]]) -> None:
 
 
 def _common(closed: Iterable[Verdict], rows: Iterable[Verdict], v6: bool) -> IPv4Network | IPv6Network | None:
-    """The range of all closed addresses of a family, where it is one: of several names, and nothing in it gets through."""
+    """The range of all closed addresses of a family, if it holds several names and nothing in it gets through."""
     hosts: Mapping[str, set[str]] = defaultdict(set)
     for row in closed:
         address = _address(row)

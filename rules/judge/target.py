@@ -1,4 +1,4 @@
-"""All verdicts of one target: its name, its addresses, and what the one means for the other."""
+"""All verdicts of one target: its name, its addresses, and the effect of each on the other."""
 
 from __future__ import annotations
 
@@ -72,18 +72,18 @@ def judge_target(context: Context, target: Target) -> Iterable[Verdict]:
         yield _nothing_tried(context, target)
 
 
-#: Answers of DNS that lead somewhere else: what fails there is nothing for a firewall to open.
+#: DNS answers that lead to another server: a failure there is not for a firewall to fix.
 _OVERRIDES = frozenset({causes.DNS_PRIVATE_ADDRESS, causes.DNS_SYNTHETIC})
 
 
-#: Findings on a name that tell as much of the resolver as a portal does, or that are this host's own.
+#: Findings on a name that show a fault of the resolver as a portal does, or a fault of this host.
 _KNOWN = frozenset({causes.DNS_WILDCARDED, causes.DNS_OS_DIFFERS, causes.DNS_SYNTHETIC, causes.DNS_SINKHOLED})
 
 
 def _portals(context: Context, target: Target, tried: list[Candidate]) -> dict[str, Portal]:
-    """Addresses of this name where another server answers, as far as a resolver gave them.
+    """Addresses of this name where another server answers, if a resolver gave them.
 
-    An address that programs on this host alone are given is the hosts file's, unless no resolver was asked.
+    An address that only this host's programs get comes from the hosts file, unless no resolver was asked.
     """
     asked = any(set(c.resolvers) - {OS} for c in tried)
     found = (c.address for c in tried if not asked or set(c.resolvers) != {OS})
@@ -95,10 +95,10 @@ def _portals(context: Context, target: Target, tried: list[Candidate]) -> dict[s
 
 
 def _override(row: Verdict, tried: list[Candidate], name: Verdict, portals: frozenset[str]) -> Verdict:
-    """What fails at an address that is not the service's own: the name has to be mended, not the way there."""
+    """A failure at an address that is not the service's own: the DNS entry has to be corrected, not the path there."""
     public = {c.address for c in tried if c.address_class is AddressClass.PUBLIC} - portals
     if name.circumstance == "own-word":
-        public = set()  # the resolver says itself that it made them up
+        public = set()  # the resolver says itself that it made the addresses up
     if row.status is not Status.FAIL or row.endpoint is None or row.endpoint.address in public:
         return row
     if row.cause == causes.TLS_INTERCEPTED:
@@ -110,7 +110,7 @@ def _override(row: Verdict, tried: list[Candidate], name: Verdict, portals: froz
 
 
 def _of_this_host_alone(row: Verdict, systems: list[Candidate]) -> Verdict:
-    """What fails at an address that only this host believes in is nothing for a firewall to open."""
+    """A failure at an address that only this host uses is not for a firewall to fix."""
     if row.status is not Status.FAIL or row.endpoint is None:
         return row
     if all(row.endpoint.address != c.address for c in systems):
@@ -124,7 +124,7 @@ def _of_this_host_alone(row: Verdict, systems: list[Candidate]) -> Verdict:
 
 
 def _differs(context: Context, target: Target) -> bool:
-    """Whether the operating system's addresses are none that a resolver gave."""
+    """Whether no resolver gave any of the operating system's addresses."""
     assert target.host is not None
     return not any(
         "os" in c.resolvers and len(c.resolvers) > 1 for c in context.audit.candidates(target.host)
@@ -153,7 +153,7 @@ def _nothing_tried(context: Context, target: Target) -> Verdict:
 
 
 def untested_verdict(target: Target, stop: Verdict) -> Verdict:
-    """A target of an audit that could not begin: what to do stands at the host's own finding."""
+    """A target of an audit that could not begin: the host's own finding has the remedy."""
     summary = f"{target.shown} was not tested: {stop.summary}"
     return replace(simple_verdict(target, "dns", Status.INCONCLUSIVE, stop.cause, summary), remedy="")
 

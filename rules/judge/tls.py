@@ -25,13 +25,13 @@ from rules.pki.interception import InterceptionFinding
 from rules.pki.trust import ChainJudgement
 
 _OLD = ("SSLv3", "TLSv1", "TLSv1.1")
-#: Layers of causes that say nothing about the network.
+#: Layers of causes that do not concern the network.
 _OURS = frozenset[Layer]({"local", "audit"})
 _WEIGHTY = (Status.FAIL, Status.INCONCLUSIVE)
 
 
 def judge_tls(context: Context, target: Target, address: str, attempts: tuple[Observation, ...]) -> Verdict:
-    """The heaviest proven thing over the attempts; a failure counts only when it was not better the second time."""
+    """The heaviest proven result of the attempts. A failure counts only if the second attempt was no better."""
     shown = [s for s in attempts if isinstance(s.evidence, TlsFacts) and s.evidence.chain]
     judged = [(seen, _cause(context, target, seen)) for seen in shown]
     proven = [(s, c) for s, c in judged if c.cause == causes.TLS_INTERCEPTED]
@@ -49,7 +49,7 @@ def judge_tls(context: Context, target: Target, address: str, attempts: tuple[Ob
                 status=max(cause.status, Status.NOTICE, key=lambda s: s.weight),
             )
         return _verdict(context, target, address, attempts, cause, seen)
-    # what is well with a chain excuses no handshake that failed, and no cause that passes stands for it
+    # A good chain does not excuse a failed handshake, and a passing cause does not replace it.
     doubtful = [
         (s, c) for s, c in judged if c.cause != causes.OK and (got_through(s) or c.status in _WEIGHTY)
     ]
@@ -85,7 +85,8 @@ def _revoked(context: Context, judgement: ChainJudgement, seen: Observation) -> 
 
 
 def _without_certificate(target: Target, seen: Observation, cause: TlsCause) -> TlsCause:
-    """A genuine server that ends the handshake for want of a client certificate is reached (`wants_certificate`)."""
+    """A genuine server that ends the handshake because it wants a client certificate counts as reached
+    (`wants_certificate`)."""
     if seen.failure is None:
         return cause
     end = f"alert {seen.failure.alert}" if seen.failure.alert else "closes the connection"
@@ -110,7 +111,7 @@ def _partly(cause: TlsCause, genuine: int) -> TlsCause:
 
 
 def _failed(context: Context, target: Target, seen: Observation) -> TlsCause:
-    """A handshake that came to no end, or showed no certificate."""
+    """A handshake that did not finish, or showed no certificate."""
     failure = seen.failure
     if failure is None:
         return TlsCause(
@@ -134,7 +135,7 @@ def _failed(context: Context, target: Target, seen: Observation) -> TlsCause:
 
 
 def _circumstance(cause: Cause, seen: Observation, newer: bool) -> str:
-    """How a handshake failed, where that decides what to do (a `Circumstance` of the cause)."""
+    """The way in which a handshake failed, where it decides the remedy (a `Circumstance` of the cause)."""
     facts = seen.evidence
     if not isinstance(facts, TlsFacts) or cause not in (
         causes.TLS_RESET,
@@ -154,9 +155,9 @@ def _circumstance(cause: Cause, seen: Observation, newer: bool) -> str:
 
 
 def _unread(seen: Observation) -> bool:
-    """Whether the handshake ended because our TLS library does not read a certificate that this program reads.
+    """Whether the handshake ended because our TLS library cannot read a certificate that this program can read.
 
-    Other readers (SChannel among them) may take the form: it proves nothing about the way.
+    Other readers (SChannel among them) may accept its form, so it proves nothing about the path.
     """
     failure, shown = seen.failure, seen.evidence
     if failure is None or failure.code is not Code.MALFORMED or not isinstance(shown, TlsFacts):
@@ -165,10 +166,11 @@ def _unread(seen: Observation) -> bool:
 
 
 def _refuses_version(seen: Observation) -> bool:
-    """Whether an alert may be about the version: protocol_version, or a fatal one before any ServerHello.
+    """Whether an alert may concern the version: protocol_version, or a fatal one before any ServerHello.
 
-    A ServerHello that chose TLS 1.2 shows that it is on offer, whatever comes after (RFC 5246 section 7.4.1.3). A reset or
-    a close says nothing about versions, though TLS 1.3 may pass where it came: a filter can look at one and not the other.
+    A ServerHello that chose TLS 1.2 shows that the server supports it, whatever follows (RFC 5246 section 7.4.1.3). A
+    reset or a close shows nothing about versions, even where TLS 1.3 passes: a filter may inspect one and not the
+    other.
     """
     failure, facts = seen.failure, seen.evidence
     if failure is None or failure.code is not Code.ALERT:
@@ -184,7 +186,7 @@ def _tls13_answers(context: Context, seen: Observation) -> bool:
 
 
 def _moment(seen: Observation) -> str:
-    """How far the handshake had come when it ended."""
+    """The progress of the handshake when it ended."""
     facts = seen.evidence if isinstance(seen.evidence, TlsFacts) else TlsFacts(0.0)
     if facts.certificate_sent:
         return "after our answer to its request for a client certificate"
@@ -272,7 +274,7 @@ def _verdict(
 
 
 def _compared(context: Context, cause: TlsCause, seen: Observation) -> str:
-    """What other observations say of the cause, where it decides what to do."""
+    """What other observations add to the cause, where that decides the remedy."""
     if cause.cause in (causes.TLS_EXPIRED, causes.TLS_NOT_YET_VALID) and context.clock.basis == "right":
         return "clock-agrees"
     shown = seen.evidence.chain if isinstance(seen.evidence, TlsFacts) else ()
@@ -286,7 +288,7 @@ def _compared(context: Context, cause: TlsCause, seen: Observation) -> str:
 
 
 def _served(target: Target, seen: Observation) -> tuple[tuple[str, str], ...]:
-    """What the handshake itself was like."""
+    """Details of the handshake itself."""
     evidence = seen.evidence
     if not isinstance(evidence, TlsFacts):
         return ()
@@ -304,7 +306,7 @@ def _served(target: Target, seen: Observation) -> tuple[tuple[str, str], ...]:
 
 
 def _stapled(context: Context, seen: Observation) -> tuple[tuple[str, str], ...]:
-    """What the OCSP answer says that came with the handshake."""
+    """The content of the OCSP answer in the handshake."""
     judgement = context.judgement(seen)
     staple = seen.evidence.staple if isinstance(seen.evidence, TlsFacts) else None
     found = stapled(context, judgement, staple) if judgement is not None else None
@@ -315,7 +317,7 @@ def _stapled(context: Context, seen: Observation) -> tuple[tuple[str, str], ...]
 
 
 def _found(finding: InterceptionFinding | None) -> tuple[tuple[str, str], ...]:
-    """What all handshakes together prove, and the key by which verdicts of one interceptor are grouped."""
+    """The result of all handshakes together, and the key that groups the verdicts of one interceptor."""
     if finding is None:
         return ()
     by = {"by-name": (("by", "name"),), "by-address": (("by", "address"),)}.get(finding.reach, ())

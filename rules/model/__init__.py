@@ -1,1 +1,1 @@
-"""Values that every room shares, and the closed vocabularies."""
+"""Values that every room uses, and the closed vocabularies."""

@@ -1,7 +1,7 @@
-"""Extended DNS errors: a resolver says in its own words why it did not answer (RFC 8914).
+"""Extended DNS errors: a resolver states why it did not answer (RFC 8914).
 
-Only those that tell of a policy count. A resolver's word is a sign and no proof: a device that answers in its place can
-write it. An error on an answer that resolves (3 Stale Answer, 22 No Reachable Authority, ...) is no fault.
+Only statements of a policy count. They are a sign and no proof: a network device that answers instead can write them.
+An error on an answer that resolves (3 Stale Answer, 22 No Reachable Authority, ...) is no fault.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from rules.model.kinds.dns_chain import DnsAnswer
 from rules.text.display import display
 
 #: Forged Answer, Blocked, Censored, Filtered (RFC 8914 sections 4.5, 4.16, 4.17, 4.18): the operators of the
-#: resolver, or of one that it asks, do not want the name to be resolved.
+#: resolver, or of one that it asks, block the name.
 BLOCKED = frozenset({4, 15, 16, 17})
 #: Prohibited (section 4.19): the resolver does not serve the host that asks.
 PROHIBITED = 18
@@ -24,7 +24,10 @@ _ENTRY = re.compile(r"(\d{1,5})(?![\d.])")
 
 @dataclass(frozen=True, slots=True)
 class ResolverStatement:
-    """What a resolver says of its policy. `word`: that of the dns cause; `text`: its number, name and text, harmless."""
+    """A resolver's statement about its policy.
+
+    `word`: that of the dns cause; `text`: its number, name and text, harmless.
+    """
 
     word: Literal["sinkholed", "refused"]
     code: int
@@ -32,7 +35,7 @@ class ResolverStatement:
 
 
 def error_codes(answer: DnsAnswer) -> tuple[int, ...]:
-    """The numbers of an answer's extended errors; of a recording that has only their text, those that it begins with."""
+    """The numbers of an answer's extended errors. An old recording has only their text: the numbers that it begins with."""
     if answer.ede_codes:
         return answer.ede_codes
     begins = (_ENTRY.match(entry) for entry in answer.ede.split("; "))
@@ -40,10 +43,10 @@ def error_codes(answer: DnsAnswer) -> tuple[int, ...]:
 
 
 def resolver_statement(answer: DnsAnswer | None, resolved: bool) -> ResolverStatement | None:
-    """The resolver's own word that the name is blocked, or that this host is not served; None where it says neither.
+    """The resolver's statement that the name is blocked, or that this host is not served; None without either.
 
-    `resolved`: the answer leads to an address. Then a policy's number counts all the same (the address may be that of a
-    filter's page), a refusal does not, and what is met at the address may prove the contrary.
+    `resolved`: the answer leads to an address. A blocking number still counts (the address may be that of a filter's
+    page), a refusal does not, and the answers at the address may prove the contrary.
     """
     if answer is None:
         return None
@@ -57,7 +60,7 @@ def resolver_statement(answer: DnsAnswer | None, resolved: bool) -> ResolverStat
 
 
 def _text(answer: DnsAnswer, code: int) -> str:
-    """The entry of the answer's text that begins with this number."""
+    """The entry with this number in the answer's text."""
     for entry in answer.ede.split("; "):
         begins = _ENTRY.match(entry)
         if begins and int(begins[1]) == code:

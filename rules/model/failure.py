@@ -1,7 +1,7 @@
-"""The closed vocabulary of what goes wrong on a network.
+"""The closed vocabulary of network failures.
 
-A measurement fails at most once. `probe/measure/failure.py` is the only place that turns an exception into a `Failure`;
-everything that judges reads the codes below and never an exception's text.
+A measurement fails at most once. `probe/measure/failure.py` is the only place that turns an exception into a
+`Failure`. All judgements read the codes below and never an exception's text.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from rules.model.causes.record import Cause
 
 
 class Stage(StrEnum):
-    """Where on the way a measurement ended."""
+    """The stage at which a measurement ended."""
 
     LOCAL = "local"  # this host: no route, no descriptors, our own bug
     DNS = "dns"
@@ -25,12 +25,12 @@ class Stage(StrEnum):
 
 
 class Code(StrEnum):
-    """What happened, in the words of the operating system or the protocol, never an opinion about who did it."""
+    """The event, in the terms of the operating system or the protocol; never an opinion about who caused it."""
 
     TIMEOUT = "timeout"  # nothing (useful) came back within the stage's limit
     REFUSED = "refused"  # RST in answer to SYN; for UDP an ICMP port unreachable
     RESET = "reset"  # RST on an established connection
-    EOF = "eof"  # FIN where more was due
+    EOF = "eof"  # FIN before the expected data
     UNREACHABLE = "unreachable"  # ICMP destination unreachable; type, code and sender in `icmp`
     NO_ROUTE = "no-route"  # the kernel has no route (ENETUNREACH without an ICMP message)
     NO_DESCRIPTORS = "no-descriptors"  # EMFILE, ENFILE, ENOBUFS
@@ -40,12 +40,12 @@ class Code(StrEnum):
     NOT_TLS = "not-tls"  # the answer to ClientHello was not TLS
     MALFORMED = "malformed"  # the peer's bytes break the protocol
     WRONG_SOURCE = "wrong-source"  # the answer came from another address or port than the one that was asked
-    TOO_LARGE = "too-large"  # a byte or item cap was reached
+    TOO_LARGE = "too-large"  # a limit of bytes or items was reached
     LOOKUP = "lookup"  # the operating system's resolution failed; the error's name in `detail`
-    NOT_REACHED = "not-reached"  # the budget or the pace ended first: never started
+    NOT_REACHED = "not-reached"  # the budget or the pace ended the audit first: never started
     NOT_RECORDED = "not-recorded"  # a replay asks what the recording does not hold
     STARVED = "starved"  # our own event loop was late: the timeout proves nothing
-    BUG = "bug"  # an exception that no other code names: ours
+    BUG = "bug"  # an exception that no other code names: our bug
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Icmp:
 
     type: int
     code: int
-    sender: str | None  # address of the device that sent it; None where the platform does not tell
+    sender: str | None  # address of the device that sent it; None where the platform does not give it
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +63,17 @@ class Failure:
 
     stage: Stage
     code: Code
-    detail: str = ""  # our own words or the library's error name; text of peers only through display()
+    detail: str = ""  # our own words or the library's error name; peer text only through display()
     icmp: Icmp | None = None
     alert: int | None = None  # TLS alert description number (RFC 8446 section 6)
-    # a word for what was seen beside the code: "no-question" (a DNS answer that repeats none), UNREAD_FORM
+    # the fact seen beside the code: "no-question" (a DNS answer without the question), UNREAD_FORM
     sign: str = ""
 
 
-#: The sign of a handshake that our TLS library ended because it does not read the form of a certificate.
+#: The sign of a handshake that our TLS library ended because it cannot read the form of a certificate.
 UNREAD_FORM = "unread-form"
 
-#: Failures that say something about this host or about us and nothing about the network: cause and words.
+#: Failures that concern only this host or this program, not the network: cause and text.
 LOCAL_CODES: dict[Code, tuple[Cause, str]] = {
     Code.NO_DESCRIPTORS: (causes.LOCAL_NO_DESCRIPTORS, "this host ran out of file descriptors"),
     Code.NO_PORTS: (causes.LOCAL_NO_DESCRIPTORS, "this host ran out of local ports"),
@@ -84,6 +84,6 @@ LOCAL_CODES: dict[Code, tuple[Cause, str]] = {
     Code.LOOKUP: (causes.LOCAL_LOOKUP, "the process that asks the operating system ended"),
     Code.BUG: (causes.AUDIT_BUG, "wayclear failed: please report it"),
 }
-#: Codes whose stage is always LOCAL, wherever on the way they were met. Without a route to one family the other may do: a
-#: judgement of its own.
+#: Codes whose stage is always LOCAL, wherever they occur. A host without a route to one family may still have one to
+#: the other, which a separate judgement decides.
 LOCAL_STAGE = frozenset({Code.NO_ROUTE, *LOCAL_CODES})

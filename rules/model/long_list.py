@@ -1,6 +1,6 @@
-"""What is kept of a certificate revocation list that is too long to keep: a mark for each entry, and a short list around them.
+"""The kept form of a certificate revocation list that is too long to keep: a mark for each entry, and a short list.
 
-Of the entries a judgement asks only whether a serial is among them, of the whole only whether a key signed it.
+A judgement only asks whether a serial is among the entries, and whether a key signed the whole.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class LongList:
-    """What is kept of a list. `skeleton`: a list (DER) of the same head, end and signature, with the entries that were
-    kept as they came; its signature is on `signed` alone, the digest by `hash_name` of what the issuer signed.
+    """The kept form of a list. `skeleton`: a list (DER) with the same head, end and signature, and the entries that were
+    kept in full; its signature is on `signed` alone, the digest by `hash_name` of the signed bytes.
 
     `size`: bytes of the whole; `count`: entries that are kept as marks.
     """
@@ -26,7 +26,7 @@ class LongList:
     marks: tuple[Sequence[int], ...]  # each sorted; arrays in practice
 
     def lists(self, serial: int) -> bool:
-        """Whether a serial is among the entries that are kept as marks. Wrong once in 10^13 or more rarely."""
+        """Whether a serial is among the entries kept as marks. Wrong at most once in 10^13."""
         wanted = mark(serial.to_bytes((serial + (serial < 0)).bit_length() // 8 + 1, signed=True))
         for block in self.marks:
             at = bisect_left(block, wanted)

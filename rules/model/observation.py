@@ -1,7 +1,7 @@
-"""What was asked and what was seen: raw evidence, no opinion.
+"""Questions and answers: raw evidence, no opinion.
 
 `Step` is one question and costs at most one connection. Its equality (with `attempt`) is the de-duplication key: two
-rules that ask the same thing cost one connection; a repeat is another attempt. `Observation` is the answer.
+rules with the same question cost one connection; a repeat is another attempt. `Observation` is the answer.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from rules.model.kinds.trust_store import TrustLookup, TrustRoots
 Step: TypeAlias = LocalHost | DnsQuestion | OsLookup | TcpConnect | TlsHandshake | HttpFetch | TrustLookup
 Evidence: TypeAlias = HostFacts | DnsAnswer | OsAnswer | TcpFacts | TlsFacts | HttpExchange | TrustRoots
 
-#: Every kind of question. The list is written by hand, nothing registers itself.
+#: Every kind of question. The list is written by hand; nothing registers itself.
 KINDS: tuple[Kind[Any, Any], ...] = (
     local_host.KIND,
     dns_chain.KIND,
@@ -58,9 +58,9 @@ def kind_of(step: Step) -> Kind[Any, Any]:
 class Observation:
     """The answer to one step.
 
-    `started` is Unix time (UTC) in seconds, `elapsed` seconds by the monotonic clock. `evidence` is what was seen, also
-    of a measurement that failed half-way (a handshake that ended in an alert has shown its chain); None where nothing
-    was seen at all. `local` is our own (address, port) of the connection, for the firewall engineer's log search.
+    `started` is Unix time (UTC) in seconds, `elapsed` seconds by the monotonic clock. `evidence` is what was seen,
+    also by a measurement that failed half-way (a handshake that ended in an alert has shown its chain); None if
+    nothing was seen. `local` is our own (address, port) of the connection, for the firewall engineer's log search.
     """
 
     step: Step
@@ -69,11 +69,11 @@ class Observation:
     failure: Failure | None = None
     evidence: Evidence | None = None
     local: tuple[str, int] | None = None
-    stale: bool = False  # an earlier observation that stands in for one that could not be had
+    stale: bool = False  # an earlier observation in place of a missing one
 
 
 def got_through(seen: Observation) -> bool:
-    """Whether the peer was reached: no failure, or one for no other reason than that we have no client certificate."""
+    """Whether the peer was reached: no failure, or one only because we have no client certificate."""
     if seen.failure is None:
         return True
     return seen.evidence is not None and kind_of(seen.step).reached(seen.evidence, seen.failure)

@@ -1,4 +1,7 @@
-"""What is required, by whom, since when: rule sets and sets of expected CAs as values. `parse.py` makes them from TOML."""
+"""Requirements, with their source and date: rule sets and sets of expected CAs as values.
+
+`rules.files` makes them from TOML.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from enum import StrEnum
 
 
 class Group(StrEnum):
-    """What a destination is for. `service` is what a connector lives on."""
+    """The purpose of a destination. A connector depends on `service`."""
 
     SERVICE = "service"
     VALIDATION = "cert-validation"
@@ -49,10 +52,11 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A concrete name under a rule. A wildcard is not a host.
+    """A concrete name under a rule, because a wildcard is not a host.
 
-    `required`: must live (exact rows, names with the tenant in them). `sample`: a seed that goes stale; a connector
-    needs only its own region. `host` may hold `{tenant}`. `path`: GET it inside TLS (443) or over plain HTTP (80).
+    `required`: it must work (exact rows, names with the tenant in them). `sample`: a name that may disappear; a
+    connector needs only its own region's. `host` may hold `{tenant}`. `path`: GET it inside TLS (443) or over plain
+    HTTP (80).
     """
 
     host: str
@@ -66,7 +70,7 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A document that a port-80 host is known to serve, so that "reachable" can be proved and not only "answers"."""
+    """A document that a port-80 host is known to serve, so that a fetch proves that the host itself answers."""
 
     host: str
     path: str
@@ -103,7 +107,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class RuleSet:
-    """A named allow list. `unpublished` says why there is none (China: no published list)."""
+    """A named allow list. `unpublished` gives the reason why there is none (China: no published list)."""
 
     name: str
     title: str
@@ -114,9 +118,7 @@ class RuleSet:
     unpublished: str = ""
     source: str = ""  # file it was read from, for messages
     sha256: str = ""
-    warnings: tuple[
-        str, ...
-    ] = ()  # what is allowed and yet looks wrong: look-alike names, rows that disagree
+    warnings: tuple[str, ...] = ()  # allowed but suspicious: look-alike names, rows that disagree
 
     def rule_for(self, host: str, port: int | None = None) -> Rule | None:
         """The first rule that covers `host` (and `port`, where given); exact rows before wildcards."""
@@ -126,10 +128,10 @@ class RuleSet:
 
 @dataclass(frozen=True, slots=True)
 class ExpectedCa:
-    """A CA whose key may stand above a service certificate.
+    """A CA whose key may be above a service certificate.
 
-    Judged by `spki_sha256` (hex SHA-256 of the SubjectPublicKeyInfo). Without it the CA can be named, never completed:
-    it never makes a chain genuine by itself.
+    Judged by `spki_sha256` (hex SHA-256 of the SubjectPublicKeyInfo). Without this hash the CA is only a name: it
+    never makes a chain genuine by itself.
     """
 
     name: str
@@ -154,14 +156,17 @@ class CaSet:
     reviewed: datetime.date
     cas: tuple[ExpectedCa, ...]
     pki_hosts: tuple[str, ...] = ()  # CRL, OCSP and AIA hosts of these CAs
-    brands: tuple[str, ...] = ("Microsoft", "DigiCert")  # a CA so named on an unexpected key is an impostor
+    brands: tuple[str, ...] = (
+        "Microsoft",
+        "DigiCert",
+    )  # a CA with such a name on an unexpected key is an impostor
     source: str = ""
     sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Interceptor:
-    """Issuer texts of an interception product: only ever a name for what the chain has already proved."""
+    """Issuer texts of an interception product: only a name for what the chain has already proved."""
 
     product: str
     cn: str = ""  # linear glob, matched case-insensitively on trimmed text

@@ -1,4 +1,4 @@
-"""What it means: verdicts, causes, the answer, the report."""
+"""The meaning: verdicts, causes, the answer, the report."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Endpoint:
-    """A name, a port and, where one address is meant, an address."""
+    """A name, a port and, for a single address, that address."""
 
     host: str
     port: int
@@ -73,14 +73,12 @@ class Verdict:
     details: tuple[
         tuple[str, str], ...
     ] = ()  # short evidence lines for people: ("expected", ...), ("served", ...)
-    circumstance: str = (
-        ""  # what was seen of the cause, where it decides what to do: `causes.record.Circumstance`
-    )
+    circumstance: str = ""  # the observed fact that decides the remedy: `causes.record.Circumstance`
 
 
 @dataclass(frozen=True, slots=True)
 class CauseGroup:
-    """One cause and all endpoints it explains: what a reader acts on."""
+    """One cause and all its endpoints: the unit that a reader acts on."""
 
     cause: Cause
     status: Status  # the heaviest of its verdicts
@@ -107,7 +105,7 @@ class RulesUsed:
 
 @dataclass(frozen=True, slots=True)
 class Vantage:
-    """Where and as whom it was measured."""
+    """Where and under which account the measurement ran."""
 
     host: str
     user: str
@@ -122,7 +120,7 @@ class Vantage:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The parameters of an audit: with the rules and the observations they determine every verdict (replay needs them)."""
+    """The parameters of an audit. With the rules and the observations they determine every verdict (replay needs them)."""
 
     nonce: str  # random label of the DNS canary
     tenant: str | None = None
@@ -136,16 +134,14 @@ class Plan:
     canary_address: str = ""  # "address:port"; empty: no address canary
     control_name: str = "www.example.com"  # SNI that no rule names, asked at an intercepted address
     labels: tuple[tuple[str, str], ...] = ()
-    sweep_limit: int = 20  # hosts that met silence or a reset within sweep_window before a polite audit stops
+    sweep_limit: int = 20  # hosts with silence or a reset within sweep_window before a polite audit stops
     sweep_window: float = 300.0
-    steady: bool = (
-        False  # answers are of different times (the appliance's): silence is news, not a firewall's mood
-    )
+    steady: bool = False  # the appliance's: answers have different times, so silence is no reaction to a scan
     dead: tuple[str, ...] = ()  # of a steady plan: resolvers (and "os") that have answered nothing lately
     last_good: tuple[
         tuple[str, tuple[str, ...]], ...
-    ] = ()  # of names that resolve nowhere now: addresses of before
-    notes: tuple[str, ...] = ()  # what happened before the audit began: a tenant's domain that led to no id
+    ] = ()  # for names that do not resolve now: earlier addresses
+    notes: tuple[str, ...] = ()  # events before the audit began: a tenant's domain that led to no id
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +155,7 @@ class Report:
     vantage: Vantage
     rulesets: tuple[RulesUsed, ...]
     answer: Answer
-    answer_text: str  # what users would see, in a sentence or two
+    answer_text: str  # the effect for users, in a sentence or two
     exit_code: int
     causes: tuple[CauseGroup, ...]  # heaviest first
     verdicts: tuple[Verdict, ...]

@@ -1,8 +1,7 @@
 """The closed vocabulary of causes: one record each, in exactly one of the files of this folder.
 
-Use it as `causes.DNS_NXDOMAIN`. A verdict holds the record, so that a typo does not type-check; everything that is written
-down (reports as JSON, metrics, the history) holds its word. A new cause is a record here, an entry in docs/causes.md and the
-judgement that finds it.
+Use it as `causes.DNS_NXDOMAIN`. A verdict holds the record, so mypy finds a typo; reports as JSON, metrics and the
+history hold its word. A new cause needs a record here, an entry in docs/causes.md and the judgement that finds it.
 """
 
 from __future__ import annotations
@@ -37,5 +36,5 @@ BY_WORD = MappingProxyType(
 
 
 def from_word(word: str) -> Cause:
-    """The cause with this word. A word that this version does not know (a newer one recorded it) is a cause without advice."""
+    """The cause with this word. An unknown word, recorded by a newer version, gives a cause without a remedy."""
     return BY_WORD.get(word) or Cause(word)

@@ -1,4 +1,4 @@
-"""Circumstances that say what to do whatever the cause is: a cause's own circumstance of the same word comes first."""
+"""Circumstances that decide the remedy for any cause; a cause's own circumstance of the same word comes first."""
 
 from __future__ import annotations
 

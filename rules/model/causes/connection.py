@@ -1,4 +1,4 @@
-"""Causes of the path, of TCP and of TLS: records of the vocabulary (`rules.model.causes`)."""
+"""Records of the vocabulary (`rules.model.causes`): the path, TCP and TLS."""
 
 from __future__ import annotations
 

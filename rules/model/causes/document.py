@@ -1,4 +1,4 @@
-"""Causes of port 80, of revocation lists and of OCSP: records of the vocabulary (`rules.model.causes`)."""
+"""Records of the vocabulary (`rules.model.causes`): port 80, CRLs and OCSP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a cause is: one frozen record of all that the program knows of it beside its judgement."""
+"""The record of a cause: all that the program knows about it, apart from its judgement."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _LAYERS: Mapping[str, Layer] = {name: name for name in get_args(Layer)}
 
 @dataclass(frozen=True, slots=True)
 class Circumstance:
-    """What was seen of a cause, where that decides what to do: a list that ran out is one thing behind a cache that names
-    itself and another where nothing but its date is known.
+    """An observed fact that decides the remedy of a cause. Example: an outdated list is one problem behind a cache that
+    names itself, and another where only its date is known.
 
-    `owner`, `confidence` and `plural` are those of the cause where they are not given.
+    `owner`, `confidence` and `plural` default to those of the cause.
     """
 
     word: str  # `Verdict.circumstance`
-    remedy: str  # a sentence; `{port}` and the like are filled in
+    remedy: str  # a sentence with placeholders such as `{port}`
     plural: str = ""  # the finding at several endpoints; `{n}` is how many
     owner: Owner | None = None
     confidence: Confidence | None = None
@@ -35,31 +35,33 @@ class Circumstance:
 class Cause:
     """Why something fails, or is worth a notice: "ok" or "<layer>.<what>". Two causes with the same word are equal.
 
-    `remedy` is for a cause of which nothing more is known: it accuses no device and no team that the evidence does not
-    show. `owner` and `confidence` may depend on what was seen (`circumstances`) and on the verdicts of a group
-    (`rules.judge.causes`). How much a verdict weighs is decided where it is judged, so a cause has no status.
+    `remedy` is for a cause without further facts: it accuses no device and no team without evidence. The circumstance
+    (`circumstances`) and the verdicts of a group (`rules.judge.causes`) may change `owner` and `confidence`. The
+    judgement decides the status, so a cause has none.
     """
 
     word: str
     owner: Owner = field(default="nobody", compare=False)  # who must act: a first guess by layer
     confidence: Confidence = field(default="likely", compare=False)
-    mechanism: Mechanism | None = field(default=None, compare=False)  # by what a device selects the traffic
+    mechanism: Mechanism | None = field(
+        default=None, compare=False
+    )  # the property by which a device selects the traffic
     plural: str = field(default="", compare=False)  # the finding at several endpoints; `{n}` is how many
-    remedy: str = field(default="", compare=False)  # a sentence; "" where there is nothing to do
+    remedy: str = field(default="", compare=False)  # a sentence; "" where nothing has to be done
     circumstances: tuple[Circumstance, ...] = field(default=(), compare=False)
-    #: The host's or the path's: one finding, whatever it touches.
+    #: One finding about the host or the path, for all endpoints.
     host_wide: bool = field(default=False, compare=False)
-    #: A name that was not tested for this cause leaves the answer open.
+    #: A name that was not tested because of this cause leaves the answer open.
     leaves_open: bool = field(default=False, compare=False)
     #: Why the answer is open, as a part of its sentence.
     open_reason: str = field(default="", compare=False)
-    #: Silence alone shows it: it proves nothing once a firewall drops everything of this host's.
+    #: Only silence shows it: it proves nothing once a firewall drops everything from this host.
     silence: bool = field(default=False, compare=False)
-    #: The source of a document said nothing of its own: no connection, or one on which HTTP failed.
+    #: The source of a document gave no answer of its own: no connection, or HTTP failed on it.
     unheard: bool = field(default=False, compare=False)
-    #: Said of a certificate because no key of a CA set vouches for it.
+    #: Applies to a certificate because no key of a CA set vouches for it.
     depends_on_ca_set: bool = field(default=False, compare=False)
-    #: A CA's signature proves it, on whichever way the certificate and the list came.
+    #: A CA's signature proves it, whatever path the certificate and the list took.
     holds_on_any_way: bool = field(default=False, compare=False)
 
     @property

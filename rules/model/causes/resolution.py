@@ -1,4 +1,4 @@
-"""Causes of resolution: records of the vocabulary (`rules.model.causes`)."""
+"""Records of the vocabulary (`rules.model.causes`): resolution."""
 
 from __future__ import annotations
 

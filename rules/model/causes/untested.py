@@ -1,7 +1,7 @@
-"""Causes of this host, and of what could not be tested: records of the vocabulary (`rules.model.causes`).
+"""Records of the vocabulary (`rules.model.causes`): this host, and what could not be tested.
 
-The answer gives its reasons in the order of the records: those that leave it open stand in the order in which a person
-acts on them.
+The answer gives its reasons in the order of the records. Causes that leave it open stand in the order of the actions
+that they need.
 """
 
 from __future__ import annotations

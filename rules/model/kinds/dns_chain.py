@@ -1,4 +1,4 @@
-"""DNS: one question, its answer, and the chain that answers make."""
+"""DNS: one question, its answer, and the CNAME chain of several answers."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from rules.model.failure import Code, Failure
 from rules.model.kind import Interval, Kind, Needs, Resolution, StageName
 
 RecordType: TypeAlias = Literal["A", "AAAA", "CNAME"]
-#: Failures after which nobody has answered a question.
+#: Failures that mean that nobody answered.
 NO_ANSWER = frozenset({Code.TIMEOUT, Code.REFUSED, Code.UNREACHABLE, Code.NO_ROUTE, Code.DENIED})
-OS = "os"  #: how the operating system's resolution is called among the resolvers
+OS = "os"  #: the operating system's name in lists of resolvers
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +24,12 @@ class DnsQuestion:
     name: str  # A-label form, lower case, without the trailing dot
     rtype: RecordType
     attempt: int = 1
-    walk: bool = False  # of a walk along a chain that fails: answered within a second, or not at all
+    walk: bool = False  # part of a walk along a failing chain: answered within a second, or not at all
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record of the answer section. `value` is a name for CNAME, an address for A and AAAA, else presentation."""
+    """One record of the answer section. `value`: a name for CNAME, an address for A and AAAA, else presentation format."""
 
     name: str
     type: str
@@ -49,7 +49,7 @@ class DnsAnswer:
     )
     truncated: bool = False  # the UDP answer had TC set
     transport: Literal["udp", "tcp"] = "udp"
-    edns: bool = True  # False: the answer was only had without EDNS (a middlebox drops it)
+    edns: bool = True  # False: the answer came only without EDNS (a network device drops it)
     tries: int = 1  # datagrams sent
     junk: int = 0  # datagrams dropped: wrong id, question, sender or not DNS
     ede: str = ""  # extended error (RFC 8914): code and text, through display()
@@ -61,7 +61,7 @@ class DnsAnswer:
 
 
 class Outcome(StrEnum):
-    """How the resolution of one name at one resolver ended. Values are the words of `dns.*` causes."""
+    """The end of one name's resolution at one resolver. Values are the words of `dns.*` causes."""
 
     RESOLVED = "ok"
     NXDOMAIN = "nxdomain"
@@ -73,10 +73,10 @@ class Outcome(StrEnum):
     LOOP = "chain-loop"
     TOO_LONG = "chain-too-long"
     MALFORMED = "malformed"
-    WRONG_SOURCE = "wrong-source"  # answers come, from an address or port that was not asked
+    WRONG_SOURCE = "wrong-source"  # answers come from an address or port that was not asked
     TCP_BLOCKED = "tcp-blocked"  # truncated, and TCP 53 does not answer
     UNREACHABLE = "unreachable"  # no packet left this host, or ICMP came back
-    NOT_MEASURED = "not-measured"  # a fault of this host or of ours: it says nothing about the name
+    NOT_MEASURED = "not-measured"  # a fault of this host or a bug of ours: it says nothing about the name
 
 
 #: Longest chain that is followed. BIND and Unbound give up after 11, dnspython at 16.
@@ -87,10 +87,10 @@ Lookup: TypeAlias = Callable[[DnsQuestion], "tuple[DnsAnswer | None, Failure | N
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """The way from a name to its addresses as one resolver tells it.
+    """The CNAME chain from a name to its addresses at one resolver.
 
-    `links` are the CNAMEs in order, `addresses` the records at the end. `ask` is the question whose answer is still
-    needed; None when the chain has ended with `outcome` at the name `at`.
+    `links` are the CNAMEs in order, `addresses` the records at the end. `ask` is the question whose answer is needed
+    next; None when the chain has ended with `outcome` at the name `at`.
     """
 
     resolver: str
@@ -103,7 +103,7 @@ class Chain:
     detail: str = ""
     questions: tuple[DnsQuestion, ...] = ()
     ask: DnsQuestion | None = None
-    tcp_blocked: bool = False  # an answer on the way was truncated and TCP 53 failed
+    tcp_blocked: bool = False  # an earlier answer was truncated and TCP 53 failed
     sign: str = ""  # of the failure that ended it: `Failure.sign`
 
     @property
@@ -125,9 +125,9 @@ _CODES = {
 
 
 def follow_chain(resolver: str, name: str, rtype: RecordType, lookup: Lookup) -> Chain:
-    """Follow `name` as far as the answers at hand go (RFC 1034 section 3.6.2, RFC 6604 for the rcode of a chain).
+    """Follow `name` as far as the known answers go (RFC 1034 section 3.6.2, RFC 6604 for the rcode of a chain).
 
-    `lookup` gives (answer, failure) of a question, or None while it has not been asked. A name that one answer leads to
+    `lookup` gives (answer, failure) of a question, or None if it has not been asked. A name that an answer leads to
     without resolving it is asked for by itself.
     """
     chain = Chain(resolver, name, rtype)
@@ -150,7 +150,7 @@ def follow_chain(resolver: str, name: str, rtype: RecordType, lookup: Lookup) ->
         if len(chain.links) > MAX_LINKS:
             return replace(chain, outcome=Outcome.TOO_LONG, at=current)
         if answer.tcp_failure:
-            broken = answer.tcp_failure == "malformed"  # it came: the port is open
+            broken = answer.tcp_failure == "malformed"  # an answer came, so the port is open
             ended = Outcome.MALFORMED if broken else Outcome.TCP_BLOCKED
             return _ended(replace(chain, at=current), ended, answer.tcp_failure)
         if answer.rcode != "NOERROR":
@@ -161,7 +161,7 @@ def follow_chain(resolver: str, name: str, rtype: RecordType, lookup: Lookup) ->
 
 
 def _follow(chain: Chain, answer: DnsAnswer, current: str, visited: set[str]) -> tuple[Chain, str, bool]:
-    """Walk inside one answer. Returns the longer chain, the name it ends at, and whether that closed a loop."""
+    """Follow the aliases inside one answer. Return the longer chain, its last name, and whether it closed a loop."""
     aliases = {record.name: record for record in answer.records if record.type == "CNAME"}
     links = list(chain.links)
     blocked = chain.tcp_blocked or bool(answer.tcp_failure)
@@ -176,12 +176,12 @@ def _follow(chain: Chain, answer: DnsAnswer, current: str, visited: set[str]) ->
 
 
 def outcome_of(failure: Failure | None) -> Outcome:
-    """How a question without an acceptable answer ended."""
+    """The outcome of a question without an acceptable answer."""
     return _CODES.get(failure.code, Outcome.NOT_MEASURED) if failure else Outcome.NOT_MEASURED
 
 
 def _ended(chain: Chain, outcome: Outcome, detail: str) -> Chain:
-    """The chain ends here without an address. Below an alias that is a broken chain, whatever the reason."""
+    """The chain ends here without an address. Below an alias that is a broken chain, for any reason."""
     broken = bool(chain.links) and outcome in (
         Outcome.NXDOMAIN,
         Outcome.SERVFAIL,
@@ -195,7 +195,7 @@ def _ended(chain: Chain, outcome: Outcome, detail: str) -> Chain:
 
 
 def _interval(step: DnsQuestion, needs: Needs) -> Interval | None:
-    """A question for a link by itself, or for a name that is no target's."""
+    """A question for a link by itself, or for a name that is no target's, has an interval."""
     asked = step in needs.questions or step.name in needs.names
     return "extras" if step.attempt == 1 and (step.walk or not asked) else None
 

@@ -1,4 +1,4 @@
-"""One plain HTTP exchange over port 80: CRL, OCSP, AIA or "does this host answer"."""
+"""One plain HTTP exchange over port 80: CRL, OCSP, AIA, or whether a host answers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias, assert_never
 from rules.model.kind import Interval, Kind, Needs, StageName
 from rules.model.long_list import LongList
 
-#: Bytes of a body that are kept, also in a report; of a list that is longer only facts are.
+#: Bytes of a body that are kept, also in a report. Of a longer list only facts are kept.
 BODY_KEPT = 65_536
 #: Largest CRL that is read, in bytes: DigiCert's partitions reach 9.5 MB since 2026-09.
 CRL_CAP = 33_554_432
@@ -19,7 +19,7 @@ Purpose: TypeAlias = Literal["reach", "crl", "ocsp", "aia"]
 
 @dataclass(frozen=True, slots=True)
 class HttpFetch:
-    """One request to `address`:`port` with `Host: host`. Redirects are never followed, nothing is kept between fetches.
+    """One request to `address`:`port` with `Host: host`. Redirects are never followed, and fetches share no state.
 
     `body` makes it a POST (OCSP). `cap` is the largest body that is read, in bytes.
     """
@@ -36,10 +36,11 @@ class HttpFetch:
 
 @dataclass(frozen=True, slots=True)
 class HttpExchange:
-    """What came back. Times in seconds, sizes in bytes.
+    """The answer. Times in seconds, sizes in bytes.
 
-    `body` is whole up to `BODY_KEPT` and never longer (`size` > len(body) where it was cut). Of a longer list `long_list` is kept
-    in its place, and in a recorded report `digest`: facts of the document that today's and tomorrow's rules ask for.
+    `body` is complete up to `BODY_KEPT` and never longer (`size` > len(body) where it was cut). For a longer list,
+    `long_list` is kept instead, and in a recorded report `digest`: the facts of the document that the rules need,
+    today or later.
     """
 
     connect_s: float
@@ -52,9 +53,8 @@ class HttpExchange:
     sha256: str = ""  # of the body received
     digest: CrlDigest | None = None
     long_list: LongList | None = field(default=None, compare=False, metadata={"recorded": False})
-    repaired: tuple[str, ...] = ()  # what was odd about the header lines, and read all the same
-    # what the answer is, by the host that was asked: one report asks it twenty times. It goes with the answer, and a changed
-    # copy (`replace`) starts anew
+    repaired: tuple[str, ...] = ()  # what was unusual about header lines that could be read
+    # the page's judgement by the host asked, which one report needs twenty times; `replace` makes a copy without it
     judged: dict[str, BlockPage | None] = field(
         default_factory=dict, init=False, repr=False, compare=False, metadata={"recorded": False}
     )
@@ -62,17 +62,15 @@ class HttpExchange:
 
 @dataclass(frozen=True, slots=True)
 class CrlDigest:
-    """What a recording keeps of a CRL that is too large to keep (RFC 5280 section 5)."""
+    """The facts of a CRL that a recording keeps when the CRL is too large (RFC 5280 section 5)."""
 
     issuer: bytes  # issuer's Name, DER
     this_update: float  # Unix time
     next_update: float | None
-    signer: (
-        str | None
-    )  # SHA-256 (hex) of the SPKI that verified the signature; None: none of the keys at hand did
-    revoked: tuple[str, ...]  # of the serials asked (hex), those that are listed
+    signer: str | None  # SHA-256 (hex) of the SPKI that verified the signature; None: no known key did
+    revoked: tuple[str, ...]  # the listed ones of the serials asked (hex)
     asked: tuple[str, ...]
-    scope: CrlScope | None = None  # None: a recording that does not tell
+    scope: CrlScope | None = None  # None: an old recording without this fact
     barred: str | None = None  # SPKI (as `signer`) of a CA that made the signature and may not sign CRLs
     unchecked: str = ""  # why the signature cannot be checked here
     removed: tuple[str, ...] = ()  # of the serials asked (hex), those whose entries all say removeFromCRL
@@ -80,7 +78,7 @@ class CrlDigest:
 
 @dataclass(frozen=True, slots=True)
 class CrlScope:
-    """Which certificates a CRL speaks of, by its extensions and those of its entries (RFC 5280 sections 5.2 and 5.3)."""
+    """The certificates that a CRL covers, by its extensions and those of its entries (RFC 5280 sections 5.2 and 5.3)."""
 
     only: Literal["", "user", "ca", "attribute"] = ""  # onlyContains...Certs
     named: bool = False  # it is the list of one distribution point, whose names are `points`
@@ -88,7 +86,7 @@ class CrlScope:
     some_reasons: bool = False
     indirect: bool = False
     delta: bool = False
-    unknown: tuple[str, ...] = ()  # critical extensions that nothing here processes, by OID
+    unknown: tuple[str, ...] = ()  # unknown critical extensions, by OID
     unread: str = ""  # why the extensions cannot be read
     number: str = ""  # cRLNumber, hex
     key_id: str = ""  # key identifier of the issuer's key, hex
@@ -100,21 +98,21 @@ PageKind: TypeAlias = Literal["page", "refused", "redirect", "portal", "proxy", 
 
 @dataclass(frozen=True, slots=True)
 class BlockPage:
-    """A page that stands in the place of what was asked for. Texts are harmless.
+    """A page that came instead of the requested document. Texts are harmless.
 
-    `kind`: "page" HTML with 200; "refused" an error that a device on the way gave; "redirect" to another host; "portal" a
-    page to sign in to the network (RFC 6585 section 6, RFC 8952); "proxy" 407; "failed" the error of a proxy on the way that
-    cannot reach or resolve the host. `evidence`: what shows that a device on the way wrote a "page" or an error, "" where
-    nothing does: then only the document that was asked for tells whether a "page" is the origin's own.
+    `kind`: "page" HTML with 200; "refused" an error that a network device gave; "redirect" to another host; "portal"
+    a page to sign in to the network (RFC 6585 section 6, RFC 8952); "proxy" 407; "failed" the error of a proxy on the
+    path that cannot reach or resolve the host. `evidence`: what shows that a network device wrote a "page" or an
+    error. It is "" without any: then only the requested document decides whether a "page" is the origin's own.
     """
 
     kind: PageKind
-    vendor: str = ""  # what it looks like, a label only
+    vendor: str = ""  # the product that it looks like, a label only
     title: str = ""
     location: str = ""  # of a redirect, which is never followed
     marks: tuple[str, ...] = ()  # the headers that carry a vendor's name
     evidence: str = ""
-    sentence: str = ""  # how its text begins, where it has no title
+    sentence: str = ""  # the beginning of its text, if it has no title
 
 
 def _document(step: HttpFetch) -> tuple[object, ...] | None:

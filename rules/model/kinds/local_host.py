@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rules.model.kind import Interval, Kind, Needs
 
-#: Where a proxy setting was read, beside "environment HTTPS_PROXY" and the like.
+#: The source of a proxy setting, beside "environment HTTPS_PROXY" and the like.
 CONNECTOR, UPDATER, MACHINE, WINHTTP = (
     "connector exe.config",
     "updater exe.config",
@@ -24,32 +24,28 @@ class LocalHost:
 
 @dataclass(frozen=True, slots=True)
 class ProxySetting:
-    """What a source says about a proxy. Read and shown; used only when the user asks.
+    """A source's proxy setting. It is read and shown, and used only when the user asks for it.
 
-    Without `address`, `automatic` and `faults` it says that no proxy is used.
+    Without `address`, `automatic` and `faults` it states that no proxy is used.
     """
 
     source: str  # "environment HTTPS_PROXY", "WinHTTP", "connector exe.config", "updater exe.config", "machine.config"
-    address: str  # "http://proxy.corp.example:8080", credentials masked; "" where none is named
-    bypass: str = ""  # in the grammar of its source; of a .NET file the expressions, with ; between them
-    automatic: str = (
-        ""  # how a proxy is found where the program finds it itself: "WPAD", "the script http://..."
-    )
-    faults: tuple[str, ...] = ()  # what of it cannot be used, a sentence each
+    address: str  # "http://proxy.corp.example:8080", credentials masked; "" without one
+    bypass: str = ""  # in the grammar of its source; for a .NET file the expressions, separated by ;
+    automatic: str = ""  # how the program finds a proxy itself: "WPAD", "the script http://..."
+    faults: tuple[str, ...] = ()  # parts that cannot be used, a sentence each
 
 
 @dataclass(frozen=True, slots=True)
 class HostFacts:
-    """What the operating system says about this host at the start of the audit."""
+    """The facts about this host from the operating system at the start of the audit."""
 
     host: str
-    user: str  # the account that asks: proxy, DNS and certificate store may differ per account
+    user: str  # the account of this process: proxy, DNS and certificate store may differ per account
     os: str
-    sources: tuple[
-        str, ...
-    ]  # addresses that packets to the internet leave from (v4, v6), by routing-table lookup
+    sources: tuple[str, ...]  # source addresses of packets to the internet (v4, v6), by routing-table lookup
     addresses: tuple[str, ...]  # every address of this host: never connected to
-    networks: tuple[str, ...]  # on-link networks in CIDR notation, where the platform tells
+    networks: tuple[str, ...]  # on-link networks in CIDR notation, where the platform gives them
     resolvers: tuple[str, ...]  # addresses of the configured resolvers, in order
     route_v4: bool
     route_v6: bool
@@ -69,5 +65,5 @@ KIND: Kind[LocalHost, HostFacts] = Kind(
     queue="local",
     interval=_interval,
     literals=lambda facts: ((f"addresses[{at}]", value) for at, value in enumerate(facts.addresses)),
-    stands=True,  # this host could not be looked at: that makes it no host without names to ask for
+    stands=True,  # a failed look at this host does not mean that it lost its addresses
 )

@@ -1,4 +1,4 @@
-"""The operating system's own resolution: hosts file, NRPT, search policy. Addresses only, it shows no chain."""
+"""The operating system's own resolution: hosts file, NRPT, search policy. It gives addresses only, no CNAME chain."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rules.model.kind import Interval, Kind, Needs, Resolution
 from rules.model.kinds.dns_chain import OS, resolved_in
 
-#: Errors of getaddrinfo that say that no server answered.
+#: Errors of getaddrinfo that mean that no server answered.
 NO_SERVER = frozenset({"EAI_AGAIN", "EAI_FAIL", "EAI_SYSTEM"})
 
 
@@ -22,10 +22,10 @@ class OsLookup:
 
 @dataclass(frozen=True, slots=True)
 class OsAnswer:
-    """Addresses as the operating system gives them to every program on this host, in its own order."""
+    """The addresses that the operating system gives to every program on this host, in its own order."""
 
     addresses: tuple[str, ...]
-    error: str = ""  # "EAI_NONAME", "EAI_AGAIN", ... where resolution failed
+    error: str = ""  # "EAI_NONAME", "EAI_AGAIN", ... if resolution failed
 
 
 def _interval(step: OsLookup, needs: Needs) -> Interval | None:

@@ -1,4 +1,4 @@
-"""A TLS handshake: what to ask and what was seen."""
+"""A TLS handshake: the question and the evidence."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ from rules.model.failure import Code, Failure, Stage
 from rules.model.kind import Endpoint, Interval, Kind, Needs, StageName
 
 Hello: TypeAlias = Literal["connector", "tls13", "large"]
-"""How the ClientHello looks. "connector": TLS 1.2 only, under 600 bytes, as the connector speaks (the one that judges);
-"tls13": TLS 1.3 offered alone; "large": over 1,400 bytes, with a post-quantum key share, as today's browsers send."""
+"""The form of the ClientHello.
+
+"connector": TLS 1.2 only, under 600 bytes, as the connector sends it (only this one judges); "tls13": offers only TLS
+1.3; "large": over 1,400 bytes, with a post-quantum key share, as current browsers send it.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class TlsHandshake:
-    """Connect to `address`, shake hands with SNI `server_name`; then, where `path` is given, `GET path` inside.
+    """Connect to `address`, shake hands with SNI `server_name`; then, if there is a `path`, `GET path` inside.
 
-    One observation feeds the TCP check, the TLS check and, with `path`, the HTTP check.
+    One observation serves the TCP check, the TLS check and, with `path`, the HTTP check.
     """
 
     address: str
@@ -31,28 +34,29 @@ class TlsHandshake:
 
 @dataclass(frozen=True, slots=True)
 class TlsFacts:
-    """What the peer showed. Nothing here is verified: the handshake accepts any certificate, `rules/` judges it.
+    """What the peer showed, unverified: the handshake accepts any certificate, and `rules/` judges it.
 
-    Times are seconds. `chain` holds the certificates as served (DER, leaf first), also when the handshake failed later.
+    Times are seconds. `chain` holds the certificates as served (DER, leaf first), also when the handshake failed
+    later.
     """
 
     connect_s: float  # TCP connect
     handshake_s: float | None = None  # ClientHello sent to handshake done
-    version: str | None = None  # that ServerHello chose ("TLSv1.2", ...); None: no ServerHello came
+    version: str | None = None  # the version in ServerHello ("TLSv1.2", ...); None: no ServerHello came
     cipher: str | None = None
     chain: tuple[bytes, ...] = ()
     staple: bytes | None = None  # OCSP response stapled (RFC 6066 section 8), at most 64 KiB
     client_certificate_asked: bool = False  # CertificateRequest seen
-    # the server's signature over this handshake (or its Finished) was checked with the leaf's key and is good
+    # the leaf's key verified the server's signature over this handshake (or its Finished)
     key_proven: bool = False
-    # the signature over this handshake was checked and is false: the peer does not have the leaf's key
+    # the signature over this handshake is false: the peer does not have the leaf's key
     key_refuted: bool = False
-    # our empty Certificate went out, and nothing more of the peer had come by then: what came next may answer it
+    # our empty Certificate was sent before any further bytes of the peer, so the next bytes may answer it
     certificate_sent: bool = False
     bytes_received: int = 0
     first_bytes: bytes = b""  # first bytes of an answer that is not TLS, at most 256
     hello_size: int = 0  # bytes of our ClientHello on the wire, record header included
-    http_status: int | None = None  # of the GET inside, where one was asked
+    http_status: int | None = None  # of the GET inside, if there was one
     http_headers: tuple[tuple[str, str], ...] = ()
     http_failure: str = (
         ""  # why the GET inside has no status: "timeout", "reset", "eof", "malformed", "alert N"
@@ -65,16 +69,17 @@ CERTIFICATE_ALERTS = frozenset({40, 42, 46, 49, 116})
 
 
 def wants_certificate(facts: TlsFacts, failure: Failure | None) -> bool:
-    """Whether a handshake ended only because we have no client certificate: the server itself was reached.
+    """Whether a handshake ended only because we have no client certificate: then the server itself was reached.
 
-    All of it must have been seen, in this order: a CertificateRequest, the proof of the server's key, our empty
-    Certificate on its way, and then one of the alerts that answer it or an orderly close (close_notify or a FIN). RFC 5246
-    section 7.4.6 lets a server end the handshake there; in TLS 1.3 the client is done by then and the alert comes at its
-    first read (RFC 8446 section 4.4.2.4), so that such a handshake has no failure. Whose key it is the chain must say.
+    All of these must have been seen, in this order: a CertificateRequest, the proof of the server's key, our empty
+    Certificate sent, and then one of the alerts that answer it or an orderly close (close_notify or a FIN). RFC 5246
+    section 7.4.6 allows a server to end the handshake there. In TLS 1.3 the client has finished by then, and the
+    alert comes at its first read (RFC 8446 section 4.4.2.4), so such a handshake has no failure. The chain decides
+    whose key it is.
 
-    A RST is none of these: a device that reads the server's certificate on its way and cuts the connection for it sends
-    one at this very moment, while a server that is done with us closes. (A RST that overtook an alert in this host's
-    buffers cannot be told from it.)
+    A RST does not count: a network device that reads the server's certificate and cuts the connection sends one at
+    this very moment, while a server that has finished with us closes. (A RST that overtook an alert in this host's
+    buffers looks the same.)
     """
     if failure is None or failure.stage is not Stage.TLS:
         return False
@@ -88,7 +93,7 @@ def _judges(step: TlsHandshake) -> bool:
 
 
 def _document(step: TlsHandshake) -> tuple[object, ...] | None:
-    """Another hello shows the same whichever address of the name answers it."""
+    """Other ClientHellos show the same at any address of the name."""
     return (step.hello, step.server_name, step.port) if step.hello != "connector" else None
 
 
@@ -116,7 +121,7 @@ def _significant(facts: TlsFacts) -> Hashable:
 
 
 def _without_get(facts: TlsFacts) -> TlsFacts:
-    """The GET inside is rare: a second look at the handshake goes without it."""
+    """The GET inside is rare: a second look at the handshake leaves it out."""
     return replace(facts, http_status=None, http_headers=(), http_failure="", client_certificate_asked=False)
 
 

@@ -1,4 +1,4 @@
-"""Which roots a name has in the stores of this host. No network: certifi's file and the operating system's store."""
+"""The roots with a given name in this host's stores: certifi's file and the operating system's store. No network."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class TrustLookup:
 
 @dataclass(frozen=True, slots=True)
 class TrustRoots:
-    """Roots (DER) with that subject in the public list (certifi, or the file that plays it) and in the system's store.
+    """Roots (DER) with that subject in the public list (certifi, or the file used instead) and in the system's store.
 
     The dates are the newest modification of each store (Unix time): an old store is a reason to doubt, not to accuse.
     """
