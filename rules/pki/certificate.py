@@ -1,8 +1,8 @@
-"""Facts out of a certificate (RFC 5280), each read alone, and the two questions that need more than one field.
+"""Facts of a certificate (RFC 5280), each read alone, and the two questions that need more than one field.
 
-A peer chooses every byte here. What cannot be read is named in `CertFacts.unreadable` and never stops the rest; strings
-are kept as found (cut to a bound), they become harmless only in `display()`. Results are cached by content, because an
-audit meets the same few intermediates in every handshake.
+A peer chooses every byte here. An unreadable field is named in `CertFacts.unreadable` and never stops the rest.
+Strings are kept as found (cut to a bound); only `display()` makes them harmless. Results are cached by content,
+because an audit sees the same few intermediates in every handshake.
 """
 
 from __future__ import annotations
@@ -39,20 +39,20 @@ from rules.pki.signature_algorithm import SignatureAlgorithm, signature_algorith
 
 WEAK_HASHES = frozenset(
     {"md5", "sha1"}
-)  #: collisions can be made, so they prove nothing (RFC 6151, RFC 9155)
-#: of an RSA key: a chain of keys with exponents as long as their moduli would cost seconds. OpenSSL's own limit for
+)  #: attackers can make collisions, so these prove nothing (RFC 6151, RFC 9155)
+#: Of an RSA key: a chain of keys with exponents as long as their moduli would cost seconds. OpenSSL's own limit for
 #: moduli over 3,072 bits; every CA uses 65537.
 MAX_EXPONENT_BITS = 64
 
 
-#: keys whose scheme brings its own hash (RFC 8410, RFC 9881)
+#: Keys whose scheme has its own hash (RFC 8410, RFC 9881).
 _HASHLESS = (
     ed25519.Ed25519PublicKey, ed448.Ed448PublicKey, mldsa.MLDSA44PublicKey, mldsa.MLDSA65PublicKey, mldsa.MLDSA87PublicKey,
 )  # fmt: skip
 
 
 class Signature(StrEnum):
-    """What a signature check says. Only `GOOD` proves anything about the issuer."""
+    """The result of a signature check. Only `GOOD` proves anything about the issuer."""
 
     GOOD = "good"
     BAD = "bad"  # the issuer's key did not make it
@@ -62,9 +62,9 @@ class Signature(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CertFacts:
-    """What one certificate says of itself; nothing in it is verified.
+    """The facts of one certificate, unverified.
 
-    Hashes, `ski`, `aki` and `serial` are lower-case hex. `subject`, `issuer` and `spki` are the DER as it stands in the
+    Hashes, `ski`, `aki` and `serial` are lower-case hex. `subject`, `issuer` and `spki` are the DER as it is in the
     certificate (None if unreadable). Dates are Unix time in seconds. `is_ca` is None where the extensions are
     unreadable. `unreadable` holds (field, why).
     """
@@ -99,7 +99,7 @@ class CertFacts:
     crl_urls: tuple[str, ...] = ()
     signature_hash: str = ""  # "sha256", ...; "" for schemes without one
     key: str = ""  # "RSA 2048", "EC secp256r1", "Ed25519"
-    self_issued: bool = False  # subject and issuer are the same name; says nothing about the signature
+    self_issued: bool = False  # subject and issuer are the same name; this says nothing about the signature
     unreadable: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -115,7 +115,7 @@ class CertFacts:
 
 @dataclass(frozen=True, slots=True)
 class _Outline:
-    """Parts of a certificate as they stand in its bytes (RFC 5280 section 4.1). `after`: bytes that follow it."""
+    """The parts of a certificate in its own bytes (RFC 5280 section 4.1). `after`: bytes that follow it."""
 
     signed: bytes
     inner_algorithm: bytes
@@ -132,7 +132,7 @@ class _Outline:
 
 
 def share_issuers(chain: tuple[bytes, ...]) -> tuple[bytes, ...]:
-    """`chain` with one copy of each issuer's certificate, however many servers send it."""
+    """`chain` with one shared copy of each issuer's certificate for all servers that send it."""
     return (*chain[:1], *map(_one, chain[1:]))
 
 
@@ -143,10 +143,10 @@ def _one(der: bytes) -> bytes:
 
 @lru_cache(maxsize=4096)
 def facts(der: bytes) -> CertFacts:
-    """What the certificate `der` says; never raises, whatever the bytes are."""
+    """The facts of the certificate `der`; never raises, whatever the bytes are."""
     with (
         warnings.catch_warnings()
-    ):  # the library warns of odd texts and serial numbers: a peer must not write to stderr
+    ):  # the library warns of odd texts and serial numbers, and a peer must not write to stderr
         warnings.simplefilter("ignore")
         return _facts(der)
 
@@ -193,7 +193,7 @@ def _facts(der: bytes) -> CertFacts:
 
 
 def _version(found: Element | None) -> None:
-    """Refuse a version that is none: 0, 1 and 2 are v1, v2 and v3 (RFC 5280 section 4.1.2.1)."""
+    """Refuse an invalid version: 0, 1 and 2 are v1, v2 and v3 (RFC 5280 section 4.1.2.1)."""
     number = integer(only_element(found.value, INTEGER).value) if found is not None else 0
     if not 0 <= number <= 2:
         raise ValueError(f"{number if abs(number) < 2**32 else 'a long number'} is no version of X.509")
@@ -205,7 +205,7 @@ def _two(validity: Element) -> tuple[Element, Element]:
 
 
 def _extensions(outline: _Outline, reader: FieldReader) -> dict[str, Any]:
-    """Those of any version: a certificate of v1 may hold none, and readers take them where it does."""
+    """The extensions of any version: v1 allows none, and readers accept them all the same."""
     if outline.extensions is None:
         return {"is_ca": False}
     return extension_facts(only_element(outline.extensions.value, SEQUENCE), reader)
@@ -237,10 +237,11 @@ def signature(child: bytes, issuer: bytes) -> Signature:
 
 
 def _signature(child: bytes, spki: bytes) -> Signature:
-    """Under the algorithm that the certificate names outside its signed part.
+    """By the algorithm that the certificate names outside its signed part.
 
-    Where RFC 5280 is broken so that a verifier may stop (an inner algorithm that differs, section 4.1.1.2; a signature
-    that is not whole octets), a signature that fits proves nothing, and one that fits neither algorithm is bad.
+    Some breaches of RFC 5280 allow a verifier to stop: an inner algorithm that differs (section 4.1.1.2), or a
+    signature that is not whole octets. Then a matching signature proves nothing, and one that matches neither
+    algorithm is bad.
     """
     outline, key = _outline(child), load_key(spki)
     named = dict.fromkeys((outline.outer_algorithm, outline.inner_algorithm))
@@ -255,7 +256,7 @@ def _fits(key: object, outline: _Outline, algorithm: SignatureAlgorithm) -> Sign
 
 
 def signed_by(child: bytes, issuer: bytes) -> bool:
-    """Whether `child` is proved to be signed by the key in `issuer`; MD5 and SHA-1 prove nothing. Never raises."""
+    """Whether the key in `issuer` is proved to have signed `child`; MD5 and SHA-1 prove nothing. Never raises."""
     return signature(child, issuer) is Signature.GOOD
 
 
@@ -295,7 +296,7 @@ def verify(key: object, value: bytes, signed: bytes, algorithm: object, paramete
 
 
 def covers_name(cert: CertFacts, host: str) -> bool:
-    """Whether its subjectAltName is for `host`; a wildcard stands for one whole label (RFC 9525 section 6)."""
+    """Whether its subjectAltName covers `host`; a wildcard stands for one whole label (RFC 9525 section 6)."""
     return _covers(cert.dns_names, cert.ip_names, host)
 
 
@@ -317,12 +318,12 @@ def _covers_dns(dns_names: tuple[str, ...], host: str) -> bool:
     near = (
         name,
         f"*.{name.partition('.')[2]}",
-    )  # all that can match: thousands of others are not worth parsing
+    )  # the only possible matches: thousands of others are not worth parsing
     return any(wanted.verify(p) for n in dns_names if n.lower() in near and (p := _pattern(n)))
 
 
 def _pattern(name: str) -> hazmat.DNSPattern | None:
-    """The name as a pattern; None where it can be none ("*", "f*o.example.com", an address, not ASCII)."""
+    """The name as a pattern; None where it is not a valid one ("*", "f*o.example.com", an address, not ASCII)."""
     if "*" in name and not name.startswith("*."):
         return None
     try:
@@ -342,7 +343,7 @@ _NAMELESS = NameFacts()
 
 @lru_cache(maxsize=64)
 def _outline(der: bytes) -> _Outline:
-    """The parts of `der`, whatever is in them. Raises ValueError or IndexError where it is no certificate."""
+    """The parts of `der`, whatever they contain. Raises ValueError or IndexError if it is no certificate."""
     outer = only_element(der, SEQUENCE)
     parts = list(outer.children())
     if len(parts) != 3:
@@ -372,7 +373,7 @@ def _outline(der: bytes) -> _Outline:
 def check_signature_bits(signed: bytes) -> None:
     """Refuse a signed structure (to be signed, algorithm, signature) whose signature is not whole octets.
 
-    The library lets such a count of unused bits pass: the same signature in other bytes. Raises ValueError.
+    The library accepts such a count of unused bits: the same signature in other bytes. Raises ValueError.
     """
     start = tlv(signed, 0)[1]
     for _ in range(2):

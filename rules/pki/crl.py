@@ -1,4 +1,4 @@
-"""A CRL that came: its facts, and what they prove for the certificates that name it (RFC 5280 sections 5 and 6.3.3)."""
+"""A fetched CRL: its facts, and what they prove for the certificates that name it (RFC 5280 sections 5 and 6.3.3)."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ from rules.pki.crl_scope import (
 from rules.pki.fields import try_read
 from rules.text.display import display
 
-Document: TypeAlias = bytes | LongList  #: a list as it came, or what is kept of a long one
+Document: TypeAlias = bytes | LongList  #: a list as it came, or the kept form of a long one
 CLOCK_TOLERANCE = 300.0  #: seconds by which a list may begin in the future
 
 
 @dataclass(frozen=True, slots=True)
 class CrlJudgement:
-    """What one CRL fetch showed. `reachable`: HTTP answered; `valid`: it is a current CRL with its issuer's signature
-    that speaks of the certificates asked about (None: no certificate of that issuer is at hand, or nothing here can
-    check it); `revoked`: those of the serials asked that it lists (hex).
+    """The result of one CRL fetch. `reachable`: HTTP answered; `valid`: it is a current CRL with its issuer's signature
+    that covers the certificates in question (None: no certificate of that issuer is available, or nothing here can
+    check it); `revoked`: the listed ones of the serials asked (hex).
 
-    `status` is a hint for this document alone. `issuer` (Name, DER), dates (Unix time) and `signer` (hex SHA-256 of the
-    SPKI) are the document's where there is one. `circumstance` says what of the cause was seen ("cached", "late",
-    "partition", ...), "" where nothing more is known.
+    `status` is a hint for this document alone. `issuer` (Name, DER), dates (Unix time) and `signer` (hex SHA-256 of
+    the SPKI) are the document's, if there is one. `circumstance` is the observed fact about the cause ("cached",
+    "late", "partition", ...), "" if nothing more is known.
     """
 
     cause: Cause
@@ -65,10 +65,10 @@ class CrlJudgement:
 
 @dataclass(frozen=True, slots=True)
 class CrlSubject:
-    """What a list is held against.
+    """The context in which a list is judged.
 
-    `certificates` (DER) name its address; where there are none, `url` is the address that was asked. `bound`: the
-    candidates for its issuer are the issuers of those certificates (section 6.3.3 (b)); else every CA that is at hand.
+    `certificates` (DER) name its address; without any, `url` is the address that was asked. `bound`: the candidates
+    for its issuer are the issuers of those certificates (section 6.3.3 (b)); else every available CA.
     """
 
     certificates: tuple[bytes, ...] = ()
@@ -77,10 +77,10 @@ class CrlSubject:
 
 
 def digest_crl(body: Document, issuers: tuple[bytes, ...], serials: tuple[str, ...]) -> CrlDigest | None:
-    """The facts of a CRL that judgements ask for; None where `body` is none. Never raises.
+    """The facts of a CRL that judgements need; None if `body` is no CRL. Never raises.
 
-    `signer` is set when a CA of `issuers` that bears the CRL's name and may sign CRLs (RFC 5280 section 4.2.1.3) made the
-    signature. SHA-1 counts here: no attacker can choose both the old and the new list.
+    `signer` is set when a CA of `issuers` with the CRL's issuer name that may sign CRLs (RFC 5280 section 4.2.1.3)
+    made the signature. SHA-1 counts here: no attacker can choose both the old and the new list.
     """
     return try_read(lambda: _digest(body, issuers, serials))[0]
 
@@ -111,7 +111,7 @@ def _digest(body: Document, issuers: tuple[bytes, ...], serials: tuple[str, ...]
 def _listed(
     body: Document, scope: CrlScope, serials: tuple[str, ...]
 ) -> tuple[CrlScope, tuple[str, ...], tuple[str, ...]]:
-    """The scope with what the entries add to it, the serials that are listed, and those that are only taken back."""
+    """The scope with additions from the entries, the listed serials, and those that are only taken off the list."""
     der = _der(body)
     if not _odd(der):
         return scope, tuple(s for s in serials if _marked(body, s) or _lists(der, s)), ()
@@ -122,7 +122,7 @@ def _listed(
 
 
 def _der(body: Document) -> bytes:
-    """What the library reads of a list: of a long one the short one that has its head, its end and its odd entries."""
+    """The bytes that the library reads: for a long list the short one with its head, its end and its odd entries."""
     return body if isinstance(body, bytes) else body.skeleton
 
 
@@ -150,7 +150,7 @@ def _entries(
 def read_crl(body: Document) -> tuple[x509.CertificateRevocationList, bytes]:
     """The list and its issuer's Name; raises what the library raises.
 
-    One list is asked about by every chain that names it, and is read once.
+    Every chain that names a list asks about it; it is read once.
     """
     return _read(_der(body))
 
@@ -168,7 +168,7 @@ def _lists(der: bytes, serial: str) -> bool:
         crl, number = _read(der)[0], int(serial, 16)
         if number >= 0:
             entry = crl.get_revoked_certificate_by_serial_number(number)
-        else:  # some CAs write such a serial, and the library does not look for one
+        else:  # some CAs write such a serial, and the library does not look for it
             entry = next((one for one in crl if one.serial_number == number), None)
         known[serial] = entry is not None and not is_removal(entry)
     return known[serial]
@@ -176,7 +176,7 @@ def _lists(der: bytes, serial: str) -> bool:
 
 @lru_cache(maxsize=32)
 def _answers(_der: bytes) -> dict[str, bool]:
-    """Whether a list holds a serial, by serial: one for each list, because each answer by itself would keep its list."""
+    """Answers for one list, by serial. They are kept per list, because a cached answer would keep its list alive."""
     return {}
 
 
@@ -200,7 +200,7 @@ def _may_sign(ca: CertFacts) -> bool:
 
 
 def _signed(body: Document, issuer: CertFacts) -> tuple[bool, str]:
-    """Whether the issuer's key made the signature on the list; and why that cannot be checked here, where it cannot."""
+    """Whether the issuer's key signed the list, and if that cannot be checked here, why."""
     return _checked(body, issuer) if isinstance(body, bytes) else _check(body, issuer)
 
 
@@ -218,7 +218,7 @@ def _check(body: Document, issuer: CertFacts) -> tuple[bool, str]:
 
 
 def _what_was_signed(body: Document, crl: x509.CertificateRevocationList) -> tuple[bytes, object, object]:
-    """What the signature is on, its hash and its parameters."""
+    """The signed bytes, their hash and the parameters."""
     algorithm, parameters = crl.signature_hash_algorithm, crl.signature_algorithm_parameters
     if isinstance(body, bytes):
         return crl.tbs_certlist_bytes, algorithm, parameters
@@ -240,7 +240,7 @@ def judge_digest(
     held: CrlSubject,
     exchange: HttpExchange,
 ) -> CrlJudgement:
-    """Judge the facts of a list. `exchange` is the answer that brought it: its headers tell of caches."""
+    """Judge the facts of a list. `exchange` is the answer with the list: its headers show caches."""
     named = _of_name(issuers, digest.issuer)
     keys = {ca.spki_sha256 for ca in named if _may_sign(ca)}
     signed = digest.signer is not None and digest.signer in keys
@@ -263,8 +263,11 @@ def judge_digest(
 
 
 def _unusable(scope: CrlScope | None) -> bool:
-    """Whether nothing on the list may be used, not even that a serial is listed. A delta, another partition or a list of
-    some reasons is the CA's word for what it does list: a serial is the CA's once only (RFC 5280 section 4.1.2.2)."""
+    """Whether nothing on the list may be used, not even a listed serial.
+
+    A delta, another partition or a list of some reasons is still the CA's statement about the serials on it: a CA
+    uses a serial only once (RFC 5280 section 4.1.2.2).
+    """
     return scope is not None and bool(scope.unread or scope.unknown or scope.only == "attribute")
 
 
@@ -314,7 +317,7 @@ def _proven(
     name: str,
     exchange: HttpExchange,
 ) -> _Found:
-    """A list with its issuer's signature that lists none of the serials: what it is worth for these certificates."""
+    """A list with its issuer's signature and none of the serials: what it proves for these certificates."""
     why = _out_of_scope(digest.scope, serials, held)
     if why and why != "partition-unknown":
         text = (
@@ -364,19 +367,20 @@ def _proven(
 
 
 def _number(scope: CrlScope | None) -> str:
-    """The list's number, which tells two copies apart."""
+    """The list's number, which distinguishes two copies."""
     return f" (number 0x{display(scope.number, 40)})" if scope is not None and scope.number else ""
 
 
 def _out_of_scope(scope: CrlScope | None, serials: tuple[str, ...], held: CrlSubject) -> str:
-    """Why the list does not speak of one of the certificates it is held against, "" where it speaks of all."""
+    """Why the list does not cover one of the certificates that name it, "" if it covers all."""
     if scope is None:
         return ""
     if not held.certificates:
-        # the address that was asked counts for the list where the list names it, and never against it: other
+        # the requested address counts in favour of the list where the list names it, and never against it: other
         # certificates may name another host for the same list
         known = frozenset({canonical_uri(held.url)} if held.url else ()) & frozenset(scope.points)
-        # serials without their certificates are those of servers; without any, a list of either kind will do
+        # serials without their certificates are those of servers; without any serials, a list of either kind is
+        # enough
         return out_of_scope(scope, False if serials else None, known)
     found = (out_of_scope(scope, bool(facts(c).is_ca), points_of(c)) for c in held.certificates)
     return next((why for why in found if why), "")

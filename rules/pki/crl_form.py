@@ -1,7 +1,7 @@
-"""What came in place of a CRL and still has a list in it: one as text, one cut short, one with bytes after its end.
+"""A list in another form than DER: as text, cut short, or with bytes after its end.
 
-Windows asks for one list in DER (RFC 5280 section 4.2.1.13), and none of these is one. A web page in its place comes from a
-device on the way. A list in another form comes from its publisher, and a broken transfer leaves one cut short.
+Windows expects one list in DER (RFC 5280 section 4.2.1.13), which none of these is. A web page instead of a list
+comes from a network device. A list in another form comes from its publisher, and a broken transfer cuts a list short.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from rules.pki.fields import try_read
 
 Form: TypeAlias = Literal["pem", "cut", "more"]
 
-#: RFC 7468 section 6. What stands before it explains the list, and counts for nothing.
+#: RFC 7468 section 6. Text before it explains the list, and does not count.
 _PEM = re.compile(rb"-----BEGIN X509 CRL-----([A-Za-z0-9+/=\s]*)-----END X509 CRL-----")
 _BEGINS = b"-----BEGIN X509 CRL-----"
 _TIMES = (0x17, 0x18)
@@ -25,7 +25,7 @@ _TIMES = (0x17, 0x18)
 
 @dataclass(frozen=True, slots=True)
 class OddList:
-    """A list in another form. `words`: what came, in a phrase; `der`: the list itself where the whole of it is at hand."""
+    """A list in another form. `words`: its form, in a phrase; `der`: the list itself if it is complete."""
 
     form: Form
     words: str
@@ -33,7 +33,7 @@ class OddList:
 
 
 def find_list(exchange: HttpExchange) -> OddList | None:
-    """The list in what came, None where nothing shows one. Of a long body the beginning is enough. Never raises."""
+    """The list in an answer, None without one. Of a long body the beginning is enough. Never raises."""
     body = exchange.body or b""
     if _BEGINS in body:
         return _text(body, exchange.size)
@@ -48,7 +48,7 @@ def find_list(exchange: HttpExchange) -> OddList | None:
 
 
 def declared_length(body: bytes) -> int | None:
-    """How long a list is by its own word; None where `body` does not begin as one (RFC 5280 section 5.1)."""
+    """A list's length by its own header; None if `body` does not begin like a list (RFC 5280 section 5.1)."""
     return try_read(lambda: _length(body))[0]
 
 
@@ -65,7 +65,7 @@ def _length(body: bytes) -> int | None:
 
 
 def _into(body: bytes, at: int) -> tuple[int, int]:
-    """Where the content of a SEQUENCE begins and ends, whether or not all of it is there. Raises for anything else."""
+    """Where the content of a SEQUENCE begins and ends, even if not all of it has arrived. Raises for anything else."""
     first = body[at + 1]
     count = first & 0x7F if first > 0x7F else 0
     begins = at + 2 + count

@@ -1,7 +1,7 @@
-"""Which certificates a CRL speaks of, and whether two Names are one (RFC 5280 sections 5.2, 5.3, 6.3.3 and 7.1).
+"""Which certificates a CRL covers, and whether two Names are the same (RFC 5280 sections 5.2, 5.3, 6.3.3 and 7.1).
 
-A list that a CA has signed says nothing of a certificate outside its scope: a delta list, another partition, a list of CA
-certificates only. Windows refuses a list with a critical extension that it does not know as well (Microsoft,
+A list that a CA has signed proves nothing about a certificate outside its scope: a delta list, another partition, a
+list of CA certificates only. Windows also refuses a list with an unknown critical extension (Microsoft,
 "Troubleshooting Certificate Status and Revocation"); how it treats the other limits is not documented.
 """
 
@@ -24,7 +24,7 @@ from rules.pki.der import tlv
 from rules.pki.fields import MAX_NAMES, MAX_TEXT, try_read
 from rules.text.display import display
 
-#: Extensions of a list that are processed here, or that change nothing for us (RFC 5280 section 5.2).
+#: Extensions of a list that are processed here, or have no effect for us (RFC 5280 section 5.2).
 _LIST = frozenset(
     {
         ExtensionOID.AUTHORITY_KEY_IDENTIFIER,
@@ -35,7 +35,9 @@ _LIST = frozenset(
         ExtensionOID.FRESHEST_CRL,
     }
 )
-_HOLD_INSTRUCTION = x509.ObjectIdentifier("2.5.29.23")  # of RFC 3280; withdrawn, and says nothing of whether
+_HOLD_INSTRUCTION = x509.ObjectIdentifier(
+    "2.5.29.23"
+)  # of RFC 3280; withdrawn, and irrelevant for whether a certificate is revoked
 _ENTRY = frozenset(
     {
         CRLEntryExtensionOID.CRL_REASON,
@@ -44,13 +46,14 @@ _ENTRY = frozenset(
         _HOLD_INSTRUCTION,
     }
 )
-#: What entries bear that must be read one by one: a critical extension (after its identifier BOOLEAN TRUE and an OCTET
-#: STRING) or certificateIssuer. So must the entries of a list in which one takes a certificate back.
+#: Contents of entries that must be read one by one: a critical extension (after its identifier BOOLEAN TRUE and an
+#: OCTET STRING) or certificateIssuer. So must all entries of a list in which one takes a certificate back.
 _ODD = (b"\x01\x01\xff\x04", b"\x06\x03\x55\x1d\x1d")
-#: An entry that takes a certificate off the list again, removeFromCRL (section 5.3.1): its reason, plain and critical.
+#: An entry that takes a certificate off the list, removeFromCRL (section 5.3.1): its reason, plain and critical.
 _REMOVES = (bytes.fromhex("0603551d1504030a0108"), bytes.fromhex("0603551d150101ff04030a0108"))
-MAX_UNKNOWN = 8  #: unknown critical extensions that are named
-#: Names of its distribution point that are read of a list. Where there are more, one that is not found may be among the rest.
+MAX_UNKNOWN = 8  #: maximum of unknown critical extensions named
+#: Maximum of names read of a list's distribution point. If there are more, a name that is not found may be among the
+#: rest.
 MAX_POINTS = 256
 
 _Folded: TypeAlias = tuple[frozenset[tuple[str, str]], ...]
@@ -59,8 +62,8 @@ _Folded: TypeAlias = tuple[frozenset[tuple[str, str]], ...]
 def same_name(one: bytes | None, other: bytes | None) -> bool:
     """Whether two Names (DER) are the same (RFC 5280 section 7.1).
 
-    Attribute by attribute, without regard to case, spacing and string type. Never raises; unreadable Names are the same
-    only byte by byte.
+    The attributes are compared without case, spacing and string type. Never raises; unreadable Names are the same
+    only if their bytes are.
     """
     if not one or not other:
         return False
@@ -86,7 +89,10 @@ def _fold_value(value: str | bytes) -> str:
 
 
 def read_scope(crl: x509.CertificateRevocationList) -> CrlScope:
-    """What the list's own extensions say. `unknown` lacks what its entries add (`read_entries`). Never raises."""
+    """The list's own extensions.
+
+    `unknown` does not include the extensions of its entries (`read_entries`). Never raises.
+    """
     found, why = try_read(lambda: _read_scope(crl))
     return found if found is not None else CrlScope(unread=why or "unreadable")
 
@@ -126,7 +132,7 @@ def _limited(bare: CrlScope, point: x509.IssuingDistributionPoint) -> CrlScope:
             else ""
         ),
         named=bool(names),
-        points=tuple(names[:MAX_POINTS]),  # with repeats: their number tells whether all were read
+        points=tuple(names[:MAX_POINTS]),  # with repeats: their number shows whether all were read
         some_reasons=point.only_some_reasons is not None,
         indirect=point.indirect_crl,
         delta=bare.delta,
@@ -136,17 +142,17 @@ def _limited(bare: CrlScope, point: x509.IssuingDistributionPoint) -> CrlScope:
     )
 
 
-#: The port that a scheme has by itself.
+#: The default port of a scheme.
 _PORTS = {"http": "80", "https": "443", "ldap": "389", "ldaps": "636"}
 _HOST_AND_PORT = re.compile(r"(.*?)(?::([0-9]*))?", re.DOTALL)
 
 
 @lru_cache(maxsize=1024)
 def canonical_uri(url: str) -> str:
-    """A URL in the form in which names of distribution points are compared: percent-encoding apart, as written.
+    """A URL in the form in which names of distribution points are compared; percent-encoding stays as written.
 
-    A port that the scheme has by itself and an empty path change nothing (RFC 3986 section 6.2.3), nor does the root dot
-    of a name (RFC 3986 section 3.2.2).
+    The scheme's default port and an empty path make no difference (RFC 3986 section 6.2.3), nor does the root dot of
+    a name (RFC 3986 section 3.2.2).
     """
     parts, _ = try_read(lambda: urlsplit(url))
     if parts is None:
@@ -191,7 +197,7 @@ def points_of(certificate: bytes) -> frozenset[str]:
 
 
 def names_crl_issuer(certificate: bytes, issuer: bytes) -> bool:
-    """Whether the certificate leaves its CRL to `issuer` (Name, DER): cRLIssuer of RFC 5280 section 4.2.1.13."""
+    """Whether the certificate names `issuer` (Name, DER) as its CRL's issuer: cRLIssuer of RFC 5280 section 4.2.1.13."""
     folded = _folded(issuer)
     named = (name for point in _points(certificate) for name in point.crl_issuer or ())
     return any(isinstance(n, x509.DirectoryName) and _fold_name(n.value) == folded for n in named)
@@ -208,19 +214,19 @@ def _points(certificate: bytes) -> tuple[x509.DistributionPoint, ...]:
 
 
 def odd_entries(body: bytes) -> bool:
-    """Whether an entry may bear an extension that matters. Cheap: a list may have a million entries."""
+    """Whether an entry may have an extension that matters. Cheap, because a list may have a million entries."""
     begins, ends = _entries(body)
     return any(body.find(mark, begins, ends) >= 0 for mark in (*_ODD, *_REMOVES))
 
 
 def has_removal(body: bytes) -> bool:
-    """Whether an entry takes a certificate off the list again, as only a delta list may (RFC 5280 section 5.3.1)."""
+    """Whether an entry takes a certificate off the list, as only a delta list may (RFC 5280 section 5.3.1)."""
     begins, ends = _entries(body)
     return any(body.find(mark, begins, ends) >= 0 for mark in _REMOVES)
 
 
 def _entries(body: bytes) -> tuple[int, int]:
-    """Where revokedCertificates begins and ends (RFC 5280 section 5.1); two equal places where there is none."""
+    """Where revokedCertificates begins and ends (RFC 5280 section 5.1); two equal places without it."""
     at = tlv(body, tlv(body, 0)[1])[1]
     end_of_list = tlv(body, tlv(body, 0)[1])[2]
     if body[at] == 0x02:  # version
@@ -238,7 +244,7 @@ def read_entries(
     crl: x509.CertificateRevocationList, issuer: bytes, serials: Iterable[str]
 ) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
     """(unknown critical extensions of entries, those of `serials` that an entry about this CA's own certificates lists,
-    those that such an entry takes back).
+    those that such an entry takes off the list).
 
     An entry without certificateIssuer is about the CA of the entry before it, the first about the list's own issuer
     (RFC 5280 section 5.3.3).
@@ -264,16 +270,16 @@ def read_entries(
 
 
 def is_removal(entry: x509.RevokedCertificate) -> bool:
-    """Whether the entry takes a certificate off the list again (removeFromCRL). An unreadable one does not."""
+    """Whether the entry takes a certificate off the list (removeFromCRL). An unreadable one does not."""
     reason, _ = try_read(lambda: entry.extensions.get_extension_for_class(x509.CRLReason).value.reason)
     return reason is x509.ReasonFlags.remove_from_crl
 
 
 def out_of_scope(scope: CrlScope, ca: bool | None, points: frozenset[str]) -> str:
-    """Why the list does not speak of a certificate: "only-ca", "partition", ...; "" where it does (section 6.3.3 (b)(2)).
+    """Why the list does not cover a certificate: "only-ca", "partition", ...; "" if it does (section 6.3.3 (b)(2)).
 
-    `ca`: whether the certificate is a CA's, None where this is not known; `points`: the names of its distribution
-    points, empty where they are not known.
+    `ca`: whether the certificate is a CA's, None if unknown; `points`: the names of its distribution points, empty if
+    unknown.
     """
     if scope.unread:
         return "unreadable"
@@ -304,7 +310,7 @@ _TEXTS = {
 
 
 def scope_text(scope: CrlScope | None, why: str, name: str) -> str:
-    """What `misses` found of a list of `name`, in a phrase."""
+    """The result of `out_of_scope` for a list of `name`, in a phrase."""
     return _TEXTS[why].format(name=name, what=_what(scope, why) if scope is not None else "")
 
 
@@ -315,7 +321,7 @@ def _what(scope: CrlScope, why: str) -> str:
 
 
 def point_text(scope: CrlScope | None) -> str:
-    """The distribution point that the list is for."""
+    """The distribution point of the list."""
     return (
         display(scope.points[0].partition(":")[2], 200)
         if scope is not None and scope.points

@@ -1,9 +1,9 @@
-"""Elements of ASN.1 as certificates hold them: X.690's BER, bounded, without an opinion on what is good form.
+"""Elements of ASN.1 in certificates: X.690's BER, bounded, without a judgement of their form.
 
-For what the `cryptography` library refuses whole because one field breaks a rule (a `*` in a PrintableString, a date
-without seconds): other readers, Windows among them, take such certificates, so we read them as far as they go. A reader of
-elements only; what they mean stands in `cert_fields.py`. Every function raises ValueError or IndexError on bytes that
-it cannot read, and costs in proportion to them.
+The `cryptography` library refuses a whole certificate if one field breaks a rule (a `*` in a PrintableString, a date
+without seconds). Other readers, Windows among them, accept such certificates, so this module reads them as far as
+possible. It reads elements only; `rules.pki.fields` interprets them. Every function raises ValueError or IndexError
+on bytes that it cannot read. Its cost is proportional to the bytes.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-MAX_NESTING = 8  #: indefinite lengths inside each other
-MAX_OID = 64  #: bytes of an object identifier that are written out
+MAX_NESTING = 8  #: maximum of nested indefinite lengths
+MAX_OID = 64  #: maximum of bytes of an object identifier written out
 
 BOOLEAN, INTEGER, BIT_STRING, OCTET_STRING, OID = 0x01, 0x02, 0x03, 0x04, 0x06
 SEQUENCE, SET = 0x30, 0x31
@@ -29,7 +29,8 @@ _GENERALIZED = re.compile(rb"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)?(\d\d)?([.,]\d{1,9}
 class Element(NamedTuple):
     """One element of `data`: it begins at `start`, its content is `data[content:end]`, the next one begins at `after`.
 
-    A named tuple, because a certificate has some sixty: 132 us for all of its facts, and 150 us with a frozen dataclass.
+    A named tuple, because a certificate has about sixty: all of its facts take 132 us, and 150 us with a frozen
+    dataclass.
     """
 
     data: bytes
@@ -41,7 +42,7 @@ class Element(NamedTuple):
 
     @property
     def raw(self) -> bytes:
-        """The element as it stands, tag and length included."""
+        """The whole element, with tag and length."""
         return self.data[self.start : self.after]
 
     @property
@@ -89,7 +90,7 @@ def element(data: bytes, at: int, limit: int | None = None) -> Element:
 
 
 def _end_of_contents(data: bytes, at: int, limit: int, nesting: int) -> int:
-    """Where the two zero bytes stand that end the element of indefinite length at `at`."""
+    """The position of the two zero bytes that end the element of indefinite length at `at`."""
     if not data[at] & _CONSTRUCTED or not nesting:
         raise ValueError("an indefinite length where none may be")
     at += 2
@@ -101,26 +102,26 @@ def _end_of_contents(data: bytes, at: int, limit: int, nesting: int) -> int:
 
 
 def only_element(data: bytes, tag: int) -> Element:
-    """The one element of kind `tag` that `data` begins with."""
+    """The element with tag `tag` at the beginning of `data`."""
     return expect_tag(element(data, 0), tag)
 
 
 def expect_tag(found: Element, *tags: int) -> Element:
-    """`found`, being of one of these kinds."""
+    """`found`, which must have one of these tags."""
     if found.tag not in tags:
         raise ValueError(f"an element of kind 0x{found.tag:02x} where 0x{tags[0]:02x} belongs")
     return found
 
 
 def integer(value: bytes) -> int:
-    """An INTEGER's value; one of no bytes is none. More bytes than needed are read all the same."""
+    """An INTEGER's value; ValueError without any bytes. Superfluous leading bytes are accepted."""
     if not value:
         raise ValueError("a number without digits")
     return int.from_bytes(value, signed=True)
 
 
 def dotted(value: bytes) -> str:
-    """An OBJECT IDENTIFIER's value for people, "1.2.840.113549.1.1.11"; in hex where it is none or very long."""
+    """An OBJECT IDENTIFIER as text, "1.2.840.113549.1.1.11"; in hex if it is invalid or very long."""
     if not value or len(value) > MAX_OID or value[-1] & 0x80:
         return value[:MAX_OID].hex()
     arcs, arc = [], 0
@@ -134,10 +135,10 @@ def dotted(value: bytes) -> str:
 
 
 def moment(found: Element) -> float:
-    """The Unix time that a UTCTime or GeneralizedTime gives.
+    """The Unix time of a UTCTime or GeneralizedTime.
 
-    RFC 5280 section 4.1.2.5 wants seconds and "Z"; other forms of X.680 sections 46 and 47 are read as well where they
-    say what they mean: without seconds, with a fraction, with an offset. A time without a zone is none.
+    RFC 5280 section 4.1.2.5 requires seconds and "Z". Other unambiguous forms of X.680 sections 46 and 47 are read
+    too: without seconds, with a fraction, with an offset. A time without a zone is refused.
     """
     form = _UTC if expect_tag(found, UTC_TIME, GENERALIZED_TIME).tag == UTC_TIME else _GENERALIZED
     parts = form.fullmatch(found.value)
@@ -158,21 +159,24 @@ def moment(found: Element) -> float:
     return whole - offset + float("0." + parts[7][1:].decode() if parts[7] else 0)
 
 
-#: Kinds of strings that are not UTF-8: T61 is read as Latin-1, as OpenSSL and Windows do.
+#: Kinds of strings other than UTF-8: T61 is read as Latin-1, as OpenSSL and Windows do.
 _ENCODINGS = {0x14: "latin-1", 0x1E: "utf-16-be", 0x1C: "utf-32-be"}
 _STRINGS = frozenset({0x0C, 0x12, 0x13, 0x14, 0x16, 0x1A, 0x1B, 0x1C, 0x1E})
 
 
 def string(found: Element) -> str:
-    """The text of a string, whatever its kind; bytes that are none of its kind's are read as Latin-1, and what is no
-    string as "#" and its bytes in hex (RFC 4514 section 2.4). Never raises."""
+    """The text of a string of any kind.
+
+    Bytes that are invalid for their kind are read as Latin-1; another element becomes "#" and its bytes in hex (RFC
+    4514 section 2.4). Never raises.
+    """
     if found.tag not in _STRINGS:
         return "#" + found.value[:512].hex()
     return text(found.value, _ENCODINGS.get(found.tag, "utf-8"))
 
 
 def text(value: bytes, encoding: str = "utf-8") -> str:
-    """`value` as text; as Latin-1 where it is not in `encoding`. Never raises."""
+    """`value` as text; as Latin-1 if it is not valid in `encoding`. Never raises."""
     try:
         return value.decode(encoding)
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""The parts of a Name (RFC 5280 section 4.1.2.4) that are shown and compared, whatever kind of string holds them."""
+"""The parts of a Name (RFC 5280 section 4.1.2.4) that are shown and compared, for any kind of string."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ESCAPED = {ord(c): f"\\{c}" for c in '\\"+,;<>'} | {0: "\\00"}
 
 @dataclass(frozen=True, slots=True)
 class NameFacts:
-    """A Name as it stands (`der`), in the form of RFC 4514 (`text`), and its last, most specific parts."""
+    """A Name as found (`der`), in the form of RFC 4514 (`text`), and its last, most specific parts."""
 
     der: bytes = b""
     text: str = ""
@@ -32,10 +32,10 @@ class NameFacts:
 
 @lru_cache(maxsize=256)
 def name_facts(der: bytes) -> NameFacts:
-    """The parts of a Name; kept, because a few CAs issue nearly everything. ValueError where `der` is no Name.
+    """The parts of a Name; cached, because a few CAs issue nearly everything. ValueError if `der` is no Name.
 
-    The library reads it where it can. It refuses a Name for one character that its kind of string may not hold, and
-    Windows itself writes such: then the Name is read here.
+    The library reads it if it can. It refuses a Name for one character that its kind of string forbids, and Windows
+    itself writes such Names. This module reads those.
     """
     read, _ = try_read(lambda: _by_library(x509.Name.from_bytes(der)))
     parts, text = read if read is not None else _by_element(der)
@@ -77,7 +77,7 @@ def _part(data: bytes, at: int, end: int) -> tuple[str, str]:
 
 
 def _escaped(value: str) -> str:
-    """RFC 4514 section 2.4, in the library's way."""
+    """RFC 4514 section 2.4, as the library writes it."""
     value = value.translate(_ESCAPED)
     if value[:1] == "#" or (value[:1] == " " and len(value) > 1):
         value = "\\" + value

@@ -1,6 +1,6 @@
-"""Why an exchange over port 80 brought no document: no HTTP answer, a page in its place, a status, a redirect, a coding.
+"""Why an exchange over port 80 brought no document: no HTTP answer, a page instead, a status, a redirect, a coding.
 
-What stands here holds for a CRL as for an OCSP answer; what a body says of itself is judged in `revocation.py` and `ocsp.py`.
+This holds for a CRL and for an OCSP answer alike; `revocation.py` and `ocsp.py` judge the body itself.
 """
 
 from __future__ import annotations
@@ -30,9 +30,12 @@ from rules.text.display import display
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What came instead of the document. `reachable`: HTTP answered. `circumstance`: what the evidence adds to the
-    cause, "" for nothing: "cut" (the answer began), "host-redirects" (within its own zone), "other-zone" (the redirect
-    leads out of it), "page" (a web page came), "proxy-failed" (a proxy on the way cannot fetch from the host)."""
+    """What came instead of the document.
+
+    `reachable`: HTTP answered. `circumstance`: the observed fact about the cause, "" for none: "cut" (the answer
+    began), "host-redirects" (within its own zone), "other-zone" (the redirect leads out of it), "page" (a web page
+    came), "proxy-failed" (a proxy on the path cannot fetch from the host).
+    """
 
     cause: Cause
     status: Status
@@ -45,11 +48,11 @@ class Fault:
 def answered(
     exchange: HttpExchange | None, failure: Failure | None, host: str, check: str, word: str
 ) -> HttpExchange | Fault:
-    """The exchange, where it may have brought the document; else why it did not.
+    """The exchange, if it may have brought the document; else why it did not.
 
-    `check` is "crl" or "ocsp", `word` what the document is called in a sentence. Where no connection opened, the cause is
-    "<check>.unreachable"; where one did and HTTP failed, it is `http.timeout`, `http.reset` or `http.malformed`: port 80 is open,
-    and something behind it swallows, cuts or replaces the answer.
+    `check` is "crl" or "ocsp", `word` the document's name in a sentence. If no connection opened, the cause is
+    "<check>.unreachable". If one opened and HTTP failed, it is `http.timeout`, `http.reset` or `http.malformed`: port
+    80 is open, and something behind it drops, cuts or replaces the answer.
     """
     if exchange is None or exchange.status is None:
         return _no_answer(failure, check, word)
@@ -74,19 +77,21 @@ def answered(
     if failure is not None and failure.code is not Code.TOO_LARGE:
         return _not_whole(exchange, failure, check, word)
     cut = exchange.body is not None and exchange.size > len(exchange.body)
-    # of a long body that is no list only the beginning is kept: enough to say what came
+    # of a long body that is no list only the beginning is kept: enough to recognise it
     if failure is not None or (cut and (check == "ocsp" or _long_list(exchange))):
         return _too_large(exchange, check)
     return exchange
 
 
 def _long_list(exchange: HttpExchange) -> bool:
-    """Whether a long body may be a whole list that could not be kept. One that is shorter or longer than it says is not."""
+    """Whether a long body may be a whole list that could not be kept. Its length must match its own header."""
     return begins_as_list(exchange.body or b"") and find_list(exchange) is None
 
 
 def _no_answer(failure: Failure | None, check: str, word: str) -> Fault:
-    if failure is not None and failure.code in LOCAL_CODES:  # a fault of this host or of ours blocks nothing
+    if (
+        failure is not None and failure.code in LOCAL_CODES
+    ):  # a fault of this host or a bug of ours is no block
         cause, why = LOCAL_CODES[failure.code]
         return Fault(cause, Status.INCONCLUSIVE, f"no {word}: {why}", reachable=False)
     if failure is not None and failure.stage is Stage.HTTP:
@@ -96,14 +101,17 @@ def _no_answer(failure: Failure | None, check: str, word: str) -> Fault:
 
 
 def unreachable(check: str) -> Cause:
-    """The cause of a document that no connection brought. `check` is "crl" or "ocsp"."""
+    """The cause of a document for which no connection opened. `check` is "crl" or "ocsp"."""
     return causes.CRL_UNREACHABLE if check == "crl" else causes.OCSP_UNREACHABLE
 
 
 def _status(exchange: HttpExchange, host: str) -> Fault:
-    """An error or a redirect that no sign ascribes to a device. RFC 5280 section 8: a list behind https may recurse without
-    end, as its server's certificate has to be checked first; whether Windows follows a redirect for a list is not known
-    (no page of Microsoft's says it), so it is a finding, and the publisher's own."""
+    """An error or a redirect without a sign of a device.
+
+    RFC 5280 section 8: a list behind https may recurse without end, because its server's certificate has to be
+    checked first. Whether Windows follows a redirect for a list is unknown (no Microsoft page says it), so it is a
+    finding, and the publisher's own.
+    """
     location = display(header(exchange, "location"), 200)
     if location and exchange.status is not None and 300 <= exchange.status < 400:
         if not host:

@@ -1,7 +1,7 @@
-"""Reading what a peer wrote, field by field: one that cannot be read is noted and never stops the others.
+"""Read peer data field by field: an unreadable field is noted and never stops the others.
 
-Extensions are read from their bytes and not by the `cryptography` library, which refuses all of them for one that breaks
-a rule, and some of them for entries that no judgement asks about (a signed timestamp, a policy's text).
+Extensions are read from their bytes and not by the `cryptography` library. The library refuses all of them if one
+breaks a rule, and some of them for entries that no judgement needs (a signed timestamp, a policy's text).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from rules.pki.der import (  # fmt: skip
 
 MAX_TEXT = 1024  #: characters kept of a string
 MAX_NAMES = 10_000  #: names kept of a certificate; the 100 KiB of a TLS certificate message hold fewer
-MAX_NOTES = 20  #: fields that are named as unreadable: a peer can write thousands
+MAX_NOTES = 20  #: maximum of fields named as unreadable: a peer can write thousands
 MAX_URLS = 16  #: URLs kept of each kind
 
 _T = TypeVar("_T")
@@ -38,9 +38,9 @@ _T = TypeVar("_T")
 def try_read(get: Callable[[], _T]) -> tuple[_T | None, str]:
     """`get()` and "", or None and the reason in a line.
 
-    For reading a peer's bytes only. The parser raises many kinds (ValueError, InvalidVersion, UnsupportedAlgorithm,
-    TypeError, DuplicateExtension, ...) and, on a bug of its own, a panic that is no Exception. Anything else that is no
-    Exception (an interrupt) passes through.
+    Only for reading a peer's bytes. The parser raises many kinds of errors (ValueError, InvalidVersion,
+    UnsupportedAlgorithm, TypeError, DuplicateExtension, ...) and, on a bug of its own, a panic that is not an
+    Exception. Every other BaseException (an interrupt) passes through.
     """
     try:
         return get(), ""
@@ -52,7 +52,7 @@ def try_read(get: Callable[[], _T]) -> tuple[_T | None, str]:
 
 
 class FieldReader:
-    """Reads fields one by one and notes those that cannot be read."""
+    """Reads fields one by one and notes the unreadable ones."""
 
     def __init__(self) -> None:
         self.unreadable: list[tuple[str, str]] = []
@@ -71,7 +71,7 @@ class FieldReader:
 
 @lru_cache(maxsize=512)
 def interned(text: str) -> str:
-    """`text` as it was met before: what a CA writes into each of its certificates would else be kept as often."""
+    """A shared copy of `text`, because a CA writes the same text into each of its certificates."""
     return text
 
 
@@ -80,15 +80,15 @@ def _strings(values: Iterable[str], limit: int) -> tuple[str, ...]:
 
 
 def _urls(values: Iterable[str]) -> tuple[str, ...]:
-    """URLs of the CA."""
+    """The URLs among these values."""
     return tuple(map(interned, _strings(values, MAX_URLS)))
 
 
 def extension_facts(extensions: Element, reader: FieldReader) -> dict[str, Any]:
-    """What the extensions say, under the names that `CertFacts` gives it; one that cannot be read is noted, by its OID.
+    """The facts of the extensions, under their names in `CertFacts`; an unreadable one is noted by its OID.
 
-    One that is there twice (RFC 5280 section 4.2 forbids it) counts as it stands first. Where the extensions that limit
-    a CA cannot be read, nothing says that this is one: `is_ca` is None.
+    Of a repeated extension (RFC 5280 section 4.2 forbids it) the first counts. If the extensions that limit a CA are
+    unreadable, `is_ca` is None.
     """
     found: dict[str, Any] = {"is_ca": False}
     seen: set[bytes] = set()
@@ -110,14 +110,14 @@ def extension_facts(extensions: Element, reader: FieldReader) -> dict[str, Any]:
 
 
 def _as_far_as(parts: Element, reader: FieldReader, field: str) -> Iterator[Element]:
-    """The elements inside, up to the first that has no form; that is noted."""
+    """The elements inside, up to the first invalid one, which is noted."""
     children = parts.children()
     while (child := reader.read(field, lambda: next(children, None))) is not None:
         yield child
 
 
 def _extension(found: Element) -> tuple[bytes, bytes]:
-    """Its number and the DER that its OCTET STRING holds; whether it is critical does not matter here."""
+    """Its number and the DER in its OCTET STRING; whether it is critical does not matter here."""
     kind, *flag, value = expect_tag(found, SEQUENCE).children()
     if len(flag) > 1 or (flag and flag[0].tag != BOOLEAN):
         raise ValueError("an extension with parts that none has")
@@ -156,7 +156,7 @@ _DNS_NAME, _URI, _IP_ADDRESS = 0x82, 0x86, 0x87  #: kinds of GeneralName (RFC 52
 
 
 def _subject_alternative_name(value: bytes, reader: FieldReader) -> dict[str, Any]:
-    """Entries of a kind that no judgement asks for are passed over unread, and one that is no address is noted."""
+    """Entries of a kind that no judgement needs are skipped, and an invalid address is noted."""
     names: list[str] = []
     addresses: list[str] = []
     for name in islice(_as_far_as(only_element(value, SEQUENCE), reader, "2.5.29.17"), MAX_NAMES):
@@ -205,7 +205,7 @@ def _crl_distribution_points(value: bytes, reader: FieldReader) -> dict[str, Any
 
 
 _KEY_USAGE, _BASIC_CONSTRAINTS, _PURPOSES = (bytes.fromhex(f"551d{n}") for n in ("0f", "13", "25"))
-_LIMITS = frozenset({_KEY_USAGE, _BASIC_CONSTRAINTS, _PURPOSES})  #: what a CA may and may not
+_LIMITS = frozenset({_KEY_USAGE, _BASIC_CONSTRAINTS, _PURPOSES})  #: permissions and limits of a CA
 _EXTENSIONS: dict[bytes, Callable[[bytes, FieldReader], dict[str, Any]]] = {
     _BASIC_CONSTRAINTS: _basic_constraints,
     _KEY_USAGE: _key_usage,

@@ -1,7 +1,7 @@
-"""One cause for a handshake that showed a certificate: whose key, revoked, dates, name, CA, version, in this order.
+"""One cause for a handshake with a certificate, in this order: key, revocation, dates, name, CA, version.
 
-What a peer must not hide behind a lesser fault comes first: an intercepted connection stays intercepted although its
-certificate has also run out. Facts that are certain weigh more than a chain that could not be completed.
+A serious fault comes before a minor one, so that a peer cannot hide it: an intercepted connection stays intercepted
+although its certificate has also expired. Certain facts count before a chain that could not be completed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from rules.text.moments import utc
 SHOWN = 100  #: characters of a peer's name in a sentence
 _DATES = ("not_before", "not_after", "validity")
 _NAMES = ("2.5.29.17",)
-#: Of a certificate on a key that nobody knows, by the verdict on its chain.
+#: For a certificate on an unknown key, by the verdict on its chain.
 _ON_UNKNOWN_KEYS: dict[ChainVerdict, Cause] = {
     "untrusted": causes.TLS_UNTRUSTED,
     "self-signed": causes.TLS_SELF_SIGNED,
@@ -32,9 +32,9 @@ _OPEN = (causes.TLS_MALFORMED, causes.TLS_UNVERIFIED)  #: causes that prove noth
 
 @dataclass(frozen=True, slots=True)
 class LeafFault:
-    """What the server's certificate itself is wrong in.
+    """A fault of the server's own certificate.
 
-    `claimed`: it names the host all the same, in a form that no client takes (`interception.claims`).
+    `claimed`: it names the host, but in a form that no client accepts (`interception.claims`).
     """
 
     cause: Cause
@@ -80,7 +80,7 @@ def judge_leaf(chain: tuple[bytes, ...], host: str, now: float) -> tuple[LeafFau
 
 
 def _why(leaf: CertFacts, fields: tuple[str, ...]) -> str:
-    """Which of these fields cannot be read, and why; "" where all can."""
+    """Which of these fields are unreadable, and why; "" if none is."""
     return "; ".join(f"{what}: {display(why, 120)}" for what, why in leaf.unreadable if what in fields)
 
 
@@ -106,7 +106,7 @@ def _span(seconds: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TlsCause:
-    """The one cause of a handshake that showed a certificate. `status` is a hint; the whole picture may weigh more."""
+    """The cause of a handshake that showed a certificate. `status` is a hint; all handshakes together may change it."""
 
     cause: Cause
     status: Status
@@ -126,14 +126,15 @@ def tls_cause(
     revoked: str = "",
     only_tls13: bool = False,
 ) -> TlsCause:
-    """The cause of one handshake, from all that is known of it.
+    """The cause of one handshake, from all known facts.
 
-    `intercepted`: what the comparison of handshakes proved (a sentence), where it knows more than this chain alone.
-    `revoked`: which certificate is revoked, by whose word. `only_tls13`: TLS 1.2 is not to be had. `faults` come from
-    `judge_leaf`. Order: intercepted, revoked, name-mismatch where no known key stands behind the certificate, untrusted
-    and self-signed, expired and not-yet-valid, name-mismatch, incomplete-chain, malformed and unverified (inconclusive),
-    issuer-unexpected, version. A certificate for another name, on an unknown key or one that only this host trusts,
-    was not issued for this name: nothing is re-signed there, another server answers (`interception.claims`).
+    `intercepted`: the result of comparing handshakes (a sentence), if it proves more than this chain alone.
+    `revoked`: the revoked certificate and the source of that fact. `only_tls13`: the server does not support TLS 1.2.
+    `faults` come from `judge_leaf`. Order: intercepted, revoked, name-mismatch where no known key vouches for the
+    certificate, untrusted and self-signed, expired and not-yet-valid, name-mismatch, incomplete-chain, malformed and
+    unverified (inconclusive), issuer-unexpected, version. A certificate for another name, on an unknown key or one
+    that only this host trusts, was not issued for this name. So no device re-signs there; another server answers
+    (`interception.claims`).
     """
     who = _issuer(judgement)
     other = next((f for f in faults if f.cause == causes.TLS_NAME_MISMATCH and not f.claimed), None)
@@ -166,7 +167,7 @@ def tls_cause(
 def _unclear(
     judgement: ChainJudgement, faults: tuple[LeafFault, ...], expect: Expect, who: str
 ) -> TlsCause | None:
-    """What proves nothing either way: never green, never red."""
+    """Causes that prove nothing either way: never green, never red."""
     evidence = _evidence(judgement, expect)
     if judgement.verdict == "incomplete-chain":
         summary = (
@@ -216,7 +217,7 @@ def _intercepted(judgement: ChainJudgement, who: str) -> str:
 
 
 def _stranger(judgement: ChainJudgement, who: str) -> str:
-    """Who signed another server's certificate, where no list knows the key."""
+    """The signer of another server's certificate, where no list knows the key."""
     if judgement.verdict == "self-signed":
         return "it is signed by itself alone"
     if judgement.anchor_kind == "system":
@@ -233,7 +234,7 @@ def _issuer(judgement: ChainJudgement) -> str:
 
 
 def _evidence(judgement: ChainJudgement, expect: Expect) -> tuple[tuple[str, str], ...]:
-    """What was expected, what was served, which key differs."""
+    """The expected and the served certificate, and the key that differs."""
     leaf = facts(judgement.path[0]) if judgement.path else None
     if leaf is None:
         return ()

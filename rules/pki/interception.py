@@ -1,12 +1,12 @@
-"""One unexpected issuer over many handshakes: judged once, named where it can be, and mapped.
+"""One unexpected issuer over many handshakes: judged once, named if possible, and located.
 
-A single chain to an unknown root proves little: a server may have a private certificate. The same key above two names
-that have nothing to do with each other proves that one device issues for both (interception), and so does an unknown CA
-that calls itself by a known CA's owner. Only a certificate that claims the name asked for was issued for it: a server
-shows its own certificate to everybody who comes to its address, and a block page is such a server.
+A single chain to an unknown root proves little: a server may have a private certificate. Interception is proved by
+the same key above two unrelated names, because one device issues for both. It is also proved by an unknown CA that
+uses the name of a known CA's owner. Only a certificate that claims the requested name was issued for it: a server
+shows its own certificate to everybody at its address, and the server of a block page does so too.
 
-The map tells a firewall team which rule to look for: which addresses, which names, every handshake or some, and whether
-a name that no rule holds meets the same at the same address.
+The location shows a firewall team which rule to look for: the addresses, the names, all handshakes or some, and
+whether a name that no rule holds gets the same at the same address.
 """
 
 from __future__ import annotations
@@ -24,19 +24,22 @@ from rules.text.pattern import matches
 from rules.text.zones import zone
 
 SHOWN = 100  #: characters of a peer's name in a sentence
-LISTED = 8  #: names and addresses that are listed in the evidence
+LISTED = 8  #: maximum of names and addresses listed in the evidence
 
 Reach: TypeAlias = Literal["everything", "by-name", "by-address", "single", "unclear"]
-"""What decides whether a handshake is intercepted. "everything": every handshake of the audit; "by-name": some names,
-other names at the same address are left alone; "by-address": everything at some addresses, the control name too;
-"single": one name was asked at one address, so nothing can be compared; "unclear": none of these."""
+"""The selection of intercepted handshakes.
+
+"everything": every handshake of the audit; "by-name": some names, while other names at the same address pass;
+"by-address": everything at some addresses, the control name too; "single": one name was asked at one address, so
+nothing can be compared; "unclear": none of these.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """A handshake that showed a chain, as the comparison needs it. `leaf` is DER, `id` the observation's.
+    """A handshake that showed a chain, for the comparison. `leaf` is DER, `id` the observation's.
 
-    `control`: the server name is one that no rule holds, asked in order to compare.
+    `control`: the server name is one that no rule holds, asked for the comparison.
     """
 
     id: str
@@ -51,7 +54,7 @@ class Handshake:
 
 @dataclass(frozen=True, slots=True)
 class InterceptionFinding:
-    """One interceptor: a key that issues what it should not. Texts are harmless; lists are in the order seen.
+    """One interceptor: a key that issues for other owners' names. Texts are harmless; lists are in the order seen.
 
     `upgraded`: ids whose chain alone proves only "untrusted" and that are intercepted by comparison. `every`: whether
     each handshake of these names at these addresses was intercepted; `genuine_too`: ids at the same name and address
@@ -64,7 +67,7 @@ class InterceptionFinding:
     upgraded: tuple[str, ...]
     names: tuple[str, ...]
     addresses: tuple[str, ...]
-    controls: tuple[str, ...]  # control names that met it as well
+    controls: tuple[str, ...]  # control names that got it as well
     reach: Reach
     every: bool
     genuine_too: tuple[str, ...]
@@ -86,12 +89,12 @@ def judge_handshakes(
 ) -> tuple[InterceptionFinding, ...]:
     """The interceptors among these handshakes, the one with the most handshakes first.
 
-    Handshakes belong together by the key of their root, where it is known, else by the key that issued.
-    A key with an intercepted chain is one; so is a key of untrusted chains that stands above two unrelated names (of two
-    zones, see `rules/text/zones.py`) or calls itself by a brand of `cas`. Two customers under one suffix of the private section
-    count as related: the error is a private certificate called untrusted where it was interception, never the reverse.
-    A certificate that does not claim the name asked for counts for nothing here, unless it is forged: a name of a known CA
-    on another key is a proof by itself.
+    Handshakes are grouped by the key of their root if it is known, else by the issuing key. A key with an intercepted
+    chain is an interceptor's. So is a key of untrusted chains above two unrelated names (of two zones, see
+    `rules/text/zones.py`), or one that uses a brand of `cas`. Two customers under one suffix of the private section
+    count as related: the possible error is an interception called untrusted, never the reverse. A certificate that
+    does not claim the requested name does not count here, unless it is forged: a known CA's name on another key is a
+    proof by itself.
     """
     by_key: dict[str, list[Handshake]] = {}
     for one in handshakes:
@@ -108,10 +111,10 @@ def judge_handshakes(
 
 
 def claims(cert: CertFacts, host: str) -> bool:
-    """Whether the certificate says that it is `host`'s; who signed it does not matter here.
+    """Whether the certificate names `host`, whoever signed it.
 
-    More than `covers_name`: a name that is only the common name of the subject, and a wildcard that reaches over several
-    labels, open no connection today (RFC 9525 section 6), but are written by one who wants to stand in for the name.
+    Wider than `covers_name`: it accepts a name that is only the subject's common name, and a wildcard over several
+    labels. No client accepts these today (RFC 9525 section 6), but whoever writes them wants to impersonate the name.
     """
     if covers_name(cert, host):
         return True
@@ -127,7 +130,7 @@ def _counts(one: Handshake) -> bool:
 
 
 def product_of(certs: Iterable[CertFacts], interceptors: tuple[Interceptor, ...]) -> str:
-    """The product whose issuer texts these certificates bear, "" if none: a label only."""
+    """The product whose issuer texts are in these certificates, "" if none: a label only."""
     names = [
         (fold_text(cert.issuer_cn), fold_text(cert.issuer_o), fold_text(cert.issuer_ou)) for cert in certs
     ]
@@ -161,7 +164,7 @@ def _reason(mine: Sequence[Handshake], brands: tuple[str, ...]) -> str:
 
 
 def _zones(mine: Sequence[Handshake]) -> dict[str, None]:
-    """Zones of the names that the key issued for: of those that the certificates claim."""
+    """The zones of the names for which the key issued, as the certificates claim them."""
     return dict.fromkeys(zone(h.server_name) for h in mine if _counts(h))
 
 
@@ -192,9 +195,7 @@ def _finding(
     reach = _reach(mine, everything)
     names = tuple(dict.fromkeys(h.server_name for h in mine if not h.control))
     addresses = tuple(dict.fromkeys(h.address for h in mine))
-    shared = len(_zones(mine)) > 1 and not key.startswith(
-        "name:"
-    )  # the key itself, not only the name it is given
+    shared = len(_zones(mine)) > 1 and not key.startswith("name:")  # the key itself, not only the name in use
     proven = shared or any(h.judgement.verdict == "intercepted" for h in mine)
     return InterceptionFinding(
         issuing_key=key,
@@ -254,7 +255,7 @@ def _sentence(
     addresses: tuple[str, ...],
     genuine: tuple[str, ...],
 ) -> str:
-    """What was found, for a person."""
+    """The finding, for a person."""
     who = f"{issuer} (looks like {display(product, SHOWN)})" if product else issuer
     count = _count(len(names), "name") if names else "the control name only"
     parts = [

@@ -1,8 +1,10 @@
-"""A certificate revocation list that is too long to keep: read as it comes, kept as a mark for each entry (RFC 5280 section 5.1).
+"""A certificate revocation list that is too long to keep: read in pieces, kept as a mark for each entry (RFC 5280
+section 5.1).
 
-A list may have millions of entries, and each host of an audit may send another one. Of the entries a judgement asks only
-whether a serial is among them, of the whole only whether a key signed it. So what stays is the hash of what was signed,
-eight bytes for each entry, and a short list of the same head and end, which holds the entries that say more than "revoked".
+A list may have millions of entries, and each host of an audit may send another one. A judgement only asks whether a
+serial is among the entries, and whether a key signed the whole. So the kept parts are the hash of the signed bytes,
+eight bytes for each entry, and a short list with the same head and end, which holds the entries with more information
+than "revoked".
 """
 
 from __future__ import annotations
@@ -15,22 +17,22 @@ from rules.model.long_list import LongList, mark
 from rules.pki.fields import try_read
 from rules.pki.signature_algorithm import signature_algorithm
 
-#: Bytes of a list's head, of its end, and of all entries that are kept as they came.
+#: Bytes of a list's head, of its end, and of all entries that are kept in full.
 MOST_HEAD = MOST_KEPT = 65_536
 #: The longest entry, in bytes.
 _MOST_ENTRY = 16_384
-#: Marks that are sorted together: few enough to take a millisecond.
+#: Number of marks that are sorted together: few enough to take a millisecond.
 _BLOCK = 8_192
 _SEQUENCE, _INTEGER, _TIMES = 0x30, 0x02, (0x17, 0x18)
-#: What stands before an entry's reason (section 5.3.1), the same where it is all that the entry adds, and the reasons that
-#: say no more than that the certificate is revoked: neither on hold (6) nor back from it (8).
+#: The bytes before an entry's reason (section 5.3.1), the same if the reason is the entry's only extension, and the
+#: reasons that only mean "revoked": neither on hold (6) nor back from it (8).
 _REASON = bytes.fromhex("0603551d1504030a01")
 _ONE_REASON = bytes.fromhex("300c300a") + _REASON
 _PLAIN_REASONS = frozenset((0, 1, 2, 3, 4, 5, 9, 10))
 #: The extension that names another CA (section 5.3.3), and "critical".
 _ISSUER, _TRUE = bytes.fromhex("0603551d1d"), b"\x01\x01\xff"
 
-#: Hashes that are made of a list as it comes.
+#: Hashes that are computed while a list arrives.
 _HASHES = frozenset({"sha1", "sha256", "sha384", "sha512"})
 
 
@@ -40,9 +42,9 @@ class _Hash(Protocol):
 
 
 class ListReader:
-    """Reads a list piece by piece, whatever comes, in bounded memory. Never raises.
+    """Reads a list in pieces, whatever comes, in bounded memory. Never raises.
 
-    `broken`: what came is no list, or none that can be kept so. `size`: bytes so far.
+    `broken`: the bytes are no list, or one that cannot be kept in this form. `size`: bytes so far.
     """
 
     def __init__(self) -> None:
@@ -50,7 +52,7 @@ class ListReader:
         self.size = 0
         self._stored = 0
         self._part: Literal["head", "entries", "tail"] = "head"
-        self._buffer = b""  # what was not understood yet
+        self._buffer = b""  # bytes not parsed yet
         self._head = b""
         self._tbs_end = self._end = self._entries_end = 0  # offsets in the list
         self._hash: _Hash | None = None
@@ -63,7 +65,7 @@ class ListReader:
 
     @property
     def count(self) -> int:
-        """Entries that are kept as marks so far."""
+        """Number of entries kept as marks so far."""
         return self._stored + len(self._block)
 
     def feed(self, data: bytes) -> None:
@@ -83,7 +85,7 @@ class ListReader:
             self._break()
 
     def finish(self) -> LongList | None:
-        """The list, nothing more will come; None where it is none, is not whole or is signed with an unknown hash."""
+        """The list, after the last bytes; None if it is no list, not complete or signed with an unknown hash."""
         tail = self._buffer
         whole = self._part == "tail" and self.size == self._end
         if self.broken or not whole or self._hash is None or not self._hash_name:
@@ -111,7 +113,7 @@ class ListReader:
         self._stored = 0
 
     def _read_head(self) -> None:
-        """Up to the first entry: where everything ends, and the hash that was signed."""
+        """Read to the first entry: the end of every part, and the hash of the signature."""
         data = self._buffer
         try:
             outer, end = _header(data, 0, _SEQUENCE)
@@ -140,7 +142,7 @@ class ListReader:
         self._hashed, self._buffer, self._part = first, data[first:], "entries"
 
     def _read_entries(self) -> None:
-        """As many entries as are whole."""
+        """Read all complete entries."""
         begin = self.size - len(self._buffer)
         room = self._entries_end - begin
         used = self._take(self._buffer if len(self._buffer) <= room else self._buffer[:room])
@@ -154,21 +156,21 @@ class ListReader:
             raise ValueError("an entry has no end")
 
     def _read_tail(self) -> None:
-        """Extensions, algorithm and signature; they are looked at when they are whole."""
+        """Extensions, algorithm and signature; they are read when they are complete."""
         begin = self.size - len(self._buffer)
         if begin != self._entries_end or len(self._buffer) > MOST_KEPT or self.size > self._end:
             raise ValueError("more than a list has")
         self._sign(self._buffer[self._hashed - begin : max(0, self._tbs_end - begin)], self._hashed)
 
     def _sign(self, data: bytes, begin: int) -> None:
-        """Bytes from the offset `begin` on are a part of what was signed."""
+        """Add the bytes from the offset `begin` on that the signature covers."""
         assert self._hash is not None
         assert begin == self._hashed
         self._hash.update(data)
         self._hashed += len(data)
 
     def _take(self, data: bytes) -> int:
-        """Take whole entries off the beginning; how many bytes they were. Raises for what is no entry."""
+        """Take complete entries off the beginning; return their length in bytes. Raises for an invalid entry."""
         at, length, block = 0, len(data), self._block
         while at + 1 < length:
             size = data[at + 1]
@@ -206,9 +208,9 @@ class ListReader:
         return at
 
     def _says_more(self, extensions: bytes) -> bool:
-        """Whether an entry must be kept as it came: any critical extension, a hold and its end, or whose entry it is.
+        """Whether an entry must be kept in full: any critical extension, a hold or its end, or another CA's name.
 
-        What follows an entry of another CA may be that one's as well (section 5.3.3).
+        The entries after an entry of another CA may belong to that CA too (section 5.3.3).
         """
         if extensions[:-1] == _ONE_REASON and extensions[-1] in _PLAIN_REASONS and not self._keep_all:
             return False
@@ -225,18 +227,18 @@ class ListReader:
 
 
 def begins_as_list(data: bytes) -> bool:
-    """Whether `data` may be the beginning of a list: a DER SEQUENCE. No page of text begins so."""
+    """Whether `data` may be the beginning of a list: a DER SEQUENCE. No text page begins like this."""
     return data[:1] == bytes((_SEQUENCE,))
 
 
 def _hash_name(algorithm: bytes) -> str:
-    """The hash that an AlgorithmIdentifier (DER) signs; "" for none that is made here."""
+    """The hash of an AlgorithmIdentifier (DER); "" for one that is not supported here."""
     found, _ = try_read(lambda: signature_algorithm(algorithm).hash)
     return found.name if found is not None and found.name in _HASHES else ""
 
 
 def _header(data: bytes, at: int, *tags: int) -> tuple[int, int]:
-    """Where the content of the element at `at` starts and ends. IndexError where it is not there yet."""
+    """Where the content of the element at `at` starts and ends. IndexError if it has not arrived yet."""
     if data[at] not in tags:
         raise ValueError("another element")
     first, start = data[at + 1], at + 2
@@ -253,7 +255,7 @@ def _header(data: bytes, at: int, *tags: int) -> tuple[int, int]:
 
 
 def _skip(data: bytes, at: int, *tags: int) -> int:
-    """The end of the element at `at`. IndexError where it is not whole yet."""
+    """The end of the element at `at`. IndexError if it is not complete yet."""
     end = _header(data, at, *tags)[1]
     _there(data, end)
     return end

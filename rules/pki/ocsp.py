@@ -1,4 +1,5 @@
-"""OCSP: the request, and an answer judged (RFC 6960, RFC 5019): reachable, valid and revoked are kept apart."""
+"""The OCSP request, and the judgement of an answer (RFC 6960, RFC 5019): reachable, valid and revoked are separate
+facts."""
 
 from __future__ import annotations
 
@@ -29,12 +30,12 @@ from rules.pki.ocsp_signer import Fault as SignerFault
 from rules.pki.ocsp_signer import key_bits, signer_fault
 from rules.text.display import display
 
-MAX_ANSWERS = 100  #: single answers of a response that are looked through
+MAX_ANSWERS = 100  #: maximum of single answers read of a response
 CLOCK_TOLERANCE = 300.0  #: seconds by which an answer may begin in the future
-#: Seconds for which an answer without nextUpdate counts. RFC 6960 section 3.2 wants it "sufficiently recent"; public CAs
-#: answer for ten days at most (CA/Browser Forum, Baseline Requirements, section 4.9.10).
+#: Seconds for which an answer without nextUpdate counts. RFC 6960 section 3.2 wants it "sufficiently recent"; public
+#: CAs answer for ten days at most (CA/Browser Forum, Baseline Requirements, section 4.9.10).
 LONGEST_OPEN = 864_000.0
-#: Extensions of an answer that change nothing for us: nonce, CRL references, archive cutoff, extended revoke (RFC 6960
+#: Extensions of an answer without an effect for us: nonce, CRL references, archive cutoff, extended revoke (RFC 6960
 #: section 4.4), certificate transparency (RFC 6962), and those of CRL entries (RFC 5280 section 5.3).
 _PROCESSED = frozenset(
     {*(f"1.3.6.1.5.5.7.48.1.{n}" for n in (2, 3, 6, 9)), "1.3.6.1.4.1.11129.2.4.5", "2.5.29.21", "2.5.29.24"}
@@ -59,10 +60,12 @@ _HASHES: dict[str, Callable[[bytes], bytes]] = {
 
 @dataclass(frozen=True, slots=True)
 class OcspJudgement:
-    """What one OCSP answer showed. `reachable`: HTTP answered; `valid`: a current answer about this certificate, signed
-    by its issuer or by a responder that the issuer appointed; `certificate`: the status it gives, only where valid.
+    """The result of one OCSP answer. `reachable`: HTTP answered; `valid`: a current answer about this certificate,
+    signed by its issuer or by a responder that the issuer appointed; `certificate`: the status it gives, only if
+    valid.
 
-    `status` is a hint for this answer alone. `response`: the responder's word ("successful", "tryLater", "status 4").
+    `status` is a hint for this answer alone. `response`: the responder's status word ("successful", "tryLater",
+    "status 4").
     """
 
     cause: Cause
@@ -76,7 +79,7 @@ class OcspJudgement:
     this_update: float | None = None
     next_update: float | None = None
     revoked_at: float | None = None
-    circumstance: str = ""  # what of the cause was seen ("cached", "late", "no-certificate")
+    circumstance: str = ""  # the observed fact about the cause ("cached", "late", "no-certificate")
 
     @property
     def revoked(self) -> bool:
@@ -86,8 +89,8 @@ class OcspJudgement:
 def ocsp_request(leaf: bytes, issuer: bytes) -> bytes | None:
     """A DER request for `leaf`, SHA-1 CertID and no nonce, as responders expect it (RFC 5019 section 2.1.1).
 
-    None where one of the certificates cannot be read, or has a serial number below zero. Only those parts are needed that
-    are read of every certificate (RFC 6960 section 4.1.1), whatever else is wrong with it.
+    None if one of the certificates is unreadable, or has a serial number below zero. The request needs only parts
+    that are read of every certificate (RFC 6960 section 4.1.1), whatever else is wrong with it.
     """
     below, above = facts(leaf), facts(issuer)
 
@@ -139,7 +142,7 @@ def judge_ocsp(
         by, clause = late_by(exchange, begins, begins + LONGEST_OPEN if ends is None else ends, now)
         return replace(judged, circumstance=by, summary=f"{judged.summary}; {clause}")
     odd = oddities(exchange)
-    if odd and judged.status is Status.PASS:  # only lenient readers take its header: said, and no failure
+    if odd and judged.status is Status.PASS:  # only lenient readers accept its header: a note, and no failure
         text = f"{judged.summary}; {odd}"
         return replace(judged, cause=causes.HTTP_ODD_HEADER, status=Status.NOTICE, summary=text)
     return judged
@@ -180,7 +183,7 @@ def says_revoked(body: bytes) -> bool:
 
 
 def _load(body: bytes) -> tuple[ocsp.OCSPResponse, bytes]:
-    """The response, its signature being whole octets, and the AlgorithmIdentifier. Raises what the library raises."""
+    """The response, whose signature must be whole octets, and its AlgorithmIdentifier. Raises what the library raises."""
     response = ocsp.load_der_ocsp_response(body)
     at = tlv(body, tlv(body, tlv(body, 0)[1])[2])[1]  # past the status, into the ResponseBytes
     _, start, end = tlv(body, tlv(body, tlv(body, at)[1])[2])  # past its type, the BasicOCSPResponse
@@ -232,7 +235,7 @@ def _times(single: ocsp.OCSPSingleResponse) -> tuple[float, float | None]:
 
 
 def _outdated(single: ocsp.OCSPSingleResponse, now: float) -> bool:
-    """Ran out, begins in the future, or is older than an answer without an end may be."""
+    """Expired, not yet begun, or, without an end, too old."""
     begins, ends = _times(single)
     return begins > now + CLOCK_TOLERANCE or now > (begins + LONGEST_OPEN if ends is None else ends)
 
@@ -240,8 +243,8 @@ def _outdated(single: ocsp.OCSPSingleResponse, now: float) -> bool:
 def _worst(singles: tuple[ocsp.OCSPSingleResponse, ...], now: float) -> ocsp.OCSPSingleResponse:
     """Of several answers about one certificate the one that counts.
 
-    RFC 6960 is silent. A revocation counts before everything, because who checks must not call good what the CA has
-    called revoked; then what is current, "unknown" before "good", the newest.
+    RFC 6960 is silent. A revocation counts first, because a checker must not accept what the CA has revoked; then a
+    current answer, "unknown" before "good", the newest.
     """
 
     def weight(single: ocsp.OCSPSingleResponse) -> tuple[bool, bool, bool, float]:
@@ -264,7 +267,7 @@ def _critical(response: ocsp.OCSPResponse) -> SignerFault | None:
 
 
 def _critical_of_singles(tbs: bytes) -> list[str]:
-    """Critical extensions of the single answers, by OID; the library gives them for lone ones only."""
+    """Critical extensions of the single answers, by OID; the library gives them only if there is one single answer."""
     at = tlv(tbs, 0)[1]
     if tbs[at] == 0xA0:  # version
         at = tlv(tbs, at)[2]
@@ -275,7 +278,7 @@ def _critical_of_singles(tbs: bytes) -> list[str]:
         if at >= end:
             break
         parts = _elements(tbs, *tlv(tbs, at)[1:])
-        for tag, start, after in parts[3:]:  # certID, certStatus, thisUpdate, then what may be left out
+        for tag, start, after in parts[3:]:  # certID, certStatus, thisUpdate, then optional parts
             for _, begins, ends in (
                 _elements(tbs, *tlv(tbs, start)[1:]) if tag == 0xA1 and after > start else ()
             ):
@@ -298,7 +301,7 @@ def _elements(data: bytes, at: int, end: int) -> list[tuple[int, int, int]]:
 def _singles(
     response: ocsp.OCSPResponse, leaf: CertFacts, issuer: CertFacts
 ) -> tuple[ocsp.OCSPSingleResponse, ...]:
-    """The answers about `leaf`: their CertID names the issuer by name and key, and the serial (RFC 6960 section 4.1.1)."""
+    """The answers about `leaf`: their CertID has the issuer's name and key, and the serial (RFC 6960 section 4.1.1)."""
     if issuer.subject is None or issuer.spki is None:
         return ()
     serial, key = int(leaf.serial or "0", 16), key_bits(issuer.spki)
@@ -314,7 +317,7 @@ def _singles(
 
 
 def _response_status(body: bytes) -> int | None:
-    """The responseStatus number. The library refuses 4 and everything over 6, and a person wants to see which it was."""
+    """The responseStatus number. The library refuses 4 and everything over 6, and the report shows the number."""
     if len(body) < 5 or body[0] != 0x30:
         return None
     at = 2 if body[1] < 0x80 else 2 + (body[1] & 0x7F)

@@ -1,7 +1,8 @@
 """Who signed an OCSP answer, and whether that counts (RFC 6960 sections 3.2 and 4.2.2.2).
 
-An answer counts when the certificate's issuer signed it, or a responder whose certificate the same issuer made for that
-(id-kp-OCSPSigning). A responder that is not set up so is its operator's affair: nothing shows that the answer was changed.
+An answer counts when the certificate's issuer signed it, or a responder with a certificate from the same issuer for
+this purpose (id-kp-OCSPSigning). Any other signer is a fault of the responder's operator: nothing shows that the
+answer was changed.
 """
 
 from __future__ import annotations
@@ -22,17 +23,17 @@ from rules.pki.fields import try_read
 from rules.pki.signature_algorithm import signature_algorithm
 from rules.text.display import display
 
-MAX_RESPONDERS = 10  #: certificates of an answer that are tried as its signer
+MAX_RESPONDERS = 10  #: maximum of certificates of an answer that are tried as its signer
 
 #: Cause, status, summary, circumstance.
 Fault: TypeAlias = tuple[Cause, Status, str, str]
 
 
 def signer_fault(response: ocsp.OCSPResponse, algorithm: bytes, issuer: bytes, now: float) -> Fault | None:
-    """None where the issuer, or a responder that it appointed, signed; else what is wrong, and whose affair it is.
+    """None if the issuer, or a responder that it appointed, signed; else the fault and its owner.
 
     `algorithm`: the answer's AlgorithmIdentifier (DER); `issuer`: the certificate (DER) of the CA that issued the
-    certificate asked about; `now`: Unix time. Raises what the library raises on an answer that it cannot read.
+    certificate in question; `now`: Unix time. Raises what the library raises on an unreadable answer.
     """
     above = facts(issuer)
     found, why = _verify(response, algorithm, above)
@@ -68,7 +69,7 @@ def _unchecked(found: Signature, why: str) -> Fault:
 
 
 def _appointed(der: bytes, responder: CertFacts, issuer: bytes, now: float) -> Fault | None:
-    """Whether the issuer made the responder's certificate, for this purpose, and for now."""
+    """Whether the issuer made the responder's certificate, for this purpose, and it is valid now."""
     name = display(responder.subject_text, 100)
     made = signature(der, issuer)
     if made is Signature.BAD:
@@ -109,6 +110,6 @@ def _verify(response: ocsp.OCSPResponse, algorithm: bytes, signer: CertFacts) ->
 
 
 def key_bits(spki: bytes) -> bytes:
-    """The subjectPublicKey's bits: what a CertID and a ResponderID hash. ValueError where `spki` is none."""
+    """The subjectPublicKey's bits, which a CertID and a ResponderID hash. ValueError if `spki` is invalid."""
     _, bits, end = tlv(spki, tlv(spki, tlv(spki, 0)[1])[2])
     return spki[bits + 1 : end]

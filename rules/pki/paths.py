@@ -1,8 +1,8 @@
-"""Every way up from a leaf, as far as signatures carry: what `trust.py` judges (RFC 5280 section 6.1, RFC 4158).
+"""All paths up from a leaf, as far as signatures prove them; `trust.py` judges them (RFC 5280 section 6.1, RFC 4158).
 
-The walk goes over what was served, what was fetched and what the stores of this host hold. A step up counts when the
-issuer's key made the signature and the issuer may issue at all; a name only finds candidates. The time plays no part.
-The walk is bounded, because the peer chooses the certificates.
+The search covers served certificates, fetched ones and the stores of this host. A step up counts when the issuer's
+key made the signature and the issuer may issue certificates at all; a name only finds candidates. The time does not
+matter. The search is bounded, because the peer chooses the certificates.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from rules.model.ruleset import CaSet
 from rules.pki.certificate import CertFacts, Signature, facts, fold_text, signature
 from rules.text.display import display
 
-MAX_CHECKS = 200  #: signatures checked for one chain
-MAX_STEPS = 400  #: partial paths looked at for one chain
-MAX_DEPTH = 10  #: certificates in a path
-MAX_POOL = 120  #: certificates taken from each source; a real chain has two to five
+MAX_CHECKS = 200  #: maximum of signatures checked for one chain
+MAX_STEPS = 400  #: maximum of partial paths examined for one chain
+MAX_DEPTH = 10  #: maximum of certificates in a path
+MAX_POOL = 120  #: maximum of certificates from each source; a real chain has two to five
 
 Ending: TypeAlias = Literal["public", "system", "unknown", "missing", "unproven"]
-"""Where a path ends: at a root of the public list, of this host's store only, of nobody; because an issuer is nowhere;
-because a signature on the way cannot be checked or proves nothing."""
+"""The end of a path: a root of the public list, of this host's store only, or of no store; an issuer that is missing;
+a signature that cannot be checked or proves nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class KnownKeys:
-    """The CA sets, ready to be asked. A key is the hex SHA-256 of its SubjectPublicKeyInfo."""
+    """An index over the CA sets. A key is the hex SHA-256 of its SubjectPublicKeyInfo."""
 
     names: Mapping[str, str]  # key -> CA's name
     keys: Mapping[str, frozenset[str]]  # folded CA name -> its keys; empty where the set holds none
@@ -42,7 +42,7 @@ class KnownKeys:
 
 
 def known_keys(sets: tuple[CaSet, ...]) -> KnownKeys:
-    """An index over `sets`. A CA without a key is only ever a name."""
+    """An index over `sets`. A CA without a key is only a name."""
     names: dict[str, str] = {}
     keys: dict[str, set[str]] = {}
     validity: dict[str, list[tuple[float, float]]] = {}
@@ -90,11 +90,11 @@ class Path:
 
 @dataclass(frozen=True, slots=True)
 class PathsFound:
-    """All paths that were found. `wanted`: names (DER) that the stores should be asked for."""
+    """All paths found. `wanted`: names (DER) to look up in the stores."""
 
     paths: tuple[Path, ...]
     wanted: tuple[bytes, ...] = ()
-    forged_name: str = ""  # a known CA's name that is borne by another key
+    forged_name: str = ""  # a known CA's name on another key
     notes: tuple[str, ...] = ()
 
 
@@ -160,7 +160,7 @@ class _Walk:
         return PathsFound(tuple(self.paths), tuple(self.wanted), self.forged_name, tuple(self.notes))
 
     def _up(self, path: Path) -> Iterator[Path]:
-        """The paths that go one step further; a path that ends here is kept."""
+        """The paths that go one step further. A path that ends here is kept."""
         der = path.certs[-1]
         child = facts(der)
         if child.issuer is not None:
@@ -178,7 +178,7 @@ class _Walk:
             self._dead_end(path, child, links)
 
     def _ends_in_itself(self, path: Path, der: bytes, child: CertFacts) -> bool:
-        """Whether this is a self-signed certificate: the end of the way, trusted or not."""
+        """Whether this is a self-signed certificate: the end of the path, trusted or not."""
         if not child.self_issued:
             return False
         link = self._check(der, der)
@@ -208,7 +208,9 @@ class _Walk:
             index - 1 if link is Signature.WEAK and path.weak_at is None else path.weak_at,
         )
         if longer.ending != "missing":
-            self.paths.append(longer)  # a root of a store; it may have been cross-signed, so the walk goes on
+            self.paths.append(
+                longer
+            )  # a root of a store; it may have been cross-signed, so the search goes on
         if len(longer.certs) < MAX_DEPTH:
             yield longer
         elif longer.ending == "missing":
@@ -228,7 +230,7 @@ class _Walk:
         self.paths.append(replace(path, missing=missing))
 
     def _candidates(self, path: Path, child: CertFacts) -> list[_Node]:
-        """Who may have issued `child`: bears the name, may issue, is not below already. Likely ones first."""
+        """Possible issuers of `child`: the right name, permission to issue, not below already. Likely ones first."""
         below = {(c.subject, c.spki_sha256) for c in map(facts, path.certs)}
         named = self.by_name.get(_name_key(child.issuer, child.issuer_text), {})
         found = [
@@ -265,7 +267,7 @@ class _Walk:
         return signature(child, issuer)
 
     def _note_forgery(self, child: CertFacts, signers: set[str | None], refuted: set[str | None]) -> None:
-        """A known CA's name in `child`'s issuer: signed by another key, or by none of that CA's own keys."""
+        """`child` names a known CA as its issuer, but another key signed it, or none of that CA's own keys did."""
         keys = self.known.keys.get(fold_text(child.issuer_cn))
         if not keys:
             return
@@ -276,7 +278,7 @@ class _Walk:
 
 
 def _name_key(name: bytes | None, text: str) -> str | bytes | None:
-    """A name for comparison (RFC 5280 section 7.1): without regard to case, spacing and string type where readable."""
+    """A name for comparison (RFC 5280 section 7.1): without case, spacing and string type if readable."""
     return fold_text(text) if text else name
 
 
@@ -286,7 +288,7 @@ def _index(sets: tuple[CaSetIdentity, ...]) -> KnownKeys:
 
 
 class CaSetIdentity:
-    """A CA set by identity: hashing its hundred entries each time would cost more than judging the chain."""
+    """A CA set compared by identity: hashing its hundred entries each time would cost more than judging the chain."""
 
     __slots__ = ("value",)
 
@@ -301,5 +303,5 @@ class CaSetIdentity:
 
 
 def key_index(sets: tuple[CaSetIdentity, ...]) -> KnownKeys:
-    """`known_keys`, kept for the sets in use."""
+    """`known_keys`, cached for the sets in use."""
     return _index(sets)

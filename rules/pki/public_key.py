@@ -15,9 +15,9 @@ _RSA = "1.2.840.113549.1.1.1"
 
 @lru_cache(maxsize=512)
 def load_key(spki: bytes) -> object:
-    """The key, as the library has it. ValueError, with the kind of key, where it cannot be used here.
+    """The key, as the library has it. ValueError, with the kind of key, if it cannot be used here.
 
-    One of RSA that the library refuses for its form is read as OpenSSL reads it: numbers without a sign.
+    An RSA key that the library refuses for its form is read as OpenSSL reads it: numbers without a sign.
     """
     key, _ = try_read(lambda: load_der_public_key(spki))
     if key is not None:

@@ -1,7 +1,7 @@
-"""CRLs, and where revocation sources are: reachable, valid and revoked are three facts, kept apart (RFC 5280 section 5).
+"""CRLs, and the addresses of revocation sources: reachable, valid and revoked are separate facts (RFC 5280 section 5).
 
-The addresses come out of certificates, so the peer chose them: `split_url` lets through only what is plain HTTP to port 80
-of a named host; whether that host is on a public address is the audit's to decide. OCSP is judged in `ocsp.py`.
+The addresses come from certificates, so the peer chose them. `split_url` accepts only plain HTTP to port 80 of a
+named host; the audit decides whether that host is on a public address. `ocsp.py` judges OCSP.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = [
     "ocsp_get_target", "ocsp_request", "sources", "split_url",
 ]  # fmt: skip
 
-MAX_CERTIFICATES = 10  #: certificates of a chain whose sources are read
+MAX_CERTIFICATES = 10  #: maximum of certificates of a chain whose sources are read
 
 _HELD = CrlSubject()
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
@@ -47,7 +47,7 @@ class Sources:
 
 
 def sources(chain: tuple[bytes, ...]) -> Sources:
-    """Revocation and issuer addresses of the leaf and the intermediates; a self-issued root has none that count."""
+    """Revocation and issuer addresses of the leaf and the intermediates; those of a self-issued root do not count."""
     certs = [facts(der) for der in chain[:MAX_CERTIFICATES]]
     certs = [cert for place, cert in enumerate(certs) if place == 0 or not cert.self_issued]
     unusable: dict[str, str] = {}
@@ -102,10 +102,10 @@ def judge_crl(
     host: str = "",
     held: CrlSubject = _HELD,
 ) -> CrlJudgement:
-    """Judge the answer to a CRL fetch: the body where it was kept, otherwise what the recording kept of it.
+    """Judge the answer to a CRL fetch: the body if it was kept, otherwise the recorded facts.
 
-    `issuer_candidates`: certificates (DER) of CAs that may have issued it; `serials`: hex, of certificates that this CA
-    issued; `held`: the certificates that name the list. A listed serial counts only under a good signature.
+    `issuer_candidates`: certificates (DER) of CAs that may have issued it; `serials`: hex, of certificates that this
+    CA issued; `held`: the certificates that name the list. A listed serial counts only under a good signature.
     """
     found = answered(exchange, failure, host, "crl", "CRL")
     if isinstance(found, Fault):
@@ -133,8 +133,11 @@ def judge_crl(
 def _no_list(
     exchange: HttpExchange, issuers: tuple[bytes, ...], serials: tuple[str, ...], now: float, held: CrlSubject
 ) -> CrlJudgement:
-    """What came is no list as RFC 5280 wants it. A list of another form that verifies is its CA's own word all the same:
-    it is the publisher's, and whom it revokes is revoked."""
+    """The answer is no list in the form of RFC 5280.
+
+    A list of another form with a valid signature is still its CA's statement: the fault is the publisher's, and the
+    serials on it are revoked.
+    """
     found = find_list(exchange)
     if found is None:
         return CrlJudgement(causes.CRL_NOT_A_CRL, Status.FAIL, _what_came(exchange), reachable=True)
@@ -154,7 +157,7 @@ def _called(exchange: HttpExchange) -> str:
 
 
 def _noted(exchange: HttpExchange, judged: CrlJudgement) -> CrlJudgement:
-    """A good list in an answer whose header only lenient readers take: said, and no failure."""
+    """A good list in an answer whose header only lenient readers accept: a note, and no failure."""
     odd = oddities(exchange)
     if not odd or judged.status is not Status.PASS:
         return judged
@@ -173,7 +176,7 @@ def _what_came(exchange: HttpExchange) -> str:
 
 
 def expires(exchange: HttpExchange, *, ocsp: bool = False) -> float | None:
-    """When a list or an answer runs out (nextUpdate, Unix time); None where it is none or says no time. Never raises."""
+    """The end of a list or an answer (nextUpdate, Unix time); None for another document or without an end. Never raises."""
     if exchange.digest is not None:
         return exchange.digest.next_update
     body = exchange.long_list or exchange.body

@@ -1,4 +1,4 @@
-"""What an AlgorithmIdentifier says of a signature: the hash and the scheme (RFC 4055, RFC 5480, RFC 8410, RFC 9881)."""
+"""The hash and the scheme of an AlgorithmIdentifier (RFC 4055, RFC 5480, RFC 8410, RFC 9881)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding
 
 from rules.pki.der import INTEGER, OID, SEQUENCE, dotted, element, expect_tag, integer, only_element
 
-MAX_SALT = 1024  #: bytes of a salt: no hash has as many
+MAX_SALT = 1024  #: maximum of bytes of a salt: no hash has as many
 
 _SHA1, _SHA256, _SHA384, _SHA512 = hashes.SHA1(), hashes.SHA256(), hashes.SHA384(), hashes.SHA512()  # noqa: S303  # read, not used to sign
 _SHA224, _SHA512_224, _SHA512_256 = hashes.SHA224(), hashes.SHA512_224(), hashes.SHA512_256()
@@ -64,7 +64,7 @@ _MGF1 = f"{_RSA}.8"
 
 @dataclass(frozen=True, slots=True)
 class SignatureAlgorithm:
-    """As the `cryptography` library wants it: `hash` is None for schemes that bring their own, `parameters` tells the
+    """In the form of the `cryptography` library: `hash` is None for schemes with their own, `parameters` gives the
     scheme of RSA and EC keys and is None for DSA, EdDSA and ML-DSA."""
 
     hash: hashes.HashAlgorithm | None
@@ -73,9 +73,9 @@ class SignatureAlgorithm:
 
 @lru_cache(maxsize=128)
 def signature_algorithm(identifier: bytes) -> SignatureAlgorithm:
-    """The algorithm that an AlgorithmIdentifier (DER) names. ValueError, with its number, where it is not known here.
+    """The algorithm of an AlgorithmIdentifier (DER). ValueError, with its number, if it is unknown here.
 
-    Parameters count for RSASSA-PSS only: other schemes have none, or a NULL that writers put and leave out as they like.
+    Parameters count for RSASSA-PSS only: other schemes have none, or a NULL that some writers leave out.
     """
     name, rest = _identifier(identifier)
     if name == _PSS:
@@ -92,14 +92,14 @@ def signature_algorithm(identifier: bytes) -> SignatureAlgorithm:
 
 
 def _identifier(identifier: bytes) -> tuple[str, bytes]:
-    """An AlgorithmIdentifier's number, and its parameters as they stand."""
+    """An AlgorithmIdentifier's number, and its parameters unchanged."""
     outer = only_element(identifier, SEQUENCE)
     number = expect_tag(element(identifier, outer.content, outer.end), OID)
     return dotted(number.value), identifier[number.after : outer.end]
 
 
 def _pss(parameters: bytes) -> SignatureAlgorithm:
-    """RSASSA-PSS (RFC 4055 section 3.1): hash, mask and salt's length, each with its default."""
+    """RSASSA-PSS (RFC 4055 section 3.1): hash, mask and salt length, each with its default."""
     algorithm: hashes.HashAlgorithm = _SHA1
     mask: hashes.HashAlgorithm = _SHA1
     salt = 20

@@ -1,10 +1,14 @@
-"""Whose key stands above a server's certificate: a chain judged by signatures, never by names.
+"""Whose key is above a server's certificate: a chain judged by signatures, never by names.
 
-The order of proof: a signature up to a key of the CA set is genuine (either path of a cross-sign will do); up to a
-root of the public list, a public CA that is not an expected one; up to a root that only this host's store holds,
-somebody put it there to be trusted, which is how interception works; up to a self-signed certificate that nobody knows,
-untrusted; an issuer that is nowhere proves nothing. A certificate that bears a known CA's name on another key is
-forged, unless a genuine or public path says otherwise. How the paths are found: `paths.py`.
+The order of proof, by the end of the signatures:
+- a key of the CA set: genuine (either path of a cross-sign is enough)
+- a root of the public list: a public CA that is not an expected one
+- a root that only this host's store holds: somebody added it as trusted, which is how interception works
+- a self-signed certificate that no list knows: untrusted
+- a missing issuer: proves nothing
+
+A certificate with a known CA's name on another key is forged, unless a genuine or public path exists. `paths.py`
+finds the paths.
 """
 
 from __future__ import annotations
@@ -23,8 +27,8 @@ from rules.pki.certificate import CertFacts, facts, fold_text
 from rules.pki.paths import MAX_POOL, CaSetIdentity, KnownKeys, Path, PathsFound, find_paths, key_index
 from rules.text.display import display
 
-MAX_SUBJECTS = 20  #: names that are looked up in the stores for one chain
-MAX_AIA = 4  #: addresses of a missing issuer
+MAX_SUBJECTS = 20  #: maximum of names looked up in the stores for one chain
+MAX_AIA = 4  #: maximum of addresses of a missing issuer
 
 ChainVerdict: TypeAlias = Literal[
     "genuine",
@@ -43,18 +47,18 @@ _Relevant: TypeAlias = tuple[tuple[bytes, TrustRoots], ...]
 
 @dataclass(frozen=True, slots=True)
 class ChainJudgement:
-    """What a chain proves. `path` goes from the leaf to the last certificate known (the anchor's where there is one).
+    """The proof of a chain. `path` goes from the leaf to the last known certificate (the anchor's, if there is one).
 
-    `issuing_key`: hex SHA-256 of the SPKI that signed the leaf; "name:..." (issuer's name and key id) where no such key
-    is at hand. `missing_issuer`: (issuer's Name, AIA URLs as found) where the best path ends because an issuer is
-    nowhere. `expired`: subjects of CA certificates needed for the proof that are out of date and that the CA set does
-    not excuse. `brand`: the word by which somebody in the path claims to be an expected CA. `notes` are for people and
+    `issuing_key`: hex SHA-256 of the SPKI that signed the leaf; "name:..." (issuer's name and key id) if that key is
+    not available. `missing_issuer`: (issuer's Name, AIA URLs as found) if the best path ends because an issuer is
+    missing. `expired`: subjects of CA certificates that the proof needs, that are not valid now and that the CA set
+    does not excuse. `brand`: the word in a name of the path that imitates an expected CA. `notes` are for people and
     harmless; the other texts are the peer's, as found.
     """
 
     verdict: ChainVerdict
     forged: bool = False
-    forged_name: str = ""  # the known CA's name that is borne without its key
+    forged_name: str = ""  # the known CA's name, used without its key
     anchor_name: str | None = None
     anchor_kind: AnchorKind = "unknown"
     anchor_key: str | None = None  # hex SHA-256 of the anchor's SPKI
@@ -69,7 +73,7 @@ class ChainJudgement:
 
     @property
     def proven(self) -> bool:
-        """Whether a key that is known vouches for the leaf: the CA set's or a public root's."""
+        """Whether a known key vouches for the leaf: the CA set's or a public root's."""
         return self.verdict in ("genuine", "issuer-unexpected")
 
 
@@ -78,7 +82,7 @@ def judge_chain(
 ) -> ChainJudgement:
     """Judge the certificates that were served (`chain`, leaf first) and fetched.
 
-    `roots` tells by subject (Name, DER) what the stores hold; `now` is Unix time. Never raises for what the peer sent.
+    `roots` gives the stores' roots by subject (Name, DER); `now` is Unix time. Never raises for a peer's bytes.
     """
     if not chain:
         return ChainJudgement("malformed", notes=("no certificate was served",))
@@ -88,10 +92,10 @@ def judge_chain(
 def missing_pieces(
     chain: tuple[bytes, ...], fetched: tuple[bytes, ...], roots: Roots, cas: tuple[CaSet, ...] = ()
 ) -> tuple[tuple[bytes, ...], tuple[str, ...]]:
-    """What the judgement still lacks: subjects to look up in the stores, and AIA URLs of an issuer that is nowhere.
+    """What the judgement still needs: subjects to look up in the stores, and AIA URLs of a missing issuer.
 
-    URLs are given as found in the certificate, once all subjects were looked up, and only while neither a key of `cas`
-    nor a public root vouches for the chain.
+    URLs are given as found in the certificate, once all subjects were looked up, and only while neither a key of
+    `cas` nor a public root vouches for the chain.
     """
     if not chain:
         return (), ()
@@ -105,7 +109,7 @@ def missing_pieces(
 
 @dataclass(eq=False, slots=True)
 class _Case:
-    """A chain with all its paths, and the last judgement, which stands for a stretch of time: no date changes it there."""
+    """A chain with all its paths, and the last judgement, which holds for a period in which no validity date changes it."""
 
     leaf: bytes
     known: KnownKeys
@@ -143,7 +147,7 @@ def _cached_case(
 
 
 def _relevant(chain: tuple[bytes, ...], fetched: tuple[bytes, ...], roots: Roots) -> _Relevant:
-    """What the stores say about the names in this chain, in a form that can be a cache's key."""
+    """The stores' roots for the names in this chain, in a form that can be a cache's key."""
     found: dict[bytes, TrustRoots] = {}
     queue = deque(facts(der).issuer for der in (*chain[:MAX_POOL], *fetched[:MAX_POOL]))
     while queue and len(found) < MAX_POOL:
@@ -157,7 +161,7 @@ def _relevant(chain: tuple[bytes, ...], fetched: tuple[bytes, ...], roots: Roots
 
 @lru_cache(maxsize=256)
 def _same(relevant: _Relevant) -> _Relevant:
-    """One copy for all chains under one CA: it stands in the key of each of them."""
+    """One shared copy for all chains under one CA: it is in the key of each of them."""
     return relevant
 
 
@@ -202,7 +206,7 @@ def _verdict(path: Path) -> ChainVerdict:
     if path.genuine:
         return "genuine"
     if path.ending == "unproven" or path.known_at is not None:
-        return "unverified"  # a signature on the way cannot be checked or, over a weak hash, proves nothing
+        return "unverified"  # a signature on the path cannot be checked or, over a weak hash, proves nothing
     if path.ending == "public":
         return "issuer-unexpected" if path.weak_at is None else "unverified"
     if path.ending == "system":
@@ -210,7 +214,7 @@ def _verdict(path: Path) -> ChainVerdict:
     if path.ending == "unknown":
         return "self-signed" if len(path.certs) == 1 else "untrusted"
     if path.missing is not None and not path.missing[1]:
-        return "untrusted"  # it names no address to fetch an issuer from, as every public CA's certificate does: this is all
+        return "untrusted"  # unlike every public CA's certificate it gives no address of an issuer, so the chain is complete
     return "incomplete-chain"
 
 
@@ -221,7 +225,7 @@ _ORDER: tuple[ChainVerdict, ...] = (
 
 
 def _weight(path: Path, known: KnownKeys, now: float) -> tuple[int, int, bool, bool, int]:
-    """The best path: what it proves, in date, as served, up to a root, short."""
+    """The order of paths: by proof, in date, as served, up to a root, short."""
     return (
         _ORDER.index(_verdict(path)),
         len(_out_of_date(path, known, now)),
@@ -253,12 +257,12 @@ def in_date(cert: CertFacts, now: float) -> bool:
 
 
 def _excused(cert: CertFacts, known: KnownKeys, now: float) -> bool:
-    """Whether another certificate for the same key is in date: verifiers find the other path of a cross-sign."""
+    """Whether another certificate for the same key is valid: verifiers find the other path of a cross-sign."""
     return any(begins <= now <= ends for begins, ends in known.validity.get(cert.spki_sha256 or "", ()))
 
 
 def _anchor(path: Path, known: KnownKeys) -> CertFacts | None:
-    """The certificate that the verdict rests on: the highest one with a known key, else the root, whoever's it is."""
+    """The certificate that the verdict rests on: the highest one with a known key, else the root, whoever owns it."""
     if path.genuine:
         return next(c for c in map(facts, reversed(path.certs)) if c.spki_sha256 in known.names)
     return facts(path.certs[-1]) if path.ending in ("public", "system", "unknown") else None
@@ -302,6 +306,6 @@ def _notes(path: Path, case: _Case) -> tuple[str, ...]:
 
 
 def name_id(leaf: CertFacts) -> str:
-    """An id for an issuing key that is not at hand: the issuer's name and the key id that the leaf gives for it."""
+    """An id for an issuing key that is not available: the issuer's name and the key id from the leaf."""
     digest = hashlib.sha256((leaf.issuer or b"") + b"|" + (leaf.aki or "").encode())
     return f"name:{digest.hexdigest()[:32]}"

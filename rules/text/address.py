@@ -1,10 +1,10 @@
-"""What kind of place an address is: one table, from IANA's registries, that is the same on every Python.
+"""The class of an address: one table, from IANA's registries, that is the same on every Python.
 
 Sources: the IANA IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890 and its successors) and the multicast
-registries, as of `TABLE_DATE`. `ipaddress.is_global` is not used: it differs between Python versions. Where an IPv4
-address sits inside an IPv6 one (mapped RFC 4291 section 2.5.5.2, NAT64 RFC 6052 and RFC 8215, 6to4 RFC 3056, ISATAP RFC
-5214), it decides: that is where the packet ends. Teredo and IPv4-translated addresses are never connected to, whatever is
-inside. Addresses of clouds' metadata services are those of their own documents, as of 2026-11.
+registries, as of `TABLE_DATE`. `ipaddress.is_global` is not used: it differs between Python versions. An IPv4 address
+inside an IPv6 one (mapped RFC 4291 section 2.5.5.2, NAT64 RFC 6052 and RFC 8215, 6to4 RFC 3056, ISATAP RFC 5214)
+decides, because the packet ends there. Teredo and IPv4-translated addresses are never connected to, whatever is
+inside. Addresses of clouds' metadata services come from the clouds' own documents, as of 2026-11.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ class AddressClass(StrEnum):
     MULTICAST = "multicast"  # and limited broadcast
     UNSPECIFIED = "unspecified"  # 0.0.0.0/8 and ::, what a sinkhole answers
     SYNTHETIC = (
-        "synthetic"  # 100.64/10 (RFC 6598) and 198.18/15 (RFC 2544): an agent or proxy on the way answers
+        "synthetic"  # 100.64/10 (RFC 6598) and 198.18/15 (RFC 2544): an agent or proxy on the path answers
     )
-    TUNNEL = "tunnel"  # leads into IPv4 by ways of the past, past the firewall that is measured
+    TUNNEL = "tunnel"  # leads into IPv4 through obsolete tunnels, past the firewall under test
     DOCUMENTATION = "documentation"
     RESERVED = "reserved"
 
 
-#: Never connected to, whatever a resolver says and whatever the configuration calls public.
+#: Never connected to, whatever a resolver answers and whatever the configuration calls public.
 NEVER = frozenset(
     {
         AddressClass.LOOPBACK,
@@ -84,7 +84,7 @@ _V4: tuple[tuple[str, AddressClass], ...] = (
     ("255.255.255.255/32", AddressClass.MULTICAST),  # limited broadcast, RFC 8190
 )
 
-# 2000::/3 is what IANA has given out for global unicast; all that is not in this table is reserved.
+# IANA has assigned 2000::/3 to global unicast; everything outside this table is reserved.
 _V6: tuple[tuple[str, AddressClass], ...] = (
     ("::/0", AddressClass.RESERVED),
     ("::/128", AddressClass.UNSPECIFIED),  # RFC 4291
@@ -112,7 +112,7 @@ _V6: tuple[tuple[str, AddressClass], ...] = (
 )
 # 100::/64 (RFC 6666), 100:0:0:1::/64 (RFC 9780) and 5f00::/16 (RFC 9602) lie outside 2000::/3 and so are reserved.
 
-#: The narrowest network comes first, so that the first that fits decides.
+#: The narrowest network comes first, so that the first match decides.
 _TABLE_V4 = sorted(((IPv4Network(n), c) for n, c in _V4), key=lambda row: -row[0].prefixlen)
 _TABLE_V6 = sorted(((IPv6Network(n), c) for n, c in _V6), key=lambda row: -row[0].prefixlen)
 
@@ -127,15 +127,15 @@ _ISATAP = frozenset({0x00005EFE, 0x02005EFE})  # RFC 5214 section 6.1: the upper
 def classify(address: str | Address, public_networks: Sequence[str] = ()) -> AddressClass:
     """The class of an address literal; ValueError for anything else.
 
-    `public_networks` (CIDR) makes public what is not, for test ranges: it wins over everything but `NEVER`. It may name
-    the IPv6 address itself or the IPv4 address inside it.
+    `public_networks` (CIDR) makes other addresses public, for test ranges: it takes precedence over everything but
+    `NEVER`. It may name the IPv6 address itself or the IPv4 address inside it.
     """
     return _classified(address, tuple(public_networks))
 
 
 @lru_cache(maxsize=4096)
 def _classified(address: str | Address, public_networks: tuple[str, ...]) -> AddressClass:
-    """Cached: asked again right before each packet would leave."""
+    """Cached, because it is called again right before each packet."""
     given = parse_address(address)
     inner = embedded(given)
     found, outer = _lookup(inner or given), _lookup(given)
@@ -159,7 +159,7 @@ def is_own(address: str | Address, own: Iterable[str]) -> bool:
 
 
 def on_link(address: str | Address, networks: Sequence[str]) -> bool:
-    """Whether the address lies in one of the on-link networks (CIDR): no firewall stands before it."""
+    """Whether the address lies in one of the on-link networks (CIDR): no firewall is in front of it."""
     return _within(effective_address(address), _networks(tuple(networks)))
 
 
@@ -209,10 +209,10 @@ def parse_address(address: str | Address) -> Address:
 
 
 def _local_nat64(value: int) -> IPv4Address:
-    """The IPv4 address under 64:ff9b:1::/48, which does not tell where its operator put it.
+    """The IPv4 address under 64:ff9b:1::/48; the address does not show where its operator put it.
 
-    With a prefix of 48 bits it is in bits 48 to 63 and 72 to 87, and everything behind is zero (RFC 6052 section 2.2);
-    otherwise the operator has cut a /96 out of it and the address is the last 32 bits.
+    With a prefix of 48 bits it is in bits 48 to 63 and 72 to 87, and all further bits are zero (RFC 6052 section
+    2.2). Otherwise the operator uses a /96 of it, and the IPv4 address is the last 32 bits.
     """
     if value & 0xFF_FFFF_FFFF:
         return IPv4Address(value & 0xFFFFFFFF)
@@ -225,7 +225,7 @@ def _lookup(address: Address) -> AddressClass:
 
 
 def effective_address(address: str | Address) -> Address:
-    """Where a packet to an address ends: at the IPv4 address inside it, else at itself."""
+    """The address where a packet ends: the IPv4 address inside it, else itself."""
     given = parse_address(address)
     return embedded(given) or given
 
@@ -236,5 +236,5 @@ def _within(address: Address, networks: Iterable[Network]) -> bool:
 
 @lru_cache(maxsize=64)
 def _networks(texts: tuple[str, ...]) -> tuple[Network, ...]:
-    """Networks in CIDR notation; bits behind the prefix may be set, as in what `ip addr` prints."""
+    """Networks in CIDR notation; bits after the prefix may be set, as in the output of `ip addr`."""
     return tuple(ip_network(text, strict=False) for text in texts)

@@ -1,8 +1,8 @@
-"""Peer text made harmless: the one function that everything shown to a person goes through.
+"""Peer text made harmless: everything shown to a person goes through `display`.
 
-Names in certificates, headers, DNS answers and block pages are written by whoever answered. Printed as they are they
-can clear a terminal, hide a line, reverse a host name or forge one. After `display()` a text is a single line of
-printable characters that every UTF-8 sink takes; what was there is still told, as backslash escapes.
+A peer writes the names in certificates, headers, DNS answers and block pages. Printed unchanged, they can clear a
+terminal, hide a line, reverse a host name or forge one. After `display()` a text is a single line of printable
+characters that every UTF-8 sink accepts; the other characters appear as backslash escapes.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 
-SHOWN = 256  #: characters of peer text that are shown
-STORED = 1024  #: characters of peer text that are kept
-MARKS = 4  #: combining marks on one character; more are drawn over the neighbouring lines
+SHOWN = 256  #: maximum of characters of peer text shown
+STORED = 1024  #: maximum of characters of peer text kept
+MARKS = 4  #: maximum of combining marks on one character; more would cover the neighbouring lines
 
-#: Printable by category and yet blank or without effect on paper: fillers, joiners, variation selectors.
+#: Printable by category, but blank or without effect on paper: fillers, joiners, variation selectors.
 INVISIBLE = frozenset(
     "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0"
     + "".join(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))
@@ -32,7 +32,7 @@ def display(text: str | bytes, limit: int = SHOWN) -> str:
     if isinstance(text, bytes):
         text = text.decode("utf-8", "backslashreplace")
     if text.isascii() and text.isprintable() and len(text) <= limit:
-        return text  # nearly all of them
+        return text  # true for nearly all of them
     shown: list[str] = []
     room, marks = limit, 0
     for position, char in enumerate(text):
@@ -46,7 +46,7 @@ def display(text: str | bytes, limit: int = SHOWN) -> str:
 
 
 def stored(text: str | bytes) -> str:
-    """`text` as `display` shows it, at most 1,024 characters with everything: what a record keeps of peer text."""
+    """`text` as `display` shows it, at most 1,024 characters in total: the form in which records keep peer text."""
     whole = display(text, STORED)
     if len(whole) <= STORED:
         return whole
@@ -54,7 +54,7 @@ def stored(text: str | bytes) -> str:
 
 
 def _harmless(char: str) -> str:
-    """A character as it is when it prints as something, otherwise its escape."""
+    """A character as it is if it is visible, otherwise its escape."""
     return char if char.isprintable() and char not in INVISIBLE else _escape(char)
 
 

@@ -1,7 +1,7 @@
-"""Host names as people write them, made into the one form that everything else compares: lower-case A-labels.
+"""Host names as people write them, in the one form that all other code compares: lower-case A-labels.
 
 RFC 1123 section 2.1 and RFC 5890 section 2.3.1: letters, digits and hyphens, labels of 1 to 63 octets, at most 253
-octets without the trailing dot. Names in other scripts become A-labels (RFC 5891, mapped as UTS 46 says).
+octets without the trailing dot. Names in other scripts become A-labels (RFC 5891, mapped by UTS 46).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ LONGEST = 253
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")
 _SHOWN = 80
 
-#: Scripts that are written together in one language and so are no sign of a look-alike (UTS 39 section 5.1).
+#: Scripts that one language uses together, so they are no sign of a look-alike (UTS 39 section 5.1).
 _TOGETHER = (
     frozenset({"HAN", "HIRAGANA", "KATAKANA"}),
     frozenset({"HAN", "HANGUL"}),
@@ -26,13 +26,13 @@ _COMMON = frozenset({"DIGIT", "MIDDLE", "IDEOGRAPHIC", "COMBINING", "ZERO"})
 
 
 class BadName(ValueError):  # noqa: N818 (the name says what the caller holds)
-    """The text is no host name; the message says why, harmless to print."""
+    """The text is no host name; the message gives the reason, harmless to print."""
 
 
 def normalise(text: str) -> str:
     """`text` as lower-case A-labels without the trailing dot; BadName with the reason for anything else.
 
-    An address literal is not a host name: a rule names hosts, and their addresses change daily.
+    An address literal is not a host name: a rule names hosts, whose addresses change daily.
     """
     if not text:
         raise BadName("is empty")
@@ -60,10 +60,10 @@ def normalise(text: str) -> str:
 
 
 def mixed_scripts(text: str) -> tuple[str, ...]:
-    """Scripts that are mixed within one label of `text` although no language writes them together; empty: none.
+    """Scripts mixed within one label of `text` although no language uses them together; empty: none.
 
-    `xn--` labels are looked at as what they mean. A letter's script is the first word of its Unicode name, which is
-    exact enough to tell a Cyrillic from a Latin letter.
+    `xn--` labels are decoded first. A letter's script is the first word of its Unicode name, which is exact enough to
+    distinguish a Cyrillic from a Latin letter.
     """
     for label in text.split("."):
         scripts = {_script(char) for char in unicodedata.normalize("NFKC", _unicode(label))} - _COMMON
@@ -74,7 +74,7 @@ def mixed_scripts(text: str) -> tuple[str, ...]:
 
 
 def shown(text: object) -> str:
-    """A value of a file in a message: quoted, ASCII only, short. TOML's 0x... may have more digits than Python prints."""
+    """A value of a file for a message: quoted, ASCII only, short. TOML's 0x... may have more digits than Python prints."""
     whole = hex(text) if isinstance(text, int) and text.bit_length() > 1000 else ascii(text)
     return whole if len(whole) <= _SHOWN else whole[: _SHOWN - 3] + "..."
 

@@ -1,8 +1,8 @@
-"""Points in time that a peer or a file gives: read in UTC or not at all, and told whatever they are.
+"""Times from a peer or a file: read in UTC or refused, and printable whatever they are.
 
-The library's own readers and tellers raise or guess: `email.utils.parsedate_to_datetime` gives a date without a zone for
-a zone that it does not know, which is then read in this host's own; on Windows, `datetime.fromtimestamp` and `timestamp`
-of such a date raise OSError before 1970 and after 3000 (the C library's bounds). tests/test_house.py keeps both out.
+The library's own functions raise or guess. `email.utils.parsedate_to_datetime` gives a date without a zone for an
+unknown zone, which is then read in this host's own. On Windows, `datetime.fromtimestamp` and `timestamp` of such a
+date raise OSError before 1970 and after 3000 (the C library's bounds). tests/test_house.py forbids both.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ import math
 import re
 
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
-#: The first and the last whole second that a date can say (years 1 to 9999), Unix time.
+#: The first and the last whole second that a date can express (years 1 to 9999), Unix time.
 FIRST, LAST = -62_135_596_800.0, 253_402_300_799.0
 
-#: The largest age that is read, in seconds: a hundred years.
+#: The largest age that is accepted, in seconds: a hundred years.
 MAX_AGE = 3_155_760_000
 
 _LONGEST = 64  #: characters of a date; the longest form has 33
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-#: Zones by name (RFC 5322 section 4.3), hours from UTC. Its one-letter zones but "Z" were defined wrongly, so they tell none.
+#: Zones by name (RFC 5322 section 4.3), hours from UTC. Its one-letter zones but "Z" were defined wrongly, so they
+#: are refused.
 _ZONES = {
     "gmt": 0, "ut": 0, "utc": 0, "z": 0,
     "edt": -4, "est": -5, "cdt": -5, "cst": -6, "mdt": -6, "mst": -7, "pdt": -7, "pst": -8,
@@ -41,8 +42,8 @@ _DATE = tuple(re.compile(form, re.ASCII) for form in _FORMS)
 def http_date(text: str, now: float) -> float | None:
     """Unix time of an HTTP date in one of its three forms (RFC 9110 section 5.6.7); None for all else. Never raises.
 
-    A zone other than GMT is read as RFC 5322 section 3.3 has it; one that it does not know makes it no date. A year of two
-    digits is the latest such that is not more than 50 years after `now`.
+    RFC 5322 section 3.3 defines the zones other than GMT; an unknown zone makes the date invalid. A year of two
+    digits is the latest one that is not more than 50 years after `now`.
     """
     if len(text) > _LONGEST or not text.isascii():
         return None
@@ -73,8 +74,11 @@ def http_date(text: str, now: float) -> float | None:
 
 
 def seconds_of(text: str) -> int | None:
-    """The seconds of an `Age` header, of its first value where there are several (RFC 9111 sections 1.2.2 and 5.1); None for
-    what is no such number. A hundred years are the most that is read."""
+    """The seconds of an `Age` header, of its first value if there are several (RFC 9111 sections 1.2.2 and 5.1); None
+    if it is no such number.
+
+    The most is a hundred years.
+    """
     first = text.partition(",")[0].strip(" \t")
     return min(int(first), MAX_AGE) if len(first) <= 20 and first.isascii() and first.isdigit() else None
 
@@ -91,7 +95,7 @@ def _offset(zone: str) -> float | None:
 
 
 def bounded(seconds: float) -> float:
-    """Unix time, or the nearest that a date can say; the epoch for what is no number."""
+    """Unix time, or the nearest that a date can express; the epoch for a value that is not a number."""
     return 0.0 if math.isnan(seconds) else min(max(seconds, FIRST), LAST)
 
 
@@ -101,6 +105,9 @@ def utc(seconds: float) -> datetime.datetime:
 
 
 def local(seconds: float, zone: datetime.tzinfo) -> datetime.datetime:
-    """The same in another zone. Never raises: the first and the last two days are left out, where a zone leads outside."""
+    """The same in another zone.
+
+    Never raises: the first and the last two days are excluded, because a zone could lead outside.
+    """
     days = 2 * 86_400.0
     return utc(min(max(bounded(seconds), FIRST + days), LAST - days)).astimezone(zone)

@@ -1,4 +1,4 @@
-"""Globs that cost what they look like: `*` any run of characters, `?` one. No regular expressions from users.
+"""Globs with a bounded cost: `*` any run of characters, `?` one. Users give no regular expressions.
 
 A pattern of n and a text of m characters take at most n * m steps, whatever they are.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 
 def matches(pattern: str, text: str) -> bool:
-    """Whether all of `text` fits `pattern`; both are trimmed and compared without regard to case."""
+    """Whether all of `text` matches `pattern`; both are trimmed and compared without case."""
     pattern, text = pattern.strip().casefold(), text.strip().casefold()
     p = t = 0
     star, resume = -1, 0
@@ -18,7 +18,7 @@ def matches(pattern: str, text: str) -> bool:
         elif p < len(pattern) and pattern[p] in ("?", text[t]):
             p += 1
             t += 1
-        elif star >= 0:  # only the last star can still give way: what is before it has matched for good
+        elif star >= 0:  # only the last star can still change: the part before it has its final match
             resume += 1
             p, t = star + 1, resume
         else:

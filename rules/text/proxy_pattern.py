@@ -1,12 +1,12 @@
 """Expressions of a .NET bypass list, matched in linear time.
 
-A bypass list of `defaultProxy` holds regular expressions (Microsoft, "<add> element for bypasslist"). They come out of a
-file of this host, and one such as `(a+)+$` would stall Python's matcher for years. So an expression becomes a small
+A bypass list of `defaultProxy` holds regular expressions (Microsoft, "<add> element for bypasslist"). They come from
+a file of this host, and one such as `(a+)+$` would block Python's matcher for years. So an expression becomes a small
 program whose states all advance together (Thompson 1968), and a text of n characters costs n times its length.
 
-What is matched is always ASCII: a scheme, a host name as A-labels, a port. .NET ignores case here
-(`RegexOptions.IgnoreCase`), so both sides are lower-cased. Look-around, references back, atomic groups and Unicode classes
-are not read.
+The text is always ASCII: a scheme, a host name as A-labels, a port. .NET ignores case here
+(`RegexOptions.IgnoreCase`), so both sides are lower-cased. Look-around, back-references, atomic groups and Unicode
+classes are not supported.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from functools import lru_cache
 from typing import Literal, TypeAlias, assert_never
 
 LONGEST = 1000  #: characters of an expression
-MOST_GROUPS = 80  #: they may stand inside each other
-LARGEST = 2000  #: steps of a program: counted repeats are written out
-MOST_WORK = 20_000  #: steps that are looked at for one text; `.*\.msappproxy\.net$` takes a few hundred
+MOST_GROUPS = 80  #: maximum of nested groups
+LARGEST = 2000  #: maximum of steps of a program: counted repeats are written out
+MOST_WORK = 20_000  #: maximum of steps examined for one text; `.*\.msappproxy\.net$` takes a few hundred
 
 _ALL = frozenset(map(chr, range(128)))
 _CLASSES = {
@@ -36,7 +36,7 @@ _ANCHORS = {"A": "start", "z": "end", "Z": "end", "b": "boundary", "B": "inside"
 
 
 class BadPattern(ValueError):  # noqa: N818 - says what the caller holds
-    """The expression cannot be used. `refused`: .NET refuses it as well; else it is only this module that cannot read it."""
+    """The expression cannot be used. `refused`: .NET refuses it too; else only this module cannot read it."""
 
     def __init__(self, message: str, *, refused: bool) -> None:
         super().__init__(message)
@@ -75,7 +75,10 @@ _Node: TypeAlias = _Chars | _Anchor | _Sequence | _Choice | _Repeat
 
 @dataclass(frozen=True, slots=True)
 class _Op:
-    """One step. "char" takes a character, "anchor" looks, "jump" goes on at `to` (all of them), "match" is the end."""
+    """One step.
+
+    "char" takes a character, "anchor" tests a position, "jump" continues at all of `to`, "match" is the end.
+    """
 
     kind: Literal["char", "anchor", "jump", "match"]
     allowed: frozenset[str] = frozenset()
@@ -85,7 +88,7 @@ class _Op:
 
 @lru_cache(maxsize=4096)
 def matches(pattern: str, text: str) -> bool:
-    """Whether `pattern` is found anywhere in `text`, as `Regex.IsMatch` says. BadPattern where it cannot be used."""
+    """Whether `pattern` matches anywhere in `text`, like `Regex.IsMatch`. BadPattern if it cannot be used."""
     program = _program(pattern)
     text = text.lower()
     reached: set[int] = set()
@@ -103,7 +106,7 @@ def matches(pattern: str, text: str) -> bool:
 
 
 def _closure(program: tuple[_Op, ...], begin: Iterable[int], text: str, at: int) -> set[int]:
-    """The steps that are reached without taking a character."""
+    """The steps that are reachable without taking a character."""
     seen: set[int] = set()
     left = list(begin)
     while left:
@@ -145,7 +148,7 @@ class _Writer:
 
     def __init__(self) -> None:
         self.program: list[_Op] = []
-        self._left = LARGEST  # also what writes no step, as an empty group, takes time
+        self._left = LARGEST  # nodes without steps, such as an empty group, take time too
 
     def write(self, node: _Node) -> None:
         self._left -= 1
@@ -169,7 +172,7 @@ class _Writer:
                 assert_never(node)
 
     def _fork(self) -> int:
-        """A place for a jump whose end is not known yet."""
+        """Reserve a place for a jump whose target is not known yet."""
         self.program.append(_Op("jump"))
         return len(self.program) - 1
 
@@ -185,7 +188,7 @@ class _Writer:
             self.program[end] = _Op("jump", to=(len(self.program),))
 
     def _optional(self, inner: _Node, times: int | None) -> None:
-        """`inner` up to so many times; None: as often as it comes."""
+        """`inner` up to `times` times; None: any number of times."""
         forks = []
         for _ in range(1 if times is None else times):
             forks.append(self._fork())
@@ -197,7 +200,7 @@ class _Writer:
 
 
 class _Parser:
-    """Recursive descent over one expression, as .NET's reference ("Regular expression language") writes it."""
+    """Recursive descent over one expression, by .NET's reference ("Regular expression language")."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -237,7 +240,7 @@ class _Parser:
         return _Sequence(tuple(parts))
 
     def _atom(self) -> _Node | None:
-        """One thing that may be repeated; None for what stands for nothing, as a comment."""
+        """One item that may be repeated; None for an item without meaning, such as a comment."""
         char = self._take()
         match char:
             case "(":
@@ -260,7 +263,7 @@ class _Parser:
         counts = self._quantifier()
         if counts is None:
             return node
-        self._takes("?")  # the shortest instead of the longest: whether it is found stays the same
+        self._takes("?")  # lazy instead of greedy: whether there is a match stays the same
         if self._peek() in ("*", "+", "?") or self._count() is not None:
             raise BadPattern("repeats a repeat", refused=True)
         return _Repeat(node, *counts)
@@ -282,7 +285,7 @@ class _Parser:
         return least, most
 
     def _count(self) -> tuple[int, int, int | None] | None:
-        """`{n}`, `{n,}` or `{n,m}` here, and where it ends; None where the brace is only a brace."""
+        """`{n}`, `{n,}` or `{n,m}` here, and where it ends; None if the brace is an ordinary character."""
         found = _COUNT.match(self._text, self._at)
         if found is None:
             return None
@@ -302,7 +305,7 @@ class _Parser:
         return node
 
     def _opened(self) -> bool:
-        """Behind `(?`: whether a group follows; False for options that hold to the end of the group around."""
+        """After `(?`: whether a group follows; False for options that hold to the end of the surrounding group."""
         if self._takes(":"):
             return True
         for opening, closing in (("<", ">"), ("'", "'")):
@@ -333,7 +336,7 @@ class _Parser:
         return _Chars(_folded(self._escaped()))
 
     def _escaped(self) -> frozenset[str]:
-        """The characters that an escape stands for, in a class and outside."""
+        """The characters of an escape, in a class and outside."""
         char = self._take()
         if char == "":
             raise BadPattern("ends in a backslash", refused=True)
@@ -355,7 +358,7 @@ class _Parser:
         return frozenset({char})
 
     def _set(self) -> frozenset[str]:
-        """A class behind its opening bracket."""
+        """A class after its opening bracket."""
         negated = self._takes("^")
         found: set[str] = set()
         first = True

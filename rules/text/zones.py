@@ -1,11 +1,11 @@
 """The zone of a name: the part that one owner registers, by the Public Suffix List (https://publicsuffix.org/list/).
 
-Only the list's ICANN section counts: what registries sell under. Its private section holds suffixes under which one owner
-gives names to its customers, `servicebus.windows.net`, `trafficmanager.net` and `cloudapp.net` among them: with it each Relay
-would be a zone of its own, although Microsoft answers for all of them.
+Only the list's ICANN section counts: suffixes under which registries sell names. Its private section holds suffixes
+under which one owner gives names to its customers, such as `servicebus.windows.net`, `trafficmanager.net` and
+`cloudapp.net`: with it each Relay would be a zone of its own, although Microsoft answers for all of them.
 
-The list is the one that the library carries, of the day of its release (the version's last part); nothing is fetched. A
-suffix that is younger than the list counts by its last two labels, as does every top-level domain that the list does not have.
+The list is the library's, from the day of its release (the version's last part); nothing is fetched. A newer suffix counts
+by its last two labels, as does every top-level domain that the list lacks.
 """
 
 from __future__ import annotations
@@ -16,20 +16,21 @@ from ipaddress import ip_address
 import idna
 from publicsuffixlist import PublicSuffixList
 
-#: Labels that are looked at, from the right: no rule of the list has more than five.
+#: Labels that are compared, from the right: no rule of the list has more than five.
 LABELS = 12
 
 
 @lru_cache(maxsize=4096)
 def zone(name: str) -> str:
-    """The registered part of a name, in lower case and A-labels: "portal.isp.co.uk" is of "isp.co.uk".
+    """The registered part of a name, in lower case and A-labels: "isp.co.uk" for "portal.isp.co.uk".
 
-    A name without such a part (a single label, a public suffix itself) is its own zone, and so is an address. Never raises;
-    names come from peers.
+    A name without such a part (a single label, a public suffix itself) is its own zone, and so is an address. Never
+    raises; names come from peers.
 
-    The error it may make: two owners under one suffix of the private section (two customers of `cloudapp.net`) count as one
-    zone, and so do two owners under a suffix that is younger than the list. Names directly under a company's own top-level
-    domain, and an owner's several domains, count as unrelated. What is below one registered name is never torn apart.
+    Possible errors: two owners under one suffix of the private section (two customers of `cloudapp.net`) count as one
+    zone, and so do two owners under a suffix that is newer than the list. Names directly under a company's own
+    top-level domain, and an owner's several domains, count as unrelated. Names below one registered name always share
+    a zone.
     """
     text = name.strip().lower().removesuffix(".")
     if _is_address(text):
@@ -46,7 +47,7 @@ def related(one: str, other: str) -> bool:
 
 @lru_cache(maxsize=1)
 def _list() -> PublicSuffixList:
-    """The list, read when the first zone is asked for: 30 ms and 3.5 MiB, which a process without peers does not need."""
+    """The list, read when the first zone is needed: it takes 30 ms and 3.5 MiB, which a process without peers saves."""
     return PublicSuffixList(only_icann=True)
 
 
@@ -59,7 +60,7 @@ def _is_address(text: str) -> bool:
 
 
 def _ascii(label: str) -> str:
-    """The A-label (RFC 5890); a label that has none, or is too long for one, as it is."""
+    """The A-label (RFC 5890) of a label; the label itself if it has none, or is too long for one."""
     if label.isascii() or len(label) > 63:
         return label
     try:
