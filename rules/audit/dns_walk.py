@@ -1,23 +1,23 @@
-"""The link that fails: a name that a living resolver does not resolve is asked for link by link.
+"""The failing link of a CNAME chain: a name that a working resolver does not resolve is asked for link by link.
 
-A resolver gives one word (SERVFAIL, REFUSED, silence) for a whole chain, whichever of its names fails. Type CNAME shows
-one link at a time, because a resolver does not follow it (RFC 1034 section 3.6.2).
+A resolver gives one error (SERVFAIL, REFUSED, silence) for a whole chain, whichever of its names fails. Type CNAME
+shows one link at a time, because a resolver does not follow it (RFC 1034 section 3.6.2).
 
-state    event                                       next state   what is said
-CNAME n  n is an alias of m, which is new            CNAME m      one link more
-CNAME n  n is an alias of m, which was met           end          chain-loop at m
+state    event                                       next state   result
+CNAME n  n is an alias of m, which is new            CNAME m      one more link
+CNAME n  n is an alias of m, which was visited       end          chain-loop at m
 CNAME n  the twelfth link                            end          chain-too-long
-CNAME n  m is in a zone of which a name failed       end          that it fails like that name
-CNAME n  nothing comes                               end          timeout at n
+CNAME n  m is in a zone with a failed name           end          m fails like that name
+CNAME n  no answer                                   end          timeout at n
 CNAME n  no alias, or an rcode                       A n
-A n      an rcode, no address, or nothing comes      end          that, at n
-A n      aliases, the last one m without an address  CNAME m      so many links more
+A n      an rcode, no address, or no answer          end          this failure, at n
+A n      aliases, the last one m without an address  CNAME m      more links
 A n      an address                                  end          every link resolves by itself
-any      a second has been waited                    end          nothing more
+any      one second has passed                       end          the result so far
 
-A question of a walk lasts a second at most (`probe/measure/kinds/dns_chain.py`), and none begins after the first second: a name
-costs two. At each resolver one name is walked after the other, in the order of the rules, once every name has been
-resolved or not: so a replay walks what the live run walked, and what the first walks found spares later ones.
+A question of a walk lasts a second at most (`probe/measure/kinds/dns_chain.py`), and none begins after the first
+second: a name costs two. Walks begin when every name has resolved or failed. Each resolver has one walk at a time, in
+the order of the rules. So a replay walks the same names as the live run, and early walks spare later ones.
 """
 
 from __future__ import annotations

@@ -39,13 +39,13 @@ MIN_NAMES = 3
 MIN_CERTIFICATES = 2
 
 
-#: What is known of the clock, and what rests on it:
+#: What is known about the clock:
 #:
-#: ""              nobody tells, or genuine certificates contradict those who do
-#: "right"         several hosts tell the time, and the clock agrees with them
-#: "port-80"       several hosts on port 80 give another time, and nothing else does: a sign, and nothing is judged by it
-#: "proved"        several hosts give another time, and a genuine session or genuine certificates agree: it is judged by
-#: "certificates"  no dates decide, and genuine certificates are in date together at another time: it is judged by
+#: ""              no peer gives the time, or genuine certificates contradict the peers that do
+#: "right"         several hosts give the time, and the clock agrees
+#: "port-80"       only hosts on port 80, but several, give another time: a sign, not used in judgements
+#: "proved"        several hosts give another time, and a genuine session or genuine certificates agree: used
+#: "certificates"  no dates decide, and genuine certificates are valid together at another time: used
 Basis: TypeAlias = Literal["", "right", "port-80", "proved", "certificates"]
 
 

@@ -1,23 +1,23 @@
-"""The words of DEGRADED: what users would see, from what failed and how much of it.
+"""The text of DEGRADED: the effect for users, by what failed and how much of it.
 
 =============  ======  ==================================  ===========================================================
-group          port    what failed                         what is said
+group          port    what failed                         text
 =============  ======  ==================================  ===========================================================
-service        443     some addresses of a name            that costs redundancy: another address of it gets through
-service        443     a name as a whole                   a connector that is sent there fails (its wildcard gets
-                                                            through elsewhere, else the answer were NO)
+service        443     some addresses of a name            less redundancy: another address of it gets through
+service        443     a whole name                        a connector that is sent there fails (its wildcard gets
+                                                            through elsewhere; otherwise the answer is NO)
 service        443     nothing, but another public CA      the CA is not one that the service is known to use
-service        443     a session, once it was open         sessions are cut
-sign-in        443     a required name as a whole          sign-in or registration fails
-sign-in        443     another name as a whole             what that name is for fails
+service        443     a session after it opened           sessions are cut
+sign-in        443     a whole required name               sign-in or registration fails
+sign-in        443     another whole name                  the purpose of that name fails
 sign-in        443     some addresses of a name            the others get through
-any            80      every list of revoked certificates  nothing can be checked for revocation
-any            80      some lists, or OCSP alone           whose data is missing; the rest comes
-any            80      a host of nothing to check by       that host, and what it is for
-this host      -       its clock                           nothing is said of whether the connector starts
+any            80      every CRL                           nothing can be checked for revocation
+any            80      some CRLs, or OCSP alone            the hosts whose data is missing; the rest comes
+any            80      a host without revocation data      that host and its purpose
+this host      -       its clock                           no statement whether the connector starts
 =============  ======  ==================================  ===========================================================
 
-Nothing is said of a group in which every check passed.
+A group in which every check passed is not mentioned.
 """
 
 from __future__ import annotations

@@ -1,26 +1,26 @@
-"""Addresses where another server answers for names that have nothing to do with each other: the page of a DNS filter.
+"""Addresses where another server answers for unrelated names: the page of a DNS filter.
 
-A filter answers a blocked name with the address of a page of its own. The page has one certificate, for its own name,
-which it shows to every client: nothing was issued for the names asked, so no device re-signs TLS there, and nothing has to be
-opened at a firewall. The people who run the resolver must act. What counts, the stronger first:
+A filter answers a blocked name with the address of its own page. The page has one certificate, for its own name, which
+it shows to every client. Nothing was issued for the requested names, so no device re-signs TLS there, and no firewall
+has to be opened. The operators of the resolver must act. The evidence, the strongest first:
 
 =====================================================================  ==================================================
-what came from the address                                             what is said
+what came from the address                                             result
 =====================================================================  ==================================================
 a certificate that claims one of the names, on a known key, or a       no portal: a shared front end or an SNI proxy,
 document where a list was asked for                                     which serves each name its own
-a certificate that claims one of the names, on an unknown key           no portal: a device that stands in for names
+a certificate that claims one of the names, on an unknown key           no portal: a device that impersonates names
                                                                         (`interception`: "tls.intercepted", or untrusted)
-certificates for other names, or block pages on port 80, for names      `dns.sinkholed`, once, whoever signed them, public
-of two zones, none of which is reached at another address               or private address
-the same for names of one zone                                          nothing here: the address speaks for itself
+certificates for other names, or block pages on port 80, for names      `dns.sinkholed`, once, for every signer, public
+of two zones, none of which works at another address                    or private address
+the same for names of one zone                                          nothing here: the address has its own verdict
                                                                         ("tls.name-mismatch", "dns.private-address")
-the same certificate or page at further addresses, elsewhere, where     nothing here: a device on the way answers, wherever
-names of one zone alone meet it                                         the names lead
-silence, a reset, a page that may be the host's own                     nothing here: the way may be closed
+the same certificate or page at further addresses in other networks     nothing here: a network device answers, wherever
+that only names of one zone lead to                                     the names lead
+silence, a reset, a page that may be the host's own                     nothing here: the path may be closed
 =====================================================================  ==================================================
 
-Once an address is a portal by two zones, it is one for every name that leads there and is reached nowhere else.
+An address that is a portal by two zones is one for every name that leads there and works at no other address.
 """
 
 from __future__ import annotations

@@ -1,13 +1,11 @@
-"""Proxies that are set on this host: each source read by its own grammar, and which program goes by which.
+"""Proxies that are set on this host: each source has its own grammar, and each program uses one source.
 
-Who goes by what:
-
-- The connector (.NET Framework) by its exe.config, by machine.config where that has no `defaultProxy`, else by what the
-  system gives ("Work with existing on-premises proxy servers", Microsoft Learn, 2025). The updater by its own exe.config.
-- Windows' certificate checks (CryptoAPI: lists, OCSP, issuing certificates, on port 80) by WinHTTP's setting, never by the
-  connector's own (KB 2623724; "Certificate revocation list check and WinHTTP proxy settings", 2011). Private Access needs
-  the proxy in both ("Troubleshoot connectors", 2025).
-- Programs of a shell by the environment, which .NET Framework and CryptoAPI do not read.
+- The connector (.NET Framework) uses its exe.config, machine.config where that has no `defaultProxy`, else the system's
+  setting ("Work with existing on-premises proxy servers", Microsoft Learn, 2025). The updater uses its own exe.config.
+- Windows' certificate checks (CryptoAPI: lists, OCSP, issuing certificates, on port 80) use WinHTTP's setting, never the
+  connector's own (KB 2623724; "Certificate revocation list check and WinHTTP proxy settings", 2011). Private Access
+  needs the proxy in both ("Troubleshoot connectors", 2025).
+- Programs of a shell use the environment, which .NET Framework and CryptoAPI do not read.
 """
 
 from __future__ import annotations

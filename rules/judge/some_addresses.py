@@ -1,18 +1,18 @@
-"""A name of which some addresses are closed and others get through: the ways in which that looks, and what each points at.
+"""A name of which some addresses are closed and others get through: the patterns, and the likely reason of each.
 
 =====================================================  ================  ==================================================
-what is closed                                         circumstance      what it points at
+what is closed                                         circumstance      likely reason
 =====================================================  ================  ==================================================
 every address of the name                              ""                a rule for the name or the port
-some addresses, others of the same family get through  others-pass       a firewall that knows other addresses of this name
-                                                                          than this host: an object by name (FQDN) that it
-                                                                          resolves by itself, with another answer
-every address of one family, the other gets through    other-family      a rule for one of IPv4 and IPv6 only
-addresses of several names, all of one range in which  one-range         a rule by addresses
+some addresses, others of the same family get through  others-pass       a firewall with other addresses of this name
+                                                                          than this host: it resolves an FQDN object by
+                                                                          itself and gets another answer
+every address of one family, the other gets through    other-family      a rule for only one of IPv4 and IPv6
+addresses of several names, all in one range in which  one-range         a rule by addresses
 nothing gets through
 =====================================================  ================  ==================================================
 
-Where not all resolvers gave the closed address, the evidence names those that did: the same, seen from this side.
+Where not all resolvers gave the closed address, the evidence names those that did.
 Source: Microsoft, "Azure Firewall DNS Proxy details" (clients that do not use the firewall's DNS proxy), 2026-03-28.
 """
 
