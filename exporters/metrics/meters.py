@@ -200,7 +200,7 @@ class Meters:
             created = f"{family.name}_created"  # an OpenMetrics sample; in this format it would add a gauge to each series
             samples = [s for s in family.samples if s.name != created and not math.isnan(s.value)]
             if samples:
-                lines.append(_head(family))
+                lines.append(_header_lines(family))
                 lines += [series.line(s.name, s.labels, s.value) for s in samples]
         return "".join(lines).encode()
 
@@ -256,7 +256,7 @@ class _Series:
         return f"{made} {floatToGoString(value)}\n"  # type: ignore[no-untyped-call]
 
 
-def _head(family: Family) -> str:
+def _header_lines(family: Family) -> str:
     """The two header lines of a family."""
     name = f"{family.name}_total" if family.type == "counter" else family.name
     told = family.documentation.replace("\\", r"\\").replace("\n", r"\n")

@@ -93,7 +93,7 @@ def render(found: Sequence[TargetState], constant: str) -> TargetText:
         tails[_AT[family]].append(line)
     return TargetText(
         f"{{{constant}{shown}",
-        tuple(_same(tuple(part)) for part in tails),
+        tuple(_shared_tails(tuple(part)) for part in tails),
         min(len(lines), SERIES_OF_A_TARGET),
         max(0, len(lines) - SERIES_OF_A_TARGET),
         _tally(one, host, group),
@@ -102,13 +102,13 @@ def render(found: Sequence[TargetState], constant: str) -> TargetText:
 
 
 @lru_cache(maxsize=256)
-def _same(tails: _Tails) -> _Tails:
+def _shared_tails(tails: _Tails) -> _Tails:
     """One shared copy of equal tails."""
     return tails
 
 
 @lru_cache(maxsize=256)
-def _same_counts(counts: tuple[int, ...]) -> tuple[int, ...]:
+def _shared_counts(counts: tuple[int, ...]) -> tuple[int, ...]:
     """One shared copy of equal counts of a `Tally`."""
     return counts
 
@@ -124,12 +124,12 @@ def _worst(checks: Iterable[CheckState]) -> dict[CheckName, CheckState]:
     worst: dict[CheckName, CheckState] = {}
     for check in checks:
         known = worst.get(check.check)
-        if known is None or _badness(check) > _badness(known):
+        if known is None or _failure_order(check) > _failure_order(known):
             worst[check.check] = check
     return worst
 
 
-def _badness(check: CheckState) -> int:
+def _failure_order(check: CheckState) -> int:
     return 1 if not check.measured else 0 if check.success else 2
 
 
@@ -189,7 +189,7 @@ def _tally(found: TargetState, host: str, group: str) -> Tally:
     return Tally(
         group,
         host,
-        _same_counts(counts),
+        _shared_counts(counts),
         chain,
         ttl,
         None if found.resolvers_agree is None else not found.resolvers_agree,

@@ -48,14 +48,16 @@ def _change(change: Transition | Drift, now: float) -> Markup:
 def _transition(change: Transition) -> tuple[Markup, ...]:
     """`connector: YES → NO`, then the subject."""
     subject = "The answer" if change.subject == "connector" else change.subject
-    before = (_word(change.before), Markup(" → ")) if change.before else (sentence_text("first seen: "),)
+    before = (
+        (_status_markup(change.before), Markup(" → ")) if change.before else (sentence_text("first seen: "),)
+    )
     cause = (" ", tag("code", escaped(change.cause, 60))) if change.cause not in ("", "ok") else ()
     summary = (tag("div", sentence_text(change.summary)),) if change.summary else ()
     return (
         tag("b", name(subject)),
         Markup(": "),
         *before,
-        _word(change.after),
+        _status_markup(change.after),
         *map(Markup, cause),
         *summary,
     )
@@ -67,7 +69,7 @@ def _drift(change: Drift) -> tuple[Markup, ...]:
     return (*named, sentence_text(change.text), Markup(" "), statement(Status.NOTICE, "drift"))
 
 
-def _word(value: str) -> Markup:
+def _status_markup(value: str) -> Markup:
     """The word of an answer or a status, as elsewhere on the page."""
     if value in _ANSWERS:
         word, tone, _ = ANSWERS[Answer(value)]

@@ -122,9 +122,9 @@ def _table(group: str, whole: list[Markup], lines: list[Markup], left: int) -> M
 def _whole(target: TargetState, sources: Sequence[SourceState], ranked: Ranked, now: float) -> Markup:
     """A target in full."""
     place, tone = anchor(target.name), WORDS[target.status][1]
-    inside = _inside(target, sources, now)
+    inside = _details(target, sources, now)
     more = tag("div", *inside, class_="more", id=place if ranked.anchors[place] is target else "")
-    opened = tag("td", folded(_short(target), more), colspan=len(_COLUMNS) - 1)
+    opened = tag("td", folded(_summary(target), more), colspan=len(_COLUMNS) - 1)
     return tag("tbody", _row(target, now, 2), tag("tr", opened, class_="open"), class_=tone)
 
 
@@ -145,7 +145,7 @@ def _row(target: TargetState, now: float, height: int = 1) -> Markup:
         tag("td", statement(target.status)),
         tag("td", cause),
         tag("td", moment(target.since, span(now - target.since)) if target.since is not None else Markup()),
-        tag("td", _counted(target.addresses)),
+        tag("td", _address_counts(target.addresses)),
         tag("td", _stages(target)),
         tag("td", _class(target.issuer_class)),
         tag("td", _until(target.expiry, now)),
@@ -164,7 +164,7 @@ def _milliseconds(took: float) -> str:
     return f"{took * 1000:.2g}" if took < 0.01 else f"{took * 1000:.0f}"
 
 
-def _counted(addresses: Sequence[AddressState]) -> Markup:
+def _address_counts(addresses: Sequence[AddressState]) -> Markup:
     """`3 ok`, `2 ok, 1 failed`, `1 not tried`."""
     good = sum(a.ok is True for a in addresses)
     bad = sum(a.ok is False for a in addresses)
@@ -192,7 +192,7 @@ def _until(expiry: float | None, now: float) -> Markup:
     return day(expiry)
 
 
-def _short(target: TargetState) -> Markup:
+def _summary(target: TargetState) -> Markup:
     """The text of the folded row: the problem, else the end of the CNAME chain."""
     if target.status is not Status.PASS and target.summary:
         return sentence_text(target.summary)
@@ -201,7 +201,7 @@ def _short(target: TargetState) -> Markup:
     return sentence_text(", ".join(fact for fact in facts if fact) or target.summary or "details")
 
 
-def _inside(target: TargetState, sources: Sequence[SourceState], now: float) -> tuple[Markup, ...]:
+def _details(target: TargetState, sources: Sequence[SourceState], now: float) -> tuple[Markup, ...]:
     """The unfolded row: the findings, then each address."""
     facts = rows(
         (

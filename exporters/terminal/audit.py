@@ -67,7 +67,7 @@ def render(report: Report, style: Style) -> str:
     lines: list[str] = []
     for part in (
         _answer(report, style),
-        _who(numbered, untested, style),
+        _owners(numbered, untested, style),
         _vantage(report, style),
         _section("WHAT IS WRONG", _wrong(report, numbered, style), style),
         _section("WHAT COULD NOT BE TESTED, AND WHY", _untested(report, untested, style), style),
@@ -99,7 +99,9 @@ def _answer(report: Report, style: Style) -> Iterator[str]:
         yield from style.wrap(sentence, "  ")
 
 
-def _who(numbered: list[tuple[int, CauseGroup]], untested: list[CauseGroup], style: Style) -> Iterator[str]:
+def _owners(
+    numbered: list[tuple[int, CauseGroup]], untested: list[CauseGroup], style: Style
+) -> Iterator[str]:
     """Who must act, on which of the numbered findings; who could make the rest testable."""
     owners: dict[str, list[int]] = defaultdict(list)
     for number, cause in numbered:
@@ -233,12 +235,12 @@ def _endpoints(endpoints: tuple[Endpoint, ...], style: Style, indent: str = "   
     yield f"{indent}Endpoints ({len(names)}{told})"
     shown = list(names) if style.verbose or len(names) <= FOLD + 1 else list(names)[:FOLD]
     for name in shown:
-        yield from style.wrap(f"{name}{_at(names[name], style)}", f"{indent}    ", f"{indent}  ")
+        yield from style.wrap(f"{name}{_address_list(names[name], style)}", f"{indent}    ", f"{indent}  ")
     if len(shown) < len(names):
         yield f"{indent}  +{len(names) - len(shown)} more (--verbose shows all)"
 
 
-def _at(addresses: list[str], style: Style) -> str:
+def _address_list(addresses: list[str], style: Style) -> str:
     if not addresses:
         return ""
     shown = addresses if style.verbose or len(addresses) <= ADDRESSES + 1 else addresses[:ADDRESSES]

@@ -157,7 +157,7 @@ def clock(moment: float) -> str:
 
 def step_text(step: Step) -> str:
     """The question of a step."""
-    return telling_of(step).question(step) + _again(step)
+    return text_of_kind(step).question(step) + _again(step)
 
 
 def connection_text(seen: Observation) -> str:
@@ -175,7 +175,7 @@ def connection_text(seen: Observation) -> str:
 def outcome_text(seen: Observation) -> str:
     """The answer, or why there was none, and the time that it took."""
     age = " (an earlier observation)" if seen.stale else ""
-    came = telling_of(seen.step).answer(seen.evidence) if seen.evidence is not None else "done"
+    came = text_of_kind(seen.step).answer(seen.evidence) if seen.evidence is not None else "done"
     if seen.failure is None:
         return f"{came} in {seconds(seen.elapsed)}{age}"
     if got_through(seen):
@@ -360,14 +360,14 @@ TELLINGS: tuple[KindText[Any, Any], ...] = (
 _OF_STEP: Mapping[type[Step], KindText[Any, Any]] = {telling.kind.step: telling for telling in TELLINGS}
 
 
-def telling_of(step: Step) -> KindText[Any, Any]:
+def text_of_kind(step: Step) -> KindText[Any, Any]:
     """The texts for the kind of a step."""
     return _OF_STEP[type(step)]
 
 
 def heading(step: Step) -> str:
     """The question of a step, for a place where its address is shown above."""
-    telling = telling_of(step)
+    telling = text_of_kind(step)
     return telling.heading(step) + _again(step) if telling.heading is not None else step_text(step)
 
 

@@ -16,7 +16,7 @@ from exporters.terminal.evidence import (
     mask,
     outcome_text,
     step_text,
-    telling_of,
+    text_of_kind,
     unsent_text,
     without_repeats,
 )
@@ -120,8 +120,10 @@ def _addresses(
 
 
 def _connection(place: Node, seen: Observation, chains: list[tuple[bytes, ...]]) -> None:
-    telling, found = telling_of(seen.step), seen.evidence
-    node = place.add(f"{heading(seen.step)}: from {_mine(seen)} at {clock(seen.started)} UTC", _tone(seen))
+    telling, found = text_of_kind(seen.step), seen.evidence
+    node = place.add(
+        f"{heading(seen.step)}: from {_local_address(seen)} at {clock(seen.started)} UTC", _tone(seen)
+    )
     if found is not None:
         for line in telling.stages(found, outcome_text(seen)):
             node.add(line)
@@ -137,7 +139,7 @@ def _connection(place: Node, seen: Observation, chains: list[tuple[bytes, ...]])
         _chain(node, certificates, chains)
 
 
-def _mine(seen: Observation) -> str:
+def _local_address(seen: Observation) -> str:
     return hostport(*seen.local) if seen.local else "this host"
 
 
@@ -197,7 +199,7 @@ def _revocation(root: Node, report: Report, chains: Iterable[tuple[bytes, ...]])
         for fetch, seen in fetched:
             where = hostport(fetch.address, fetch.port)
             verb = "GET" if fetch.body is None else "POST"
-            node.add(f"{verb} at {where} from {_mine(seen)}: {outcome_text(seen)}", _tone(seen))
+            node.add(f"{verb} at {where} from {_local_address(seen)}: {outcome_text(seen)}", _tone(seen))
         for verdict in judged:
             _verdict(node, [verdict], url)
     if unused:
@@ -291,7 +293,7 @@ def _steps(root: Node, report: Report) -> None:
         node = branch.add(
             f"o{number} +{after}: {mask(step_text(seen.step))}: {outcome_text(seen)}", _tone(seen)
         )
-        headers = telling_of(seen.step).headers(seen.evidence) if seen.evidence is not None else ()
+        headers = text_of_kind(seen.step).headers(seen.evidence) if seen.evidence is not None else ()
         for key, value in headers:
             shown = "***" if key.lower() in SECRET_HEADERS else display(mask(value))
             node.add(f"{display(key, 60)}: {shown}", "quiet")

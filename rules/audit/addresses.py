@@ -37,12 +37,12 @@ class Candidate:
 
 def candidates(names: Names, host: str, facts: HostFacts, plan: Plan) -> tuple[Candidate, ...]:
     """Addresses of a resolved name. The operating system's come first: the connector sees these."""
-    told: dict[str, list[str]] = {}
-    for resolver, address in _told(names, host):
-        told.setdefault(address, [])
-        if resolver not in told[address]:
-            told[address].append(resolver)
-    return _chosen(told, facts, plan)
+    resolvers_by_address: dict[str, list[str]] = {}
+    for resolver, address in _answers(names, host):
+        resolvers_by_address.setdefault(address, [])
+        if resolver not in resolvers_by_address[address]:
+            resolvers_by_address[address].append(resolver)
+    return _chosen(resolvers_by_address, facts, plan)
 
 
 def earlier_addresses(addresses: Iterable[str], facts: HostFacts, plan: Plan) -> tuple[Candidate, ...]:
@@ -50,10 +50,12 @@ def earlier_addresses(addresses: Iterable[str], facts: HostFacts, plan: Plan) ->
     return tuple(replace(c, stale=True) for c in _chosen({a: [] for a in addresses}, facts, plan))
 
 
-def _chosen(told: Mapping[str, Sequence[str]], facts: HostFacts, plan: Plan) -> tuple[Candidate, ...]:
+def _chosen(
+    resolvers_by_address: Mapping[str, Sequence[str]], facts: HostFacts, plan: Plan
+) -> tuple[Candidate, ...]:
     counts = {False: 0, True: 0}
     found = []
-    for address, resolvers in told.items():
+    for address, resolvers in resolvers_by_address.items():
         kind = classify(address, plan.public_networks)
         why = _refused(address, kind, facts)
         if not why and counts[is_v6(address)] >= plan.max_addresses:
@@ -64,7 +66,7 @@ def _chosen(told: Mapping[str, Sequence[str]], facts: HostFacts, plan: Plan) -> 
     return tuple(found)
 
 
-def _told(names: Names, host: str) -> Iterator[tuple[str, str]]:
+def _answers(names: Names, host: str) -> Iterator[tuple[str, str]]:
     seen = names.os_answer(host)
     if seen is not None and isinstance(seen.evidence, OsAnswer):
         for address in seen.evidence.addresses:
@@ -89,8 +91,8 @@ def _refused(address: str, kind: AddressClass, facts: HostFacts) -> str:
 def resolvers_that_gave(address: str, candidates: Iterable[Candidate]) -> tuple[tuple[str, str], ...]:
     """An evidence line: the resolvers that gave the address, if some resolvers gave only other `candidates`."""
     found = tuple(candidates)
-    mine = next((c.resolvers for c in found if c.address == address), ())
-    if not mine or {r for c in found for r in c.resolvers} <= set(mine):
+    given_by = next((c.resolvers for c in found if c.address == address), ())
+    if not given_by or {r for c in found for r in c.resolvers} <= set(given_by):
         return ()
-    names = ("the operating system" if r == OS else r for r in mine)
+    names = ("the operating system" if r == OS else r for r in given_by)
     return (("address given by", f"{', '.join(names)} alone"),)

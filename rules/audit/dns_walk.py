@@ -197,7 +197,7 @@ class ChainWalks:
         question = self._advance(seen.step.resolver)
         return (question,) if question is not None else ()
 
-    def of(self, resolver: str, host: str) -> WalkState | None:
+    def finished(self, resolver: str, host: str) -> WalkState | None:
         """The finished walk of a name at a resolver, if there was one."""
         walked = self._walked.get((resolver, host))
         return walked if walked is not None and walked.ask is None else None

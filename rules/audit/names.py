@@ -36,18 +36,18 @@ FAMILIES: tuple[RecordType, ...] = ("A", "AAAA")
 
 @dataclass(slots=True)
 class Health:
-    """What a resolver has shown so far. `told`: the caller already knows whether it is dead."""
+    """What a resolver has shown so far. `known_dead`: the caller already knows whether it is dead."""
 
     answered: int = 0
     failed: int = 0
     reasons: set[Code] = field(default_factory=set)
     needed: int = DEAD_AFTER
-    told: bool | None = None
+    known_dead: bool | None = None
 
     @property
     def dead(self) -> bool:
-        if self.told is not None:
-            return self.told
+        if self.known_dead is not None:
+            return self.known_dead
         return not self.answered and self.failed >= self.needed
 
 
@@ -69,7 +69,7 @@ class Names:
         self.health[OS] = Health(needed=OS_DEAD_AFTER if resolvers else DEAD_AFTER)
         if dead is not None:
             for resolver, health in self.health.items():
-                health.told = resolver in dead
+                health.known_dead = resolver in dead
         self._seen: dict[DnsQuestion, Observation] = {}
         self._os: dict[str, Observation] = {}
         self._chains: dict[tuple[str, str, RecordType], Chain] = {}

@@ -21,7 +21,7 @@ Choice = TypeVar("Choice", bound=StrEnum)
 LONGEST_TEXT = 4096
 MOST_FAULTS = 200  #: the reader gives up after this many faults in a file
 MOST_TABLES = 10_000  #: in one array of tables
-_MOST_TOLD = 40
+_MOST_SHOWN = 40
 _LINE = 2048  # characters of one fault
 _ALIKE = 0.66  # difflib's ratio: two letters of three exchanged count as alike (tpc, tcp)
 
@@ -53,9 +53,9 @@ class BadFile(ValueError):  # noqa: N818 (the name says what the caller holds)
         if len(self.faults) == 1:
             return f"{self.source}: {self.faults[0]}"
         lines = [f"{self.source}: {len(self.faults)} things are wrong"]
-        lines += [f"  {fault}" for fault in self.faults[:_MOST_TOLD]]
-        if len(self.faults) > _MOST_TOLD:
-            lines.append(f"  and {len(self.faults) - _MOST_TOLD} more")
+        lines += [f"  {fault}" for fault in self.faults[:_MOST_SHOWN]]
+        if len(self.faults) > _MOST_SHOWN:
+            lines.append(f"  and {len(self.faults) - _MOST_SHOWN} more")
         return "\n".join(lines)
 
 

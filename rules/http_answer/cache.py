@@ -71,19 +71,19 @@ def cache_seen(exchange: HttpExchange, made: float, now: float) -> CacheSeen | N
     `Warning` 110 or 111 (RFC 7234 section 5.5). `Via` alone shows a proxy, not a cache. An old `Date` alone may come
     from a server whose clock is wrong.
     """
-    age, back = _age(exchange), _back(exchange, now)
+    age, back = _age(exchange), _date_age(exchange, now)
     believed = age if age is not None and _possible(age, made, now) else None
     hits = _hits(exchange)
     if not believed and not hits:
         return None
-    hit, told = _nearest(hits, _vias(exchange))
+    hit, told = _nearest(hits, _proxy_names(exchange))
     line = f"{hit.header}: {hit.member}" if hit is not None else f"age: {believed}"
     dated = back if back is not None and back > SLACK and _possible(back, made, now) else None
     ages = tuple(float(a) for a in (believed, dated) if a is not None)
     if hit is None:
         name, told = _by_age(exchange)
     else:
-        name = _whole(hit, exchange)
+        name = _full_name(hit, exchange)
     return CacheSeen(display(name, 100), display(line, 120), ages, _is_publisher(name), told)
 
 
@@ -114,7 +114,7 @@ def late_by(exchange: HttpExchange, made: float, ran_out: float, now: float) -> 
 
 def _unproved(exchange: HttpExchange, made: float, ran_out: float, now: float) -> tuple[LateBy, str]:
     """The same where nothing proves a cache."""
-    age, back = _age(exchange), _back(exchange, now)
+    age, back = _age(exchange), _date_age(exchange, now)
     if age and not _possible(age, made, now):
         return "", f"its Age ({_span(age)}) is longer than its own, and proves nothing"
     if back is None or back <= SLACK:
@@ -135,7 +135,7 @@ def _before(age: float, ran_out: float, now: float) -> bool:
     return now - age <= ran_out + SLACK
 
 
-def _back(exchange: HttpExchange, now: float) -> float | None:
+def _date_age(exchange: HttpExchange, now: float) -> float | None:
     """How many seconds before `now` the Date lies; None without one."""
     date = http_date(header(exchange, "date"), now)
     return None if date is None else now - date
@@ -158,13 +158,13 @@ def _hits(exchange: HttpExchange) -> tuple[_Hit, ...]:
             ]
         elif name == "cache-status":  # RFC 9211 section 2.1: "ExampleCache; hit"
             found += [_Hit(name, m, split_name(m)[0]) for m in split_members(value) if _member_hit(m)]
-        elif name == "cf-cache-status" and _says_hit(value):
+        elif name == "cf-cache-status" and _is_hit(value):
             found.append(_Hit(name, value, _CLOUDFLARE))
         elif name in _HIT_OR_MISS:
             told = split_members(value)
             for place, member in enumerate(told):
-                own = _spoken(member) or (served[place] if len(served) == len(told) else "")
-                if _says_hit(member):
+                own = _hit_name(member) or (served[place] if len(served) == len(told) else "")
+                if _is_hit(member):
                     found.append(_Hit(name, member, own))
     return tuple(found)
 
@@ -175,11 +175,11 @@ def _member_hit(member: str) -> bool:
     return "hit" in told or "hit=?1" in told
 
 
-def _says_hit(member: str) -> bool:
+def _is_hit(member: str) -> bool:
     return "hit" in member.lower().partition(" from ")[0].replace("_", " ").split()
 
 
-def _spoken(member: str) -> str:
+def _hit_name(member: str) -> str:
     return member.partition(" from ")[2].strip()
 
 
@@ -195,32 +195,32 @@ def _nearest(hits: tuple[_Hit, ...], vias: list[str]) -> tuple[_Hit | None, bool
     last = named[-1]
     if len({_is_publisher(hit.name) for hit in named}) == 1:
         return last, True
-    at_end = next((hit for hit in reversed(named) if vias and _same(hit.name, vias[-1])), None)
+    at_end = next((hit for hit in reversed(named) if vias and _same_cache(hit.name, vias[-1])), None)
     if at_end is not None:
         return at_end, [hit for hit in named if hit.header == at_end.header][-1] is at_end
     return last, len({hit.header for hit in named}) == 1
 
 
-def _vias(exchange: HttpExchange) -> list[str]:
+def _proxy_names(exchange: HttpExchange) -> list[str]:
     """The names of the proxies on the path, the nearest last (RFC 9110 section 7.6.3)."""
     lines = (value for name, value in exchange.headers if name == "via")
     return [member.partition(" ")[2].strip() for line in lines for member in split_members(line)]
 
 
-def _same(own: str, via: str) -> bool:
+def _same_cache(own: str, via: str) -> bool:
     """Whether a cache's header and an entry of `Via` have one name; the entry may add a comment."""
     first = own.partition(" ")[0].lower()
     return bool(first) and (first == via.partition(" ")[0].lower() or f"({first})" in via.lower())
 
 
-def _whole(hit: _Hit, exchange: HttpExchange) -> str:
+def _full_name(hit: _Hit, exchange: HttpExchange) -> str:
     """The name that the cache with the hit gives itself, with its addition in `Via`.
 
     A hit without a name stays without one: another program than the proxies in `Via` may have written it.
     """
     if not hit.name:
         return ""
-    via = next((via for via in reversed(_vias(exchange)) if _same(hit.name, via)), "")
+    via = next((via for via in reversed(_proxy_names(exchange)) if _same_cache(hit.name, via)), "")
     if hit.header == "warning":  # a name or only a product, as Squid gives it: "110 squid/5.7"
         return via
     return via if via.lower().startswith(hit.name.lower()) else hit.name
@@ -230,7 +230,7 @@ def _by_age(exchange: HttpExchange) -> tuple[str, bool]:
     """The name of the nearest proxy where only an Age proves a cache, and whether it is certainly that one."""
     if any(name in ("cache-status", *_HIT_OR_MISS) for name, _ in exchange.headers):
         return "", True  # each cache that names itself did not have the document, so another one had
-    vias = _vias(exchange)
+    vias = _proxy_names(exchange)
     if not vias:
         return "", True
     others = (*vias[:-1], header(exchange, "server"))  # a delivery network may write no Via

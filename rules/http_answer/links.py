@@ -66,8 +66,8 @@ _REL = re.compile(r";\s*rel\s*=\s*(?:\"([^\"]*)\"|([^\s;,\"]+))", re.IGNORECASE)
 
 def sent_to(headers: Headers, text: str, page: bool) -> str:
     """The target to which an answer sends its reader, else "". Not yet harmless. `page`: the text is HTML."""
-    told = [_refreshed(value) for name, value in headers if name == "refresh"]
-    return next((target for target in (*told, *(_of_page(text) if page else ())) if target), "")
+    told = [_refresh_target(value) for name, value in headers if name == "refresh"]
+    return next((target for target in (*told, *(_page_target(text) if page else ())) if target), "")
 
 
 def redirect_kind(location: str, host: str) -> Literal["redirect", "portal"] | None:
@@ -110,20 +110,20 @@ def blocked_by(headers: Headers, host: str) -> str:
     return ""
 
 
-def _of_page(text: str) -> Iterator[str]:
+def _page_target(text: str) -> Iterator[str]:
     steps = iter(range(STEPS))
     for _, part in zip(steps, _PARTS.finditer(text), strict=False):
         if part["meta"] and _IS_REFRESH.search(part["meta"]):
             content = _CONTENT.search(part["meta"])
-            yield _refreshed(next(filter(None, content.groups()), "")) if content else ""
+            yield _refresh_target(next(filter(None, content.groups()), "")) if content else ""
         elif part["script"]:
-            yield _of_script(part["script"], steps)
+            yield _script_target(part["script"], steps)
         elif part["body"]:
             onload = _ONLOAD.search(part["body"])
-            yield _of_script(unescape((onload[1] or onload[2] or "")[:TARGET]), steps) if onload else ""
+            yield _script_target(unescape((onload[1] or onload[2] or "")[:TARGET]), steps) if onload else ""
 
 
-def _refreshed(value: str) -> str:
+def _refresh_target(value: str) -> str:
     """The target of a refresh; "" where it only reloads the page."""
     match = _REFRESH.match(unescape(value[:TARGET]))
     if match is None:
@@ -132,10 +132,10 @@ def _refreshed(value: str) -> str:
     quote = target[:1]
     target = target[1:].partition(quote)[0] if quote in ("'", '"') else target
     target = "".join(target.split())
-    return target if _of_web(target) else ""
+    return target if _is_web_target(target) else ""
 
 
-def _of_script(script: str, steps: Iterator[int]) -> str:
+def _script_target(script: str, steps: Iterator[int]) -> str:
     """The first absolute address to which a script sets `location` while it loads."""
     if "location" not in script:
         return ""
@@ -147,21 +147,21 @@ def _of_script(script: str, steps: Iterator[int]) -> str:
         if token[0][:2] in ("//", "/*"):
             told = token.end()
         elif token[0] == "{":
-            running.append(running[-1] and len(running) < _DEPTH and _runs(before))
+            running.append(running[-1] and len(running) < _DEPTH and _runs_on_load(before))
         elif token[0] == "}":
             del running[max(1, len(running) - 1) :]
-        elif token["target"] and running[-1] and _begins(before):
+        elif token["target"] and running[-1] and _begins_statement(before):
             return token["target"].replace("\\/", "/")
     return ""
 
 
-def _runs(before: str) -> bool:
+def _runs_on_load(before: str) -> bool:
     """Whether a block that begins here runs while the page loads."""
     text = " ".join(before.lower().split())
     return text.endswith((")", "=>", "try")) and _RUNS.search(text) is not None
 
 
-def _begins(before: str) -> bool:
+def _begins_statement(before: str) -> bool:
     """Whether a statement begins here, rather than the branch of a condition or a part of an expression."""
     text = before.rstrip().removesuffix("javascript:")
     if not text or text[-1] in ";{}" or text.endswith("<!--"):
@@ -170,7 +170,7 @@ def _begins(before: str) -> bool:
     return line and _BRANCH.search(text) is None
 
 
-def _of_web(target: str) -> bool:
+def _is_web_target(target: str) -> bool:
     """Whether the target is a web page, and not another program or a piece of script."""
     try:
         return urlsplit(target).scheme in ("", "http", "https")

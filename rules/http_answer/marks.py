@@ -20,7 +20,7 @@ from rules.http_answer.header_lists import split_members, split_name
 from rules.http_answer.links import blocked_by
 from rules.http_answer.text import Headers, title, visible_text
 from rules.http_answer.words import (
-    of_waf,
+    is_waf_page,
     refused_near,
     refuses,
     speaks_for_the_site,
@@ -111,14 +111,16 @@ def product(headers: Headers, text: str) -> tuple[str, tuple[str, ...]]:
     has recognised."""
     told = [(k, v) for k, v in _with_a_product(headers) if k in _LABELLED or k.startswith("x-")]
     for word, who in _PRODUCTS:
-        marks = tuple(_shown(k, v) for k, v in told if _bears(word, k, v.lower()))
+        marks = tuple(_shown(k, v) for k, v in told if _has_mark(word, k, v.lower()))
         if marks:
             return who, marks[:4]
     seen = f"{title(text)} {visible_text(text)}".lower()
-    return _signed(text.lower()) or next((who for word, who in _PRODUCTS if _stands(word, seen)), ""), ()
+    return _signed(text.lower()) or next(
+        (who for word, who in _PRODUCTS if _contains_word(word, seen)), ""
+    ), ()
 
 
-def of_cdn(headers: Headers) -> bool:
+def signed_by_cdn(headers: Headers) -> bool:
     """Whether a CDN or another front end of origins signed the answer. Such a front end refuses on behalf of the origin."""
     return any(
         name.startswith(_CDN_HEADERS) or (name == "server" and value.lower().startswith(_CDN_SERVERS))
@@ -133,7 +135,11 @@ def page_evidence(headers: Headers, text: str) -> str:
         return mark
     named, said = title(text).lower(), visible_text(text).lower()
     both = f"{named} {said}"
-    ours = of_cdn(headers) or speaks_for_the_site(both) or (speaks_to_its_visitor(both) and not refuses(said))
+    ours = (
+        signed_by_cdn(headers)
+        or speaks_for_the_site(both)
+        or (speaks_to_its_visitor(both) and not refuses(said))
+    )
     return "its title" if titled_as_blocked(named) and not ours else ""
 
 
@@ -144,7 +150,7 @@ def refusal_evidence(status: int, headers: Headers, text: str, host: str = "") -
     found = page_evidence(headers, text) or next(_marks_of_errors(headers, status), "")
     if found:
         return found
-    named, said, cdn = title(text).lower(), visible_text(text).lower(), of_cdn(headers)
+    named, said, cdn = title(text).lower(), visible_text(text).lower(), signed_by_cdn(headers)
     who = next(_titles(named, said, cdn), "")
     if who or cdn:
         return f"the name of {who}" if who else ""
@@ -171,7 +177,7 @@ def _marks(headers: Headers) -> Iterator[str]:
                 continue
             free = word not in _PLAIN and name.startswith("x-") and name not in _NO_MARK
             signs = who != "Squid" and (free or name in _SIGNING)
-            if _names(word, name) or (signs and _stands(word, value.lower())):
+            if _is_product_header(word, name) or (signs and _contains_word(word, value.lower())):
                 yield f"the header {_shown(name, value)}"
 
 
@@ -192,17 +198,17 @@ def _marks_of_errors(headers: Headers, status: int) -> Iterator[str]:
             words = [who.lower() for who, parameters in told if "received-status" not in parameters.lower()]
         elif name == "www-authenticate":
             words = [(quoted or bare).lower() for quoted, bare in _REALM.findall(value[:2048])]
-        if any(_stands(word, one) for one in words for word, _ in _PRODUCTS if word not in _PLAIN):
+        if any(_contains_word(word, one) for one in words for word, _ in _PRODUCTS if word not in _PLAIN):
             yield f"the header {_shown(name, value)}"
 
 
 def _titles(named: str, said: str, cdn: bool) -> Iterator[str]:
     """The products that a title names. An English word counts where it is the whole title, or where the page refuses."""
     for word, who in _PRODUCTS:
-        if _stands(word, named):
+        if _contains_word(word, named):
             whole = word not in _PLAIN or named in (word, who.lower())
             both = f"{named}. {said}"
-            if (whole and not of_waf(both)) or (
+            if (whole and not is_waf_page(both)) or (
                 not cdn
                 and not speaks_for_the_site(both)
                 and (refuses(both) or refused_near(both, _pattern(word)))
@@ -217,7 +223,7 @@ def _refuser(said: str) -> str:
     """
     found: dict[str, bool] = {}
     for word, who in _PRODUCTS:
-        if word in said and _stands(word, said):
+        if word in said and _contains_word(word, said):
             by_it = any(
                 f"{stopped} by {the}{word}" in said for stopped in _STOPPED for the in ("", "the ", "cisco ")
             )
@@ -232,20 +238,22 @@ def _with_a_product(headers: Headers) -> list[tuple[str, str]]:
     return [(name, value) for name, value in headers if _ANY.search(name) or _ANY.search(value.lower())]
 
 
-def _bears(word: str, name: str, value: str) -> bool:
+def _has_mark(word: str, name: str, value: str) -> bool:
     """Whether a header has a product's word as a mark.
 
     The address of a redirect is no text: there the word may be part of a name.
     """
-    return _names(word, name) or (word in value if name == "location" else _stands(word, value))
+    return _is_product_header(word, name) or (
+        word in value if name == "location" else _contains_word(word, value)
+    )
 
 
-def _names(word: str, name: str) -> bool:
+def _is_product_header(word: str, name: str) -> bool:
     """Whether a header's own name is a product's. English words are names of servers as well."""
     return name == "x-squid-error" if word == "squid" else word not in _PLAIN and word in name.split("-")
 
 
-def _stands(word: str, text: str) -> bool:
+def _contains_word(word: str, text: str) -> bool:
     return word in text and _pattern(word).search(text) is not None
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rules.http_answer.links import redirect_kind, sent_to
-from rules.http_answer.marks import of_cdn, page_evidence, product, refusal_evidence
+from rules.http_answer.marks import page_evidence, product, refusal_evidence, signed_by_cdn
 from rules.http_answer.proxy_failures import could_not_fetch
 from rules.http_answer.text import decoded_text, first_bytes, first_sentence, title, visible_text
 from rules.http_answer.words import speaks_for_the_site
@@ -64,10 +64,10 @@ def is_html(exchange: HttpExchange) -> bool:
     if start.startswith(_HTML_STARTS) or (start.startswith(b"<?xml") and b"<html" in first[:2048]):
         return True
     called = header(exchange, "content-type").lower().startswith(("text/html", "application/xhtml"))
-    return called and (not start or start.startswith(b"<") or bool(packed(exchange)))
+    return called and (not start or start.startswith(b"<") or bool(content_coding(exchange)))
 
 
-def packed(exchange: HttpExchange) -> str:
+def content_coding(exchange: HttpExchange) -> str:
     """The content coding of a compressed body, although the request asked for identity (RFC 9110 section 8.4); else
     "".
 
@@ -85,7 +85,7 @@ def oddities(exchange: HttpExchange) -> str:
     """What was unusual about an answer that could be read, in a phrase; else ""."""
     odd = list(exchange.repaired)
     label = header(exchange, "content-encoding").strip().lower()
-    if label not in ("", "identity") and not packed(exchange):
+    if label not in ("", "identity") and not content_coding(exchange):
         odd.append(f"labelled {display(label, 40)} and not compressed")
     return f"the answer's header is odd: {', '.join(odd)}" if odd else ""
 
@@ -165,7 +165,7 @@ def _own_refusal(headers: tuple[tuple[str, str], ...], text: str) -> bool:
     "403 Forbidden"."""
     named = title(text)
     return (
-        of_cdn(headers)
+        signed_by_cdn(headers)
         or named.startswith("403")
         or speaks_for_the_site(f"{named} {visible_text(text)}".lower())
     )

@@ -93,10 +93,10 @@ def titled_as_blocked(named: str) -> bool:
 
 def speaks_for_the_site(said: str) -> bool:
     """Whether a page refuses in the name of the site itself, as an origin's own firewall does."""
-    return _FOR_THE_SITE.search(_straight(said)) is not None
+    return _FOR_THE_SITE.search(_plain_quotes(said)) is not None
 
 
-def of_waf(said: str) -> bool:
+def is_waf_page(said: str) -> bool:
     """Whether a page comes from a firewall in front of origins, whoever makes it."""
     return _OF_WAF.search(said) is not None
 
@@ -108,7 +108,7 @@ def speaks_to_its_visitor(said: str) -> bool:
 
 def refuses(said: str) -> bool:
     """Whether a text is a refusal by somebody between the reader and the host."""
-    said = _straight(said)
+    said = _plain_quotes(said)
     return _SENTENCES.search(said) is not None or any(
         _BY_FILTER.search(said[max(0, at - _BESIDE) : at + _BESIDE]) for at in _places(_FILTER, said)
     )
@@ -128,5 +128,5 @@ def _places(word: re.Pattern[str], said: str) -> list[int]:
     return found
 
 
-def _straight(said: str) -> str:
+def _plain_quotes(said: str) -> str:
     return said.replace("\u2019", "'").replace("\u2018", "'")

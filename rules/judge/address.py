@@ -367,11 +367,11 @@ def _page_compared(
             causes.HTTP_BLOCK_PAGE,
             f"the very same answer (HTTP {exchange.status}) comes from {canary}, where nothing is: a device on the way wrote it",
         )
-    twins = context.twins(seen)
-    if twins:
-        more = f" and {len(twins) - 1} more" if len(twins) > 1 else ""
+    same_page = context.same_page_hosts(seen)
+    if same_page:
+        more = f" and {len(same_page) - 1} more" if len(same_page) > 1 else ""
         text = (
-            f"{summary}, with the same web page as {twins[0]}{more}: common front ends and servers' first pages look so, "
+            f"{summary}, with the same web page as {same_page[0]}{more}: common front ends and servers' first pages look so, "
             "and so does a page that a device on the way writes"
         )
         return Status.NOTICE, causes.HTTP_SAME_PAGE, text

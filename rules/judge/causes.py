@@ -39,7 +39,7 @@ def group(verdicts: Iterable[Verdict]) -> tuple[CauseGroup, ...]:
     groups: dict[tuple[Cause, str], list[Verdict]] = defaultdict(list)
     for verdict in verdicts:
         if verdict.cause != causes.OK and verdict.status not in (Status.PASS, Status.NOT_APPLICABLE):
-            groups[(verdict.cause, _apart(verdict))].append(verdict)
+            groups[(verdict.cause, _group_key(verdict))].append(verdict)
     made = [_group(cause, found) for (cause, _), found in groups.items()]
     return tuple(sorted(made, key=lambda g: (-_weight(g), -len(g.endpoints), g.cause.word, g.summary)))
 
@@ -49,7 +49,7 @@ def _weight(found: CauseGroup) -> int:
     return order.index(found.status)
 
 
-def _apart(verdict: Verdict) -> str:
+def _group_key(verdict: Verdict) -> str:
     """The properties that separate two verdicts of one cause: weight, port, the intercepting key, the remedy."""
     if verdict.cause.host_wide:
         return verdict.circumstance if verdict.cause == causes.PROXY_NOT_TESTED else ""
@@ -57,16 +57,16 @@ def _apart(verdict: Verdict) -> str:
     if not verdict.rule and verdict.check not in _ON_NO_RULE:
         return f"{heavy} {verdict.summary}"
     port = str(verdict.endpoint.port) if verdict.endpoint and verdict.cause.layer in _BY_PORT else ""
-    key = "forged" if _forged(verdict) else _detail(verdict, "issuing key")
+    key = "forged" if _forged(verdict) else _find_detail(verdict, "issuing key")
     return f"{heavy} {port} {key} {verdict.circumstance}"
 
 
 def _forged(verdict: Verdict) -> bool:
     """Whether a known CA's name was copied. A device that copies names makes a key for each of them."""
-    return verdict.cause == causes.TLS_INTERCEPTED and _detail(verdict, "expected").endswith(OWN_KEY)
+    return verdict.cause == causes.TLS_INTERCEPTED and _find_detail(verdict, "expected").endswith(OWN_KEY)
 
 
-def _detail(verdict: Verdict, wanted: str) -> str:
+def _find_detail(verdict: Verdict, wanted: str) -> str:
     return next((value for name, value in verdict.details if name == wanted), "")
 
 
@@ -95,7 +95,7 @@ def _group(cause: Cause, found: list[Verdict]) -> CauseGroup:
 def _summary(cause: Cause, heaviest: Verdict, found: list[Verdict], names: int) -> str:
     """The heaviest verdict's own sentence, or one that holds for all."""
     if cause == causes.TLS_INTERCEPTED and names > 1:
-        keys = {_detail(v, "issuing key") for v in found}
+        keys = {_find_detail(v, "issuing key") for v in found}
         if len(keys) == 1:
             return heaviest.summary  # it describes all handshakes with this key
         return (
@@ -136,8 +136,8 @@ def _details(found: list[Verdict], endpoints: int) -> tuple[tuple[str, str], ...
             if endpoints == 1 or key not in _OWN:
                 by_key.setdefault(key, {})[value] = None
     lines = []
-    for key, told in by_key.items():
-        values = [v for v in told if not any(o != v and o.startswith(v) for o in told)]
+    for key, values_of_key in by_key.items():
+        values = [v for v in values_of_key if not any(o != v and o.startswith(v) for o in values_of_key)]
         most = _LISTED.get(key, 1)
         lines += [(key, value) for value in values[:most]]
         if len(values) > most:
@@ -173,5 +173,5 @@ def _hop(found: list[Verdict]) -> str | None:
 def _mechanism(cause: Cause, found: list[Verdict]) -> Mechanism | None:
     if cause.mechanism is not None:
         return cause.mechanism
-    told = {value for v in found for name, value in v.details if name == "by"}
-    return "name" if "name" in told else "address" if "address" in told else None
+    values_of_key = {value for v in found for name, value in v.details if name == "by"}
+    return "name" if "name" in values_of_key else "address" if "address" in values_of_key else None

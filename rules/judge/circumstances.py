@@ -8,14 +8,11 @@ from dataclasses import replace
 
 from rules.audit.targets import Target
 from rules.judge.evidence import Context
-from rules.judge.proxies import adjust_for_proxies, applies_to, bypasses
 from rules.judge.remedies import remedy
 from rules.judge.target import simple_verdict
 from rules.model import causes
 from rules.model.ruleset import Severity
 from rules.model.verdict import Status, Verdict
-
-_bypassed, _serves, _weighed = bypasses, applies_to, adjust_for_proxies
 
 
 def adjust_samples(by_target: dict[Target, list[Verdict]]) -> None:

@@ -54,7 +54,7 @@ class Clock:
     """This host's clock as its peers show it.
 
     `now`: the time to judge at, Unix time. `skew`: seconds by which the clock is ahead; by certificates, the least
-    skew that explains them. `witnessed`: three unrelated hosts give that time. `told`: the answers that gave a time.
+    skew that explains them. `witnessed`: three unrelated hosts give that time. `answers`: those that gave a time.
     `refused`: names whose genuine certificates are all outdated by this clock and valid at `now`: programs on this
     host refuse them, whatever the network allows.
     """
@@ -63,7 +63,7 @@ class Clock:
     basis: Basis = ""
     skew: float = 0.0
     witnessed: bool = False
-    told: tuple[Observation, ...] = ()
+    answers: tuple[Observation, ...] = ()
     refused: frozenset[str] = frozenset()
 
 
@@ -71,14 +71,14 @@ class Clock:
 class ClockReading:
     """A date that a host gave.
 
-    `skew`: seconds by which this host's clock is ahead of it; `voice`: its possible author, the same for one page at
+    `skew`: seconds by which this host's clock is ahead of it; `author`: its possible author, the same for one page at
     many hosts; `inside`: whether it came in a genuine TLS session.
     """
 
     host: str
     skew: float
     seen: Observation
-    voice: str
+    author: str
     inside: bool
 
 
@@ -93,7 +93,7 @@ def judge_clock(
     `genuine`: the proved chains, served for their names; `valid_at`: whether a chain is valid at a time.
     """
     dates = clock_readings(observations, frozenset(one.chain for one in genuine))
-    told = tuple(one.seen for one in dates)
+    answers = tuple(one.seen for one in dates)
     in_common = None
     if not any(
         abs(one.skew) <= CLOCK_BREAKS for one in dates
@@ -106,19 +106,24 @@ def judge_clock(
         now = started - skew
         gained = sum(valid_at(one.chain, now) for one in genuine) - sum(one.valid for one in genuine)
         if not inside and gained < 0:
-            return Clock(started, told=told)
+            return Clock(started, answers=answers)
         if not inside and gained == 0:
-            return Clock(started, "port-80", skew, told=told)
+            return Clock(started, "port-80", skew, answers=answers)
         witnessed = len(zones_of(agreeing)) >= MIN_CLOCKS
         refused = witnessed or in_common is not None
         return Clock(
-            now, "proved", skew, witnessed, told, _refused(genuine, now, valid_at) if refused else frozenset()
+            now,
+            "proved",
+            skew,
+            witnessed,
+            answers,
+            _refused(genuine, now, valid_at) if refused else frozenset(),
         )
     if in_common is not None:
         refusing = _refused(genuine, in_common, valid_at)
-        return Clock(in_common, "certificates", started - in_common, told=told, refused=refusing)
-    right = {one.voice for one in dates if abs(one.skew) <= CLOCK_NOTICE}
-    return Clock(started, "right" if len(right) >= MIN_CLOCKS else "", told=told)
+        return Clock(in_common, "certificates", started - in_common, answers=answers, refused=refusing)
+    right = {one.author for one in dates if abs(one.skew) <= CLOCK_NOTICE}
+    return Clock(started, "right" if len(right) >= MIN_CLOCKS else "", answers=answers)
 
 
 def _refused(
@@ -151,10 +156,10 @@ def clock_readings(
 
     `genuine`: the proved chains (DER). A device's page shows the device's clock, so it does not count for the host.
     """
-    return tuple(told for seen in observations if (told := _telling(seen, genuine)) is not None)
+    return tuple(reading for seen in observations if (reading := _clock_reading(seen, genuine)) is not None)
 
 
-def _telling(seen: Observation, genuine: frozenset[DerChain]) -> ClockReading | None:
+def _clock_reading(seen: Observation, genuine: frozenset[DerChain]) -> ClockReading | None:
     step, evidence = seen.step, seen.evidence
     if isinstance(step, TlsHandshake) and isinstance(evidence, TlsFacts):
         skew = skew_of(seen, evidence.http_headers)
@@ -168,20 +173,20 @@ def _telling(seen: Observation, genuine: frozenset[DerChain]) -> ClockReading | 
     page = looks_like_block_page(evidence, step.host)
     if page is not None and (page.evidence or page.kind != "page"):
         return None
-    voice = f"page {evidence.sha256}" if evidence.sha256 and is_html(evidence) else step.host
-    return ClockReading(step.host, skew, seen, voice, False)
+    author = f"page {evidence.sha256}" if evidence.sha256 and is_html(evidence) else step.host
+    return ClockReading(step.host, skew, seen, author, False)
 
 
-def skew_by_dates(told: Sequence[ClockReading]) -> float:
+def skew_by_dates(readings: Sequence[ClockReading]) -> float:
     """Seconds by which this host's clock is ahead, by several authors; 0.0 if they disagree or the clock is right.
 
     If there are dates of genuine sessions, those of port 80 count only where they agree.
     """
-    inside = {t.voice: t.skew for t in reversed(told) if t.inside}  # the first date of each
-    outside = {t.voice: t.skew for t in reversed(told) if not t.inside}
+    inside = {t.author: t.skew for t in reversed(readings) if t.inside}  # the first date of each
+    outside = {t.author: t.skew for t in reversed(readings) if not t.inside}
     if inside:
         right = median(inside.values())
-        outside = {voice: skew for voice, skew in outside.items() if abs(skew - right) <= CLOCK_SPREAD}
+        outside = {author: skew for author, skew in outside.items() if abs(skew - right) <= CLOCK_SPREAD}
     skews = {**outside, **inside}.values()
     if len(skews) < MIN_CLOCKS:
         return 0.0
@@ -190,9 +195,9 @@ def skew_by_dates(told: Sequence[ClockReading]) -> float:
     return middle if len(agreeing) >= MIN_CLOCKS and abs(middle) > CLOCK_NOTICE else 0.0
 
 
-def zones_of(told: Iterable[ClockReading]) -> frozenset[str]:
+def zones_of(readings: Iterable[ClockReading]) -> frozenset[str]:
     """The zones of the hosts that gave dates, each author once."""
-    return frozenset(zone(host) for host in {t.voice: t.host for t in told}.values())
+    return frozenset(zone(host) for host in {t.author: t.host for t in readings}.values())
 
 
 def median(values: Iterable[float]) -> float:

@@ -81,7 +81,7 @@ class ResolverView:
         return causes.from_word(f"dns.{self.word}")
 
     @property
-    def telling(self) -> bool:
+    def explains(self) -> bool:
         """Whether the view explains why the name does not resolve."""
         return self.circumstance in _TELLING or self.word in ("malformed", "wrong-source")
 
@@ -121,10 +121,10 @@ def _view(context: Context, resolver: str, chains: list[Chain]) -> ResolverView:
     )
     if own is not None:
         return _by_own_word(view, own)
-    walked = context.audit.walks.of(resolver, worst.name)
+    walked = context.audit.walks.finished(resolver, worst.name)
     if walked is not None and walked.found:
-        return _walked(context, view, walked)
-    return _explained(context, view, worst)
+        return _with_failing_link(context, view, walked)
+    return _with_reason(context, view, worst)
 
 
 def last_answer(context: Context, chain: Chain) -> DnsAnswer | None:
@@ -133,7 +133,7 @@ def last_answer(context: Context, chain: Chain) -> DnsAnswer | None:
     return seen.evidence if seen is not None and isinstance(seen.evidence, DnsAnswer) else None
 
 
-def _explained(context: Context, view: ResolverView, chain: Chain) -> ResolverView:
+def _with_reason(context: Context, view: ResolverView, chain: Chain) -> ResolverView:
     """A view that failed, with the reason from its last answer."""
     last = last_answer(context, chain)
     fault = fault_of(chain, last)
@@ -158,11 +158,11 @@ def _explained(context: Context, view: ResolverView, chain: Chain) -> ResolverVi
     return view
 
 
-def _walked(context: Context, view: ResolverView, walked: WalkState) -> ResolverView:
+def _with_failing_link(context: Context, view: ResolverView, walked: WalkState) -> ResolverView:
     """A view that failed, with the failing link."""
     view = replace(view, at=walked.at, seen=(*view.seen, *context.audit.walks.observations(walked)))
     if walked.outcome is Outcome.RESOLVED:
-        return replace(view, said=f"{_is(view.word)}; each name of its chain resolves by itself")
+        return replace(view, said=f"{_word_text(view.word)}; each name of its chain resolves by itself")
     own = resolver_statement(walked.answer, resolved=False)
     if own is not None:
         return _by_own_word(view, own)
@@ -187,12 +187,12 @@ def _walked(context: Context, view: ResolverView, walked: WalkState) -> Resolver
 
 def _as_far(name: str, before: str, at: str, fault: Outcome) -> str:
     """ "resolves as far as Y; Z is refused": Y is the last name that answered, Z the one that fails."""
-    fails = f"{display(at)} {_is(fault.value)}"
+    fails = f"{display(at)} {_word_text(fault.value)}"
     return f"resolves as far as {display(before)}; {fails}" if before != name else f"is an alias; {fails}"
 
 
 def _link(at: str, fault: Outcome) -> tuple[tuple[str, str], ...]:
-    return (("the link that fails", f"{display(at)} {_is(fault.value)}"),)
+    return (("the link that fails", f"{display(at)} {_word_text(fault.value)}"),)
 
 
 def _private(view: ResolverView, at: str, answer: DnsAnswer) -> ResolverView:
@@ -256,10 +256,10 @@ def _zone(name: str) -> str:
     return zone(name)
 
 
-def _is(word: str) -> str:
+def _word_text(word: str) -> str:
     return WORDS.get(word, "resolves" if word == "ok" else word)
 
 
 def view_text(view: ResolverView) -> str:
     """A resolver's result for the name, in words that follow the name."""
-    return view.said or _is(view.word)
+    return view.said or _word_text(view.word)

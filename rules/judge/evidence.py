@@ -150,7 +150,7 @@ class Context:
             found.setdefault(leaf, []).append((wanted, issuer, url))
         return found
 
-    def twins(self, seen: Observation) -> tuple[str, ...]:
+    def same_page_hosts(self, seen: Observation) -> tuple[str, ...]:
         """Unrelated hosts that gave the very same web page.
 
         That proves nothing: CDNs, load balancers and IIS answer "/" of unrelated hosts with the same bytes, as a

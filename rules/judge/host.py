@@ -64,7 +64,7 @@ def local_stop(context: Context) -> Verdict | None:
             for view in resolver_views(context, host)
             if view.resolver != OS
         ]
-        if 2 * sum(view.telling for view in found) > len(found):
+        if 2 * sum(view.explains for view in found) > len(found):
             return None  # the answers show the fault: each name fails with it
         refused = bool(found) and all(view.word == "refused" for view in found)
         how = "refuses every name" if refused else "knows no public name"
@@ -195,7 +195,7 @@ def _clock(context: Context) -> Iterator[Verdict]:
         causes.LOCAL_CLOCK_SKEW,
         f"This host's clock is {_span(abs(clock.skew))} {way} the Date that several hosts give{judged}",
         ("certificates" if clock.witnessed else "certificates-alone") if refused else "",
-        evidence=context.evidence(*clock.told),
+        evidence=context.evidence(*clock.answers),
     )
 
 

@@ -39,7 +39,7 @@ def missing_issuer(context: Context, chain: tuple[bytes, ...]) -> MissingIssuer:
     results = context.audit.fetches.results
     asked = [(url, seen) for url, one in wanted.items() for seen in results.get(one, ())]
     tries = tuple(seen for _, seen in asked)
-    found = {_one(seen) for seen in tries}
+    found = {_outcome_of(seen) for seen in tries}
     told = next((word for word in _MOST_TELLING if word in found), None)
     if told is None:
         hosts = {one.host for one in wanted.values()}
@@ -49,7 +49,7 @@ def missing_issuer(context: Context, chain: tuple[bytes, ...]) -> MissingIssuer:
     return MissingIssuer(told, tries, tuple(dict.fromkeys(lines)))
 
 
-def _one(seen: Observation) -> Circumstance:
+def _outcome_of(seen: Observation) -> Circumstance:
     exchange = seen.evidence
     if isinstance(exchange, HttpExchange) and exchange.status is not None:
         if seen.failure is not None:

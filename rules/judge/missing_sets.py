@@ -37,7 +37,7 @@ def missing_set_notes(report: Report, rules: Rules) -> tuple[str, ...]:
         if now is None:
             lost = "names are not judged" if used.kind == "rules" else "keys are not known"
             found.append(
-                f"The recording was judged with the {what} {_called(used)}, which is not given here: its {lost}."
+                f"The recording was judged with the {what} {_set_name(used)}, which is not given here: its {lost}."
             )
         elif used.sha256 and now and used.sha256 != now:
             found.append(
@@ -49,7 +49,7 @@ def missing_set_notes(report: Report, rules: Rules) -> tuple[str, ...]:
 
 def set_names(sets: tuple[RulesUsed, ...]) -> str:
     """The sets' names in a sentence."""
-    return ", ".join(_called(used) for used in sets)
+    return ", ".join(_set_name(used) for used in sets)
 
 
 def adjust_without_sets(rows: Iterable[Verdict], sets: tuple[RulesUsed, ...]) -> list[Verdict]:
@@ -82,7 +82,7 @@ def _forged(verdict: Verdict) -> bool:
     )
 
 
-def _called(used: RulesUsed) -> str:
+def _set_name(used: RulesUsed) -> str:
     digest = f", {_digest(used.sha256)}" if used.sha256 else ""
     return f"{display(used.name, SHOWN)} (version {display(used.version, 40)}{digest})"
 

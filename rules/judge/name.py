@@ -46,11 +46,11 @@ def judge_name(context: Context, target: Target, genuine: bool, os_passed: bool)
         and not any(v.ok for v in others)
         and len({v.word for v in others} - {"chain-too-long"}) == 1
     ):
-        summary = f"{view_text(others[0])} at {_at(others)}, but the operating system resolves it (hosts file, policy or cache)"
+        summary = f"{view_text(others[0])} at {_places(others)}, but the operating system resolves it (hosts file, policy or cache)"
         return _verdict(context, target, Status.WARN, causes.DNS_OS_DIFFERS, summary, found)
     if good:
         bad = next(v for v in found if not v.ok)
-        summary = f"resolves at {_at(good)}, but {view_text(bad)} at {_at([v for v in found if v.word == bad.word])}"
+        summary = f"resolves at {_places(good)}, but {view_text(bad)} at {_places([v for v in found if v.word == bad.word])}"
         return _verdict(
             context,
             target,
@@ -64,7 +64,7 @@ def judge_name(context: Context, target: Target, genuine: bool, os_passed: bool)
 
 def _first(found: tuple[ResolverView, ...]) -> ResolverView:
     """The view for the verdict, of several that fail: one with a reason, else the first resolver's."""
-    return next((v for v in found if v.telling), found[0])
+    return next((v for v in found if v.explains), found[0])
 
 
 def _not_measured(context: Context, target: Target, found: tuple[ResolverView, ...]) -> Verdict:
@@ -159,7 +159,7 @@ def _seen_view(chain: Chain, seen: Observation) -> ResolverView:
 def _failed(
     context: Context, target: Target, view: ResolverView, found: tuple[ResolverView, ...], genuine: bool
 ) -> Verdict:
-    where = f" at {_at(found)}"
+    where = f" at {_places(found)}"
     shown = ", ".join(view.addresses[:3])
     if view.word in ("private-address", "synthetic") or (view.own is not None and shown):
         status = Status.NOTICE if genuine else Status.FAIL
@@ -219,7 +219,7 @@ def _os_differs(
     return _verdict(context, target, status, causes.DNS_OS_DIFFERS, summary, found)
 
 
-def _at(found: Iterable[ResolverView]) -> str:
+def _places(found: Iterable[ResolverView]) -> str:
     words = [v.resolver if v.resolver != OS else "the operating system" for v in found]
     return ", ".join(words)
 
@@ -256,11 +256,11 @@ def _verdict(
         evidence,
         target.rule.group.value,
         circumstance=circumstance,
-        details=_said(tuple(found)),
+        details=_failure_details(tuple(found)),
     )
 
 
-def _said(found: tuple[ResolverView, ...]) -> tuple[tuple[str, str], ...]:
+def _failure_details(found: tuple[ResolverView, ...]) -> tuple[tuple[str, str], ...]:
     """The failures seen, and the reasons that resolvers give (RFC 8914)."""
     told = {
         display(seen.evidence.ede): None

@@ -60,7 +60,7 @@ _SIGNS: tuple[Came, ...] = ("other", "page")
 class Visit:
     """The result of one question about `host` at `address`. `id` is the observation's.
 
-    `mark` identifies one server's certificates and pages; `told` describes the result in harmless words.
+    `mark` identifies one server's certificates and pages; `description` is the result in harmless words.
     """
 
     id: str
@@ -68,27 +68,27 @@ class Visit:
     address: str
     came: Came
     mark: str = ""
-    told: str = ""
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Portal:
     """An address where another server answers. `hosts`: all names that lead there and work at no other address.
 
-    `signs`: ids of some of the answers that show it; `told`: the results, one harmless line each.
+    `signs`: ids of some of the answers that show it; `description`: the results, one harmless line each.
     """
 
     address: str
     hosts: frozenset[str]
     signs: tuple[str, ...]
-    told: tuple[str, ...]
+    description: tuple[str, ...]
 
     @property
     def details(self) -> tuple[tuple[str, str], ...]:
         """Lines of evidence, the same for each of its names."""
         names = sorted(self.hosts)
         more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-        seen = tuple(("at the address", f"{self.address}: {line}") for line in self.told[:2])
+        seen = tuple(("at the address", f"{self.address}: {line}") for line in self.description[:2])
         return (*seen, ("lead there", ", ".join(names[:LISTED]) + more))
 
 
@@ -151,9 +151,9 @@ def _on_the_way(sign: Visit, visits: Sequence[Visit], shared: set[str]) -> bool:
 
 
 def _portal(address: str, signs: Sequence[Visit], visits: Sequence[Visit]) -> Portal:
-    told = dict.fromkeys(v.told for v in sorted(signs, key=lambda v: v.came) if v.told)
+    description = dict.fromkeys(v.description for v in sorted(signs, key=lambda v: v.came) if v.description)
     return Portal(
-        address, frozenset(v.host for v in visits), tuple(v.id for v in signs[:EVIDENCE]), tuple(told)
+        address, frozenset(v.host for v in visits), tuple(v.id for v in signs[:EVIDENCE]), tuple(description)
     )
 
 
@@ -164,22 +164,22 @@ def visit_of(seen: Observation, id_: str, judgement: ChainJudgement | None) -> V
         leaf = evidence.chain[0] if isinstance(evidence, TlsFacts) and evidence.chain else None
         return _shown(Visit(id_, step.server_name, step.address, "nothing"), leaf, judgement)
     if isinstance(step, HttpFetch) and not seen.stale:
-        met = Visit(id_, step.host, step.address, "nothing")
+        visit = Visit(id_, step.host, step.address, "nothing")
         if seen.failure is None and isinstance(evidence, HttpExchange):
-            return _answered(met, step, evidence)
-        return met
+            return _answered(visit, step, evidence)
+        return visit
     return None
 
 
-def _shown(met: Visit, leaf: bytes | None, judgement: ChainJudgement | None) -> Visit:
+def _shown(visit: Visit, leaf: bytes | None, judgement: ChainJudgement | None) -> Visit:
     """The result of a certificate. Without readable names, its owner is unknown."""
     if leaf is None or judgement is None:
-        return met
+        return visit
     cert = facts(leaf)
-    if claims(cert, met.host):
-        return replace(met, came="own" if judgement.proven else "claimed")
-    told = server_mark(cert)
-    return replace(met, came="other", mark=told, told=told) if told else met
+    if claims(cert, visit.host):
+        return replace(visit, came="own" if judgement.proven else "claimed")
+    description = server_mark(cert)
+    return replace(visit, came="other", mark=description, description=description) if description else visit
 
 
 def server_mark(cert: CertFacts) -> str:
@@ -193,23 +193,23 @@ def server_mark(cert: CertFacts) -> str:
     return f"a certificate for {shown}, issued by {issuer}"
 
 
-def _answered(met: Visit, step: HttpFetch, exchange: HttpExchange) -> Visit:
+def _answered(visit: Visit, step: HttpFetch, exchange: HttpExchange) -> Visit:
     """The result of an HTTP answer. The mark of a page leaves out what changes, as an address or the time."""
     if step.purpose == "reach":
         page = judge_reach(exchange, None, step.host).page
     elif exchange.status == 200 and not is_html(exchange):
-        return replace(met, came="own" if exchange.body or exchange.digest is not None else "nothing")
+        return replace(visit, came="own" if exchange.body or exchange.digest is not None else "nothing")
     else:
         page = looks_like_block_page(exchange, step.host)
         page = None if page is not None and page.kind == "refused" and not page.marks else page
     if page is None:
-        return replace(met, came="answer" if exchange.status is not None else "nothing")
+        return replace(visit, came="answer" if exchange.status is not None else "nothing")
     if page.kind in (
         "proxy",
         "failed",
     ):  # a proxy on the path gives the same message, wherever the name leads
-        return met
+        return visit
     mark = f"{page.kind} {page.vendor} {page.title} {page.location.partition('?')[0]}"
     return replace(
-        met, came="page", mark=mark, told=f"on port {step.port} {page_text(page, exchange.status)}"
+        visit, came="page", mark=mark, description=f"on port {step.port} {page_text(page, exchange.status)}"
     )

@@ -73,7 +73,7 @@ def make_report(
     decided = answer(states, verdicts, stopped)
     if audit.plan.only and decided in (Answer.YES, Answer.DEGRADED):
         decided = Answer.NOT_PROVEN  # a part of the list can prove a block, but not a working network
-    text = answer_text(decided, states, verdicts, stopped, _why(audit, missing))
+    text = answer_text(decided, states, verdicts, stopped, _open_reason(audit, missing))
     return Report(
         version,
         started,
@@ -86,7 +86,7 @@ def make_report(
         exit_code(decided, verdicts),
         group(verdicts),
         tuple(verdicts),
-        _kept(context),
+        _recorded_observations(context),
         stopped=audit.stopped,
         notes=_notes(audit, started),
     )
@@ -98,7 +98,7 @@ def _by_clock(context: Context, state: NameState) -> NameState:
     return without_clock(state) if refused and state.passed else state
 
 
-def _why(audit: Audit, missing: tuple[RulesUsed, ...]) -> str:
+def _open_reason(audit: Audit, missing: tuple[RulesUsed, ...]) -> str:
     """Why the answer stays open, whatever was seen."""
     if missing:
         return f"the recording was judged with the CA set {set_names(missing)}, which is not given here"
@@ -178,7 +178,7 @@ def _notes(audit: Audit, started: float) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _kept(context: Context) -> tuple[Observation, ...]:
+def _recorded_observations(context: Context) -> tuple[Observation, ...]:
     """Observations for the report: of large documents only facts are kept."""
     found = {s for url in context.audit.revocations.crls for s in named_by(context, url).serials}
     serials = tuple(sorted(found))

@@ -49,7 +49,7 @@ def one_of_several(row: Verdict, tried: Sequence[Candidate], passing: Collection
         circumstance = "other-family"
     through = ", ".join(sorted(passing)[:3])
     details = (*row.details, ("get through", through), *resolvers_that_gave(address, tried))
-    return _in(row, circumstance, details, **values)
+    return _with_circumstance(row, circumstance, details, **values)
 
 
 def one_range(by_target: dict[Target, list[Verdict]]) -> None:
@@ -63,7 +63,7 @@ def one_range(by_target: dict[Target, list[Verdict]]) -> None:
                 continue
             for target, found in by_target.items():
                 by_target[target] = [
-                    _in(r, "one-range", r.details, range=str(network))
+                    _with_circumstance(r, "one-range", r.details, range=str(network))
                     if r.cause == cause
                     and r.circumstance == "others-pass"
                     and is_v6(_address(r) or "") == family
@@ -96,7 +96,9 @@ def _common(closed: Iterable[Verdict], rows: Iterable[Verdict], v6: bool) -> IPv
     )
 
 
-def _in(row: Verdict, circumstance: str, details: tuple[tuple[str, str], ...], **values: str) -> Verdict:
+def _with_circumstance(
+    row: Verdict, circumstance: str, details: tuple[tuple[str, str], ...], **values: str
+) -> Verdict:
     port = row.endpoint.port if row.endpoint is not None else 0
     text = remedy(row.cause, circumstance, port=port, **values) if row.remedy else ""
     return replace(row, circumstance=circumstance, remedy=text, details=details)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import assert_never
 
 from rules.audit.addresses import resolvers_that_gave
 from rules.audit.guard import PROTOCOL_VERSION
@@ -223,11 +224,25 @@ def _words(failure: Failure, seen: Observation) -> tuple[Cause, str]:
             return causes.AUDIT_NOT_REACHED, "the audit ended before an answer came"
         case Code.NOT_RECORDED:
             return causes.AUDIT_NOT_RECORDED, "the recording does not hold an answer"
-        case _ if isinstance(seen.evidence, TlsFacts) and seen.evidence.key_refuted:
-            text = "what answers shows this certificate and does not have its key: its signature over the handshake is false"
-            return causes.TLS_MALFORMED, text
-        case _:
+        case (
+            Code.MALFORMED
+            | Code.TOO_LARGE
+            | Code.REFUSED
+            | Code.UNREACHABLE
+            | Code.NO_ROUTE
+            | Code.NO_DESCRIPTORS
+            | Code.NO_PORTS
+            | Code.DENIED
+            | Code.WRONG_SOURCE
+            | Code.LOOKUP
+            | Code.BUG
+        ):
+            if isinstance(seen.evidence, TlsFacts) and seen.evidence.key_refuted:
+                text = "what answers shows this certificate and does not have its key: its signature over the handshake is false"
+                return causes.TLS_MALFORMED, text
             return causes.TLS_MALFORMED, f"the answer breaks the protocol: {failure.detail}".rstrip(": ")
+        case _:
+            assert_never(failure.code)
 
 
 def _verdict(

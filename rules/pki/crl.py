@@ -88,7 +88,7 @@ def digest_crl(body: Document, issuers: tuple[bytes, ...], serials: tuple[str, .
 def _digest(body: Document, issuers: tuple[bytes, ...], serials: tuple[str, ...]) -> CrlDigest:
     crl, name = read_crl(body)
     until = crl.next_update_utc
-    scope = _scope(_der(body))
+    scope = _scope(_readable_der(body))
     signer = barred = None
     unchecked = ""
     for ca in _of_name(issuers, name):
@@ -101,27 +101,27 @@ def _digest(body: Document, issuers: tuple[bytes, ...], serials: tuple[str, ...]
     listed: tuple[str, ...] = ()
     back: tuple[str, ...] = ()
     if signer is not None:  # only its entries count, and a forger's are not worth the time
-        scope, listed, back = _listed(body, scope, serials)
+        scope, listed, back = _read_listed(body, scope, serials)
     return CrlDigest(
         name, crl.last_update_utc.timestamp(), until.timestamp() if until else None, signer, listed, serials,
         scope, barred, "" if signer or barred else unchecked, back,
     )  # fmt: skip
 
 
-def _listed(
+def _read_listed(
     body: Document, scope: CrlScope, serials: tuple[str, ...]
 ) -> tuple[CrlScope, tuple[str, ...], tuple[str, ...]]:
     """The scope with additions from the entries, the listed serials, and those that are only taken off the list."""
-    der = _der(body)
-    if not _odd(der):
-        return scope, tuple(s for s in serials if _marked(body, s) or _lists(der, s)), ()
+    der = _readable_der(body)
+    if not _has_odd_entries(der):
+        return scope, tuple(s for s in serials if _marked(body, s) or _has_serial(der, s)), ()
     unknown, listed, back = _entries(der, serials)
     listed = tuple(s for s in serials if s in listed or _marked(body, s))
     scope = replace(scope, unknown=(*scope.unknown, *unknown), removes=has_removal(der))
     return scope, listed, tuple(s for s in serials if s in back and s not in listed)
 
 
-def _der(body: Document) -> bytes:
+def _readable_der(body: Document) -> bytes:
     """The bytes that the library reads: for a long list the short one with its head, its end and its odd entries."""
     return body if isinstance(body, bytes) else body.skeleton
 
@@ -136,7 +136,7 @@ def _scope(der: bytes) -> CrlScope:
 
 
 @lru_cache(maxsize=32)
-def _odd(der: bytes) -> bool:
+def _has_odd_entries(der: bytes) -> bool:
     return odd_entries(der)
 
 
@@ -152,7 +152,7 @@ def read_crl(body: Document) -> tuple[x509.CertificateRevocationList, bytes]:
 
     Every chain that names a list asks about it; it is read once.
     """
-    return _read(_der(body))
+    return _read(_readable_der(body))
 
 
 @lru_cache(maxsize=32)
@@ -162,7 +162,7 @@ def _read(der: bytes) -> tuple[x509.CertificateRevocationList, bytes]:
     return crl, crl.issuer.public_bytes()
 
 
-def _lists(der: bytes, serial: str) -> bool:
+def _has_serial(der: bytes, serial: str) -> bool:
     known = _answers(der)
     if serial not in known:
         crl, number = _read(der)[0], int(serial, 16)
@@ -201,23 +201,23 @@ def _may_sign(ca: CertFacts) -> bool:
 
 def _signed(body: Document, issuer: CertFacts) -> tuple[bool, str]:
     """Whether the issuer's key signed the list, and if that cannot be checked here, why."""
-    return _checked(body, issuer) if isinstance(body, bytes) else _check(body, issuer)
+    return _cached_signature(body, issuer) if isinstance(body, bytes) else _verify_signature(body, issuer)
 
 
 @lru_cache(maxsize=32)
-def _checked(body: bytes, issuer: CertFacts) -> tuple[bool, str]:
-    return _check(body, issuer)
+def _cached_signature(body: bytes, issuer: CertFacts) -> tuple[bool, str]:
+    return _verify_signature(body, issuer)
 
 
-def _check(body: Document, issuer: CertFacts) -> tuple[bool, str]:
+def _verify_signature(body: Document, issuer: CertFacts) -> tuple[bool, str]:
     crl, _ = read_crl(body)
-    found, why = try_read(lambda: verify(public_key(issuer), crl.signature, *_what_was_signed(body, crl)))
+    found, why = try_read(lambda: verify(public_key(issuer), crl.signature, *_signed_content(body, crl)))
     if found is None or found is Signature.UNKNOWN:
         return False, why or "its algorithm or its key is not supported"
     return found in (Signature.GOOD, Signature.WEAK), ""
 
 
-def _what_was_signed(body: Document, crl: x509.CertificateRevocationList) -> tuple[bytes, object, object]:
+def _signed_content(body: Document, crl: x509.CertificateRevocationList) -> tuple[bytes, object, object]:
     """The signed bytes, their hash and the parameters."""
     algorithm, parameters = crl.signature_hash_algorithm, crl.signature_algorithm_parameters
     if isinstance(body, bytes):

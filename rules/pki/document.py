@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 
 from rules.http_answer.page import (
     CIRCUMSTANCES,
+    content_coding,
     failure_cause,
     failure_text,
     header,
     looks_like_block_page,
-    packed,
     page_cause,
     page_text,
     unproved,
@@ -70,7 +70,7 @@ def answered(
         return Fault(cause, Status.FAIL, text, page=page, circumstance=circumstance)
     if exchange.status != 200:
         return _status(exchange, host)
-    coding = packed(exchange)
+    coding = content_coding(exchange)
     if coding:
         return Fault(causes.HTTP_COMPRESSED, Status.FAIL, f"the {word} came compressed ({coding}), although the request asked "
                      "for it as it is; whether the server or a device on the way packed it does not show")  # fmt: skip

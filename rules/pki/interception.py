@@ -99,13 +99,17 @@ def judge_handshakes(
     by_key: dict[str, list[Handshake]] = {}
     for one in handshakes:
         key = one.judgement.anchor_key or one.judgement.issuing_key  # issuing keys may rotate under one root
-        if one.judgement.verdict in ("intercepted", "untrusted") and key and (one.control or _counts(one)):
+        if (
+            one.judgement.verdict in ("intercepted", "untrusted")
+            and key
+            and (one.control or _is_evidence(one))
+        ):
             by_key.setdefault(key, []).append(one)
     brands = tuple(dict.fromkeys(brand for caset in cas for brand in caset.brands if brand.strip()))
     found = [
-        _finding(mine, handshakes, reason, interceptors)
-        for mine in by_key.values()
-        if (reason := _reason(mine, brands))
+        _finding(group, handshakes, reason, interceptors)
+        for group in by_key.values()
+        if (reason := _reason(group, brands))
     ]
     return tuple(sorted(found, key=lambda finding: -len(finding.handshakes)))
 
@@ -119,13 +123,13 @@ def claims(cert: CertFacts, host: str) -> bool:
     if covers_name(cert, host):
         return True
     name = host.rstrip(".").lower()
-    told = cert.dns_names or (cert.subject_cn,)
+    names = cert.dns_names or (cert.subject_cn,)
     return any(
-        one.lower() == name or (one.startswith("*.") and name.endswith(one[1:].lower())) for one in told
+        one.lower() == name or (one.startswith("*.") and name.endswith(one[1:].lower())) for one in names
     )
 
 
-def _counts(one: Handshake) -> bool:
+def _is_evidence(one: Handshake) -> bool:
     return one.judgement.forged or claims(facts(one.leaf), one.server_name)
 
 
@@ -144,71 +148,73 @@ def product_of(certs: Iterable[CertFacts], interceptors: tuple[Interceptor, ...]
     return ""
 
 
-def _reason(mine: Sequence[Handshake], brands: tuple[str, ...]) -> str:
+def _reason(group: Sequence[Handshake], brands: tuple[str, ...]) -> str:
     """Why this key is an interceptor's, "" if nothing proves it."""
-    mine = [h for h in mine if _counts(h)]
-    if not mine:
+    group = [h for h in group if _is_evidence(h)]
+    if not group:
         return ""
-    forged = next((h.judgement for h in mine if h.judgement.forged), None)
+    forged = next((h.judgement for h in group if h.judgement.forged), None)
     if forged is not None:
         return f"it bears the name of {display(forged.forged_name, SHOWN)} without that CA's key"
-    if any(h.judgement.verdict == "intercepted" for h in mine):
+    if any(h.judgement.verdict == "intercepted" for h in group):
         return "its root is trusted by this host only, no public list has it"
-    zones = _zones(mine)
+    zones = _zones(group)
     if len(zones) > 1:
         shown = " and ".join(display(name, SHOWN) for name in list(zones)[:2])
-        who = "issuer" if (mine[0].judgement.issuing_key or "").startswith("name:") else "key"
+        who = "issuer" if (group[0].judgement.issuing_key or "").startswith("name:") else "key"
         return f"one unknown {who} issued for names that have nothing to do with each other ({shown})"
-    brand = next((h.judgement.brand for h in mine if h.judgement.brand), "") or _brand(mine, brands)
+    brand = next((h.judgement.brand for h in group if h.judgement.brand), "") or _brand(group, brands)
     return f"an unknown CA calls itself {display(brand, SHOWN)}" if brand else ""
 
 
-def _zones(mine: Sequence[Handshake]) -> dict[str, None]:
+def _zones(group: Sequence[Handshake]) -> dict[str, None]:
     """The zones of the names for which the key issued, as the certificates claim them."""
-    return dict.fromkeys(zone(h.server_name) for h in mine if _counts(h))
+    return dict.fromkeys(zone(h.server_name) for h in group if _is_evidence(h))
 
 
-def _brand(mine: Sequence[Handshake], brands: tuple[str, ...]) -> str:
-    texts = {fold_text(facts(der).issuer_text) for h in mine for der in (h.leaf, *h.judgement.path)}
+def _brand(group: Sequence[Handshake], brands: tuple[str, ...]) -> str:
+    texts = {fold_text(facts(der).issuer_text) for h in group for der in (h.leaf, *h.judgement.path)}
     return next((brand for brand in brands if any(fold_text(brand) in text for text in texts)), "")
 
 
 def _finding(
-    mine: list[Handshake],
+    group: list[Handshake],
     everything: Sequence[Handshake],
     reason: str,
     interceptors: tuple[Interceptor, ...],
 ) -> InterceptionFinding:
-    ids = {h.id for h in mine}
-    places = {(h.server_name, h.address) for h in mine}
+    ids = {h.id for h in group}
+    places = {(h.server_name, h.address) for h in group}
     genuine = tuple(
         h.id
         for h in everything
         if h.id not in ids and (h.server_name, h.address) in places and h.judgement.proven
     )
-    first = mine[0]
+    first = group[0]
     key = first.judgement.issuing_key or ""
     leaf = facts(first.leaf)
     issuer = display(leaf.issuer_cn or leaf.issuer_o or leaf.issuer_text or "an unnamed issuer", SHOWN)
-    certs = {der: facts(der) for h in mine for der in (h.leaf, *h.judgement.path)}
+    certs = {der: facts(der) for h in group for der in (h.leaf, *h.judgement.path)}
     product = product_of(certs.values(), interceptors)
-    reach = _reach(mine, everything)
-    names = tuple(dict.fromkeys(h.server_name for h in mine if not h.control))
-    addresses = tuple(dict.fromkeys(h.address for h in mine))
-    shared = len(_zones(mine)) > 1 and not key.startswith("name:")  # the key itself, not only the name in use
-    proven = shared or any(h.judgement.verdict == "intercepted" for h in mine)
+    reach = _reach(group, everything)
+    names = tuple(dict.fromkeys(h.server_name for h in group if not h.control))
+    addresses = tuple(dict.fromkeys(h.address for h in group))
+    shared = len(_zones(group)) > 1 and not key.startswith(
+        "name:"
+    )  # the key itself, not only the name in use
+    proven = shared or any(h.judgement.verdict == "intercepted" for h in group)
     return InterceptionFinding(
         issuing_key=key,
         issuer=issuer,
-        handshakes=tuple(h.id for h in mine),
-        upgraded=tuple(h.id for h in mine if h.judgement.verdict == "untrusted"),
+        handshakes=tuple(h.id for h in group),
+        upgraded=tuple(h.id for h in group if h.judgement.verdict == "untrusted"),
         names=names,
         addresses=addresses,
-        controls=tuple(dict.fromkeys(h.server_name for h in mine if h.control)),
+        controls=tuple(dict.fromkeys(h.server_name for h in group if h.control)),
         reach=reach,
         every=not genuine,
         genuine_too=genuine,
-        forged=any(h.judgement.forged for h in mine),
+        forged=any(h.judgement.forged for h in group),
         anchor=display(first.judgement.anchor_name or "", SHOWN),
         anchor_kind=first.judgement.anchor_kind,
         product=product,
@@ -219,13 +225,13 @@ def _finding(
     )
 
 
-def _reach(mine: Sequence[Handshake], everything: Sequence[Handshake]) -> Reach:
-    ids = {h.id for h in mine}
+def _reach(group: Sequence[Handshake], everything: Sequence[Handshake]) -> Reach:
+    ids = {h.id for h in group}
     others = [h for h in everything if h.id not in ids and h.judgement.proven]
-    addresses = {h.address for h in mine}
+    addresses = {h.address for h in group}
     controls = {h.address: h.id in ids for h in everything if h.control and h.address in addresses}
-    names = {h.server_name for h in mine if not h.control}
-    if not others and len({(h.server_name, h.address) for h in mine}) > 1:
+    names = {h.server_name for h in group if not h.control}
+    if not others and len({(h.server_name, h.address) for h in group}) > 1:
         return "everything"
     if any(controls.values()):
         return "by-address" if all(controls.values()) else "unclear"

@@ -145,7 +145,7 @@ class ListReader:
         """Read all complete entries."""
         begin = self.size - len(self._buffer)
         room = self._entries_end - begin
-        used = self._take(self._buffer if len(self._buffer) <= room else self._buffer[:room])
+        used = self._consume(self._buffer if len(self._buffer) <= room else self._buffer[:room])
         self._sign(self._buffer[:used], begin)
         self._buffer = self._buffer[used:]
         if begin + used == self._entries_end:
@@ -169,7 +169,7 @@ class ListReader:
         self._hash.update(data)
         self._hashed += len(data)
 
-    def _take(self, data: bytes) -> int:
+    def _consume(self, data: bytes) -> int:
         """Take complete entries off the beginning; return their length in bytes. Raises for an invalid entry."""
         at, length, block = 0, len(data), self._block
         while at + 1 < length:
@@ -196,7 +196,7 @@ class ListReader:
             ):
                 raise ValueError("not an entry")
             more = data[time_end:stop] if time_end != stop or self._keep_all else b""
-            if (more or self._keep_all) and self._says_more(more):
+            if (more or self._keep_all) and self._kept_in_full(more):
                 self._kept += data[at:stop]
                 if len(self._kept) > MOST_KEPT:
                     raise ValueError("too many entries that say more than that a certificate is revoked")
@@ -207,7 +207,7 @@ class ListReader:
             at = stop
         return at
 
-    def _says_more(self, extensions: bytes) -> bool:
+    def _kept_in_full(self, extensions: bytes) -> bool:
         """Whether an entry must be kept in full: any critical extension, a hold or its end, or another CA's name.
 
         The entries after an entry of another CA may belong to that CA too (section 5.3.3).

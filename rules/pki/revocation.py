@@ -143,7 +143,7 @@ def _no_list(
         return CrlJudgement(causes.CRL_NOT_A_CRL, Status.FAIL, _what_came(exchange), reachable=True)
     inside = digest_crl(found.der, issuers, serials) if found.der is not None else None
     judged = judge_digest(inside, issuers, serials, now, held, exchange) if inside is not None else None
-    words = f"{found.words}{_called(exchange)}"
+    words = f"{found.words}{_type_text(exchange)}"
     if judged is not None and judged.revoked:
         return replace(judged, summary=f"{judged.summary}; {words}")
     proven = judged is not None and judged.signer is not None
@@ -151,7 +151,7 @@ def _no_list(
     return CrlJudgement(causes.CRL_NOT_A_CRL, Status.FAIL, words, reachable=True, circumstance=circumstance)
 
 
-def _called(exchange: HttpExchange) -> str:
+def _type_text(exchange: HttpExchange) -> str:
     kind = header(exchange, "content-type")
     return f", called {display(kind, 60)}" if kind else ""
 
@@ -168,7 +168,7 @@ def _noted(exchange: HttpExchange, judged: CrlJudgement) -> CrlJudgement:
 
 def _what_came(exchange: HttpExchange) -> str:
     body = exchange.body or b""
-    called = _called(exchange)
+    called = _type_text(exchange)
     if is_html(exchange):
         return f"a web page came instead of a CRL{called}"
     start = f", beginning {body[:16].hex(' ')}" if body else ""

@@ -86,7 +86,7 @@ def judge_chain(
     """
     if not chain:
         return ChainJudgement("malformed", notes=("no certificate was served",))
-    return _case(chain, fetched, roots, cas).at(now)
+    return _case(chain, fetched, roots, cas).judge_at(now)
 
 
 def missing_pieces(
@@ -99,11 +99,11 @@ def missing_pieces(
     """
     if not chain:
         return (), ()
-    walked = _case(chain, fetched, roots, cas).walked
-    subjects = tuple(s for s in walked.wanted if s not in roots)[:MAX_SUBJECTS]
-    if subjects or any(p.genuine or (p.ending == "public" and p.weak_at is None) for p in walked.paths):
+    found_paths = _case(chain, fetched, roots, cas).found_paths
+    subjects = tuple(s for s in found_paths.wanted if s not in roots)[:MAX_SUBJECTS]
+    if subjects or any(p.genuine or (p.ending == "public" and p.weak_at is None) for p in found_paths.paths):
         return subjects, ()
-    urls = dict.fromkeys(url for p in walked.paths if p.missing for url in p.missing[1])
+    urls = dict.fromkeys(url for p in found_paths.paths if p.missing for url in p.missing[1])
     return (), tuple(urls)[:MAX_AIA]
 
 
@@ -113,12 +113,12 @@ class _Case:
 
     leaf: bytes
     known: KnownKeys
-    walked: PathsFound
-    turns: tuple[float, ...]
+    found_paths: PathsFound
+    changes: tuple[float, ...]
     _judged: tuple[tuple[int, int], ChainJudgement] | None = None
 
-    def at(self, now: float) -> ChainJudgement:
-        stretch = (bisect_left(self.turns, now), bisect_right(self.turns, now))
+    def judge_at(self, now: float) -> ChainJudgement:
+        stretch = (bisect_left(self.changes, now), bisect_right(self.changes, now))
         judged = self._judged
         if judged is None or judged[0] != stretch:
             judged = self._judged = (stretch, _judge(self, now))
@@ -138,12 +138,12 @@ def _cached_case(
     chain: tuple[bytes, ...], fetched: tuple[bytes, ...], roots: _Relevant, sets: tuple[CaSetIdentity, ...]
 ) -> _Case:
     known = key_index(sets)
-    walked = find_paths(chain, fetched, dict(roots), known)
-    certs = [facts(der) for der in {der: None for path in walked.paths for der in path.certs}]
-    turns = {date for cert in certs for date in (cert.not_before, cert.not_after) if date is not None}
+    found_paths = find_paths(chain, fetched, dict(roots), known)
+    certs = [facts(der) for der in {der: None for path in found_paths.paths for der in path.certs}]
+    changes = {date for cert in certs for date in (cert.not_before, cert.not_after) if date is not None}
     for cert in certs:
-        turns.update(date for period in known.validity.get(cert.spki_sha256 or "", ()) for date in period)
-    return _Case(chain[0], known, walked, tuple(sorted(turns)))
+        changes.update(date for period in known.validity.get(cert.spki_sha256 or "", ()) for date in period)
+    return _Case(chain[0], known, found_paths, tuple(sorted(changes)))
 
 
 def _relevant(chain: tuple[bytes, ...], fetched: tuple[bytes, ...], roots: Roots) -> _Relevant:
@@ -156,11 +156,11 @@ def _relevant(chain: tuple[bytes, ...], fetched: tuple[bytes, ...], roots: Roots
             continue
         found[name] = roots[name]
         queue.extend(facts(der).issuer for der in (*roots[name].public, *roots[name].system)[:MAX_POOL])
-    return _same(tuple(found.items()))
+    return _shared(tuple(found.items()))
 
 
 @lru_cache(maxsize=256)
-def _same(relevant: _Relevant) -> _Relevant:
+def _shared(relevant: _Relevant) -> _Relevant:
     """One shared copy for all chains under one CA: it is in the key of each of them."""
     return relevant
 
@@ -171,11 +171,11 @@ def _judge(case: _Case, now: float) -> ChainJudgement:
         return ChainJudgement(
             "malformed", notes=tuple(f"{what}: {display(why)}" for what, why in leaf.unreadable)
         )
-    if not case.walked.paths:
-        return ChainJudgement("malformed", issuing_key=name_id(leaf), notes=case.walked.notes)
-    path = min(case.walked.paths, key=lambda p: _weight(p, case.known, now))
+    if not case.found_paths.paths:
+        return ChainJudgement("malformed", issuing_key=name_id(leaf), notes=case.found_paths.notes)
+    path = min(case.found_paths.paths, key=lambda p: _path_order(p, case.known, now))
     verdict = _verdict(path)
-    forged = bool(case.walked.forged_name) and verdict not in ("genuine", "issuer-unexpected")
+    forged = bool(case.found_paths.forged_name) and verdict not in ("genuine", "issuer-unexpected")
     anchor = _anchor(path, case.known)
     issuing = facts(path.certs[min(1, len(path.certs) - 1)])
     signer_known = len(path.certs) > 1 or verdict in (
@@ -187,7 +187,7 @@ def _judge(case: _Case, now: float) -> ChainJudgement:
     return ChainJudgement(
         "intercepted" if forged else verdict,
         forged,
-        case.walked.forged_name if forged else "",
+        case.found_paths.forged_name if forged else "",
         _anchor_name(path, anchor, case.known),
         _anchor_kind(path),
         anchor.spki_sha256 if anchor else None,
@@ -224,7 +224,7 @@ _ORDER: tuple[ChainVerdict, ...] = (
 )  # fmt: skip
 
 
-def _weight(path: Path, known: KnownKeys, now: float) -> tuple[int, int, bool, bool, int]:
+def _path_order(path: Path, known: KnownKeys, now: float) -> tuple[int, int, bool, bool, int]:
     """The order of paths: by proof, in date, as served, up to a root, short."""
     return (
         _ORDER.index(_verdict(path)),
@@ -288,7 +288,7 @@ def _brand(path: Path, known: KnownKeys) -> str:
 
 
 def _notes(path: Path, case: _Case) -> tuple[str, ...]:
-    notes = list(case.walked.notes)
+    notes = list(case.found_paths.notes)
     if path.weak_at is not None:
         weak = facts(path.certs[path.weak_at])
         notes.append(

@@ -39,7 +39,7 @@ def display(text: str | bytes, limit: int = SHOWN) -> str:
         marks = marks + 1 if unicodedata.combining(char) else 0
         piece = _harmless(char) if marks <= MARKS else _escape(char)
         if len(piece) > room:
-            return "".join(shown) + _rest(text, len(text) - position)
+            return "".join(shown) + _cut_mark(text, len(text) - position)
         shown.append(piece)
         room -= len(piece)
     return "".join(shown)
@@ -65,6 +65,6 @@ def _escape(char: str) -> str:
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
-def _rest(text: str, left_out: int) -> str:
+def _cut_mark(text: str, left_out: int) -> str:
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     return f"…(+{left_out}, sha256 {digest[:8]}…)"

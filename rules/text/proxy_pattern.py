@@ -215,19 +215,19 @@ class _Parser:
     def _peek(self, ahead: int = 0) -> str:
         return self._text[self._at + ahead : self._at + ahead + 1]
 
-    def _take(self) -> str:
+    def _next_char(self) -> str:
         char = self._peek()
         self._at += 1
         return char
 
-    def _takes(self, wanted: str) -> bool:
+    def _accept(self, wanted: str) -> bool:
         found = self._text.startswith(wanted, self._at)
         self._at += len(wanted) if found else 0
         return found
 
     def _choice(self) -> _Node:
         options = [self._sequence()]
-        while self._takes("|"):
+        while self._accept("|"):
             options.append(self._sequence())
         return options[0] if len(options) == 1 else _Choice(tuple(options))
 
@@ -241,7 +241,7 @@ class _Parser:
 
     def _atom(self) -> _Node | None:
         """One item that may be repeated; None for an item without meaning, such as a comment."""
-        char = self._take()
+        char = self._next_char()
         match char:
             case "(":
                 return self._group()
@@ -263,7 +263,7 @@ class _Parser:
         counts = self._quantifier()
         if counts is None:
             return node
-        self._takes("?")  # lazy instead of greedy: whether there is a match stays the same
+        self._accept("?")  # lazy instead of greedy: whether there is a match stays the same
         if self._peek() in ("*", "+", "?") or self._count() is not None:
             raise BadPattern("repeats a repeat", refused=True)
         return _Repeat(node, *counts)
@@ -293,20 +293,20 @@ class _Parser:
         return found.end(), int(low), int(high) if high else (None if comma else int(low))
 
     def _group(self) -> _Node | None:
-        if self._takes("?"):
-            if self._takes("#"):
+        if self._accept("?"):
+            if self._accept("#"):
                 self._until(")")
                 return None
             if not self._opened():
                 return None
         node = self._choice()
-        if not self._takes(")"):
+        if not self._accept(")"):
             raise BadPattern("has a group without an end", refused=True)
         return node
 
     def _opened(self) -> bool:
         """After `(?`: whether a group follows; False for options that hold to the end of the surrounding group."""
-        if self._takes(":"):
+        if self._accept(":"):
             return True
         for opening, closing in (("<", ">"), ("'", "'")):
             if self._peek() == opening and self._peek(1) not in ("=", "!", ""):
@@ -315,10 +315,10 @@ class _Parser:
                 return True
         options = ""
         while self._peek() and self._peek() in "imns":
-            options += self._take()
-        if options and self._takes(":"):
+            options += self._next_char()
+        if options and self._accept(":"):
             return True
-        if options and self._takes(")"):
+        if options and self._accept(")"):
             return False
         raise BadPattern("looks around or sets options, which is not read here", refused=False)
 
@@ -337,7 +337,7 @@ class _Parser:
 
     def _escaped(self) -> frozenset[str]:
         """The characters of an escape, in a class and outside."""
-        char = self._take()
+        char = self._next_char()
         if char == "":
             raise BadPattern("ends in a backslash", refused=True)
         if char.lower() in _CLASSES:
@@ -359,7 +359,7 @@ class _Parser:
 
     def _set(self) -> frozenset[str]:
         """A class after its opening bracket."""
-        negated = self._takes("^")
+        negated = self._accept("^")
         found: set[str] = set()
         first = True
         while first or self._peek() != "]":
@@ -379,10 +379,10 @@ class _Parser:
         return _ALL - folded if negated else folded
 
     def _member(self) -> frozenset[str]:
-        char = self._take()
+        char = self._next_char()
         if char != "\\":
             return frozenset({char})
-        if self._takes("b"):
+        if self._accept("b"):
             return frozenset({"\b"})
         return self._escaped()
 

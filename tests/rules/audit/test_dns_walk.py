@@ -82,7 +82,7 @@ def one(
     """The walk of one name, and its questions as "TYPE name"."""
     chain = chain or failed()
     walks, asked = drive(told, (chain, first))
-    walked = walks.of(R, chain.name)
+    walked = walks.finished(R, chain.name)
     assert walked is not None
     assert walks.observations(walked)
     return walked, [f"{q.rtype} {q.name}" for q in asked]
@@ -174,7 +174,7 @@ def test_no_question_begins_after_the_first_second() -> None:
     told: Told = {(f"n{i}.test", "CNAME"): alias(f"n{i}.test", f"n{i + 1}.test") for i in range(40)}
     walks, asked = drive(told, (failed("n0.test"), SERVFAIL), elapsed=0.4)
     assert len(asked) == 3  # 0.4, 0.8, 1.2 s: the fourth would begin too late
-    walked = walks.of(R, "n0.test")
+    walked = walks.finished(R, "n0.test")
     assert walked is not None
     assert walked.spent > NO_MORE
     assert (walked.outcome, walked.found) == (Outcome.NOT_MEASURED, False)
@@ -199,7 +199,7 @@ def test_a_link_that_names_share_is_asked_for_once() -> None:
         "A x.cdn.test",
         "CNAME b.two.test",
     ]
-    second = walks.of(R, "b.two.test")
+    second = walks.finished(R, "b.two.test")
     assert second is not None
     assert (second.at, second.outcome, second.like) == ("x.cdn.test", Outcome.SERVFAIL, "")
     assert second.answer == SERVFAIL
@@ -210,7 +210,7 @@ def test_other_names_of_a_zone_that_fails_are_not_walked_to_find_it_again() -> N
     told: Told = {(f"{n}.{n}{n}.test", "CNAME"): alias(f"{n}.{n}{n}.test", f"{n}.cdn.test") for n in "abcd"}
     walks, asked = drive(told, *((failed(f"{n}.{n}{n}.test"), SERVFAIL) for n in "abcd"))
     assert len(asked) == 3 + 3
-    last = walks.of(R, "d.dd.test")
+    last = walks.finished(R, "d.dd.test")
     assert last is not None
     assert (last.at, last.like, last.found) == ("d.cdn.test", "a.cdn.test", True)
 
@@ -244,7 +244,7 @@ def test_every_walk_ends_within_its_bounds(told: Told, names: list[str]) -> None
     walks, asked = drive(told, *((failed(name), SERVFAIL) for name in names))
     assert len(asked) <= 2 * 8
     for name in names:
-        walked = walks.of(R, name)
+        walked = walks.finished(R, name)
         assert walked is None or (len(walked.links) <= MAX_LINKS and walked.ask is None)
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.http_answer import marks
-from rules.http_answer.marks import no_origin_gives, of_cdn
+from rules.http_answer.marks import no_origin_gives, signed_by_cdn
 from rules.http_answer.text import SNIFFED, decoded_text
 
 Headers = tuple[tuple[str, str], ...]
@@ -162,9 +162,9 @@ def test_a_product_is_a_label_wherever_it_stands() -> None:
 
 
 def test_cdns_sign_what_they_refuse() -> None:
-    assert of_cdn((("x-amz-cf-id", "a"),))
-    assert of_cdn((("server", "ECAcc (frc/8E8B)"),))
-    assert not of_cdn((("server", "nginx"), ("via", "1.1 varnish")))
+    assert signed_by_cdn((("x-amz-cf-id", "a"),))
+    assert signed_by_cdn((("server", "ECAcc (frc/8E8B)"),))
+    assert not signed_by_cdn((("server", "nginx"), ("via", "1.1 varnish")))
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from rules.http_answer import links, page
 from rules.http_answer.page import (
+    content_coding,
     failure_cause,
     failure_text,
     header,
@@ -16,7 +17,6 @@ from rules.http_answer.page import (
     judge_reach,
     looks_like_block_page,
     oddities,
-    packed,
     page_cause,
     page_text,
 )
@@ -205,11 +205,11 @@ def test_a_portal_under_the_same_public_suffix_is_another_zone() -> None:
 
 
 def test_a_coding_is_told_by_the_body_first() -> None:
-    assert packed(answer(200, b"\x1f\x8b\x08")) == "gzip"
-    assert packed(answer(200, b"\x0b\x05", content_encoding="br")) == "br"
-    assert packed(answer(200, b"0\x82", content_encoding="gzip")) == ""
-    assert packed(answer(200, b"", content_encoding="gzip")) == ""
-    assert packed(answer(200, b"0\x82", content_encoding="identity")) == ""
+    assert content_coding(answer(200, b"\x1f\x8b\x08")) == "gzip"
+    assert content_coding(answer(200, b"\x0b\x05", content_encoding="br")) == "br"
+    assert content_coding(answer(200, b"0\x82", content_encoding="gzip")) == ""
+    assert content_coding(answer(200, b"", content_encoding="gzip")) == ""
+    assert content_coding(answer(200, b"0\x82", content_encoding="identity")) == ""
     assert is_html(answer(200, b"\x1f\x8b\x08", content_type="text/html"))
     assert "labelled gzip and not compressed" in oddities(answer(200, b"0\x82", content_encoding="gzip"))
     odd = replace(answer(200, b"0\x82"), repaired=("a line without a colon",))
@@ -283,7 +283,7 @@ def test_a_report_over_hostile_pages_costs_little_more_than_one_over_plain_ones(
     )
     judged: Counter[tuple[int, str]] = Counter()
     steps: Counter[str] = Counter()
-    judge, runs = page._page, links._runs
+    judge, runs = page._page, links._runs_on_load
 
     def counted(exchange: HttpExchange, host: str) -> BlockPage | None:
         judged[id(exchange), host] += 1

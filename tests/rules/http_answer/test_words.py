@@ -7,7 +7,7 @@ import re
 import pytest
 
 from rules.http_answer.words import (
-    of_waf,
+    is_waf_page,
     refused_near,
     refuses,
     speaks_for_the_site,
@@ -120,9 +120,9 @@ def test_a_name_and_a_refusal_stand_near_each_other() -> None:
 
 
 def test_firewalls_before_origins() -> None:
-    assert of_waf("sonicwall web application firewall")
-    assert of_waf("fortinet waf")
-    assert not of_waf("fortiguard intrusion prevention - access blocked. wafer")
+    assert is_waf_page("sonicwall web application firewall")
+    assert is_waf_page("fortinet waf")
+    assert not is_waf_page("fortiguard intrusion prevention - access blocked. wafer")
     assert speaks_to_its_visitor("your ip address: 192.0.2.7")
     assert not speaks_to_its_visitor("client ip: 192.0.2.7")
 

@@ -131,7 +131,7 @@ def test_a_date_that_is_none_is_ignored(date: str) -> None:
         step = HttpFetch("203.0.113.1", 80, f"h{n}.example", "/")
         audit.record(Observation(step, START, 0.0, None, page(404, date=date)))
     context = Context(audit, START)
-    assert (context.skew, context.clock.told) == (0.0, ())
+    assert (context.skew, context.clock.answers) == (0.0, ())
 
 
 @pytest.mark.parametrize("zone", ["CEST", "MESZ", "", "J", "+9999"])
@@ -145,7 +145,7 @@ def test_a_zone_that_nobody_knows_tells_no_time_and_never_this_hosts(
         step = HttpFetch("203.0.113.1", 80, f"h{n}.example", "/")
         audit.record(Observation(step, START, 0.0, None, page(404, date=stamp)))
     context = Context(audit, START)
-    assert (context.skew, context.clock.told) == (0.0, ())
+    assert (context.skew, context.clock.answers) == (0.0, ())
 
 
 @pytest.mark.parametrize("year", [1, 1601, 1969, 3001, 9999])
@@ -180,9 +180,9 @@ def test_twins_are_unrelated_hosts_with_the_very_same_page() -> None:
     for one in seen:
         audit.record(one)
     context = Context(audit, START)
-    assert context.twins(seen[0]) == ("b.two.test",)
-    assert context.twins(seen[1]) == ("a.one.example", "c.one.example")
-    assert context.twins(seen[3]) == ()
+    assert context.same_page_hosts(seen[0]) == ("b.two.test",)
+    assert context.same_page_hosts(seen[1]) == ("a.one.example", "c.one.example")
+    assert context.same_page_hosts(seen[3]) == ()
 
 
 def test_a_canary_that_a_resolver_answers_is_kept_by_resolver() -> None:
