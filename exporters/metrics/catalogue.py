@@ -81,9 +81,8 @@ MEMBER = Label("member", source="a connector of the configured inventory")
 RULESET = Label("ruleset", source="the name of an active rule or CA set")
 RULESET_KIND = Label("kind", ("rules", "cas"))
 CYCLE_KIND = Label("kind", ("service", "sign-in", "revocation", "extra"))
-ROUND_KIND = Label(
-    "kind", ("service", "sign-in")
-)  #: the kinds of work that run in rounds; the others have an interval each
+#: The kinds of work that run in rounds; the others have an interval each.
+ROUND_KIND = Label("kind", ("service", "sign-in"))
 ENDED_KIND = Label("kind", (*ROUND_KIND.values, "audit"))
 #: "job" belongs to Prometheus, which would rename ours
 TASK = Label("task", ("service", "sign-in", "revocation", "extra", "retention", "reload"))

@@ -101,10 +101,8 @@ def _resolvers(state: State) -> Iterator[Sample]:
 
 
 def _sources(state: State) -> Iterator[Sample]:
-    """One sample for all sources of a host.
-
-    A host without a target is "off-list": peers choose it by their certificates.
-    """
+    """One sample for all sources of a host. A host without a target is "off-list": peers choose it by their
+    certificates."""
     listed = {target.host for target in state.targets}
     hosts: dict[tuple[str, str], list[SourceState]] = defaultdict(list)
     for source in state.sources:

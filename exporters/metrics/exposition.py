@@ -57,10 +57,8 @@ class Exposition:
         self._besides = connector.Besides((), 0, 0)
 
     def update(self, state: State) -> Updated:
-        """Take a state.
-
-        A part that cannot be written keeps its old text, is counted, and is tried again the next time.
-        """
+        """Take a state. A part that cannot be written keeps its old text, is counted, and is tried again the next
+        time."""
         if state.place != self._place:  # a reload changed the connector's labels, which are on every series
             self._begin(state.place)
         faults: list[Exception] = []

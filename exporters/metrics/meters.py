@@ -226,10 +226,8 @@ class Meters:
 
 
 class _Total:
-    """A counter that follows a total from elsewhere.
-
-    When the total falls, it has restarted from 0, as `rate()` assumes.
-    """
+    """A counter that follows a total from elsewhere. When the total falls, it has restarted from 0, as `rate()`
+    assumes."""
 
     def __init__(self, counter: Counter) -> None:
         self._counter = counter

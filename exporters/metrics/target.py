@@ -80,10 +80,8 @@ def key_of(found: TargetState) -> Key:
 
 
 def render(found: Sequence[TargetState], constant: str) -> TargetText:
-    """The text of all states of one key.
-
-    `constant`: the constant labels as text, with a trailing comma if there are any.
-    """
+    """The text of all states of one key. `constant`: the constant labels as text, with a trailing comma if there are
+    any."""
     one = found[0] if len(found) == 1 else merged(found)
     host, port, group = key_of(one)
     shown = labels((("target", host), ("port", str(port)), ("rule_group", group), ("via", "direct")))
@@ -154,9 +152,8 @@ def _lines(found: TargetState) -> Iterator[tuple[str, str]]:
     stages = dict(found.stages)
     for stage in STAGE.values:
         seconds = stages.get(stage)  # type: ignore[call-overload]  # the list of StageName's values
-        if finite(seconds) and not (
-            stage == "http" and "tls" in stages
-        ):  # HTTP inside TLS belongs to the tls check
+        # HTTP inside TLS belongs to the tls check.
+        if finite(seconds) and not (stage == "http" and "tls" in stages):
             yield "wayclear_last_stage_duration_seconds", f',stage="{stage}"}} {number(seconds)}'
 
 

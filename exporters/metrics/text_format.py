@@ -71,9 +71,7 @@ def header(metric: Metric) -> bytes:
 
 
 def gzipped(parts: Iterable[bytes]) -> bytes:
-    """`parts` joined as `Content-Encoding: gzip` (RFC 1952).
-
-    Takes milliseconds for a large page: call it in a thread.
-    """
+    """`parts` joined as `Content-Encoding: gzip` (RFC 1952). Takes milliseconds for a large page: call it in a
+    thread."""
     packer = zlib.compressobj(LEVEL, zlib.DEFLATED, GZIP)
     return b"".join((*map(packer.compress, parts), packer.flush()))

@@ -83,9 +83,8 @@ def _starting(state: State, now: float, refresh: int | None) -> Markup:
 
 
 def _heading(word: str, sign: str, told: str) -> Markup:
-    colon = tag(
-        "span", ": ", class_="hidden"
-    )  # screen readers need a separator: the word stands on its own line
+    # Screen readers need a separator: the word stands on its own line.
+    colon = tag("span", ": ", class_="hidden")
     return tag("h1", tag("b", word, colon, class_=f"word {sign}"), told, id="answer")
 
 

@@ -32,10 +32,7 @@ UNFOLDED = 60  #: maximum of endpoints listed under a cause
 
 
 def findings(report: Report, anchors: Collection[str]) -> Markup:
-    """Who must act and on what, then what could not be tested.
-
-    `anchors`: ids of targets that the page shows in full.
-    """
+    """Who must act and on what, then what could not be tested. `anchors`: ids of targets that the page shows in full."""
     wrong = [c for c in report.causes if c.status in WRONG]
     untested = [c for c in report.causes if c.status is Status.INCONCLUSIVE]
     return joined((_act(report, wrong, untested, anchors), _untested(untested, anchors)))

@@ -18,10 +18,8 @@ MAX_AIA = 3
 
 @dataclass(slots=True)
 class ChainState:
-    """One chain as served.
-
-    `urls` maps each AIA address tried to its answer: None while it is under way or after a refusal.
-    """
+    """One chain as served. `urls` maps each AIA address tried to its answer: None while it is under way or after a
+    refusal."""
 
     chain: tuple[bytes, ...]
     urls: dict[str, bytes | None] = field(default_factory=dict)

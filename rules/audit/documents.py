@@ -59,10 +59,8 @@ class Fetches:
     def resolved(
         self, host: str, addresses: tuple[str, ...]
     ) -> tuple[tuple[HttpFetch, ...], tuple[DocumentRequest, ...]]:
-        """The host's public addresses are known.
-
-        Return the first attempt for each waiting document, and documents without an address.
-        """
+        """The host's public addresses are known. Return the first attempt for each waiting document, and documents
+        without an address."""
         waiting = self._waiting.pop(host, ())
         if not addresses:
             self.lost.update(waiting)

@@ -1,8 +1,5 @@
 """Doubts of the audit about its own answers: a family without a working path, a firewall that blocks a scan, a
-doubtful answer.
-
-It also chooses second looks: the repeat, the control name, the other TLS version.
-"""
+doubtful answer. It also chooses second looks: the repeat, the control name, the other TLS version."""
 
 from __future__ import annotations
 

@@ -70,9 +70,8 @@ class Audit:
         self._known: Known = known or {}
         self._ready: list[Ready] = []
         self._asked: set[Step] = set()
-        self._backlog: list[
-            tuple[float, int, Observation]
-        ] = []  # a heap of available answers, the earliest ended first
+        # A heap of available answers, the earliest ended first.
+        self._backlog: list[tuple[float, int, Observation]] = []
         self._by_host: dict[str, list[Target]] = defaultdict(list)
         self._unresolved: set[str] = set()  # names of targets whose resolution is not complete
         self._candidates: dict[str, tuple[Candidate, ...]] = {}
@@ -91,10 +90,8 @@ class Audit:
         return fresh
 
     def record(self, seen: Observation) -> None:
-        """Take an answer.
-
-        The order does not matter. An answer to a step that was never asked is kept and leads to nothing.
-        """
+        """Take an answer. The order does not matter. An answer to a step that was never asked is kept and leads to
+        nothing."""
         self._take(seen)
         self._drain()
 
@@ -208,10 +205,8 @@ class Audit:
             self._emit(Phase.EXTRA, page)
 
     def canary_page(self) -> HttpFetch | None:
-        """The request for a page to the unused address: a device that answers there also answers for others.
-
-        The name does not exist either, so a proxy that goes by the name has no host to ask.
-        """
+        """The request for a page to the unused address: a device that answers there also answers for others. The name
+        does not exist either, so a proxy that goes by the name has no host to ask."""
         if not self.plan.canary_address:
             return None
         address, _ = _canary_address(self.plan)

@@ -153,9 +153,8 @@ class Names:
             health.answered += 1
         unanswered = seen.failure is not None or error in NO_SERVER
         if unanswered and step.attempt == 1 and not health.dead:
-            ask.append(
-                replace(step, attempt=2)
-            )  # a name that the system cannot resolve is as bad as a blocked one
+            # A name that the system cannot resolve is as bad as a blocked one.
+            ask.append(replace(step, attempt=2))
         elif step.name not in self._os:
             self._os[step.name] = seen
             self._close(step.name, done)

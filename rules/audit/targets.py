@@ -100,10 +100,7 @@ def ocsp_names(found: tuple[Target, ...]) -> frozenset[str]:
 
 def responder_names(found: tuple[Target, ...]) -> frozenset[str]:
     """Names whose OCSP responders are asked once: of each other TLS row the required names, else its first sample, up
-    to `MAX_RESPONDER_NAMES`.
-
-    Otherwise a responder that only these certificates name would not be asked at all.
-    """
+    to `MAX_RESPONDER_NAMES`. Otherwise a responder that only these certificates name would not be asked at all."""
     by_rule: dict[str, list[Target]] = {}
     for target in found:
         weighs = target.rule.group is not Group.SERVICE and target.rule.severity is not Severity.RETIRED

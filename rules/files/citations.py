@@ -13,9 +13,8 @@ from rules.text.hostname import shown
 GRADES = (
     "[ABC]"  #: A Microsoft's documentation, B official code or a vendor's text, C third party; never a guess
 )
-NOBODY = Citation(
-    "", "", "", datetime.date.min
-)  #: a placeholder for a file without citations; never returned
+#: A placeholder for a file without citations; never returned.
+NOBODY = Citation("", "", "", datetime.date.min)
 _URL = re.compile(r"https?://[^\s/?#@:]+(:\d{1,5})?(/[^\s]*)?\Z")
 
 

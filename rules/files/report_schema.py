@@ -32,11 +32,12 @@ def schema() -> Json:
     for judged in (Verdict, CauseGroup):
         defs[judged.__name__]["properties"]["cause"] = {"type": "string"}
     del defs[Cause.__name__], defs[Circumstance.__name__]
+    # Always written, though the reader accepts gaps.
     for form in (
         RecordedReport,
         RecordedObservation,
         RecordedVantage,
-    ):  # always written, though the reader accepts gaps
+    ):
         defs[form.__name__]["required"] = list(defs[form.__name__]["properties"])
     top = defs.pop(RecordedReport.__name__)
     top["properties"]["schema"] = {"const": SCHEMA}

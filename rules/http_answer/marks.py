@@ -99,10 +99,7 @@ _REALM = re.compile(r"\brealm\s*=\s*(?:\"([^\"]*)\"|([^\s,\"]+))", re.IGNORECASE
 
 def no_origin_gives(status: int | None) -> bool:
     """Whether no web server is known to give this error status: it is not registered (RFC 9110 section 16.2.1), and
-    not one of the few that servers and front ends of origins invented.
-
-    Example: Azure Firewall's 470.
-    """
+    not one of the few that servers and front ends of origins invented. Example: Azure Firewall's 470."""
     return status is not None and status >= 400 and status not in _REGISTERED | _OF_ORIGINS
 
 
@@ -166,10 +163,8 @@ def refusal_evidence(status: int, headers: Headers, text: str, host: str = "") -
 
 
 def _marks(headers: Headers) -> Iterator[str]:
-    """The headers in which a product names itself.
-
-    Squid also signs the answers of origins behind it; only its own errors have a header of their own.
-    """
+    """The headers in which a product names itself. Squid also signs the answers of origins behind it; only its own
+    errors have a header of their own."""
     likely = _with_a_product(headers)
     for word, who in _PRODUCTS if likely else ():
         for name, value in likely:
@@ -182,11 +177,8 @@ def _marks(headers: Headers) -> Iterator[str]:
 
 
 def _marks_of_errors(headers: Headers, status: int) -> Iterator[str]:
-    """Headers that occur only in errors and show who gave them.
-
-    `Proxy-Authenticate` is a proxy's (RFC 9110 section 11.7.1). An intermediary with a `received-status` forwards the
-    error of another (RFC 9209 section 2.1.5).
-    """
+    """Headers that occur only in errors and show who gave them. `Proxy-Authenticate` is a proxy's (RFC 9110 section
+    11.7.1). An intermediary with a `received-status` forwards the error of another (RFC 9209 section 2.1.5)."""
     for name, value in headers:
         words: list[str] = []
         if name == "proxy-authenticate" and status != 407:
@@ -217,10 +209,8 @@ def _titles(named: str, said: str, cdn: bool) -> Iterator[str]:
 
 
 def _refuser(said: str) -> str:
-    """The product that names itself in a refusing text; an English word counts only right after "blocked by".
-
-    A text that names two makers is about them: no product names another in its page.
-    """
+    """The product that names itself in a refusing text; an English word counts only right after "blocked by". A text
+    that names two makers is about them: no product names another in its page."""
     found: dict[str, bool] = {}
     for word, who in _PRODUCTS:
         if word in said and _contains_word(word, said):
@@ -239,10 +229,8 @@ def _with_a_product(headers: Headers) -> list[tuple[str, str]]:
 
 
 def _has_mark(word: str, name: str, value: str) -> bool:
-    """Whether a header has a product's word as a mark.
-
-    The address of a redirect is no text: there the word may be part of a name.
-    """
+    """Whether a header has a product's word as a mark. The address of a redirect is no text: there the word may be
+    part of a name."""
     return _is_product_header(word, name) or (
         word in value if name == "location" else _contains_word(word, value)
     )

@@ -69,10 +69,7 @@ def is_html(exchange: HttpExchange) -> bool:
 
 def content_coding(exchange: HttpExchange) -> str:
     """The content coding of a compressed body, although the request asked for identity (RFC 9110 section 8.4); else
-    "".
-
-    A body that begins like DER is not compressed, whatever the header says.
-    """
+    "". A body that begins like DER is not compressed, whatever the header says."""
     body = exchange.body
     if body is not None and body.startswith(b"\x1f\x8b"):
         return "gzip"

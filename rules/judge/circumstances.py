@@ -16,10 +16,8 @@ from rules.model.verdict import Status, Verdict
 
 
 def adjust_samples(by_target: dict[Target, list[Verdict]]) -> None:
-    """Stale samples: one that no resolver knows is not applicable.
-
-    A wildcard fails only when all samples that resolve fail.
-    """
+    """Stale samples: one that no resolver knows is not applicable. A wildcard fails only when all samples that
+    resolve fail."""
     wildcards: dict[tuple[str, int], list[Target]] = defaultdict(list)
     for target in by_target:
         if target.sample:

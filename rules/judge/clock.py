@@ -88,16 +88,13 @@ def judge_clock(
     started: float,
     valid_at: Callable[[DerChain, float], bool],
 ) -> Clock:
-    """Judge the clock that read `started` (Unix time).
-
-    `genuine`: the proved chains, served for their names; `valid_at`: whether a chain is valid at a time.
-    """
+    """Judge the clock that read `started` (Unix time). `genuine`: the proved chains, served for their names;
+    `valid_at`: whether a chain is valid at a time."""
     dates = clock_readings(observations, frozenset(one.chain for one in genuine))
     answers = tuple(one.seen for one in dates)
     in_common = None
-    if not any(
-        abs(one.skew) <= CLOCK_BREAKS for one in dates
-    ):  # a single date that agrees confirms the clock
+    # A single date that agrees confirms the clock.
+    if not any(abs(one.skew) <= CLOCK_BREAKS for one in dates):
         in_common = time_by_certificates(genuine, started, valid_at)
     skew = skew_by_dates(dates)
     if skew:
@@ -152,10 +149,8 @@ def skew_of(seen: Observation, headers: Headers) -> float | None:
 def clock_readings(
     observations: Iterable[Observation], genuine: frozenset[DerChain]
 ) -> tuple[ClockReading, ...]:
-    """The dates that hosts gave.
-
-    `genuine`: the proved chains (DER). A device's page shows the device's clock, so it does not count for the host.
-    """
+    """The dates that hosts gave. `genuine`: the proved chains (DER). A device's page shows the device's clock, so it
+    does not count for the host."""
     return tuple(reading for seen in observations if (reading := _clock_reading(seen, genuine)) is not None)
 
 
@@ -178,10 +173,8 @@ def _clock_reading(seen: Observation, genuine: frozenset[DerChain]) -> ClockRead
 
 
 def skew_by_dates(readings: Sequence[ClockReading]) -> float:
-    """Seconds by which this host's clock is ahead, by several authors; 0.0 if they disagree or the clock is right.
-
-    If there are dates of genuine sessions, those of port 80 count only where they agree.
-    """
+    """Seconds by which this host's clock is ahead, by several authors; 0.0 if they disagree or the clock is right. If
+    there are dates of genuine sessions, those of port 80 count only where they agree."""
     inside = {t.author: t.skew for t in reversed(readings) if t.inside}  # the first date of each
     outside = {t.author: t.skew for t in reversed(readings) if not t.inside}
     if inside:
@@ -201,10 +194,8 @@ def zones_of(readings: Iterable[ClockReading]) -> frozenset[str]:
 
 
 def median(values: Iterable[float]) -> float:
-    """The middle value, or the mean of the two middle ones.
-
-    The library's function costs a megabyte and 10 ms at each start.
-    """
+    """The middle value, or the mean of the two middle ones. The library's function costs a megabyte and 10 ms at each
+    start."""
     ordered = sorted(values)
     half = len(ordered) // 2
     return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2

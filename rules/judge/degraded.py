@@ -29,11 +29,8 @@ from typing import Literal, TypeAlias
 from rules.model.ruleset import Group
 
 Extent: TypeAlias = Literal["whole", "some", "issuer", "session"]
-"""How much of a name failed.
-
-"whole": no address passes; "some": another address does; "issuer": all pass with a certificate of an unexpected
-public CA; "session": all pass and are cut later.
-"""
+"""How much of a name failed. "whole": no address passes; "some": another address does; "issuer": all pass with a
+certificate of an unexpected public CA; "session": all pass and are cut later."""
 
 LISTED = 2  #: maximum of names in a sentence
 

@@ -49,10 +49,8 @@ _TELLING = frozenset({"own-word", "private-zone", "no-question"})
 
 @dataclass(frozen=True, slots=True)
 class ResolverView:
-    """How one resolver resolves a name.
-
-    `word`: "ok" or the word of a dns cause; `circumstance`: a `Circumstance` of the cause.
-    """
+    """How one resolver resolves a name. `word`: "ok" or the word of a dns cause; `circumstance`: a `Circumstance` of
+    the cause."""
 
     resolver: str
     word: str
@@ -74,10 +72,8 @@ class ResolverView:
 
     @property
     def cause(self) -> Cause:
-        """The cause of this view.
-
-        No verdict uses "dns.ok" and "dns.not-measured": such a view shows no fault of the name.
-        """
+        """The cause of this view. No verdict uses "dns.ok" and "dns.not-measured": such a view shows no fault of the
+        name."""
         return causes.from_word(f"dns.{self.word}")
 
     @property
@@ -248,11 +244,9 @@ def _address_word(context: Context, addresses: tuple[str, ...], canary: frozense
 
 
 def _zone(name: str) -> str:
-    """The end of a CNAME chain.
-
-    Possible error: a resolver that leads to another customer under one suffix of the private section (`cloudapp.net`)
-    looks the same as one that does not. Different addresses are no finding, so nothing is lost.
-    """
+    """The end of a CNAME chain. Possible error: a resolver that leads to another customer under one suffix of the
+    private section (`cloudapp.net`) looks the same as one that does not. Different addresses are no finding, so
+    nothing is lost."""
     return zone(name)
 
 

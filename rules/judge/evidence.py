@@ -99,9 +99,8 @@ class Context:
 
     def _handshakes(self) -> Iterable[Handshake]:
         rules = self.audit.rules
-        targets = frozenset(
-            target.host for target in self.audit.targets
-        )  # true for nearly all names: each is on a rule
+        # True for nearly all names: each is on a rule.
+        targets = frozenset(target.host for target in self.audit.targets)
         for seen in self.observations:
             step = seen.step
             if not isinstance(step, TlsHandshake) or step.attempt == RECHECK:
@@ -151,11 +150,8 @@ class Context:
         return found
 
     def same_page_hosts(self, seen: Observation) -> tuple[str, ...]:
-        """Unrelated hosts that gave the very same web page.
-
-        That proves nothing: CDNs, load balancers and IIS answer "/" of unrelated hosts with the same bytes, as a
-        network device does.
-        """
+        """Unrelated hosts that gave the very same web page. That proves nothing: CDNs, load balancers and IIS answer
+        "/" of unrelated hosts with the same bytes, as a network device does."""
         if not isinstance(seen.step, HttpFetch) or not isinstance(seen.evidence, HttpExchange):
             return ()
         hosts = self._pages.get(seen.evidence.sha256, frozenset())

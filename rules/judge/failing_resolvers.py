@@ -26,11 +26,8 @@ _ANSWERS = (Outcome.REFUSED, Outcome.NXDOMAIN, Outcome.NO_ADDRESS, Outcome.SERVF
 
 @dataclass(frozen=True, slots=True)
 class FailingResolver:
-    """What such a resolver did.
-
-    `cause`, `circumstance`: for the remedy; `how`: in words; `names`: how many were tried; `seen`: the first of its
-    answers.
-    """
+    """What such a resolver did. `cause`, `circumstance`: for the remedy; `how`: in words; `names`: how many were
+    tried; `seen`: the first of its answers."""
 
     cause: Cause
     circumstance: str

@@ -21,10 +21,8 @@ from rules.text.display import display
 
 
 def judge_name(context: Context, target: Target, genuine: bool, os_passed: bool) -> Verdict:
-    """The DNS verdict of a target.
-
-    `genuine`: some address proved its certificate; `os_passed`: an address that the operating system gives passed.
-    """
+    """The DNS verdict of a target. `genuine`: some address proved its certificate; `os_passed`: an address that the
+    operating system gives passed."""
     assert target.host is not None
     found = resolver_views(context, target.host)
     if not found:

@@ -42,12 +42,9 @@ from rules.text.display import display
 from rules.text.zones import zone
 
 Came: TypeAlias = Literal["own", "claimed", "other", "page", "answer", "nothing"]
-"""What a name got from an address.
-
-"own": its certificate, on a known key, or a document; "claimed": a certificate that claims the name on an unknown
-key; "other": a certificate for other names; "page": the page of a filter or a portal; "answer": HTTP that proves
-nothing either way; "nothing": no answer, or an unreadable one.
-"""
+"""What a name got from an address. "own": its certificate, on a known key, or a document; "claimed": a certificate
+that claims the name on an unknown key; "other": a certificate for other names; "page": the page of a filter or a
+portal; "answer": HTTP that proves nothing either way; "nothing": no answer, or an unreadable one."""
 
 #: Maximum of names listed in the evidence, and of characters of each.
 LISTED, SHOWN = 4, 80
@@ -141,10 +138,8 @@ def _unrelated(visits: Iterable[Visit]) -> bool:
 
 
 def _on_the_way(sign: Visit, visits: Sequence[Visit], shared: set[str]) -> bool:
-    """Whether the same certificate or page came from addresses too far apart for a portal.
-
-    A portal has a few addresses, and one of them may have got names of one zone only.
-    """
+    """Whether the same certificate or page came from addresses too far apart for a portal. A portal has a few
+    addresses, and one of them may have got names of one zone only."""
     others = {v.address for v in visits if v.mark == sign.mark and v.came == sign.came} - shared
     near = [other for other in others if any(same_network(other, one) for one in shared)]
     return len(others) > 1 or len(near) < len(others)
@@ -204,10 +199,11 @@ def _answered(visit: Visit, step: HttpFetch, exchange: HttpExchange) -> Visit:
         page = None if page is not None and page.kind == "refused" and not page.marks else page
     if page is None:
         return replace(visit, came="answer" if exchange.status is not None else "nothing")
+    # A proxy on the path gives the same message, wherever the name leads.
     if page.kind in (
         "proxy",
         "failed",
-    ):  # a proxy on the path gives the same message, wherever the name leads
+    ):
         return visit
     mark = f"{page.kind} {page.vendor} {page.title} {page.location.partition('?')[0]}"
     return replace(

@@ -1,7 +1,5 @@
-"""Verdicts on revocation: CRL and OCSP sources of the served certificates.
-
-Reachable, valid and revoked are three separate facts.
-"""
+"""Verdicts on revocation: CRL and OCSP sources of the served certificates. Reachable, valid and revoked are three
+separate facts."""
 
 from __future__ import annotations
 
@@ -45,10 +43,8 @@ def judge_revocation(context: Context) -> Iterator[Verdict]:
 def judge_document(
     context: Context, target: Target, address: str, attempts: tuple[Observation, ...]
 ) -> Verdict:
-    """A CRL that a host on a rule is known to serve.
-
-    A good signature proves that the real document comes through port 80.
-    """
+    """A CRL that a host on a rule is known to serve. A good signature proves that the real document comes through
+    port 80."""
     best = next((s for s in attempts if s.failure is None), attempts[-1])
     document = target.document
     url = f"http://{target.host}{document.path}" if document is not None else ""
@@ -246,9 +242,8 @@ def _responder(context: Context, url: str, made: list[tuple[str, Observation, Oc
         # lists come first: a silent or badly configured responder only costs time. A forged answer is more serious
         status = Status.WARN
     if worst.cause == causes.OCSP_UNAUTHORIZED:
-        status = (
-            Status.NOTICE
-        )  # the responder does not know this certificate (RFC 6960 section 2.3): lists decide
+        # The responder does not know this certificate (RFC 6960 section 2.3): lists decide.
+        status = Status.NOTICE
     return source_verdict(
         context, url, "ocsp", status, worst.cause, summary, seen, page_detail(worst.page), worst.circumstance
     )

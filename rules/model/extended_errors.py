@@ -24,10 +24,8 @@ _ENTRY = re.compile(r"(\d{1,5})(?![\d.])")
 
 @dataclass(frozen=True, slots=True)
 class ResolverStatement:
-    """A resolver's statement about its policy.
-
-    `word`: that of the dns cause; `text`: its number, name and text, harmless.
-    """
+    """A resolver's statement about its policy. `word`: that of the dns cause; `text`: its number, name and text,
+    harmless."""
 
     word: Literal["sinkholed", "refused"]
     code: int

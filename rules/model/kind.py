@@ -46,9 +46,8 @@ class Resolution(Generic[S, E]):
     addresses: Callable[[E], tuple[str, ...]]
     aliased: Callable[[E], bool]  # the answer leads to a further name, which may have addresses
     unanswered: Callable[[E], bool]  # the answer says that no resolver gave an address
-    walks: Callable[
-        [S], bool
-    ]  # part of a walk along a CNAME chain: silence says nothing about the resolver or the name
+    # Part of a walk along a CNAME chain: silence says nothing about the resolver or the name.
+    walks: Callable[[S], bool]
     #: The questions of the walk along the chain that `S` begins, by the known answers.
     walk_of: Callable[[S, Callable[[S], E | None]], Sequence[S]]
 

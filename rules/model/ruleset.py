@@ -1,7 +1,5 @@
-"""Requirements, with their source and date: rule sets and sets of expected CAs as values.
-
-`rules.files` makes them from TOML.
-"""
+"""Requirements, with their source and date: rule sets and sets of expected CAs as values. `rules.files` makes them
+from TOML."""
 
 from __future__ import annotations
 
@@ -156,10 +154,11 @@ class CaSet:
     reviewed: datetime.date
     cas: tuple[ExpectedCa, ...]
     pki_hosts: tuple[str, ...] = ()  # CRL, OCSP and AIA hosts of these CAs
+    # A CA with such a name on an unexpected key is an impostor.
     brands: tuple[str, ...] = (
         "Microsoft",
         "DigiCert",
-    )  # a CA with such a name on an unexpected key is an impostor
+    )
     source: str = ""
     sha256: str = ""
 

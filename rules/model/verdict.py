@@ -138,9 +138,8 @@ class Plan:
     sweep_window: float = 300.0
     steady: bool = False  # the appliance's: answers have different times, so silence is no reaction to a scan
     dead: tuple[str, ...] = ()  # of a steady plan: resolvers (and "os") that have answered nothing lately
-    last_good: tuple[
-        tuple[str, tuple[str, ...]], ...
-    ] = ()  # for names that do not resolve now: earlier addresses
+    # For names that do not resolve now: earlier addresses.
+    last_good: tuple[tuple[str, tuple[str, ...]], ...] = ()
     notes: tuple[str, ...] = ()  # events before the audit began: a tenant's domain that led to no id
 
 

@@ -37,9 +37,8 @@ from rules.pki.fields import MAX_TEXT, FieldReader, extension_facts, interned, t
 from rules.pki.public_key import describe_key, load_key
 from rules.pki.signature_algorithm import SignatureAlgorithm, signature_algorithm
 
-WEAK_HASHES = frozenset(
-    {"md5", "sha1"}
-)  #: attackers can make collisions, so these prove nothing (RFC 6151, RFC 9155)
+#: Attackers can make collisions, so these prove nothing (RFC 6151, RFC 9155).
+WEAK_HASHES = frozenset({"md5", "sha1"})
 #: Of an RSA key: a chain of keys with exponents as long as their moduli would cost seconds. OpenSSL's own limit for
 #: moduli over 3,072 bits; every CA uses 65537.
 MAX_EXPONENT_BITS = 64
@@ -144,9 +143,8 @@ def _one(der: bytes) -> bytes:
 @lru_cache(maxsize=4096)
 def facts(der: bytes) -> CertFacts:
     """The facts of the certificate `der`; never raises, whatever the bytes are."""
-    with (
-        warnings.catch_warnings()
-    ):  # the library warns of odd texts and serial numbers, and a peer must not write to stderr
+    # The library warns of odd texts and serial numbers, and a peer must not write to stderr.
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return _facts(der)
 
@@ -315,10 +313,11 @@ def _covers_dns(dns_names: tuple[str, ...], host: str) -> bool:
     except (ValueError, TypeError):  # idna's errors are ValueErrors
         return False
     name = wanted.hostname.decode("ascii")
+    # The only possible matches: thousands of others are not worth parsing.
     near = (
         name,
         f"*.{name.partition('.')[2]}",
-    )  # the only possible matches: thousands of others are not worth parsing
+    )
     return any(wanted.verify(p) for n in dns_names if n.lower() in near and (p := _pattern(n)))
 
 

@@ -263,11 +263,9 @@ def judge_digest(
 
 
 def _unusable(scope: CrlScope | None) -> bool:
-    """Whether nothing on the list may be used, not even a listed serial.
-
-    A delta, another partition or a list of some reasons is still the CA's statement about the serials on it: a CA
-    uses a serial only once (RFC 5280 section 4.1.2.2).
-    """
+    """Whether nothing on the list may be used, not even a listed serial. A delta, another partition or a list of some
+    reasons is still the CA's statement about the serials on it: a CA uses a serial only once (RFC 5280 section
+    4.1.2.2)."""
     return scope is not None and bool(scope.unread or scope.unknown or scope.only == "attribute")
 
 

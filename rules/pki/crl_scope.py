@@ -35,9 +35,8 @@ _LIST = frozenset(
         ExtensionOID.FRESHEST_CRL,
     }
 )
-_HOLD_INSTRUCTION = x509.ObjectIdentifier(
-    "2.5.29.23"
-)  # of RFC 3280; withdrawn, and irrelevant for whether a certificate is revoked
+# Of RFC 3280; withdrawn, and irrelevant for whether a certificate is revoked.
+_HOLD_INSTRUCTION = x509.ObjectIdentifier("2.5.29.23")
 _ENTRY = frozenset(
     {
         CRLEntryExtensionOID.CRL_REASON,
@@ -89,10 +88,8 @@ def _fold_value(value: str | bytes) -> str:
 
 
 def read_scope(crl: x509.CertificateRevocationList) -> CrlScope:
-    """The list's own extensions.
-
-    `unknown` does not include the extensions of its entries (`read_entries`). Never raises.
-    """
+    """The list's own extensions. `unknown` does not include the extensions of its entries (`read_entries`). Never
+    raises."""
     found, why = try_read(lambda: _read_scope(crl))
     return found if found is not None else CrlScope(unread=why or "unreadable")
 

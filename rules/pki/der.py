@@ -165,11 +165,8 @@ _STRINGS = frozenset({0x0C, 0x12, 0x13, 0x14, 0x16, 0x1A, 0x1B, 0x1C, 0x1E})
 
 
 def string(found: Element) -> str:
-    """The text of a string of any kind.
-
-    Bytes that are invalid for their kind are read as Latin-1; another element becomes "#" and its bytes in hex (RFC
-    4514 section 2.4). Never raises.
-    """
+    """The text of a string of any kind. Bytes that are invalid for their kind are read as Latin-1; another element
+    becomes "#" and its bytes in hex (RFC 4514 section 2.4). Never raises."""
     if found.tag not in _STRINGS:
         return "#" + found.value[:512].hex()
     return text(found.value, _ENCODINGS.get(found.tag, "utf-8"))

@@ -89,9 +89,8 @@ def _long_list(exchange: HttpExchange) -> bool:
 
 
 def _no_answer(failure: Failure | None, check: str, word: str) -> Fault:
-    if (
-        failure is not None and failure.code in LOCAL_CODES
-    ):  # a fault of this host or a bug of ours is no block
+    # A fault of this host or a bug of ours is no block.
+    if failure is not None and failure.code in LOCAL_CODES:
         cause, why = LOCAL_CODES[failure.code]
         return Fault(cause, Status.INCONCLUSIVE, f"no {word}: {why}", reachable=False)
     if failure is not None and failure.stage is Stage.HTTP:
@@ -106,12 +105,9 @@ def unreachable(check: str) -> Cause:
 
 
 def _status(exchange: HttpExchange, host: str) -> Fault:
-    """An error or a redirect without a sign of a device.
-
-    RFC 5280 section 8: a list behind https may recurse without end, because its server's certificate has to be
-    checked first. Whether Windows follows a redirect for a list is unknown (no Microsoft page says it), so it is a
-    finding, and the publisher's own.
-    """
+    """An error or a redirect without a sign of a device. RFC 5280 section 8: a list behind https may recurse without
+    end, because its server's certificate has to be checked first. Whether Windows follows a redirect for a list is
+    unknown (no Microsoft page says it), so it is a finding, and the publisher's own."""
     location = display(header(exchange, "location"), 200)
     if location and exchange.status is not None and 300 <= exchange.status < 400:
         if not host:

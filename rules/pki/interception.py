@@ -27,12 +27,9 @@ SHOWN = 100  #: characters of a peer's name in a sentence
 LISTED = 8  #: maximum of names and addresses listed in the evidence
 
 Reach: TypeAlias = Literal["everything", "by-name", "by-address", "single", "unclear"]
-"""The selection of intercepted handshakes.
-
-"everything": every handshake of the audit; "by-name": some names, while other names at the same address pass;
-"by-address": everything at some addresses, the control name too; "single": one name was asked at one address, so
-nothing can be compared; "unclear": none of these.
-"""
+"""The selection of intercepted handshakes. "everything": every handshake of the audit; "by-name": some names, while
+other names at the same address pass; "by-address": everything at some addresses, the control name too; "single":
+one name was asked at one address, so nothing can be compared; "unclear": none of these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,9 +196,8 @@ def _finding(
     reach = _reach(group, everything)
     names = tuple(dict.fromkeys(h.server_name for h in group if not h.control))
     addresses = tuple(dict.fromkeys(h.address for h in group))
-    shared = len(_zones(group)) > 1 and not key.startswith(
-        "name:"
-    )  # the key itself, not only the name in use
+    # The key itself, not only the name in use.
+    shared = len(_zones(group)) > 1 and not key.startswith("name:")
     proven = shared or any(h.judgement.verdict == "intercepted" for h in group)
     return InterceptionFinding(
         issuing_key=key,

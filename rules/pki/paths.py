@@ -208,9 +208,8 @@ class _Walk:
             index - 1 if link is Signature.WEAK and path.weak_at is None else path.weak_at,
         )
         if longer.ending != "missing":
-            self.paths.append(
-                longer
-            )  # a root of a store; it may have been cross-signed, so the search goes on
+            # A root of a store; it may have been cross-signed, so the search goes on.
+            self.paths.append(longer)
         if len(longer.certs) < MAX_DEPTH:
             yield longer
         elif longer.ending == "missing":

@@ -133,11 +133,8 @@ def judge_crl(
 def _no_list(
     exchange: HttpExchange, issuers: tuple[bytes, ...], serials: tuple[str, ...], now: float, held: CrlSubject
 ) -> CrlJudgement:
-    """The answer is no list in the form of RFC 5280.
-
-    A list of another form with a valid signature is still its CA's statement: the fault is the publisher's, and the
-    serials on it are revoked.
-    """
+    """The answer is no list in the form of RFC 5280. A list of another form with a valid signature is still its CA's
+    statement: the fault is the publisher's, and the serials on it are revoked."""
     found = find_list(exchange)
     if found is None:
         return CrlJudgement(causes.CRL_NOT_A_CRL, Status.FAIL, _what_came(exchange), reachable=True)

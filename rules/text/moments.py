@@ -75,10 +75,7 @@ def http_date(text: str, now: float) -> float | None:
 
 def seconds_of(text: str) -> int | None:
     """The seconds of an `Age` header, of its first value if there are several (RFC 9111 sections 1.2.2 and 5.1); None
-    if it is no such number.
-
-    The most is a hundred years.
-    """
+    if it is no such number. The most is a hundred years."""
     first = text.partition(",")[0].strip(" \t")
     return min(int(first), MAX_AGE) if len(first) <= 20 and first.isascii() and first.isdigit() else None
 
@@ -105,9 +102,7 @@ def utc(seconds: float) -> datetime.datetime:
 
 
 def local(seconds: float, zone: datetime.tzinfo) -> datetime.datetime:
-    """The same in another zone.
-
-    Never raises: the first and the last two days are excluded, because a zone could lead outside.
-    """
+    """The same in another zone. Never raises: the first and the last two days are excluded, because a zone could lead
+    outside."""
     days = 2 * 86_400.0
     return utc(min(max(bounded(seconds), FIRST + days), LAST - days)).astimezone(zone)

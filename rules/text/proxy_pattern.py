@@ -75,10 +75,8 @@ _Node: TypeAlias = _Chars | _Anchor | _Sequence | _Choice | _Repeat
 
 @dataclass(frozen=True, slots=True)
 class _Op:
-    """One step.
-
-    "char" takes a character, "anchor" tests a position, "jump" continues at all of `to`, "match" is the end.
-    """
+    """One step. "char" takes a character, "anchor" tests a position, "jump" continues at all of `to`, "match" is the
+    end."""
 
     kind: Literal["char", "anchor", "jump", "match"]
     allowed: frozenset[str] = frozenset()

@@ -43,9 +43,8 @@ class Cause:
     word: str
     owner: Owner = field(default="nobody", compare=False)  # who must act: a first guess by layer
     confidence: Confidence = field(default="likely", compare=False)
-    mechanism: Mechanism | None = field(
-        default=None, compare=False
-    )  # the property by which a device selects the traffic
+    # The property by which a device selects the traffic.
+    mechanism: Mechanism | None = field(default=None, compare=False)
     plural: str = field(default="", compare=False)  # the finding at several endpoints; `{n}` is how many
     remedy: str = field(default="", compare=False)  # a sentence; "" where nothing has to be done
     circumstances: tuple[Circumstance, ...] = field(default=(), compare=False)

@@ -10,11 +10,9 @@ from rules.model.failure import Code, Failure, Stage
 from rules.model.kind import Endpoint, Interval, Kind, Needs, StageName
 
 Hello: TypeAlias = Literal["connector", "tls13", "large"]
-"""The form of the ClientHello.
-
-"connector": TLS 1.2 only, under 600 bytes, as the connector sends it (only this one judges); "tls13": offers only TLS
-1.3; "large": over 1,400 bytes, with a post-quantum key share, as current browsers send it.
-"""
+"""The form of the ClientHello. "connector": TLS 1.2 only, under 600 bytes, as the connector sends it (only this one
+judges); "tls13": offers only TLS 1.3; "large": over 1,400 bytes, with a post-quantum key share, as current
+browsers send it."""
 
 
 @dataclass(frozen=True, slots=True)
