@@ -148,7 +148,7 @@ def test_all_scripts_of_a_page_together_have_a_bounded_number_of_steps(
         seen.append(before)
         return True
 
-    monkeypatch.setattr(links, "_runs", noted)
+    monkeypatch.setattr(links, "_runs_on_load", noted)
     sent_to((), "<html>" + "<script>location;{{</script>" * 600, page=True)
     assert len(seen) <= STEPS
     seen.clear()

@@ -294,7 +294,7 @@ def test_a_report_over_hostile_pages_costs_little_more_than_one_over_plain_ones(
         return runs(before)
 
     monkeypatch.setattr(page, "_page", counted)
-    monkeypatch.setattr(links, "_runs", stepped)
+    monkeypatch.setattr(links, "_runs_on_load", stepped)
     replay(replace(recorded, observations=spoilt), goldens.rules())
     assert len(judged) > 10
     assert set(judged.values()) == {1}
