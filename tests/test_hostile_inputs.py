@@ -14,6 +14,7 @@ from tests.lab.scenarios import SCENARIOS
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "design" / "009-hostile-inputs.md"
 ROW = re.compile(r"^\| ([A-Z]\d{1,2}) \| (.*) \|$", re.MULTILINE)
+NAMED_BY_ID = re.compile(r"test_[a-z]\d{1,2}_")
 #: The rows that were touched so far; those among them that are still to come stand in the last table.
 ROWS = {
     "G": (1, 2, 3, 4, 5),
@@ -67,3 +68,9 @@ def test_every_scenario_that_is_named_exists() -> None:
     named = set(re.findall(r"scenario ([a-z0-9-]+)", text().partition("## In this issue")[2]))
     assert named - {s.name for s in SCENARIOS} == set()
     assert len(named) > 20
+
+
+def test_no_test_is_named_by_the_id_of_a_row() -> None:
+    files = (str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("test_*.py"))
+    named = [f"{file}::{name}" for file in files for name in functions_of(file) if NAMED_BY_ID.match(name)]
+    assert named == []

@@ -69,7 +69,7 @@ class Exposition:
         try:
             tallies = [text.tally for text in self._texts.values()]
             self._besides = connector.render(state, tallies, self._constant)
-        except Exception as error:  # noqa: BLE001 - M10: a bug of ours costs a part of the page, never the page
+        except Exception as error:  # noqa: BLE001 - a bug of ours costs a part of the page, never the page
             faults.append(error)
         beyond = self._beyond()
         kept = tuple(text for key, text in self._texts.items() if key not in beyond)

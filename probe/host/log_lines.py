@@ -9,12 +9,12 @@ from probe.errors import one_line
 from rules.text.display import display
 
 LOG = logging.getLogger("wayclear")
-#: Characters of one event's text (row U5 of the hostile inputs).
+#: Characters of one event's text.
 MOST_LOGGED = 8192
 
 
 class LogLine(logging.Formatter):
-    """One event as one line; text of peers is harmless in it (rows G4 and U5 of the hostile inputs)."""
+    """One event as one line, in which the text of a peer is harmless: escaped and cut."""
 
     def format(self, record: logging.LogRecord) -> str:
         text = display(one_line(record.getMessage()), MOST_LOGGED)

@@ -91,7 +91,7 @@ class Prober:
             async with deadline:
                 seen = await probe.measure(step, self._tools)
             self._remember(seen)
-        except Exception as error:  # noqa: BLE001 - G1: every step has an observation, a bug of ours is named
+        except Exception as error:  # noqa: BLE001 - every step has an observation, a bug of ours is named
             if isinstance(error, TimeoutError) and deadline.expired():
                 failure = Failure(probe.stage, Code.TIMEOUT, f"no end within {outer:g} s")
             else:

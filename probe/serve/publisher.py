@@ -239,7 +239,7 @@ class Teller:
             self._meters.sign_ins(self._web.sign_ins.refused)
         try:
             self._snapshot = await asyncio.to_thread(self._render, state, now)
-        except Exception:  # M10: whatever it was, the last snapshot is served on
+        except Exception:  # whatever the error is, scrapes get the last snapshot
             LOG.exception("the metrics could not be rendered; the last snapshot stays")
             self._errors += 1
             return

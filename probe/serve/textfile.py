@@ -115,7 +115,7 @@ class TextfileTeller:
             write(directory, TEXTFILE, from_state(state, ended) + kept)
         except Trouble as error:
             fault = str(error)
-        except Exception as error:  # noqa: BLE001 - M10: whatever it was, the file that is there stays
+        except Exception as error:  # noqa: BLE001 - whatever the error is, the old file stays
             fault = f"the textfile could not be written: {type(error).__name__}: {error}"
         if fault and fault != self.fault:
             LOG.error("%s", fault)

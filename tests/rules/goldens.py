@@ -198,7 +198,7 @@ def resolves(name: str, *addresses: str, resolver: str = RESOLVERS[0], at: float
 
 
 def rotating(number: int, at: float) -> list[Observation]:
-    """What a name brings that shows another name and another address each time (rows D2, D13 and M3)."""
+    """What a name brings that shows another name and another address each time."""
     name, address = f"n{number}.zone.test", f"198.18.{number // 250 % 250}.{number % 250 + 1}"
     shake = TlsHandshake(address, 443, "a.test")
     return [

@@ -126,14 +126,14 @@ def test_all_sources_of_a_host_are_told_together() -> None:
     assert told(one, "crl_next_update_timestamp_seconds", "target") == {(host,): NOW + 50}
 
 
-def test_m2_a_host_that_a_certificate_names_is_no_label() -> None:
+def test_a_host_that_a_certificate_names_is_no_label() -> None:
     one = state(sources=(source("evil.example"), source("evil2.example", reachable=False)))
     assert told(one, "revocation_source_reachable", "target", "kind") == {("off-list", "crl"): 0}
     assert "evil" not in text(render(one, (), ()))
 
 
 @pytest.mark.parametrize("kinds", [("crl",), ("crl", "ocsp")])
-def test_m3_sources_are_bounded_and_none_is_lost(kinds: tuple[str, ...]) -> None:
+def test_sources_are_bounded_and_none_is_lost(kinds: tuple[str, ...]) -> None:
     hosts = [f"crl{n:03}.example" for n in range(50)]
     sources = tuple(source(host, kind) for host in hosts for kind in kinds)
     last = source(hosts[-1], "crl", reachable=False)
@@ -154,7 +154,7 @@ def test_the_inventory_is_told_and_bounded() -> None:
     assert len(values(text(found), "wayclear_inventory_member", "member")) == MOST_MEMBERS
 
 
-def test_m2_members_that_read_alike_are_one() -> None:
+def test_members_that_read_alike_are_one() -> None:
     assert told(state(inventory=("a\ud800", "a\udfff")), "inventory_member", "member") == {("a\ufffd",): 1}
 
 

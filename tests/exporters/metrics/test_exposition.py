@@ -131,7 +131,7 @@ def test_before_the_first_report_nothing_is_told_of_the_network() -> None:
 PEER = "peer.example"
 
 
-def test_m2_no_text_of_a_peer_is_on_the_page() -> None:
+def test_no_text_of_a_peer_is_on_the_page() -> None:
     evil = target(
         chain=(PEER,), issuer=f"CN={PEER}", summary=PEER, addresses=(address("203.0.113.7", cause=PEER),),
         cause=f"tls.reset {PEER}", checks=(check("dns"), replace(check("tls"), cause=PEER)),
@@ -146,7 +146,7 @@ def test_m2_no_text_of_a_peer_is_on_the_page() -> None:
     assert "203.0.113" not in text
 
 
-def test_m2_the_place_is_escaped_and_a_lone_surrogate_costs_nothing() -> None:
+def test_the_place_is_escaped_and_a_lone_surrogate_costs_nothing() -> None:
     odd = Place('c"\\\n\r\0\u2028\ud800', "g" * 1_000, site="{}")
     one = state(place=odd)
     exposition = Exposition(odd)
@@ -180,7 +180,7 @@ def test_a_page_after_many_updates_is_the_page_of_the_last_state() -> None:
         assert done.series == len(series(exposition.body()))
 
 
-def test_m3_what_is_gone_has_no_series() -> None:
+def test_a_target_that_is_gone_has_no_series() -> None:
     exposition = Exposition(PLACE)
     exposition.update(state(target("old.example"), target("kept.example"), target("old.example", 80)))
     assert "old.example" in exposition.body().decode()
@@ -227,7 +227,7 @@ def test_one_name_in_two_groups_is_two_targets() -> None:
 # --- limits and faults ----------------------------------------------------------------------------------------------
 
 
-def test_m3_ten_thousand_targets_stay_under_the_cap_and_what_is_left_out_is_counted() -> None:
+def test_ten_thousand_targets_stay_under_the_cap_and_what_is_left_out_is_counted() -> None:
     one = many(10_000)
     exposition = Exposition(PLACE)
     done = exposition.update(one)
@@ -252,7 +252,7 @@ def test_the_cap_leaves_out_whole_targets() -> None:
     assert set(counts.values()) == {SERIES_OF_A_TARGET}
 
 
-def test_m10_a_target_that_cannot_be_written_keeps_its_last_text_and_the_others_go_on() -> None:
+def test_a_target_that_cannot_be_written_keeps_its_last_text_and_the_others_go_on() -> None:
     exposition = Exposition(PLACE)
     exposition.update(state(target("a.example"), target("b.example")))
     odd = target("a.example", checks=(None,))
@@ -268,14 +268,14 @@ def test_m10_a_target_that_cannot_be_written_keeps_its_last_text_and_the_others_
     assert values(exposition.body(), "wayclear_check_success", "target", "check")["a.example", "tls"] == 0
 
 
-def test_m10_a_target_without_even_a_name_is_counted() -> None:
+def test_a_target_without_even_a_name_is_counted() -> None:
     exposition = Exposition(PLACE)
     done = exposition.update(state(target(), replace(target(), host=None)))  # type: ignore[arg-type]
     assert (done.errors, done.rendered) == (1, 1)
     assert series(exposition.body())
 
 
-def test_m10_what_belongs_to_no_target_keeps_its_last_text() -> None:
+def test_what_belongs_to_no_target_keeps_its_last_text() -> None:
     exposition = Exposition(PLACE)
     exposition.update(state())
     done = exposition.update(broken(resolvers=(None,)))

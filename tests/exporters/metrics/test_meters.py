@@ -147,7 +147,7 @@ def test_the_constant_labels_are_on_every_series_also_of_the_process() -> None:
     assert value(meters, "connections_opened_total") == {(): 1}, "a counter goes on"
 
 
-def test_m2_odd_text_in_the_configuration_costs_no_scrape() -> None:
+def test_odd_text_in_the_configuration_costs_no_scrape() -> None:
     meters = Meters(Place('c"\\\n\ud800'))
     meters.build("0.1", "\udfff", "x\n")
     assert {dict(labels)["connector"] for _, labels in series(meters.render())} == {'c"\\\n\ufffd'}
@@ -171,7 +171,7 @@ def test_stages_and_failures() -> None:
     assert {pair for pair, number in failures.items() if number} == {("sign-in", "tcp")}
 
 
-def test_m2_a_group_a_kind_or_a_task_that_is_not_known_is_other() -> None:
+def test_a_group_a_kind_or_a_task_that_is_not_known_is_other() -> None:
     meters = Meters(PLACE)
     for odd in ("", "x" * 1_000, "\ud800"):
         meters.stage(odd, "dns", 0.1)

@@ -66,5 +66,5 @@ def test_each_metric_has_its_help_and_type_once() -> None:
     assert text.endswith("\n")
 
 
-def test_m2_an_address_is_no_label() -> None:
+def test_an_address_is_no_label() -> None:
     assert "20.50.1.1" not in render(TLS)

@@ -67,7 +67,7 @@ def test_more_than_twelve_are_left_out_and_counted_the_least_important_first() -
     assert [family for family, _ in parts(found) if "duration" in family] == []
 
 
-def test_m3_addresses_make_no_series() -> None:
+def test_addresses_make_no_series() -> None:
     many = tuple(address(f"10.0.{n // 250}.{n % 250}", n % 3 > 0) for n in range(1_000))
     found = render([target(addresses=many)], "")
     assert found.series == 12
@@ -145,7 +145,7 @@ def test_what_is_no_number_is_absent(value: float) -> None:
 EVIL = '\ud800"}\n# TYPE evil gauge\nevil{x="CN=Evil'
 
 
-def test_m2_text_of_a_peer_is_no_label_even_where_one_slips_in() -> None:
+def test_text_of_a_peer_is_no_label_even_where_one_slips_in() -> None:
     odd = target(
         group=EVIL, cause=EVIL, check=EVIL, issuer_class=EVIL, tls_version=EVIL, issuer=EVIL, summary=EVIL,
         chain=(EVIL,), rule=EVIL, checks=(check("tls", cause=EVIL), CheckState(EVIL, True, True, Status.PASS, EVIL)),  # type: ignore[arg-type]
@@ -158,7 +158,7 @@ def test_m2_text_of_a_peer_is_no_label_even_where_one_slips_in() -> None:
     }
 
 
-def test_m2_a_host_that_no_rule_can_hold_costs_no_scrape() -> None:
+def test_a_host_that_no_rule_can_hold_costs_no_scrape() -> None:
     page = text(render([target(EVIL)], "")).encode()
     assert list(values(page, "wayclear_interception_ratio", "target")) == [
         (EVIL.replace("\ud800", "\ufffd"),)

@@ -18,7 +18,7 @@ ODD = st.text(st.sampled_from('"\\\n\r\t\0 ,={}#n\u2028\u0085\u00e9\U0001f600'))
 
 
 @given(TEXT | ODD, TEXT | ODD)
-def test_m2_a_label_reads_back_exactly(one: str, other: str) -> None:
+def test_a_label_reads_back_exactly(one: str, other: str) -> None:
     text = sample("m", (("a", one), ("b", other)), 1)
     assert text.count("\n") == 1
     assert series(text.replace("m{", "# HELP m x\n# TYPE m gauge\nm{", 1)) == {
@@ -40,12 +40,12 @@ def test_a_label_reads_back_as_openmetrics(value: str) -> None:
 
 
 @given(st.text(st.characters(codec=None)))
-def test_m2_a_lone_surrogate_does_not_cost_the_scrape(value: str) -> None:
+def test_a_lone_surrogate_does_not_cost_the_scrape(value: str) -> None:
     text = sample("m", (("a", f"x\ud800{value}\udfffy"),), 1)
     assert "\ufffd" in text.encode().decode()
 
 
-def test_m2_a_label_of_100_kb_reads_back_exactly() -> None:
+def test_a_label_of_100_kb_reads_back_exactly() -> None:
     value = 'a"\\\n\r\0\u2028' * 15_000
     text = sample("m", (("a", value),), 1)
     assert series("# HELP m x\n# TYPE m gauge\n" + text) == {("m", frozenset({("a", value)})): 1}
@@ -88,7 +88,7 @@ def test_a_cause_is_a_label(value: str) -> None:
     ["", "OK", "ok\n", "tls.reset\n", "tls", "tls.", ".reset", "tls.reset by CN=x", "tls.r\u00e9set", "tls.\ud800",
      "tls.a.b", "1.2", "a." + "b" * 63],
 )  # fmt: skip
-def test_m2_what_is_no_cause_is_no_label(value: str) -> None:
+def test_what_is_no_cause_is_no_label(value: str) -> None:
     assert cause(value) == "other"
 
 

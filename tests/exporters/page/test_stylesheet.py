@@ -199,7 +199,7 @@ def test_the_browser_would_complain(browser: Browser, site: Site) -> None:
 
 @pytest.mark.parametrize("policy", [CONTENT_SECURITY_POLICY, None])
 @pytest.mark.parametrize("name", ["hostile", "huge"])
-def test_u1_hostile_text_does_nothing_with_and_without_the_policy(
+def test_hostile_text_does_nothing_with_and_without_the_policy(
     browser: Browser, site: Site, name: str, policy: str | None
 ) -> None:
     show(browser, site, name, policy)

@@ -155,7 +155,7 @@ def test_the_libraries_are_named_with_their_versions() -> None:
     assert all(len(line.split()) >= 2 for line in shown)
 
 
-def test_c2_a_bad_configuration_ends_with_one_message_before_anything_is_asked(tmp_path: Path) -> None:
+def test_a_bad_configuration_ends_with_one_message_before_anything_is_asked(tmp_path: Path) -> None:
     bad = tmp_path / "bad.toml"
     bad.write_text('pace = "warp"\nresolver = "192.0.2.53"\n', "utf-8")
     done = subprocess.run(

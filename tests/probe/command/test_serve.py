@@ -72,7 +72,7 @@ sys.exit(main(sys.argv[1:]))
 
 
 @pytest.mark.parametrize("spoil", FAULTS)
-def test_c2_a_bad_file_is_one_message_and_nothing_is_touched(
+def test_a_bad_file_is_one_message_and_nothing_is_touched(
     files: Path, spoil: Callable[[Served], str]
 ) -> None:
     config, state = files / "wayclear.toml", files / "state"
@@ -115,7 +115,7 @@ def as_root() -> list[str]:
 
 
 @pytest.mark.parametrize("words", [(), ("--check",)], ids=["start", "check"])
-def test_v1_as_root_it_refuses(files: Path, words: tuple[str, ...]) -> None:
+def test_as_root_it_refuses_to_start(files: Path, words: tuple[str, ...]) -> None:
     done = started(files, *words, around=as_root())
     assert done.returncode == 3
     assert "as root it would run for months with rights that it does not need" in done.stderr
@@ -123,7 +123,7 @@ def test_v1_as_root_it_refuses(files: Path, words: tuple[str, ...]) -> None:
     assert not (files / "state").exists()
 
 
-def test_v1_as_somebody_else_it_does_not_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_as_another_user_than_root_it_does_not_refuse(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     serving._refuse_root(False)
     monkeypatch.setattr(os, "geteuid", lambda: 0)

@@ -68,7 +68,7 @@ def test_a_link_is_followed(tmp_path: Path) -> None:
     assert sources.changed()
 
 
-def test_c13_what_cannot_be_looked_at_is_like_what_is_not_there(tmp_path: Path) -> None:
+def test_what_cannot_be_looked_at_is_like_what_is_not_there(tmp_path: Path) -> None:
     loop = tmp_path / "loop"
     loop.symlink_to("loop")
     assert not Sources([str(loop), "/dev/null/x", "\0", "x" * 5000, ""]).changed()

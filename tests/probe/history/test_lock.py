@@ -102,7 +102,7 @@ def test_a_file_system_without_locks_keeps_nobody_away(
     one.release()
 
 
-def test_v8_the_file_is_not_for_everybody_and_a_link_is_not_followed(tmp_path: Path) -> None:
+def test_the_file_is_not_for_everybody_and_a_link_is_not_followed(tmp_path: Path) -> None:
     lock = WriterLock(tmp_path / "lock")
     before = os.umask(0)
     try:

@@ -30,7 +30,7 @@ def numbers(rows: list[Row]) -> list[object]:
     ["\ud800 lone", "NUL \0 here", "x" * 1_000_000, "ü" * 1_000_000, "\U0001f600" * 5000, "\x1b[2J\x9b", "\u202e", "a\nb"],
     ids=["surrogate", "nul", "long", "wide", "widest", "escape", "bidi", "line"],
 )  # fmt: skip
-def test_b11_hostile_texts_become_harmless_and_at_most_a_kibibyte(text: str) -> None:
+def test_hostile_texts_become_harmless_and_at_most_a_kibibyte(text: str) -> None:
     rows = rows_of(
         [Transition(1.0, text, text, text, text, text, text)],
         [Drift(1.0, text, "cname", text, text)],
@@ -45,12 +45,12 @@ def test_b11_hostile_texts_become_harmless_and_at_most_a_kibibyte(text: str) -> 
     connection.close()
 
 
-def test_b11_long_texts_that_differ_at_their_end_stay_different() -> None:
+def test_long_texts_that_differ_at_their_end_stay_different() -> None:
     first, second = seen("ü" * 5000 + "a", 1.0, 1.0), seen("ü" * 5000 + "b", 1.0, 1.0)
     assert first[0].key != second[0].key
 
 
-def test_b11_numbers_that_sqlite_cannot_hold() -> None:
+def test_numbers_that_sqlite_cannot_hold() -> None:
     (event,) = rows_of([Transition(math.nan, "a", "", "", "", "", "")])
     assert event.values[0] == 0.0
     (cycle,) = rows_of(cycle=CycleRow("service", math.inf, -math.inf, 10**30, -(10**30), 1, 1, "yes"))
@@ -84,7 +84,7 @@ def test_rows_that_could_not_be_written_come_first_again() -> None:
     assert numbers(queue.take(9)) == [1.0, 2.0, 3.0, 4.0]
 
 
-def test_b3_the_oldest_go_and_are_counted() -> None:
+def test_the_oldest_rows_go_and_are_counted() -> None:
     queue = RowQueue(3, MANY)
     queue.add(events(*range(10)))
     assert (len(queue), queue.dropped) == (3, 7)
@@ -95,7 +95,7 @@ def test_b3_the_oldest_go_and_are_counted() -> None:
     assert (len(queue), queue.dropped) == (3, 9)
 
 
-def test_b3_twenty_megabytes_are_enough() -> None:
+def test_more_than_twenty_megabytes_of_rows_do_not_wait() -> None:
     queue = RowQueue(MANY, 20 << 20)
     text = "x" * FIELD
     (row,) = rows_of([Transition(1.0, text, text, text, text, text, text)])

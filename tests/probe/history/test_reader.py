@@ -166,7 +166,7 @@ def test_a_history_that_somebody_has_spoiled(tmp_path: Path) -> None:
     assert "\x1b" not in history_command(str(bytes_), None, None, True, NOW)
 
 
-def test_b7_a_reader_has_a_time_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_has_a_time_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "history.sqlite"
     one = Store(path, DAY, 1 << 30, busy=0.1, log_cap=1 << 30)
     one.write(rows_of(changed(i) for i in range(20_000)))

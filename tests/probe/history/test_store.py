@@ -55,7 +55,7 @@ def spend(one: Store, now: float | None) -> int:
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o077])
-def test_v8_the_file_is_for_its_group_to_read_whatever_the_umask(tmp_path: Path, umask: int) -> None:
+def test_the_file_is_for_its_group_to_read_whatever_the_umask(tmp_path: Path, umask: int) -> None:
     path = tmp_path / "state" / "history.sqlite"
     one, before = store(path), os.umask(umask)
     try:
@@ -69,7 +69,7 @@ def test_v8_the_file_is_for_its_group_to_read_whatever_the_umask(tmp_path: Path,
     assert modes == dict.fromkeys(["history.sqlite", "history.sqlite-wal", "history.sqlite-shm"], 0o640)
 
 
-def test_b2_each_commit_is_on_the_disk_when_it_returns(tmp_path: Path) -> None:
+def test_each_commit_is_on_the_disk_when_it_returns(tmp_path: Path) -> None:
     one = store(tmp_path / "history.sqlite")
     one.open()
     assert one._execute("PRAGMA journal_mode").fetchone() == ("wal",)
@@ -78,7 +78,7 @@ def test_b2_each_commit_is_on_the_disk_when_it_returns(tmp_path: Path) -> None:
     one.close()
 
 
-def test_b10_without_shared_memory_the_old_journal_serves(
+def test_without_shared_memory_the_old_journal_serves(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "history.sqlite"
@@ -92,7 +92,7 @@ def test_b10_without_shared_memory_the_old_journal_serves(
     assert summaries(path) == ["number 1"]
 
 
-def test_b10_a_log_that_was_brought_along_is_folded_in_where_there_is_no_shared_memory(
+def test_a_log_that_was_brought_along_is_folded_in_where_there_is_no_shared_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A copy of a history that was not closed, on a network file system."""
@@ -111,7 +111,7 @@ def test_b10_a_log_that_was_brought_along_is_folded_in_where_there_is_no_shared_
     assert summaries(copy) == ["number 1", "number 2"]
 
 
-def test_b10_a_clock_that_goes_back_turns_nothing_around(tmp_path: Path) -> None:
+def test_a_clock_that_goes_back_turns_nothing_around(tmp_path: Path) -> None:
     one = store(tmp_path / "history.sqlite")
     one.write(rows_of([changed(1, at=NOW)], [Drift(NOW + 1, "a", "cname", "b", "new")]))
     one.write(rows_of([changed(2, at=NOW - 1e8)]))
@@ -122,7 +122,7 @@ def test_b10_a_clock_that_goes_back_turns_nothing_around(tmp_path: Path) -> None
     assert found.latest[changed().subject].summary == "number 2"
 
 
-def test_b11_hostile_texts_are_stored_and_come_back_harmless(tmp_path: Path) -> None:
+def test_hostile_texts_are_stored_and_come_back_harmless(tmp_path: Path) -> None:
     one = store(tmp_path / "history.sqlite")
     one.write(rows_of([changed(summary="a\ud800\0b" + "x" * MIB)]))
     (found,) = one.load().transitions
@@ -243,7 +243,7 @@ def test_a_file_that_another_one_has_taken_the_place_of_is_left_and_does_no_harm
 # --- others who use it ---------------------------------------------------------------------------------------------
 
 
-def test_b7_a_reader_who_stays_does_not_let_the_log_grow_without_bound(tmp_path: Path) -> None:
+def test_a_reader_who_stays_does_not_let_the_log_grow_without_bound(tmp_path: Path) -> None:
     path, log, cap = tmp_path / "history.sqlite", tmp_path / "history.sqlite-wal", MIB
     one = store(path, log_cap=cap)
     one.write(rows_of([changed(0)]))
@@ -303,7 +303,7 @@ def test_what_is_too_old_goes_and_a_subject_s_last_transition_stays(tmp_path: Pa
     assert rows(tmp_path / "history.sqlite", "SELECT count(*) FROM cycles") == [(2,)]
 
 
-def test_s1_a_clock_that_jumps_by_years_deletes_a_week_s_worth_at_most(tmp_path: Path) -> None:
+def test_a_clock_that_jumps_by_years_deletes_a_week_s_worth_at_most(tmp_path: Path) -> None:
     one = store(tmp_path / "history.sqlite", keep=10 * DAY)
     one.write(cycles(1, NOW - 9 * DAY) + cycles(1, NOW))
     assert spend(one, NOW) == 0
@@ -313,7 +313,7 @@ def test_s1_a_clock_that_jumps_by_years_deletes_a_week_s_worth_at_most(tmp_path:
     one.close()
 
 
-def test_s1_a_clock_that_is_years_ahead_for_a_weekend_deletes_four_weeks_at_most(tmp_path: Path) -> None:
+def test_a_clock_that_is_years_ahead_for_a_weekend_deletes_four_weeks_at_most(tmp_path: Path) -> None:
     """Retention runs each hour, and again whenever the process starts."""
     path = tmp_path / "history.sqlite"
     one = store(path, keep=400 * DAY)
@@ -343,7 +343,7 @@ def test_what_grew_too_old_while_nothing_ran_goes_within_days(tmp_path: Path) ->
     one.close()
 
 
-def test_b8_what_is_too_much_goes_oldest_first_in_small_batches_and_the_file_shrinks(tmp_path: Path) -> None:
+def test_what_is_too_much_goes_oldest_first_in_small_batches_and_the_file_shrinks(tmp_path: Path) -> None:
     path = tmp_path / "history.sqlite"
     one = store(path, max_bytes=MIB)
     for begin in range(0, 30_000, 5000):
@@ -361,7 +361,7 @@ def test_b8_what_is_too_much_goes_oldest_first_in_small_batches_and_the_file_shr
     assert rows(path, "SELECT count(*) FROM ledger") == [(1,)]
 
 
-def test_m3_a_ledger_that_alone_is_too_much_loses_what_was_not_seen_longest(tmp_path: Path) -> None:
+def test_a_ledger_that_alone_is_too_much_loses_what_was_not_seen_longest(tmp_path: Path) -> None:
     path = tmp_path / "history.sqlite"
     one = store(path, max_bytes=MIB)
     for begin in range(0, 10_000, 1000):

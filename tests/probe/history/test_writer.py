@@ -120,7 +120,7 @@ def test_many_who_record_at_once_share_a_transaction_and_each_is_told(tmp_path: 
 
 
 def test_a_job_that_is_long_holds_up_no_row(tmp_path: Path) -> None:
-    """B8: rows are written between the batches of a retention."""
+    """Rows are written between the batches of a retention."""
     path = tmp_path / "history.sqlite"
 
     async def fill(history: History) -> None:
@@ -160,7 +160,7 @@ def test_it_shrinks_by_itself_when_it_is_too_large(tmp_path: Path) -> None:
 # --- on a disk that does not ---------------------------------------------------------------------------------------
 
 
-def test_b3_a_full_disk_stops_nothing_and_what_waited_arrives() -> None:
+def test_a_full_disk_stops_nothing_and_what_waited_arrives() -> None:
     found = on_small_disk("", """
         history = History(path, bounds=QUICK)
         assert await history.open()
@@ -186,7 +186,7 @@ def test_b3_a_full_disk_stops_nothing_and_what_waited_arrives() -> None:
     assert spent < 5
 
 
-def test_b3_what_waits_is_bounded_and_the_oldest_is_dropped_and_counted() -> None:
+def test_what_waits_is_bounded_and_the_oldest_is_dropped_and_counted() -> None:
     found = on_small_disk("", """
         history = History(path, bounds=Bounds(rows=100, retry=0.01, retry_most=0.05))
         await history.open()
@@ -203,7 +203,7 @@ def test_b3_what_waits_is_bounded_and_the_oldest_is_dropped_and_counted() -> Non
     assert found == [False, 100, True, True, 500]
 
 
-def test_b3_what_cannot_be_written_to_the_end_is_counted_too() -> None:
+def test_what_cannot_be_written_to_the_end_is_counted_too() -> None:
     found = on_small_disk("", """
         history = History(path, bounds=QUICK)
         await history.open()
@@ -228,7 +228,7 @@ def test_closing_tries_once_more_without_waiting_for_the_next_attempt() -> None:
     assert found == [False, 0, 100]
 
 
-def test_b4_errors_now_and_then_lose_nothing_and_acknowledge_nothing_that_is_not_there() -> None:
+def test_errors_now_and_then_lose_nothing_and_acknowledge_nothing_that_is_not_there() -> None:
     """A limit on the size of files makes writes fail as a broken disk does; it is set for 2 % of the records."""
     found = on_small_disk("mount -o remount,size=64m /run/small", """
         import random, resource
@@ -264,7 +264,7 @@ def test_b4_errors_now_and_then_lose_nothing_and_acknowledge_nothing_that_is_not
         ("touch /run/small/state", "rm /run/small/state", ": /run/small/state: file exists."),
     ],
 )  # fmt: skip
-def test_b6_a_place_that_cannot_be_written_at_the_start(spoil: str, mend: str, told: str) -> None:
+def test_a_place_that_cannot_be_written_at_the_start(spoil: str, mend: str, told: str) -> None:
     found = on_small_disk(spoil, f"""
         history = History({"small / 'state' / 'history.sqlite'" if "touch" in spoil else "path"}, bounds=QUICK)
         opened = await history.open()
@@ -281,7 +281,7 @@ def test_b6_a_place_that_cannot_be_written_at_the_start(spoil: str, mend: str, t
     assert told in trouble
 
 
-def test_b6_b10_a_directory_that_is_cleaned_away_is_made_anew(tmp_path: Path) -> None:
+def test_a_directory_that_is_cleaned_away_is_made_anew(tmp_path: Path) -> None:
     """Rows would go on into a file without a name, and each be called safe."""
     path = tmp_path / "state" / "history.sqlite"
 
@@ -377,10 +377,10 @@ def test_a_bug_in_the_thread_is_told_and_ends_nothing(
 # --- killed --------------------------------------------------------------------------------------------------------
 
 
-def test_b1_twenty_kills_lose_no_acknowledged_row(tmp_path: Path) -> None:
+def test_twenty_kills_lose_no_acknowledged_row(tmp_path: Path) -> None:
     killed(tmp_path / "history.sqlite", 20, random.Random(20))
 
 
 @pytest.mark.proof
-def test_b1_two_hundred_kills_lose_no_acknowledged_row(tmp_path: Path) -> None:
+def test_two_hundred_kills_lose_no_acknowledged_row(tmp_path: Path) -> None:
     killed(tmp_path / "history.sqlite", 200, random.Random(200))

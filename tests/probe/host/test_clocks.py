@@ -27,19 +27,19 @@ def test_an_ordinary_stretch() -> None:
 
 
 @pytest.mark.parametrize("step", [30 * 86_400.0, -5 * YEAR, 5 * YEAR, 3600.0, -3600.0, 2.1, -2.1])
-def test_s1_a_step_of_the_wall_clock(step: float) -> None:
+def test_a_step_of_the_wall_clock(step: float) -> None:
     found = change(BEFORE, after(wall=step))
     assert found.stepped == pytest.approx(step, abs=1e-3)
     assert found.asleep == 0.0
 
 
-def test_s2_a_sleep_of_eight_hours() -> None:
+def test_a_sleep_of_eight_hours() -> None:
     found = change(BEFORE, after(wall=8 * 3600.0, boot=8 * 3600.0))
     assert found.stepped == 0.0
     assert found.asleep == pytest.approx(8 * 3600.0)
 
 
-def test_s2_a_sleep_after_which_the_clock_was_set() -> None:
+def test_a_sleep_after_which_the_clock_was_set() -> None:
     found = change(BEFORE, after(wall=60.0 - 3600.0, boot=60.0))
     assert found.asleep == pytest.approx(60.0)
     assert found.stepped == pytest.approx(-3600.0)

@@ -43,7 +43,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=[ascii(text[:20]) for text in HOSTILE])
-def test_u5_an_event_is_one_harmless_line(log: io.StringIO, text: str) -> None:
+def test_an_event_is_one_harmless_line(log: io.StringIO, text: str) -> None:
     say(logging.ERROR, "%s", text)
     say(logging.ERROR, "%s: %s", text, 3)
     say(logging.WARNING, "%s", text)
@@ -55,7 +55,7 @@ def test_u5_an_event_is_one_harmless_line(log: io.StringIO, text: str) -> None:
         assert len(line.encode()) <= log_lines.MOST_LOGGED + 1024
 
 
-def test_u5_an_exception_is_on_the_line_of_its_event(log: io.StringIO) -> None:
+def test_an_exception_is_on_the_line_of_its_event(log: io.StringIO) -> None:
     try:
         raise ValueError("a\nb\x1b[2J")
     except ValueError:

@@ -126,7 +126,7 @@ def patched(directory: Path, module: str, number: int) -> dict[str, str]:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("module", ["probe.command.serve", "probe.serve.daemon"])
-def test_s8_an_end_before_it_began_is_an_end_without_fault(
+def test_an_end_before_it_began_is_an_end_without_fault(
     tmp_path: Path, module: str, number: signal.Signals
 ) -> None:
     net = Internet(tmp_path)
@@ -155,7 +155,7 @@ def left_over(daemon: Served) -> list[Path]:
     return [path for path in state.iterdir() if path.name.endswith("-wal") and path.stat().st_size]
 
 
-def test_s8_two_sigterms_at_once_are_one(tmp_path: Path) -> None:
+def test_two_sigterms_at_once_are_one(tmp_path: Path) -> None:
     with served(tmp_path) as daemon:
         daemon.ready()
         daemon.process.send_signal(signal.SIGTERM)

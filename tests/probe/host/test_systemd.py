@@ -66,7 +66,7 @@ def test_closed_twice_it_opens_again(manager: tuple[socket.socket, str]) -> None
 @pytest.mark.parametrize(
     "text", ["x\nREADY=1", "x\r\nWATCHDOG=1", "x\0STOPPING=1", "\x1b]0;x\x07", "\ud800", "x" * 100_000, ""]
 )
-def test_u5_a_status_is_one_line_whatever_a_peer_wrote(manager: tuple[socket.socket, str], text: str) -> None:
+def test_a_status_is_one_line_whatever_a_peer_wrote(manager: tuple[socket.socket, str], text: str) -> None:
     listening, name = manager
     notifier = Notifier({"NOTIFY_SOCKET": name})
     assert notifier.status(text)
@@ -140,7 +140,7 @@ def test_a_manager_that_never_reads_holds_nobody_up(manager: tuple[socket.socket
 
 
 def test_the_watchdog_is_fed_when_descriptors_have_run_out(tmp_path: Path) -> None:
-    """Hostile input Z1: a service without descriptors lives on, and its manager hears so."""
+    """A service without descriptors lives on, and its manager hears so."""
     script = """
 import os, resource
 from probe.host.systemd import Notifier

@@ -115,7 +115,7 @@ def test_what_happens_to_the_service() -> None:
     "text",
     ["fe80::1%1", "%%5", "%1!s!", "a\r\nEvent 4625", "a\0b", "\x1b[2J", "\u202egnp", "\ud800", "%" * 99_999],
 )
-def test_u5_no_text_of_a_peer_forges_cuts_or_fills_an_entry(text: str) -> None:
+def test_no_text_of_a_peer_forges_cuts_or_fills_an_entry(text: str) -> None:
     told = event_of(change("a.example:443", "fail", summary=text)).text
     assert told.isprintable()
     assert not re.search(r"%[0-9%!]", told)

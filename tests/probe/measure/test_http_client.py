@@ -65,7 +65,7 @@ def test_an_ocsp_post_as_it_goes_out() -> None:
         ("x.test", "/\x00"),
     ],
 )
-def test_x10_an_address_with_line_ends_or_spaces_is_never_sent(host: str, target: str) -> None:
+def test_an_address_with_line_ends_or_spaces_is_never_sent(host: str, target: str) -> None:
     failure = request(host, 80, target, 80)
     assert isinstance(failure, Failure)
     assert failure.code is Code.MALFORMED
@@ -127,7 +127,7 @@ def test_a_content_length_that_is_none_is_malformed(length: bytes) -> None:
     assert code(reader) is Code.MALFORMED
 
 
-def test_h1_too_many_headers_and_too_long_ones() -> None:
+def test_too_many_headers_and_too_long_ones() -> None:
     many = read(OK + b"".join(b"A%d: b\r\n" % n for n in range(200)) + b"\r\n", fin=False)
     assert (code(many), many.status, len(many.headers)) == (Code.TOO_LARGE, 200, 100)
     endless = read(OK, *(b"X-%d: y\r\n" % n for n in range(200_000)), fin=False)
@@ -138,7 +138,7 @@ def test_h1_too_many_headers_and_too_long_ones() -> None:
     assert code(at_once) is Code.TOO_LARGE
 
 
-def test_h2_interim_answers_end_at_five() -> None:
+def test_interim_answers_end_at_five() -> None:
     interim = b"HTTP/1.1 100 Continue\r\n\r\n"
     assert code(read(interim * 5 + OK + b"Content-Length: 0\r\n\r\n")) is None
     assert code(read(interim * 6, fin=False)) is Code.MALFORMED
@@ -167,7 +167,7 @@ def test_a_fin_before_any_byte_and_inside_the_headers() -> None:
     assert (code(reader), bytes(reader.body)) == (Code.EOF, b"HTTP/1.1 200")
 
 
-def test_k2_an_encoded_body_is_kept_as_it_is() -> None:
+def test_an_encoded_body_is_kept_as_it_is() -> None:
     reader = read(OK + b"Content-Encoding: gzip\r\nContent-Length: 3\r\n\r\n\x1f\x8b\x08")
     assert (code(reader), bytes(reader.body)) == (None, b"\x1f\x8b\x08")
 

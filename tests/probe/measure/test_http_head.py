@@ -72,7 +72,7 @@ def test_the_head_after_interim_answers_is_read_as_well_and_no_body_is() -> None
     assert through(switched) == (switched, ())
 
 
-def test_h1_a_head_that_is_too_long_or_never_ends_goes_on_as_it_is() -> None:
+def test_a_head_that_is_too_long_or_never_ends_goes_on_as_it_is() -> None:
     endless = OK + b"A : " + b"a" * 50
     reader = HeadReader(40)
     assert reader.feed(endless[:30]) == b""

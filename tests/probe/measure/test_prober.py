@@ -90,7 +90,7 @@ def test_every_kind_has_a_probe() -> None:
 @pytest.mark.parametrize(
     "address", ["127.0.0.1", "::1", "169.254.169.254", "fe80::1", "0.0.0.0", "224.0.0.1"]
 )
-def test_t15_without_a_network_of_its_own_it_goes_nowhere_it_should_not(address: str) -> None:
+def test_without_a_network_of_its_own_it_goes_nowhere_it_should_not(address: str) -> None:
     async def body() -> None:
         seen = await measured(Prober(), TcpConnect(address, 80))
         assert seen.failure is not None
@@ -108,7 +108,7 @@ def test_once_it_knows_them_this_host_s_own_addresses_are_among_those() -> None:
             refused = await prober.measure(TcpConnect(address, 80))
             assert refused.failure is not None
             assert refused.failure.code is Code.DENIED
-            if ":" not in address:  # T15: the same host, written as an IPv6 address
+            if ":" not in address:  # the same host, written as an IPv6 address
                 mapped = await prober.measure(TcpConnect(f"::ffff:{address}", 80))
                 assert mapped.failure is not None
                 assert mapped.failure.code is Code.DENIED
@@ -146,7 +146,7 @@ class Broken(HostNetwork):
         DnsQuestion("192.0.2.1", "a.test", "A"),
     ],
 )
-def test_g1_a_bug_of_ours_is_an_observation_that_says_so(step: Step, error: Exception) -> None:
+def test_a_bug_of_ours_is_an_observation_that_says_so(step: Step, error: Exception) -> None:
     async def body() -> None:
         seen = await measured(Prober(network=Broken(error)), step)
         assert seen.failure is not None
@@ -226,7 +226,7 @@ def test_connections_are_counted_whatever_becomes_of_them() -> None:
     asyncio.run(body())
 
 
-def test_t15_a_connection_that_is_refused_by_the_guard_is_none() -> None:
+def test_a_connection_that_is_refused_by_the_guard_is_none() -> None:
     async def body() -> None:
         prober = Prober()
         await measured(prober, TcpConnect("127.0.0.1", 80))

@@ -59,7 +59,7 @@ def hello_of(hello: Hello, name: str = NAME) -> ClientHello:
     return parse(conn.bio_read(16_384))
 
 
-def test_l18_l20_the_judging_hello_is_small_and_of_tls_1_2_alone() -> None:
+def test_the_judging_hello_is_small_and_of_tls_1_2_alone() -> None:
     hello = hello_of("connector")
     assert hello.size < 600
     assert hello.compression == b"\0"
@@ -73,7 +73,7 @@ def test_l18_l20_the_judging_hello_is_small_and_of_tls_1_2_alone() -> None:
     assert b"\x00\x9d" in hello.ciphers  # AES256-GCM without a Diffie-Hellman exchange, for old middleboxes
 
 
-def test_l18_the_other_hellos() -> None:
+def test_the_other_hellos() -> None:
     small = hello_of("tls13")
     assert small.size < 600
     assert small.extensions[43] == b"\x02\x03\x04"
@@ -86,7 +86,7 @@ def test_l18_the_other_hellos() -> None:
 
 
 @pytest.mark.parametrize("literal", ["127.0.0.1", "2001:db8::1"])
-def test_l8_an_address_is_no_server_name(literal: str) -> None:
+def test_an_address_is_no_server_name(literal: str) -> None:
     assert 0 not in hello_of("connector", literal).extensions
     assert 0 in hello_of("connector", "2.example.test1").extensions
 

@@ -97,7 +97,7 @@ def test_after_change_cipher_spec_only_records_are_counted() -> None:
     assert (reader.fault, reader.alert, reader.record_count) == (None, None, 3)
 
 
-def test_l13_an_alert_and_its_number() -> None:
+def test_an_alert_and_its_number() -> None:
     assert read(record(21, b"\x02\x31")).alert == 49
     assert read(record(21, b"\x01\x00")).alert == 0
     assert read(record(21, b"\x02\xde")).alert == 0xDE
@@ -122,7 +122,7 @@ def test_bytes_between_records_are_malformed_and_not_a_banner() -> None:
     assert reader.version == "TLSv1.2"
 
 
-def test_l4_a_claimed_length_is_refused_before_the_bytes_come() -> None:
+def test_a_claimed_length_is_refused_before_the_bytes_come() -> None:
     reader = read(record(22, b"\x0b" + u24(0xFFFFFF)))
     assert reader.fault is not None
     assert reader.fault[0] is Code.TOO_LARGE
@@ -131,7 +131,7 @@ def test_l4_a_claimed_length_is_refused_before_the_bytes_come() -> None:
     assert reader.fault[0] is Code.MALFORMED
 
 
-def test_l5_a_chain_at_the_cap_is_read_and_one_byte_more_refused() -> None:
+def test_a_chain_at_the_cap_is_read_and_one_byte_more_refused() -> None:
     def cut(data: bytes) -> list[bytes]:
         return [record(22, data[i : i + 16_000]) for i in range(0, len(data), 16_000)]
 
@@ -141,7 +141,7 @@ def test_l5_a_chain_at_the_cap_is_read_and_one_byte_more_refused() -> None:
     assert reader.fault[0] is Code.TOO_LARGE
 
 
-def test_l2_floods_of_records_and_of_messages_end_early() -> None:
+def test_floods_of_records_and_of_messages_end_early() -> None:
     for flood in (record(22, b""), record(21, b"\x01\x5a"), record(20, b"\x01"), record(23, b"")):
         reader = read(flood * (RECORD_CAP + 1))
         assert reader.fault is not None
@@ -162,7 +162,7 @@ def test_l2_floods_of_records_and_of_messages_end_early() -> None:
         (0x009F, b"\xff\xff", False),  # longer than the message: nothing to compute, OpenSSL refuses it
     ],
 )
-def test_l12_a_diffie_hellman_group_that_costs_a_second(cipher: int, begins: bytes, refused: bool) -> None:
+def test_a_diffie_hellman_group_that_costs_a_second(cipher: int, begins: bytes, refused: bool) -> None:
     hello = bytearray(server_hello())
     hello[43:45] = cipher.to_bytes(2)
     reader = read(record(22, bytes(hello) + message(12, begins + bytes(2_000))))

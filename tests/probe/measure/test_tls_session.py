@@ -112,7 +112,7 @@ def test_nothing_is_verified_here(ends: int, tmp_path: Path) -> None:
     assert (observation.failure, facts(observation).chain) == (None, leaf.chain)
 
 
-def test_l12_a_weak_key_and_an_old_cipher_are_seen_and_not_refused(tmp_path: Path) -> None:
+def test_a_weak_key_and_an_old_cipher_are_seen_and_not_refused(tmp_path: Path) -> None:
     weak = rsa.generate_private_key(public_exponent=65537, key_size=1024)
     old = LEAF.certificate
     builder = (
@@ -132,7 +132,7 @@ def test_l12_a_weak_key_and_an_old_cipher_are_seen_and_not_refused(tmp_path: Pat
 
 
 @pytest.mark.parametrize("hello", ["connector", "large"])
-def test_l12_a_server_of_tls_1_0_alone_is_named(hello: Hello, tmp_path: Path) -> None:
+def test_a_server_of_tls_1_0_alone_is_named(hello: Hello, tmp_path: Path) -> None:
     context = openssl_context(LEAF, tmp_path, SSL.TLS1_VERSION)
     observation = handshake(openssl_talk(context), replace(STEP, hello=hello))
     assert observation.failure is not None
@@ -160,7 +160,7 @@ def test_a_client_certificate_that_is_asked_for_and_not_required(hello: Hello, t
     assert seen.chain == LEAF.chain
 
 
-def test_l13_required_in_tls_1_2_is_an_alert_inside_the_handshake_and_the_chain_is_kept(
+def test_required_in_tls_1_2_is_an_alert_inside_the_handshake_and_the_chain_is_kept(
     tmp_path: Path,
 ) -> None:
     context = asking(openssl_context(LEAF, tmp_path, SSL.TLS1_2_VERSION), required=True)
@@ -178,7 +178,7 @@ def test_l13_required_in_tls_1_2_is_an_alert_inside_the_handshake_and_the_chain_
     assert wants_certificate(seen, observation.failure)
 
 
-def test_l13_required_in_tls_1_3_is_an_alert_after_the_handshake(tmp_path: Path) -> None:
+def test_required_in_tls_1_3_is_an_alert_after_the_handshake(tmp_path: Path) -> None:
     context = asking(openssl_context(LEAF, tmp_path, SSL.TLS1_3_VERSION), required=True)
     observation = handshake(openssl_talk(context), replace(STEP, hello="tls13", path="/"))
     seen = facts(observation)
@@ -298,7 +298,7 @@ def test_a_renegotiation_that_requires_one_ends_in_an_alert(tmp_path: Path) -> N
     assert (seen.client_certificate_asked, seen.http_status, seen.http_failure) == (True, None, "alert 40")
 
 
-def test_l15_renegotiation_without_end_is_cut_off(tmp_path: Path) -> None:
+def test_renegotiation_without_end_is_cut_off(tmp_path: Path) -> None:
     context = openssl_context(LEAF, tmp_path, SSL.TLS1_2_VERSION)
     observation = handshake(
         openssl_talk(context, renegotiating(1000, required=False)), replace(STEP, path="/")
@@ -343,7 +343,7 @@ def test_a_path_that_http_cannot_carry_is_not_asked_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("says_why", [True, False])
-def test_t2_an_alert_is_read_although_the_peer_no_longer_listens(says_why: bool, tmp_path: Path) -> None:
+def test_an_alert_is_read_although_the_peer_no_longer_listens(says_why: bool, tmp_path: Path) -> None:
     context = openssl_context(LEAF, tmp_path, SSL.TLS1_2_VERSION)
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

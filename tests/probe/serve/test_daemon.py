@@ -47,7 +47,7 @@ def a_reader_that_does_not_read(daemon: Served) -> socket.socket:
 @pytest.mark.parametrize(
     "state", ["starting", "names hang", "targets hang", "steady", "half a request", "slow reader"]
 )
-def test_s8_sigterm_ends_it_in_every_state(tmp_path: Path, state: str) -> None:
+def test_sigterm_ends_it_in_every_state(tmp_path: Path, state: str) -> None:
     net = hanging(tmp_path) if state == "targets hang" else Internet(tmp_path)
     if state == "names hang":
         net.dead |= set(RESOLVERS)
@@ -73,7 +73,7 @@ def test_s8_sigterm_ends_it_in_every_state(tmp_path: Path, state: str) -> None:
             asked.close()
 
 
-def test_s8_what_is_asked_during_the_end_changes_nothing(tmp_path: Path) -> None:
+def test_what_is_asked_during_the_end_changes_nothing(tmp_path: Path) -> None:
     with served(tmp_path) as daemon:
         daemon.ready()
         daemon.process.send_signal(signal.SIGTERM)
@@ -112,7 +112,7 @@ def with_what_hangs(directory: Path, what: str) -> dict[str, str]:
     return {"PYTHONPATH": str(directory)}
 
 
-def test_s8_a_second_sigterm_ends_it_at_once(tmp_path: Path) -> None:
+def test_a_second_sigterm_ends_it_at_once(tmp_path: Path) -> None:
     with served(tmp_path, environment=with_what_hangs(tmp_path, "the end")) as daemon:
         daemon.ready()
         daemon.process.send_signal(signal.SIGTERM)
@@ -123,7 +123,7 @@ def test_s8_a_second_sigterm_ends_it_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("what", HANGS)
-def test_s8_what_hangs_is_left_behind(tmp_path: Path, what: str) -> None:
+def test_what_hangs_is_left_behind(tmp_path: Path, what: str) -> None:
     with served(tmp_path, environment=with_what_hangs(tmp_path, what)) as daemon:
         daemon.until(lambda: daemon.client.status("/-/healthy") == 200)
         if what == "a reload":
@@ -187,7 +187,7 @@ def refused(daemon: Served) -> str:
     return lines[-1] if lines else ""
 
 
-def test_c1_bad_files_keep_the_old_configuration_while_it_is_scraped_and_measures(tmp_path: Path) -> None:
+def test_bad_files_keep_the_old_configuration_while_it_is_scraped_and_measures(tmp_path: Path) -> None:
     with served(tmp_path) as daemon:
         daemon.ready()
         scrapers = Scrapers(daemon)
@@ -218,7 +218,7 @@ def test_c1_bad_files_keep_the_old_configuration_while_it_is_scraped_and_measure
         assert daemon.end()[0] == 0
 
 
-def test_c1_the_reason_is_told_to_who_asked(steady: Served) -> None:
+def test_the_reason_is_told_to_who_asked(steady: Served) -> None:
     text = steady.config.read_text()
     try:
         steady.config.write_text("speling = 1\n" + text)
@@ -282,7 +282,7 @@ def dumped(directory: Path) -> str:
         return "\n".join(connection.iterdump())
 
 
-def test_s1_steps_of_years_cost_at_most_one_extra_cycle_each(tmp_path: Path) -> None:
+def test_steps_of_years_cost_at_most_one_extra_cycle_each(tmp_path: Path) -> None:
     clock = tmp_path / "clock"
     clock.write_text("+0")
     preload = {
@@ -308,7 +308,7 @@ def test_s1_steps_of_years_cost_at_most_one_extra_cycle_each(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("seconds", [4, pytest.param(50, marks=pytest.mark.proof)])
-def test_s2_a_process_that_stood_still_catches_up_once(tmp_path: Path, seconds: int) -> None:
+def test_a_process_that_stood_still_catches_up_once(tmp_path: Path, seconds: int) -> None:
     with served(tmp_path) as daemon:
         daemon.ready()
         daemon.until(lambda: daemon.metric("wayclear_last_cycle_timestamp_seconds", kind="service"))
@@ -355,7 +355,7 @@ def test_the_service_manager_hears_of_it(tmp_path: Path) -> None:
             until("STOPPING=1")
 
 
-def test_z1_with_few_descriptors_it_is_scraped_and_blames_nobody(tmp_path: Path) -> None:
+def test_with_few_descriptors_it_is_scraped_and_blames_nobody(tmp_path: Path) -> None:
     net = Internet(tmp_path, more=60)
     with served(tmp_path, net=net, around=["sh", "-c", 'ulimit -n 64; exec "$@"', "sh"]) as daemon:
         daemon.ready()
@@ -370,7 +370,7 @@ def test_z1_with_few_descriptors_it_is_scraped_and_blames_nobody(tmp_path: Path)
         assert "Traceback" not in daemon.log()
 
 
-def test_u5_the_log_is_one_harmless_line_for_each_event(tmp_path: Path) -> None:
+def test_the_log_is_one_harmless_line_for_each_event(tmp_path: Path) -> None:
     site = "x\\u001b]0;owned\\u0007"
     with served(tmp_path) as daemon:
         daemon.ready()

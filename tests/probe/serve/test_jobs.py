@@ -64,7 +64,7 @@ async def test_one_that_takes_long_is_never_stacked_and_what_is_left_out_is_told
 
 
 @looping
-async def test_s2_after_a_stop_one_run_makes_up_for_all_and_one_too_late_is_told(
+async def test_after_a_stop_one_run_makes_up_for_all_and_one_too_late_is_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert module.GRACE == 30
@@ -108,7 +108,7 @@ async def test_to_be_stopped_in_the_middle_is_no_fault_of_a_job(caplog: pytest.L
 
 
 @looping
-async def test_s7_a_job_that_fails_is_told_and_runs_again(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_job_that_fails_is_told_and_runs_again(caplog: pytest.LogCaptureFixture) -> None:
     runs: list[int] = []
 
     async def broken() -> None:
@@ -123,7 +123,7 @@ async def test_s7_a_job_that_fails_is_told_and_runs_again(caplog: pytest.LogCapt
 
 
 @looping
-async def test_s1_a_clock_that_was_set_makes_no_job_late(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_clock_that_was_set_makes_no_job_late(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where the jobs are begun anew before the events of the old ones have come."""
     told: list[str] = []
     jobs = Jobs({"job": (1.0, Counted())}, told.append)
@@ -142,7 +142,7 @@ async def test_s1_a_clock_that_was_set_makes_no_job_late(monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("late", [0.0, 4.9, 5.0, 7.0, 3600.0, 10 * 365 * 86_400.0])
-def test_s1_the_next_time_is_found_at_once_however_late_it_is(late: float) -> None:
+def test_the_next_time_is_found_at_once_however_late_it_is(late: float) -> None:
     """APScheduler asks for the next time until it lies ahead: after years that must not be millions of them."""
     every, now, found = _Every(5.0), NOW + late * SECOND, [NOW]
     while found[-1] <= now:

@@ -83,7 +83,7 @@ def test_a_reload_is_asked_for_with_post(daemon: Served, method: str) -> None:
     assert daemon.log().count("reloaded") == before
 
 
-def test_m9_no_page_of_somebody_else_s_can_ask_for_it(daemon: Served) -> None:
+def test_a_page_of_another_site_cannot_ask_for_it(daemon: Served) -> None:
     before = daemon.log().count("reloaded")
     for headers in (
         {"Origin": "https://evil.example"},
@@ -204,7 +204,7 @@ def test_before_the_first_look_has_ended(tmp_path: Path) -> None:
 # --- secrets ----------------------------------------------------------------------------------------------------------------
 
 
-def test_p6_no_secret_of_the_web_configuration_or_the_environment_is_told(tmp_path: Path) -> None:
+def test_no_secret_of_the_web_configuration_or_the_environment_is_told(tmp_path: Path) -> None:
     """Users, their hashes, and a proxy's password: grepped for in every page, the log, the history and the textfile."""
     password = "correct-horse-battery"
     hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode()

@@ -183,7 +183,7 @@ async def test_a_held_answer_keeps_its_report(tmp_path: Path) -> None:
 
 
 @looping
-async def test_m10_a_rendering_that_fails_leaves_the_last_snapshot(
+async def test_a_rendering_that_fails_leaves_the_last_snapshot(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     made, history = await teller(tmp_path)

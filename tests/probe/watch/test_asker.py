@@ -143,7 +143,7 @@ def test_a_rate_has_the_polite_caps_and_none_the_fast_ones() -> None:
 
 
 @looping
-async def test_g3_silent_targets_delay_no_other(tmp_path: Path) -> None:
+async def test_silent_targets_delay_no_other(tmp_path: Path) -> None:
     net = Internet(tmp_path)
     for address in (ZONE[RELAY][0], ZONE[RELAY][1]):
         net.places[address] = "silent"
@@ -157,7 +157,7 @@ async def test_g3_silent_targets_delay_no_other(tmp_path: Path) -> None:
 
 
 @looping
-async def test_g3_a_dead_resolver_delays_no_question_to_the_living_one(tmp_path: Path) -> None:
+async def test_a_dead_resolver_delays_no_question_to_the_living_one(tmp_path: Path) -> None:
     net = Internet(tmp_path, dead={FIRST})
     async with desk(net, Intervals()) as here:
         names = [f"n{n}.example" for n in range(3 * POLITE.questions)]
@@ -234,7 +234,7 @@ async def test_the_other_ways_take_turns_the_one_asked_longest_ago_first(tmp_pat
 
 
 @looping
-async def test_s1_a_clock_that_was_set_asks_each_way_at_most_once_more(
+async def test_a_clock_that_was_set_asks_each_way_at_most_once_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     net = Internet(tmp_path)

@@ -308,7 +308,7 @@ def test_a_doubtful_answer_makes_its_second_look_urgent_and_holds_the_target() -
 
 @pytest.mark.parametrize(("route", "every"), [(True, judgement.HOST_EVERY), (False, judgement.HOST_SOON)])
 def test_a_host_without_a_way_out_is_looked_at_more_often(route: bool, every: float) -> None:
-    """Row T13: nothing but the host itself tells that the route is back."""
+    """Nothing but the host itself tells that the route is back."""
     made = by_itself(goldens.of_world(healthy(facts=replace(HOST, route_v4=route))))
     assert probes(made)[("host",)].interval == every
     assert {t.host for t in made.settled.targets} >= {BOOTSTRAP}, "no target is forgotten for it"

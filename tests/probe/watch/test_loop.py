@@ -129,7 +129,7 @@ async def test_new_addresses_wait_for_their_turn(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("years", [5, -5])
 @looping
-async def test_s1_a_clock_that_is_set_disturbs_no_turn_and_forgets_nothing(
+async def test_a_clock_that_is_set_disturbs_no_turn_and_forgets_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, years: int
 ) -> None:
     net = Internet(tmp_path)
@@ -214,7 +214,7 @@ async def test_a_target_that_fails_is_asked_sooner_and_then_less_and_less(tmp_pa
 
 
 @looping
-async def test_g3_a_silent_target_delays_no_other(tmp_path: Path) -> None:
+async def test_a_silent_target_delays_no_other(tmp_path: Path) -> None:
     net = Internet(tmp_path)
     for address in (*ZONE[RELAY], *ZONE[LISTS]):
         net.places[address] = "silent"
@@ -334,7 +334,7 @@ async def test_it_ends_while_everything_hangs_and_tells_nothing_of_what_was_give
 
 @looping
 async def test_a_bug_in_one_measurement_costs_one_round_of_one_target(tmp_path: Path) -> None:
-    """S7: the round counts as failed, the others end as usual, and it is asked again."""
+    """The round counts as failed, the others end as usual, and it is asked again."""
     caught: list[dict[str, object]] = []
     net = Internet(tmp_path)
     async with house(net, QUICK) as here, going(here):
@@ -370,7 +370,7 @@ async def test_rounds_are_told_with_what_failed_in_them(tmp_path: Path) -> None:
 
 
 @looping
-async def test_s2_after_a_long_stop_each_is_asked_once_and_the_rounds_in_between_are_counted(
+async def test_after_a_long_stop_each_is_asked_once_and_the_rounds_in_between_are_counted(
     tmp_path: Path,
 ) -> None:
     net = Internet(tmp_path)

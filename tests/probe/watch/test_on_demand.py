@@ -56,7 +56,7 @@ def traffic(daemon: Served) -> tuple[int, int]:
     return len(daemon.net.hits), len(daemon.net.asked)
 
 
-# --- M4: nothing leaves for what no rule asks for ---------------------------------------------------------------------------
+# --- nothing is sent for what no rule asks for ------------------------------------------------------------------------------
 
 NEVER = [
     "",
@@ -75,7 +75,7 @@ NEVER = [
 
 
 @pytest.mark.parametrize("target", NEVER, ids=[ascii(t[:40]) for t in NEVER])
-def test_m4_it_is_refused_without_a_packet(daemon: Served, target: str) -> None:
+def test_a_target_that_no_rule_allows_is_refused_without_a_packet(daemon: Served, target: str) -> None:
     before = traffic(daemon)
     for module in ("", "&module=tls", "&module=http"):
         status, text, _ = daemon.client.ask(f"/probe?target={quote(target, safe='')}{module}")
@@ -88,7 +88,7 @@ def test_m4_it_is_refused_without_a_packet(daemon: Served, target: str) -> None:
     "query",
     [f"target={RELAY}&target=localhost", f"target={RELAY}&module=tls&module=http", "target", "module=tls"],
 )
-def test_m4_nor_is_it_by_a_second_parameter(daemon: Served, query: str) -> None:
+def test_a_second_parameter_does_not_let_a_target_in(daemon: Served, query: str) -> None:
     before = traffic(daemon)
     assert daemon.client.ask(f"/probe?{query}")[0] in (400, 403)
     assert traffic(daemon) == before
@@ -103,9 +103,7 @@ def test_a_module_that_is_none_is_told(daemon: Served, module: str) -> None:
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "169.254.169.254", "10.9.0.1", "0.0.0.0", "224.0.0.1"])
-def test_m4_a_name_of_the_rules_that_comes_to_resolve_to_us_gets_no_packet(
-    tmp_path: Path, address: str
-) -> None:
+def test_a_name_of_the_rules_that_comes_to_resolve_to_us_gets_no_packet(tmp_path: Path, address: str) -> None:
     """DNS rebinding: the guard looks at the address once more, whatever the name is."""
     net = Internet(tmp_path)
     with served(tmp_path, net=net, schedule=QUICK, web="probe = true") as daemon:

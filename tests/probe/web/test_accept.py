@@ -35,7 +35,7 @@ from tests.probe.http_raw import (
 )
 
 
-def test_m1_keep_alives_beyond_the_cap_cost_the_oldest_idle_one() -> None:
+def test_keep_alives_beyond_the_cap_cost_the_oldest_idle_one() -> None:
     limits = replace(PATIENT, connections=20)
 
     async def main() -> None:
@@ -61,7 +61,7 @@ def test_m1_keep_alives_beyond_the_cap_cost_the_oldest_idle_one() -> None:
     asyncio.run(main())
 
 
-def test_m1_a_crowd_that_says_nothing_never_costs_a_scraper_its_connection() -> None:
+def test_a_crowd_that_says_nothing_never_costs_a_scraper_its_connection() -> None:
     limits = replace(PATIENT, connections=20)
 
     async def main() -> None:
@@ -83,7 +83,7 @@ def test_m1_a_crowd_that_says_nothing_never_costs_a_scraper_its_connection() -> 
     asyncio.run(main())
 
 
-def test_m1_half_open_handshakes_are_bounded_in_number_and_time(tmp_path: Path) -> None:
+def test_half_open_handshakes_are_bounded_in_number_and_time(tmp_path: Path) -> None:
     made = pki(tmp_path)
     limits = replace(PATIENT, handshakes=5, handshake=0.5)
 
@@ -119,7 +119,7 @@ def protocols() -> int:
 
 
 @pytest.mark.parametrize("length", [50, 10_000])
-def test_m1_a_burst_of_half_open_handshakes_never_exceeds_the_limit(tmp_path: Path, length: int) -> None:
+def test_a_burst_of_half_open_handshakes_never_exceeds_the_limit(tmp_path: Path, length: int) -> None:
     """893 connections of one burst stood at 477 at once where a handshake that was being ended stayed the oldest."""
     made = pki(tmp_path)
     limits = replace(PATIENT, handshakes=5)
@@ -256,7 +256,7 @@ def test_connections_that_are_gone_before_they_are_accepted_cost_nobody_anything
     assert not caplog.records
 
 
-def test_z1_without_descriptors_it_makes_room_and_goes_on(
+def test_without_descriptors_it_makes_room_and_goes_on(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def main() -> None:

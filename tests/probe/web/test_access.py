@@ -27,7 +27,7 @@ async def statuses(server: HttpServer, *hosts: str) -> list[int]:
     return [(await ask(server, host=host)).status for host in hosts]
 
 
-def test_m9_a_name_that_is_not_ours_is_refused_and_never_reaches_a_page() -> None:
+def test_a_name_that_is_not_ours_is_refused_and_never_reaches_a_page() -> None:
     asked = Asked()
 
     async def main() -> None:
@@ -60,7 +60,7 @@ def test_m9_a_name_that_is_not_ours_is_refused_and_never_reaches_a_page() -> Non
     asyncio.run(main())
 
 
-def test_m9_over_tls_the_names_of_the_certificate_are_ours(tmp_path: Path) -> None:
+def test_over_tls_the_names_of_the_certificate_are_ours(tmp_path: Path) -> None:
     made = pki(tmp_path, names=("localhost", "prober.example.test", "*.probers.example.test"))
 
     async def main() -> None:
@@ -87,7 +87,7 @@ def test_m9_over_tls_the_names_of_the_certificate_are_ours(tmp_path: Path) -> No
         ("GET", "Origin: http://evil.example", 200), ("GET", "Sec-Fetch-Site: cross-site", 200),
     ],
 )  # fmt: skip
-def test_m9_a_page_from_elsewhere_changes_nothing(method: str, header: str, status: int) -> None:
+def test_a_page_from_elsewhere_changes_nothing(method: str, header: str, status: int) -> None:
     asked = Asked()
 
     async def main() -> None:

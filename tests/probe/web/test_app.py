@@ -224,7 +224,7 @@ def test_a_page_that_takes_for_ever_is_given_up(caplog: pytest.LogCaptureFixture
 # --- crowds --------------------------------------------------------------------------------------------------------
 
 
-def test_m1_of_200_parallel_scrapes_40_are_worked_on_and_the_others_told_to_come_again() -> None:
+def test_of_200_parallel_scrapes_40_are_worked_on_and_the_others_told_to_come_again() -> None:
     go = asyncio.Event()
     running = most = 0
 
@@ -257,7 +257,7 @@ def test_m1_of_200_parallel_scrapes_40_are_worked_on_and_the_others_told_to_come
     assert most == 40
 
 
-def test_m1_no_crowd_on_other_pages_takes_the_places_of_scrapes_and_of_the_service_s_own_paths() -> None:
+def test_no_crowd_on_other_pages_takes_the_places_of_scrapes_and_of_the_service_s_own_paths() -> None:
     """Two Prometheus that drive /probe, or 60 clients on /, made every scrape 503."""
     go = asyncio.Event()
 
@@ -286,7 +286,7 @@ def test_m1_no_crowd_on_other_pages_takes_the_places_of_scrapes_and_of_the_servi
     asyncio.run(main())
 
 
-def test_m1_slow_readers_lose_their_places_to_a_scraper_when_all_are_taken() -> None:
+def test_slow_readers_lose_their_places_to_a_scraper_when_all_are_taken() -> None:
     limits = replace(PATIENT, in_flight=3)
 
     async def handler(asked: Request) -> Response:

@@ -131,7 +131,7 @@ def test_http_1_0_and_connection_close_end_after_the_answer() -> None:
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
     ],
 )  # fmt: skip
-def test_m6_what_is_not_answered_is_refused_and_the_connection_closed(data: bytes, status: int) -> None:
+def test_what_is_not_answered_is_refused_and_the_connection_closed(data: bytes, status: int) -> None:
     """Each is followed by a request that must not be answered: nothing behind a doubt is a request."""
     asked = Asked()
 
@@ -145,7 +145,7 @@ def test_m6_what_is_not_answered_is_refused_and_the_connection_closed(data: byte
     assert [one.path for one in asked.requests] == []
 
 
-def test_m6_a_small_body_is_dropped_and_nothing_behind_it_is_read() -> None:
+def test_a_small_body_is_dropped_and_nothing_behind_it_is_read() -> None:
     asked = Asked()
 
     async def main() -> None:
@@ -181,7 +181,7 @@ def test_a_client_that_waits_for_100_continue_gets_it() -> None:
     asyncio.run(main())
 
 
-def test_m6_a_flood_of_pipelined_requests_is_answered_in_order_and_little_of_it_read() -> None:
+def test_a_flood_of_pipelined_requests_is_answered_in_order_and_little_of_it_read() -> None:
     count = 3000
     flood = b"".join(request(f"/{i}") for i in range(count))
     order: list[str] = []
@@ -275,7 +275,7 @@ async def ends_within(server: HttpServer, data: bytes, seconds: float, drip: byt
         (request(), b"GET", b"HTTP/1.1 200 "),  # then a second request that never ends
     ],
 )
-def test_m1_silence_and_slow_requests_end_at_the_limit(data: bytes, drip: bytes, status: bytes) -> None:
+def test_silence_and_slow_requests_end_at_the_limit(data: bytes, drip: bytes, status: bytes) -> None:
     async def main() -> None:
         async with web(Asked()) as server:
             assert (await ends_within(server, data, 3.0, drip)).startswith(status)
@@ -297,7 +297,7 @@ LARGE = Response(200, b"x" * 8_000_000)
 
 
 @pytest.mark.parametrize("header", [[], ["Connection: close"]])
-def test_m1_a_slow_reader_is_dropped_and_costs_little_memory(header: list[str]) -> None:
+def test_a_slow_reader_is_dropped_and_costs_little_memory(header: list[str]) -> None:
     async def main() -> None:
         async with web(Asked(LARGE), replace(QUICK, write=0.6)) as server:
             with small_window(server) as sock:

@@ -155,7 +155,7 @@ def test_an_interval_of_zero_is_no_limit(tmp_path: Path, text: str) -> None:
         ("[hunter2]", "must be a bcrypt hash"),
     ],
 )
-def test_m7_a_hash_that_is_none_or_too_dear_is_refused_at_load(tmp_path: Path, value: str, told: str) -> None:
+def test_a_hash_that_is_none_or_too_dear_is_refused_at_load(tmp_path: Path, value: str, told: str) -> None:
     message = why(tmp_path, f"basic_auth_users:\n  alice: ok\n  bob: {value}\n")
     assert "line 3: basic_auth_users.bob: " in message
     assert told in message
@@ -176,17 +176,17 @@ def test_m7_a_hash_that_is_none_or_too_dear_is_refused_at_load(tmp_path: Path, v
         "rate_limit: hunter2",
     ],
 )
-def test_c15_a_secret_is_never_in_a_message(tmp_path: Path, text: str) -> None:
+def test_a_secret_is_never_in_a_message(tmp_path: Path, text: str) -> None:
     assert "hunter2" not in why(tmp_path, text)
 
 
-def test_c15_nor_where_a_configuration_is_shown(tmp_path: Path) -> None:
+def test_a_secret_is_not_shown_with_the_configuration(tmp_path: Path) -> None:
     config = read_web_config(write(tmp_path, WHOLE))
     assert HASH not in repr(config)
     assert "alice" not in repr(config)
 
 
-def test_c15_files_with_secrets_that_everybody_can_read_are_a_warning(tmp_path: Path) -> None:
+def test_files_with_secrets_that_everybody_can_read_are_a_warning(tmp_path: Path) -> None:
     users = f"basic_auth_users:\n  a: {HASH}\n"
     assert read_web_config(write(tmp_path, users, 0o640)).warnings == ()
     (warning,) = read_web_config(write(tmp_path, users, 0o644)).warnings
@@ -239,7 +239,7 @@ def test_http2_and_different_costs_are_warnings(tmp_path: Path) -> None:
     ]
 
 
-def test_c13_only_regular_files_of_a_size_that_people_write_are_read(tmp_path: Path) -> None:
+def test_only_regular_files_of_a_size_that_people_write_are_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "zero").symlink_to("/dev/zero")
     (tmp_path / "large").write_bytes(b"#" * (128 * 1024 + 1))

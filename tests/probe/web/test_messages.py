@@ -22,7 +22,7 @@ def test_path_and_parameters() -> None:
         "/?" + "&".join(f"a{i}=1" for i in range(33)),
     ],
 )  # fmt: skip
-def test_m6_targets_that_are_refused(target: str) -> None:
+def test_targets_that_are_refused(target: str) -> None:
     with pytest.raises(Refusal) as caught:
         read_target(target)
     assert caught.value.status == 400

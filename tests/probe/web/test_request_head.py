@@ -56,7 +56,7 @@ def test_a_head_is_found_when_it_is_complete_and_not_before() -> None:
         (b"GET / HTTP/1.1\r\nX: " + b"y" * 65536 + b"\r\n\r\n", 431),
     ],
 )
-def test_m6_what_is_no_request_is_refused(data: bytes, expected: int) -> None:
+def test_what_is_no_request_is_refused(data: bytes, expected: int) -> None:
     assert status(data) == expected
 
 

@@ -47,7 +47,7 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
 )
 
 
-def test_c3_an_alias_bomb_costs_nothing() -> None:
+def test_an_alias_bomb_costs_nothing() -> None:
     yaml.resolver.Resolver()  # loaded before the measuring
     tracemalloc.start()
     begin = time.process_time()
@@ -61,17 +61,17 @@ def test_c3_an_alias_bomb_costs_nothing() -> None:
 @pytest.mark.parametrize(
     "text", ["a: *b", "a: &b c", "&a b: c", "- &x 1", "<<: {a: 1}", "a: !!python/name:os.system", "a: !x y"]
 )
-def test_c3_anchors_aliases_tags_and_merge_keys_are_refused(text: str) -> None:
+def test_anchors_aliases_tags_and_merge_keys_are_refused(text: str) -> None:
     assert "web.yml:1: " in why(text)
 
 
-def test_c3_more_values_than_anybody_writes() -> None:
+def test_more_values_than_anybody_writes() -> None:
     assert f"has more than {MOST_NODES} values" in why("a: [" + "1," * (MOST_NODES + 1) + "]")
 
 
 @pytest.mark.parametrize("depth", [33, 1000, 60_000])
 @pytest.mark.parametrize("sign", ["[", "{a: ", "- "])
-def test_c4_deep_nesting_is_refused_and_no_recursion(depth: int, sign: str) -> None:
+def test_deep_nesting_is_refused_and_no_recursion(depth: int, sign: str) -> None:
     text = "a:\n  " + sign * depth
     begin = time.process_time()
     message = why(text)
@@ -79,12 +79,12 @@ def test_c4_deep_nesting_is_refused_and_no_recursion(depth: int, sign: str) -> N
     assert time.process_time() - begin < 5, "hundredths of a second as a rule, minutes where it is quadratic"
 
 
-def test_c4_as_deep_as_it_may_be() -> None:
+def test_the_deepest_nesting_that_is_allowed_is_read() -> None:
     parse_yaml(("a: " + "[" * 31 + "]" * 31).encode(), "web.yml")
     assert "is nested deeper than 32" in why("a: " + "[" * 32 + "]" * 32)
 
 
-def test_c6_a_key_that_is_there_twice_is_refused_with_both_lines() -> None:
+def test_a_key_that_is_there_twice_is_refused_with_both_lines() -> None:
     assert why("a: 1\nb: 2\n'a': 3") == "web.yml:3: 'a' is there twice, on line 1 and on line 3"
     assert "on line 2 and on line 4" in why("x:\n  alice: h1\n  bob: h2\n  alice: h3")
 
@@ -94,7 +94,7 @@ def test_c6_a_key_that_is_there_twice_is_refused_with_both_lines() -> None:
     ["0443", "1:20", "4_43", "0x1F", "0b1", "+1", "-0", "no", "Yes", "ON", "off", "True", "NO", "~", "null", "", "1.5",
      ".inf", "1e3.0", "1:20.5", "2026-11-25", "=", "<<"],
 )  # fmt: skip
-def test_c7_values_that_yaml_reads_otherwise_are_refused_with_a_hint(value: str) -> None:
+def test_values_that_yaml_reads_otherwise_are_refused_with_a_hint(value: str) -> None:
     if value == "1e3.0":  # no number for YAML 1.1, whatever it looks like
         assert parse_yaml(b"a: 1e3.0", "web.yml").data == {"a": "1e3.0"}
         return
@@ -105,7 +105,7 @@ def test_c7_values_that_yaml_reads_otherwise_are_refused_with_a_hint(value: str)
 
 
 @pytest.mark.parametrize("key", ["no", "0443", "123", "~", "2026-11-25"])
-def test_c7_keys_too(key: str) -> None:
+def test_keys_that_yaml_reads_otherwise_are_refused_with_a_hint(key: str) -> None:
     assert why(f"users:\n  {key}: x").startswith("web.yml:2: a key of users ")
 
 
@@ -140,7 +140,7 @@ def test_what_is_no_configuration(text: str | bytes, told: str) -> None:
         "a: %hunter2",
     ],
 )
-def test_c15_no_message_repeats_a_value(text: str) -> None:
+def test_no_message_repeats_a_value(text: str) -> None:
     assert "hunter2" not in why(text)
 
 

@@ -199,7 +199,7 @@ def test_files_that_cannot_be_used_are_told_by_name(tmp_path: Path) -> None:
     assert "other: holds no CA certificates" in why(replace(good, client_ca_file=str(other)))
 
 
-def test_c13_an_encrypted_key_asks_nobody_on_the_terminal(tmp_path: Path) -> None:
+def test_an_encrypted_key_asks_nobody_on_the_terminal(tmp_path: Path) -> None:
     made = pki(tmp_path)
     (tmp_path / "server.key").write_bytes(
         private_key("ec", "leaf ec").private_bytes(
@@ -216,7 +216,7 @@ def test_c13_an_encrypted_key_asks_nobody_on_the_terminal(tmp_path: Path) -> Non
     assert "server.key: is encrypted with a password" in found[0]
 
 
-def test_c15_a_key_that_everybody_can_read_is_a_warning(tmp_path: Path) -> None:
+def test_a_key_that_everybody_can_read_is_a_warning(tmp_path: Path) -> None:
     made = pki(tmp_path)
     (tmp_path / "server.key").chmod(0o644)
     (warning,) = tls_server(settings(made)).warnings

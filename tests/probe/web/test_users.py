@@ -98,7 +98,7 @@ def test_everything_else_is_401(header: str | None) -> None:
     assert run(lambda one: status(one, header)) == 401
 
 
-def test_m7_a_password_of_more_than_72_bytes_is_wrong_and_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_password_of_more_than_72_bytes_is_wrong_and_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     users = Users({"a": bcrypt_hash("x" * 72).encode()})
     asked = counting(monkeypatch)
 
@@ -123,7 +123,7 @@ def test_a_right_password_costs_one_hash_until_it_changes(monkeypatch: pytest.Mo
     assert len(asked) == 3
 
 
-def test_m7_after_five_wrong_tries_an_address_waits_whatever_it_sends(
+def test_after_five_wrong_tries_an_address_waits_whatever_it_sends(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked = counting(monkeypatch)
@@ -145,7 +145,7 @@ def test_m7_after_five_wrong_tries_an_address_waits_whatever_it_sends(
     assert len(asked) == 7  # nothing is computed for an address that waits
 
 
-def test_m7_a_remembered_password_is_no_oracle() -> None:
+def test_a_remembered_password_is_no_oracle() -> None:
     """An address that waits must not learn by speed or by answer whether a guess is what somebody else sent."""
 
     async def use(one: Authenticator) -> list[int]:
@@ -157,7 +157,7 @@ def test_m7_a_remembered_password_is_no_oracle() -> None:
     assert run(use) == [429, 429]
 
 
-def test_m7_tries_at_once_are_no_more_than_tries_in_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tries_at_once_are_no_more_than_tries_in_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = counting(monkeypatch)
 
     async def use(one: Authenticator) -> list[int]:
@@ -167,7 +167,7 @@ def test_m7_tries_at_once_are_no_more_than_tries_in_a_row(monkeypatch: pytest.Mo
     assert len(asked) == 5
 
 
-def test_m7_a_network_of_ipv6_counts_as_one_address() -> None:
+def test_a_network_of_ipv6_counts_as_one_address() -> None:
     async def use(one: Authenticator) -> list[int]:
         found = [await status(one, basic("alice", "x"), f"2001:db8:0:1::{i}") for i in range(1, 7)]
         return [*found, await status(one, basic("alice", "x"), "2001:db8:0:2::1")]
@@ -175,7 +175,7 @@ def test_m7_a_network_of_ipv6_counts_as_one_address() -> None:
     assert run(use) == [401] * 5 + [429, 401]
 
 
-def test_m7_many_addresses_get_two_hashes_at_a_time_and_the_rest_503(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_addresses_get_two_hashes_at_a_time_and_the_rest_503(monkeypatch: pytest.MonkeyPatch) -> None:
     both, hold = threading.Semaphore(0), threading.Event()
     running: list[int] = []
 
@@ -203,7 +203,7 @@ def test_m7_many_addresses_get_two_hashes_at_a_time_and_the_rest_503(monkeypatch
     assert run(use) == [401] * MOST_WAITING + [503] * 4
 
 
-def test_m7_an_unknown_user_takes_as_long_as_a_known_one() -> None:
+def test_an_unknown_user_takes_as_long_as_a_known_one() -> None:
     users = Users({"alice": bcrypt_hash("x", 6).encode(), "bob": bcrypt_hash("y", 8).encode()})
     assert users.dummy.startswith(b"$2b$08$")
     assert hash_fault(users.dummy.decode()) == ""
@@ -224,7 +224,7 @@ def test_m7_an_unknown_user_takes_as_long_as_a_known_one() -> None:
     assert 0.5 < known / unknown < 2
 
 
-def test_m7_the_hash_leaves_the_loop_free() -> None:
+def test_the_hash_leaves_the_loop_free() -> None:
     users = Users({"alice": bcrypt_hash("x", 11).encode()})
 
     async def use(one: Authenticator) -> int:
@@ -254,7 +254,7 @@ def test_addresses_and_passwords_that_are_kept_are_bounded(monkeypatch: pytest.M
     run(use)
 
 
-def test_c15_no_secret_in_memory_or_logs(caplog: pytest.LogCaptureFixture) -> None:
+def test_no_secret_in_memory_or_logs(caplog: pytest.LogCaptureFixture) -> None:
     async def use(one: Authenticator) -> str:
         await status(one, basic("alice", "wonderland"))
         await status(one, basic("alice", "hunter2"))

@@ -122,14 +122,14 @@ def test_whatever_is_answered_each_family_keeps_its_limit(addresses: list[str], 
 @pytest.mark.parametrize(
     "address", ["10.9.0.7", "::ffff:10.9.0.7", "64:ff9b::a09:7", "2002:a09:7::1", "2001:db8:9::7"]
 )
-def test_t15_this_host_itself_however_it_is_written(address: str) -> None:
+def test_this_host_itself_however_it_is_written(address: str) -> None:
     facts = replace(HOST, addresses=("10.9.0.7", "2001:db8:9::7"), networks=("10.9.0.0/24",))
     (found,) = of(address, facts=facts)
     assert (found.tried, found.why) == (False, "an address of this host")
 
 
 @pytest.mark.parametrize("address", ["10.9.0.255", "::ffff:10.9.0.255"])
-def test_t15_the_broadcast_address_of_an_own_network(address: str) -> None:
+def test_the_broadcast_address_of_an_own_network(address: str) -> None:
     facts = replace(HOST, addresses=("10.9.0.7",), networks=("10.9.0.7/24",))
     (found,) = of(address, facts=facts)
     assert (found.tried, found.why) == (False, "the broadcast address of a network of this host")
@@ -149,7 +149,7 @@ def test_addresses_of_before_are_marked_stale_and_tried() -> None:
 
 
 def test_addresses_of_before_are_refused_like_any_other() -> None:
-    """Row T15: what must never be connected to is not, wherever it came from."""
+    """What must never be connected to is not, wherever it came from."""
     bad = ("127.0.0.1", "169.254.169.254", "224.0.0.1", "0.0.0.0", HOST.addresses[0], "2001:db8::1")
     assert [c.address for c in earlier_addresses((*bad, "203.0.113.1"), HOST, PLAN) if c.tried] == [
         "203.0.113.1"

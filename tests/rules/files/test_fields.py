@@ -32,7 +32,7 @@ def test_one_fault_is_one_line_with_file_path_reason_and_example() -> None:
     assert (caught.value.source, caught.value.key_path) == ("my.toml", "rule[3].id")
 
 
-def test_u2_an_example_out_of_the_file_does_nothing_to_a_terminal() -> None:
+def test_an_example_out_of_the_file_does_nothing_to_a_terminal() -> None:
     fault = Fault("ca[5].issuer", "of a root is the root itself", 'issuer = "Micro\u202et\x9b2J"')
     assert str(fault).isprintable()
     assert "Micro\\u202et\\x9b2J" in str(fault)
@@ -69,7 +69,7 @@ def test_texts_that_are_none(value: object, told: str) -> None:
     assert told in rule.faults.found[0].message
 
 
-def test_c8_a_file_of_faults_is_given_up_soon() -> None:
+def test_a_file_of_faults_is_given_up_soon() -> None:
     rule = table(**{f"key{i}": 1 for i in range(100_000)})
     begin = time.process_time()
     with pytest.raises(BadFile) as caught:
@@ -78,7 +78,7 @@ def test_c8_a_file_of_faults_is_given_up_soon() -> None:
     assert len(caught.value.faults) == MOST_FAULTS
 
 
-def test_c8_more_tables_than_are_read() -> None:
+def test_more_tables_than_are_read() -> None:
     rule = table(rule=[{}] * (MOST_TABLES + 1))
     assert list(rule.tables("rule", "[[rule]]")) == []
     assert str(rule.faults.found[0]) == "rule[3].rule: has 10001 tables, at most 10000 are read"
@@ -89,7 +89,7 @@ def test_c8_more_tables_than_are_read() -> None:
     [0x1 << 60_000, -(0x1 << 60_000), 1e308, float("nan"), float("inf")],
     ids=["huge", "minus huge", "1e308", "nan", "inf"],  # pytest could not print the first two either
 )
-def test_c7_numbers_that_python_cannot_print_or_compare(value: float) -> None:
+def test_numbers_that_python_cannot_print_or_compare(value: float) -> None:
     """TOML's 0x... may have more digits than Python turns into a text."""
     rule = table(budget=value, title=value)
     assert rule.number("budget", "budget = 120", 1, 600) is None

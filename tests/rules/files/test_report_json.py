@@ -105,7 +105,7 @@ def test_samples_there_and_back(report: Report) -> None:
         assert abs(theirs.started - mine.started) < 0.001
 
 
-def test_u2_what_acts_on_a_terminal_is_escaped() -> None:
+def test_what_acts_on_a_terminal_is_escaped() -> None:
     acting = "\x1b]0;\x07\x7f\x9b2J\x85\u202e\u2028\u200b\ufeff\U000e0001"
     report = dataclasses.replace(samples.report(), notes=(f"{acting}é漢\U0001f600",))
     text = dumps(report)

@@ -226,6 +226,6 @@ def test_a_page_of_any_shape_is_passed_once(before: str, piece: str) -> None:
     st.text(max_size=300),
     st.sampled_from(["", "<script>", '<meta http-equiv="refresh" content="0;url=', "0;url="]),
 )
-def test_g1_whatever_comes_has_a_target_or_none(text: str, before: str) -> None:
+def test_whatever_comes_has_a_target_or_none(text: str, before: str) -> None:
     assert isinstance(sent_to((("refresh", before + text),), before + text, page=True), str)
     assert isinstance(blocked_by((("link", text),), "a.example"), str)

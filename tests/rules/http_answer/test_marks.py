@@ -177,5 +177,5 @@ def test_a_page_of_any_shape_is_no_evidence(piece: bytes) -> None:
 
 
 @given(st.integers(100, 999), st.binary(max_size=300), st.text(max_size=40), st.text(max_size=40))
-def test_g1_whatever_comes_has_a_word(status: int, body: bytes, name: str, value: str) -> None:
+def test_whatever_comes_has_a_word(status: int, body: bytes, name: str, value: str) -> None:
     assert refusal_evidence(status, ((name, value),), body).isprintable()

@@ -76,7 +76,7 @@ def kind(exchange: HttpExchange, host: str = HOST) -> str | None:
         (answer(302, location="http://[broken"), "redirect"),
     ],
 )
-def test_h8_k3_k8_pages_are_told_apart(exchange: HttpExchange, expected: str | None) -> None:
+def test_block_pages_are_told_apart(exchange: HttpExchange, expected: str | None) -> None:
     assert kind(exchange) == expected
 
 
@@ -84,7 +84,7 @@ def test_a_redirect_is_to_another_host_only_where_the_host_is_known() -> None:
     assert kind(answer(302, location="http://other.example/"), "") is None
 
 
-def test_h8_vendors_are_labels_with_their_marks() -> None:
+def test_vendors_are_labels_with_their_marks() -> None:
     page = looks_like_block_page(
         answer(403, PAGE, via="1.1 proxy (squid/5.7)", x_squid_error="ERR_ACCESS_DENIED 0")
     )
@@ -102,7 +102,7 @@ def test_h8_vendors_are_labels_with_their_marks() -> None:
     assert looks_like_block_page(answer(200, b"\x30\x82", via="1.1 squid")) is None
 
 
-def test_x4_g4_a_page_cannot_write_to_the_terminal() -> None:
+def test_a_page_cannot_write_to_the_terminal() -> None:
     page = looks_like_block_page(
         answer(200, b"<html><title>\x1b[2J\xff\xe2\x80\xae" + b"x" * 999 + b"</title>", server="squid\x1b")
     )
@@ -313,7 +313,7 @@ def test_headers() -> None:
 
 
 @given(st.integers(100, 599), st.binary(max_size=300), st.text(max_size=60), st.text(max_size=60))
-def test_g1_whatever_comes_has_a_judgement(status: int, body: bytes, location: str, server: str) -> None:
+def test_whatever_comes_has_a_judgement(status: int, body: bytes, location: str, server: str) -> None:
     found = judge_reach(answer(status, body, location=location, server=server), None, HOST)
     assert found.reachable
     assert found.summary.isprintable()

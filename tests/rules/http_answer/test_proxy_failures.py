@@ -68,11 +68,11 @@ def test_words_of_no_failure(said: str) -> None:
 
 
 @given(st.integers(100, 999), st.text(max_size=200), st.sampled_from(["x-squid-error", "proxy-status"]))
-def test_g1_whatever_comes_has_an_answer(status: int, text: str, name: str) -> None:
+def test_whatever_comes_has_an_answer(status: int, text: str, name: str) -> None:
     assert could_not_fetch(status, ((name, text),), text) in (True, False)
 
 
 @pytest.mark.parametrize("piece", ["connection to ", "; error = ", "cannot ", "dns "])
-def test_g1_a_page_of_any_shape_is_no_failure(piece: str) -> None:
+def test_a_page_of_any_shape_is_no_failure(piece: str) -> None:
     text = piece * (SNIFFED // len(piece))
     assert not could_not_fetch(503, (("proxy-status", text),), text)

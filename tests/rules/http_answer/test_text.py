@@ -76,7 +76,7 @@ def test_how_a_text_begins() -> None:
 
 
 @given(st.binary(max_size=300), st.sampled_from([*WIDE, "utf-16", "utf-8", "zip", ""]))
-def test_g1_whatever_comes_has_a_text(body: bytes, charset: str) -> None:
+def test_whatever_comes_has_a_text(body: bytes, charset: str) -> None:
     for mark in (b"", *BOMS.values()):
         text = decoded_text(called(charset), mark + body)
         text.encode()

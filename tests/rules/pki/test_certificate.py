@@ -114,7 +114,7 @@ def junk() -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("which", sorted(junk()))
-def test_x1_what_does_not_load_has_its_fingerprint_and_a_reason(which: str) -> None:
+def test_what_does_not_load_has_its_fingerprint_and_a_reason(which: str) -> None:
     der = junk()[which]
     found = facts(der)
     assert found.sha256 == hashlib.sha256(der).hexdigest()
@@ -153,7 +153,7 @@ def _with(old: str, new: str) -> bytes:
 
 
 @pytest.mark.parametrize("which", sorted(odd()))
-def test_x2_a_field_that_cannot_be_read_is_named_and_leaves_the_others(which: str) -> None:
+def test_a_field_that_cannot_be_read_is_named_and_leaves_the_others(which: str) -> None:
     der, field, proof = odd()[which]
     found, before = facts(der), facts(LEAF)
     assert field in [name for name, _ in found.unreadable] or not (field or found.unreadable)
@@ -176,13 +176,13 @@ def test_a_serial_of_any_sign_is_read() -> None:
     )
 
 
-def test_x2_limits_that_cannot_be_read_make_no_ca() -> None:
+def test_limits_that_cannot_be_read_make_no_ca() -> None:
     constraints = bytes.fromhex("0603551d130101ff0405")
     found = facts(replace_once(ca(G2), constraints + b"\x30", constraints + b"\x31"))
     assert (found.is_ca, found.issuer_like) == (None, False)
 
 
-def test_x4_texts_are_kept_as_found_and_cut() -> None:
+def test_texts_are_kept_as_found_and_cut() -> None:
     hostile = "<script>=HYPERLINK()\x1b[2J\u202egnp.exe"
     assert facts(make(hostile, hostile)).subject_cn == hostile
     with pytest.warns(UserWarning, match="length"):
@@ -191,7 +191,7 @@ def test_x4_texts_are_kept_as_found_and_cut() -> None:
     assert (len(found.subject_cn), len(found.subject_text)) == (MAX_TEXT, MAX_TEXT)
 
 
-def test_x6_dates_at_the_ends_of_the_calendar() -> None:
+def test_dates_at_the_ends_of_the_calendar() -> None:
     late = datetime.datetime(9999, 12, 31, 23, 59, 59, tzinfo=datetime.UTC)
     found = facts(make("a", "a", starts=WHEN, ends=late))
     assert found.not_after == late.timestamp()
@@ -202,7 +202,7 @@ def test_x6_dates_at_the_ends_of_the_calendar() -> None:
 @pytest.mark.parametrize(
     "key", [rsa_key(), ed25519.Ed25519PrivateKey.generate(), ed448.Ed448PrivateKey.generate()]
 )
-def test_x9_kinds_of_keys(key: object) -> None:
+def test_kinds_of_keys(key: object) -> None:
     edwards = not hasattr(key, "key_size")
     root = make("r", "r", key=key, signer=key, is_ca=True, algorithm=None if edwards else hashes.SHA384())
     assert signature(root, root) is Signature.GOOD
@@ -213,7 +213,7 @@ def test_x9_kinds_of_keys(key: object) -> None:
 
 
 @pytest.mark.parametrize("weak", [hashes.SHA1(), hashes.MD5()])
-def test_x9_weak_hashes_verify_and_prove_nothing(weak: hashes.SHA1 | hashes.MD5) -> None:
+def test_weak_hashes_verify_and_prove_nothing(weak: hashes.SHA1 | hashes.MD5) -> None:
     root = make("r", "r", key=rsa_key(), signer=rsa_key(), is_ca=True)
     leaf = with_weak_hash(make("a", "r", signer=rsa_key()), rsa_key(), weak)
     assert signature(leaf, root) is Signature.WEAK
@@ -221,7 +221,7 @@ def test_x9_weak_hashes_verify_and_prove_nothing(weak: hashes.SHA1 | hashes.MD5)
     assert facts(leaf).signature_hash == weak.name
 
 
-def test_x9_pss() -> None:
+def test_signatures_by_rsa_pss_are_verified() -> None:
     key, data = rsa_key(), b"data"
     pss = padding.PSS(padding.MGF1(hashes.SHA256()), 32)
     value = key.sign(data, pss, hashes.SHA256())
@@ -231,7 +231,7 @@ def test_x9_pss() -> None:
     assert verify(object(), value, data, hashes.SHA256(), pss) is Signature.UNKNOWN
 
 
-def test_x9_inner_and_outer_algorithm_that_differ() -> None:
+def test_inner_and_outer_algorithm_that_differ() -> None:
     at = LEAF.rindex(bytes.fromhex("06082a8648ce3d040302"))
     mixed = LEAF[:at] + bytes.fromhex("06082a8648ce3d040303") + LEAF[at + 10 :]
     assert signature(mixed, ca(OCSP02)) is Signature.UNKNOWN
@@ -300,7 +300,7 @@ def test_ten_thousand_names_are_searched() -> None:
     assert covers_name(facts(make("a", "x", names=entries)), "n2999.example.com")
 
 
-def test_x8_a_key_whose_exponent_is_as_long_as_its_modulus_is_not_computed() -> None:
+def test_a_key_whose_exponent_is_as_long_as_its_modulus_is_not_computed() -> None:
     """200 signatures of such keys would cost two seconds; 10 ms each at 3,072 bits."""
     modulus, exponent = (1 << 3071) | (1 << 1000) | 1, (1 << 3000) | 1
     key = rsa.RSAPublicNumbers(exponent, modulus).public_key()
@@ -338,7 +338,7 @@ def test_the_leafs_validity_is_what_the_lab_wrote() -> None:
     assert (facts(LEAF).not_after or 0) > (WHEN + 149 * DAY).timestamp()
 
 
-def test_v4_certificates_as_large_as_tls_lets_them_be_cost_little() -> None:
+def test_certificates_as_large_as_tls_lets_them_be_cost_little() -> None:
     """5,000 names, 5,000 extensions, 3,000 revocation addresses, 4,000 parts of a name: each near 100 KiB."""
     oid = x509.ObjectIdentifier
     points = [

@@ -147,7 +147,7 @@ def test_what_is_larger_than_what_is_read() -> None:
 
 
 @given(st.integers(100, 999), st.binary(max_size=200), st.text(max_size=60), st.text(max_size=30))
-def test_g1_whatever_comes_is_an_exchange_or_a_fault(
+def test_whatever_comes_is_an_exchange_or_a_fault(
     status: int, body: bytes, location: str, coding: str
 ) -> None:
     exchange = answer(status, body, location=location, content_encoding=coding)

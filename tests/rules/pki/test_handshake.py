@@ -142,7 +142,7 @@ def test_dates_and_names_are_told() -> None:
     assert other[0].details == (("expected", "login.example.com"), ("served", HOST))
 
 
-def test_x6_a_second_counts_and_the_calendars_end_too() -> None:
+def test_a_second_counts_and_the_calendars_end_too() -> None:
     ends = (WHEN + 150 * DAY).timestamp()
     assert judge_leaf(chain(OCSP02), HOST, ends) == ()
     assert judge_leaf(chain(OCSP02), HOST, ends + 1)[0].summary.endswith("(1 s ago)")
@@ -154,7 +154,7 @@ def test_x6_a_second_counts_and_the_calendars_end_too() -> None:
     assert judge_leaf((backwards,), "a", NOW)[0].cause.word == "tls.not-yet-valid"
 
 
-def test_g2_what_cannot_be_read_is_named_and_no_mismatch() -> None:
+def test_what_cannot_be_read_is_named_and_no_mismatch() -> None:
     leaf = chain(OCSP02)[0]
     cut = replace_once(leaf, bytes([0x82, len(HOST)]) + HOST.encode(), bytes([0x82, 0x7E]) + HOST.encode())
     nameless = judge_leaf((cut,), HOST, NOW)
@@ -169,7 +169,7 @@ def test_g2_what_cannot_be_read_is_named_and_no_mismatch() -> None:
     assert cause(OCSP02, LeafFault(causes.TLS_MALFORMED, "unreadable")).status is Status.INCONCLUSIVE
 
 
-def test_x4_g4_hostile_names_are_made_harmless() -> None:
+def test_hostile_names_are_made_harmless() -> None:
     hostile = "\x1b[2J\u202e<script>" + "x" * 40
     many = [x509.DNSName(f"\x1b{n}.example") for n in range(9)]
     served = (make(hostile, hostile, names=many),)

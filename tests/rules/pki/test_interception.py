@@ -124,27 +124,27 @@ def test_an_unknown_ca_with_a_brand_is_likely_interception() -> None:
     assert found.reach == "single"
 
 
-def test_l11_a_root_of_this_host_only_needs_no_second_name() -> None:
+def test_a_root_of_this_host_only_needs_no_second_name() -> None:
     (found,) = judge_handshakes((shake(BOOT, CORPORATE),), cas=CAS)
     assert (found.upgraded, found.confidence, found.anchor_kind) == ((), "proven", "system")
     assert dict(found.details)["key that differs"].endswith(facts(ca(CORPORATE)).spki_sha256 or "?")
 
 
-def test_l10_a_forged_issuer_says_whose_name_it_bears() -> None:
+def test_a_forged_issuer_says_whose_name_it_bears() -> None:
     served = (chain(OCSP02, BOOT, impostor(OCSP02, "squid"))[0], ca(OCSP02))
     (found,) = judge_handshakes((of(served, BOOT),), cas=CAS)
     assert found.forged
     assert dict(found.details)["expected"] == f"{OCSP02}, with its own key"
 
 
-def test_l9_the_map_by_name() -> None:
+def test_interception_is_mapped_by_name() -> None:
     seen = (shake(BOOT, CORPORATE), shake(CONTROL), shake(LOGIN, address="20.2.2.2"))
     (found,) = judge_handshakes(seen, cas=CAS)
     assert (found.reach, found.controls) == ("by-name", ())
     assert "goes by the name" in found.sentence
 
 
-def test_l9_the_map_by_address() -> None:
+def test_interception_is_mapped_by_address() -> None:
     control = shake(CONTROL, CORPORATE)
     (found,) = judge_handshakes((shake(BOOT, CORPORATE), control, shake(LOGIN, address="20.2.2.2")), cas=CAS)
     assert (found.reach, found.controls, found.names) == ("by-address", (CONTROL,), (BOOT,))
@@ -152,7 +152,7 @@ def test_l9_the_map_by_address() -> None:
     assert judge_handshakes(elsewhere, cas=CAS)[0].reach == "by-address"
 
 
-def test_l9_some_handshakes_only() -> None:
+def test_interception_of_some_handshakes_only() -> None:
     (found,) = judge_handshakes((shake(BOOT, CORPORATE), shake(BOOT, attempt=2)), cas=CAS)
     assert (found.every, found.genuine_too) == (False, (f"{BOOT} 20.1.1.1 2",))
     assert "does not catch every handshake" in found.sentence
@@ -202,7 +202,7 @@ def test_globs(pattern: str, text: str, matches: bool) -> None:
     assert glob(pattern, text) is matches
 
 
-def test_g5_a_hostile_text_costs_a_glob_no_time() -> None:
+def test_a_hostile_text_costs_a_glob_no_time() -> None:
     """A matcher that tries every `*` again would not come back from this."""
     assert not glob("*a*a*a*a*a*a*a*a*a*a*b", "a" * 1024)
 
@@ -212,7 +212,7 @@ def test_globs_agree_with_the_standard_library(pattern: str, text: str) -> None:
     assert glob(pattern, text) == fnmatch.fnmatchcase(text, pattern)
 
 
-def test_x4_hostile_texts_are_made_harmless() -> None:
+def test_hostile_texts_are_made_harmless() -> None:
     hostile = "\x1b[2J\u202eevil\n"
     root = make(hostile, hostile, is_ca=True)
     seen = [of((make(h, hostile, names=[x509.DNSName(h)]), root), h) for h in (BOOT, LOGIN)]

@@ -92,7 +92,7 @@ def test_the_request_names_the_leaf_as_responders_expect() -> None:
 
 
 @pytest.mark.parametrize("base", ["http://oneocsp.microsoft.com/ocsp", "/ocsp", "/ocsp/"])
-def test_o6_the_get_form_is_the_same_question(base: str) -> None:
+def test_the_get_form_is_the_same_question(base: str) -> None:
     target = ocsp_get_target(base, REQUEST)
     path = urllib.parse.urlsplit(target).path
     assert "/" not in target.removeprefix(base.rstrip("/") + "/")
@@ -136,13 +136,13 @@ def test_the_facts_are_kept_apart() -> None:
         (9, "ocsp.status", "status 9"),
     ],
 )
-def test_o1_every_status_is_told_apart(number: int, cause: str, word: str) -> None:
+def test_every_status_is_told_apart(number: int, cause: str, word: str) -> None:
     found = judge(answer(bytes([0x30, 0x03, 0x0A, 0x01, number])))
     assert (found.cause.word, found.response, found.reachable, found.valid) == (cause, word, True, False)
     assert word in found.summary
 
 
-def test_o1_success_without_an_answer_is_none() -> None:
+def test_success_without_an_answer_is_none() -> None:
     assert judge(answer(bytes.fromhex("30030a0100"))).cause.word == "ocsp.not-ocsp"
 
 
@@ -160,7 +160,7 @@ def responder(*, purpose: bool = True, signer: str = OCSP02, ends: datetime.date
     )
 
 
-def test_o4_a_responder_that_the_issuer_appointed_may_sign() -> None:
+def test_a_responder_that_the_issuer_appointed_may_sign() -> None:
     mine = responder()
     found = staple(signed(derived_key("responder"), mine, (mine,)))
     assert (found.cause.word, found.certificate) == ("ok", "good")
@@ -175,7 +175,7 @@ def test_o4_a_responder_that_the_issuer_appointed_may_sign() -> None:
         (make("other", "other"), "no-certificate", "no certificate of its signer"),
     ],
 )
-def test_o4_a_responder_that_is_not_set_up_right(certificate: bytes, circumstance: str, why: str) -> None:
+def test_a_responder_that_is_not_set_up_right(certificate: bytes, circumstance: str, why: str) -> None:
     """RFC 6960 section 4.2.2.2: not accepted, and its operator's affair. Nothing shows that the answer was changed."""
     found = staple(signed(derived_key("responder"), responder(), (certificate,)))
     assert (found.cause.word, found.circumstance) == ("ocsp.responder", circumstance)
@@ -183,7 +183,7 @@ def test_o4_a_responder_that_is_not_set_up_right(certificate: bytes, circumstanc
     assert why in found.summary
 
 
-def test_o4_no_certificate_and_fifty() -> None:
+def test_an_ocsp_answer_with_no_certificate_and_with_fifty() -> None:
     assert staple(signed(derived_key("responder"), responder())).circumstance == "no-certificate"
     fifty = (*(make(f"c{n}", "x") for n in range(50)), responder())
     assert staple(signed(derived_key("responder"), responder(), fifty)).cause.word == "ocsp.responder"
@@ -263,12 +263,12 @@ def test_an_issuer_with_an_rsa_key() -> None:
         (answer(gzip.compress(GOOD), content_encoding="gzip"), "http.compressed"),
     ],
 )
-def test_o5_what_is_no_ocsp_is_reached_and_told_apart(exchange: HttpExchange, cause: str) -> None:
+def test_what_is_no_ocsp_is_reached_and_told_apart(exchange: HttpExchange, cause: str) -> None:
     found = judge(exchange)
     assert (found.cause.word, found.reachable, found.valid, found.status) == (cause, True, False, Status.FAIL)
 
 
-def test_o5_the_type_is_noted_and_not_trusted() -> None:
+def test_the_type_is_noted_and_not_trusted() -> None:
     assert judge(answer(GOOD, content_type="text/plain")).cause.word == "ok"
     assert "called text/plain" in judge(answer(b"hello", content_type="text/plain")).summary
 

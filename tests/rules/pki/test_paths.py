@@ -54,7 +54,7 @@ def test_a_fetched_certificate_is_marked_where_it_was_needed() -> None:
     assert [p.fetched_at for p in find_paths((leaf, issuing), (issuing,), PUBLIC, NOBODY).paths] == [None]
 
 
-def test_g2_a_signature_that_cannot_be_checked_is_unproven_and_convicts_nobody() -> None:
+def test_a_signature_that_cannot_be_checked_is_unproven_and_convicts_nobody() -> None:
     real = leaf_of("root")
     inner = real.replace(
         bytes.fromhex("06082a8648ce3d040302"), bytes.fromhex("06082a8648ce3d04037f")
@@ -70,13 +70,13 @@ def test_names_are_compared_without_case_and_spacing() -> None:
     assert [(p.ending, len(p.certs)) for p in walked.paths] == [("unknown", 2)]
 
 
-def test_x8_a_loop_of_cas_ends() -> None:
+def test_a_loop_of_cas_ends() -> None:
     loop = (make("a", "b", is_ca=True), make("b", "c", is_ca=True), make("c", "a", is_ca=True))
     walked = find_paths((leaf_of("a"), *loop), (), {}, NOBODY)
     assert [(p.ending, len(p.certs)) for p in walked.paths] == [("missing", 4)]
 
 
-def test_x8_a_hundred_candidate_parents() -> None:
+def test_a_hundred_candidate_parents() -> None:
     served = [leaf_of("root", signer="key 99")]
     served += [make("root", "root", key=f"key {n}", signer=f"key {n}", is_ca=True) for n in range(100)]
     walked = find_paths(tuple(served), (), {}, NOBODY)
@@ -84,7 +84,7 @@ def test_x8_a_hundred_candidate_parents() -> None:
     assert walked.notes == ()
 
 
-def test_x8_everybody_signs_everybody() -> None:
+def test_everybody_signs_everybody() -> None:
     """Fourteen CAs that all cross-sign each other: too many paths to follow, no verdict by exhaustion."""
     cas = [
         make(f"ca{a}", f"ca{b}", is_ca=True, serial=1 + a * 20 + b)
@@ -99,7 +99,7 @@ def test_x8_everybody_signs_everybody() -> None:
     assert len(walked.paths) <= MAX_CHECKS + MAX_STEPS
 
 
-def test_x8_a_long_line_of_cas_ends() -> None:
+def test_a_long_line_of_cas_ends() -> None:
     line = tuple(make(f"ca{n}", f"ca{n + 1}", is_ca=True) for n in range(30))
     walked = find_paths((leaf_of("ca0"), *line), (), {}, NOBODY)
     assert [p.ending for p in walked.paths] == ["unproven"]

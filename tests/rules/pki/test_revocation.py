@@ -133,19 +133,19 @@ def test_a_leaf_or_a_namesake_cannot_have_signed_it() -> None:
         (answer(b"<html>", 511), "http.block-page"),
     ],
 )
-def test_k3_what_is_not_a_crl_is_reached_and_told_apart(exchange: HttpExchange, cause: str) -> None:
+def test_what_is_not_a_crl_is_reached_and_told_apart(exchange: HttpExchange, cause: str) -> None:
     found = judge(exchange)
     assert (found.cause.word, found.reachable, found.valid, found.status) == (cause, True, False, Status.FAIL)
 
 
-def test_k3_a_block_page_shows_its_title() -> None:
+def test_a_block_page_shows_its_title() -> None:
     found = judge(answer(b"<html><title>Blocked \x1b by policy</title>", server="squid"))
     assert found.page is not None
     assert (found.page.title, found.page.vendor) == ("Blocked \\x1b by policy", "Squid")
     assert 'titled "Blocked \\x1b by policy"' in found.summary
 
 
-def test_k2_an_encoded_body_is_unexpected() -> None:
+def test_an_encoded_body_is_unexpected() -> None:
     found = judge(answer(gzip.compress(GOOD), content_encoding="gzip"))
     assert (found.cause.word, found.status) == ("http.compressed", Status.FAIL)
     assert "came compressed (gzip)" in found.summary
@@ -166,13 +166,13 @@ def test_a_list_in_an_answer_with_an_odd_header_is_good_and_said_so() -> None:
 @pytest.mark.parametrize(
     "target", ["https://crl.example/a.crl", "http://other.test/", "file:///etc/passwd", "/loop"]
 )
-def test_k8_a_redirect_is_shown_and_not_followed(target: str) -> None:
+def test_a_redirect_is_shown_and_not_followed(target: str) -> None:
     found = judge(answer(b"", 302, location=target))
     assert found.cause.word == "http.redirected"
     assert target in found.summary
 
 
-def test_k1_k5_a_body_over_the_cap_is_not_judged() -> None:
+def test_a_body_over_the_cap_is_not_judged() -> None:
     cut = replace(answer(GOOD[:100]), size=32 * 2**20)
     for exchange, failure in ((cut, None), (answer(GOOD[:100]), Failure(Stage.HTTP, Code.TOO_LARGE))):
         found = judge(exchange, failure)
@@ -183,13 +183,13 @@ def test_k1_k5_a_body_over_the_cap_is_not_judged() -> None:
         )
 
 
-def test_k1_a_slow_drip_is_reached_and_does_not_come_whole() -> None:
+def test_a_slow_drip_is_reached_and_does_not_come_whole() -> None:
     found = judge(answer(GOOD[:100]), Failure(Stage.HTTP, Code.TIMEOUT))
     assert (found.cause.word, found.reachable, found.circumstance) == ("http.timeout", True, "cut")
     assert "did not come whole" in found.summary
 
 
-def test_k9_only_the_document_counts_whatever_the_cache_headers_say() -> None:
+def test_only_the_document_counts_whatever_the_cache_headers_say() -> None:
     stale = body(Flaws(stale=(OCSP02,)))
     lies = {"etag": '"new"', "last_modified": "Sun, 01 Nov 2026 11:59:59 GMT", "age": "0"}
     assert judge(answer(stale, 200, **lies)).cause.word == "crl.stale"
@@ -245,11 +245,11 @@ HOSTILE = (
 
 
 @pytest.mark.parametrize("url", HOSTILE)
-def test_x10_addresses_that_are_never_fetched(url: str) -> None:
+def test_addresses_that_are_never_fetched(url: str) -> None:
     assert split_url(url) is None
 
 
-def test_x10_such_addresses_are_reported() -> None:
+def test_addresses_that_are_never_fetched_are_reported() -> None:
     urls = HOSTILE[:6]
     access = [x509.AccessDescription(Aia.OCSP, x509.UniformResourceIdentifier(url)) for url in urls]
     leaf = make(HOST, "x", extensions=[x509.AuthorityInformationAccess(access)])
@@ -290,7 +290,7 @@ def test_an_old_lab_makes_old_crls() -> None:
     assert judge(answer(content), now=NOW - 400 * 86400).cause.word == "ok"
 
 
-def test_k5_a_crl_of_four_hundred_thousand_entries_is_read_in_a_second() -> None:
+def test_a_crl_of_four_hundred_thousand_entries_is_read_in_a_second() -> None:
     """Nine megabytes, as DigiCert's largest partitions: the entries are counted over, not built."""
     when = bytes.fromhex("170d") + b"261101000000Z"
     entries = b"".join(b"\x30\x15\x02\x04" + (n + 2**24).to_bytes(4) + when for n in range(400_000))
@@ -313,7 +313,7 @@ def _der(content: bytes) -> bytes:
 
 @pytest.mark.parametrize("code", LOCAL_CODES)
 def test_a_fault_of_this_host_blocks_no_list(code: Code) -> None:
-    """Rows Z1 and Z4: what could not be measured is never told as blocked."""
+    """Without descriptors or memory of our own: what could not be measured is never told as blocked."""
     failure = Failure(Stage.LOCAL, code)
     answered = judge_ocsp(None, failure, LEAF, ISSUERS[0], NOW, "ocsp.example")
     for found in (judge(None, failure), answered):

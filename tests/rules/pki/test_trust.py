@@ -107,7 +107,7 @@ def test_a_public_root_is_unexpected() -> None:
     assert judge(chain(X1_ISSUING), roots=stores([ca(X1)], [ca(X1)])) == judged
 
 
-def test_l11_a_root_only_in_the_system_store_is_interception() -> None:
+def test_a_root_only_in_the_system_store_is_interception() -> None:
     judged = judge(chain(CORPORATE), roots=PUBLIC | stores(system=[ca(CORPORATE)]))
     assert (judged.verdict, judged.anchor_kind, judged.forged) == ("intercepted", "system", False)
     assert judged.anchor_name == CORPORATE
@@ -126,7 +126,7 @@ def test_a_brand_in_an_unknown_issuer_is_told_and_not_judged() -> None:
     assert (judged.verdict, judged.brand, judged.forged) == ("untrusted", "Microsoft", False)
 
 
-def test_x12_missing_intermediate_is_incomplete() -> None:
+def test_missing_intermediate_is_incomplete() -> None:
     leaf = chain(X1_ISSUING)[0]
     judged = judge((leaf,))
     assert judged.verdict == "incomplete-chain"
@@ -140,13 +140,13 @@ def test_an_issuer_that_is_nowhere_and_names_no_address_is_nobodys() -> None:
     assert (judged.issuing_key or "").startswith("name:")
 
 
-def test_x12_lone_self_signed_leaf() -> None:
+def test_lone_self_signed_leaf() -> None:
     judged = judge((leaf_of(HOST),))
     assert (judged.verdict, judged.anchor_kind) == ("self-signed", "unknown")
     assert judged.issuing_key == facts(leaf_of(HOST)).spki_sha256
 
 
-def test_x12_a_leaf_with_the_ca_flag_is_judged_and_noted() -> None:
+def test_a_leaf_with_the_ca_flag_is_judged_and_noted() -> None:
     leaf = leaf_of("root", is_ca=True)
     judged = judge((leaf, make("root", "root", is_ca=True)))
     assert judged.verdict == "untrusted"
@@ -171,7 +171,7 @@ def forged_ca(known: str = OCSP02) -> bytes:
 
 
 @pytest.mark.parametrize("known", [OCSP02, AZURE03, G2])
-def test_l10_x13_copied_issuer_on_another_key_is_forged(known: str) -> None:
+def test_copied_issuer_on_another_key_is_forged(known: str) -> None:
     """However much of the real chain is served along with it."""
     leaf = forged_leaf(known)
     for served in [(leaf, ca(known)), (leaf, ca(known), ca(TLSG2, G2)), (leaf, forged_ca(known))]:
@@ -180,14 +180,14 @@ def test_l10_x13_copied_issuer_on_another_key_is_forged(known: str) -> None:
     assert judge((make(known, known, key="squid", signer="squid"),)).forged
 
 
-def test_l10_the_genuine_issuer_from_its_aia_address_convicts_the_copy() -> None:
+def test_the_genuine_issuer_from_its_aia_address_convicts_the_copy() -> None:
     leaf = forged_leaf()
     assert judge((leaf,)).verdict == "incomplete-chain"
     judged = judge((leaf,), fetched=(ca(OCSP02),))
     assert (judged.verdict, judged.forged) == ("intercepted", True)
 
 
-def test_l11_a_copied_root_in_the_system_store_does_not_excuse() -> None:
+def test_a_copied_root_in_the_system_store_does_not_excuse() -> None:
     judged = judge((forged_leaf(),), roots=PUBLIC | stores(system=[forged_ca()]))
     assert (judged.verdict, judged.forged, judged.anchor_kind) == ("intercepted", True, "system")
 
@@ -229,13 +229,13 @@ def test_a_copied_public_key_without_its_signature_is_worth_nothing() -> None:
 # -- hostile shapes -----------------------------------------------------------------------------------------------
 
 
-def test_x12_reordered_and_duplicate_certificates() -> None:
+def test_reordered_and_duplicate_certificates() -> None:
     leaf, issuing, cross = chain(OCSP02)
     for served in [(leaf, cross, issuing), (leaf, leaf, cross, cross, issuing, ca(X1), issuing)]:
         assert judge(served).verdict == "genuine"
 
 
-def test_x12_an_expired_cross_sign_gives_way_to_the_other_path() -> None:
+def test_an_expired_cross_sign_gives_way_to_the_other_path() -> None:
     leaf, issuing, _ = chain(OCSP98)
     old = AUTHORITIES[TLSG2]
     expired_cross = make(
@@ -283,7 +283,7 @@ def test_the_same_chain_is_judged_anew_when_a_date_passes() -> None:
 
 
 @pytest.mark.parametrize("weak", [hashes.SHA1(), hashes.MD5()])
-def test_x9_a_weak_hash_proves_nothing(weak: hashes.SHA1 | hashes.MD5) -> None:
+def test_a_weak_hash_proves_nothing(weak: hashes.SHA1 | hashes.MD5) -> None:
     root = make("old", "old", key=rsa_key(), signer=rsa_key(), is_ca=True)
     leaf = with_weak_hash(make(HOST, "old", signer=rsa_key()), rsa_key(), weak)
     known = replace(CAS[0].cas[0], name="old", spki_sha256=facts(root).spki_sha256)
@@ -293,19 +293,19 @@ def test_x9_a_weak_hash_proves_nothing(weak: hashes.SHA1 | hashes.MD5) -> None:
         assert any(weak.name in note for note in judged.notes)
 
 
-def test_x9_an_interceptor_with_a_weak_hash_is_still_an_interceptor() -> None:
+def test_an_interceptor_with_a_weak_hash_is_still_an_interceptor() -> None:
     root = make("old", "old", key=rsa_key(), signer=rsa_key(), is_ca=True)
     leaf = with_weak_hash(make(HOST, "old", signer=rsa_key()), rsa_key(), hashes.SHA1())
     assert judge((leaf,), roots=stores(system=[root])).verdict == "intercepted"
     assert judge((leaf, root)).verdict == "untrusted"
 
 
-def test_x1_g2_a_leaf_that_cannot_be_read_is_malformed() -> None:
+def test_a_leaf_that_cannot_be_read_is_malformed() -> None:
     for junk in (b"", b"\x30", b"<html>", chain(OCSP02)[0][:-1], b"\x31" + chain(OCSP02)[0][1:]):
         assert judge((junk, *chain(OCSP02)[1:])).verdict == "malformed"
 
 
-def test_g2_an_intermediate_that_cannot_be_read_is_a_missing_one() -> None:
+def test_an_intermediate_that_cannot_be_read_is_a_missing_one() -> None:
     assert judge((chain(OCSP98)[0], b"\x30\x03\x02\x01\x01")).verdict == "incomplete-chain"
 
 
@@ -372,7 +372,7 @@ def test_a_changed_ca_never_makes_a_foreign_leaf_genuine(data: st.DataObject) ->
 
 
 @given(st.binary(max_size=200), st.lists(st.binary(max_size=200), max_size=3))
-def test_g1_any_bytes_have_a_verdict(leaf: bytes, rest: list[bytes]) -> None:
+def test_any_bytes_have_a_verdict(leaf: bytes, rest: list[bytes]) -> None:
     assert judge((leaf, *rest)).verdict == "malformed"
 
 

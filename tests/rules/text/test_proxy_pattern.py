@@ -87,7 +87,7 @@ def test_what_is_not_read_is_said_and_not_called_wrong(pattern: str) -> None:
     "pattern",
     ["(a+)+$", "(a|a)*!", "(.*)*" * 60 + "!", "(((a?){20}){20}){20}$", "((){2000}){2000}", "(a*)*b"],
 )
-def test_c16_an_expression_that_stalls_others_ends_here(pattern: str) -> None:
+def test_an_expression_that_stalls_others_ends_here(pattern: str) -> None:
     """Without a bound these take hours; that the test ends is the proof."""
     with contextlib.suppress(BadPattern):
         assert not matches(pattern, "a" * 250 + "?")

@@ -238,7 +238,7 @@ def test_what_fails_in_another_way_each_time_is_told_in_the_end(told: Told) -> N
 
 
 def test_no_step_of_the_wall_clock_confirms_anything_or_makes_anybody_wait(told: Told) -> None:
-    """Row S1: Unix time is only written down."""
+    """A clock that was set: Unix time is only written down."""
 
     def judge(wall: float, clock: float) -> Settled:
         failing = replace(TARGET, status=Status.FAIL, cause="tcp.timeout")

@@ -131,7 +131,7 @@ def test_a_revocation_source_is_news_by_its_host() -> None:
     assert told(known, [entry("http://ocsp.example/", "ocsp", endpoint=REVOCATION)]) == []
 
 
-def test_m3_a_thousand_new_networks_are_one_sentence() -> None:
+def test_a_thousand_new_networks_are_one_sentence() -> None:
     known = [entry("1.2.3.4", "address")]
     (text,) = told(known, [entry(f"20.{i}.0.1", "address") for i in range(250)])
     assert text == f"{X} now has addresses in 20.0.0.0/16, 20.1.0.0/16, 20.2.0.0/16 and 247 more"
@@ -157,7 +157,7 @@ def test_what_is_known_is_written_again_once_an_hour_with_its_first_time() -> No
     assert ledger.see([entry("a.example", at=200.0 + REFRESH)]).write == ()
 
 
-def test_s1_a_clock_that_goes_back_is_written_as_it_is() -> None:
+def test_a_clock_that_goes_back_is_written_as_it_is() -> None:
     ledger = Ledger([entry("a.example", at=NOW + 1e8)])
     (again,) = ledger.see([entry("a.example", at=NOW)]).write
     assert (again.first, again.last) == (NOW + 1e8, NOW)
@@ -177,7 +177,7 @@ def test_what_two_states_show_is_news_of_the_second() -> None:
     assert [drift.kind for drift in ledger.see(entries(state(moved))).drifts] == ["cname", "issuer"]
 
 
-def test_m3_rotating_addresses_are_bounded() -> None:
+def test_rotating_addresses_are_bounded() -> None:
     ledger = Ledger()
     for begin in range(0, 5 * MOST, 100):
         ledger.see([entry(f"10.{i >> 8}.{i & 255}.1", "address") for i in range(begin, begin + 100)])
@@ -202,7 +202,7 @@ def test_what_was_not_seen_for_long_is_forgotten_and_then_seen_for_the_first_tim
     assert len(ledger) == 0
 
 
-def test_s1_what_comes_after_the_clock_was_set_back_is_news_once_although_the_ledger_is_full() -> None:
+def test_what_comes_after_the_clock_was_set_back_is_news_once_although_the_ledger_is_full() -> None:
     full = Ledger(entry(f"n{n}.akadns.example") for n in range(MOST))
     late = entry("n.other.example", at=NOW - 1e6)
     assert [len(full.see([late]).drifts) for _ in range(3)] == [1, 0, 0]

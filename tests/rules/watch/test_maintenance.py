@@ -138,5 +138,5 @@ def test_one_that_pauses_goes_before_others() -> None:
 
 @given(st.floats(-2e9, 7e9))
 def test_no_time_is_too_odd(now: float) -> None:
-    """Row S1: a clock may say 1906 or 2191."""
+    """A clock that was set: a clock may say 1906 or 2191."""
     assert isinstance(weekly("sat", 22, 2, DUBLIN).open(now), bool)

@@ -116,7 +116,7 @@ def test_a_second_look_that_agreed_stands_while_the_first_look_stays_the_same() 
 
 
 def test_what_is_known_of_the_host_stands_when_it_cannot_be_looked_at() -> None:
-    """Row Z1: without a descriptor nothing is read, and that is no host without targets."""
+    """Without a descriptor nothing is read, and that is no host without targets."""
     memory, failed = told(seen(LocalHost(), HOST)), Failure(Stage.LOCAL, Code.NO_DESCRIPTORS)
     assert not memory.record(seen(LocalHost(), None, failed, at=60))
     known = memory.get(LocalHost())
@@ -361,7 +361,7 @@ def test_indexes_hold_what_is_known_and_nothing_else(script: list[tuple[int, int
 
 
 def test_a_clock_that_is_set_ages_nothing() -> None:
-    """Row S1: five years back; what the new clock has measured already is left alone."""
+    """A clock that was set: five years back; what the new clock has measured already is left alone."""
     years, again = 5 * 365 * DAY, replace(SHAKE, attempt=2)
     memory = told(seen(SHAKE, None, SILENCE), seen(LIST, crl()), seen(again, None, SILENCE, at=50 - years))
     memory.clock_was_set(-years, START + 60 - years)
@@ -386,7 +386,7 @@ def test_a_copy_stays_as_it_was() -> None:
 
 
 def test_a_day_at_the_full_rate_takes_little() -> None:
-    """Row M3: every connection of a day (one every two seconds) to an address of its own, and its DNS answer."""
+    """Every connection of a day (one every two seconds) to an address of its own, and its DNS answer."""
     chain = leaf(BOOTSTRAP).chain
     tracemalloc.start()
     memory = Memory()

@@ -94,7 +94,7 @@ def test_the_first_round_is_spread_over_the_interval() -> None:
 
 
 def test_a_fleet_does_not_beat() -> None:
-    """Row S10: a hundred hosts that start at the same moment and measure the same target, once a minute each."""
+    """A hundred hosts that start at the same moment and measure the same target, once a minute each."""
     dues = [
         due for host in range(100) for _, due in of("t", identity=f"conn-{host}").pop_due("service", MINUTE)
     ]
@@ -212,7 +212,7 @@ def test_what_is_wanted_while_it_is_measured_comes_right_after() -> None:
 
 
 def test_eight_hours_of_sleep_cost_one_extra_round() -> None:
-    """Row S2: the monotonic clock stands still meanwhile, so nothing is late by it."""
+    """After a suspend: the monotonic clock stands still meanwhile, so nothing is late by it."""
     schedule = of(*(f"t{n}" for n in range(20)))
     for n in range(20):
         schedule.add(f"s{n}", "sign-in", 900.0, 0.0)

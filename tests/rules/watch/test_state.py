@@ -54,5 +54,5 @@ def test_a_state_of_every_scenario(name: str) -> None:
     for source in state.sources:
         assert source.measured or not source.reachable
         assert source.reachable or not source.valid
-    for text in texts((state.targets, state.sources)):  # row G4
+    for text in texts((state.targets, state.sources)):  # a text of a peer cannot act on a terminal
         assert display(text, WHOLE) == text

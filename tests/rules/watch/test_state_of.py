@@ -129,7 +129,7 @@ def test_the_heaviest_cause_and_where_it_was_met() -> None:
 
 
 def test_addresses_that_nobody_has_been_to_weigh_nothing_beside_one_that_passes() -> None:
-    """Row D13: one address in rotation, others each time."""
+    """One address in rotation, others each time."""
     memory = goldens.of_world(healthy())
     memory.drop([s for s in memory.known if isinstance(s, TlsHandshake) and s.address == ZONE[BOOTSTRAP][1]])
     audit = goldens.scripted(memory)

@@ -194,7 +194,7 @@ def test_an_address_that_fails_counts_as_long_as_resolution_gives_it() -> None:
 
 
 def test_an_address_that_was_never_tried_is_gone_with_its_answer() -> None:
-    """Row M3: a name with a thousand addresses, others each time."""
+    """A name with a thousand addresses, others each time."""
     watch = Watch(healthy())
     for turn in range(5):
         watch.meet(renamed(*(f"203.0.113.{turn * 50 + n}" for n in range(50))), *asked(watch))
@@ -352,7 +352,7 @@ def test_a_stage_that_failed_has_no_duration(seen: Observation, stages: dict[str
 
 
 @pytest.mark.parametrize("by", [10 * 365 * 86400.0, -10 * 365 * 86400.0, 3600.0])
-def test_s1_after_a_clock_step_everything_was_met_as_long_ago_as_before(by: float) -> None:
+def test_after_a_clock_step_everything_was_met_as_long_ago_as_before(by: float) -> None:
     watch = Watch(healthy())
     watch.shake(healthy())
     gone = watch.of(TWO)
@@ -376,7 +376,7 @@ def test_targets_that_are_gone_are_forgotten() -> None:
     assert tracks.record_of(KEY) == TargetRecord()
 
 
-def test_m3_a_name_whose_addresses_rotate_without_end_is_bounded() -> None:
+def test_a_name_whose_addresses_rotate_without_end_is_bounded() -> None:
     memory = Memory()
     for number in range(3 * MOST):
         step = TlsHandshake(f"20.1.{number // 256}.{number % 256}", 443, BOOTSTRAP)

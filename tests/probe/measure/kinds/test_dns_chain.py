@@ -90,7 +90,7 @@ def test_a_v6_address(resolver: int) -> None:
     assert answer_of(seen).records == (Record("a.test", "AAAA", 60, "2001:db8::1"),)
 
 
-def test_d11_rcodes_are_answers(resolver: int) -> None:
+def test_rcodes_are_answers(resolver: int) -> None:
     assert answer_of(ask_unbound(resolver, "no.test")).rcode == "NXDOMAIN"
     assert answer_of(ask_unbound(resolver, "refused.example")).rcode == "REFUSED"
     nodata = answer_of(ask_unbound(resolver, "big.test", "AAAA"))
@@ -113,7 +113,7 @@ def test_a_chain_with_its_aliases_and_flags() -> None:
 
     answer = answer_of(ask(chain)[0])
     assert answer.records == (
-        Record("a.test", "CNAME", 0, "b.cdn.test"),  # D13: a TTL with the highest bit is zero
+        Record("a.test", "CNAME", 0, "b.cdn.test"),  # a TTL with the highest bit is zero
         Record("b.cdn.test", "A", 86400, "192.0.2.7"),
     )
     assert answer.ad
@@ -201,7 +201,7 @@ def test_a_slow_answer_to_the_first_datagram_still_counts() -> None:
     assert (answer.edns, answer.tries) == (True, 2)
 
 
-def test_d19_silence_ends_at_the_limit_after_three_datagrams() -> None:
+def test_silence_ends_at_the_limit_after_three_datagrams() -> None:
     seen, asked = ask(lambda _asked, _send: None, limits=Limits(dns_try=0.1, dns_name=0.25))
     assert seen.failure == Failure(Stage.DNS, Code.TIMEOUT, "3 datagrams sent")
     assert seen.evidence is None
@@ -210,7 +210,7 @@ def test_d19_silence_ends_at_the_limit_after_three_datagrams() -> None:
     assert seen.elapsed > 0.24
 
 
-def test_d19_every_third_dropped() -> None:
+def test_every_third_dns_answer_dropped() -> None:
     calls = iter(range(100))
 
     def drops(asked: Asked, send: Send) -> None:
@@ -231,7 +231,7 @@ def test_nobody_listens() -> None:
     assert seen.elapsed < PATIENT.dns_try
 
 
-def test_d7_junk_is_dropped_and_counted_and_ends_no_wait() -> None:
+def test_junk_is_dropped_and_counted_and_ends_no_wait() -> None:
     def junk(asked: Asked, send: Send) -> None:
         send(b"\0")
         send(b"\xff" * 5)
@@ -262,7 +262,7 @@ def test_a_question_echoed_in_other_letters_is_ours() -> None:
     assert (answer.records[0].name, answer.junk) == (NAME, 0)
 
 
-def test_d6_a_flood_of_junk_moves_no_deadline_and_leaves_the_loop_to_others() -> None:
+def test_a_flood_of_junk_moves_no_deadline_and_leaves_the_loop_to_others() -> None:
     async def body() -> tuple[Observation, int]:
         stop = asyncio.Event()
 
@@ -313,7 +313,7 @@ def test_a_genuine_answer_behind_much_junk_is_found() -> None:
 
 
 @pytest.mark.parametrize("fault", BROKEN)
-def test_d4_an_answer_that_breaks_the_protocol_is_a_doubt_and_named_at_the_limit(fault: str) -> None:
+def test_an_answer_that_breaks_the_protocol_is_a_doubt_and_named_at_the_limit(fault: str) -> None:
     def broken(asked: Asked, send: Send) -> None:
         send(asked.reply(BROKEN[fault](asked), 1))
 
@@ -355,7 +355,7 @@ def test_a_name_that_is_none_sends_nothing() -> None:
         (dns_faults.other_id, "malformed"),
     ],
 )
-def test_d8_truncated_and_tcp_53_fails(tcp: Talk | None, word: str) -> None:
+def test_truncated_and_tcp_53_fails(tcp: Talk | None, word: str) -> None:
     seen, _ = ask(cut, tcp)
     answer = answer_of(seen)
     assert (answer.truncated, answer.transport, answer.tcp_failure) == (True, "udp", word)

@@ -30,9 +30,7 @@ def fetch(talk: Talk, step: HttpFetch = STEP, limits: Limits = PATIENT) -> Obser
     async def run() -> Observation:
         async with serving(talk) as place:
             observation = await measure(replace(step, port=place.port), HostNetwork(), limits)
-        assert (
-            place.connections == 1
-        )  # H11, H6: one connection for each fetch, nothing is followed or repeated
+        assert place.connections == 1  # one connection for each fetch, nothing is followed or repeated
         return observation
 
     return asyncio.run(run())
@@ -93,14 +91,14 @@ def test_what_goes_out_for_a_get_and_for_an_ocsp_post() -> None:
         "http://" + "a" * 5000,
     ],
 )
-def test_h6_k8_a_redirect_is_recorded_and_not_followed(target: str) -> None:
+def test_a_redirect_is_recorded_and_not_followed(target: str) -> None:
     observation = fetch(page("302 Found", f"Location: {target}\r\n"))
     assert observation.failure is None
     assert exchange(observation).status == 302
     assert ("location", target) in exchange(observation).headers
 
 
-def test_h8_k3_a_block_page_is_an_answer_with_its_marks() -> None:
+def test_a_block_page_is_an_answer_with_its_marks() -> None:
     facts = exchange(
         fetch(page("403 Forbidden", "Via: 1.1 gate\r\nServer: gate\r\n", b"<title>Blocked</title>"))
     )
@@ -108,7 +106,7 @@ def test_h8_k3_a_block_page_is_an_answer_with_its_marks() -> None:
     assert ("via", "1.1 gate") in facts.headers
 
 
-def test_h10_no_state_is_kept_between_fetches() -> None:
+def test_no_state_is_kept_between_fetches() -> None:
     received: list[bytes] = []
 
     async def cookie(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -121,12 +119,12 @@ def test_h10_no_state_is_kept_between_fetches() -> None:
     assert first == second
 
 
-def test_h11_bytes_after_the_answer_are_not_part_of_it() -> None:
+def test_bytes_after_the_answer_are_not_part_of_it() -> None:
     observation = fetch(saying(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\n\r\n"))
     assert (observation.failure, exchange(observation).body) == (None, b"ok")
 
 
-def test_k1_an_endless_body_stops_exactly_at_the_cap() -> None:
+def test_an_endless_body_stops_exactly_at_the_cap() -> None:
     step = replace(STEP, purpose="crl", cap=300_000)
     observation = fetch(
         endless(bytes(10_000), b"HTTP/1.1 200 OK\r\nContent-Length: 10000000000\r\n\r\n"), step
@@ -146,7 +144,7 @@ def test_the_configured_size_of_a_list_bounds_it_too() -> None:
     assert exchange(observation).size == 120_000
 
 
-def test_k1_a_slow_drip_of_body_ends_at_the_total_limit() -> None:
+def test_a_slow_drip_of_body_ends_at_the_total_limit() -> None:
     begin = time.monotonic()
     drip = endless(b"x", b"HTTP/1.1 200 OK\r\n\r\n", pause=0.05)
     observation = fetch(drip, replace(STEP, purpose="crl"), replace(QUICK, first_byte=60.0, crl=2.0))
@@ -163,7 +161,7 @@ def test_a_crl_has_its_own_total_limit() -> None:
     assert failure(fetch(talk, STEP, limits)).code is Code.TIMEOUT
 
 
-def test_h5_a_status_line_that_drips_ends_at_the_total_limit() -> None:
+def test_a_status_line_that_drips_ends_at_the_total_limit() -> None:
     observation = fetch(
         endless(b"1", b"HTTP/1.", pause=0.05), limits=replace(QUICK, first_byte=60.0, http=2.0)
     )
@@ -181,12 +179,12 @@ def test_a_silent_server_ends_at_the_limit_of_the_first_byte() -> None:
     assert 0.3 <= observation.elapsed < 20, "the whole exchange has that long"
 
 
-def test_h2_interim_answers_without_end() -> None:
+def test_interim_answers_without_end() -> None:
     observation = fetch(endless(b"HTTP/1.1 100 Continue\r\n\r\n"), limits=Limits())
     assert failure(observation).code in (Code.MALFORMED, Code.TOO_LARGE)  # and no timeout
 
 
-def test_h1_headers_without_end() -> None:
+def test_headers_without_end() -> None:
     observation = fetch(endless(b"A: b\r\n" * 100, b"HTTP/1.1 200 OK\r\n"), limits=Limits())
     assert failure(observation).code is Code.TOO_LARGE  # and no timeout
 
@@ -194,7 +192,7 @@ def test_h1_headers_without_end() -> None:
 @pytest.mark.parametrize(
     ("sent", "status"), [(b"", None), (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", 200)]
 )
-def test_t2_a_reset_and_a_fin_are_told_apart(sent: bytes, status: int | None) -> None:
+def test_a_reset_and_a_fin_are_told_apart(sent: bytes, status: int | None) -> None:
     pieces = (sent,) if sent else ()
     by_reset, by_fin = fetch(saying(*pieces, then_reset=True)), fetch(saying(*pieces))
     assert failure(by_reset).code is Code.RESET
@@ -218,7 +216,7 @@ def test_failures_of_the_connect_are_of_tcp_and_without_evidence() -> None:
     assert observation.evidence is None
 
 
-def test_x10_an_address_that_http_cannot_carry_sends_no_packet() -> None:
+def test_an_address_that_http_cannot_carry_sends_no_packet() -> None:
     network = HostNetwork()
     observation = asyncio.run(measure(replace(STEP, target="/a\r\nX: y"), network, QUICK))
     assert failure(observation).code is Code.MALFORMED

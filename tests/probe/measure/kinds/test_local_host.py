@@ -173,7 +173,7 @@ SECRET = "s3cr3t"
         f"http://u:{SECRET}/x?y#z@a:80",
     ],
 )
-def test_c15_no_credential_in_any_text_about_a_proxy(tmp_path: Path, text: str) -> None:
+def test_no_credential_in_any_text_about_a_proxy(tmp_path: Path, text: str) -> None:
     own = tmp_path / "own.exe.config"
     told = text.replace("&", "&amp;")
     own.write_bytes(

@@ -88,7 +88,7 @@ def test_no_child_is_started_before_the_first_question() -> None:
     run(body, OsResolver())
 
 
-def test_d22_a_lookup_that_hangs_is_killed_at_the_deadline() -> None:
+def test_a_lookup_that_hangs_is_killed_at_the_deadline() -> None:
     async def body(resolver: OsResolver) -> None:
         task = asyncio.create_task(look_up(resolver, "slow.test", 0.2))
         seen = await task
@@ -142,7 +142,7 @@ def test_one_that_hangs_keeps_nobody_else_from_an_answer() -> None:
         "sys.stdout.buffer.write(b'\\xff\\n')",
     ],
 )
-def test_s6_a_child_that_dies_or_babbles_is_a_failure_and_the_next_name_gets_another(then: str) -> None:
+def test_a_child_that_dies_or_babbles_is_a_failure_and_the_next_name_gets_another(then: str) -> None:
     broken = f"exec({then!r}) if q['name'] == 'bad.test' else {FINE}"
 
     async def body(resolver: OsResolver) -> None:
@@ -156,7 +156,7 @@ def test_s6_a_child_that_dies_or_babbles_is_a_failure_and_the_next_name_gets_ano
     run(body, OsResolver(command=child(broken)))
 
 
-def test_s6_children_that_die_one_after_the_other_are_not_started_at_each_question(
+def test_children_that_die_one_after_the_other_are_not_started_at_each_question(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os_resolver, "PAUSE", 0.2)
@@ -254,7 +254,7 @@ def test_an_idle_child_that_died_is_replaced_unseen() -> None:
     run(body, OsResolver())
 
 
-def test_s8_a_question_to_a_child_that_has_just_died_leaves_no_traceback(
+def test_a_question_to_a_child_that_has_just_died_leaves_no_traceback(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Ctrl-C reaches the children as well, and the next question finds the other end of its pipe closed."""

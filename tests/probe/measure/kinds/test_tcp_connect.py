@@ -32,7 +32,7 @@ def test_an_open_port_is_measured_and_closed_without_a_byte() -> None:
     assert observation.local[0] == "127.0.0.1"
 
 
-def test_t2_a_reset_in_answer_to_syn_is_refused() -> None:
+def test_a_reset_in_answer_to_syn_is_refused() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         step = TcpConnect("127.0.0.1", unused.getsockname()[1])
@@ -42,7 +42,7 @@ def test_t2_a_reset_in_answer_to_syn_is_refused() -> None:
     assert observation.evidence is None
 
 
-def test_t1_a_dropped_syn_ends_at_the_limit() -> None:
+def test_a_dropped_syn_ends_at_the_limit() -> None:
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
         full.listen(0)

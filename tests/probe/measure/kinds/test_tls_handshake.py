@@ -48,7 +48,7 @@ def refused(observation: Observation, code: Code) -> TlsFacts:
     return facts(observation)
 
 
-def test_l1_silence_after_the_hello_and_a_drip_without_end() -> None:
+def test_silence_after_the_hello_and_a_drip_without_end() -> None:
     assert refused(handshake(silent, limits=BRIEF), Code.TIMEOUT).bytes_received == 0
     observation = handshake(endless(b"\0", b"\x16\x03\x03\x3f\xff", pause=0.02), limits=BRIEF)
     assert refused(observation, Code.TIMEOUT).bytes_received > 6
@@ -63,7 +63,7 @@ def test_l1_silence_after_the_hello_and_a_drip_without_end() -> None:
         (record(22, b""), Code.MALFORMED),
         (record(21, b"\x01\x5a"), Code.MALFORMED),  # warning: user_canceled
         (record(20, b"\x01"), Code.MALFORMED),
-        (record(22, b"\x0b\xff\xff\xff" + bytes(16_000)), Code.TOO_LARGE),  # L4: claims 16 MB
+        (record(22, b"\x0b\xff\xff\xff" + bytes(16_000)), Code.TOO_LARGE),  # claims 16 MB
         (b"\x16\x03\x03\xff\xff" + bytes(65_535), Code.MALFORMED),
         (record(22, server_hello()) + b"HTTP/1.1", Code.MALFORMED),
         (record(22, server_hello() + certificate_message(b"not DER")), Code.MALFORMED),
@@ -71,19 +71,19 @@ def test_l1_silence_after_the_hello_and_a_drip_without_end() -> None:
     ],
 )
 @pytest.mark.parametrize("hello", HELLOS)
-def test_l2_l4_floods_and_lies_end_at_once(hello: Hello, flood: bytes, code: Code) -> None:
+def test_floods_and_lies_end_at_once(hello: Hello, flood: bytes, code: Code) -> None:
     before = time.process_time()
     refused(handshake(endless(flood), replace(STEP, hello=hello)), code)  # and not by a timeout
     assert time.process_time() - before < 4, "seconds of the processor, a few hundredths as a rule"
 
 
-def test_x1_a_certificate_that_openssl_cannot_read_is_kept_as_served() -> None:
+def test_a_certificate_that_openssl_cannot_read_is_kept_as_served() -> None:
     flight = record(22, server_hello() + certificate_message(b"not DER", b"nor this"))
     assert refused(handshake(saying(flight, hold=True)), Code.MALFORMED).chain == (b"not DER", b"nor this")
 
 
 @pytest.mark.parametrize("hello", HELLOS)
-def test_l5_a_certificate_of_ten_thousand_names_is_too_large(hello: Hello, tmp_path: Path) -> None:
+def test_a_certificate_of_ten_thousand_names_is_too_large(hello: Hello, tmp_path: Path) -> None:
     leaf = ISSUING.leaf([f"host-{number}.example.test" for number in range(10_000)])
     version = SSL.TLS1_2_VERSION if hello == "connector" else SSL.TLS1_3_VERSION
     observation = handshake(
@@ -98,7 +98,7 @@ def peak() -> int:
     return 1024 * int(status.partition("VmHWM:")[2].split()[0])
 
 
-def test_l6_a_certificate_bomb_costs_no_more_than_a_second(tmp_path: Path) -> None:
+def test_a_certificate_bomb_costs_no_more_than_a_second(tmp_path: Path) -> None:
     """CVE-2026-35189: many distribution points relative to a long issuer name."""
     relative = x509.RelativeDistinguishedName([x509.NameAttribute(NameOID.COMMON_NAME, "x")])
     issuer = x509.Name([x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, "y" * 60) for _ in range(500)])
@@ -115,7 +115,7 @@ def test_l6_a_certificate_bomb_costs_no_more_than_a_second(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("number", [40, 49, 70, 80, 112, 116, 222])
 @pytest.mark.parametrize("hello", HELLOS)
-def test_l13_an_alert_in_answer_to_the_hello(hello: Hello, number: int) -> None:
+def test_an_alert_in_answer_to_the_hello(hello: Hello, number: int) -> None:
     observation = handshake(saying(record(21, bytes([2, number])), hold=True), replace(STEP, hello=hello))
     refused(observation, Code.ALERT)
     assert observation.failure is not None
@@ -148,16 +148,16 @@ def test_the_chain_is_kept_when_the_rest_of_the_flight_is_broken(
     assert refused(handshake(talk, replace(STEP, hello=hello)), Code.MALFORMED).chain == LEAF.chain
 
 
-def test_l13_close_notify_in_answer_to_the_hello_is_a_fin() -> None:
+def test_close_notify_in_answer_to_the_hello_is_a_fin() -> None:
     refused(handshake(saying(record(21, b"\x01\x00"))), Code.EOF)
 
 
-def test_t2_a_reset_and_a_fin_after_the_hello() -> None:
+def test_a_reset_and_a_fin_after_the_hello() -> None:
     refused(handshake(saying(then_reset=True)), Code.RESET)
     refused(handshake(saying()), Code.EOF)
 
 
-def test_t2_a_reset_after_finished_keeps_the_chain(tmp_path: Path) -> None:
+def test_a_reset_after_finished_keeps_the_chain(tmp_path: Path) -> None:
     context = openssl_context(LEAF, tmp_path, SSL.TLS1_2_VERSION)
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -173,7 +173,7 @@ def test_t2_a_reset_after_finished_keeps_the_chain(tmp_path: Path) -> None:
     assert refused(handshake(talk), Code.RESET).chain == LEAF.chain
 
 
-def test_t2_a_reset_in_answer_to_the_request(tmp_path: Path) -> None:
+def test_a_reset_in_answer_to_the_request(tmp_path: Path) -> None:
     async def then(conn: SSL.Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await pump(conn, reader, writer, partial(conn.recv, 65536))
         reset(writer)
@@ -183,7 +183,7 @@ def test_t2_a_reset_in_answer_to_the_request(tmp_path: Path) -> None:
     assert (observation.failure, facts(observation).http_failure) == (None, "reset")
 
 
-def test_l18_a_middlebox_that_drops_large_hellos(tmp_path: Path) -> None:
+def test_a_middlebox_that_drops_large_hellos(tmp_path: Path) -> None:
     good = openssl_talk(openssl_context(LEAF, tmp_path, SSL.TLS1_2_VERSION))
 
     async def dropping(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -227,7 +227,7 @@ def test_more_bytes_than_a_handshake_may_have() -> None:
         (b"HTTP/1.1 200 OK\r\nX: ", "timeout"),
     ],
 )
-def test_l15_h1_h2_what_comes_inside_is_bounded_and_no_failure_of_the_handshake(
+def test_what_comes_inside_is_bounded_and_no_failure_of_the_handshake(
     answer: bytes, failure: str, tmp_path: Path
 ) -> None:
     async def then(conn: SSL.Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -240,7 +240,7 @@ def test_l15_h1_h2_what_comes_inside_is_bounded_and_no_failure_of_the_handshake(
     assert facts(observation).http_status in (None, 200)
 
 
-def test_l16_a_peer_that_never_closes_is_not_waited_for(tmp_path: Path) -> None:
+def test_a_peer_that_never_closes_is_not_waited_for(tmp_path: Path) -> None:
     observation = handshake(
         openssl_talk(openssl_context(LEAF, tmp_path, SSL.TLS1_3_VERSION)), replace(STEP, hello="tls13")
     )
