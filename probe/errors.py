@@ -1,12 +1,12 @@
-"""What stops the program and a person can change: one message, exit code 3, no traceback."""
+"""The error that a user can correct: one message, exit code 3, no traceback."""
 
 from __future__ import annotations
 
 EXIT_INTERRUPTED = 130  #: 128 + SIGINT, as shells show it
 
 
-class Trouble(Exception):  # noqa: N818 - what a person reads, not what a programmer catches
-    """`what` happened, and `advice`: what to do about it."""
+class CommandError(Exception):
+    """`what` happened, and `advice` says what the user can do."""
 
     def __init__(self, what: str, advice: str = "") -> None:
         super().__init__(f"{what}\n  {advice}" if advice else what)
@@ -15,7 +15,7 @@ class Trouble(Exception):  # noqa: N818 - what a person reads, not what a progra
 
 
 def one_line(message: str) -> str:
-    """A message of several lines as one, for a log: the first line heads the others."""
+    """Join a message of several lines to one line for a log."""
     first, *others = [line.strip() for line in message.split("\n") if line.strip()] or [""]
     if not others:
         return first

@@ -153,7 +153,7 @@ def test_the_rates_are_those_of_the_program() -> None:
 
 
 def hello_size(hello: Hello, name: str) -> int:
-    conn = tls_hello.connection(hello, name, tls_hello.ConnectionFacts())
+    conn = tls_hello.client_connection(hello, name, tls_hello.ConnectionFacts())
     with pytest.raises(SSL.WantReadError):
         conn.do_handshake()
     return len(conn.bio_read(65_536))

@@ -6,13 +6,13 @@ import argparse
 from dataclasses import dataclass
 
 from probe.command.common import (
-    bad_file_as_trouble,
     check_output,
-    configured,
+    convert_bad_file,
     deliver,
     exit_code,
-    measured,
-    rendered,
+    load_configuration,
+    render_report,
+    run_measurement,
 )
 from probe.command.formats import Judged
 from probe.command.options import (
@@ -24,7 +24,7 @@ from probe.command.options import (
     add_measuring,
     add_verbose,
 )
-from probe.command.parser import Parser, filled
+from probe.command.parser import Parser, non_blank
 from probe.config.settings import check_only
 
 
@@ -46,7 +46,7 @@ def add_options(parser: Parser) -> None:
     add_judging(parser)
     add_measuring(parser)
     parser.add_argument(
-        "--only", metavar="GLOB", type=filled, help="only names that match, such as '*.msappproxy.net'"
+        "--only", metavar="GLOB", type=non_blank, help="only names that match, such as '*.msappproxy.net'"
     )
     add_delivery(parser)
 
@@ -60,12 +60,12 @@ def parsed(arguments: argparse.Namespace) -> AuditOptions:
     )
 
 
-@bad_file_as_trouble()
+@convert_bad_file()
 def run(options: AuditOptions) -> int:
-    """Audit this network. Trouble for everything that the user can change; the exit code is that of the answer."""
+    """Audit this network. The exit code is that of the answer. CommandError for what the user can correct."""
     check_output(options.delivery, options.judging)
-    config, rules = configured(options.judging, {**options.measuring.settings, "only": options.only})
+    config, rules = load_configuration(options.judging, {**options.measuring.settings, "only": options.only})
     check_only("only" if options.only is None else "--only", config, rules)
-    report = measured(config, rules)
-    deliver(options.delivery, report, rendered(options.delivery, Judged(report, rules, config)))
+    report = run_measurement(config, rules)
+    deliver(options.delivery, report, render_report(options.delivery, Judged(report, rules, config)))
     return exit_code(options.delivery, report, report.exit_code)

@@ -1,4 +1,4 @@
-"""What several sub-commands do alike: read the files, measure, deliver a report."""
+"""Steps that several sub-commands share: read the files, measure, deliver a report."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from probe.command.formats import FORMATS, Judged
 from probe.command.options import Delivery, Judging
 from probe.config.rule_files import is_file_name
 from probe.config.settings import Config, load_config, load_rules
-from probe.errors import EXIT_INTERRUPTED, Trouble
+from probe.errors import EXIT_INTERRUPTED, CommandError
 from probe.host import output_file, standard_streams, terminal
 from rules.files.fields import BadFile
 from rules.model.ruleset import Rules
@@ -23,35 +23,35 @@ from rules.model.verdict import Report
 
 
 @contextlib.contextmanager
-def bad_file_as_trouble() -> Iterator[None]:
-    """For every `run`: a file that cannot be used is what the user can change."""
+def convert_bad_file() -> Iterator[None]:
+    """Decorates every `run`: a file that cannot be used (BadFile) becomes a CommandError."""
     try:
         yield
     except BadFile as error:
-        raise Trouble(str(error)) from error
+        raise CommandError(str(error)) from error
 
 
-def configured(judging: Judging, settings: Mapping[str, object]) -> tuple[Config, Rules]:
-    """Configuration and rules, from the files and then from the command line; `settings` by the configuration's keys.
+def load_configuration(judging: Judging, settings: Mapping[str, object]) -> tuple[Config, Rules]:
+    """Configuration and rules, first from the files, then from the command line.
 
-    BadFile where a file or a setting cannot be used.
+    `settings` has the keys of the configuration. BadFile if a file or a setting cannot be used.
     """
     config = load_config(judging.config, {**judging.settings, **settings})
     return config, load_rules(config.rules, config.ca_sets)
 
 
-def measured(config: Config, rules: Rules) -> Report:
-    """Audit the network, with a progress bar where somebody watches."""
+def run_measurement(config: Config, rules: Rules) -> Report:
+    """Audit the network. Show a progress bar if standard error is a terminal."""
     bar = terminal.Bar(sys.stderr)
 
     def tell(progress: Progress) -> None:
-        bar.tell(progress.phase, progress.done, progress.planned, progress.eta_s, progress.line)
+        bar.show(progress.phase, progress.done, progress.planned, progress.eta_s, progress.line)
 
     made: list[Report] = []
 
     async def whole() -> None:
-        # Not the task's result: asyncio.run puts the signal handlers back by way of the task's repr(), which would
-        # write out the whole report.
+        # Not the result of the task: asyncio.run calls repr() of the task when it restores the signal handlers, and that
+        # would format the whole report.
         made.append(await run_audit(config, rules, tell))
 
     try:
@@ -61,26 +61,26 @@ def measured(config: Config, rules: Rules) -> Report:
     return made[0]
 
 
-def encoding() -> str:
-    """How text for a person is encoded on standard output."""
+def output_encoding() -> str:
+    """The encoding of text on standard output."""
     return getattr(sys.stdout, "encoding", None) or "ascii"
 
 
-def style(verbose: bool, *, no_color: bool = False) -> Style:
-    """How text is laid out on standard output."""
+def output_style(verbose: bool, *, no_color: bool = False) -> Style:
+    """The layout of text on standard output."""
     color = terminal.wants_color(sys.stdout, no_color)
-    return Style(terminal.terminal_width(sys.stdout), color, verbose, encoding())
+    return Style(terminal.terminal_width(sys.stdout), color, verbose, output_encoding())
 
 
-def style_of(delivery: Delivery) -> Style:
-    """How the report is laid out: for a file as for a page, for a terminal as the terminal is."""
+def report_style(delivery: Delivery) -> Style:
+    """The layout of the report: a fixed width in a file, the terminal's width on a terminal."""
     if delivery.file is not None:
         return Style(terminal.WIDTH, verbose=delivery.verbose)
-    return style(delivery.verbose, no_color=delivery.no_color)
+    return output_style(delivery.verbose, no_color=delivery.no_color)
 
 
 def check_output(delivery: Delivery, judging: Judging, *inputs: str) -> None:
-    """Trouble, before anything is asked, where the report could not be written or would cost a file that is read."""
+    """CommandError if the report cannot be written, or would overwrite an input file. Call it before measuring."""
     if delivery.file is None:
         standard_streams.check_open()
         return
@@ -91,23 +91,23 @@ def check_output(delivery: Delivery, judging: Judging, *inputs: str) -> None:
     output_file.check_spares(output, files)
 
 
-def rendered(delivery: Delivery, judged: Judged) -> Iterable[str]:
-    """The report in the format that was asked for."""
-    return FORMATS[delivery.format].render(judged, style_of(delivery))
+def render_report(delivery: Delivery, judged: Judged) -> Iterable[str]:
+    """The report in the requested format."""
+    return FORMATS[delivery.format].render(judged, report_style(delivery))
 
 
 def deliver(delivery: Delivery, report: Report, text: Iterable[str]) -> None:
-    """Write the report where it was wanted."""
+    """Write the report to the file or to standard output."""
     chosen = FORMATS[delivery.format]
     if delivery.file is None:
-        standard_streams.write_output(text, "utf-8" if chosen.utf8 else encoding())
+        standard_streams.write_output(text, "utf-8" if chosen.utf8 else output_encoding())
         return
     output_file.write_whole(Path(delivery.file), text, chosen.mode)
     standard_streams.print_message(f"{headline(report)} The report is in {delivery.output}")
 
 
 def exit_code(delivery: Delivery, report: Report, found: int) -> int:
-    """That of what was found, unless it was not wanted or not waited for."""
+    """130 after an interruption, 0 with `--exit-zero`, else `found`."""
     if report.stopped == "interrupted":
         standard_streams.print_message("Interrupted: the report holds what was seen until then.")
         return EXIT_INTERRUPTED

@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 
 from exporters.terminal import tree
 from probe.command.common import (
-    bad_file_as_trouble,
     check_output,
-    configured,
+    convert_bad_file,
     deliver,
     exit_code,
-    measured,
-    rendered,
-    style_of,
+    load_configuration,
+    render_report,
+    report_style,
+    run_measurement,
 )
 from probe.command.formats import Judged
 from probe.command.options import (
@@ -28,7 +28,7 @@ from probe.command.options import (
     add_verbose,
 )
 from probe.command.parser import Parser
-from probe.errors import Trouble
+from probe.errors import CommandError
 from rules.audit.focus import NotCovered, focus, parse_endpoint
 from rules.model.verdict import Report, Status
 from rules.text.hostname import BadName
@@ -67,36 +67,36 @@ def parsed(arguments: argparse.Namespace) -> ExplainOptions:
     )
 
 
-@bad_file_as_trouble()
+@convert_bad_file()
 def run(options: ExplainOptions) -> int:
-    """Audit one endpoint. Trouble for everything that the user can change; the exit code is that of the endpoint."""
+    """Audit one endpoint. The exit code is that of the endpoint. CommandError for what the user can correct."""
     delivery = options.delivery
     check_output(delivery, options.judging)
     try:
         host, port = parse_endpoint(options.endpoint)
     except BadName as error:
-        raise Trouble(
+        raise CommandError(
             f"explain: {error}", "example: wayclear explain login.microsoftonline.com:443"
         ) from error
-    config, rules = configured(options.judging, options.measuring.settings)
+    config, rules = load_configuration(options.judging, options.measuring.settings)
     try:
         narrowed = focus(rules, host, port)
     except NotCovered as error:
-        raise Trouble(
+        raise CommandError(
             f"explain: {error}", "wayclear asks only for what a rule requires: see `wayclear rules list`"
         ) from error
-    report = measured(replace(config, only=""), narrowed)
+    report = run_measurement(replace(config, only=""), narrowed)
     text = (
-        [tree.render(report, host, port, style_of(delivery))]
+        [tree.render(report, host, port, report_style(delivery))]
         if delivery.format == "text"
-        else rendered(delivery, Judged(report, narrowed, config))
+        else render_report(delivery, Judged(report, narrowed, config))
     )
     deliver(delivery, report, text)
     return exit_code(delivery, report, heaviest(report, host, port))
 
 
 def heaviest(report: Report, host: str, port: int | None) -> int:
-    """The exit code of one endpoint: that of its heaviest verdict, 3 where it has none."""
+    """The exit code of one endpoint: that of its heaviest verdict, 3 if it has none."""
     found = [
         v.status
         for v in report.verdicts

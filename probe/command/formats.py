@@ -1,4 +1,4 @@
-"""The formats of a report: one record for each word that `--format` takes. The list is written by hand."""
+"""The formats of a report: one record for each value of `--format`. The list is written by hand."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rules.model.verdict import Report
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A report, and what it was judged by."""
+    """A report with the rules and the configuration that it was judged by."""
 
     report: Report
     rules: Rules
@@ -27,7 +27,7 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """How a report is written. `utf8`: whatever the terminal's encoding; `mode`: the permissions of its file."""
+    """How a report is written. `utf8`: ignore the terminal's encoding. `mode`: the permissions of its file."""
 
     render: Callable[[Judged, Style], Iterable[str]]  # the text, whole or in pieces
     utf8: bool
@@ -49,7 +49,7 @@ def _prometheus(judged: Judged, _: Style) -> Iterable[str]:
 
 FORMATS: Mapping[str, Format] = {
     "text": Format(_text, utf8=False, mode=PRIVATE),
-    # UTF-8 wherever it goes (RFC 8259 section 8.1), and in pieces, because it may be large
+    # always UTF-8 (RFC 8259 section 8.1); in pieces, because it may be large
     "json": Format(_json, utf8=True, mode=PRIVATE),
     "prometheus": Format(_prometheus, utf8=True, mode=READABLE),
 }

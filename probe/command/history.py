@@ -1,4 +1,4 @@
-"""`wayclear history`: what changed, and what was ever seen of an endpoint."""
+"""`wayclear history`: what changed, and everything that was recorded about an endpoint."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import time
 from dataclasses import dataclass
 
 from exporters.terminal.style import Style
-from probe.command.common import bad_file_as_trouble, encoding
-from probe.command.parser import Parser, filled
+from probe.command.common import convert_bad_file, output_encoding
+from probe.command.parser import Parser, non_blank
 from probe.config.settings import load_config
 from probe.history.place import default_path
 from probe.history.reader import history_command
@@ -30,10 +30,16 @@ class HistoryOptions:
 
 def add_options(parser: Parser) -> None:
     add = parser.add_argument
-    add("endpoint", nargs="?", metavar="ENDPOINT", type=filled, help="HOST or HOST:PORT; default: everything")
-    add("--since", metavar="TIME", type=filled, help="7d, 12h, 2026-11-20 or a full date and time")
-    add("--config", metavar="FILE", type=filled, help="configuration, for the place of the history")
-    add("--state", metavar="DIR", type=filled, help="where the history is kept")
+    add(
+        "endpoint",
+        nargs="?",
+        metavar="ENDPOINT",
+        type=non_blank,
+        help="HOST or HOST:PORT; default: everything",
+    )
+    add("--since", metavar="TIME", type=non_blank, help="7d, 12h, 2026-11-20 or a full date and time")
+    add("--config", metavar="FILE", type=non_blank, help="configuration, for the place of the history")
+    add("--state", metavar="DIR", type=non_blank, help="where the history is kept")
     add("--format", choices=("text", "json"), default="text")
 
 
@@ -43,14 +49,14 @@ def parsed(arguments: argparse.Namespace) -> HistoryOptions:
     )
 
 
-@bad_file_as_trouble()
+@convert_bad_file()
 def run(options: HistoryOptions) -> int:
-    """Show the history. Trouble where there is none, or where a question cannot be understood."""
+    """Show the history. CommandError if there is none, or if an argument cannot be parsed."""
     config = load_config(options.config)
     path = options.state and os.path.join(options.state, "history.sqlite")  # noqa: PTH118  # text
     path = path or config.serve.history_path or default_path(os.environ)
     as_json = options.format == "json"
-    layout = Style(terminal.terminal_width(sys.stdout), encoding=encoding())
+    layout = Style(terminal.terminal_width(sys.stdout), encoding=output_encoding())
     text = history_command(path, options.endpoint, options.since, as_json, time.time(), layout)
-    standard_streams.write_output(text, "utf-8" if as_json else encoding())
+    standard_streams.write_output(text, "utf-8" if as_json else output_encoding())
     return 0

@@ -1,4 +1,4 @@
-"""The libraries that do the work, for `--version --verbose`; hostile certificates are OpenSSL's to survive."""
+"""Versions of the libraries, for `--version --verbose`. OpenSSL's matters most: it parses hostile certificates."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ _NAMED = ("cryptography", "pyOpenSSL", "dnspython", "h11")
 
 
 def libraries() -> list[str]:
-    """A line for each."""
+    """One line for each library."""
     return [backend.openssl_version_text(), *(f"{name} {metadata.version(name)}" for name in _NAMED)]

@@ -1,7 +1,7 @@
-"""The command line: words in, a command and an exit code out.
+"""The command line: parse the arguments, run a command, return its exit code.
 
-What a command needs is loaded when it is called: each has a file of its own, which is a `Command`, and a row in `ENTRIES`.
-`--version` and `--help` load none of them, so that they answer at once.
+Each command has a module, which is a `Command`, and a row in `ENTRIES`. The module is imported when the command is called;
+`--version` and `--help` import none, so they are fast.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol, cast
 
-from probe.command.parser import EXIT_TROUBLE, Parser, safe
-from probe.errors import EXIT_INTERRUPTED, Trouble
+from probe.command.parser import EXIT_ERROR, Parser, safe
+from probe.errors import EXIT_INTERRUPTED, CommandError
 from probe.host import signals
 from probe.host.standard_streams import drop_output, print_message
 from probe.version import VERSION
@@ -31,20 +31,20 @@ exit codes of audit, explain and replay:
 
 
 class Command(Protocol):
-    """What the file of a sub-command offers. Its options are a frozen dataclass of its own."""
+    """The interface of a sub-command's module. Each has its own frozen dataclass of options."""
 
     def add_options(self, parser: Parser) -> None:
-        """Describe the options to the parser of this command."""
+        """Add the options to the parser of this command."""
 
     def parsed(self, arguments: argparse.Namespace) -> Any:  # noqa: ANN401 - the type that `run` of the same file takes
-        """The typed options; nothing after this sees the namespace."""
+        """The options as a typed value; only this function reads the namespace."""
 
     def run(self, options: Any) -> int:  # noqa: ANN401 - what `parsed` of the same file gave
-        """Do it, and return the exit code. Trouble for everything that the user can change."""
+        """Run the command and return the exit code. CommandError for what the user can correct."""
 
 
 class Entry(NamedTuple):
-    """A sub-command in `--help`, and the module that is loaded when it is called."""
+    """A sub-command: its name and line in `--help`, and its module."""
 
     name: str
     help: str
@@ -69,21 +69,21 @@ ENTRIES = (
 
 
 class _Version(argparse.Action):
-    """`--version`; with `--verbose` also the Python and the OpenSSL that would do the work."""
+    """`--version`; with `--verbose` also the versions of the libraries."""
 
     def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, *_: object) -> None:
         namespace.version = True
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code. Never raises but for SystemExit of argparse (0 or 3)."""
+    """Run one command and return its exit code. Raises nothing but SystemExit of argparse (0 or 3)."""
     words = sys.argv[1:] if argv is None else list(argv)
     try:
         return _guarded(lambda: _run(words))
     except SystemExit:
-        # --help into a pipe that is gone or a disk that is full; where standard output is closed argparse has used the other
+        # --help may go to a broken pipe or a full disk. If standard output is closed, argparse has used standard error.
         code = _guarded(lambda: _written("")) if sys.stdout is not None else 0
-        if code == EXIT_TROUBLE:
+        if code == EXIT_ERROR:
             return code
         raise
 
@@ -91,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(words: list[str]) -> int:
     entry = _named(words)
     begins_service = entry is not None and entry.name == "serve" and "--check" not in words
-    # before the imports, which take long enough to be hit by a signal
+    # before the imports: they take so long that a signal may arrive during them
     with signals.handle_early_signals() if begins_service else contextlib.nullcontext():
         command, arguments = parse(words)
         if arguments.version or command is None:
@@ -100,7 +100,7 @@ def _run(words: list[str]) -> int:
 
 
 def parse(words: Sequence[str]) -> tuple[Command | None, argparse.Namespace]:
-    """The command that was named, loaded, and what was said to it; None only with `--version`.
+    """The module of the named command and its parsed arguments. The command is None only with `--version`.
 
     SystemExit for `--help` (0) and for wrong usage (3).
     """
@@ -114,7 +114,7 @@ def parse(words: Sequence[str]) -> tuple[Command | None, argparse.Namespace]:
 
 
 def _named(words: Sequence[str]) -> Entry | None:
-    """The command that was named: the first word that is no option, because no option before a command takes a value."""
+    """The named command: the first word that is not an option, because no option before a command takes a value."""
     first = next((word for word in words if not word.startswith("-")), None)
     return next((entry for entry in ENTRIES if entry.name == first), None)
 
@@ -124,7 +124,7 @@ def _loaded(entry: Entry) -> Command:
 
 
 def _parser(entry: Entry | None, command: Command | None) -> Parser:
-    """All commands by name and help; of the named one its options too."""
+    """A parser of all commands, with the options of the named one only."""
     parser = Parser(
         prog="wayclear",
         description="Tells whether a network lets a Microsoft Entra application-proxy connector live, with proof.",
@@ -154,9 +154,9 @@ def _show_version(verbose: bool) -> int:
 
 
 def _written(text: str) -> int:
-    """Write `text` and what waits to be written before it."""
+    """Write `text` to standard output and flush it."""
     if sys.stdout is None:
-        raise Trouble("standard output is closed", "open it")
+        raise CommandError("standard output is closed", "open it")
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
@@ -164,14 +164,14 @@ def _written(text: str) -> int:
         raise
     except OSError as error:
         drop_output()
-        raise Trouble(
+        raise CommandError(
             f"standard output cannot be written: {error.strerror or error}", "make room there"
         ) from error
     return 0
 
 
 def _guarded(command: Callable[[], int]) -> int:
-    """Every way a command can end, as one message and a code."""
+    """Run `command`; turn every exception into one message and an exit code."""
     try:
         code = command()
     except KeyboardInterrupt:
@@ -180,7 +180,7 @@ def _guarded(command: Callable[[], int]) -> int:
     except BrokenPipeError:
         drop_output()
         return EXIT_PIPE
-    except Exception as error:  # noqa: BLE001 - the last line of defence: a person gets a sentence, not a traceback
+    except Exception as error:  # noqa: BLE001 - the user gets a sentence, not a traceback
         return _failed(error)
     return code
 
@@ -188,11 +188,11 @@ def _guarded(command: Callable[[], int]) -> int:
 def _failed(error: Exception) -> int:
     if os.environ.get("WAYCLEAR_DEBUG"):
         traceback.print_exception(error)
-    elif isinstance(error, Trouble):
+    elif isinstance(error, CommandError):
         print_message(f"wayclear: {error}")
     else:
         print_message(
             f"wayclear: this is a bug: {type(error).__name__}: {safe(str(error))[:300]}\n"
             "  Please report it with what this command prints when WAYCLEAR_DEBUG=1 is set in the environment."
         )
-    return EXIT_TROUBLE
+    return EXIT_ERROR

@@ -1,4 +1,4 @@
-"""The options that several sub-commands share, each group as a typed value."""
+"""Options that several sub-commands share; each group is a typed value."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import Self
 
 from probe.command.formats import FORMATS
-from probe.command.parser import Parser, filled, seconds
+from probe.command.parser import Parser, non_blank, seconds
 
-STANDARD_OUTPUT = "-"  #: as the name of a file that is written
+STANDARD_OUTPUT = "-"  #: as the value of --output
 
 
 @dataclass(frozen=True, slots=True)
 class Judging:
-    """What the verdicts are judged by. None: the option was not given."""
+    """Options about configuration, rules and CA sets. None: the option was not given."""
 
     config: str | None = None
     rules: tuple[str, ...] | None = None
@@ -33,7 +33,7 @@ class Judging:
 
 @dataclass(frozen=True, slots=True)
 class Measuring:
-    """How the network is asked. None: the option was not given. `budget` is in seconds."""
+    """Options about measuring. None: the option was not given. `budget` is in seconds."""
 
     tenant: str | None = None
     resolvers: tuple[str, ...] | None = None
@@ -84,7 +84,7 @@ class Delivery:
 
 
 def add_verbose(parser: Parser) -> None:
-    """`--verbose`, which may also stand before the command."""
+    """Add `--verbose`, which may also stand before the command."""
     parser.add_argument(
         "--verbose",
         action="store_true",
@@ -98,21 +98,21 @@ def add_judging(parser: Parser) -> None:
     parser.add_argument(
         "--config",
         metavar="FILE",
-        type=filled,
+        type=non_blank,
         help="configuration (default: the one of the system or the user)",
     )
     parser.add_argument(
         "--rules",
         metavar="NAME|FILE",
         action="append",
-        type=filled,
+        type=non_blank,
         help="rule set, shipped or your own; may be given again",
     )
     parser.add_argument(
         "--ca-set",
         metavar="NAME|FILE",
         action="append",
-        type=filled,
+        type=non_blank,
         help="expected CAs; may be given again",
     )
 
@@ -122,14 +122,14 @@ def add_measuring(parser: Parser, *, budget: bool = True) -> None:
     parser.add_argument(
         "--tenant",
         metavar="GUID|DOMAIN",
-        type=filled,
+        type=non_blank,
         help="whose own names are tested (on a connector: its own)",
     )
     parser.add_argument(
         "--resolver",
         metavar="IP",
         action="append",
-        type=filled,
+        type=non_blank,
         help="ask this resolver instead of the host's; may be given again",
     )
     parser.add_argument(
@@ -147,7 +147,7 @@ def add_delivery(parser: Parser) -> None:
     parser.add_argument(
         "--output",
         metavar="FILE",
-        type=filled,
+        type=non_blank,
         help="write there instead of to standard output (which is -)",
     )
     parser.add_argument("--no-color", action="store_true", help="no colour on a terminal (also: NO_COLOR=1)")

@@ -1,22 +1,22 @@
-"""The parser of the command line and the types of its words. Imports argparse only: `--version` and `--help` need no more."""
+"""The parser of the command line and its argument types. Imports argparse only: `--version` and `--help` need no more."""
 
 from __future__ import annotations
 
 import argparse
 from typing import NoReturn
 
-EXIT_TROUBLE = 3  #: wrong usage or configuration, or a bug: nothing is known about the network
+EXIT_ERROR = 3  #: wrong usage or configuration, or a bug: the network was not measured
 
 
 class Parser(argparse.ArgumentParser):
-    """Usage errors end with 3, like every case in which nothing was measured."""
+    """An argument parser whose usage errors exit with 3, as every run that measured nothing does."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(EXIT_TROUBLE, f"{self.prog}: {safe(message)}\n  {self.prog} --help lists the options\n")
+        self.exit(EXIT_ERROR, f"{self.prog}: {safe(message)}\n  {self.prog} --help lists the options\n")
 
 
 def safe(text: str) -> str:
-    """What the user or a library wrote, on one line that a terminal can print."""
+    """A text of the user or of a library as one line of printable ASCII."""
     return (
         text.encode("ascii", "backslashreplace")
         .decode()
@@ -24,8 +24,8 @@ def safe(text: str) -> str:
     )
 
 
-def filled(text: str) -> str:
-    """A word that says something. An empty one is a shell's variable that was not set: to pass over it would hide that."""
+def non_blank(text: str) -> str:
+    """An argument that is not blank. A blank one usually is an unset variable of a shell, so it is an error."""
     if not text.strip():
         raise argparse.ArgumentTypeError(
             "is empty: was a variable not set? Leave the option out, or give it a value"

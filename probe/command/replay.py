@@ -1,16 +1,16 @@
-"""`wayclear replay`: judge a recording again, by today's rules. Sends no packet."""
+"""`wayclear replay`: judge a recorded report again by the present rules. Sends no packet."""
 
 from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
 
-from probe.command.common import bad_file_as_trouble, check_output, configured, deliver, rendered
+from probe.command.common import check_output, convert_bad_file, deliver, load_configuration, render_report
 from probe.command.formats import Judged
 from probe.command.options import Delivery, Judging, add_delivery, add_judging, add_verbose
-from probe.command.parser import Parser, filled
-from probe.errors import Trouble
-from probe.host.files import decoded, read_input, shown_name
+from probe.command.parser import Parser, non_blank
+from probe.errors import CommandError
+from probe.host.files import decode_text, read_input, shown_name
 from rules.files.limits import LARGEST_REPORT
 from rules.files.report_json import BadReport, loads
 from rules.judge.report import replay
@@ -30,7 +30,7 @@ def add_options(parser: Parser) -> None:
         "Judges the observations of a report (.json or .json.gz) by today's rules. Sends no packet."
     )
     add_verbose(parser)
-    parser.add_argument("report", metavar="REPORT", type=filled, help="a file, or - for standard input")
+    parser.add_argument("report", metavar="REPORT", type=non_blank, help="a file, or - for standard input")
     add_judging(parser)
     add_delivery(parser)
 
@@ -39,18 +39,18 @@ def parsed(arguments: argparse.Namespace) -> ReplayOptions:
     return ReplayOptions(arguments.report, Judging.parsed(arguments), Delivery.parsed(arguments))
 
 
-@bad_file_as_trouble()
+@convert_bad_file()
 def run(options: ReplayOptions) -> int:
-    """Judge a recording again. Trouble where it cannot be judged; the exit code is that of the answer."""
+    """Judge a recorded report again. The exit code is that of the answer. CommandError if it cannot be judged."""
     delivery = options.delivery
     check_output(delivery, options.judging, options.report)
-    config, rules = configured(options.judging, {})
+    config, rules = load_configuration(options.judging, {})
     try:
         content = read_input(options.report, LARGEST_REPORT)
-        report = replay(loads(decoded(content, shown_name(options.report))), rules)
+        report = replay(loads(decode_text(content, shown_name(options.report))), rules)
     except BadReport as error:
-        raise Trouble(
+        raise CommandError(
             f"{shown_name(options.report)}: {error}", "name the report that an audit wrote with --format json"
         ) from error
-    deliver(delivery, report, rendered(delivery, Judged(report, rules, config)))
+    deliver(delivery, report, render_report(delivery, Judged(report, rules, config)))
     return 0 if delivery.exit_zero else report.exit_code

@@ -1,4 +1,4 @@
-"""`wayclear rules`: the shipped sets in a line each; or one set, shipped or of one's own, row by row."""
+"""`wayclear rules`: list the shipped sets, or show one set (shipped or the user's) row by row."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from dataclasses import dataclass
 
 from exporters.terminal import rule_sets
 from exporters.terminal.style import Style
-from probe.command.common import bad_file_as_trouble, style
-from probe.command.parser import Parser, filled
+from probe.command.common import convert_bad_file, output_style
+from probe.command.parser import Parser, non_blank
 from probe.config.rule_files import is_file_name, load_set, shipped_sets
-from probe.errors import Trouble
+from probe.errors import CommandError
 from probe.host import standard_streams
 from rules.model.ruleset import CaSet, RuleSet
 
 
 @dataclass(frozen=True, slots=True)
 class RulesOptions:
-    """What the command line says. `name` is None where the sets are listed."""
+    """What the command line says. `name` is None for `list`."""
 
     name: str | None
     verbose: bool
@@ -29,17 +29,19 @@ def add_options(parser: Parser) -> None:
         "list", help="names, versions and review dates of the shipped ones", allow_abbrev=False
     )
     show = actions.add_parser("show", help="every row of one set", allow_abbrev=False)
-    show.add_argument("name", metavar="NAME|FILE", type=filled, help="a shipped set, or a file of your own")
+    show.add_argument(
+        "name", metavar="NAME|FILE", type=non_blank, help="a shipped set, or a file of your own"
+    )
 
 
 def parsed(arguments: argparse.Namespace) -> RulesOptions:
     return RulesOptions(arguments.name if arguments.action == "show" else None, arguments.verbose)
 
 
-@bad_file_as_trouble()
+@convert_bad_file()
 def run(options: RulesOptions) -> int:
-    """Show the sets. Trouble where none has the name."""
-    layout = style(options.verbose)
+    """Show the sets. CommandError if none has the name."""
+    layout = output_style(options.verbose)
     standard_streams.write_output(_text(options.name, layout), layout.encoding)
     return 0
 
@@ -56,7 +58,7 @@ def _text(name: str | None, layout: Style) -> str:
         if one.name == name:
             return _rows(one, layout)
     known = ", ".join(one.name for one in found)
-    raise Trouble(
+    raise CommandError(
         f"rules show: no set is called {name[:80]!a}",
         f"there are {known}; a file of your own ends in .toml",
     )

@@ -1,4 +1,4 @@
-"""`wayclear serve`: the audit as a service, until a signal ends it."""
+"""`wayclear serve`: run the audit as a service until a signal ends it."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from probe.command.common import bad_file_as_trouble
+from probe.command.common import convert_bad_file
 from probe.command.options import Judging, Measuring, add_judging, add_measuring, add_verbose
-from probe.command.parser import Parser, filled
+from probe.command.parser import Parser, non_blank
 from probe.config.rule_files import is_file_name
-from probe.config.service import LISTEN, bad_listen
+from probe.config.service import LISTEN, listen_fault
 from probe.config.settings import Config, check_only, default_path, load_config, load_rules
 from probe.config.watched_files import Options
-from probe.errors import Trouble
+from probe.errors import CommandError
 from probe.history.place import default_path as default_history
 from probe.host import interpreter, log_lines, standard_streams
 from probe.host.files import read_toml
 from probe.serve.daemon import Daemon
 from probe.web.exporter_toolkit import WebConfigFile
-from probe.web.listen import check_exposure, places
+from probe.web.listen import check_exposure, parse_addresses
 from rules.files.fields import BadFile
 from rules.model.ruleset import Rules
 from rules.text.display import display
 
-#: Seconds that threads have for their end when everything else has come to it.
+#: Seconds that threads may still run after everything else has ended.
 LAST = 0.5
 
 
@@ -55,19 +55,19 @@ def add_options(parser: Parser) -> None:
     add_judging(parser)
     add_measuring(parser, budget=False)
     add = parser.add_argument
-    add("--overlay", metavar="FILE", type=filled, help="a second configuration whose keys win")
+    add("--overlay", metavar="FILE", type=non_blank, help="a second configuration whose keys win")
     add(
         "--listen",
         metavar="ADDRESS:PORT",
         action="append",
-        type=filled,
+        type=non_blank,
         help="default 127.0.0.1:19115; may be given again",
     )
     add(
         "--web.config.file",
         dest="web_config_file",
         metavar="FILE",
-        type=filled,
+        type=non_blank,
         help="TLS and users, in exporter-toolkit's format",
     )
     add(
@@ -76,8 +76,8 @@ def add_options(parser: Parser) -> None:
         help="listen elsewhere than on loopback without TLS and users",
     )
     add("--allow-root", action="store_true", help="run as root")
-    add("--state", metavar="DIR", type=filled, help="where the history is kept")
-    add("--textfile", metavar="DIR", type=filled, help="also write wayclear.prom for a textfile collector")
+    add("--state", metavar="DIR", type=non_blank, help="where the history is kept")
+    add("--textfile", metavar="DIR", type=non_blank, help="also write wayclear.prom for a textfile collector")
     add("--check", action="store_true", help="only check configuration, rules and directories")
 
 
@@ -96,9 +96,9 @@ def parsed(arguments: argparse.Namespace) -> ServeOptions:
     )
 
 
-@bad_file_as_trouble()
+@convert_bad_file()
 def run(options: ServeOptions) -> int:
-    """Run until a signal ends it. Trouble for everything that keeps it from beginning."""
+    """Run until a signal ends it. CommandError if the service cannot start."""
     config, rules = load(options)
     _refuse_root(options.allow_root)
     _refuse_file(config.serve.textfile)
@@ -116,7 +116,7 @@ def run(options: ServeOptions) -> int:
 
     async def whole() -> int:
         code = await Daemon(watched, config, rules).run()
-        # a thread that hangs, on a disk that does not answer for one, would be waited for without an end
+        # asyncio would wait without limit for a thread that hangs, for example on a disk that does not answer
         last = threading.Timer(LAST, os._exit, (code,))
         last.daemon = True
         last.start()
@@ -126,14 +126,14 @@ def run(options: ServeOptions) -> int:
 
 
 def load(options: ServeOptions) -> tuple[Config, Rules]:
-    """Configuration and rules, from the files and then from the command line. BadFile or Trouble for what is wrong."""
+    """Configuration and rules, first from the files, then from the command line. BadFile or CommandError for a fault."""
     config = _config(options)
     serve_part = config.serve
     web = serve_part.web
     if options.listen:
         for text in options.listen:
-            if why := bad_listen(text):
-                raise Trouble(f"--listen: {why}", f"example: --listen {LISTEN[0]}")
+            if why := listen_fault(text):
+                raise CommandError(f"--listen: {why}", f"example: --listen {LISTEN[0]}")
         web = replace(web, listen=options.listen)
     if options.web_config_file:
         web = replace(web, config_file=options.web_config_file)
@@ -153,59 +153,61 @@ def _config(options: ServeOptions) -> Config:
 
 
 def _check(config: Config, rules: Rules, allow_insecure: bool) -> None:
-    """BadFile or Trouble for what would keep a service with this configuration from beginning."""
+    """BadFile or CommandError if a service with this configuration could not start."""
     check_only("only", config, rules)
     web = config.serve.web
     loaded = WebConfigFile(web.config_file).current() if web.config_file else None
-    check_exposure(places(web.listen), loaded.config if loaded is not None else None, allow_insecure)
+    check_exposure(parse_addresses(web.listen), loaded.config if loaded is not None else None, allow_insecure)
 
 
 def _refuse_file(textfile: str | None) -> None:
-    """Trouble where the textfile's directory is something else. One that is not there yet may come."""
+    """CommandError if the textfile's directory is not a directory. It may be missing: somebody may make it later."""
     if textfile and os.path.exists(textfile) and not os.path.isdir(textfile):  # noqa: PTH110, PTH112  # never raise
-        raise Trouble(
+        raise CommandError(
             f"the textfile's directory {textfile} is a file", "name the directory, wayclear.prom is put in it"
         )
 
 
 def _check_places(config: Config) -> None:
-    """Trouble for directories that cannot be used: the service would begin, and complain later."""
+    """CommandError for a directory that cannot be used: the service would start and fail to write later."""
     if textfile := config.serve.textfile:
-        if not os.path.isdir(textfile):  # noqa: PTH112  # never raises, whoever may not look
-            raise Trouble(
+        if not os.path.isdir(textfile):  # noqa: PTH112  # never raises
+            raise CommandError(
                 f"the textfile's directory {textfile} is none that is seen", "make it, or name another one"
             )
         _try_to_write("the textfile's directory", Path(textfile))
     history = Path(config.serve.history_path or default_history(os.environ)).absolute()
     if os.path.isdir(history):  # noqa: PTH112
-        raise Trouble(f"the history {history} is a directory", "name a file in it")
+        raise CommandError(f"the history {history} is a directory", "name a file in it")
     if os.path.exists(history) and not os.access(history, os.R_OK | os.W_OK):  # noqa: PTH110
-        raise Trouble(f"the history {history} may not be written", "give it to this account, or name another")
-    # what is not there is made at the start
+        raise CommandError(
+            f"the history {history} may not be written", "give it to this account, or name another"
+        )
+    # the service makes missing directories when it starts
     _try_to_write("the state directory", next(one for one in history.parents if os.path.exists(one)))  # noqa: PTH110
 
 
 def _try_to_write(what: str, directory: Path) -> None:
-    """Make a file and remove it: rights, read-only file systems and what else there is all speak by that."""
+    """Make a file and remove it: that tests permissions, read-only file systems and everything else."""
     probe = directory / f".wayclear-check-{os.getpid()}"
     try:
         with probe.open("x"):
             pass
         probe.unlink()
     except OSError as error:
-        raise Trouble(
+        raise CommandError(
             f"{what}: in {directory} no file can be made: {error.strerror or error}",
             "give it to this account, or name another one",
         ) from error
 
 
 def _files(options: ServeOptions, config: Config | None) -> tuple[str, ...]:
-    """Everything that a reload reads by `config`, or by what stands in the files now. Waits for the disk."""
+    """All files that a reload reads with `config` (None: with the configuration in the files now). Waits for the disk."""
     found = [
         options.judging.config or default_path(os.environ),
         *([options.overlay] if options.overlay else ()),
     ]
-    with contextlib.suppress(Exception):  # whatever is wrong with it, the reload says
+    with contextlib.suppress(Exception):  # the reload reports what is wrong
         found += _named(config or _config(options))
     return tuple(dict.fromkeys(found))
 
@@ -216,10 +218,10 @@ def _named(config: Config) -> list[str]:
 
 
 def _with_bases(name: str) -> list[str]:
-    """A rule set's or CA set's file and those that it extends; none of one that is shipped."""
+    """The file of a rule set or CA set and the files that it extends; nothing for a shipped one."""
     found: list[str] = []
     with contextlib.suppress(BadFile):
-        while is_file_name(name) and name not in found:  # a circle is told by whoever loads them
+        while is_file_name(name) and name not in found:  # the loader reports a circle
             found.append(name)
             base = read_toml(name).data.get("extends")
             name = str(Path(name).parent / base) if isinstance(base, str) and is_file_name(base) else ""
@@ -228,7 +230,7 @@ def _with_bases(name: str) -> list[str]:
 
 def _refuse_root(allowed: bool) -> None:
     if not allowed and hasattr(os, "geteuid") and os.geteuid() == 0:
-        raise Trouble(
+        raise CommandError(
             "serve: as root it would run for months with rights that it does not need",
             "use an account of its own (docs/install.md has the systemd unit), or say --allow-root",
         )

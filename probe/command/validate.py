@@ -1,12 +1,12 @@
-"""`wayclear validate`: check files one by one, and tell every fault of each."""
+"""`wayclear validate`: check files one by one and print every fault."""
 
 from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
 
-from probe.command.common import encoding
-from probe.command.parser import EXIT_TROUBLE, Parser, filled
+from probe.command.common import output_encoding
+from probe.command.parser import EXIT_ERROR, Parser, non_blank
 from probe.config.settings import validate_file
 from probe.host import standard_streams
 from probe.host.files import shown_name
@@ -21,7 +21,7 @@ class ValidateOptions:
 
 
 def add_options(parser: Parser) -> None:
-    parser.add_argument("files", nargs="+", metavar="FILE", type=filled, help="- is standard input")
+    parser.add_argument("files", nargs="+", metavar="FILE", type=non_blank, help="- is standard input")
 
 
 def parsed(arguments: argparse.Namespace) -> ValidateOptions:
@@ -29,14 +29,14 @@ def parsed(arguments: argparse.Namespace) -> ValidateOptions:
 
 
 def run(options: ValidateOptions) -> int:
-    """Check each file; 0 where all can be used."""
+    """Check each file; 0 if all can be used."""
     code = 0
     for name in options.files:
         found = validate_file(name)
         for message in found:
             standard_streams.print_message(message)
         if all(message.startswith("warning: ") for message in found):
-            standard_streams.write_output(f"{display(shown_name(name), 1024)}: ok\n", encoding())
+            standard_streams.write_output(f"{display(shown_name(name), 1024)}: ok\n", output_encoding())
         else:
-            code = EXIT_TROUBLE
+            code = EXIT_ERROR
     return code

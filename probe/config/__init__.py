@@ -1,1 +1,1 @@
-"""What the user sets: configuration, rule-set files, and the files that are watched for changes."""
+"""The configuration, the files of rule sets and CA sets, and the files that a service watches for changes."""

@@ -1,4 +1,4 @@
-"""Rule sets and CA sets by name or file: the shipped ones out of the package, a user's own out of TOML files."""
+"""Loads rule sets and CA sets: shipped ones by name from the package, the user's from TOML files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _Set = TypeVar("_Set", RuleSet, CaSet)
 def load_rules(
     rules: Sequence[str] = DEFAULT_RULES, ca_sets: Sequence[str] = DEFAULT_CA_SETS, directory: str = ""
 ) -> Rules:
-    """Everything an audit judges by. A name that looks like a file is one, relative to `directory`. BadFile if not."""
+    """All rules of an audit. A name that looks like a file is a file, relative to `directory`. BadFile for a fault."""
     return Rules(
         rulesets=_distinct(tuple(load_ruleset(name, directory) for name in rules), "rules"),
         cas=_distinct(tuple(load_caset(name, directory) for name in ca_sets), "ca_sets"),
@@ -34,7 +34,7 @@ def load_rules(
 
 
 def load_ruleset(name: str, directory: str = "", depth: int = 0) -> RuleSet:
-    """One rule set, by the name of a shipped one or by file."""
+    """One rule set, shipped or from a file."""
     file = _file(name, directory)
     _is(file, SCHEMA)
     base = _base(file, load_ruleset, depth)
@@ -42,7 +42,7 @@ def load_ruleset(name: str, directory: str = "", depth: int = 0) -> RuleSet:
 
 
 def load_caset(name: str, directory: str = "", depth: int = 0) -> CaSet:
-    """One set of expected CAs, by the name of a shipped one or by file."""
+    """One set of expected CAs, shipped or from a file."""
     file = _file(name, directory)
     _is(file, CAS_SCHEMA)
     base = _base(file, load_caset, depth)
@@ -50,7 +50,7 @@ def load_caset(name: str, directory: str = "", depth: int = 0) -> CaSet:
 
 
 def load_set(name: str) -> RuleSet | CaSet:
-    """A rule set or a CA set, whichever it is, by the name of a shipped one or by file, with what it extends. BadFile."""
+    """A rule set or a CA set, shipped or from a file, with what it extends. BadFile for a fault."""
     file = _file(name, "")
     return load_caset(name) if file.data.get("schema") == CAS_SCHEMA else load_ruleset(name)
 
@@ -79,8 +79,8 @@ def shipped_interceptors() -> tuple[Interceptor, ...]:
     return parse_interceptors(file.data, file.source)
 
 
-def check(file: TomlFile) -> tuple[str, ...]:
-    """Warnings about a file of rules, CAs or interceptors, by its schema; BadFile where it cannot be used."""
+def check_file(file: TomlFile) -> tuple[str, ...]:
+    """Warnings about a file of rules, CAs or interceptors, chosen by its schema; BadFile if it cannot be used."""
     schema = file.data.get("schema")
     if schema == SCHEMA:
         base = _base(file, load_ruleset, 0)
@@ -93,7 +93,7 @@ def check(file: TomlFile) -> tuple[str, ...]:
 
 
 def is_file_name(name: str) -> bool:
-    """Whether a name of a rule set means a file: it ends in .toml or holds a slash."""
+    """Whether a name of a rule set is a file: it ends in .toml or has a slash."""
     return name.endswith(".toml") or "/" in name or "\\" in name
 
 
@@ -121,7 +121,7 @@ def _shipped(name: str) -> TomlFile:
 
 
 def _base(file: TomlFile, load: Callable[[str, str, int], _Set], depth: int) -> _Set | None:
-    """The set that `extends` names; None where there is none, or the parser is to say what is wrong with it."""
+    """The set that `extends` names. None if it names none, or if the parser will report its fault."""
     name = file.data.get("extends")
     if not isinstance(name, str) or not name:
         return None

@@ -1,4 +1,4 @@
-"""What the configuration says to `wayclear serve`: the appliance's part of the same file. Described in docs/serve.md."""
+"""The part of the configuration that only `wayclear serve` reads. Described in docs/serve.md."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ class Intervals:
     rate: float = 0.5
 
 
-def stretched(intervals: Intervals, factor: float, entries: Iterable[Entry]) -> str:
-    """Why intervals are `factor` times as long as configured: which of them asks for most connections, and what to do."""
+def stretch_warning(intervals: Intervals, factor: float, entries: Iterable[Entry]) -> str:
+    """Why intervals are `factor` times as long as configured: which interval needs most connections, and what to do."""
     wanted = dict.fromkeys(("service", "sign_in", "revocation", "extras"), 0.0)
     for entry in entries:
         if key := _connecting(entry):
@@ -61,14 +61,14 @@ def stretched(intervals: Intervals, factor: float, entries: Iterable[Entry]) -> 
 
 
 def _connecting(entry: Entry) -> str:
-    """The key of the interval by which this opens connections, "" where it opens none: questions to resolvers."""
+    """The key of the interval at which this entry opens connections; "" if it only asks resolvers."""
     key = entry.key
     if entry.kind in ("service", "revocation"):
         return entry.kind
     if not isinstance(key, tuple):
         return ""
     if entry.kind == "sign-in":
-        return "sign_in" if isinstance(key[-1], int) else ""  # a port: it is no name that is only resolved
+        return "sign_in" if isinstance(key[-1], int) else ""  # a port: the name is not only resolved
     asked = key[-1]
     connects = kind_of(asked).connects if isinstance(asked, Step) else isinstance(asked, tuple)
     return "extras" if key[0] == "extra" and connects else ""
@@ -76,7 +76,7 @@ def _connecting(entry: Entry) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Web:
-    """Where it listens. `config_file`: exporter-toolkit's; `probe`: whether /probe answers."""
+    """The web server. `config_file` is exporter-toolkit's; `probe` turns /probe on."""
 
     listen: tuple[str, ...] = LISTEN
     config_file: str | None = None
@@ -86,7 +86,7 @@ class Web:
 
 @dataclass(frozen=True, slots=True)
 class ServeConfig:
-    """Everything that only the appliance reads."""
+    """All settings that only the service reads."""
 
     connector: str = ""  # "": this host's name
     connector_group: str = ""
@@ -103,7 +103,7 @@ class ServeConfig:
 
 
 def parse_serve(top: Table, base: str = "") -> ServeConfig:
-    """Read the appliance's keys of `top`; paths are relative to `base`."""
+    """Read the service's keys of `top`; paths are relative to `base`."""
     history, textfile = (
         _history(top, base),
         _table(top, "textfile", 'textfile = { directory = "/var/lib/node" }'),
@@ -146,7 +146,7 @@ def _inventory(top: Table) -> tuple[str, ...]:
 
 
 def _texts(table: Table, key: str, example: str) -> dict[str, str]:
-    """The texts of an array, by where each stands in the file (`listen[2]`): what is no text has been told by then."""
+    """The texts of an array by their place in the file (`listen[2]`). `table.texts` reports values that are no text."""
     found = dict.fromkeys(table.texts(key, example), 0)
     there = table.data.get(key)
     for place, text in reversed(list(enumerate(there if isinstance(there, list) else ()))):
@@ -188,7 +188,7 @@ def _web(top: Table, base: str) -> Web:
         return Web()
     listen = _texts(table, "listen", 'listen = ["127.0.0.1:19115"]')
     for place, text in listen.items():
-        if why := bad_listen(text):
+        if why := listen_fault(text):
             table.fault(place, why, 'listen = ["127.0.0.1:19115"]')
     names = 'hosts = ["conn1.corp.example"]'
     web = Web(
@@ -201,8 +201,8 @@ def _web(top: Table, base: str) -> Web:
     return web
 
 
-def bad_listen(text: str) -> str:
-    """What is wrong with an address to listen on, "" for nothing: "127.0.0.1:19115", "[::1]:19115"."""
+def listen_fault(text: str) -> str:
+    """What is wrong with an address to listen on ("127.0.0.1:19115", "[::1]:19115"); "" if it is right."""
     host, colon, port = text.rpartition(":")
     try:
         address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
@@ -243,7 +243,7 @@ def _window(table: Table) -> Window | None:
     days, zone = _days(table), _zone(table)
     begins, ends = _clock(table, "from"), _clock(table, "to")
     if any(map(table.has, _ONE_TIME)) and any(map(table.has, _EVERY_WEEK)):
-        # either part would be dropped in silence, and alerts come in a night that was thought to be muted
+        # half of it would be ignored silently, and alerts would come in a night that the user wanted to mute
         said = (
             "mixes two kinds of window: one time has start and end; every week has days, from, to and, where it "
             "is not UTC, timezone. Make two windows of it, or leave one kind's keys out"
@@ -261,7 +261,7 @@ def _window(table: Table) -> Window | None:
 
 
 def _tell_what_lacks(table: Table) -> None:
-    """The keys without which it is no window. What is there and wrong has been told."""
+    """Report the missing keys of a window. Faults of the keys that it has were reported before."""
     for what, examples in _KEYS_OF_A_WINDOW:
         if any(map(table.has, examples)):
             for key, example in examples.items():
@@ -303,7 +303,7 @@ def _days(table: Table) -> tuple[int, ...]:
 def _clock(table: Table, key: str) -> int | None:
     """A time of day as seconds after midnight."""
     if table.data.get(key) == "24:00":
-        table.text(key, "")  # it is asked for
+        table.text(key, "")  # marks the key as read
         table.fault(key, "'24:00' is not a time of day: midnight is 00:00", f'{key} = "00:00"')
         return None
     value = table.matched(key, r"([01][0-9]|2[0-3]):[0-5][0-9]", "a time of day", f'{key} = "22:00"')

@@ -1,7 +1,7 @@
-"""The configuration: a TOML file, and what the command line says instead.
+"""The configuration: a TOML file, overridden by the command line.
 
-Strict as the rule sets are: unknown keys and bad values are refused with the file, the key's path and a right example.
-Every key is optional; without a file the defaults below hold. Described for users in docs/rules.md.
+Unknown keys and bad values are refused, as in rule sets, with the file, the key's path and a correct example. Every key is
+optional; without a file the defaults below hold. Described for users in docs/rules.md.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Literal, cast
 from probe.config.rule_files import (
     DEFAULT_CA_SETS,
     DEFAULT_RULES,
-    check,
+    check_file,
     is_file_name,
     load_rules,
     shipped_interceptors,
@@ -26,11 +26,11 @@ from probe.config.rule_files import (
     shipped_sets,
 )
 from probe.config.service import ServeConfig, parse_serve
-from probe.errors import Trouble
+from probe.errors import CommandError
 from probe.host.files import (
     LARGEST,
     TomlFile,
-    decoded,
+    decode_text,
     exists,
     parse_toml,
     read_input,
@@ -66,22 +66,22 @@ COMMAND_LINE = "command line"
 _GUID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}\Z")
 _DAY = 86_400.0
 _IDS = re.compile(r"[0-9a-f*?-]+")  # a glob over GUIDs
-_NAMED = 8  # names that are told where none matched
+_NAMED = 8  # names in the message when none matched
 _EXAMPLE_TENANT = 'tenant = "contoso.onmicrosoft.com"'
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """How to audit. Paths are absolute or relative to the working directory; `budget` is in seconds, None: by plan."""
+    """How to audit. Paths are absolute or relative to the working directory. `budget`: seconds; None: by the plan."""
 
-    tenant: str | None = None  # GUID in lower case, or a domain that is resolved elsewhere
+    tenant: str | None = None  # GUID in lower case, or a domain that `probe.audit.tenant` looks up
     tenant_source: str = ""  # "--tenant", "configuration"
     rules: tuple[str, ...] = DEFAULT_RULES
     ca_sets: tuple[str, ...] = DEFAULT_CA_SETS
     resolvers: tuple[str, ...] = ()  # empty: those of this host
     public_networks: tuple[str, ...] = ()
-    public_roots: str | None = None  # PEM file that plays certifi's list
-    os_store: str | None = None  # PEM file that plays the operating system's store
+    public_roots: str | None = None  # PEM file instead of certifi's list
+    os_store: str | None = None  # PEM file instead of the operating system's store
     canary_address: str = ""  # "address:port"
     control_name: str = "www.example.com"
     only: str = ""
@@ -90,7 +90,7 @@ class Config:
     limits: Limits = field(default_factory=Limits)
     labels: tuple[tuple[str, str], ...] = ()
     serve: ServeConfig = field(default_factory=ServeConfig)
-    source: str = ""  # the file it was read from, "" where there was none
+    source: str = ""  # the file it was read from, "" for none
 
     @property
     def tenant_is_domain(self) -> bool:
@@ -104,10 +104,10 @@ def load_config(
     root: bool | None = None,
     overlay: str | None = None,
 ) -> Config:
-    """The configuration of `path` (an error when it is not there) or of the default place (fine when it is not).
+    """The configuration of `path`, which must exist, or of the default place, which may be missing.
 
-    `overlay` is a second file whose keys win: one configuration for a fleet, and what is this host's own. `overrides`
-    come from the command line, by the names of the keys: None says nothing. BadFile for anything that is not right.
+    `overlay` is a second file whose keys win: a fleet shares the first file, and the second is this host's. `overrides`
+    come from the command line, by the names of the keys; None means not given. BadFile for any fault.
     """
     place = default_path(os.environ if environ is None else environ, root=root) if path is None else path
     config = Config()
@@ -116,7 +116,7 @@ def load_config(
         file = read_toml(place) if there else None
         over = read_toml(overlay) if overlay is not None else None
         source = " with ".join(one.source for one in (file, over) if one is not None)
-        data = merged(file.data if file is not None else {}, over.data if over is not None else {})
+        data = merge(file.data if file is not None else {}, over.data if over is not None else {})
         config = parse_config(data, source, base=str(Path(place if there else overlay or "").parent))
     said = {key: value for key, value in (overrides or {}).items() if value is not None}
     if not said:
@@ -130,17 +130,17 @@ def load_config(
     return replace(config, **changed)
 
 
-def merged(below: Mapping[str, object], above: Mapping[str, object]) -> dict[str, object]:
-    """`below` with what `above` says instead; tables are merged key by key, arrays are taken whole."""
+def merge(below: Mapping[str, object], above: Mapping[str, object]) -> dict[str, object]:
+    """`below` overridden by `above`: tables are merged key by key, arrays are replaced."""
     made = dict(below)
     for key, value in above.items():
         old = made.get(key)
-        made[key] = merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+        made[key] = merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
     return made
 
 
 def default_path(environ: Mapping[str, str], platform: str = sys.platform, root: bool | None = None) -> str:
-    """Where the configuration is looked for: of the machine as root and on Windows, else of the user (XDG)."""
+    """The default place of the configuration: the machine's for root and on Windows, else the user's (XDG)."""
     if platform == "win32":
         return (environ.get("ProgramData") or r"C:\ProgramData") + r"\wayclear\wayclear.toml"
     if root is None:
@@ -152,7 +152,7 @@ def default_path(environ: Mapping[str, str], platform: str = sys.platform, root:
 
 
 def _is_there(place: str) -> bool:
-    """Whether the default place has a configuration; one that may not be read is not passed over in silence."""
+    """Whether the default place has a configuration. BadFile if this account may not look."""
     try:
         return exists(place)
     except BadFile as error:
@@ -161,7 +161,7 @@ def _is_there(place: str) -> bool:
 
 
 def parse_config(data: Mapping[str, object], source: str, *, base: str = "") -> Config:
-    """A configuration out of a mapping; names of files are relative to `base`."""
+    """A configuration from a mapping; names of files are relative to `base`. BadFile with every fault."""
     faults = Faults(source)
     top = Table(data, "", faults)
     top.matched("schema", re.escape(SCHEMA), SCHEMA, f'schema = "{SCHEMA}"')
@@ -195,33 +195,33 @@ def parse_config(data: Mapping[str, object], source: str, *, base: str = "") -> 
 
 
 def check_only(said: str, config: Config, rules: Rules) -> None:
-    """Trouble where `only` matches no name of the rules: there is a slip in it, and nothing would be asked."""
+    """CommandError if `only` matches no name of the rules: it has a typing error, and nothing would be measured."""
     known = None if config.tenant_is_domain else config.tenant
     everything = targets(rules, known)
     first = config.only.partition(".")[0]
-    # A tenant that is not known yet (a domain, or a connector's own) may be the id that the glob begins with.
+    # If the tenant is not known yet (a domain, or a connector's own), the glob may begin with its id.
     tenants = (known, first if known is None and _IDS.fullmatch(first) else known)
     if not config.only or not everything or any(targets(rules, tenant, config.only) for tenant in tenants):
         return
     names = list(dict.fromkeys(target.shown for target in everything))
     sets = ", ".join(ruleset.name for ruleset in rules.rulesets)
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    raise Trouble(
+    raise CommandError(
         f"{said} {config.only}: no name of {sets} matches",
         f"there are {', '.join(names[:_NAMED])}{more}; `wayclear rules show NAME` lists all",
     )
 
 
 def validate_file(path: str) -> list[str]:
-    """What is wrong with a file (rule set, CA set, interceptors, configuration or report), one message each.
+    """The faults of a file (rule set, CA set, interceptors, configuration or report), one message each; [] for none.
 
-    The `schema` in the file tells what it is; without one it is taken for a configuration, unless it is empty: that
-    could be meant for anything. `-` is standard input, and gzip is unpacked. An empty list: nothing.
-    What is allowed and yet looks wrong begins with "warning: ".
+    The `schema` in the file says what it is; without one it is a configuration. An empty file is a fault: it could be
+    anything. `-` is standard input; gzip is unpacked. A message about something that is allowed but looks wrong begins
+    with "warning: ".
     """
     try:
         content, source = read_input(path, LARGEST_REPORT), shown_name(path)
-        text = decoded(content, source)
+        text = decode_text(content, source)
         if text.lstrip()[:1] == "{":
             return _validate_report(text, source)
         if len(content) > LARGEST:
@@ -241,7 +241,7 @@ def _validate_toml(file: TomlFile) -> list[str]:
         and isinstance(schema, str)
         and re.match(r"wayclear\.(ruleset|caset|interceptors)/", schema)
     ):
-        return [f"warning: {file.source}: {text}" for text in check(file)]
+        return [f"warning: {file.source}: {text}" for text in check_file(file)]
     config = parse_config(file.data, file.source, base=str(Path(file.source).parent))
     load_rules(config.rules, config.ca_sets)
     return []

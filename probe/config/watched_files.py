@@ -14,7 +14,7 @@ from rules.model.ruleset import Rules
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line says; `load` reads the configuration anew, and raises BadFile or Trouble."""
+    """What the command line says; `load` reads the configuration anew, and raises BadFile or CommandError."""
 
     load: Callable[[], tuple[Config, Rules]]
     files: Callable[

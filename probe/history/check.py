@@ -1,9 +1,9 @@
-"""Is a history whole? Its tables and what its indexes say of them.
+"""Checks whether a history is undamaged: its tables, and whether its indexes agree with them.
 
-`PRAGMA quick_check` does not compare indexes with tables: a page of an index that the disk has lost the last write of passes
-it, and from then on rows are read, counted and deleted by an index that does not know them. `PRAGMA integrity_check`
-compares. It takes about 6 ms for each MiB: 0.4 s for a year of a service that looks every minute (68 MiB), 1.2 s for the
-largest file that is kept (200 MiB), on a machine with two cores.
+`PRAGMA quick_check` does not compare indexes with tables: it does not notice if the disk lost the last write of an index
+page, and then SQLite reads, counts and deletes rows by a wrong index. `PRAGMA integrity_check` compares. It takes about 6 ms
+for each MiB: 0.4 s for a year of a service that measures every minute (68 MiB), 1.2 s for the largest file (200 MiB), on a
+machine with two cores.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ from __future__ import annotations
 import sqlite3
 import time
 
-from probe.history.tables import code_of
+from probe.history.tables import sqlite_code
 
 OK = "ok"
-LONGEST = 8.0  #: seconds that the comparison may take; on a disk that is slower it is left out
-_STEPS = 10_000  # instructions of SQLite's machine between two looks at the time
+LONGEST = 8.0  #: seconds that the comparison may take; a slower disk goes without
+_STEPS = 10_000  # instructions of SQLite's virtual machine between two checks of the time
 
 
 def first_fault(connection: sqlite3.Connection, longest: float = LONGEST) -> str | None:
-    """What is wrong first, "ok" where nothing is, None where that could not be found out in `longest` seconds."""
+    """The first fault, "ok" for none, None if `longest` seconds were not enough."""
     end = time.monotonic() + longest
     connection.set_progress_handler(lambda: time.monotonic() > end, _STEPS)
     try:
         (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
     except sqlite3.OperationalError as error:
-        if code_of(error) != sqlite3.SQLITE_INTERRUPT:
+        if sqlite_code(error) != sqlite3.SQLITE_INTERRUPT:
             raise
         return None
     finally:
@@ -34,9 +34,9 @@ def first_fault(connection: sqlite3.Connection, longest: float = LONGEST) -> str
 
 
 def repair(connection: sqlite3.Connection, longest: float = LONGEST) -> tuple[str, str]:
-    """What is wrong and cannot be helped ("" where nothing is), and a sentence about what was done or left undone.
+    """The fault that cannot be repaired ("" for none), and a sentence about what was done or not done.
 
-    Where the tables are whole and an index is not, all indexes are made anew from the tables: no row is lost.
+    If only an index is damaged, all indexes are rebuilt from the tables: no row is lost.
     """
     fault = first_fault(connection, longest)
     if fault == OK:
@@ -51,7 +51,7 @@ def repair(connection: sqlite3.Connection, longest: float = LONGEST) -> tuple[st
         )
     try:
         connection.execute("REINDEX")
-    except sqlite3.IntegrityError as error:  # rows that a whole index would not have let in
+    except sqlite3.IntegrityError as error:  # rows that an undamaged index would have refused
         return f"{fault} ({error})", ""
     after = first_fault(connection, longest)
     if after not in (OK, None):

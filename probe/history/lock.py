@@ -1,7 +1,7 @@
-"""One writer for a history: a lock on a file beside it, which ends with its process however that ends.
+"""Allows one writer for a history: a lock on a file beside it. The operating system releases it when the process ends.
 
-SQLite would let two daemons write by turns, and each would tell the other's transitions as its own. The lock itself is
-filelock's; the file, its mode and the process id in it are ours, because the message to the second writer names the first.
+SQLite would let two daemons write in turn, and each would report the other's transitions as its own. filelock makes the
+lock; the file, its mode and the process id in it are ours, because the message to the second writer names the first.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from pathlib import Path
 from filelock import lock_descriptor
 
 _HOLDER = re.compile(rb"process ([0-9]{1,10})\s")
-_LOCKED = 1  # bytes at the begin of the file that the lock covers on Windows, where nobody else can read them
+_LOCKED = 1  # bytes at the start of the file that the lock covers; on Windows no other process can read them
 
 
-class LockHeld(Exception):  # noqa: N818 - says what is the case
-    """Another process holds the lock. `holder`: its process id as it wrote it, "" where that cannot be read."""
+class LockHeld(Exception):  # noqa: N818 - a state, not a fault
+    """Another process holds the lock. `holder`: its process id as it wrote it, "" if it cannot be read."""
 
     def __init__(self, holder: str) -> None:
         super().__init__(f"held by process {holder}" if holder else "held by another process")
@@ -27,21 +27,21 @@ class LockHeld(Exception):  # noqa: N818 - says what is the case
 
 
 class WriterLock:
-    """A lock on the file `path`, made with mode 0640 where it is missing. It is never removed: that would be a race."""
+    """A lock on the file `path`, which is created with mode 0640 and never removed: removing it would be a race."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._descriptor: int | None = None
 
     def acquire(self) -> None:
-        """Take the lock or raise Held; OSError where the file cannot be made. Taking it twice is fine."""
+        """Take the lock or raise LockHeld; OSError if the file cannot be created. Taking it twice is fine."""
         if self._descriptor is not None:
             return
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o640)
         try:
             if not _locked(descriptor):
                 raise LockHeld(_holder(descriptor))
-            # always as long, so that nothing of another id is left behind it
+            # of fixed length, so that no digit of an older id remains behind it
             os.write(descriptor, b" " * _LOCKED + f"process {os.getpid():<10}\n".encode("ascii"))
         except BaseException:
             os.close(descriptor)
@@ -49,13 +49,13 @@ class WriterLock:
         self._descriptor = descriptor
 
     def release(self) -> None:
-        """Let go; doing so without holding it is fine."""
+        """Release the lock; without it this does nothing."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
 
     def in_place(self) -> bool:
-        """Whether the file that is locked is still the one that others find under its name."""
+        """Whether the locked file still has its name, so that other processes find it."""
         if self._descriptor is None:
             return False
         try:
@@ -73,7 +73,7 @@ def _holder(descriptor: int) -> str:
 
 
 def _locked(descriptor: int) -> bool:
-    """Whether the lock was free. A file system that knows no locks gives it to everybody."""
+    """Whether the lock was free. On a file system without locks every process gets it."""
     try:
         return lock_descriptor(descriptor, blocking=False)
     except OSError as error:

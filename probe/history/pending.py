@@ -1,7 +1,7 @@
 """The bounded queue of rows that wait for the disk.
 
-Every text is made harmless and short before it is queued: texts of peers may hold lone surrogates and NUL, which SQLite
-does not take, and be of any length. When there are too many rows, the oldest are dropped and counted.
+Every text is escaped and cut before it is queued: texts of peers may have any length, and lone surrogates and NUL, which
+SQLite refuses. If there are too many rows, the oldest are dropped and counted.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Literal, TypeAlias
 from rules.text.display import display, stored
 from rules.watch.events import CycleRow, Drift, LedgerEntry, Transition
 
-FIELD = 1024  #: bytes of a text that is kept
-_WIDE = 224  # characters of a text with others than ASCII: four bytes each, and the tail that tells the rest
-_OVERHEAD = 240  # bytes that a row takes beside its texts: the tuple, the numbers, its place in the queue
+FIELD = 1024  #: most bytes of a stored text
+_WIDE = 224  # characters of a text that is not ASCII: four bytes each, and the mark that it was cut
+_OVERHEAD = 240  # bytes of a row without its texts: the tuple, the numbers, its entry in the queue
 _LARGEST_INTEGER = 2**63 - 1
 
 Table: TypeAlias = Literal["transitions", "drifts", "ledger", "cycles"]
@@ -33,13 +33,13 @@ class Row:
 
     @property
     def size(self) -> int:
-        """About how many bytes of memory it takes; what is not ASCII counts four bytes a character."""
+        """The approximate bytes of memory; a text that is not ASCII counts four bytes a character."""
         texts = (value for value in self.values if isinstance(value, str))
         return _OVERHEAD + sum(60 + len(text) * (1 if text.isascii() else 4) for text in texts)
 
     @property
     def key(self) -> tuple[Value, ...] | None:
-        """What makes a later row replace this one while both wait: for the ledger endpoint, kind and value."""
+        """A later row with the same key replaces this one while both wait. Ledger: endpoint, kind and value."""
         return self.values[:3] if self.table == "ledger" else None
 
 
@@ -49,7 +49,7 @@ def rows_of(
     ledger: Iterable[LedgerEntry] = (),
     cycle: CycleRow | None = None,
 ) -> list[Row]:
-    """The values as rows whose texts are harmless and short."""
+    """The values as rows with escaped and cut texts."""
     found = [
         _row("transitions", t.at, t.subject, t.before, t.after, t.cause_before, t.cause, t.summary)
         for t in transitions
@@ -68,7 +68,7 @@ def _row(table: Table, *values: Value) -> Row:
 
 
 def _kept(value: Value) -> Value:
-    """A value that SQLite takes: text of at most 1 KiB, numbers of 64 bits, never NaN (which would become NULL)."""
+    """A value that SQLite can store: text of at most 1 KiB, numbers of 64 bits, never NaN (which would become NULL)."""
     if isinstance(value, str):
         text = stored(value)
         return text if text.isascii() or len(text.encode()) <= FIELD else display(value, _WIDE)
@@ -78,9 +78,9 @@ def _kept(value: Value) -> Value:
 
 
 class RowQueue:
-    """Rows that wait for the disk, the oldest first: at most `most_rows`, of together at most `most_bytes`.
+    """Rows that wait for the disk, the oldest first: at most `most_rows`, together at most `most_bytes`.
 
-    `take()` gives out the oldest to be written, which still count; `done()` or `put_back()` follows.
+    `next_batch()` gives out the oldest to be written, which still count; `done()` or `requeue()` follows.
     """
 
     def __init__(self, most_rows: int, most_bytes: int) -> None:
@@ -101,14 +101,14 @@ class RowQueue:
             self._added += 1
             key = row.key or (self._added,)
             old = self._rows.get(key)
-            if old is not None:  # seen again while it waits: its first time and its place stay
+            if old is not None:  # the waiting row's first time and its place stay
                 row = Row("ledger", (*row.values[:3], old.values[3], *row.values[4:]))
                 self._bytes -= old.size
             self._rows[key] = row
             self._bytes += row.size
         self._trim()
 
-    def take(self, count: int) -> list[Row]:
+    def next_batch(self, count: int) -> list[Row]:
         """The oldest rows, at most `count`."""
         assert not self._taken, "what was taken is done or put back first"
         while self._rows and len(self._taken) < count:
@@ -117,12 +117,12 @@ class RowQueue:
         return list(self._taken.values())
 
     def done(self) -> None:
-        """The rows that were taken are on the disk."""
+        """The rows of the batch are on the disk."""
         self._bytes -= sum(row.size for row in self._taken.values())
         self._taken = {}
 
-    def put_back(self) -> None:
-        """The rows that were taken could not be written."""
+    def requeue(self) -> None:
+        """The rows of the batch could not be written."""
         for key, row in reversed(self._taken.items()):
             if key in self._rows:  # seen again meanwhile
                 self._bytes -= row.size

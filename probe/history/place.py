@@ -1,4 +1,4 @@
-"""Where the history lies when the configuration names no path."""
+"""The default place of the history."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Mapping
 
 
 def default_path(environ: Mapping[str, str], platform: str = sys.platform, root: bool | None = None) -> str:
-    """The machine's place as root and on Windows, systemd's where it names one, else the user's (XDG)."""
+    """The machine's place for root and on Windows, the directory of systemd if it gives one, else the user's (XDG)."""
     if platform == "win32":
         return (environ.get("ProgramData") or r"C:\ProgramData") + r"\wayclear\history.sqlite"
-    # systemd.exec(5): several are separated by colons
+    # systemd.exec(5): colons separate several directories
     given = environ.get("STATE_DIRECTORY", "").partition(":")[0]
     if given:
         return f"{given}/history.sqlite"

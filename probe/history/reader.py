@@ -17,7 +17,7 @@ from pathlib import Path
 
 from exporters.terminal import history
 from exporters.terminal.style import Style
-from probe.errors import Trouble
+from probe.errors import CommandError
 from probe.history.check import OK, first_fault
 from probe.history.pending import Table
 from probe.history.tables import (
@@ -25,13 +25,13 @@ from probe.history.tables import (
     EVENTS,
     SELECT,
     VERSION,
-    code_of,
-    drift,
+    decode_text,
+    error_words,
     is_damage,
-    ledger_entry,
-    reason,
-    text_of,
-    transition,
+    read_drift,
+    read_ledger_entry,
+    read_transition,
+    sqlite_code,
 )
 from rules.audit.focus import parse_endpoint
 from rules.text.display import display
@@ -60,17 +60,17 @@ _ADVICE = (
 def history_command(
     path: str, endpoint: str | None, since: str | None, as_json: bool, now: float, style: Style | None = None
 ) -> str:
-    """What `wayclear history [ENDPOINT] [--since SINCE]` prints; Trouble where it cannot. `now` is Unix time."""
+    """What `wayclear history [ENDPOINT] [--since SINCE]` prints; CommandError where it cannot. `now` is Unix time."""
     begin = None if since is None else parse_since(since, now)
     asked = None if endpoint is None else _endpoint(endpoint)
-    found = read(path, asked, begin)
+    found = read_history(path, asked, begin)
     if asked is not None and asked not in (CONNECTOR, REVOCATION) and not found.events() and not found.ledger:
         _must_know(path, asked)
     return history.to_json(found) if as_json else history.render(found, style or Style())
 
 
 def _must_know(path: str, endpoint: str) -> None:
-    """Trouble where the history has never seen `endpoint`: "no change" would sound as if it were watched."""
+    """CommandError where the history has never seen `endpoint`: "no change" would sound as if it were watched."""
     place = Path(path)
     with _read_errors(place), _opened(place) as connection:
         rows = connection.execute(
@@ -87,7 +87,7 @@ def _must_know(path: str, endpoint: str) -> None:
         if alike
         else "`wayclear history` shows every name that changed, /targets of the service what is watched"
     )
-    raise Trouble(f"history: {display(endpoint)} is not known: it was never seen", advice)
+    raise CommandError(f"history: {display(endpoint)} is not known: it was never seen", advice)
 
 
 def parse_since(text: str, now: float) -> float:
@@ -113,8 +113,8 @@ def parse_since(text: str, now: float) -> float:
     return max(0.0, begin)
 
 
-def _bad_since(text: str, what: str) -> Trouble:
-    return Trouble(f"history: --since {display(text, 60)} {what}", _EXAMPLES)
+def _bad_since(text: str, what: str) -> CommandError:
+    return CommandError(f"history: --since {display(text, 60)} {what}", _EXAMPLES)
 
 
 def _endpoint(text: str) -> str:
@@ -125,14 +125,16 @@ def _endpoint(text: str) -> str:
         host, port = parse_endpoint(text)
     except BadName as error:
         example = "example: wayclear history login.microsoftonline.com:443"
-        raise Trouble(f"history: {error}", f"{example}; `{CONNECTOR}` is the answer as a whole") from None
+        raise CommandError(
+            f"history: {error}", f"{example}; `{CONNECTOR}` is the answer as a whole"
+        ) from None
     return host if port is None else f"{host}:{port}"
 
 
-def read(
+def read_history(
     path: str | Path, endpoint: str | None = None, since: float | None = None, limit: int = LIMIT
 ) -> Reading:
-    """Transitions and drift, newest first and together at most `limit`; Trouble where the file cannot be read.
+    """Transitions and drift, newest first and together at most `limit`; CommandError where the file cannot be read.
 
     `since` is Unix time. `endpoint` is "host:port", or "host" for all its ports; with it comes its ledger: what stands
     under the host (names, addresses) and under its port (issuers), whatever `since` says.
@@ -150,9 +152,9 @@ def read(
                 (*names, LEDGER_LIMIT),
             ).fetchall()
         whole = Reading(
-            tuple(map(transition, transitions)),
-            tuple(map(drift, drifts)),
-            tuple(map(ledger_entry, ledger)),
+            tuple(map(read_transition, transitions)),
+            tuple(map(read_drift, drifts)),
+            tuple(map(read_ledger_entry, ledger)),
             endpoint or "",
             since,
         )
@@ -211,26 +213,28 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
     """A connection that cannot write, and that ends itself after `READ_LIMIT`."""
     if path.parent.is_file():
         what = f"there is no history at {display(str(path))}: {display(str(path.parent))} is a file"
-        raise Trouble(what, "`--state DIR` names the directory in which the history lies")
+        raise CommandError(what, "`--state DIR` names the directory in which the history lies")
     if not path.exists():
-        raise Trouble(f"there is no history at {display(str(path))}", _ADVICE)
+        raise CommandError(f"there is no history at {display(str(path))}", _ADVICE)
     if not path.is_file():
-        raise Trouble(f"{display(str(path))} is not a regular file, and so no history", "name another path")
+        raise CommandError(
+            f"{display(str(path))} is not a regular file, and so no history", "name another path"
+        )
     connection = _readable(path)
     try:
-        connection.text_factory = text_of
+        connection.text_factory = decode_text
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if application != APPLICATION:
-            raise Trouble(f"{display(str(path))} is not a history of wayclear", "name another path")
+            raise CommandError(f"{display(str(path))} is not a history of wayclear", "name another path")
         if version > VERSION:
-            raise Trouble(
+            raise CommandError(
                 f"{display(str(path))} was written by a newer wayclear",
                 "read it with that one: its tables are others",
             )
         if (fault := first_fault(connection)) not in (OK, None):
             what = f"the history {display(str(path))} is damaged: {display(str(fault))}"
-            raise Trouble(what, "`wayclear serve` mends it, or puts it aside, when it starts")
+            raise CommandError(what, "`wayclear serve` mends it, or puts it aside, when it starts")
         end = time.monotonic() + READ_LIMIT
         connection.set_progress_handler(lambda: time.monotonic() > end, _STEPS)
         yield connection
@@ -251,7 +255,7 @@ def _readable(path: Path) -> sqlite3.Connection:
     except sqlite3.OperationalError as error:
         connection.close()
         log = Path(f"{path}-wal")
-        if code_of(error) not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY) or log.exists():
+        if sqlite_code(error) not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY) or log.exists():
             raise
         return sqlite3.connect(f"{place}?mode=ro&immutable=1", isolation_level=None, uri=True)
     except BaseException:
@@ -267,13 +271,15 @@ def _read_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, OSError, ValueError, TypeError) as error:
-        if code_of(error) == sqlite3.SQLITE_INTERRUPT:
+        if sqlite_code(error) == sqlite3.SQLITE_INTERRUPT:
             what = f"reading the history {shown} took more than {READ_LIMIT:.0f} s"
-            raise Trouble(what, "ask for less: --since 7d, or one endpoint") from error
+            raise CommandError(what, "ask for less: --since 7d, or one endpoint") from error
         if is_damage(error) or isinstance(error, ValueError | TypeError):
             name = getattr(error, "sqlite_errorname", "")  # the words for it would say "damaged" once more
-            what = f"the history {shown} is damaged: {name or display(reason(error))}"
-            raise Trouble(
+            what = f"the history {shown} is damaged: {name or display(error_words(error))}"
+            raise CommandError(
                 what, "`wayclear serve` puts it aside and begins a new one when it starts"
             ) from error
-        raise Trouble(f"the history {shown} cannot be read: {display(reason(error))}", _ADVICE) from error
+        raise CommandError(
+            f"the history {shown} cannot be read: {display(error_words(error))}", _ADVICE
+        ) from error

@@ -30,13 +30,13 @@ from probe.history.tables import (
     SCHEMA,
     SELECT,
     VERSION,
-    code_of,
-    drift,
+    decode_text,
+    error_words,
     is_damage,
-    ledger_entry,
-    reason,
-    text_of,
-    transition,
+    read_drift,
+    read_ledger_entry,
+    read_transition,
+    sqlite_code,
 )
 from rules.watch.events import Drift, LedgerEntry, Transition
 
@@ -156,7 +156,7 @@ class Store:
         try:
             return self._started("WAL")
         except sqlite3.OperationalError as error:
-            if code_of(error) not in _NO_LOG:
+            if sqlite_code(error) not in _NO_LOG:
                 raise
             return self._started("DELETE")
 
@@ -165,7 +165,7 @@ class Store:
             f"{self.path.absolute().as_uri()}?mode=rw", timeout=self._busy, isolation_level=None, uri=True
         )
         try:
-            connection.text_factory = text_of
+            connection.text_factory = decode_text
             if journal == "DELETE":  # a log without shared memory can be read and ended by a single user only
                 connection.execute("PRAGMA locking_mode = EXCLUSIVE")
             is_new = self._identify(connection)
@@ -342,10 +342,10 @@ class Store:
             drifts = self._execute(f"{SELECT['drifts']} ORDER BY id DESC LIMIT ?", LOADED)
             ledger = self._execute(f"{SELECT['ledger']} ORDER BY last DESC LIMIT ?", LOADED_LEDGER)
             return Loaded(
-                tuple(map(ledger_entry, ledger))[::-1],
-                tuple(map(transition, transitions)),
-                tuple(map(drift, drifts)),
-                {found.subject: found for found in map(transition, self._execute(LATEST))},
+                tuple(map(read_ledger_entry, ledger))[::-1],
+                tuple(map(read_transition, transitions)),
+                tuple(map(read_drift, drifts)),
+                {found.subject: found for found in map(read_transition, self._execute(LATEST))},
             )
 
     # --- the connection --------------------------------------------------------------------------------------------
@@ -361,11 +361,11 @@ class Store:
                 f"The history {self.path} is written by {by}: end it, or name another path."
             ) from error
         except (sqlite3.Error, OSError, ValueError) as error:
-            code = code_of(error)
+            code = sqlite_code(error)
             if code not in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY):
                 self._drop()
             kind = _Damaged if is_damage(error) else Unavailable
-            raise kind(f"The history {self.path} cannot be written: {reason(error)}.") from error
+            raise kind(f"The history {self.path} cannot be written: {error_words(error)}.") from error
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

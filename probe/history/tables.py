@@ -76,7 +76,7 @@ _WORDS = {
 }
 
 
-def transition(row: Sequence[Any]) -> Transition:
+def read_transition(row: Sequence[Any]) -> Transition:
     """A row of `COLUMNS["transitions"]`; what else is behind it is passed over."""
     number, at, subject, before, after, cause_before, cause, summary = row[:8]
     return Transition(
@@ -91,37 +91,37 @@ def transition(row: Sequence[Any]) -> Transition:
     )
 
 
-def drift(row: Sequence[Any]) -> Drift:
+def read_drift(row: Sequence[Any]) -> Drift:
     """A row of `COLUMNS["drifts"]`."""
     number, at, endpoint, kind, value, text = row
     return Drift(float(at), str(endpoint), kind, str(value), str(text), int(number))
 
 
-def ledger_entry(row: Sequence[Any]) -> LedgerEntry:
+def read_ledger_entry(row: Sequence[Any]) -> LedgerEntry:
     """A row of `COLUMNS["ledger"]`."""
     endpoint, kind, value, first, last, mark = row
     return LedgerEntry(str(endpoint), kind, str(value), float(first), float(last), str(mark))
 
 
-def text_of(content: bytes) -> str:
+def decode_text(content: bytes) -> str:
     """A text of the file, also where somebody has put something there that is no UTF-8."""
     return content.decode("utf-8", "backslashreplace")
 
 
-def code_of(error: Exception) -> int:
+def sqlite_code(error: Exception) -> int:
     """SQLite's primary result code of an error, 0 where it has none."""
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
 
 def is_damage(error: Exception) -> bool:
     """Whether the file itself is to blame: it is damaged, or no database."""
-    return code_of(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    return sqlite_code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
-def reason(error: Exception) -> str:
+def error_words(error: Exception) -> str:
     """An error of SQLite or of the operating system in words, with SQLite's name for it."""
     if isinstance(error, sqlite3.Error):
-        words = _WORDS.get(code_of(error), str(error))
+        words = _WORDS.get(sqlite_code(error), str(error))
         name = getattr(error, "sqlite_errorname", "")
         return f"{words} ({name})" if name else words
     if isinstance(error, OSError):

@@ -103,7 +103,7 @@ class History:
         return self._store.border
 
     @property
-    def trouble(self) -> str:
+    def fault(self) -> str:
         """A sentence about what is wrong, or about what was found at the start; else ""."""
         return self._fault or self._store.note
 
@@ -220,10 +220,10 @@ class History:
         asked, self._acknowledgements = self._acknowledgements, []
         try:
             for _ in range(0, max(1, len(self._queue)), BATCH):
-                await self._on_disk(partial(self._store.write, self._queue.take(BATCH)))
+                await self._on_disk(partial(self._store.write, self._queue.next_batch(BATCH)))
                 self._queue.done()
         except Exception as error:  # noqa: BLE001 - also a bug of ours must not end the task: rows would wait unseen
-            self._queue.put_back()
+            self._queue.requeue()
             self._acknowledgements += asked
             self._failed(error)
             return

@@ -15,7 +15,7 @@ TOLERANCE = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ClockChange:
     """What happened between two looks, in seconds. `stepped`: the wall clock was set; `asleep`: the host was suspended."""
 
     stepped: float = 0.0
@@ -44,13 +44,13 @@ class Readings:
         return cls(time.time(), monotonic, boot)
 
 
-def change(before: Readings, after: Readings) -> Change:
+def clock_change(before: Readings, after: Readings) -> ClockChange:
     """What happened between two readings."""
     ran = after.monotonic - before.monotonic
     asleep = (after.boot - before.boot) - ran
     asleep = asleep if asleep > TOLERANCE else 0.0
     stepped = (after.wall - before.wall) - ran - asleep
-    return Change(stepped if abs(stepped) > TOLERANCE else 0.0, asleep)
+    return ClockChange(stepped if abs(stepped) > TOLERANCE else 0.0, asleep)
 
 
 class Clocks:
@@ -59,7 +59,7 @@ class Clocks:
     def __init__(self) -> None:
         self._before = Readings.now()
 
-    def look(self) -> Change:
+    def compare(self) -> ClockChange:
         """What happened to them since the last look."""
         before, self._before = self._before, Readings.now()
-        return change(before, self._before)
+        return clock_change(before, self._before)

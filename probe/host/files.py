@@ -96,7 +96,7 @@ def _unpacked(content: bytes, source: str, largest: int) -> bytes:
     return data
 
 
-def decoded(content: bytes, source: str) -> str:
+def decode_text(content: bytes, source: str) -> str:
     """The text of a file; BadFile with the first byte that is none.
 
     UTF-8 with or without a byte order mark, and what Windows PowerShell writes by `>`: UTF-16 with one. Of UTF-16 and
@@ -135,7 +135,7 @@ def read_toml(path: str) -> TomlFile:
 
 def parse_toml(content: bytes, source: str) -> TomlFile:
     """TOML in what `decoded` reads."""
-    text = decoded(content, source)
+    text = decode_text(content, source)
     for number, line in enumerate(text.split("\n"), 1):
         if line.count(".") > MOST_DOTS:
             raise _bad(

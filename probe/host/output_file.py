@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from probe.errors import Trouble
+from probe.errors import CommandError
 from probe.host import output_place
 from probe.host.files import STANDARD_INPUT
 
@@ -21,46 +21,50 @@ def check_writable(path: Path) -> None:
     """Say before a long audit what would fail after it: a directory, a missing or a read-only one, another user's link."""
     kind = _mode(path)
     if kind is not None and stat.S_ISDIR(kind):
-        raise Trouble(
+        raise CommandError(
             f"--output {path}: is a directory", f"name a file in it: --output {path / 'report.json'}"
         )
     folder = Path(os.path.realpath(path)).parent
     if not folder.is_dir():
-        raise Trouble(f"--output {path}: there is no directory {folder}", "create it, or name another place")
+        raise CommandError(
+            f"--output {path}: there is no directory {folder}", "create it, or name another place"
+        )
     try:
-        with output_place.held(str(path)) as place:
+        with output_place.hold_place(str(path)) as place:
             writable = place.special or output_place.may_write(place)
     except OSError as error:
         raise _unwritable(path, error) from error
     if not writable:
-        raise Trouble(f"--output {path}: this account may not write in {folder}", "name another place")
+        raise CommandError(f"--output {path}: this account may not write in {folder}", "name another place")
 
 
-def _unwritable(path: Path, error: OSError) -> Trouble:
+def _unwritable(path: Path, error: OSError) -> CommandError:
     if isinstance(error, output_place.ForeignLink):
-        return Trouble(
+        return CommandError(
             f"--output {path}: {error.strerror}, and is not followed",
             "name the file that is meant, or a directory where only this account may write",
         )
-    return Trouble(f"--output {path}: {error.strerror or error}", "name another place, or leave --output out")
+    return CommandError(
+        f"--output {path}: {error.strerror or error}", "name another place, or leave --output out"
+    )
 
 
 def _mode(path: Path) -> int | None:
-    """Kind and permissions; None where nothing has that name. Trouble where it may not be looked at."""
+    """Kind and permissions; None where nothing has that name. CommandError where it may not be looked at."""
     try:
         return path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise Trouble(f"--output {path}: cannot be written: {reason}", "name another place") from error
+        raise CommandError(f"--output {path}: cannot be written: {reason}", "name another place") from error
 
 
 def check_spares(output: Path, inputs: Iterable[str]) -> None:
-    """Trouble where `output` is one of the files that are read, by whatever name: it would be lost."""
+    """CommandError where `output` is one of the files that are read, by whatever name: it would be lost."""
     for name in inputs:
         if _is_same(output, name):
-            raise Trouble(
+            raise CommandError(
                 f"--output {output}: is {'standard input' if name == STANDARD_INPUT else name}, which is read here and "
                 "would be overwritten",
                 "name another file",
@@ -82,7 +86,7 @@ def write_whole(path: Path, text: str | Iterable[str], mode: int = PRIVATE) -> N
     """
     data = (piece.encode("utf-8") for piece in ([text] if isinstance(text, str) else text))
     try:
-        with output_place.held(str(path)) as place:
-            output_place.write(place, data, mode)
+        with output_place.hold_place(str(path)) as place:
+            output_place.write_place(place, data, mode)
     except OSError as error:
         raise _unwritable(path, error) from error

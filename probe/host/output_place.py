@@ -35,7 +35,7 @@ class ForeignLink(OSError):  # noqa: N818 - says what is there
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class OutputPlace:
     """A name in a directory that is held open. `folder` is None where the system has no such handles."""
 
     folder: int | None
@@ -44,7 +44,7 @@ class Place:
 
 
 @contextmanager
-def held(path: str) -> Iterator[Place]:
+def hold_place(path: str) -> Iterator[OutputPlace]:
     """The place that `path` leads to, its directory held open; a file of that name may be missing. OSError if there is
     none, ForeignLink where the way leads over another user's link."""
     if sys.platform == "linux":
@@ -59,17 +59,17 @@ def held(path: str) -> Iterator[Place]:
         with suppress(FileNotFoundError):
             mode = os.stat(found).st_mode  # noqa: PTH116
             special = not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
-        yield Place(None, found, special)
+        yield OutputPlace(None, found, special)
 
 
-def may_write(place: Place) -> bool:
+def may_write(place: OutputPlace) -> bool:
     """Whether this account may put a file there, as far as the system tells beforehand."""
     if place.folder is None:
         return os.access(os.path.dirname(place.name), os.W_OK | os.X_OK)  # noqa: PTH120
     return os.access(".", os.W_OK | os.X_OK, dir_fd=place.folder)
 
 
-def write(place: Place, pieces: Iterable[bytes], mode: int) -> None:
+def write_place(place: OutputPlace, pieces: Iterable[bytes], mode: int) -> None:
     """All of `pieces` under the place's name, with `mode` whatever the umask says, or what was there before. OSError.
 
     Waits for the disk. A pipe or a device is written as it is.
@@ -93,7 +93,7 @@ if sys.platform == "linux":
             self.folder = os.open("/" if path.startswith("/") else ".", _LOOK | os.O_DIRECTORY)
             self._left = deque(_words(path))
 
-        def place(self) -> Place:
+        def place(self) -> OutputPlace:
             """The end of the way. OSError where there is none."""
             for _ in range(MOST_LINKS + 1):
                 self._go_down()
@@ -122,7 +122,7 @@ if sys.platform == "linux":
                 self._go_to(found)
                 self._left.popleft()
 
-        def _look(self) -> tuple[Place | None, str]:
+        def _look(self) -> tuple[OutputPlace | None, str]:
             """The place where the next name is the last one and no link; else where the link leads."""
             name, last = self._left[0], len(self._left) == 1
             try:
@@ -130,20 +130,22 @@ if sys.platform == "linux":
             except FileNotFoundError:
                 if not last:
                     raise
-                return Place(self.folder, name, special=False), ""
+                return OutputPlace(self.folder, name, special=False), ""
             try:
                 seen, around = os.fstat(found), os.fstat(self.folder)
                 if stat.S_ISLNK(seen.st_mode):
                     _check("link", name, seen, around)
                     if last and not around.st_mode & _OTHERS and _is_special(name, self.folder):
-                        return Place(self.folder, name, special=True), ""  # /dev/stdout: its end has no name
+                        return OutputPlace(
+                            self.folder, name, special=True
+                        ), ""  # /dev/stdout: its end has no name
                     return None, os.readlink("", dir_fd=found)
                 if not last:
                     raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
                 special = not (stat.S_ISREG(seen.st_mode) or stat.S_ISDIR(seen.st_mode))
                 if special and around.st_mode & _OTHERS:
                     _check("pipe or device", name, seen, around)
-                return Place(self.folder, name, special), ""
+                return OutputPlace(self.folder, name, special), ""
             finally:
                 os.close(found)
 

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterable
 
-from probe.errors import Trouble
+from probe.errors import CommandError
 
 
 def print_message(text: str) -> None:
@@ -21,7 +21,7 @@ def print_message(text: str) -> None:
 def write_output(text: str | Iterable[str], encoding: str) -> None:
     """Write the output (whole or in pieces), in its encoding and with the line ends as they are.
 
-    Trouble where it cannot be written; BrokenPipeError where the reader went away.
+    CommandError where it cannot be written; BrokenPipeError where the reader went away.
     """
     pieces = [text] if isinstance(text, str) else text
     check_open()
@@ -37,16 +37,16 @@ def write_output(text: str | Iterable[str], encoding: str) -> None:
         raise
     except OSError as error:
         drop_output()
-        raise Trouble(
+        raise CommandError(
             f"standard output cannot be written: {error.strerror or error}",
             "make room there, or name a file with --output",
         ) from error
 
 
 def check_open() -> None:
-    """Trouble where standard output is closed."""
+    """CommandError where standard output is closed."""
     if sys.stdout is None or sys.stdout.closed:
-        raise Trouble("standard output is closed", "open it, or name a file with --output")
+        raise CommandError("standard output is closed", "open it, or name a file with --output")
 
 
 def drop_output() -> None:

@@ -18,7 +18,7 @@ class Bar:
         self._planned = False
         self._shown = ""
 
-    def tell(self, phase: str, done: int, planned: int, eta_s: float, line: str | None) -> None:
+    def show(self, phase: str, done: int, planned: int, eta_s: float, line: str | None) -> None:
         """Show how far it is; `line` is a sentence that stays. The first one is the plan: nothing is drawn before it."""
         if not self._watched:
             return

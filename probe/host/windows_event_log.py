@@ -35,7 +35,7 @@ class Level(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class EntryKind:
     """A row of the table: what an id means."""
 
     id: int
@@ -64,41 +64,43 @@ class ServiceEvent(StrEnum):
 
 
 ANSWERS = {
-    Answer.YES: Kind(101, Level.INFORMATION, "the connector can live here"),
-    Answer.DEGRADED: Kind(102, Level.WARNING, "the connector is degraded"),
-    Answer.NO: Kind(103, Level.ERROR, "the connector cannot live here"),
-    Answer.NOT_PROVEN: Kind(104, Level.WARNING, "whether the connector can live here is not proven"),
+    Answer.YES: EntryKind(101, Level.INFORMATION, "the connector can live here"),
+    Answer.DEGRADED: EntryKind(102, Level.WARNING, "the connector is degraded"),
+    Answer.NO: EntryKind(103, Level.ERROR, "the connector cannot live here"),
+    Answer.NOT_PROVEN: EntryKind(104, Level.WARNING, "whether the connector can live here is not proven"),
 }
-_RECOVERED = Kind(201, Level.INFORMATION, "a target passes (again)")
+_RECOVERED = EntryKind(201, Level.INFORMATION, "a target passes (again)")
 STATUSES = {
     Status.PASS: _RECOVERED,
     Status.NOTICE: _RECOVERED,
-    Status.WARN: Kind(202, Level.WARNING, "a target works only in part, or ought to be mended"),
-    Status.FAIL: Kind(203, Level.ERROR, "a target fails"),
-    Status.INCONCLUSIVE: Kind(204, Level.WARNING, "a target could not be measured"),
-    Status.NOT_APPLICABLE: Kind(205, Level.INFORMATION, "a target does not concern this host"),
-    Status.BROKEN: Kind(206, Level.ERROR, "a target met a bug of wayclear"),
+    Status.WARN: EntryKind(202, Level.WARNING, "a target works only in part, or ought to be mended"),
+    Status.FAIL: EntryKind(203, Level.ERROR, "a target fails"),
+    Status.INCONCLUSIVE: EntryKind(204, Level.WARNING, "a target could not be measured"),
+    Status.NOT_APPLICABLE: EntryKind(205, Level.INFORMATION, "a target does not concern this host"),
+    Status.BROKEN: EntryKind(206, Level.ERROR, "a target met a bug of wayclear"),
 }
-HAPPENINGS = {
-    ServiceEvent.STARTED: Kind(301, Level.INFORMATION, "the service has started"),
-    ServiceEvent.STOPPED: Kind(302, Level.INFORMATION, "the service has stopped"),
-    ServiceEvent.RELOADED: Kind(303, Level.INFORMATION, "the configuration was read again"),
-    ServiceEvent.RELOAD_FAILED: Kind(
+SERVICE_EVENTS = {
+    ServiceEvent.STARTED: EntryKind(301, Level.INFORMATION, "the service has started"),
+    ServiceEvent.STOPPED: EntryKind(302, Level.INFORMATION, "the service has stopped"),
+    ServiceEvent.RELOADED: EntryKind(303, Level.INFORMATION, "the configuration was read again"),
+    ServiceEvent.RELOAD_FAILED: EntryKind(
         304, Level.WARNING, "a new configuration is bad; the old one stays in force"
     ),
-    ServiceEvent.HISTORY_FAILED: Kind(
+    ServiceEvent.HISTORY_FAILED: EntryKind(
         305, Level.WARNING, "the history cannot be written; measuring and metrics go on"
     ),
-    ServiceEvent.HISTORY_RECOVERED: Kind(306, Level.INFORMATION, "the history is written again"),
+    ServiceEvent.HISTORY_RECOVERED: EntryKind(306, Level.INFORMATION, "the history is written again"),
 }
-UNKNOWN = Kind(299, Level.WARNING, "a change to a word that this version does not know")
+UNKNOWN = EntryKind(299, Level.WARNING, "a change to a word that this version does not know")
 #: Every id there is, once, in order.
 KINDS = tuple(
-    sorted({*ANSWERS.values(), *STATUSES.values(), *HAPPENINGS.values(), UNKNOWN}, key=lambda kind: kind.id)
+    sorted(
+        {*ANSWERS.values(), *STATUSES.values(), *SERVICE_EVENTS.values(), UNKNOWN}, key=lambda kind: kind.id
+    )
 )
 
 
-def event_of(transition: Transition) -> Event:
+def transition_event(transition: Transition) -> Event:
     """The entry for a confirmed change of the connector's answer or of a target's status."""
     kind = _kind(transition)
     was = f", was {transition.before}" if transition.before else ""
@@ -107,13 +109,13 @@ def event_of(transition: Transition) -> Event:
     return _event(kind, f"{subject}: {transition.after}{was}{cause}. {transition.summary}")
 
 
-def event_of_service(happening: ServiceEvent, detail: str = "") -> Event:
+def service_event(happening: ServiceEvent, detail: str = "") -> Event:
     """The entry for what happens to the service itself; `detail` says more, such as what is wrong with a file."""
-    kind = HAPPENINGS[happening]
+    kind = SERVICE_EVENTS[happening]
     return _event(kind, f"{kind.meaning[0].upper()}{kind.meaning[1:]}. {detail}")
 
 
-def _kind(transition: Transition) -> Kind:
+def _kind(transition: Transition) -> EntryKind:
     with contextlib.suppress(ValueError):
         if transition.subject == CONNECTOR:
             return ANSWERS[Answer(transition.after)]
@@ -121,7 +123,7 @@ def _kind(transition: Transition) -> Kind:
     return UNKNOWN
 
 
-def _event(kind: Kind, text: str) -> Event:
+def _event(kind: EntryKind, text: str) -> Event:
     """Harmless as everything that is shown, and without "%1": Event Viewer would put another string in its place."""
     return Event(kind.id, kind.level, re.sub(r"%(?=[0-9%!])", "% ", display(text.strip(), LONGEST)))
 

@@ -44,7 +44,7 @@ class ConfiguredProxy:
     faults: tuple[str, ...] = ()
 
 
-def winhttp(value: bytes) -> ConfiguredProxy | None:
+def parse_winhttp(value: bytes) -> ConfiguredProxy | None:
     """The proxy in the registry value WinHttpSettings; None for direct access or a value that makes no sense."""
     if len(value) < _HEADER.size + _LENGTH.size:
         return None
@@ -81,12 +81,12 @@ def read_dotnet(path: Path) -> ConfiguredProxy | None:
     try:
         if not exists(str(path)):
             return None
-        return dotnet(read_file(str(path), SIZE_LIMIT))
+        return parse_dotnet(read_file(str(path), SIZE_LIMIT))
     except BadFile as error:
         raise ValueError(error.message) from error
 
 
-def dotnet(document: bytes) -> ConfiguredProxy | None:
+def parse_dotnet(document: bytes) -> ConfiguredProxy | None:
     """`system.net/defaultProxy` of a .NET configuration file; None where the file has none.
 
     One that names no proxy is a setting as well: it may say that none is used, or that the system's is, and it keeps

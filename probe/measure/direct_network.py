@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from probe.measure.failure import classify, from_errno, local
+from probe.measure.failure import classify, from_errno, local_failure
 from probe.measure.network import Datagrams, NetworkError, Stream, Unconnected
 from probe.measure.udp_strays import UnconnectedSocket
 from rules.model.failure import Code, Failure, Icmp, Stage
@@ -104,7 +104,7 @@ class HostNetwork:
     @staticmethod
     def _guard(address: str, refused: bool) -> None:
         if refused:
-            raise NetworkError(local(Code.DENIED, f"wayclear sends nothing to {address}"))
+            raise NetworkError(local_failure(Code.DENIED, f"wayclear sends nothing to {address}"))
 
 
 class _Connecting:
@@ -295,7 +295,7 @@ def _target(address: str, port: int) -> tuple[int, tuple[str | int, ...]]:
     try:
         scope = int(zone) if zone.isdecimal() else socket.if_nametoindex(zone)
     except OSError as error:
-        raise NetworkError(local(Code.NO_ROUTE, f"no interface called {zone}")) from error
+        raise NetworkError(local_failure(Code.NO_ROUTE, f"no interface called {zone}")) from error
     return socket.AF_INET6, (plain, port, 0, scope)
 
 
@@ -325,7 +325,7 @@ def _not_begun(error: OSError, stage: Stage) -> NetworkError:
     "unreachable" and "blackhole" routes give EHOSTUNREACH and EINVAL, a link-local address without a zone EINVAL.
     """
     if error.errno in (errno.EHOSTUNREACH, errno.EINVAL):
-        return NetworkError(local(Code.NO_ROUTE, errno.errorcode[error.errno]))
+        return NetworkError(local_failure(Code.NO_ROUTE, errno.errorcode[error.errno]))
     return NetworkError(classify(error, stage))
 
 

@@ -22,14 +22,17 @@ class UnconnectedQuestion:
     def __init__(self, strays: Unconnected, asked: bytes) -> None:
         self._strays, self._asked = strays, asked
         self._number = secrets.randbelow(65536)
-        strays.send(dns_message.query(asked, self._number, edns=False))
+        strays.send(dns_message.make_query(asked, self._number, edns=False))
 
     def seen(self) -> tuple[tuple[str, ...], int]:
         """Who answered our question from elsewhere so far ("address", "address port 5353"), and how much else came."""
         found: dict[str, None] = {}
         others = 0
         for wire, address, port in self._strays.arrived():
-            if self._number in (dns_message.answers(wire, self._asked), dns_message.without_question(wire)):
+            if self._number in (
+                dns_message.response_id(wire, self._asked),
+                dns_message.questionless_id(wire),
+            ):
                 found[address if port == _USUAL else f"{address} port {port}"] = None
             else:
                 others += 1

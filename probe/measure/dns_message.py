@@ -70,7 +70,7 @@ class Reply:
     fault: str = ""
 
 
-def question(name: str, rtype: str) -> bytes:
+def question_section(name: str, rtype: str) -> bytes:
     """The question section; raises dns.exception.DNSException for a text that is no domain name."""
     labels: bytes | None
     if len(name) <= _LONGEST - 2 and _PLAIN_NAME.fullmatch(name):
@@ -81,13 +81,13 @@ def question(name: str, rtype: str) -> bytes:
     return labels + struct.pack("!HH", TYPES[rtype], _IN)
 
 
-def query(asked: bytes, number: int, *, edns: bool) -> bytes:
+def make_query(asked: bytes, number: int, *, edns: bool) -> bytes:
     """A recursive query for the question section `asked` with the id `number`."""
     header = _HEADER.pack(number, _RD, 1, 0, 0, 1 if edns else 0)
     return header + asked + _OPT_RECORD if edns else header + asked
 
 
-def answers(wire: bytes, asked: bytes) -> int | None:
+def response_id(wire: bytes, asked: bytes) -> int | None:
     """The id of a response to the question `asked`; None for what is none: no DNS, a query, another question."""
     if len(wire) < HEADER:
         return None
@@ -102,7 +102,7 @@ def answers(wire: bytes, asked: bytes) -> int | None:
     return int(number) if echoed == asked or echoed.lower() == asked.lower() else None
 
 
-def without_question(wire: bytes) -> int | None:
+def questionless_id(wire: bytes) -> int | None:
     """The id of a response that repeats no question although its rcode calls for one; None for anything else.
 
     RFC 1035 section 4.1.2 and RFC 9619 want the question back. Stub resolvers drop such a response, because only the
@@ -115,13 +115,13 @@ def without_question(wire: bytes) -> int | None:
     return int(number) if unasked else None
 
 
-def rcode(wire: bytes) -> str:
+def rcode_word(wire: bytes) -> str:
     """The word of the rcode in the header of a message of at least `HEADER` bytes."""
     number = wire[3] & 15
     return _RCODES.get(number, f"RCODE{number}")
 
 
-def read(wire: bytes, asked: bytes, name: str) -> Reply:
+def parse_response(wire: bytes, asked: bytes, name: str) -> Reply:
     """The content of a response to `asked` (the question for `name`); raises `MalformedError`.
 
     Of the answer section only A, AAAA, CNAME and DNAME of class IN are kept, the first 200. A truncated message keeps

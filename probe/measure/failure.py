@@ -168,10 +168,10 @@ def from_errno(number: int, stage: Stage, icmp: Icmp | None = None, winerror: in
         port_unreachable = (icmp.type, icmp.code) in ((3, 3), (1, 4))
         refused = stage is Stage.DNS and port_unreachable and code is Code.REFUSED
         return Failure(stage, Code.REFUSED if refused else Code.UNREACHABLE, name, icmp)
-    return local(code, name) if code in LOCAL_STAGE else Failure(stage, code, name)
+    return local_failure(code, name) if code in LOCAL_STAGE else Failure(stage, code, name)
 
 
-def local(code: Code, detail: str = "") -> Failure:
+def local_failure(code: Code, detail: str = "") -> Failure:
     """A failure of this host."""
     return Failure(Stage.LOCAL, code, detail)
 

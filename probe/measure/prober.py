@@ -14,7 +14,7 @@ from dataclasses import replace
 from probe.host.loop_lag import LagMeter
 from probe.host.places import Places
 from probe.measure.direct_network import HostNetwork
-from probe.measure.failure import local
+from probe.measure.failure import local_failure
 from probe.measure.kind import Tools
 from probe.measure.limits import Limits
 from probe.measure.long_lists import LongLists
@@ -95,7 +95,7 @@ class Prober:
             if isinstance(error, TimeoutError) and deadline.expired():
                 failure = Failure(probe.stage, Code.TIMEOUT, f"no end within {outer:g} s")
             else:
-                failure = local(Code.BUG, display(f"{type(error).__name__}: {error}"))
+                failure = local_failure(Code.BUG, display(f"{type(error).__name__}: {error}"))
             seen = Observation(step, started, asyncio.get_running_loop().time() - begun, failure)
         return self._believed(seen, begun)
 
@@ -125,7 +125,7 @@ class Prober:
         if lag <= self._limit(seen.failure.stage) / 2:
             return seen
         said = f"this program was {lag:.1f} s late, a timeout in stage {seen.failure.stage} proves nothing"
-        return replace(seen, failure=local(Code.STARVED, said))
+        return replace(seen, failure=local_failure(Code.STARVED, said))
 
     def _limit(self, stage: Stage) -> float:
         limits = self._tools.limits

@@ -67,7 +67,7 @@ def _on_staple(conn: SSL.Connection, response: bytes, _data: object) -> bool:
     return True
 
 
-def connection(hello: Hello, server_name: str, seen: ConnectionFacts) -> SSL.Connection:
+def client_connection(hello: Hello, server_name: str, seen: ConnectionFacts) -> SSL.Connection:
     """A client on memory BIOs, ready for `do_handshake`. An address literal as `server_name` is a hello without SNI."""
     conn = SSL.Connection(_context(hello), None)
     conn.set_app_data(seen)

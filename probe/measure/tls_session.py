@@ -27,7 +27,7 @@ from probe.measure.failure import classify, in_stage
 from probe.measure.http_client import ResponseReader, request
 from probe.measure.limits import Limits
 from probe.measure.network import NetworkError, Stream
-from probe.measure.tls_hello import ConnectionFacts, connection, on_info
+from probe.measure.tls_hello import ConnectionFacts, client_connection, on_info
 from probe.measure.tls_records import (
     CERTIFICATE,
     CLIENT_KEY_EXCHANGE,
@@ -53,7 +53,7 @@ class Session:
         self.stream = stream
         self.limits = limits
         self.seen = ConnectionFacts()
-        self.conn = connection(step.hello, step.server_name, self.seen)
+        self.conn = client_connection(step.hello, step.server_name, self.seen)
         self.records = RecordReader()
         self.hello_size = 0
         self.handshake_s: float | None = None

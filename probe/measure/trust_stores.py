@@ -23,7 +23,7 @@ from pathlib import Path
 
 import certifi
 
-from probe.host.files import decoded, file_stamp, read_file
+from probe.host.files import decode_text, file_stamp, read_file
 from rules.files.fields import BadFile
 
 _PEM = re.compile(rb"-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----(.*?)-----END ", re.DOTALL)
@@ -185,7 +185,7 @@ def _read(path: Path) -> bytes:
     """The file's text in UTF-8, whatever encoding an editor has chosen. A pipe and what never ends are refused: BadFile."""
     content = read_file(str(path), LARGEST)
     marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    return decoded(content, str(path)).encode() if marked else content
+    return decode_text(content, str(path)).encode() if marked else content
 
 
 def _files_of(directory: Path) -> list[Path]:

@@ -1,7 +1,7 @@
-"""`wayclear serve`: what starts, watches, reloads and ends the appliance.
+"""`wayclear serve`: starts, watches, reloads and stops the appliance.
 
-APScheduler owns a handful of jobs (`probe/serve/jobs.py`): a tick for each kind, retention, the look for changed files. It
-schedules by the wall clock, so a watcher on the loop's own clock makes the jobs anew after a step.
+APScheduler runs a few jobs (`probe/serve/jobs.py`): a tick for each kind, retention, the check for changed files. It uses
+the wall clock, so a timer of the event loop restarts the jobs after the clock was set.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from cryptography.hazmat.backends.openssl import backend
 
 from exporters.metrics.meters import Meters
 from probe.audit.state import place_of
-from probe.config.service import stretched
+from probe.config.service import stretch_warning
 from probe.config.settings import Config
 from probe.config.watched_files import Options, Sources, needs_restart
-from probe.errors import Trouble, one_line
+from probe.errors import CommandError, one_line
 from probe.history.place import default_path
 from probe.history.writer import History
 from probe.host import interpreter, signals
-from probe.host.clocks import Change, Clocks
+from probe.host.clocks import ClockChange, Clocks
 from probe.host.systemd import Notifier
 from probe.host.windows_event_log import ServiceEvent
 from probe.serve.jobs import Job, Jobs
 from probe.serve.pages import Pages
-from probe.serve.publisher import Snapshot, Teller
+from probe.serve.publisher import Publisher, Snapshot
 from probe.version import VERSION
 from probe.watch.first_sweep import first_sweep, pausing_window
 from probe.watch.judgement import Judged
@@ -50,33 +50,33 @@ from rules.watch.schedule import KINDS, Kind
 from rules.watch.state import Place, State
 
 LOG = logging.getLogger("wayclear")
-#: Seconds between two ticks, and how far ahead each looks: a tick that is late misses nothing.
+#: Seconds between two ticks, and how far ahead each one schedules: a late tick misses nothing.
 TICK, HORIZON = 30.0, 35.0
-#: Seconds between two looks at clocks, loop and windows, and at the files; between two retentions.
+#: Seconds between two checks of clocks, loop and windows; of the files; between two retentions.
 LOOK_EVERY, FILES_EVERY, RETENTION_EVERY = 5.0, 15.0, 3600.0
-#: Seconds in which it ends.
+#: Seconds that stopping may take.
 END = 4.0
 T = TypeVar("T")
 
 
 class Daemon:
-    """One appliance with its web server, history and jobs."""
+    """One appliance with its web server, its history and its jobs."""
 
     def __init__(self, options: Options, config: Config, rules: Rules) -> None:
         self._options = options
         self._config, self._rules = config, rules
-        self._begun = config.serve  # what takes a restart is as it says
+        self._begun = config.serve  # settings that only a restart changes
         place = place_of(config, platform.node())
         self._meters = Meters(place)
         path = config.serve.history_path or default_path(os.environ)
         self._history = History(path, config.serve.history_days, config.serve.history_mb * 1024 * 1024)
         file = config.serve.web.config_file
         self._web = WebConfigFile(file) if file else None
-        self._teller = Teller(place, self._meters, self._history, self._web)
+        self._publisher = Publisher(place, self._meters, self._history, self._web)
         self._notifier = Notifier(os.environ)
         self._appliance: WatchLoop | None = None
         self._planner, self._probers = Planner(self._meters), Probers(self._meters)
-        self._search: asyncio.Task[None] | None = None  # for a tenant that could not be looked up
+        self._search: asyncio.Task[None] | None = None  # repeats a lookup of the tenant that failed
         self._stop = asyncio.Event()
         self._reload_wanted = asyncio.Event()
         self._reloading = asyncio.Lock()
@@ -88,13 +88,13 @@ class Daemon:
         self._connections = 0
         self._code = 0
         self._clocks = Clocks()
-        self._timer: asyncio.TimerHandle | None = None  # of the next look at them
+        self._timer: asyncio.TimerHandle | None = None  # of the next check of the clocks
         self._fed = 0.0  # loop time
 
     # --- from start to end ---------------------------------------------------------------------------------------------
 
     async def run(self) -> int:
-        """Until a signal ends it; the exit code. Trouble where it cannot begin."""
+        """Run until a signal ends it, and return the exit code. CommandError if it cannot start."""
         self._meters.build(VERSION, platform.python_version(), backend.openssl_version_text())
         self._meters.reload(True, time.time())
         web, insecure = self._config.serve.web, self._options.allow_insecure
@@ -111,16 +111,16 @@ class Daemon:
         return self._code
 
     async def _work(self, addresses: tuple[str, ...]) -> None:
-        """What the history knows, the first sweep, then whatever is due."""
+        """Load the history, make the first sweep, then measure what is due."""
         await self._history.open()
-        await self._teller.begin()
-        if self._history.trouble and self._history.writable:  # else it is told with the first snapshot
-            LOG.error("%s", self._history.trouble)
-        await self._teller.render(None)
+        await self._publisher.begin()
+        if self._history.fault and self._history.writable:  # otherwise the first snapshot reports it
+            LOG.error("%s", self._history.fault)
+        await self._publisher.render(None)
         for address in addresses:
             LOG.info("listening on %s", address)
         self._notifier.ready()
-        self._teller.happened(ServiceEvent.STARTED)
+        self._publisher.happened(ServiceEvent.STARTED)
         appliance = await self._begin()
         self._watch(self._reload_for_ever())
         self._watch(self._teller.render_for_ever(appliance))
@@ -129,10 +129,10 @@ class Daemon:
         )
         self._ready = True
         self._probers.settled.set()
-        LOG.info("first look done: %s", self._teller.state(appliance, time.time()).headline)
+        LOG.info("first look done: %s", self._publisher.state(appliance, time.time()).headline)
         if appliance.stretch > 1:
             intervals = self._config.serve.schedule
-            LOG.warning("%s", stretched(intervals, appliance.stretch, appliance.schedule.entries()))
+            LOG.warning("%s", stretch_warning(intervals, appliance.stretch, appliance.schedule.entries()))
         self._jobs.start()
         await appliance.judge_for_ever()
 
@@ -166,13 +166,13 @@ class Daemon:
         await self._look_at_files()  # its job has not begun
 
     def _note(self) -> None:
-        """What the status page says of the service itself."""
+        """Update the notes about the service itself on the status page."""
         old = "The configuration could not be reloaded, the old one is in force: "
         notes = (self._fault and old + self._fault, self._waits)
-        self._teller.notes = [note for note in notes if note]
+        self._publisher.notes = [note for note in notes if note]
 
     def _planned(self, plan: Plan) -> None:
-        """A plan is in force: its notes are told, and a tenant that it lacks is searched for."""
+        """A plan is in force: log its notes, and start a search if it has no tenant."""
         for note in plan.notes:
             LOG.warning("%s", note)
         if self._search is not None:
@@ -184,7 +184,7 @@ class Daemon:
             )
 
     async def _look_up_tenant(self) -> bool:
-        """Look for a tenant that is lacking; whether none is lacking any more."""
+        """Look up a missing tenant; True if it is known now or not needed."""
         async with self._reloading:
             config, rules, appliance = self._config, self._rules, self._appliance
             if appliance is None or not lacks_tenant(config, appliance.plan):
@@ -197,7 +197,7 @@ class Daemon:
             return True
 
     async def _close(self, server: HttpServer) -> None:
-        """Everything ends within `END` seconds, what hangs is left behind."""
+        """End everything within `END` seconds; abandon what hangs."""
         self._jobs.stop()
         if self._timer is not None:
             self._timer.cancel()
@@ -210,7 +210,7 @@ class Daemon:
                 if self._appliance is not None:
                     await self._appliance.close()
                 await self._probers.close()
-                await self._teller.close()
+                await self._publisher.close()
                 await self._history.close()
         except TimeoutError:
             LOG.error("not everything came to its end within %g s", END)
@@ -218,11 +218,11 @@ class Daemon:
         signals.ignore_signals()
 
     def stop(self) -> None:
-        """End soon; a second call ends at once. `signals.hear` tells which second signal is a second call."""
+        """End soon; a second call ends at once. `signals.handle_signals` decides which second signal calls it again."""
         if self._stop.is_set():
             os._exit(1)
         LOG.info("ending")
-        self._teller.happened(ServiceEvent.STOPPED)
+        self._publisher.happened(ServiceEvent.STOPPED)
         self._stop.set()
 
     # --- what the pages ask --------------------------------------------------------------------------------------------
@@ -235,11 +235,11 @@ class Daemon:
     @property
     def snapshot(self) -> Snapshot:
         """The metrics as they were rendered last."""
-        return self._teller.snapshot
+        return self._publisher.snapshot
 
     @property
     def place(self) -> Place:
-        return self._teller.place
+        return self._publisher.place
 
     @property
     def appliance(self) -> WatchLoop | None:
@@ -250,12 +250,12 @@ class Daemon:
         return self._config
 
     def shown(self, now: float) -> State:
-        """Everything at this moment (Unix time)."""
-        return self._teller.state(self._appliance, now)
+        """The state at `now` (Unix time)."""
+        return self._publisher.state(self._appliance, now)
 
     async def reload(self) -> str:
-        """Read the files anew, one after the other; "" when they are in force, else what is wrong (the old ones stay)."""
-        return await asyncio.shield(self._watch(self._reload()))  # to its end although whoever asked goes
+        """Read the files again, one reload at a time; "" for success, else the fault (the old configuration stays)."""
+        return await asyncio.shield(self._watch(self._reload()))  # it finishes even if the client disconnects
 
     async def _reload(self) -> str:
         async with self._reloading:
@@ -263,12 +263,12 @@ class Daemon:
 
     async def _reload_now(self) -> str:
         self._notifier.reloading()
-        self._sources = Sources(await self._files())  # what is written from now on is a change
+        self._sources = Sources(await self._files())  # every write from now on is a change
         fault = ""
         try:
             config, rules = await asyncio.to_thread(self._options.load)
             await self._change(config, rules)
-        except (BadFile, Trouble) as error:
+        except (BadFile, CommandError) as error:
             fault = one_line(str(error))
         except Exception as error:  # a reload must never end the service
             LOG.exception("the reload failed")
@@ -277,7 +277,7 @@ class Daemon:
         self._meters.reload(not fault, time.time())
         self._fault = fault
         self._note()
-        self._teller.happened(ServiceEvent.RELOAD_FAILED if fault else ServiceEvent.RELOADED, fault)
+        self._publisher.happened(ServiceEvent.RELOAD_FAILED if fault else ServiceEvent.RELOADED, fault)
         if fault:
             LOG.error("reload refused, the old configuration stays: %s", fault)
         else:
@@ -286,12 +286,12 @@ class Daemon:
         return fault
 
     async def _files(self) -> tuple[str, ...]:
-        """Those of the configuration in force and of what stands in its place: it may be refused for one of them."""
+        """The files of the configuration in force and of the one on the disk, which may be refused because of one of them."""
         files, config = self._options.files, self._config
         return await asyncio.to_thread(lambda: (*files(config), *files(None)))
 
     async def _change(self, config: Config, rules: Rules) -> None:
-        """Put these in force. Everything that can fail comes first: then the old ones are what they were."""
+        """Put these in force. Everything that can fail comes first, so a failure leaves the old ones unchanged."""
         place, appliance, plan = place_of(config, platform.node()), self._appliance, None
         if appliance is not None:
             prober = self._probers.fitting(config)
@@ -328,7 +328,7 @@ class Daemon:
         LOG.warning("the job %s was missed", job)
         self._meters.job_missed(job)
         for kind in KINDS:
-            if kind == job:  # its next turn may be later than the last one has looked ahead
+            if kind == job:  # the next tick may come after the end of what the last one scheduled
                 self._watch(self._tick(kind))
 
     async def _tick(self, kind: Kind) -> None:
@@ -366,12 +366,12 @@ class Daemon:
         if not task.cancelled() and task.exception() is not None and not self._stop.is_set():
             LOG.critical("a part of the service died", exc_info=task.exception())
             self._code = 1
-            self._stop.set()  # whoever watches the service starts it anew
+            self._stop.set()  # the service manager restarts it
 
     def _look(self, due: float) -> None:
-        """How late the loop is (the prober looks more often), the watchdog's sign of life, the clocks, a pausing window.
+        """Check the lag of the loop (the prober checks it more often), the clocks and the windows; notify the watchdog.
 
-        One bare timer for all: what wakes an idle processor costs more than what it does.
+        One timer for all: waking an idle processor costs more than the work.
         """
         loop = asyncio.get_running_loop()
         now = loop.time()
@@ -381,19 +381,19 @@ class Daemon:
             self._notifier.watchdog()
         due = now + (LOOK_EVERY if feed is None else feed / -(-feed // LOOK_EVERY))
         self._timer = loop.call_at(due, self._look, due)
-        if found := self._clocks.look():
+        if found := self._clocks.compare():
             self._clocks_changed(found)
         if self._appliance is not None and self._ready:
             self._appliance.paused = pausing_window(self._config) is not None
 
-    def _clocks_changed(self, found: Change) -> None:
-        """A step or a sleep costs one extra look, and is told."""
+    def _clocks_changed(self, found: ClockChange) -> None:
+        """Log a set clock or a suspend, note it in the history, and measure everything once more."""
         if found.stepped:
             self._meters.clock_step()
-            self._teller.note_gap(f"clock stepped {found.stepped:+.0f} s")
+            self._publisher.note_gap(f"clock stepped {found.stepped:+.0f} s")
             LOG.warning("the clock was set by %+.0f s", found.stepped)
         if found.asleep:
-            self._teller.note_gap(f"resumed after {found.asleep:.0f} s")
+            self._publisher.note_gap(f"resumed after {found.asleep:.0f} s")
             LOG.warning("this host slept for %.0f s", found.asleep)
         if self._appliance is not None and self._ready:
             if found.stepped:
@@ -404,10 +404,10 @@ class Daemon:
             self._jobs.start()
 
     def _judged(self, made: Judged) -> None:
-        self._teller.judged(made)
+        self._publisher.judged(made)
         self._notifier.status(f"{made.settled.answer.value}: {len(made.settled.targets)} targets")
 
     def _closed(self, ended: FinishedRound) -> None:
         made = self._probers.connections
-        self._teller.closed(ended, made - self._connections)
+        self._publisher.closed(ended, made - self._connections)
         self._connections = made

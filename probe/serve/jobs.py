@@ -1,7 +1,7 @@
-"""The handful of jobs that APScheduler owns: called every so many seconds of the wall clock, never stacked.
+"""The few jobs that APScheduler runs, each at an interval of the wall clock, never twice at once.
 
-A job costs it 0.2 ms, and it schedules by the wall clock: due times of targets are not its business
-(`rules/watch/schedule.py`), and after a step of the clock the jobs are made anew (`start` again).
+APScheduler needs 0.2 ms for a job and uses the wall clock. So `rules/watch/schedule.py` keeps the due times of targets,
+and `start` must be called again after the clock was set.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEve
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.base import BaseTrigger
 
-from probe.host.clocks import Readings, change
+from probe.host.clocks import Readings, clock_change
 
-#: Seconds by which a job may be late before it counts as missed. APScheduler's own second would skip in silence.
+#: Seconds by which a job may be late before it counts as missed. APScheduler's default of 1 s would skip jobs silently.
 GRACE = 30
 
 Job = Callable[[], Awaitable[object]]
 
 
 class Jobs:
-    """`jobs` by name: how often, in seconds, and what. `missed` is called with the name of one that was skipped."""
+    """`jobs` by name: the interval in seconds and the function. `missed` is called with the name of a skipped job."""
 
     def __init__(self, jobs: Mapping[str, tuple[float, Job]], missed: Callable[[str], None]) -> None:
         self._jobs, self._missed = dict(jobs), missed
         self._scheduler: AsyncIOScheduler | None = None
 
     def start(self) -> None:
-        """Begin, or begin anew: every job is due now."""
+        """Start or restart: every job is due now."""
         self.stop()
         made = AsyncIOScheduler(
             timezone=datetime.UTC,
@@ -46,22 +46,22 @@ class Jobs:
         self._scheduler = made
 
     def stop(self) -> None:
-        """No job begins any more; one that runs is cancelled."""
+        """Start no more jobs; cancel a running one."""
         if self._scheduler is not None:
             self._scheduler.shutdown(wait=False)
             self._scheduler = None
 
     def _skipped(self, started: Readings, event: JobEvent) -> None:
-        """A clock that was set lets jobs look late that are not: whoever watches the clocks starts them anew."""
-        if not change(started, Readings.now()):
+        """Report a missed job, unless the clock was set: then it only looks late, and the daemon restarts the jobs."""
+        if not clock_change(started, Readings.now()):
             self._missed(event.job_id)
 
 
 class _Every(BaseTrigger):  # type: ignore[misc]  # APScheduler ships no types
-    """Every so many seconds, on a grid; times that have gone by are left out at once.
+    """A fixed interval on a grid, which skips past times in one step.
 
-    APScheduler's own interval counts through every one of them, which after a step of ten years takes minutes of the
-    loop, and takes the last one for the one that was meant, so that with a short interval nothing is ever late.
+    APScheduler's own interval trigger counts through every past time: after a step of ten years it blocks the loop for
+    minutes. It also takes the last past time for the intended one, so a job with a short interval is never late.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -77,6 +77,6 @@ class _Every(BaseTrigger):  # type: ignore[misc]  # APScheduler ships no types
 
 
 async def _quietly(job: Job) -> None:
-    """Being cancelled by `stop` is no fault of the job, which APScheduler would take it for."""
+    """Run a job. APScheduler would log a cancellation by `stop` as a fault of the job."""
     with contextlib.suppress(asyncio.CancelledError):
         await job()

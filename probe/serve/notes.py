@@ -1,4 +1,4 @@
-"""What the service says about itself: once in the log when it begins and ends, and on the page while it lasts."""
+"""Notes of the service about itself: one log line when a condition begins and ends, a sentence on the page meanwhile."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from probe.history.writer import History
 from probe.host.windows_event_log import ServiceEvent
-from probe.serve.textfile import TextfileTeller
+from probe.serve.textfile import TextfilePublisher
 from probe.web.exporter_toolkit import WebConfigFile
 from rules.watch.state import State
 
@@ -15,37 +15,37 @@ LOG = logging.getLogger("wayclear")
 
 
 class Notes:
-    """Looks at the history, the web configuration, the textfile and the maintenance windows. Runs on the loop.
+    """Checks the history, the web configuration, the textfile and the maintenance windows. Runs on the loop.
 
-    `happened` is told what belongs into the Event Log.
+    `happened` writes an event to the Event Log.
     """
 
     def __init__(
         self,
         history: History,
         web: WebConfigFile | None,
-        textfile: TextfileTeller,
+        textfile: TextfilePublisher,
         happened: Callable[[ServiceEvent, str], None],
     ) -> None:
         self._history, self._web, self._textfile, self._happened = history, web, textfile, happened
         self._writable = True
-        self._window = ("", False)  # the one that was told, and whether it pauses
+        self._window = ("", False)  # the one that was logged last, and whether it pauses
         self._web_seen = ("", 0.0)
 
     def shown(self) -> tuple[str, ...]:
-        """Sentences for the page: what does not work now."""
+        """Sentences for the page about what does not work now."""
         found = []
         if self._web is not None and self._web.problem:
             old = "The web configuration could not be reloaded, the old one is in force: "
             found.append(old + self._web.problem)
         if not self._writable:
-            found.append(self._history.trouble or "The history cannot be written.")
+            found.append(self._history.fault or "The history cannot be written.")
         if self._textfile.fault:
             found.append(f"The textfile is not written: {self._textfile.fault}")
         return tuple(found)
 
-    def look(self, state: State | None) -> None:
-        """Say what has changed; without a state, of the history only."""
+    def update(self, state: State | None) -> None:
+        """Log what has changed; without a state only for the history."""
         self._look_at_history()
         if state is not None:
             self._look_at_window(state)
@@ -58,9 +58,9 @@ class Notes:
         if writable:
             LOG.info("the history can be written again")
         else:
-            LOG.error("%s", self._history.trouble or "the history cannot be written")
+            LOG.error("%s", self._history.fault or "the history cannot be written")
         self._happened(
-            ServiceEvent.HISTORY_RECOVERED if writable else ServiceEvent.HISTORY_FAILED, self._history.trouble
+            ServiceEvent.HISTORY_RECOVERED if writable else ServiceEvent.HISTORY_FAILED, self._history.fault
         )
 
     def _look_at_window(self, state: State) -> None:
@@ -79,7 +79,7 @@ class Notes:
         return self._web_now() != self._web_seen
 
     def web_told(self) -> None:
-        """What the web configuration is like now stands in the next snapshot."""
+        """The next snapshot has the present web configuration."""
         self._web_seen = self._web_now()
 
     def _web_now(self) -> tuple[str, float]:

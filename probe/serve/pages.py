@@ -1,4 +1,4 @@
-"""Which path gives what. Values come from the daemon; texts and pages are the exporters'."""
+"""Maps each path to its page. The daemon gives the values, the exporters make the texts."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ TEXT = "text/plain; charset=utf-8"
 #: The version of Prometheus' text format.
 METRICS = "text/plain; version=0.0.4; charset=utf-8"
 JSON = "application/json"
-#: Seconds for which a page that costs something is given to everybody who asks.
+#: Seconds for which an expensive page is reused.
 KEPT = 2.0
-#: Probes on demand that are under way at once. The web server works on 40 requests: the others are for scrapes and pages, which
-#: a crowd of probes that wait for the rate must not keep out.
+#: Probes on demand at once. The web server handles 40 requests of this class at once: probes that wait for the rate limit
+#: must leave some for pages.
 MOST_PROBES = 32
 
 Page = Callable[[Request], Awaitable[Response]]
@@ -60,11 +60,11 @@ class Service(Protocol):
 
 
 class Pages:
-    """Answers requests. Everything but `/-/reload` only reads."""
+    """Answers requests. Only `/-/reload` changes anything."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._made: dict[str, tuple[float, Response]] = {}  # until when each is given (monotonic)
+        self._made: dict[str, tuple[float, Response]] = {}  # until when each is reused (monotonic)
         self._making: dict[str, asyncio.Task[Response]] = {}
         self._turn = asyncio.Lock()
         self._probing = 0
@@ -126,7 +126,7 @@ class Pages:
         return Response(200, _json(shown_config(self._service.config, self._service.place.connector)), JSON)
 
     async def _targets(self, _: Request) -> Response:
-        """For `http_sd_configs` of somebody who lets Prometheus drive `/probe`."""
+        """For `http_sd_configs`, if Prometheus drives `/probe`."""
         appliance = self._service.appliance
         watched = appliance.watched.values() if appliance is not None else ()
         rows = [
@@ -160,17 +160,17 @@ class Pages:
         return _plain(503, "The first look has not ended.\n", (("Retry-After", "15"),))
 
     async def _once(self, key: str, make: Callable[[State], Response]) -> Response:
-        """A page of one state, made once for all who ask meanwhile and for `KEPT` seconds after."""
+        """A page of one state: all concurrent requests share it, and it is reused for `KEPT` seconds."""
         until, made = self._made.get(key, (0.0, None))
         if made is not None and time.monotonic() < until:
             return made
         task = self._making.get(key)
         if task is None:
             task = self._making[key] = asyncio.create_task(self._make(key, make))
-        return await asyncio.shield(task)  # one who leaves does not end it for the others
+        return await asyncio.shield(task)  # a client that disconnects does not cancel it for the others
 
     async def _make(self, key: str, make: Callable[[State], Response]) -> Response:
-        """One page at a time, in a thread. Its state is taken on the loop, to which it belongs."""
+        """Make one page at a time, in a thread. The state is read on the loop, which owns it."""
         try:
             async with self._turn:
                 made = await asyncio.to_thread(make, self._service.shown(time.time()))
@@ -184,9 +184,9 @@ class Pages:
 
 
 def shown_config(config: Config, connector: str) -> dict[str, object]:
-    """The configuration in force, with the name under which this host reports, configured or not.
+    """The configuration in force, with the connector's name as it is reported.
 
-    It holds no secrets: users and keys are in the web configuration's own files.
+    It has no secrets: users and keys are in the files of the web configuration.
     """
     shown = {f.name: getattr(config, f.name) for f in fields(Config) if f.name not in ("serve", "limits")}
     serve = {
@@ -207,7 +207,7 @@ def shown_config(config: Config, connector: str) -> dict[str, object]:
 
 
 def _window(window: Window) -> dict[str, object]:
-    """As the file has it, in JSON's own types: what is shown can be written into a file again."""
+    """A window in JSON types, with the keys and values of the configuration file."""
     shown: dict[str, object] = {"name": window.name}
     if window.start is not None and window.end is not None:
         shown |= {"start": _moment(window.start), "end": _moment(window.end)}
@@ -232,7 +232,7 @@ def _zone(zone: datetime.tzinfo) -> str:
 
 def _refresh(request: Request) -> int | None:
     value = request.query.get("refresh", "30")
-    fits = value.isascii() and value.isdigit() and len(value) <= 4  # int() refuses what is very long
+    fits = value.isascii() and value.isdigit() and len(value) <= 4  # int() raises for very long texts
     return int(value) if fits and 0 < int(value) <= 3600 else None
 
 

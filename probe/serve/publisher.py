@@ -1,7 +1,6 @@
-"""From judgements to what is told: the state, the metrics snapshot, the textfile, the history.
+"""Publishes judgements: as the state, the metrics snapshot, the textfile and rows of the history.
 
-The scrape never waits for the network or for rendering: it is given the last snapshot, which is made in a thread and
-handed over whole.
+A scrape never waits for the network or for rendering: it gets the last snapshot, which a thread makes and replaces whole.
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ from exporters.metrics.meters import Meters
 from exporters.metrics.text_format import gzipped
 from exporters.terminal.headline import headline
 from probe.history.writer import History
-from probe.host.windows_event_log import Event, EventLog, ServiceEvent, event_of, event_of_service
+from probe.host.windows_event_log import Event, EventLog, ServiceEvent, service_event, transition_event
 from probe.serve.notes import Notes
-from probe.serve.textfile import TextfileTeller
+from probe.serve.textfile import TextfilePublisher
 from probe.version import VERSION
 from probe.watch.judgement import Judged
 from probe.watch.loop import WatchLoop
@@ -37,28 +36,28 @@ from rules.watch.state_of import host_faults, with_latest
 LOG = logging.getLogger("wayclear")
 #: Transitions and drift events that the state shows.
 SHOWN = 50
-#: Seconds between two snapshots while nothing is judged, unless targets are measured more often: a service name is
-#: measured once a minute, and whatever changes a verdict makes one at once.
+#: Most seconds between two snapshots while nothing is judged. A judgement makes one at once; a service name is measured once
+#: a minute by default.
 LATEST = 30.0
-#: Ledger entries that wait for the disk at one time while it works: as rows they are several times as large.
+#: Ledger entries that are queued for the disk at once while it works: as rows they need several times the memory.
 AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The text of a scrape, compressed as every Prometheus asks for it, and when its values were taken (Unix time)."""
+    """The text of a scrape in gzip, as every Prometheus requests it, and the Unix time of its values."""
 
     packed: bytes
-    at: float
+    taken_at: float
 
     @property
     def plain(self) -> bytes:
-        """The text itself. With many targets it takes milliseconds: call it in a thread."""
+        """The plain text. With many targets this takes milliseconds: call it in a thread."""
         return gzip.decompress(self.packed)
 
 
-class Teller:
-    """What is published. Everything but `_render` runs on the loop."""
+class Publisher:
+    """Publishes the service's results. Everything but `_render` runs on the loop."""
 
     def __init__(
         self, place: Place, meters: Meters, history: History, web: WebConfigFile | None = None
@@ -80,19 +79,19 @@ class Teller:
         self._errors = self._dropped = 0
         self._wake = asyncio.Event()
         self._remembering = asyncio.Lock()
-        self._textfile = TextfileTeller()
+        self._textfile = TextfilePublisher()
         self._notes = Notes(history, web, self._textfile, self.happened)
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def snapshot(self) -> Snapshot:
-        """The last one. Where the web configuration is another since, one is made for whoever asks next."""
+        """The last one. If the web configuration has changed since, this starts the next one."""
         if self._notes.web_changed():
             self._wake.set()
         return self._snapshot
 
     async def begin(self) -> None:
-        """Take over what the history knows."""
+        """Load the history."""
         loaded = await self._history.load()
         self.transitions.extend(loaded.transitions)
         self.drifts.extend(loaded.drifts)
@@ -101,7 +100,7 @@ class Teller:
         self._known = loaded.latest
 
     def confirmation(self) -> Confirmation:
-        """What confirms changes, also those since the history was written last."""
+        """The confirmation of changes, which starts with the last status of each target in the history."""
         return Confirmation(self._known)
 
     def state(self, appliance: WatchLoop | None, now: float) -> State:
@@ -161,7 +160,7 @@ class Teller:
             and self._last_answer is not None
             and self._last_answer.after == settled.answer.value
         ):
-            since = self._last_answer.at  # it was so before this process began
+            since = self._last_answer.at  # the answer is older than this process
         elif before is not None and before.answer is settled.answer:
             since = before.answer_since
         self._state = State(
@@ -203,15 +202,15 @@ class Teller:
         self._start(self._record(row))
 
     def happened(self, what: ServiceEvent, detail: str = "") -> None:
-        """Something about the service itself, for Windows' Event Log; the metrics tell it soon."""
+        """Write an event of the service to the Windows Event Log, and make a snapshot soon."""
         self._wake.set()
-        self._start(self._write_event(event_of_service(what, detail)))
+        self._start(self._write_event(service_event(what, detail)))
 
     async def _write_event(self, event: Event) -> None:
         await asyncio.to_thread(self._events.write, event)
 
     def note_gap(self, text: str) -> None:
-        """The clock was set, or this host slept: a row of its own in the history."""
+        """The clock was set, or this host was suspended: add a row to the history."""
         self._start(self._record(CycleRow("gap", time.time(), 0.0, 0, 0, 0, 0, "", text)))
 
     async def render_for_ever(self, appliance: WatchLoop) -> None:
@@ -231,7 +230,7 @@ class Teller:
         state = self.state(appliance, now)
         if appliance is not None:
             self._meters.in_flight(appliance.asker.in_flight)
-        self._notes.look(state if appliance is not None else None)
+        self._notes.update(state if appliance is not None else None)
         self._meters.history(self._history.writable, self._history.dropped, self._history.size_bytes)
         if self._web is not None:
             self._notes.web_told()
@@ -244,7 +243,7 @@ class Teller:
             self._errors += 1
             return
         if appliance is not None:
-            self._textfile.tell(appliance.config.serve.textfile, state, appliance.planned)
+            self._textfile.publish(appliance.config.serve.textfile, state, appliance.planned)
 
     def _render(self, state: State, now: float) -> Snapshot:
         done = self._exposition.update(state)
@@ -257,7 +256,7 @@ class Teller:
         return Snapshot(gzipped(self._exposition.parts(self._meters.render())), now)
 
     def _first(self, made: Judged, before: State | None) -> tuple[Transition, ...]:
-        """What changed while nobody was looking: the answer of the first judgement beside the history's last one."""
+        """The transition from the last answer in the history to the answer of the first judgement."""
         last, now = self._last_answer, made.settled.answer.value
         if before is not None or (last is not None and last.after == now):
             return ()
@@ -287,7 +286,7 @@ class Teller:
     async def _told(
         self, first: tuple[Transition, ...], transitions: tuple[Transition, ...], seen: Sighting
     ) -> None:
-        """Tell of changes and of drift, and keep them; `first` is only kept."""
+        """Log changes and drift and write them to the history; `first` is written only."""
         for transition in transitions:
             self._meters.transition()
             self.transitions.appendleft(transition)
@@ -304,12 +303,12 @@ class Teller:
             self._meters.drift()
             self.drifts.appendleft(drift)
             LOG.info("drift: %s", drift.text)
-        if first or transitions or seen.drifts or seen.write:  # as a rule this is all, in one transaction
+        if first or transitions or seen.drifts or seen.write:  # usually everything, in one transaction
             await self._history.record(first + transitions, seen.write[:AT_ONCE], seen.drifts)
-        for start in range(AT_ONCE, len(seen.write), AT_ONCE):  # the first look's are thousands
+        for start in range(AT_ONCE, len(seen.write), AT_ONCE):  # the first sweep has thousands
             await self._history.record(ledger=seen.write[start : start + AT_ONCE])
         for transition in transitions:
-            await asyncio.to_thread(self._events.write, event_of(transition))
+            await asyncio.to_thread(self._events.write, transition_event(transition))
         if transitions:
             self._wake.set()
 
@@ -322,7 +321,7 @@ class Teller:
         task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        """Let what is being written come to its end."""
+        """Wait until everything is written."""
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._textfile.close()
         self._events.close()

@@ -1,12 +1,11 @@
-"""The service's textfile: written beside the snapshots, and as old as what was measured.
+"""The service's textfile. Its age is the age of the measurements, not of the file.
 
-Its age must not be that of its writing: while the loop lives and nothing is measured, the file has to grow stale. Before
-the first look has ended it tells maintenance and inventory, and the last round that the file of before told: without that
-moment a service that never ends its first look would not be overdue, and with a new one it would not be either.
+If the service runs but measures nothing, the file must become stale. Before the first sweep has ended it has maintenance,
+inventory and the last round of the old file: without that time, or with a new one, a service that never ends its first
+sweep would not be overdue.
 
-The collectors of node_exporter and windows_exporter read every `*.prom` file of a directory at any moment. So the text goes
-to a file of another ending beside it, to the disk, and then takes the name in one step: a reader sees the old text or the
-new one, never a part.
+The collectors of node_exporter and windows_exporter read every `*.prom` file of a directory at any moment. So the text is
+first written and synced to a file with another ending, which is then renamed: a reader sees the old text or the new one.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from pathlib import Path
 from exporters.metrics.catalogue import BY_NAME
 from exporters.metrics.exposition import Ended, from_state
 from exporters.metrics.text_format import constants, header, labels
-from probe.errors import Trouble
+from probe.errors import CommandError
 from probe.host.files import UNFINISHED, read_file, replace_file
 from probe.host.output_file import READABLE
 from rules.files.fields import BadFile
@@ -32,12 +31,12 @@ from rules.watch.state import Place, State
 
 LOG = logging.getLogger("wayclear")
 TEXTFILE = "wayclear.prom"
-#: Bytes of a textfile that is read: with 10,000 names, the most that a rule set has, one of ours is not half as long.
+#: Most bytes of a textfile that is read. With 10,000 names, the most that a rule set has, ours has less than half.
 LARGEST = 16 * 1024 * 1024
-#: Seconds between two textfiles while nothing changes.
+#: Least seconds between two textfiles while nothing changes.
 TEXTFILE_EVERY = 15.0
 ENDING = ".prom"
-ABANDONED = 3600.0  #: seconds after which an unfinished file belongs to nobody: its writer was killed
+ABANDONED = 3600.0  #: seconds after which the writer of an unfinished file must have been killed
 
 _ADVICE = {
     errno.ENOENT: "make the directory, or name the one that the collector reads",
@@ -53,24 +52,24 @@ _KEPT = tuple(
 _SAMPLE = re.compile(r'kind="(?:audit|service|sign-in)"\} [0-9]{1,12}(?:\.[0-9]{1,6})?')
 
 
-class TextfileTeller:
-    """Writes now and then, one at a time, in a thread. Everything but `_write` runs on the loop."""
+class TextfilePublisher:
+    """Writes the textfile in a thread, one at a time. Everything but `_write` runs on the loop."""
 
     def __init__(self) -> None:
         self._looked = 0.0  # Unix time of the first judgement
-        self._rounds: dict[str, float] = {}  # Unix time at which the last one of each kind ended
+        self._rounds: dict[str, float] = {}  # Unix time of the end of the last one of each kind
         self._written_at = -math.inf  # monotonic
-        self._told: tuple[bool, str] | None = None  # whether with a report, and the window
+        self._told: tuple[bool, str] | None = None  # what the last one had: a report or not, and the window
         self._writing: asyncio.Task[None] | None = None
         self.fault = ""  #: why it was not written the last time
 
     @property
     def writing(self) -> bool:
-        """Whether one is being written."""
+        """Whether a thread is writing now."""
         return self._writing is not None
 
     def judged(self, now: float) -> None:
-        """A judgement was made at `now` (Unix time); the first one is that of the first look."""
+        """A judgement was made at `now` (Unix time). The first one is that of the first sweep."""
         self._looked = self._looked or now
 
     def closed(self, kind: str, now: float) -> None:
@@ -78,31 +77,31 @@ class TextfileTeller:
         self._rounds[kind] = now
 
     def ended(self, state: State, intervals: Mapping[str, float]) -> Ended:
-        """What tells the age of `state`: the last round of service names, or of any kind where there are none.
+        """The round that gives the age of `state`: the last one of service names, or of any kind if there are none.
 
-        Until one has ended it is the first look, which is an audit.
+        Until one has ended it is the first sweep, which counts as an audit.
         """
         if any(target.group == "service" for target in state.targets):
             at = self._rounds.get("service")
             return Ended("audit", self._looked, intervals) if at is None else Ended("service", at, intervals)
         return Ended("audit", max(self._rounds.values(), default=self._looked), intervals)
 
-    def tell(self, directory: str | None, state: State, intervals: Mapping[str, float]) -> None:
-        """Begin to write into `directory`, None for nowhere, where that is due; one that does not answer keeps nobody waiting.
+    def publish(self, directory: str | None, state: State, intervals: Mapping[str, float]) -> None:
+        """If it is due, start to write into `directory` (None: nowhere). Never waits for the disk.
 
         `intervals`: the intended length of a round in seconds, by kind.
         """
-        if not directory:  # a reload has taken it away
+        if not directory:  # a reload may have removed it
             self.fault = ""
             return
-        told = (state.report is not None, state.maintenance)  # an alert waits for neither
+        told = (state.report is not None, state.maintenance)  # alerts depend on both: a change is written at once
         due = told != self._told or time.monotonic() - self._written_at >= TEXTFILE_EVERY
         if due and self._writing is None:
             self._written_at, self._told = time.monotonic(), told
             ended = self.ended(state, intervals) if state.report is not None else None
-            self._writing = asyncio.create_task(self._tell(directory, state, ended))
+            self._writing = asyncio.create_task(self._publish(directory, state, ended))
 
-    async def _tell(self, directory: str, state: State, ended: Ended | None) -> None:
+    async def _publish(self, directory: str, state: State, ended: Ended | None) -> None:
         try:
             await asyncio.to_thread(self._write, directory, state, ended)
         finally:
@@ -112,8 +111,8 @@ class TextfileTeller:
         fault = ""
         try:
             kept = last_round(directory, state.place) if ended is None else ""
-            write(directory, TEXTFILE, from_state(state, ended) + kept)
-        except Trouble as error:
+            write_textfile(directory, TEXTFILE, from_state(state, ended) + kept)
+        except CommandError as error:
             fault = str(error)
         except Exception as error:  # noqa: BLE001 - whatever the error is, the old file stays
             fault = f"the textfile could not be written: {type(error).__name__}: {error}"
@@ -124,17 +123,17 @@ class TextfileTeller:
         self.fault = fault
 
     async def close(self) -> None:
-        """Let what is being written come to its end."""
+        """Wait until the present write has ended."""
         if self._writing is not None:
             await asyncio.gather(self._writing, return_exceptions=True)
 
 
 def last_round(directory: str, place: Place) -> str:
-    """The lines of the textfile in `directory` that tell the last round and the intervals; "" where it has none of
-    `place`, or cannot be read."""
+    """The lines of the textfile in `directory` about the last round and the intervals; "" if it has none for `place`, or
+    cannot be read."""
     try:
         content = read_file(str(Path(directory) / TEXTFILE), LARGEST)
-    except BadFile:  # what is wrong with the place is said when it is written
+    except BadFile:  # the next write reports what is wrong
         return ""
     lines = content.decode("utf-8", "replace").split("\n")
     known = labels(constants(place))
@@ -149,15 +148,15 @@ def last_round(directory: str, place: Place) -> str:
     return kept
 
 
-def write(directory: str, name: str, text: str) -> None:
-    """Put `text` into `directory` under `name` (`*.prom`), in UTF-8 and with its line ends as they are.
+def write_textfile(directory: str, name: str, text: str) -> None:
+    """Write `text` to the file `name` (`*.prom`) in `directory`, in UTF-8 and with its line ends unchanged.
 
-    Trouble where that is not possible; whatever happens, the file that was there stays whole, and nothing else is left.
-    Waits for the disk: call it in a thread.
+    CommandError if that is impossible: then the old file stays whole, and no other file is left. Waits for the disk: call
+    it in a thread.
     """
     path = Path(directory) / name
     if path.name != name or not name.endswith(ENDING):
-        raise Trouble(
+        raise CommandError(
             f"{name!r} is no name for a textfile", f"name a file that ends in {ENDING}, without a directory"
         )
     content = text.encode()
@@ -167,12 +166,14 @@ def write(directory: str, name: str, text: str) -> None:
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = (error.strerror if isinstance(error, OSError) and error.strerror else str(error)).lower()
         advice = _ADVICE.get(error.errno or 0, "") if isinstance(error, OSError) else ""
-        raise Trouble(f"{path} cannot be written: {reason}", advice or "name another directory") from error
+        raise CommandError(
+            f"{path} cannot be written: {reason}", advice or "name another directory"
+        ) from error
 
 
 def _sweep(path: Path) -> None:
-    """Remove what writers of this file left behind when they were killed."""
-    with contextlib.suppress(OSError):  # another one is quicker, or the directory may not be listed
+    """Remove the unfinished files of killed writers."""
+    with contextlib.suppress(OSError):  # another process removed it first, or the directory may not be listed
         for left in path.parent.iterdir():
             mine = left.name.startswith(f".{path.name}.") and left.name.endswith(UNFINISHED)
             if mine and time.time() - left.stat().st_mtime > ABANDONED:

@@ -60,7 +60,7 @@ class Acceptor:
     def open(self, sockets: Sequence[socket.socket]) -> None:
         """Accept on `sockets`, which this object closes."""
         self._sockets = sockets
-        lost_accept.silence(asyncio.get_running_loop())
+        lost_accept.ignore_lost_accepts(asyncio.get_running_loop())
         self._accepting = [asyncio.create_task(self._accept(sock)) for sock in sockets]
 
     async def close(self) -> None:

@@ -18,12 +18,19 @@ from enum import Enum, auto
 
 from aiohttp import web
 
-from probe.errors import Trouble
+from probe.errors import CommandError
 from probe.web.accept import Acceptor
 from probe.web.access import AccessControl, host_name
 from probe.web.connection import READ_AT_ONCE, Answer, Connection, State
 from probe.web.exporter_toolkit import Loaded, WebConfigFile
-from probe.web.listen import LOOPBACK, check_exposure, exposed, open_sockets, place_of, places
+from probe.web.listen import (
+    LOOPBACK,
+    bound_address,
+    check_exposure,
+    missing_protection,
+    open_sockets,
+    parse_addresses,
+)
 from probe.web.messages import Handler, HttpLimits, Refusal, Request, Response, read_target
 from rules.files.fields import BadFile
 from rules.text.display import display
@@ -88,7 +95,7 @@ class HttpServer:
     @property
     def addresses(self) -> tuple[str, ...]:
         """Where it listens, as in a URL: "127.0.0.1:19115", "[::1]:19115"."""
-        return tuple(place_of(sock) for sock in self._acceptor.sockets)
+        return tuple(bound_address(sock) for sock in self._acceptor.sockets)
 
     @property
     def in_flight(self) -> int:
@@ -106,9 +113,9 @@ class HttpServer:
         return self._acceptor.handshakes
 
     async def start(self) -> None:
-        """Listen. Trouble with what to do about it for a bad configuration, a taken port, or one that is too open."""
+        """Listen. CommandError with what to do about it for a bad configuration, a taken port, or one that is too open."""
         loaded = self._load()
-        wanted = places(self._listen)
+        wanted = parse_addresses(self._listen)
         check_exposure(wanted, loaded.config if loaded else None, self._allow_insecure)
         self._tls = loaded is not None and loaded.tls is not None
         if self._web_config is not None:
@@ -263,7 +270,7 @@ class HttpServer:
         try:
             loaded = self._web_config.current()
         except BadFile as error:
-            raise Trouble(
+            raise CommandError(
                 f"the web configuration cannot be used: {error}", "docs/web-config.md tells its format"
             ) from None
         for warning in loaded.warnings:
@@ -274,7 +281,7 @@ class HttpServer:
         """The names by which this server may be asked: the host's own and those of the configuration."""
         for host in self._hosts:
             if not host_name(host):
-                raise Trouble(
+                raise CommandError(
                     f"{shown(host)} is no name of a host", 'write it as in "connector-1.example.com"'
                 )
         own = socket.gethostname()
@@ -284,7 +291,7 @@ class HttpServer:
         """Why a new version of the web configuration cannot replace the present one while this server listens."""
         if (new.tls is not None) != self._tls:
             return "TLS cannot be switched on or off while the program runs: restart it"
-        lacking = exposed(new.config) if beyond else ""
+        lacking = missing_protection(new.config) if beyond else ""
         return f"{lacking}, and the server listens beyond loopback" if lacking else ""
 
 

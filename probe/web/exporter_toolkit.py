@@ -196,22 +196,22 @@ class Loaded:
 class WebConfigFile:
     """The web configuration as it is now: `current()` looks at the files, at most once a second, and reads them anew.
 
-    `trouble` gets one text for each new version that cannot be used, `mended` one when the files can be used again;
+    `on_error` gets one text for each new version that cannot be used, `on_recovery` one when the files can be used again;
     `problem` is what is wrong while it lasts, `read_at` when a version was last taken (Unix time).
     """
 
     def __init__(
         self,
         path: str,
-        trouble: Callable[[str], None] = _log.error,
+        on_error: Callable[[str], None] = _log.error,
         clock: Callable[[], float] = time.monotonic,
-        mended: Callable[[str], None] = _log.info,
+        on_recovery: Callable[[str], None] = _log.info,
     ) -> None:
         self.path = path
         self.sign_ins = SignIns()  #: what became of attempts by its users and certificates
         self.problem = ""
         self.read_at = 0.0
-        self._trouble, self._mended = trouble, mended
+        self._on_error, self._on_recovery = on_error, on_recovery
         self._clock = clock
         self._accept: Callable[[Loaded], str] = lambda loaded: ""
         self._loaded: Loaded | None = None
@@ -255,12 +255,12 @@ class WebConfigFile:
         else:
             if not problem:
                 if self.problem:
-                    self._mended(f"{self.path}: the web configuration can be used again and is in force")
+                    self._on_recovery(f"{self.path}: the web configuration can be used again and is in force")
                 self._loaded, self.problem, self.read_at = new, "", time.time()
                 for warning in set(new.warnings) - set(old.warnings):
-                    self._trouble(warning)
+                    self._on_error(warning)
                 return
             problem = f"{self.path}: {problem}"
         if problem != self.problem:
             self.problem = problem
-            self._trouble(f"the web configuration stays as it was: {problem}")
+            self._on_error(f"the web configuration stays as it was: {problem}")

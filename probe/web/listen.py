@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from probe.errors import Trouble
+from probe.errors import CommandError
 from probe.web.exporter_toolkit import WebConfig
 from rules.text.hostname import shown
 
@@ -31,7 +31,7 @@ Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ListenAddress:
     """An address with a port, 0 for any."""
 
     address: Address
@@ -41,27 +41,27 @@ class Place:
         return f"[{self.address}]:{self.port}" if self.address.version == 6 else f"{self.address}:{self.port}"
 
 
-def places(listen: Sequence[str]) -> tuple[Place, ...]:
-    """`listen` understood: "ADDRESS:PORT" with IPv6 in brackets. Trouble for anything else; names are not resolved."""
+def parse_addresses(listen: Sequence[str]) -> tuple[ListenAddress, ...]:
+    """`listen` understood: "ADDRESS:PORT" with IPv6 in brackets. CommandError for anything else; names are not resolved."""
     if not listen:
-        raise Trouble("the web server has no address to listen on", _ADVICE)
+        raise CommandError("the web server has no address to listen on", _ADVICE)
     return tuple(_place(text) for text in dict.fromkeys(listen))
 
 
-def check_exposure(wanted: Sequence[Place], config: WebConfig | None, allow_insecure: bool) -> None:
-    """Trouble where a place beyond loopback would be open to anybody."""
+def check_exposure(wanted: Sequence[ListenAddress], config: WebConfig | None, allow_insecure: bool) -> None:
+    """CommandError where a place beyond loopback would be open to anybody."""
     for place in wanted:
         if place.address.is_loopback or allow_insecure:
             continue
-        if missing := exposed(config):
-            raise Trouble(
+        if missing := missing_protection(config):
+            raise CommandError(
                 f"the web server does not listen on {place}: {missing}, and whoever can reach it would read the pages",
                 "either give --web.config.file with tls_server_config and with basic_auth_users or verified client "
                 f"certificates (docs/web-config.md), or say {ALLOW_INSECURE}",
             )
 
 
-def exposed(config: WebConfig | None) -> str:
+def missing_protection(config: WebConfig | None) -> str:
     """What a configuration lacks to be open to a network; "" when it lacks nothing."""
     if config is None:
         return "there is no web configuration"
@@ -70,10 +70,10 @@ def exposed(config: WebConfig | None) -> str:
     return "" if config.asks_who else "its web configuration asks nobody who they are"
 
 
-def open_sockets(wanted: Sequence[Place]) -> list[socket.socket]:
+def open_sockets(wanted: Sequence[ListenAddress]) -> list[socket.socket]:
     """A listening socket for each place. A host without IPv6 does without ::1 where another place is left.
 
-    Trouble, with every socket closed again, when one is taken or not to be had.
+    CommandError, with every socket closed again, when one is taken or not to be had.
     """
     opened: list[socket.socket] = []
     try:
@@ -90,27 +90,27 @@ def open_sockets(wanted: Sequence[Place]) -> list[socket.socket]:
             one.close()
         raise
     if not opened:
-        raise Trouble("the web server has no address to listen on", _ADVICE)
+        raise CommandError("the web server has no address to listen on", _ADVICE)
     return opened
 
 
-def place_of(sock: socket.socket) -> str:
+def bound_address(sock: socket.socket) -> str:
     """The address that a socket really has."""
     host, port = sock.getsockname()[:2]
     return f"[{host}]:{port}" if sock.family == socket.AF_INET6 else f"{host}:{port}"
 
 
-def _place(text: str) -> Place:
+def _place(text: str) -> ListenAddress:
     found = re.fullmatch(r"(?:\[([0-9A-Fa-f:.%\w]{2,60})\]|([0-9.]{7,15})):([0-9]{1,5})", text, re.ASCII)
     with contextlib.suppress(ValueError):
         if found and int(found[3]) <= 65535:
             address = ipaddress.ip_address(found[1] or found[2])
             if (address.version == 6) == (found[1] is not None):
-                return Place(address, int(found[3]))
-    raise Trouble(f"{shown(text)} is no address to listen on", _ADVICE)
+                return ListenAddress(address, int(found[3]))
+    raise CommandError(f"{shown(text)} is no address to listen on", _ADVICE)
 
 
-def _listening(place: Place) -> socket.socket:
+def _listening(place: ListenAddress) -> socket.socket:
     family = socket.AF_INET6 if place.address.version == 6 else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -130,20 +130,22 @@ def _listening(place: Place) -> socket.socket:
     return sock
 
 
-def _has_no_ipv6(place: Place, error: OSError) -> bool:
+def _has_no_ipv6(place: ListenAddress, error: OSError) -> bool:
     lacking = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
     return place.address == ipaddress.IPv6Address("::1") and error.errno in lacking
 
 
-def _refused(place: Place, error: OSError) -> Trouble:
+def _refused(place: ListenAddress, error: OSError) -> CommandError:
     match error.errno:
         case errno.EADDRINUSE:
             advice = "another program has it: end that, or listen on another port"
-            return Trouble(f"the web server cannot listen on {place}: the port is taken", advice)
+            return CommandError(f"the web server cannot listen on {place}: the port is taken", advice)
         case errno.EACCES:
             advice = "choose a port above 1023, or let this account have it"
-            return Trouble(f"the web server may not listen on {place}", advice)
+            return CommandError(f"the web server may not listen on {place}", advice)
         case errno.EADDRNOTAVAIL:
             advice = "choose an address that this host has"
-            return Trouble(f"the web server cannot listen on {place}: no interface has that address", advice)
-    return Trouble(f"the web server cannot listen on {place}: {error.strerror or error}", _ADVICE)
+            return CommandError(
+                f"the web server cannot listen on {place}: no interface has that address", advice
+            )
+    return CommandError(f"the web server cannot listen on {place}: {error.strerror or error}", _ADVICE)

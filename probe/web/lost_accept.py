@@ -19,7 +19,7 @@ def is_lost(error: OSError) -> bool:
     return isinstance(error, ConnectionError) or getattr(error, "winerror", None) in _LOST
 
 
-def silence(loop: asyncio.AbstractEventLoop) -> None:
+def ignore_lost_accepts(loop: asyncio.AbstractEventLoop) -> None:
     """Let `loop` say nothing of these: asyncio waits for each accept in a second task, whose error nobody takes.
 
     Every other message goes to the handler that was there.

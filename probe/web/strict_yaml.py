@@ -14,7 +14,7 @@ from typing import TypeAlias
 import yaml
 from yaml.composer import Composer
 
-from probe.host.files import decoded
+from probe.host.files import decode_text
 from rules.files.fields import BadFile, Fault
 from rules.text.hostname import shown
 
@@ -52,7 +52,7 @@ class YamlFile:
 
 def parse_yaml(content: bytes, source: str) -> YamlFile:
     """The file as a mapping of texts, whole numbers, booleans, lists and mappings. BadFile for everything else."""
-    text = decoded(content, source)
+    text = decode_text(content, source)
     try:
         return _Loader(text, source).read()
     except yaml.MarkedYAMLError as error:

@@ -18,7 +18,7 @@ import dns.rrset
 from exporters.terminal.style import Style
 from probe.audit.tenant import read_answer as read_tenant
 from probe.command.formats import FORMATS, Judged
-from probe.config.rule_files import check
+from probe.config.rule_files import check_file
 from probe.config.settings import Config, parse_config
 from probe.host.files import parse_toml
 from probe.measure import dns_message
@@ -70,7 +70,7 @@ def _bytes(seeds: Callable[[], list[bytes]]) -> Callable[[int, int], Iterable[tu
 # --- DNS ----------------------------------------------------------------------------------------------------------
 
 NAME = "login.example.net"
-ASKED = dns_message.question(NAME, "A")
+ASKED = dns_message.question_section(NAME, "A")
 
 
 def _dns_seeds() -> list[bytes]:
@@ -95,10 +95,10 @@ def _dns_seeds() -> list[bytes]:
 def feed_dns(case: tuple[bytes, bytes]) -> None:
     """An answer is read or malformed; every address in it is one, and every chain of it ends."""
     wire = case[1]
-    if dns_message.answers(wire, ASKED) is None:
+    if dns_message.response_id(wire, ASKED) is None:
         return
     try:
-        reply = dns_message.read(wire, ASKED, NAME)
+        reply = dns_message.parse_response(wire, ASKED, NAME)
     except dns_message.MalformedError:
         return
     assert len(reply.records) <= dns_message.RECORDS_KEPT
@@ -108,7 +108,7 @@ def feed_dns(case: tuple[bytes, bytes]) -> None:
         if one.type in ("A", "AAAA"):
             ip_address(one.value)
         else:
-            dns_message.question(one.value, "A")  # can be asked for
+            dns_message.question_section(one.value, "A")  # can be asked for
     answer = DnsAnswer(reply.rcode, reply.records)
     found = follow_chain("192.0.2.53", NAME, "A", lambda _question: (answer, None))
     assert found.ask is None
@@ -342,7 +342,7 @@ def feed_toml(case: tuple[bytes, bytes]) -> None:
         if "config" in str(file.data.get("schema", "config"))[:60]:
             parse_config(file.data, file.source)
         else:
-            check(file)
+            check_file(file)
     except BadFile as error:
         text = str(error)
         assert all(char.isprintable() or char == "\n" for char in text), text

@@ -25,7 +25,7 @@ from prometheus_client.process_collector import ProcessCollector
 
 from probe.host.systemd import Notifier
 from probe.measure.os_resolver import OsResolver
-from probe.measure.tls_hello import ConnectionFacts, connection
+from probe.measure.tls_hello import ConnectionFacts, client_connection
 
 
 def history(directory: Path) -> None:
@@ -95,7 +95,7 @@ async def web_and_threads() -> None:
 
 def handshake() -> None:
     """pyOpenSSL with its callbacks: the client's hello."""
-    client = connection("connector", "login.example", ConnectionFacts())
+    client = client_connection("connector", "login.example", ConnectionFacts())
     with contextlib.suppress(SSL.WantReadError):  # nobody answers
         client.do_handshake()
     assert len(client.bio_read(65_536)) > 100

@@ -20,7 +20,7 @@ KEPT = 200_000  #: seconds; the number of a record is its time, and what is so m
 async def main(path: str, number: int) -> None:
     history = History(path, keep_days=KEPT / 86_400)
     opened = await history.open()
-    print("open" if opened else history.trouble, flush=True)
+    print("open" if opened else history.fault, flush=True)
     while opened:
         at = float(number)
         kept = await history.record(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from probe.errors import Trouble, one_line
+from probe.errors import CommandError, one_line
 
 
 def test_it_says_what_and_what_to_do() -> None:
-    assert str(Trouble("no such file", "name another")) == "no such file\n  name another"
-    assert str(Trouble("no such file")) == "no such file"
+    assert str(CommandError("no such file", "name another")) == "no such file\n  name another"
+    assert str(CommandError("no such file")) == "no such file"
 
 
 def test_as_one_line_the_first_heads_the_others() -> None:

@@ -77,7 +77,7 @@ class _Asking:
 
     async def answer(self) -> DnsAnswer:
         """The first acceptable answer; raises TimeoutError when none came."""
-        self._asked = dns_message.question(self._step.name, self._step.rtype)
+        self._asked = dns_message.question_section(self._step.name, self._step.rtype)
         self._socket = await self._network.datagrams(self._step.resolver, DNS_PORT)
         self.local = self._socket.local
         edns = True
@@ -114,19 +114,19 @@ class _Asking:
         number = secrets.randbelow(65536)
         self._open[number] = edns
         self._tries += 1
-        await self._socket.send(dns_message.query(self._asked, number, edns=edns))
+        await self._socket.send(dns_message.make_query(self._asked, number, edns=edns))
 
     async def _receive(self) -> tuple[Reply, bool]:
         assert self._socket is not None
         while True:
             wire = await self._socket.receive()
-            number = dns_message.answers(wire, self._asked)
-            if dns_message.without_question(wire) in self._open:
-                said = f"a response ({dns_message.rcode(wire)}) with our id that does not repeat the question"
+            number = dns_message.response_id(wire, self._asked)
+            if dns_message.questionless_id(wire) in self._open:
+                said = f"a response ({dns_message.rcode_word(wire)}) with our id that does not repeat the question"
                 self._doubt, self._unasked = said, True
             elif number is not None and number in self._open:
                 try:
-                    return dns_message.read(wire, self._asked, self._step.name), self._open[number]
+                    return dns_message.parse_response(wire, self._asked, self._step.name), self._open[number]
                 except MalformedError as error:
                     # a forger may have been quicker than the resolver: wait on
                     self._doubt, self._unasked = str(error), False
@@ -150,7 +150,7 @@ class _Asking:
         )
         try:
             number = secrets.randbelow(65536)
-            message = dns_message.query(self._asked, number, edns=edns)
+            message = dns_message.make_query(self._asked, number, edns=edns)
             await stream.send(len(message).to_bytes(2, "big") + message)
             received = bytearray()
             wanted = 2
@@ -162,9 +162,9 @@ class _Asking:
                 if len(received) >= 2:
                     wanted = 2 + int.from_bytes(received[:2], "big")
             wire = bytes(received[2:wanted])
-            if dns_message.answers(wire, self._asked) != number:
+            if dns_message.response_id(wire, self._asked) != number:
                 raise MalformedError("a response over TCP to another question")
-            return dns_message.read(wire, self._asked, self._step.name)
+            return dns_message.parse_response(wire, self._asked, self._step.name)
         finally:
             stream.close()
 

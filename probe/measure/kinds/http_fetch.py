@@ -6,7 +6,7 @@ import asyncio
 import time
 from contextlib import AsyncExitStack
 
-from probe.measure.failure import in_stage, local
+from probe.measure.failure import in_stage, local_failure
 from probe.measure.http_client import ResponseReader, request
 from probe.measure.kind import Probe
 from probe.measure.limits import Limits
@@ -124,7 +124,7 @@ class _Answer:
             await turn.enter_async_context(self._lists.turn(reader))
         except TimeoutError:
             self.reader.give_up(
-                local(Code.STARVED, "other long lists took all the time there was to read it")
+                local_failure(Code.STARVED, "other long lists took all the time there was to read it")
             )
         clock.reschedule(loop.time() + left)
 

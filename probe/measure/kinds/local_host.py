@@ -176,7 +176,7 @@ def proxies(places: Places) -> Iterator[ProxySetting]:
     """
     yield from environment_proxies(places.environment)
     value = places.winhttp()
-    if value is not None and (found := windows_proxy.winhttp(value)) is not None:
+    if value is not None and (found := windows_proxy.parse_winhttp(value)) is not None:
         yield _setting(WINHTTP, found)
     own, unread = _first(CONNECTOR, places.connector_configs)
     machine, broken = _first(MACHINE, (places.machine_config,) if places.machine_config else ())

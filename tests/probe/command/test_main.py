@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from probe.command import main as cli
-from probe.errors import Trouble
+from probe.errors import CommandError
 from probe.version import VERSION
 
 assert sys.platform != "win32"  # terminals are pseudo terminals here; also tells the type checker
@@ -267,7 +267,7 @@ def test_trouble_is_told_as_it_is(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def troubled(_: object) -> int:
-        raise Trouble("what", "advice")
+        raise CommandError("what", "advice")
 
     monkeypatch.setattr(cli, "_run", troubled)
     assert cli.main(["rules", "list"]) == 3

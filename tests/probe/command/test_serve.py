@@ -16,7 +16,7 @@ from probe.command.main import parse
 from probe.config.rule_files import shipped_names
 from probe.config.service import LISTEN
 from probe.config.settings import BadFile
-from probe.errors import Trouble
+from probe.errors import CommandError
 from tests.probe.cell import Cell
 from tests.probe.internet import Internet
 from tests.probe.serve_process import FAULTS, QUICK, Served, served
@@ -128,7 +128,7 @@ def test_as_another_user_than_root_it_does_not_refuse(monkeypatch: pytest.Monkey
     serving._refuse_root(False)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     serving._refuse_root(True)
-    with pytest.raises(Trouble, match="as root"):
+    with pytest.raises(CommandError, match="as root"):
         serving._refuse_root(False)
     monkeypatch.delattr(os, "geteuid")
     serving._refuse_root(False)
@@ -226,14 +226,14 @@ def test_a_reload_looks_at_the_files_that_a_rule_set_extends_however_broken_they
     ],
 )
 def test_what_would_keep_it_from_beginning_is_no_good_configuration(extra: list[str], message: str) -> None:
-    with pytest.raises((Trouble, BadFile), match=message):
+    with pytest.raises((CommandError, BadFile), match=message):
         serving.load(options(*extra))
 
 
 def test_a_glob_that_matches_nothing_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "wayclear.toml"
     file.write_text('only = "*.nomatch.example"\n')
-    with pytest.raises(Trouble, match="no name of entra-app-proxy matches"):
+    with pytest.raises(CommandError, match="no name of entra-app-proxy matches"):
         serving.load(options("--config", str(file)))
 
 
@@ -244,19 +244,21 @@ def checked(*words: str) -> int:
 def test_a_check_looks_at_the_directories(tmp_path: Path) -> None:
     file, state = tmp_path / "file", str(tmp_path / "state")
     file.write_text("")
-    with pytest.raises(Trouble, match="is none that is seen"):
+    with pytest.raises(CommandError, match="is none that is seen"):
         checked("--state", state, "--textfile", str(tmp_path / "gone"))
     assert checked("--state", state, "--textfile", str(tmp_path)) == 0
-    with pytest.raises(Trouble, match=r"the state directory: in .*file no file can be made: Not a directory"):
+    with pytest.raises(
+        CommandError, match=r"the state directory: in .*file no file can be made: Not a directory"
+    ):
         checked("--state", str(file))
     assert list(tmp_path.iterdir()) == [file], "nothing is left behind"
 
 
 def test_a_check_tries_whether_the_directories_may_be_written() -> None:
     """/proc takes no file from anybody, root or not, and is there everywhere."""
-    with pytest.raises(Trouble, match=r"the textfile's directory: in /proc no file can be made: "):
+    with pytest.raises(CommandError, match=r"the textfile's directory: in /proc no file can be made: "):
         checked("--textfile", "/proc")
-    with pytest.raises(Trouble, match=r"the state directory: in /proc no file can be made: "):
+    with pytest.raises(CommandError, match=r"the state directory: in /proc no file can be made: "):
         checked("--state", "/proc/wayclear/below")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from probe.config.rule_files import (
-    check,
+    check_file,
     load_caset,
     load_rules,
     load_ruleset,
@@ -206,8 +206,8 @@ def test_a_file_of_ones_own_extends_a_shipped_set(tmp_path: Path) -> None:
     assert rules.cas[0].brands == ("Microsoft", "DigiCert", "Corp")
     assert rules.interceptors == shipped_interceptors()
     assert len(load_ruleset(str(more)).rules) == len(rules.rulesets[0].rules) - 1
-    assert check(read_toml(str(more))) == ()
-    assert check(read_toml(str(cas))) == ()
+    assert check_file(read_toml(str(more))) == ()
+    assert check_file(read_toml(str(cas))) == ()
 
 
 def refused(rules: list[str], cas: list[str], directory: Path) -> str:

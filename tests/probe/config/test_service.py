@@ -18,8 +18,8 @@ from probe.config.service import (
     Intervals,
     ServeConfig,
     Web,
-    bad_listen,
-    stretched,
+    listen_fault,
+    stretch_warning,
 )
 from probe.config.settings import BadFile, load_config, parse_config
 from rules.model.kinds.dns_chain import DnsQuestion
@@ -287,7 +287,7 @@ def test_several_faults_are_told_together() -> None:
     "text", ["127.0.0.1:19115", "[::1]:19115", "0.0.0.0:0", "[2001:db8::1]:65535", "[fe80::1%eth0]:80"]
 )
 def test_places_to_listen(text: str) -> None:
-    assert bad_listen(text) == ""
+    assert listen_fault(text) == ""
 
 
 @pytest.mark.parametrize(
@@ -295,7 +295,7 @@ def test_places_to_listen(text: str) -> None:
              "[::1]:65536", "x" * 100_000, "127.0.0.1:٣", "127.0.0.1:1\n", "\x1b[2J:1"],
 )  # fmt: skip
 def test_places_where_nobody_can_listen(text: str) -> None:
-    why = bad_listen(text)
+    why = listen_fault(text)
     assert why
     assert why.isascii()
     assert why.isprintable()
@@ -347,12 +347,12 @@ def test_what_takes_the_rate_is_named() -> None:
     )
     found += entries("extra", 1, ("host",), ("heartbeat", "192.0.2.53"))
     found += entries("revocation", 3600, ("document", ("crl", "l.example", 80, "/", None)))
-    told = stretched(asked, 12.4, found)
+    told = stretch_warning(asked, 12.4, found)
     assert "0.5 connections a second: intervals are 12.4 times as long as configured. " in told
     assert told.endswith(
         "extras = 1 in [schedule] asks for 2 of 2.4 connections a second: make it longer, or raise rate"
     )
-    assert "sign_in = 5 in [schedule] asks for 0.4 of 0.4 " in stretched(
+    assert "sign_in = 5 in [schedule] asks for 0.4 of 0.4 " in stretch_warning(
         replace(asked, extras=3600), 2, found
     )
-    assert "service = 1 in [schedule] asks for 20 of " in stretched(replace(asked, service=1), 2, found)
+    assert "service = 1 in [schedule] asks for 20 of " in stretch_warning(replace(asked, service=1), 2, found)

@@ -16,11 +16,11 @@ from probe.config.settings import (
     default_path,
     load_config,
     load_rules,
-    merged,
+    merge,
     parse_config,
     validate_file,
 )
-from probe.errors import Trouble
+from probe.errors import CommandError
 from probe.host.files import LARGEST
 from probe.measure.limits import Limits
 
@@ -343,7 +343,7 @@ def test_merging_changes_neither_side_and_a_table_takes_the_place_of_what_is_non
     below: dict[str, object] = {"a": 1, "t": {"x": 1, "y": [1], "deep": {"one": 1}}, "v": 3}
     above: dict[str, object] = {"t": {"y": [2], "deep": {"two": 2}}, "b": 2, "v": {"now": "a table"}}
     kept = (json.dumps(below), json.dumps(above))
-    assert merged(below, above) == {
+    assert merge(below, above) == {
         "a": 1, "b": 2, "t": {"x": 1, "y": [2], "deep": {"one": 1, "two": 2}}, "v": {"now": "a table"},
     }  # fmt: skip
     assert (json.dumps(below), json.dumps(above)) == kept
@@ -366,7 +366,7 @@ def test_a_glob_that_matches_no_name_is_refused(only: str, tenant: str | None, m
     if matches:
         check_only("--only", config, load_rules())
         return
-    with pytest.raises(Trouble, match="no name of entra-app-proxy matches") as caught:
+    with pytest.raises(CommandError, match="no name of entra-app-proxy matches") as caught:
         check_only("--only", config, load_rules())
     assert "autoupdate.msappproxy.net" in str(caught.value)
 

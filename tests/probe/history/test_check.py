@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from probe.errors import Trouble
+from probe.errors import CommandError
 from probe.history.check import OK, first_fault, repair
 from probe.history.pending import rows_of
-from probe.history.reader import read
+from probe.history.reader import read_history
 from tests.probe.history.test_store import store, summaries, written
 from tests.probe.history_disk import changed, rows
 
@@ -111,9 +111,9 @@ def test_a_comparison_that_takes_too_long_is_left_out_and_told(tmp_path: Path) -
 
 def test_nobody_is_shown_what_a_damaged_index_knows(tmp_path: Path) -> None:
     path = with_a_lost_write(tmp_path / "history.sqlite")
-    with pytest.raises(Trouble, match=r"is damaged: .*transitions_by_time"):
-        read(path)
+    with pytest.raises(CommandError, match=r"is damaged: .*transitions_by_time"):
+        read_history(path)
     one = store(path)
     one.open()
     one.close()
-    assert len(read(path).transitions) == 10
+    assert len(read_history(path).transitions) == 10

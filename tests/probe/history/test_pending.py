@@ -66,32 +66,32 @@ def test_rows_leave_in_their_order_and_count_until_they_are_written() -> None:
     queue = RowQueue(MANY, MANY)
     queue.add(events(1, 2))
     queue.add(events(3))
-    assert numbers(queue.take(2)) == [1.0, 2.0]
+    assert numbers(queue.next_batch(2)) == [1.0, 2.0]
     assert len(queue) == 3
     queue.done()
     assert len(queue) == 1
-    assert numbers(queue.take(2)) == [3.0]
+    assert numbers(queue.next_batch(2)) == [3.0]
     queue.done()
-    assert (len(queue), queue.take(5)) == (0, [])
+    assert (len(queue), queue.next_batch(5)) == (0, [])
 
 
 def test_rows_that_could_not_be_written_come_first_again() -> None:
     queue = RowQueue(MANY, MANY)
     queue.add(events(1, 2, 3))
-    queue.take(2)
+    queue.next_batch(2)
     queue.add(events(4))
-    queue.put_back()
-    assert numbers(queue.take(9)) == [1.0, 2.0, 3.0, 4.0]
+    queue.requeue()
+    assert numbers(queue.next_batch(9)) == [1.0, 2.0, 3.0, 4.0]
 
 
 def test_the_oldest_rows_go_and_are_counted() -> None:
     queue = RowQueue(3, MANY)
     queue.add(events(*range(10)))
     assert (len(queue), queue.dropped) == (3, 7)
-    assert numbers(queue.take(9)) == [7.0, 8.0, 9.0]
+    assert numbers(queue.next_batch(9)) == [7.0, 8.0, 9.0]
     queue.add(events(10, 11))  # what is being written counts and stays
     assert (len(queue), queue.dropped) == (3, 9)
-    queue.put_back()
+    queue.requeue()
     assert (len(queue), queue.dropped) == (3, 9)
 
 
@@ -100,11 +100,11 @@ def test_more_than_twenty_megabytes_of_rows_do_not_wait() -> None:
     text = "x" * FIELD
     (row,) = rows_of([Transition(1.0, text, text, text, text, text, text)])
     queue.add([row] * 5000)
-    assert sum(row.size for row in queue.take(MANY)) <= 20 << 20
+    assert sum(row.size for row in queue.next_batch(MANY)) <= 20 << 20
     assert queue.dropped > 1000
     queue.done()
     queue.add(events(1))
-    assert numbers(queue.take(9)) == [1.0]
+    assert numbers(queue.next_batch(9)) == [1.0]
 
 
 def test_what_is_seen_again_while_it_waits_is_one_row_with_its_first_time() -> None:
@@ -112,12 +112,12 @@ def test_what_is_seen_again_while_it_waits_is_one_row_with_its_first_time() -> N
     queue = RowQueue(MANY, MANY)
     queue.add([*seen("x", 1.0, 1.0), *events(1), *seen("x", 5.0, 9.0)])
     assert len(queue) == 2
-    (first, _) = queue.take(9)
+    (first, _) = queue.next_batch(9)
     assert first.values[3:5] == (1.0, 9.0)
     queue.add(seen("x", 20.0, 20.0))
-    queue.put_back()
+    queue.requeue()
     assert len(queue) == 2
-    assert sorted(str(row.values[4]) for row in queue.take(9)) == ["20.0", "ok"]
+    assert sorted(str(row.values[4]) for row in queue.next_batch(9)) == ["20.0", "ok"]
     queue.done()
     queue.add(events(1))
     assert queue._bytes == events(1)[0].size  # nothing was counted twice or forgotten
@@ -126,6 +126,6 @@ def test_what_is_seen_again_while_it_waits_is_one_row_with_its_first_time() -> N
 def test_giving_up_counts_what_is_lost() -> None:
     queue = RowQueue(MANY, MANY)
     queue.add(events(1, 2, 3))
-    queue.take(1)
+    queue.next_batch(1)
     queue.give_up()
     assert (len(queue), queue.dropped) == (0, 3)

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from probe.errors import Trouble
+from probe.errors import CommandError
 from probe.history import reader
 from probe.history.pending import rows_of
-from probe.history.reader import history_command, parse_since, read
+from probe.history.reader import history_command, parse_since, read_history
 from probe.history.store import DAY, Store
 from probe.history.writer import History
 from rules.watch.events import Drift, LedgerEntry
@@ -50,13 +50,13 @@ def filled(path: Path) -> Path:
 
 
 def trouble(path: Path) -> str:
-    with pytest.raises(Trouble) as caught:
-        read(path)
+    with pytest.raises(CommandError) as caught:
+        read_history(path)
     return str(caught.value)
 
 
 def values(path: Path, endpoint: str | None = None, **more: float) -> list[float]:
-    found = read(path, endpoint, **more)  # type: ignore[arg-type]  # since and limit
+    found = read_history(path, endpoint, **more)  # type: ignore[arg-type]  # since and limit
     return [event.at - NOW for event in found.events()]
 
 
@@ -77,15 +77,15 @@ def test_events_since_a_time_and_up_to_a_number(tmp_path: Path) -> None:
     path = filled(tmp_path / "history.sqlite")
     assert values(path, since=NOW + 3) == [5, 4, 3]
     assert values(path, limit=2) == [5, 4]
-    assert [read(path, limit=n).more for n in (4, 5)] == [True, False]
+    assert [read_history(path, limit=n).more for n in (4, 5)] == [True, False]
 
 
 def test_the_ledger_comes_with_an_endpoint(tmp_path: Path) -> None:
     path = filled(tmp_path / "history.sqlite")
-    assert read(path).ledger == ()
-    assert [e.value for e in read(path, X).ledger] == ["b.example", "CN=B"]
-    assert [e.value for e in read(path, HOST, since=NOW + 99).ledger] == ["b.example", "CN=B"]
-    assert [e.value for e in read(path, "other.example:443").ledger] == ["c.example"]
+    assert read_history(path).ledger == ()
+    assert [e.value for e in read_history(path, X).ledger] == ["b.example", "CN=B"]
+    assert [e.value for e in read_history(path, HOST, since=NOW + 99).ledger] == ["b.example", "CN=B"]
+    assert [e.value for e in read_history(path, "other.example:443").ledger] == ["c.example"]
 
 
 def test_it_is_read_while_the_daemon_writes(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_it_is_read_while_the_daemon_writes(tmp_path: Path) -> None:
     async def body(history: History) -> None:
         for i in range(50):
             assert await history.record([changed(i)])
-            found = await asyncio.to_thread(read, path)
+            found = await asyncio.to_thread(read_history, path)
             assert found.transitions[0].summary == f"number {i}"
 
     using(path, body)
@@ -103,7 +103,7 @@ def test_it_is_read_while_the_daemon_writes(tmp_path: Path) -> None:
 def test_reading_changes_nothing(tmp_path: Path) -> None:
     path = filled(tmp_path / "history.sqlite")
     content = path.read_bytes()
-    read(path)
+    read_history(path)
     assert path.read_bytes() == content
 
 
@@ -161,7 +161,7 @@ def test_a_history_that_somebody_has_spoiled(tmp_path: Path) -> None:
         connection.commit()
         connection.close()
     assert "is damaged: could not convert string to float" in trouble(wrong)
-    assert read(bytes_).transitions[0].summary == "a\\xff\x1b"
+    assert read_history(bytes_).transitions[0].summary == "a\\xff\x1b"
     assert "\x1b" not in history_command(str(bytes_), None, None, False, NOW)
     assert "\x1b" not in history_command(str(bytes_), None, None, True, NOW)
 
@@ -172,8 +172,8 @@ def test_a_reader_has_a_time_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     one.write(rows_of(changed(i) for i in range(20_000)))
     one.close()
     monkeypatch.setattr(reader, "READ_LIMIT", 0.0)
-    with pytest.raises(Trouble, match="took more than 0 s\n  ask for less"):
-        read(path, limit=20_000)
+    with pytest.raises(CommandError, match="took more than 0 s\n  ask for less"):
+        read_history(path, limit=20_000)
 
 
 # --- the command ---------------------------------------------------------------------------------------------------
@@ -218,7 +218,7 @@ def test_times_that_can_be_named(text: str, begin: float) -> None:
     ],
 )
 def test_times_that_cannot(text: str, what: str) -> None:
-    with pytest.raises(Trouble) as caught:
+    with pytest.raises(CommandError) as caught:
         parse_since(text, NOW)
     assert what in caught.value.what
     assert caught.value.what.isprintable()
@@ -236,7 +236,7 @@ def test_times_that_cannot(text: str, what: str) -> None:
 )
 def test_an_endpoint_that_was_never_seen_is_not_known(tmp_path: Path, endpoint: str, advice: str) -> None:
     path = str(filled(tmp_path / "history.sqlite"))
-    with pytest.raises(Trouble, match="is not known: it was never seen") as caught:
+    with pytest.raises(CommandError, match="is not known: it was never seen") as caught:
         history_command(path, endpoint, "1d", False, NOW + 99)
     assert caught.value.advice.startswith(advice)
 
@@ -263,7 +263,7 @@ def test_the_command_prints_text_or_json(tmp_path: Path) -> None:
 
 
 def test_the_command_refuses_what_is_no_endpoint(tmp_path: Path) -> None:
-    with pytest.raises(Trouble, match="example: wayclear history login"):
+    with pytest.raises(CommandError, match="example: wayclear history login"):
         history_command(str(filled(tmp_path / "history.sqlite")), "http://x/", None, False, NOW)
 
 
@@ -273,12 +273,17 @@ def test_what_changed_between_two_processes_is_told_and_the_rest_is_so_since_bef
     with served(tmp_path) as daemon:
         daemon.ready()
         assert daemon.end()[0] == 0
-    assert [(t.before, t.after) for t in read(path, name).transitions] == [("", "pass")]
+    assert [(t.before, t.after) for t in read_history(path, name).transitions] == [("", "pass")]
     net = Internet(tmp_path)
     net.places = dict.fromkeys(ZONE[RELAY], "forged")
     with served(tmp_path, net=net) as daemon:
         daemon.ready()
-        daemon.until(lambda: len(read(path, name).transitions) > 1)
+        daemon.until(lambda: len(read_history(path, name).transitions) > 1)
         assert daemon.end()[0] == 0
-    assert [(t.before, t.after) for t in read(path, name).transitions] == [("pass", "fail"), ("", "pass")]
-    assert {t.subject for t in read(path).transitions} == {name, "connector"}, "nothing else has changed"
+    assert [(t.before, t.after) for t in read_history(path, name).transitions] == [
+        ("pass", "fail"),
+        ("", "pass"),
+    ]
+    assert {t.subject for t in read_history(path).transitions} == {name, "connector"}, (
+        "nothing else has changed"
+    )

@@ -15,12 +15,12 @@ from probe.history.tables import (
     SCHEMA,
     SELECT,
     VERSION,
-    drift,
+    decode_text,
+    error_words,
     is_damage,
-    ledger_entry,
-    reason,
-    text_of,
-    transition,
+    read_drift,
+    read_ledger_entry,
+    read_transition,
 )
 from rules.watch.events import CycleRow, Drift, LedgerEntry, Transition
 
@@ -42,10 +42,10 @@ def filled() -> sqlite3.Connection:
 
 def test_every_value_comes_back_as_it_was() -> None:
     connection = filled()
-    assert list(map(transition, connection.execute(SELECT["transitions"]))) == [PASSED, FAILED]
-    assert list(map(transition, connection.execute(LATEST))) == [FAILED]
-    assert list(map(drift, connection.execute(SELECT["drifts"]))) == [NEWS]
-    assert list(map(ledger_entry, connection.execute(SELECT["ledger"]))) == [ENTRY]
+    assert list(map(read_transition, connection.execute(SELECT["transitions"]))) == [PASSED, FAILED]
+    assert list(map(read_transition, connection.execute(LATEST))) == [FAILED]
+    assert list(map(read_drift, connection.execute(SELECT["drifts"]))) == [NEWS]
+    assert list(map(read_ledger_entry, connection.execute(SELECT["ledger"]))) == [ENTRY]
     assert connection.execute(SELECT["cycles"]).fetchall() == [
         (1.0, "service", 2.0, 3, 4, 5, 6, "yes", "note")
     ]
@@ -70,7 +70,7 @@ def test_rows_have_the_columns_of_their_tables() -> None:
 
 
 def test_text_that_is_no_utf8_is_shown_as_escapes() -> None:
-    assert text_of(b"a\xffb") == "a\\xffb"
+    assert decode_text(b"a\xffb") == "a\\xffb"
 
 
 @pytest.mark.parametrize(
@@ -87,10 +87,12 @@ def test_errors_of_sqlite_in_words(error: int, words: str, damage: bool) -> None
     found = sqlite3.OperationalError("datatype mismatch")
     found.sqlite_errorcode = error
     found.sqlite_errorname = words.partition("(")[2].rstrip(")")
-    assert (reason(found), is_damage(found)) == (words, damage)
+    assert (error_words(found), is_damage(found)) == (words, damage)
 
 
 def test_errors_of_the_operating_system_in_words() -> None:
-    assert reason(OSError(28, "No space left on device", "/a/lock")) == "/a/lock: no space left on device"
-    assert reason(OSError(28, "No space left on device")) == "no space left on device"
-    assert reason(ValueError("embedded null byte")) == "embedded null byte"
+    assert (
+        error_words(OSError(28, "No space left on device", "/a/lock")) == "/a/lock: no space left on device"
+    )
+    assert error_words(OSError(28, "No space left on device")) == "no space left on device"
+    assert error_words(ValueError("embedded null byte")) == "embedded null byte"

@@ -39,7 +39,7 @@ def test_what_was_recorded_is_there_for_the_next_daemon(tmp_path: Path) -> None:
     news = Drift(NOW, X, "issuer", "CN=B", "issuer of X now of another class")
 
     async def write(history: History) -> None:
-        assert (history.writable, history.trouble, history.waiting) == (True, "", 0)
+        assert (history.writable, history.fault, history.waiting) == (True, "", 0)
         assert await history.record([changed(1), changed(2, after="warn")], [entry], [news], cycle())
         assert await history.record(
             ledger=[LedgerEntry(X, "issuer", "CN=A [expected]", NOW + 9, NOW + 9, "expected")]
@@ -169,11 +169,11 @@ def test_a_full_disk_stops_nothing_and_what_waited_arrives() -> None:
         begun = time.monotonic()
         told = [await history.record([changed(i)], cycle=cycle()) for i in range(1, 301)]
         spent = time.monotonic() - begun
-        full = [history.writable, history.trouble, told[-1], await history.retain(NOW + 1e9), history.dropped]
+        full = [history.writable, history.fault, told[-1], await history.retain(NOW + 1e9), history.dropped]
         loaded = (await history.load()).transitions[-1].summary
         (small / "ballast").unlink()
         await arrived(history)
-        after = [history.writable, history.trouble, await history.record([changed(301)]), history.dropped]
+        after = [history.writable, history.fault, await history.record([changed(301)]), history.dropped]
         await history.close()
         show([full, loaded, after, summaries() == [f"number {i}" for i in range(302)], spent])
     """)  # fmt: skip
@@ -242,7 +242,7 @@ def test_errors_now_and_then_lose_nothing_and_acknowledge_nothing_that_is_not_th
                 resource.setrlimit(resource.RLIMIT_FSIZE, (1, none))
             if not await history.record([changed(i)]):
                 failed.append(i)
-                troubles.add(history.trouble.rpartition(": ")[2])
+                troubles.add(history.fault.rpartition(": ")[2])
             if spoil:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (none, none))
                 await arrived(history)
@@ -269,12 +269,12 @@ def test_a_place_that_cannot_be_written_at_the_start(spoil: str, mend: str, told
         history = History({"small / 'state' / 'history.sqlite'" if "touch" in spoil else "path"}, bounds=QUICK)
         opened = await history.open()
         kept = await history.record([changed(1)])
-        trouble = history.trouble
+        trouble = history.fault
         subprocess.run({mend!r}.split(), check=True)
         await arrived(history)
         loaded = [t.summary for t in (await history.load()).transitions]
         await history.close()
-        show([opened, kept, trouble, loaded, history.trouble])
+        show([opened, kept, trouble, loaded, history.fault])
     """)  # fmt: skip
     opened, kept, trouble, loaded, after = found
     assert (opened, kept, loaded, after) == (False, False, ["number 1"], "")
@@ -301,7 +301,7 @@ def test_a_second_daemon_says_so_and_takes_over_when_the_first_ends(tmp_path: Pa
         first, second = History(path, bounds=QUICK), History(path, bounds=QUICK)
         assert await first.open()
         assert not await second.open()
-        assert second.trouble == (
+        assert second.fault == (
             f"The history {path} is written by process {os.getpid()}: end it, or name another path."
         )
         assert await second.record([changed(2)]) is False
@@ -322,12 +322,12 @@ def test_nobody_waits_for_a_disk_that_hangs(tmp_path: Path) -> None:
         other = sqlite3.connect(path, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         assert await history.record([changed(1)]) is False
-        assert history.trouble.endswith("the disk does not answer.")
+        assert history.fault.endswith("the disk does not answer.")
         assert await history.record([changed(2)]) is False
         other.execute("COMMIT")
         other.close()
         await arrived(history)
-        assert (await history.record([changed(3)]), history.trouble) == (True, "")
+        assert (await history.record([changed(3)]), history.fault) == (True, "")
 
     using(path, body, Bounds(busy=30, patience=0.05))
     assert rows(path, "SELECT count(*) FROM transitions") == [(3,)]
@@ -342,7 +342,7 @@ def test_the_end_does_not_wait_for_a_disk_that_hangs(tmp_path: Path, monkeypatch
         monkeypatch.setattr(writer, "CLOSING", 0.05)
         monkeypatch.setattr(Store, "write", lambda *_: answers.wait(60))
         assert await history.record([changed(1)]) is False
-        assert history.trouble.endswith("the disk does not answer.")
+        assert history.fault.endswith("the disk does not answer.")
         assert await history.record([changed(2)], cycle=cycle()) is False
         assert await history.load() == Loaded()
         assert (history.waiting, history.dropped) == (3, 0)
@@ -366,7 +366,7 @@ def test_a_bug_in_the_thread_is_told_and_ends_nothing(
             patch.setattr(Store, "load", lambda *_: 1 / 0)
             patch.setattr(Store, "retention", lambda *_: iter(lambda: 1 / 0, None))
             assert await history.record([changed(1)]) is False
-            assert "This is a bug: ZeroDivisionError" in history.trouble
+            assert "This is a bug: ZeroDivisionError" in history.fault
             assert await history.load() == Loaded()
             assert await history.retain(NOW) == 0
         await arrived(history)

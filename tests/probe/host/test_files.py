@@ -18,7 +18,7 @@ import pytest
 
 from probe.host.files import (
     LARGEST,
-    decoded,
+    decode_text,
     exists,
     parse_toml,
     read_file,
@@ -60,7 +60,7 @@ def test_encodings_with_and_without_a_mark(tmp_path: Path, encoding: str, mark: 
     path = write(tmp_path / "a.toml", content)
     assert read_toml(str(path)).data == {"site": "Zürich €"}
     assert read_toml(str(write(path, gzip.compress(content)))).data == {"site": "Zürich €"}
-    assert decoded(content, "x") == text
+    assert decode_text(content, "x") == text
 
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -100,9 +100,9 @@ def test_metrics_are_readable_by_a_collector_and_reports_by_the_group_only(
 
 def test_what_is_cut_or_no_text_is_refused_for_its_encoding() -> None:
     with pytest.raises(BadFile, match=r"^x: is not UTF-16 text \(byte \d+\): save it as UTF-8$"):
-        decoded("a = 1".encode("utf-16")[:-1], "x")
+        decode_text("a = 1".encode("utf-16")[:-1], "x")
     with pytest.raises(BadFile, match=r"^x: is not UTF-8 text \(byte 3\)"):
-        decoded(b'a="\xff"', "x")
+        decode_text(b'a="\xff"', "x")
 
 
 def test_what_is_not_there(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from probe.errors import Trouble
+from probe.errors import CommandError
 from probe.host import log_lines
 from rules.files.fields import BadFile, Fault
 
@@ -69,7 +69,7 @@ def test_an_exception_is_on_the_line_of_its_event(log: io.StringIO) -> None:
 def test_a_message_of_several_lines_reads_well_on_one(log: io.StringIO) -> None:
     fault = BadFile("w.toml", [Fault("site", "is empty"), Fault("region", "is 3")])
     say(logging.ERROR, "reload refused: %s", fault)
-    say(logging.ERROR, "%s", Trouble("the port is taken", "name another one"))
+    say(logging.ERROR, "%s", CommandError("the port is taken", "name another one"))
     try:
         raise fault
     except BadFile:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from probe.errors import Trouble
+from probe.errors import CommandError
 from probe.host import output_file
 
 
@@ -33,7 +33,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(Trouble, match="No space left on device"):
+    with pytest.raises(CommandError, match="No space left on device"):
         output_file.write_whole(path, "new")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
@@ -54,9 +54,9 @@ def test_a_device_is_written_as_it_is() -> None:
 
 
 def test_a_directory_is_refused_before_anything_is_measured(tmp_path: Path) -> None:
-    with pytest.raises(Trouble, match="is a directory"):
+    with pytest.raises(CommandError, match="is a directory"):
         output_file.check_writable(tmp_path)
-    with pytest.raises(Trouble, match="there is no directory"):
+    with pytest.raises(CommandError, match="there is no directory"):
         output_file.check_writable(tmp_path / "no" / "report.json")
     output_file.check_writable(tmp_path / "report.json")
 
@@ -64,9 +64,9 @@ def test_a_directory_is_refused_before_anything_is_measured(tmp_path: Path) -> N
 def test_an_output_that_may_not_be_looked_at_is_a_message(tmp_path: Path) -> None:
     loop = tmp_path / "loop"
     loop.symlink_to(loop)
-    with pytest.raises(Trouble, match="cannot be written: Too many levels of symbolic links"):
+    with pytest.raises(CommandError, match="cannot be written: Too many levels of symbolic links"):
         output_file.check_writable(loop)
-    with pytest.raises(Trouble, match="cannot be written: File name too long"):
+    with pytest.raises(CommandError, match="cannot be written: File name too long"):
         output_file.check_writable(tmp_path / ("x" * 300))
 
 
@@ -78,11 +78,11 @@ def test_what_is_read_is_not_written_over_by_any_name(
     soft.symlink_to(recording)
     hard.hardlink_to(recording)
     for output in (recording, soft, hard, tmp_path / "." / "r.json"):
-        with pytest.raises(Trouble, match="which is read here and would be overwritten"):
+        with pytest.raises(CommandError, match="which is read here and would be overwritten"):
             output_file.check_spares(output, ["-", str(recording)])
     output_file.check_spares(tmp_path / "other.json", [str(recording), str(tmp_path / "none")])
     output_file.check_spares(Path(os.devnull), [os.devnull])
     with recording.open() as stream:
         monkeypatch.setattr(sys, "stdin", stream)
-        with pytest.raises(Trouble, match="is standard input, which is read"):
+        with pytest.raises(CommandError, match="is standard input, which is read"):
             output_file.check_spares(recording, ["-"])

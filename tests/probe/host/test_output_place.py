@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from probe.errors import Trouble
+from probe.errors import CommandError
 from probe.host import output_file
-from probe.host.output_place import MOST_LINKS, ForeignLink, held, may_write, write
+from probe.host.output_place import MOST_LINKS, ForeignLink, hold_place, may_write, write_place
 
 STRANGER, OTHER = 64001, 64002
 
 
 def put(path: Path, text: str = "new", mode: int = 0o640) -> None:
-    with held(str(path)) as place:
-        write(place, [text.encode()], mode)
+    with hold_place(str(path)) as place:
+        write_place(place, [text.encode()], mode)
 
 
 @pytest.fixture
@@ -45,9 +45,9 @@ def test_another_user_s_link_is_not_followed_where_everybody_may_write(shared: P
     found = link(shared / "report.json", precious, STRANGER)
     with pytest.raises(ForeignLink, match=f"report.json is a link of another account \\(uid {STRANGER}\\)"):
         put(found)
-    with pytest.raises(Trouble, match="and is not followed"):
+    with pytest.raises(CommandError, match="and is not followed"):
         output_file.check_writable(found)
-    with pytest.raises(Trouble, match="and is not followed"):
+    with pytest.raises(CommandError, match="and is not followed"):
         output_file.write_whole(found, "new")
     assert precious.read_text() == "old"
     assert sorted(p.name for p in shared.iterdir()) == ["report.json"]
@@ -149,7 +149,7 @@ def test_the_mode_is_as_asked_whatever_the_umask_and_the_file_of_before(
 
 
 def test_where_this_account_may_not_write(tmp_path: Path) -> None:
-    with held(str(tmp_path / "x")) as place:
+    with hold_place(str(tmp_path / "x")) as place:
         assert may_write(place)
 
 

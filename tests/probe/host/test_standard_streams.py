@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from probe.errors import Trouble
+from probe.errors import CommandError
 from probe.host import standard_streams
 
 
@@ -37,5 +37,5 @@ def test_put_writes_bytes_of_the_encoding(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_no_standard_output_is_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", None)
-    with pytest.raises(Trouble, match="standard output is closed"):
+    with pytest.raises(CommandError, match="standard output is closed"):
         standard_streams.write_output("x", "utf-8")

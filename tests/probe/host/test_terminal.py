@@ -44,11 +44,11 @@ def read(controller: int, until: str) -> str:
 def test_the_bar_is_drawn_over_and_erased() -> None:
     with terminal() as (controller, stream):
         bar = screen.Bar(stream)
-        bar.tell("service", 1, 4, 12.0, "12 names, about 30 connections, about 20 s")
+        bar.show("service", 1, 4, 12.0, "12 names, about 30 connections, about 20 s")
         first = read(controller, "left")
         assert first.startswith("12 names, about 30 connections, about 20 s\r\n")
         assert first.endswith("\r[######..................] 1/4 service, about 12 s left")
-        bar.tell("rest", 4, 4, 0.0, None)
+        bar.show("rest", 4, 4, 0.0, None)
         second = read(controller, "rest" + " " * 20)
         assert "\n" not in second
         assert second.rstrip() == "\r[########################] 4/4 rest"
@@ -59,23 +59,23 @@ def test_the_bar_is_drawn_over_and_erased() -> None:
 def test_the_bar_is_silent_in_a_pipe() -> None:
     stream = io.StringIO()
     bar = screen.Bar(stream)
-    bar.tell("service", 1, 4, 12.0, "a plan")
+    bar.show("service", 1, 4, 12.0, "a plan")
     bar.erase()
     assert stream.getvalue() == ""
 
 
 def test_an_empty_plan_is_no_division() -> None:
     with terminal() as (controller, stream):
-        screen.Bar(stream).tell("this host", 0, 0, 0.0, "no names")
+        screen.Bar(stream).show("this host", 0, 0, 0.0, "no names")
         assert read(controller, " host") == "no names\r\n\r[........................] this host"
 
 
 def test_the_plan_comes_before_the_bar() -> None:
     with terminal() as (controller, stream):
         bar = screen.Bar(stream)
-        bar.tell("this host", 0, 0, 0.0, None)
-        bar.tell("names", 0, 4, 2.0, "the plan")
-        bar.tell("service", 1, 4, 2.0, None)
+        bar.show("this host", 0, 0, 0.0, None)
+        bar.show("names", 0, 4, 2.0, "the plan")
+        bar.show("service", 1, 4, 2.0, None)
         assert read(controller, "service").startswith("the plan\r\n\r[")
 
 

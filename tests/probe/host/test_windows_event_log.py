@@ -12,17 +12,17 @@ from hypothesis import strategies as st
 
 from probe.host.windows_event_log import (
     ANSWERS,
-    HAPPENINGS,
     KINDS,
     LONGEST,
+    SERVICE_EVENTS,
     STATUSES,
     UNKNOWN,
     Event,
     EventLog,
     Level,
     ServiceEvent,
-    event_of,
-    event_of_service,
+    service_event,
+    transition_event,
     windows_api,
 )
 from rules.model.verdict import Answer, Status
@@ -57,7 +57,7 @@ def test_the_ids_are_the_ones_that_were_promised() -> None:
         "not-applicable": 205,
         "broken": 206,
     }
-    assert {h.value: k.id for h, k in HAPPENINGS.items()} == {
+    assert {h.value: k.id for h, k in SERVICE_EVENTS.items()} == {
         "started": 301,
         "stopped": 302,
         "reloaded": 303,
@@ -69,7 +69,7 @@ def test_the_ids_are_the_ones_that_were_promised() -> None:
 
 
 def test_every_word_has_an_id_and_every_id_one_meaning_that_the_message_file_can_show() -> None:
-    assert (set(ANSWERS), set(STATUSES), set(HAPPENINGS)) == (set(Answer), set(Status), set(ServiceEvent))
+    assert (set(ANSWERS), set(STATUSES), set(SERVICE_EVENTS)) == (set(Answer), set(Status), set(ServiceEvent))
     ids = [kind.id for kind in KINDS]
     assert ids == sorted(set(ids))
     assert all(1 <= i <= 1000 for i in ids)
@@ -84,31 +84,31 @@ def test_the_page_for_windows_has_the_table() -> None:
 
 
 def test_the_connector_cannot_live() -> None:
-    told = event_of(change("connector", "no", "yes", "443 is dropped for 31 names", "tcp.timeout"))
+    told = transition_event(change("connector", "no", "yes", "443 is dropped for 31 names", "tcp.timeout"))
     assert told == Event(
         103, Level.ERROR, "The connector: no, was yes (tcp.timeout). 443 is dropped for 31 names"
     )
 
 
 def test_a_target_at_first_sight_and_recovered() -> None:
-    first = event_of(change("login.windows.net:443", "pass", before="", summary="all well"))
+    first = transition_event(change("login.windows.net:443", "pass", before="", summary="all well"))
     assert first == Event(201, Level.INFORMATION, "login.windows.net:443: pass. all well")
-    assert event_of(change("login.windows.net:443", "notice", before="fail")).id == 201
+    assert transition_event(change("login.windows.net:443", "notice", before="fail")).id == 201
 
 
 def test_a_word_of_a_later_version_is_told_and_not_lost() -> None:
-    assert event_of(change("connector", "perhaps")).id == 299
-    assert event_of(change("connector", "pass")).id == 299, "no answer, although a status"
-    assert event_of(change("a.example:443", "yes")).id == 299
+    assert transition_event(change("connector", "perhaps")).id == 299
+    assert transition_event(change("connector", "pass")).id == 299, "no answer, although a status"
+    assert transition_event(change("a.example:443", "yes")).id == 299
 
 
 def test_what_happens_to_the_service() -> None:
-    told = event_of_service(ServiceEvent.RELOAD_FAILED, "wayclear.toml: tenant: is empty")
+    told = service_event(ServiceEvent.RELOAD_FAILED, "wayclear.toml: tenant: is empty")
     assert told.text == (
         "A new configuration is bad; the old one stays in force. wayclear.toml: tenant: is empty"
     )
     assert (told.id, told.level) == (304, Level.WARNING)
-    assert event_of_service(ServiceEvent.STARTED).text == "The service has started."
+    assert service_event(ServiceEvent.STARTED).text == "The service has started."
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_what_happens_to_the_service() -> None:
     ["fe80::1%1", "%%5", "%1!s!", "a\r\nEvent 4625", "a\0b", "\x1b[2J", "\u202egnp", "\ud800", "%" * 99_999],
 )
 def test_no_text_of_a_peer_forges_cuts_or_fills_an_entry(text: str) -> None:
-    told = event_of(change("a.example:443", "fail", summary=text)).text
+    told = transition_event(change("a.example:443", "fail", summary=text)).text
     assert told.isprintable()
     assert not re.search(r"%[0-9%!]", told)
     assert len(told) <= 2 * LONGEST
@@ -125,7 +125,7 @@ def test_no_text_of_a_peer_forges_cuts_or_fills_an_entry(text: str) -> None:
 
 @given(st.text(), st.text(), st.text())
 def test_any_transition_becomes_an_entry(subject: str, after: str, summary: str) -> None:
-    told = event_of(change(subject, after, summary=summary))
+    told = transition_event(change(subject, after, summary=summary))
     assert told.id in {kind.id for kind in KINDS}
     assert told.text.isprintable()
 

@@ -148,7 +148,7 @@ def test_where_no_socket_is_to_be_had_nothing_is_seen() -> None:
         async def unconnected(self, address: str, port: int) -> Unconnected:
             raise NetworkError(Failure(Stage.LOCAL, Code.NO_DESCRIPTORS))
 
-    asked = dns_message.question(NAME, "A")
+    asked = dns_message.question_section(NAME, "A")
     assert asyncio.run(ask_unconnected(Full(), "127.0.0.1", 53, asked)) is None
 
 

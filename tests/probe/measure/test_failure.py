@@ -15,7 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from OpenSSL import SSL
 
-from probe.measure.failure import ALERTS, alert_number, classify, from_errno, gai_name, in_stage, local
+from probe.measure.failure import (
+    ALERTS,
+    alert_number,
+    classify,
+    from_errno,
+    gai_name,
+    in_stage,
+    local_failure,
+)
 from probe.measure.network import NetworkError
 from rules.model.failure import LOCAL_STAGE, Code, Failure, Icmp, Stage
 
@@ -165,7 +173,7 @@ def test_a_failure_moves_to_the_stage_where_it_was_met_unless_it_is_of_this_host
     assert in_stage(Failure(Stage.TCP, Code.RESET, "ECONNRESET"), Stage.TLS) == Failure(
         Stage.TLS, Code.RESET, "ECONNRESET"
     )
-    assert in_stage(local(Code.NO_PORTS), Stage.TLS).stage is Stage.LOCAL
+    assert in_stage(local_failure(Code.NO_PORTS), Stage.TLS).stage is Stage.LOCAL
 
 
 @given(st.binary(max_size=40), st.sampled_from(Stage))

@@ -14,7 +14,7 @@ from OpenSSL import SSL
 from probe.measure.direct_network import HostNetwork
 from probe.measure.kinds.tls_handshake import measure
 from probe.measure.limits import Limits
-from probe.measure.tls_hello import ConnectionFacts, connection, openssl_version
+from probe.measure.tls_hello import ConnectionFacts, client_connection, openssl_version
 from rules.model.kinds.tls_handshake import Hello, TlsHandshake
 from tests.pki import authority
 from tests.servers import openssl_context, openssl_page, openssl_talk, serving
@@ -53,7 +53,7 @@ def parse(wire: bytes) -> ClientHello:
 
 
 def hello_of(hello: Hello, name: str = NAME) -> ClientHello:
-    conn = connection(hello, name, ConnectionFacts())
+    conn = client_connection(hello, name, ConnectionFacts())
     with pytest.raises(SSL.WantReadError):
         conn.do_handshake()
     return parse(conn.bio_read(16_384))

@@ -14,12 +14,12 @@ import pytest
 from exporters.metrics.meters import Meters
 from probe.history.writer import History
 from probe.serve import textfile as telling_textfile
-from probe.serve.publisher import Teller
+from probe.serve.publisher import Publisher
 from probe.web.exporter_toolkit import WebConfigFile
 from probe.web.sign_ins import SignIns
 from rules.watch.maintenance import Window
 from tests.probe.looped import looping, until
-from tests.probe.serve.test_publisher import PLACE, appliance, end, judged, office, teller
+from tests.probe.serve.test_publisher import PLACE, appliance, end, judged, new_publisher, office
 
 GOOD = b"wayclear_web_config_last_reload_successful{"
 
@@ -38,19 +38,19 @@ async def test_a_history_that_fails_is_told_once_and_once_when_it_is_back(
     directory.write_text("no directory")
     async with office(tmp_path, path=directory / "history.sqlite") as here:
         for _ in range(4):
-            await here.teller.render(here.house.appliance)
+            await here.publisher.render(here.house.appliance)
         assert here.line("wayclear_history_writable").split()[-1] in ("0", "0.0")
         assert here.line("wayclear_connector_can_live")
         told = [r for r in caplog.records if str(directory) in r.getMessage()]
         assert len(told) == 1
-        state = here.teller.state(here.house.appliance, time.time())
-        assert [n for n in state.notes if str(directory) in n] == [here.history.trouble], "the page says so"
+        state = here.publisher.state(here.house.appliance, time.time())
+        assert [n for n in state.notes if str(directory) in n] == [here.history.fault], "the page says so"
         directory.unlink()
         await until(lambda: here.history.writable)
-        await here.teller.render(here.house.appliance)
+        await here.publisher.render(here.house.appliance)
         assert here.line("wayclear_history_writable").split()[-1] in ("1", "1.0")
         assert here.history.dropped == 0, "what waited is written"
-        state = here.teller.state(here.house.appliance, time.time())
+        state = here.publisher.state(here.house.appliance, time.time())
         assert not [n for n in state.notes if str(directory) in n]
 
 
@@ -58,7 +58,7 @@ async def test_a_history_that_fails_is_told_once_and_once_when_it_is_back(
 async def test_a_window_is_told_when_it_opens_and_when_it_has_ended(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    made, history = await teller(tmp_path)
+    made, history = await new_publisher(tmp_path)
     made.judged(judged("healthy"))
     later = time.time() + 999
     pausing, other = Window("patches", 0.0, later, pause=True), Window("night", 0.0, later)
@@ -78,7 +78,7 @@ async def test_a_textfile_that_cannot_be_written_is_noted_until_it_is_written_ag
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(telling_textfile, "TEXTFILE_EVERY", 0.0)
-    made, history = await teller(tmp_path)
+    made, history = await new_publisher(tmp_path)
     made.judged(judged("healthy"))
     here = appliance(textfile=str(tmp_path / "gone"))
 
@@ -105,14 +105,14 @@ async def test_a_web_configuration_that_breaks_is_in_the_scrape_after_the_next(t
     web = cast("WebConfigFile", SimpleNamespace(problem="", read_at=1.0, sign_ins=SignIns()))
     history = History(tmp_path / "history.sqlite")
     await history.open()
-    made = Teller(PLACE, Meters(PLACE), history, web)
+    made = Publisher(PLACE, Meters(PLACE), history, web)
     task = asyncio.create_task(made.render_for_ever(appliance()))
 
     def told() -> float:
         (line,) = [x for x in made.snapshot.plain.splitlines() if x.startswith(GOOD)]
         return float(line.split()[-1])
 
-    await until(lambda: made._snapshot.at > 0)
+    await until(lambda: made._snapshot.taken_at > 0)
     assert told() == 1
     web.problem = "line 1: it is broken"
     before = made.snapshot

@@ -19,10 +19,10 @@ import pytest
 from exporters.metrics.meters import Meters
 from probe.config.service import Intervals, ServeConfig
 from probe.history.pending import Row, RowQueue
-from probe.history.reader import read
+from probe.history.reader import read_history
 from probe.history.writer import Bounds, History
 from probe.serve import publisher
-from probe.serve.publisher import Teller
+from probe.serve.publisher import Publisher
 from probe.watch.judgement import Judged, judge
 from probe.watch.loop import Callbacks, WatchLoop
 from probe.watch.rounds import FinishedRound
@@ -66,22 +66,22 @@ def appliance(**serve: object) -> WatchLoop:
     return cast("WatchLoop", made)
 
 
-async def teller(tmp_path: Path) -> tuple[Teller, History]:
+async def new_publisher(tmp_path: Path) -> tuple[Publisher, History]:
     history = History(tmp_path / "history.sqlite")
     await history.open()
-    made = Teller(PLACE, Meters(PLACE), history)
+    made = Publisher(PLACE, Meters(PLACE), history)
     await made.begin()
     return made, history
 
 
-async def end(made: Teller, history: History) -> None:
+async def end(made: Publisher, history: History) -> None:
     await made.close()
     await history.close()
 
 
 @looping
 async def test_before_the_first_judgement_nothing_is_claimed(tmp_path: Path) -> None:
-    made, history = await teller(tmp_path)
+    made, history = await new_publisher(tmp_path)
     await made.render(None)
     state = made.state(appliance(), 100.0)
     assert (state.report, state.targets) == (None, ())
@@ -92,7 +92,7 @@ async def test_before_the_first_judgement_nothing_is_claimed(tmp_path: Path) -> 
 
 @looping
 async def test_a_judgement_is_told_everywhere(tmp_path: Path) -> None:
-    made, history = await teller(tmp_path)
+    made, history = await new_publisher(tmp_path)
     here = appliance()
     made.judged(judged("healthy"))
     await made.render(here)
@@ -108,11 +108,11 @@ async def test_a_judgement_is_told_everywhere(tmp_path: Path) -> None:
 
 @looping
 async def test_after_a_restart_it_is_so_since_before(tmp_path: Path) -> None:
-    made, history = await teller(tmp_path)
+    made, history = await new_publisher(tmp_path)
     made.judged(judged("healthy"))
     await made.close()
     (before,) = made.transitions
-    again = Teller(PLACE, Meters(PLACE), history)
+    again = Publisher(PLACE, Meters(PLACE), history)
     await again.begin()
     again.judged(judged("healthy"))
     assert again.state(appliance(), 0.0).answer_since == before.at
@@ -123,10 +123,10 @@ async def test_after_a_restart_it_is_so_since_before(tmp_path: Path) -> None:
 
 @looping
 async def test_an_answer_that_changed_while_nobody_looked_is_a_transition(tmp_path: Path) -> None:
-    made, history = await teller(tmp_path)
+    made, history = await new_publisher(tmp_path)
     made.judged(judged("healthy"))
     await made.close()
-    again = Teller(PLACE, Meters(PLACE), history)
+    again = Publisher(PLACE, Meters(PLACE), history)
     await again.begin()
     again.judged(judged("service-dropped"))
     await again.close()
@@ -137,12 +137,12 @@ async def test_an_answer_that_changed_while_nobody_looked_is_a_transition(tmp_pa
 
 @looping
 async def test_targets_go_on_where_the_process_before_ended(tmp_path: Path) -> None:
-    made, history = await teller(tmp_path)
+    made, history = await new_publisher(tmp_path)
     now = goldens.recorded("healthy").started
     made.judged(judged("healthy", made.confirmation(), now))
     await made.close()
     assert [t.subject for t in (await history.load()).transitions] == ["connector"], "no event of each target"
-    again = Teller(PLACE, Meters(PLACE), history)
+    again = Publisher(PLACE, Meters(PLACE), history)
     await again.begin()
     confirmation = again.confirmation()
     later = now + 86_400
@@ -156,21 +156,21 @@ async def test_targets_go_on_where_the_process_before_ended(tmp_path: Path) -> N
     assert {(t.before, t.after, t.at) for t in changed.values()} == {("pass", "fail", later + PATIENCE)}
     failing = {t.name for t in again.state(appliance(), later).targets if t.status is Status.FAIL}
     assert failing == changed.keys()
-    once_more = Teller(PLACE, Meters(PLACE), history)
+    once_more = Publisher(PLACE, Meters(PLACE), history)
     await once_more.begin()
     once_more.judged(judged("service-dropped", once_more.confirmation(), later + 1000))
     for target in once_more.state(appliance(), later).targets:
         assert target.since == (later + PATIENCE if target.name in changed else now)
     await end(once_more, history)
-    seen = read(tmp_path / "history.sqlite")
+    seen = read_history(tmp_path / "history.sqlite")
     assert {t.subject for t in seen.transitions if not t.before} == {CONNECTOR}
-    one = read(tmp_path / "history.sqlite", next(iter(changed)))
+    one = read_history(tmp_path / "history.sqlite", next(iter(changed)))
     assert [(t.before, t.after) for t in one.transitions] == [("pass", "fail"), ("", "pass")]
 
 
 @looping
 async def test_a_held_answer_keeps_its_report(tmp_path: Path) -> None:
-    made, history = await teller(tmp_path)
+    made, history = await new_publisher(tmp_path)
     confirmation = Confirmation()
     now = goldens.recorded("healthy").started
     made.judged(judged("healthy", confirmation, now))
@@ -186,7 +186,7 @@ async def test_a_held_answer_keeps_its_report(tmp_path: Path) -> None:
 async def test_a_rendering_that_fails_leaves_the_last_snapshot(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    made, history = await teller(tmp_path)
+    made, history = await new_publisher(tmp_path)
     here = appliance()
     made.judged(judged("healthy"))
     await made.render(here)
@@ -221,7 +221,7 @@ async def test_rounds_and_gaps_are_rows_of_the_history(tmp_path: Path) -> None:
 
 @looping
 async def test_a_row_counts_what_could_not_be_told_of_its_own_kind(tmp_path: Path) -> None:
-    made, history = await teller(tmp_path)
+    made, history = await new_publisher(tmp_path)
     made.closed(
         FinishedRound("service", 100.0, 60.0, 13, 2), -5
     )  # before any judgement, and a prober that began anew
@@ -245,7 +245,7 @@ async def test_a_row_counts_what_could_not_be_told_of_its_own_kind(tmp_path: Pat
 
 @looping
 async def test_what_the_history_keeps_no_more_the_ledger_forgets(tmp_path: Path) -> None:
-    made, history = await teller(tmp_path)
+    made, history = await new_publisher(tmp_path)
     gone = LedgerEntry("removed.test", "address", "203.0.113.1", 1_700_000_000.0, 1_700_000_000.0)
     made._ledger.see([gone])
     made.judged(judged("healthy"))
@@ -261,7 +261,7 @@ async def test_what_the_history_keeps_no_more_the_ledger_forgets(tmp_path: Path)
 
 @looping
 async def test_maintenance_inventory_and_notes_are_of_now(tmp_path: Path) -> None:
-    made, history = await teller(tmp_path)
+    made, history = await new_publisher(tmp_path)
     here = appliance(maintenance=(Window("patches", 100.0, 200.0),), inventory=("c1", "c2"))
     made.judged(judged("healthy"))
     made.notes = ["something is odd"]
@@ -276,7 +276,7 @@ async def test_maintenance_inventory_and_notes_are_of_now(tmp_path: Path) -> Non
 
 @looping
 async def test_what_was_measured_since_is_in_the_next_state(tmp_path: Path) -> None:
-    made, history = await teller(tmp_path)
+    made, history = await new_publisher(tmp_path)
     made.judged(judged("healthy"))
     here = appliance()
     target = made.state(here, 0.0).targets[0]
@@ -300,21 +300,23 @@ QUICK_DISK = Bounds(busy=0.1, retry=0.02, retry_most=0.1)
 
 @dataclass(slots=True)
 class Office:
-    """A teller beside an appliance."""
+    """A publisher beside an appliance."""
 
-    teller: Teller
+    publisher: Publisher
     house: House
     history: History
 
     def line(self, start: str) -> str:
         """The line of the snapshot that starts so."""
-        return next((x for x in self.teller.snapshot.plain.decode().splitlines() if x.startswith(start)), "")
+        return next(
+            (x for x in self.publisher.snapshot.plain.decode().splitlines() if x.startswith(start)), ""
+        )
 
 
 @contextlib.asynccontextmanager
 async def office(tmp_path: Path, net: Internet | None = None, *, keen: bool = False, swept: bool = True,
                  path: Path | None = None) -> AsyncIterator[Office]:  # fmt: skip
-    """An appliance whose judgements a teller takes; its history is in `tmp_path`."""
+    """An appliance whose judgements a publisher takes; its history is in `tmp_path`."""
     async with house(net or Internet(tmp_path), KEEN if keen else STILL, swept=False) as here:
         history = History(path or tmp_path / "history.sqlite", bounds=QUICK_DISK)
         await history.open()
@@ -324,22 +326,22 @@ async def office(tmp_path: Path, net: Internet | None = None, *, keen: bool = Fa
         if swept:
             await here.appliance.sweep()
         try:
-            yield Office(teller, here, history)
+            yield Office(publisher, here, history)
         finally:
             await here.appliance.close()
-            await teller.close()
+            await publisher.close()
             await history.close()
 
 
 @looping
 async def test_a_judgement_is_in_the_next_snapshot_at_once(tmp_path: Path) -> None:
     async with office(tmp_path) as here:
-        task = asyncio.create_task(here.teller.render_for_ever(here.house.appliance))
-        await until(lambda: here.teller.snapshot.at > 0)
-        before = here.teller.snapshot
+        task = asyncio.create_task(here.publisher.render_for_ever(here.house.appliance))
+        await until(lambda: here.publisher.snapshot.taken_at > 0)
+        before = here.publisher.snapshot
         await asyncio.sleep(0.1)
         await here.house.appliance._judge()
-        await until(lambda: here.teller.snapshot is not before)
+        await until(lambda: here.publisher.snapshot is not before)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
@@ -359,9 +361,9 @@ async def test_a_long_ledger_is_kept_whole_however_few_of_it_wait_at_once(
 
     monkeypatch.setattr(RowQueue, "add", counted)
     async with office(tmp_path) as here:
-        await until(lambda: not here.teller._tasks)
+        await until(lambda: not here.publisher._tasks)
         assert max(waited) == 3, "not all at once"
-        known = len(here.teller._ledger)
+        known = len(here.publisher._ledger)
         kept = (await here.history.load()).ledger
         assert len(kept) == known > 3 * 3
 
@@ -372,11 +374,13 @@ async def test_a_change_is_told_everywhere_and_in_order(tmp_path: Path) -> None:
     async with office(tmp_path, net, keen=True) as here, going(here.house):
         for address in ZONE[RELAY]:
             net.places[address] = "forged"
-        await until(lambda: here.teller.state(here.house.appliance, time.time()).answer is Answer.NO)
+        await until(lambda: here.publisher.state(here.house.appliance, time.time()).answer is Answer.NO)
         net.places.clear()
-        await until(lambda: here.teller.state(here.house.appliance, time.time()).answer is Answer.YES)
-        await until(lambda: here.teller.transitions[0].after == "yes")
-        assert [(t.before, t.after) for t in here.teller.transitions if t.subject == "connector"][::-1] == [
+        await until(lambda: here.publisher.state(here.house.appliance, time.time()).answer is Answer.YES)
+        await until(lambda: here.publisher.transitions[0].after == "yes")
+        assert [(t.before, t.after) for t in here.publisher.transitions if t.subject == "connector"][
+            ::-1
+        ] == [
             ("", "yes"),
             ("yes", "no"),
             ("no", "yes"),

@@ -15,13 +15,13 @@ import pytest
 
 from exporters.metrics.exposition import Ended, from_state
 from probe.serve import textfile as telling_textfile
-from probe.serve.textfile import TextfileTeller, last_round
+from probe.serve.textfile import TextfilePublisher, last_round
 from probe.watch.rounds import FinishedRound
 from rules.watch.maintenance import Window
 from rules.watch.state import Place
 from tests.exporters.states import NOW, failing, state, target
 from tests.probe.looped import looping, until
-from tests.probe.serve.test_publisher import Office, appliance, end, judged, office, teller
+from tests.probe.serve.test_publisher import Office, appliance, end, judged, new_publisher, office
 
 
 def age(text: str) -> tuple[str, float]:
@@ -35,7 +35,7 @@ async def test_the_textfile_is_written_and_a_fault_of_it_stops_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(telling_textfile, "TEXTFILE_EVERY", 0.0)
-    made, history = await teller(tmp_path)
+    made, history = await new_publisher(tmp_path)
     made.judged(judged("healthy"))
     await made.render(appliance(textfile=str(tmp_path)))
     await until((tmp_path / "wayclear.prom").exists)
@@ -68,15 +68,15 @@ async def test_the_textfile_is_written_now_and_then_whatever_the_clock_says(
     async with office(tmp_path) as here:
         with_textfile(here, tmp_path)
         path, true = tmp_path / "wayclear.prom", time.time
-        await here.teller.render(here.house.appliance)
+        await here.publisher.render(here.house.appliance)
         await until(path.exists)
         first = path.stat().st_ino
-        await here.teller.render(here.house.appliance)
+        await here.publisher.render(here.house.appliance)
         await asyncio.sleep(0.05)
         assert path.stat().st_ino == first, "not every time"
         monkeypatch.setattr(time, "time", lambda: true() - 5 * 365 * 86_400)
         await asyncio.sleep(0.2)
-        await here.teller.render(here.house.appliance)
+        await here.publisher.render(here.house.appliance)
         await until(lambda: path.stat().st_ino != first)
         assert b"wayclear_connector_can_live" in path.read_bytes()
 
@@ -92,14 +92,14 @@ async def test_a_directory_that_does_not_answer_keeps_no_snapshot_waiting(
         calls.append(directory)
         answer.wait(10)
 
-    monkeypatch.setattr("probe.serve.textfile.write", hangs)
+    monkeypatch.setattr("probe.serve.textfile.write_textfile", hangs)
     async with office(tmp_path) as here:
         with_textfile(here, tmp_path)
         times = set()
         for _ in range(5):
             async with asyncio.timeout(2):
-                await here.teller.render(here.house.appliance)
-            times.add(here.teller.snapshot.at)
+                await here.publisher.render(here.house.appliance)
+            times.add(here.publisher.snapshot.taken_at)
         assert len(times) == 5
         assert len(calls) <= 1, "one thread hangs, not one for each snapshot"
         answer.set()
@@ -109,7 +109,7 @@ async def test_a_directory_that_does_not_answer_keeps_no_snapshot_waiting(
 async def test_a_textfile_grows_old_when_rounds_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The loop lives and renders on, and nothing is measured any more."""
     monkeypatch.setattr(telling_textfile, "TEXTFILE_EVERY", 0.0)
-    made, history = await teller(tmp_path)
+    made, history = await new_publisher(tmp_path)
     now = float(int(time.time()))
 
     async def told(at: float) -> tuple[str, float]:
@@ -133,7 +133,7 @@ async def test_a_textfile_grows_old_when_rounds_stop(tmp_path: Path, monkeypatch
 
 
 def test_without_service_names_any_round_tells_the_age() -> None:
-    made = TextfileTeller()
+    made = TextfilePublisher()
     made.judged(NOW)
     made.judged(NOW + 900)
     there, none = state(target(), failing()), state(failing())
@@ -157,7 +157,7 @@ async def test_before_the_first_look_it_tells_maintenance_and_keeps_the_last_rou
     )
     before = path.read_text()
     assert 'wayclear_maintenance{connector="c1"} 0' in before
-    made, history = await teller(tmp_path)
+    made, history = await new_publisher(tmp_path)
     window = Window("patches", 0.0, time.time() + 999, pause=True)
     for _ in range(2):  # what it wrote itself is kept again
         made._textfile._written_at = -math.inf
@@ -175,7 +175,7 @@ async def test_before_the_first_look_it_tells_maintenance_and_keeps_the_last_rou
 
 @looping
 async def test_a_window_that_opens_or_closes_is_in_the_file_at_once(tmp_path: Path) -> None:
-    made, history = await teller(tmp_path)
+    made, history = await new_publisher(tmp_path)
     made.judged(judged("healthy"))
     window = Window("patches", 0.0, time.time() + 999)
     for windows, told in (((), "0"), ((window,), "1"), ((), "0")):

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from exporters.metrics.exposition import from_state
-from probe.errors import Trouble
+from probe.errors import CommandError
 from probe.serve import textfile
 from tests.exporters.states import broken
 
@@ -27,7 +27,7 @@ def test_the_text_is_there_byte_for_byte_and_readable_by_the_collector(tmp_path:
     text = from_state(broken())
     mask = os.umask(0o077)
     try:
-        textfile.write(str(tmp_path), NAME, text)
+        textfile.write_textfile(str(tmp_path), NAME, text)
     finally:
         os.umask(mask)
     content = (tmp_path / NAME).read_bytes()
@@ -40,19 +40,19 @@ def test_the_text_is_there_byte_for_byte_and_readable_by_the_collector(tmp_path:
 
 
 def test_a_line_end_stays_as_it_is(tmp_path: Path) -> None:
-    textfile.write(str(tmp_path), NAME, "a 1\r\nb 2\n")
+    textfile.write_textfile(str(tmp_path), NAME, "a 1\r\nb 2\n")
     assert (tmp_path / NAME).read_bytes() == b"a 1\r\nb 2\n"
 
 
 def test_a_reader_sees_the_old_text_or_the_new_one(tmp_path: Path) -> None:
     texts = [f"a {n}\n" + f"b {n}\n" * 5_000 for n in range(2)]
-    textfile.write(str(tmp_path), NAME, texts[0])
+    textfile.write_textfile(str(tmp_path), NAME, texts[0])
     done = threading.Event()
 
     def rewrite() -> None:
         try:
             for n in range(100):
-                textfile.write(str(tmp_path), NAME, texts[n % 2])
+                textfile.write_textfile(str(tmp_path), NAME, texts[n % 2])
         finally:
             done.set()
 
@@ -69,38 +69,38 @@ def test_a_reader_sees_the_old_text_or_the_new_one(tmp_path: Path) -> None:
 
 
 def test_a_missing_directory_is_named_with_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(Trouble) as told:
-        textfile.write(str(tmp_path / "missing"), NAME, "a 1\n")
+    with pytest.raises(CommandError) as told:
+        textfile.write_textfile(str(tmp_path / "missing"), NAME, "a 1\n")
     assert f"{tmp_path / 'missing' / NAME} cannot be written: no such file" in told.value.what
     assert told.value.advice == "make the directory, or name the one that the collector reads"
 
 
 def test_a_directory_with_a_nul_in_its_name() -> None:
-    with pytest.raises(Trouble, match="null"):
-        textfile.write("a\0b", NAME, "a 1\n")
+    with pytest.raises(CommandError, match="null"):
+        textfile.write_textfile("a\0b", NAME, "a 1\n")
 
 
 def test_a_file_in_place_of_the_directory(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(Trouble, match="not a directory") as told:
-        textfile.write(str(tmp_path / "file"), NAME, "a 1\n")
+    with pytest.raises(CommandError, match="not a directory") as told:
+        textfile.write_textfile(str(tmp_path / "file"), NAME, "a 1\n")
     assert told.value.advice == "name the directory that the collector reads"
 
 
 def test_what_cannot_be_replaced_leaves_nothing_behind(tmp_path: Path) -> None:
     (tmp_path / NAME).mkdir()
-    with pytest.raises(Trouble, match="is a directory"):
-        textfile.write(str(tmp_path), NAME, "a 1\n")
+    with pytest.raises(CommandError, match="is a directory"):
+        textfile.write_textfile(str(tmp_path), NAME, "a 1\n")
     assert names(tmp_path) == [NAME]
 
 
 def test_a_disk_that_takes_no_more_keeps_the_old_file_whole(tmp_path: Path) -> None:
-    textfile.write(str(tmp_path), NAME, "a 1\n")
+    textfile.write_textfile(str(tmp_path), NAME, "a 1\n")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, hard))
     try:
-        with pytest.raises(Trouble, match="too large"):
-            textfile.write(str(tmp_path), NAME, "a 1\n" * 1_000)
+        with pytest.raises(CommandError, match="too large"):
+            textfile.write_textfile(str(tmp_path), NAME, "a 1\n" * 1_000)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert (tmp_path / NAME).read_bytes() == b"a 1\n"
@@ -109,8 +109,8 @@ def test_a_disk_that_takes_no_more_keeps_the_old_file_whole(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("name", ["../x.prom", "a/b.prom", "x.txt", "", "..", "x.prom.tmp"])
 def test_a_name_that_is_none(tmp_path: Path, name: str) -> None:
-    with pytest.raises(Trouble, match="is no name for a textfile"):
-        textfile.write(str(tmp_path), name, "a 1\n")
+    with pytest.raises(CommandError, match="is no name for a textfile"):
+        textfile.write_textfile(str(tmp_path), name, "a 1\n")
     assert names(tmp_path) == []
 
 
@@ -123,7 +123,7 @@ textfile.write({directory!r}, {name!r}, "a 2\\n")
 
 
 def test_what_a_killed_writer_left_is_no_metrics_file_and_goes_with_time(tmp_path: Path) -> None:
-    textfile.write(str(tmp_path), NAME, "a 1\n")
+    textfile.write_textfile(str(tmp_path), NAME, "a 1\n")
     code = KILLED.format(directory=str(tmp_path), name=NAME)
     run = subprocess.run([sys.executable, "-c", code], timeout=30, check=False)
     assert run.returncode == -signal.SIGKILL
@@ -131,9 +131,9 @@ def test_what_a_killed_writer_left_is_no_metrics_file_and_goes_with_time(tmp_pat
     assert list(tmp_path.glob("*.prom")) == [tmp_path / NAME]
     assert (tmp_path / NAME).read_bytes() == b"a 1\n"
 
-    textfile.write(str(tmp_path), NAME, "a 3\n")
+    textfile.write_textfile(str(tmp_path), NAME, "a 3\n")
     assert left.exists(), "it may still be somebody's"
     old = left.stat().st_mtime - 2 * textfile.ABANDONED
     os.utime(left, (old, old))
-    textfile.write(str(tmp_path), NAME, "a 4\n")
+    textfile.write_textfile(str(tmp_path), NAME, "a 4\n")
     assert names(tmp_path) == [NAME]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from probe.errors import Trouble
+from probe.errors import CommandError
 from probe.web.app import HttpServer
 from probe.web.exporter_toolkit import WebConfigFile
 from probe.web.messages import Request, Response
@@ -40,9 +40,9 @@ def users(password: str = "wonderland") -> str:
     return f"basic_auth_users:\n  alice: {bcrypt_hash(password)}\n"
 
 
-async def refused(**options: object) -> Trouble:
+async def refused(**options: object) -> CommandError:
     server = HttpServer(Asked(), **options)  # type: ignore[arg-type]
-    with pytest.raises(Trouble) as caught:
+    with pytest.raises(CommandError) as caught:
         await server.start()
     assert server.addresses == ()
     await server.stop()

@@ -9,7 +9,7 @@ from collections.abc import Awaitable
 
 import pytest
 
-from probe.web.lost_accept import is_lost, silence
+from probe.web.lost_accept import ignore_lost_accepts, is_lost
 
 
 def windows_error(number: int) -> OSError:
@@ -54,7 +54,7 @@ def test_asyncio_s_message_of_a_lost_connection_alone_is_dropped() -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(lambda _, context: told.append(context.get("exception")))
-        silence(loop)
+        ignore_lost_accepts(loop)
         await end_by(windows_error(64))
         gc.collect()
         assert told == []
@@ -70,7 +70,7 @@ def test_asyncio_s_message_of_a_lost_connection_alone_is_dropped() -> None:
 
 def test_without_another_handler_asyncio_tells_it(caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
-        silence(asyncio.get_running_loop())
+        ignore_lost_accepts(asyncio.get_running_loop())
         asyncio.get_running_loop().call_exception_handler({"message": "something else"})
 
     asyncio.run(main())
