@@ -107,9 +107,7 @@ def run(options: ServeOptions) -> int:
         standard_streams.write_output(f"{display(config.source or 'the defaults', 1024)}: ok\n", "utf-8")
         return 0
     log_lines.log_to(sys.stderr)
-    interpreter.settle()
-    interpreter.settle_collector()
-    interpreter.settle_threads()
+    interpreter.configure()
     watched = Options(
         lambda: load(options), lambda c: _files(options, c), allow_insecure=options.allow_insecure
     )

@@ -38,7 +38,6 @@ from probe.measure.tls_records import (
 )
 from rules.model.failure import Code, Failure, Stage
 from rules.model.kinds.tls_handshake import TlsFacts, TlsHandshake
-from rules.pki.certificate import share_issuers
 
 _HANDSHAKES_CAP = 2  # that the peer may ask for when it is asked for a page (it wants a certificate)
 _GET_BYTES = 65_536  # most that the peer may send after the handshake
@@ -245,7 +244,7 @@ class Session:
             handshake_s=self.handshake_s,
             version=sys.intern(conn.get_protocol_version_name()) if done else records.version,
             cipher=sys.intern(conn.get_cipher_name() or "") or None if done else None,
-            chain=share_issuers(records.chain or self._decrypted_chain()),
+            chain=records.chain or self._decrypted_chain(),
             staple=records.staple or seen.staple,
             client_certificate_asked=records.client_certificate_asked or seen.client_certificate_asked,
             key_proven=self.key_proven,

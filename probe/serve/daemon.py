@@ -7,6 +7,7 @@ the wall clock, so a timer of the event loop restarts the jobs after the clock w
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import platform
@@ -26,7 +27,7 @@ from probe.config.watched_files import Options, Sources, needs_restart
 from probe.errors import CommandError, one_line
 from probe.history.place import default_path
 from probe.history.writer import History
-from probe.host import interpreter, signals
+from probe.host import signals
 from probe.host.clocks import ClockChange, Clocks
 from probe.host.systemd import Notifier
 from probe.host.windows_event_log import ServiceEvent
@@ -340,7 +341,7 @@ class Daemon:
         await self._history.retain(now)
         if self._appliance is not None:
             self._appliance.memory.forget(now)
-        interpreter.collect()
+        gc.collect()
 
     async def _look_at_files(self) -> None:
         if await asyncio.to_thread(self._sources.changed):

@@ -94,7 +94,10 @@ class TextfilePublisher:
         if not directory:  # a reload may have removed it
             self.fault = ""
             return
-        told = (state.report is not None, state.maintenance)  # alerts depend on both: a change is written at once
+        told = (
+            state.report is not None,
+            state.maintenance,
+        )  # alerts depend on both: a change is written at once
         due = told != self._told or time.monotonic() - self._written_at >= TEXTFILE_EVERY
         if due and self._writing is None:
             self._written_at, self._told = time.monotonic(), told

@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 from exporters.metrics.meters import Meters
 from probe.audit.runner import Runner
 from probe.config.settings import Config
-from probe.host import interpreter
 from probe.measure.prober import Prober
 from probe.watch.asker import (
     SECOND_OPINIONS,
@@ -126,7 +125,6 @@ class WatchLoop:
         """The first look at everything, at the audit's own pace; ends with the first judgement."""
         await self._look()
         await self._prober.rest()
-        interpreter.relax(asyncio.get_running_loop())
         self._dirty.clear()
         await self._judge()
         about: dict[str, list[Key]] = {}

@@ -33,7 +33,7 @@ from rules.pki.der import (
     tlv,
 )
 from rules.pki.distinguished_name import NameFacts, name_facts
-from rules.pki.fields import MAX_TEXT, FieldReader, extension_facts, interned, try_read
+from rules.pki.fields import MAX_TEXT, FieldReader, extension_facts, try_read
 from rules.pki.public_key import describe_key, load_key
 from rules.pki.signature_algorithm import SignatureAlgorithm, signature_algorithm
 
@@ -183,7 +183,7 @@ def _facts(der: bytes) -> CertFacts:
         not_before=reader.read("not_before", lambda: moment(begins)) if begins else None,
         not_after=reader.read("not_after", lambda: moment(ends)) if ends else None,
         signature_hash=algorithm.hash.name if algorithm is not None and algorithm.hash is not None else "",
-        key=interned(key),
+        key=key,
         self_issued=outline.subject == outline.issuer,
         unreadable=tuple(reader.unreadable),
         **found,

@@ -7,7 +7,6 @@ breaks a rule, and some of them for entries that no judgement needs (a signed ti
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
 from ipaddress import ip_address
 from itertools import islice
 from typing import Any, TypeVar
@@ -174,7 +173,7 @@ def _subject_key_identifier(value: bytes, _: FieldReader) -> dict[str, Any]:
 
 def _authority_key_identifier(value: bytes, _: FieldReader) -> dict[str, Any]:
     key = next((part.value for part in only_element(value, SEQUENCE).children() if part.tag == 0x80), b"")
-    return {"aki": interned(key.hex()[:MAX_TEXT]) if key else None}
+    return {"aki": key.hex()[:MAX_TEXT] if key else None}
 
 
 _OCSP, _CA_ISSUERS = bytes.fromhex("2b06010505073001"), bytes.fromhex("2b06010505073002")
@@ -186,7 +185,10 @@ def _authority_information_access(value: bytes, reader: FieldReader) -> dict[str
         method, location = expect_tag(access, SEQUENCE).children()
         if location.tag == _URI:
             urls.setdefault(expect_tag(method, OID).value, []).append(text(location.value))
-    return {"ocsp_urls": _urls(urls.get(_OCSP, ())), "aia_urls": _urls(urls.get(_CA_ISSUERS, ()))}
+    return {
+        "ocsp_urls": _strings(urls.get(_OCSP, ()), MAX_URLS),
+        "aia_urls": _strings(urls.get(_CA_ISSUERS, ()), MAX_URLS),
+    }
 
 
 def _crl_distribution_points(value: bytes, reader: FieldReader) -> dict[str, Any]:
@@ -201,7 +203,7 @@ def _crl_distribution_points(value: bytes, reader: FieldReader) -> dict[str, Any
         for name in full.children()
         if name.tag == _URI
     )
-    return {"crl_urls": _urls(urls)}
+    return {"crl_urls": _strings(urls, MAX_URLS)}
 
 
 _KEY_USAGE, _BASIC_CONSTRAINTS, _PURPOSES = (bytes.fromhex(f"551d{n}") for n in ("0f", "13", "25"))

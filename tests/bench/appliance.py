@@ -19,7 +19,7 @@ from tests.bench.serve import Ground, Size, buckets, children, measured, own, pe
 RATIO_TARGET = 0.65
 GROWTH_TARGET = 1.1
 LAG_TARGET = 250.0
-MEMORY_TARGET = 120.0
+MEMORY_TARGET = 160.0
 SCRAPE_TARGET = 50.0
 LOOP_TARGET = 50.0
 

@@ -22,7 +22,6 @@ from rules.pki.certificate import (
     fold_text,
     public_key,
     same_name,
-    share_issuers,
     signature,
     signed_by,
     verify,
@@ -50,21 +49,6 @@ PKI_CRL = (
     .sign(derived_key(OCSP02), hashes.SHA256())
     .public_bytes(Encoding.DER)
 )
-
-
-def test_what_a_ca_writes_into_every_certificate_is_kept_once() -> None:
-    """Of 2,000 servers under one CA: megabytes."""
-    one, other = (chain(OCSP02, host)[0] for host in (HOST, "other.example"))
-    first, second = facts(one), facts(other)
-    assert first.issuer is second.issuer
-    assert first.aki is second.aki
-    urls = [(*found.crl_urls, *found.aia_urls, *found.ocsp_urls) for found in (first, second)]
-    assert len(urls[0]) >= 3
-    assert all(a is b for a, b in zip(*urls, strict=True))
-    above = b"an issuer's certificate"
-    chains = [share_issuers((leaf, bytes(bytearray(above)))) for leaf in (one, other)]
-    assert chains == [(one, above), (other, above)]
-    assert chains[0][1] is chains[1][1]
 
 
 def test_the_facts_of_a_leaf() -> None:
