@@ -1,7 +1,7 @@
-"""Wall clock and monotonic clock compared: a step of the one, a sleep of the host.
+"""Compares the wall clock with the monotonic clock to find steps of the clock and suspends of the host.
 
-CLOCK_MONOTONIC does not count while a host is suspended, CLOCK_BOOTTIME does (clock_gettime(2)): the difference is how
-long it slept. Where there is no such clock, a sleep looks like a step forward.
+CLOCK_MONOTONIC does not count while a host is suspended, CLOCK_BOOTTIME does (clock_gettime(2)): the difference is the
+time of the suspend. Without CLOCK_BOOTTIME a suspend looks like a step forward.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import sys
 import time
 from dataclasses import dataclass
 
-#: Differences below this, in seconds, are the work of whoever disciplines the clock.
+#: Smaller differences, in seconds, come from NTP, which corrects the clock slowly.
 TOLERANCE = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class ClockChange:
-    """What happened between two looks, in seconds. `stepped`: the wall clock was set; `asleep`: the host was suspended."""
+    """The change between two readings, in seconds: `stepped`, the wall clock was set; `asleep`, the host was suspended."""
 
     stepped: float = 0.0
     asleep: float = 0.0
@@ -35,17 +35,17 @@ class Readings:
 
     @classmethod
     def now(cls) -> Readings:
-        """This moment."""
+        """The present readings."""
         monotonic = time.monotonic()
         boot = monotonic
         if sys.platform != "win32":
-            clock = getattr(time, "CLOCK_BOOTTIME", None)  # Linux alone has it
+            clock = getattr(time, "CLOCK_BOOTTIME", None)  # only Linux has it
             boot = time.clock_gettime(clock) if clock is not None else monotonic
         return cls(time.time(), monotonic, boot)
 
 
 def clock_change(before: Readings, after: Readings) -> ClockChange:
-    """What happened between two readings."""
+    """The change between two readings."""
     ran = after.monotonic - before.monotonic
     asleep = (after.boot - before.boot) - ran
     asleep = asleep if asleep > TOLERANCE else 0.0
@@ -54,12 +54,12 @@ def clock_change(before: Readings, after: Readings) -> ClockChange:
 
 
 class Clocks:
-    """Both clocks, looked at again and again."""
+    """Remembers the last readings of the clocks."""
 
     def __init__(self) -> None:
         self._before = Readings.now()
 
     def compare(self) -> ClockChange:
-        """What happened to them since the last look."""
+        """The change since the last call."""
         before, self._before = self._before, Readings.now()
         return clock_change(before, self._before)

@@ -1,7 +1,7 @@
-"""Files as a whole: those that a person wrote are read, those for others replaced in one step.
+"""Reads files that the user wrote, and replaces output files in one step.
 
-Read are only regular files, of a size that a person writes, and never blocking. A FIFO would wait for ever, `/dev/zero`
-never ends, and 1,000 nested brackets end in a RecursionError: each is refused with a sentence instead.
+Only regular files up to a limit are read, without blocking. A FIFO would block without limit, `/dev/zero` never ends, and
+1,000 nested brackets raise RecursionError: each is refused with a sentence.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ from rules.files.limits import DEEPEST, deeper
 
 LARGEST = 2 * 1024 * 1024  #: bytes of a rules or configuration file
 STANDARD_INPUT = "-"  #: as a file's name
-MOST_DOTS = 256  #: in one line: `tomllib` takes time in proportion to the square of a dotted key's parts
-UNFINISHED = ".tmp"  #: ending of a file that is going to replace another
-_NEW_NAMES = 16  # tried: one that exists already is a coincidence
+MOST_DOTS = 256  #: in one line: the time of `tomllib` grows with the square of a dotted key's parts
+UNFINISHED = ".tmp"  #: ending of a file that will replace another
+_NEW_NAMES = 16  # names to try: one that already exists is a coincidence
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
-_BUSY_TRIES = 20  # Windows does not replace a file while somebody has it open
+_BUSY_TRIES = 20  # Windows does not replace a file while a program has it open
 _BUSY_WAIT = 0.05  # seconds between two tries
 _WHERE = re.compile(r" \(at line (\d+), column (\d+)\)$")
 
 
 @dataclass(frozen=True, slots=True)
 class TomlFile:
-    """A parsed file with its name as the user knows it and the SHA-256 of its bytes."""
+    """A parsed file with the name that the user gave and the SHA-256 of its bytes."""
 
     source: str
     data: Mapping[str, object]
@@ -49,7 +49,7 @@ class TomlFile:
 
 
 def read_file(path: str, largest: int = LARGEST) -> bytes:
-    """The bytes of a regular file of at most `largest` bytes; BadFile for everything else."""
+    """The bytes of a regular file of at most `largest` bytes. BadFile for everything else."""
     flags = (
         os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
     )
@@ -69,15 +69,15 @@ def read_file(path: str, largest: int = LARGEST) -> bytes:
         raise _bad(path, f"cannot be read: {_reason(error)}") from None
     finally:
         os.close(descriptor)
-    if len(content) > largest:  # it grew while it was read, or told no size
+    if len(content) > largest:  # it grew while it was read, or its size was unknown
         raise _bad(path, f"has more than {largest} bytes")
     return content
 
 
 def read_input(path: str, largest: int = LARGEST) -> bytes:
-    """A regular file or, by the name `-`, standard input; unpacked where it is gzip (RFC 1952). BadFile if not.
+    """A regular file, or standard input for the name `-`; gzip (RFC 1952) is unpacked. BadFile for a fault.
 
-    Never more than `largest` bytes, packed or unpacked.
+    At most `largest` bytes, packed or unpacked.
     """
     content = _standard_input(largest) if path == STANDARD_INPUT else read_file(path, largest)
     return _unpacked(content, shown_name(path), largest)
@@ -97,10 +97,10 @@ def _unpacked(content: bytes, source: str, largest: int) -> bytes:
 
 
 def decode_text(content: bytes, source: str) -> str:
-    """The text of a file; BadFile with the first byte that is none.
+    """The text of a file. BadFile with the position of the first invalid byte.
 
-    UTF-8 with or without a byte order mark, and what Windows PowerShell writes by `>`: UTF-16 with one. Of UTF-16 and
-    UTF-32 without a mark the zero bytes at the beginning tell (as RFC 4627 section 3 says of JSON).
+    Reads UTF-8 with or without a byte order mark, and UTF-16 with one, which `>` of Windows PowerShell writes. UTF-16 and
+    UTF-32 without a mark are recognised by the zero bytes at the start (RFC 4627 section 3).
     """
     encoding = json.detect_encoding(content)
     try:
@@ -111,7 +111,7 @@ def decode_text(content: bytes, source: str) -> str:
 
 
 def shown_name(path: str) -> str:
-    """What a person calls it: `-` is standard input."""
+    """The name in messages: `-` is "standard input"."""
     return "standard input" if path == STANDARD_INPUT else path
 
 
@@ -129,12 +129,12 @@ def _standard_input(largest: int) -> bytes:
 
 
 def read_toml(path: str) -> TomlFile:
-    """A TOML file, unpacked where it is gzip; BadFile with line and column for a syntax error."""
+    """A TOML file; gzip is unpacked. BadFile with line and column for a syntax error."""
     return parse_toml(_unpacked(read_file(path), path, LARGEST), path)
 
 
 def parse_toml(content: bytes, source: str) -> TomlFile:
-    """TOML in what `decoded` reads."""
+    """Parse TOML in any encoding that `decode_text` reads. BadFile for a fault."""
     text = decode_text(content, source)
     for number, line in enumerate(text.split("\n"), 1):
         if line.count(".") > MOST_DOTS:
@@ -153,10 +153,10 @@ def parse_toml(content: bytes, source: str) -> TomlFile:
 
 
 def replace_file(path: str, pieces: Iterable[bytes], mode: int, folder: int | None = None) -> None:
-    """All of `pieces` under that name, or what was there before: a reader never sees a part. OSError.
+    """Replace the file by `pieces` in one step: a reader sees the old content or the new one. OSError.
 
-    `mode` holds whatever the umask says; on Windows a file has the rights of its directory. `folder` is a descriptor of the
-    directory that `path` is relative to. Waits for the disk. If the process is killed, a file `.NAME.*.tmp` may stay.
+    `mode` ignores the umask; on Windows a file gets the permissions of its directory. `folder` is a descriptor of the
+    directory that `path` is relative to. Waits for the disk. If the process is killed, a file `.NAME.*.tmp` may remain.
     """
     descriptor, unfinished = _new_file(path, folder)
     try:
@@ -176,8 +176,8 @@ def replace_file(path: str, pieces: Iterable[bytes], mode: int, folder: int | No
 def _new_file(path: str, folder: int | None) -> tuple[int, str]:
     """Descriptor and name of a new file beside `path`.
 
-    Not `tempfile`: for it PermissionError may be a name that is taken, and on Windows it tries 2,147,483,647 names in a
-    directory where this account may not write.
+    Not `tempfile`: it takes PermissionError for a name that exists, and on Windows tries 2,147,483,647 names in a directory
+    where this account may not write.
     """
     directory, name = os.path.split(path)
     for _ in range(_NEW_NAMES):
@@ -200,11 +200,11 @@ def _rename(unfinished: str, path: str, folder: int | None) -> None:
 
 
 FileStamp: TypeAlias = tuple[int, int, int, int] | None
-"""How a file looks from outside: times of its content and of its rights, size, inode; None where it cannot be looked at."""
+"""Modification time, status change time, size and inode of a file; None if stat fails."""
 
 
 def file_stamp(path: Path) -> FileStamp:
-    """What differs when the file may be another. Waits for the disk, never raises."""
+    """A stamp that differs if the file may have changed. Waits for the disk, never raises."""
     try:
         seen = path.stat()
     except (OSError, ValueError):
@@ -213,7 +213,7 @@ def file_stamp(path: Path) -> FileStamp:
 
 
 def exists(path: str) -> bool:
-    """Whether something has that name; BadFile where that may not be looked at."""
+    """Whether the name exists. BadFile if this account may not look."""
     try:
         Path(path).stat()
     except (FileNotFoundError, NotADirectoryError, ValueError):

@@ -1,4 +1,4 @@
-"""The service's log: one line for each event, in logfmt, on a stream."""
+"""The service's log: one logfmt line for each event, on a stream."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _calls(trace: str) -> str:
 
 
 def log_to(stream: TextIO) -> None:
-    """Let this program and the libraries under it log to `stream`, and nowhere else."""
+    """Send the log of this program and of its libraries to `stream` only."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(LogLine())
     LOG.handlers = [handler]

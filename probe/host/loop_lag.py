@@ -1,4 +1,4 @@
-"""How late our own event loop is. A timeout is evidence about the network only where the loop was on time."""
+"""Measures the lag of our own event loop. A timeout is evidence about the network only if the loop was on time."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-INTERVAL = 0.1  # seconds between two looks
+INTERVAL = 0.1  # seconds between two readings
 _WORTH_KEEPING = 0.05  # seconds; less is the noise of a busy machine
 _KEPT = 1000
 
 
 class LagMeter:
-    """A timer that notes how much later than asked it runs, while anything is measured. Times are the loop's, in seconds.
+    """A timer that records how late it runs, while anything is measured. Times are the loop's, in seconds.
 
-    While nothing is measured it lets the processor sleep: a service waits for most of its time. `told` hears of every look.
+    While nothing is measured it is off, so that the processor can sleep. `told` is called with the lag of every reading.
     """
 
     def __init__(self, interval: float = INTERVAL, told: Callable[[float], None] | None = None) -> None:
@@ -31,25 +31,25 @@ class LagMeter:
         return self._timer is not None
 
     def begin(self) -> None:
-        """A measurement begins on the running loop; several may be under way."""
+        """A measurement starts on the running loop; several may run at once."""
         self._measured += 1
         if self._timer is None:
             self._loop = asyncio.get_running_loop()
             self._arm()
 
     def end(self) -> None:
-        """One has ended; its `worst` has been asked before."""
+        """A measurement has ended. Call `worst` before this."""
         self._measured -= 1
 
     def worst(self, since: float) -> float:
-        """The longest delay between `since` (loop time) and now, in seconds; also of a look that is overdue."""
+        """The longest lag from `since` (loop time) to now, in seconds, including an overdue reading."""
         if self._loop is None or self._timer is None:
             return 0.0
         overdue = max(0.0, self._loop.time() - max(self._due, since))
         return max(overdue, *(lag for at, lag in self._late if at >= since), 0.0)
 
     def stop(self) -> None:
-        """End, whatever is under way; stopping twice is fine."""
+        """Stop the timer at once; stopping twice is fine."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

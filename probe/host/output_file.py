@@ -1,4 +1,4 @@
-"""The file that `--output` names: checked before a long audit, and written as a whole after it."""
+"""The file of `--output`: checked before a long audit, replaced as a whole after it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ READABLE = 0o644  #: metrics for a collector, which runs under another account
 
 
 def check_writable(path: Path) -> None:
-    """Say before a long audit what would fail after it: a directory, a missing or a read-only one, another user's link."""
+    """CommandError if writing would fail: a directory, a missing or read-only directory, another user's link."""
     kind = _mode(path)
     if kind is not None and stat.S_ISDIR(kind):
         raise CommandError(
@@ -50,7 +50,7 @@ def _unwritable(path: Path, error: OSError) -> CommandError:
 
 
 def _mode(path: Path) -> int | None:
-    """Kind and permissions; None where nothing has that name. CommandError where it may not be looked at."""
+    """Type and permissions; None if the name does not exist. CommandError if this account may not look."""
     try:
         return path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
@@ -61,7 +61,7 @@ def _mode(path: Path) -> int | None:
 
 
 def check_spares(output: Path, inputs: Iterable[str]) -> None:
-    """CommandError where `output` is one of the files that are read, by whatever name: it would be lost."""
+    """CommandError if `output` is one of the input files, also under another name: it would be overwritten."""
     for name in inputs:
         if _is_same(output, name):
             raise CommandError(
@@ -72,17 +72,17 @@ def check_spares(output: Path, inputs: Iterable[str]) -> None:
 
 
 def _is_same(output: Path, name: str) -> bool:
-    with contextlib.suppress(OSError, ValueError, AttributeError):  # not there: nothing to lose
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # it does not exist: nothing is lost
         read = os.fstat(sys.stdin.fileno()) if name == STANDARD_INPUT else Path(name).stat()
         return stat.S_ISREG(read.st_mode) and os.path.samestat(output.stat(), read)
     return False
 
 
 def write_whole(path: Path, text: str | Iterable[str], mode: int = PRIVATE) -> None:
-    """The file has all of `text` (whole or in pieces) or stays as it was; its mode is `mode`, whatever the umask.
+    """Write all of `text` (whole or in pieces) or leave the file unchanged. `mode` ignores the umask.
 
-    A symbolic link stays one, and another user's is not followed (`probe.host.output_place`). Devices and pipes are written as
-    they are.
+    A symbolic link remains a link; another user's link is not followed (`probe.host.output_place`). Devices and pipes are
+    written directly.
     """
     data = (piece.encode("utf-8") for piece in ([text] if isinstance(text, str) else text))
     try:

@@ -1,12 +1,12 @@
-"""Where a file that the user named is written: links are followed as the kernel would, and what is checked is what is used.
+"""Finds the place of an output file that the user named: follows links as the kernel does, without a race.
 
-In a directory where others may write, another user's link leads a report (and root's rights) wherever that user likes.
-Linux refuses to open a file through such a link (proc_sys_fs(5), protected_symlinks), but a file that is replaced as a
-whole is never opened under its name. So the same rule is kept here: a link is followed only where its owner is this account
-or the owner of the directory that it lies in. Each directory of the way is held open while the next step is looked at, and a
-link is read by the handle by which its owner was seen: no process can exchange it in between.
+In a directory where others may write, another user could make a link and so choose where the report goes (with root's
+permissions). Linux refuses to open a file through such a link (proc_sys_fs(5), protected_symlinks), but a file that is
+replaced is never opened under its name. So the same rule is kept here: a link is followed only if its owner is this account
+or the owner of its directory. Each directory of the path stays open while the next name is checked, and a link is read by
+the handle that gave its owner: no process can replace it in between.
 
-Elsewhere than on Linux the links are followed as they are: Windows lets only administrators make them.
+On other systems links are followed without a check: Windows lets only administrators make them.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ MOST_LINKS = 40  #: as the kernel's
 _OTHERS = 0o022  # group and the world may write
 
 
-class ForeignLink(OSError):  # noqa: N818 - says what is there
-    """A link, or a pipe or device, that another account has put where others may write."""
+class ForeignLink(OSError):  # noqa: N818 - a kind of file, not a fault
+    """A link, pipe or device of another account in a directory where others may write."""
 
     def __init__(self, what: str, name: str, owner: int) -> None:
         text = f"{name} is a {what} of another account (uid {owner}) in a directory where others may write"
@@ -36,17 +36,17 @@ class ForeignLink(OSError):  # noqa: N818 - says what is there
 
 @dataclass(frozen=True, slots=True)
 class OutputPlace:
-    """A name in a directory that is held open. `folder` is None where the system has no such handles."""
+    """A name in an open directory. `folder` is its descriptor, None on systems without such descriptors."""
 
     folder: int | None
     name: str
-    special: bool  # a pipe or a device: written as it is and never replaced
+    special: bool  # a pipe or a device: written directly, never replaced
 
 
 @contextmanager
 def hold_place(path: str) -> Iterator[OutputPlace]:
-    """The place that `path` leads to, its directory held open; a file of that name may be missing. OSError if there is
-    none, ForeignLink where the way leads over another user's link."""
+    """The place that `path` leads to, with its directory open; the file itself may be missing. OSError if there is none,
+    ForeignLink if the path contains another user's link."""
     if sys.platform == "linux":
         walk = _Walk(path)
         try:
@@ -63,16 +63,16 @@ def hold_place(path: str) -> Iterator[OutputPlace]:
 
 
 def may_write(place: OutputPlace) -> bool:
-    """Whether this account may put a file there, as far as the system tells beforehand."""
+    """Whether this account may create a file there, as far as the system can say before."""
     if place.folder is None:
         return os.access(os.path.dirname(place.name), os.W_OK | os.X_OK)  # noqa: PTH120
     return os.access(".", os.W_OK | os.X_OK, dir_fd=place.folder)
 
 
 def write_place(place: OutputPlace, pieces: Iterable[bytes], mode: int) -> None:
-    """All of `pieces` under the place's name, with `mode` whatever the umask says, or what was there before. OSError.
+    """Write all of `pieces` or leave the file unchanged. `mode` ignores the umask. OSError.
 
-    Waits for the disk. A pipe or a device is written as it is.
+    Waits for the disk. A pipe or a device is written directly.
     """
     if place.special:
         with os.fdopen(
@@ -87,14 +87,14 @@ if sys.platform == "linux":
     _LOOK = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 
     class _Walk:
-        """The way down to a name. `folder` is the directory that it has come to, held open."""
+        """Walks along a path. `folder` is the descriptor of the present directory."""
 
         def __init__(self, path: str) -> None:
             self.folder = os.open("/" if path.startswith("/") else ".", _LOOK | os.O_DIRECTORY)
             self._left = deque(_words(path))
 
         def place(self) -> OutputPlace:
-            """The end of the way. OSError where there is none."""
+            """The place at the end of the path. OSError if there is none."""
             for _ in range(MOST_LINKS + 1):
                 self._go_down()
                 if not self._left:
@@ -113,7 +113,7 @@ if sys.platform == "linux":
             self.folder = folder
 
         def _go_down(self) -> None:
-            """As long as the next name is a directory and not the last one."""
+            """Descend while the next name is a directory and not the last one."""
             while len(self._left) > 1 or self._left == deque([".."]):
                 found = os.open(self._left[0], _LOOK, dir_fd=self.folder)
                 if not stat.S_ISDIR(os.fstat(found).st_mode):
@@ -123,7 +123,7 @@ if sys.platform == "linux":
                 self._left.popleft()
 
         def _look(self) -> tuple[OutputPlace | None, str]:
-            """The place where the next name is the last one and no link; else where the link leads."""
+            """The place, if the next name is the last one and not a link; else the target of the link."""
             name, last = self._left[0], len(self._left) == 1
             try:
                 found = os.open(name, _LOOK, dir_fd=self.folder)
@@ -138,7 +138,7 @@ if sys.platform == "linux":
                     if last and not around.st_mode & _OTHERS and _is_special(name, self.folder):
                         return OutputPlace(
                             self.folder, name, special=True
-                        ), ""  # /dev/stdout: its end has no name
+                        ), ""  # /dev/stdout: its target has no name
                     return None, os.readlink("", dir_fd=found)
                 if not last:
                     raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))

@@ -1,4 +1,4 @@
-"""Where the facts of this host are read: files, tables and keys of the operating system and of the connector."""
+"""Paths of the facts of this host: files, tables and registry keys of the operating system and of the connector."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _UPDATERS = (
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where the facts are read. `of_host()` gives this system's; tests and other roots give their own."""
+    """Paths of the facts. `of_host()` gives this system's; tests give their own."""
 
     environment: Mapping[str, str] = field(default_factory=dict)
     resolv_conf: Path | None = None

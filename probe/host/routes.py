@@ -1,4 +1,4 @@
-"""This host's addresses and on-link networks, out of the tables in Linux' /proc/net. Pure parsing, no packet."""
+"""Parses this host's addresses and on-link networks from the tables in Linux' /proc/net. Sends no packet."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def inet6_addresses(text: str) -> tuple[str, ...]:
 
 
 def route_networks(text: str) -> tuple[str, ...]:
-    """IPv4 networks that are reached without a gateway (/proc/net/route); a default route is none of them."""
+    """IPv4 networks without a gateway (/proc/net/route), without the default route."""
     found: list[str] = []
     for line in text.splitlines()[1:]:
         columns = line.split()
@@ -41,7 +41,7 @@ def route_networks(text: str) -> tuple[str, ...]:
 
 
 def ipv6_route_networks(text: str) -> tuple[str, ...]:
-    """IPv6 networks that are reached without a gateway (/proc/net/ipv6_route)."""
+    """IPv6 networks without a gateway (/proc/net/ipv6_route)."""
     found: list[str] = []
     for line in text.splitlines():
         columns = line.split()

@@ -1,6 +1,6 @@
-"""Signals that end the service or let it read its files anew.
+"""Signals that end the service or make it reload its files.
 
-Imports little: `early` has to come before everything that takes its time, asyncio too.
+Imports little: `handle_early_signals` must run before every slow import, also that of asyncio.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 
-#: Seconds within which a second signal is the same request: `make` and the terminal's process group both tell of one Ctrl-C.
+#: Seconds within which a second signal is the same request: `make` and the terminal both send a signal for one Ctrl-C.
 SAME = 1.0
 
 
 class _HangUp:
-    """Handler of SIGHUP from the start until `hear`, which finds in it what was asked for before."""
+    """Handler of SIGHUP until `handle_signals`, which reads from it whether a reload was requested."""
 
     def __init__(self) -> None:
         self.reload = False
-        self.terminal = False  # whether the end of the terminal is the end of the service
+        self.terminal = False  # whether the service ends with its terminal
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         if self.terminal_gone():
@@ -35,15 +35,15 @@ class _HangUp:
 
 @contextlib.contextmanager
 def handle_early_signals() -> Iterator[None]:
-    """From the start until `hear`: a reload is remembered, and an end is an end without fault, nothing being open yet.
+    """Handle signals until `handle_signals`: remember a reload; end with code 0, because nothing is open yet.
 
-    Afterwards what is still heard here is heard as before.
+    At the end of the block, handlers that are still set here are restored.
     """
     before = {number: signal.signal(number, _end_early) for number in _ends()}
     hang_up = _HangUp()
     if sys.platform != "win32":
         before[signal.SIGHUP] = signal.signal(signal.SIGHUP, hang_up)
-        # a user who starts it with nohup wants it to outlive the terminal
+        # a user who starts it with nohup wants it to run on without the terminal
         hang_up.terminal = before[signal.SIGHUP] is not signal.SIG_IGN and _has_terminal()
     try:
         yield
@@ -64,7 +64,7 @@ def _end_early(_number: int, _frame: FrameType | None) -> None:
     line = f'ts={time.strftime("%Y-%m-%dT%H:%M:%S")} level=info msg="ended before it began"\n'
     with contextlib.suppress(OSError):
         os.write(2, line.encode())
-    os._exit(0)  # an exception could be swallowed by whatever is being imported
+    os._exit(0)  # a module that is being imported could suppress an exception
 
 
 def _has_terminal() -> bool:
@@ -78,8 +78,8 @@ def _has_terminal() -> bool:
 def handle_signals(stop: Callable[[], None], reload: Callable[[], None]) -> None:
     """Let SIGTERM and Ctrl-C call `stop`, and SIGHUP `reload`, on the running loop.
 
-    A SIGHUP that says that the terminal is gone, in which the service was started, calls `stop`: nobody would see that it
-    lives on. `stop` is called again only by what comes more than `SAME` seconds after the first.
+    SIGHUP calls `stop` if the terminal in which the service was started is gone: nobody would see that it still runs. A
+    second signal calls `stop` again only if it comes at least `SAME` seconds after the first.
     """
     import asyncio
 
@@ -105,12 +105,14 @@ def handle_signals(stop: Callable[[], None], reload: Callable[[], None]) -> None
 
 
 def ignore_signals() -> None:
-    """What comes now must not kill a process that is about to end well: closing the loop would let it."""
+    """Ignore signals from now on: closing the loop restores default handlers, and a signal would kill a clean end."""
     if sys.platform != "win32":
         import asyncio
 
         numbers = (*_ends(), signal.SIGHUP)
-        signal.pthread_sigmask(signal.SIG_BLOCK, numbers)  # in between each of them would kill
+        signal.pthread_sigmask(
+            signal.SIG_BLOCK, numbers
+        )  # between the two calls below a signal would kill the process
         for number in numbers:
             asyncio.get_running_loop().remove_signal_handler(number)
             signal.signal(number, signal.SIG_IGN)

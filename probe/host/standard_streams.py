@@ -1,4 +1,4 @@
-"""Standard output and standard error, written so that a stream that is closed, full or gone is a message. Imports little."""
+"""Writes to standard output and standard error; a closed, full or broken stream becomes a message. Imports little."""
 
 from __future__ import annotations
 
@@ -11,23 +11,25 @@ from probe.errors import CommandError
 
 
 def print_message(text: str) -> None:
-    """A line for the person at the terminal, beside the output."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):  # nobody listens: not a reason to fail
+    """Print a message for the user to standard error."""
+    with contextlib.suppress(
+        OSError, ValueError, AttributeError
+    ):  # a broken standard error is not a reason to fail
         encoding = sys.stderr.encoding or "ascii"
         sys.stderr.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
         sys.stderr.flush()
 
 
 def write_output(text: str | Iterable[str], encoding: str) -> None:
-    """Write the output (whole or in pieces), in its encoding and with the line ends as they are.
+    """Write the output (whole or in pieces) in its encoding, with its line ends unchanged.
 
-    CommandError where it cannot be written; BrokenPipeError where the reader went away.
+    CommandError if it cannot be written; BrokenPipeError if the reader has closed the pipe.
     """
     pieces = [text] if isinstance(text, str) else text
     check_open()
     binary = getattr(sys.stdout, "buffer", None)
     try:
-        if binary is None:  # replaced by something that takes text only
+        if binary is None:  # replaced by an object that accepts text only
             sys.stdout.writelines(pieces)
             return
         sys.stdout.flush()
@@ -44,13 +46,13 @@ def write_output(text: str | Iterable[str], encoding: str) -> None:
 
 
 def check_open() -> None:
-    """CommandError where standard output is closed."""
+    """CommandError if standard output is closed."""
     if sys.stdout is None or sys.stdout.closed:
         raise CommandError("standard output is closed", "open it, or name a file with --output")
 
 
 def drop_output() -> None:
-    """Nobody takes it: let nothing more be written, also not at exit."""
+    """Send further output to the null device, so that a flush at exit does not fail."""
     devnull = os.open(os.devnull, os.O_WRONLY)
     os.dup2(devnull, sys.stdout.fileno())
     os.close(devnull)

@@ -1,7 +1,7 @@
-"""sd_notify without a dependency: what the service manager is told, as datagrams to the socket that it names.
+"""sd_notify without a dependency: sends the service's state to the service manager.
 
 The protocol is that of sd_notify(3) and systemd.service(5): assignments, one a line, to the AF_UNIX datagram socket in
-NOTIFY_SOCKET ("/path" or "@abstract"). WATCHDOG_USEC and WATCHDOG_PID say how often a sign of life is due. Without
+NOTIFY_SOCKET ("/path" or "@abstract"). WATCHDOG_USEC and WATCHDOG_PID give the interval of the watchdog. Without
 NOTIFY_SOCKET, on Windows and in a container everything here does nothing.
 """
 
@@ -22,21 +22,20 @@ _MICROSECOND = 1e-6
 
 
 class Notifier:
-    """Tells the service manager that named its socket in `environ`. Each method says whether the message was taken.
+    """Sends messages to the service manager whose socket is in `environ`. Each method returns whether it was sent.
 
-    Nothing here raises for a socket that is gone, full or not to be had: a manager that does not listen is no reason
-    to stop measuring.
+    A missing or full socket raises nothing: measuring goes on without a service manager.
     """
 
     def __init__(self, environ: Mapping[str, str], pid: int | None = None) -> None:
         self._address = _address(environ.get("NOTIFY_SOCKET", ""))
-        # Kept open: the watchdog is fed also when descriptors have run out.
+        # Kept open: the watchdog must be notified also when descriptors have run out.
         self._socket: socket.socket | None = None
-        #: Seconds between two calls of `watchdog()`: half of what the manager allows; None where it asks for none.
+        #: Seconds between two calls of `watchdog()`: half of what the manager allows; None without a watchdog.
         self.interval = _interval(environ, os.getpid() if pid is None else pid) if self._address else None
 
     def ready(self) -> bool:
-        """Started, or reloaded: the service is up."""
+        """The service has started or reloaded."""
         return self._send("READY=1")
 
     def reloading(self) -> bool:
@@ -48,11 +47,11 @@ class Notifier:
         return self._send("STOPPING=1")
 
     def watchdog(self) -> bool:
-        """A sign of life. Only to be called by what would be dead if the service were."""
+        """Notify the watchdog. Call it only from a task that stops if the service hangs."""
         return self._send("WATCHDOG=1")
 
     def status(self, text: str) -> bool:
-        """One line for `systemctl status`; made harmless, so that no text of a peer becomes a second message."""
+        """One line for `systemctl status`, escaped: no text of a peer becomes a second message."""
         return self._send(f"STATUS={display(text, LONGEST_STATUS)}")
 
     def close(self) -> None:
@@ -75,7 +74,7 @@ class Notifier:
 
 
 def _address(name: str) -> bytes:
-    """The socket's address; b"" for none. Other families that systemd knows (vsock) are for virtual machines."""
+    """The socket's address; b"" for none. Other families of systemd (vsock) are for virtual machines."""
     path = b""
     with contextlib.suppress(UnicodeEncodeError):
         path = name.encode("utf-8", "surrogateescape")
@@ -85,7 +84,7 @@ def _address(name: str) -> bytes:
 
 
 def _interval(environ: Mapping[str, str], pid: int) -> float | None:
-    """Half the watchdog's time in seconds; None where there is none, or where it is meant for another process."""
+    """Half the watchdog's time in seconds; None if there is none, or if it is for another process."""
     period, owner = environ.get("WATCHDOG_USEC", ""), environ.get("WATCHDOG_PID", "")
     if owner and owner != str(pid):
         return None

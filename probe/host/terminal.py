@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from typing import IO, TextIO
 
-WIDTH = 100  #: columns of text that goes to no terminal
-WIDEST = 140  #: columns that a person still reads
+WIDTH = 100  #: columns of text that does not go to a terminal
+WIDEST = 140  #: most columns; longer lines are hard to read
 
 
 class Bar:
-    """Progress on a terminal: lines that stay and one that is written over. Silent where nobody watches."""
+    """A progress bar below lines that stay. Writes nothing if the stream is not a terminal."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -19,7 +19,7 @@ class Bar:
         self._shown = ""
 
     def show(self, phase: str, done: int, planned: int, eta_s: float, line: str | None) -> None:
-        """Show how far it is; `line` is a sentence that stays. The first one is the plan: nothing is drawn before it."""
+        """Show the progress; `line` is a sentence that stays. The bar appears after the first one, which is the plan."""
         if not self._watched:
             return
         if line:
@@ -31,12 +31,12 @@ class Bar:
         share = min(1.0, done / planned) if planned else 0.0
         full = int(share * 24)
         left = f", about {eta_s:.0f} s left" if eta_s >= 1 else ""
-        counted = f"{done}/{planned} " if planned else ""  # before names are resolved nobody knows how many
+        counted = f"{done}/{planned} " if planned else ""  # unknown before names are resolved
         text = f"[{'#' * full}{'.' * (24 - full)}] {counted}{phase}{left}"
         self._draw(text[: max(terminal_width(self._stream) - 1, 20)])
 
     def erase(self) -> None:
-        """Leave no trace of the bar."""
+        """Remove the bar."""
         self._draw("")
 
     def _draw(self, text: str) -> None:
@@ -51,23 +51,23 @@ class Bar:
 def is_terminal(stream: IO[str]) -> bool:
     try:
         return stream.isatty()
-    except (AttributeError, ValueError):  # none at all, or closed
+    except (AttributeError, ValueError):  # no stream, or closed
         return False
 
 
 def terminal_width(stream: IO[str]) -> int:
-    """Columns of the terminal behind `stream`; of no terminal the width that a page has."""
+    """Columns of the terminal behind `stream`; `WIDTH` if it is not a terminal."""
     if not is_terminal(stream):
         return WIDTH
     try:
         columns = os.get_terminal_size(stream.fileno()).columns
     except OSError:
-        columns = 0  # a terminal that does not tell
+        columns = 0  # the terminal does not know
     return min(columns or WIDTH, WIDEST)
 
 
 def wants_color(stream: IO[str], refused: bool) -> bool:
-    """Colour only on a terminal that can, and never where NO_COLOR is set (no-color.org) or it was refused."""
+    """Colour only on a terminal that can show it; never with NO_COLOR (no-color.org) or `refused`."""
     return (
         not refused
         and is_terminal(stream)

@@ -1,4 +1,4 @@
-"""A rate limit: so many at once, then so many a second."""
+"""A rate limit with a burst."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 
 class TokenBucket:
-    """Admits `burst` at once and `rate` a second after that. Time is the caller's monotonic clock."""
+    """Admits `burst` at once, then `rate` a second (0: no limit). The caller gives the time of a monotonic clock."""
 
     def __init__(self, rate: float, burst: int) -> None:
         self._rate = rate
@@ -15,14 +15,14 @@ class TokenBucket:
         self._at = -math.inf
 
     def wait(self, now: float) -> float:
-        """Seconds until one more may start; 0 when it may start now."""
+        """Seconds until the next one may start; 0 for now."""
         if not self._rate:
             return 0.0
         self._fill(now)
         return 0.0 if self._tokens >= 1.0 else (1.0 - self._tokens) / self._rate
 
     def take(self, now: float) -> None:
-        """One more starts now."""
+        """One starts now."""
         if self._rate:
             self._fill(now)
             self._tokens -= 1.0

@@ -1,11 +1,11 @@
-"""Entries in the Windows Event Log, with ids that stay: what happened becomes an `Event`, `EventLog` writes it.
+"""Writes entries with fixed ids to the Windows Event Log.
 
-The ids are a contract with whoever filters by them: none is ever given another meaning. All are between 1 and 1000,
-because the message file that the source is registered with (EventCreate.exe, part of every Windows) holds the text "%1"
-for just these; with another id Event Viewer would say that it finds no description. docs/windows.md has the table.
+Users filter by the ids, so no id ever gets another meaning. All are between 1 and 1000: the message file of the source
+(EventCreate.exe, part of every Windows) has the text "%1" for these only; for another id Event Viewer would say that it
+finds no description. docs/windows.md has the table.
 
-`event_of` and its table are pure and tested everywhere. The calls into advapi32 were never run on Windows by this
-project. Sources: RegisterEventSourceW and ReportEventW in Microsoft's Windows API reference, 2024.
+The calls into advapi32 were never run on Windows by this project; everything else is tested on every system. Sources:
+RegisterEventSourceW and ReportEventW in Microsoft's Windows API reference, 2024.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ CONNECTOR = "connector"  #: the subject of transitions of the answer
 
 
 class Level(StrEnum):
-    """How Event Viewer shows an entry."""
+    """The level of an entry in Event Viewer."""
 
     INFORMATION = "Information"
     WARNING = "Warning"
@@ -36,7 +36,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EntryKind:
-    """A row of the table: what an id means."""
+    """A row of the table: the meaning of an id."""
 
     id: int
     level: Level
@@ -45,7 +45,7 @@ class EntryKind:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One entry, as it is written. `text` is harmless and holds no insertion string."""
+    """One entry as it is written. `text` is escaped and has no insertion string."""
 
     id: int
     level: Level
@@ -53,7 +53,7 @@ class Event:
 
 
 class ServiceEvent(StrEnum):
-    """What happens to the service itself."""
+    """Events of the service itself."""
 
     STARTED = "started"
     STOPPED = "stopped"
@@ -92,7 +92,7 @@ SERVICE_EVENTS = {
     ServiceEvent.HISTORY_RECOVERED: EntryKind(306, Level.INFORMATION, "the history is written again"),
 }
 UNKNOWN = EntryKind(299, Level.WARNING, "a change to a word that this version does not know")
-#: Every id there is, once, in order.
+#: Every id once, in order.
 KINDS = tuple(
     sorted(
         {*ANSWERS.values(), *STATUSES.values(), *SERVICE_EVENTS.values(), UNKNOWN}, key=lambda kind: kind.id
@@ -110,7 +110,7 @@ def transition_event(transition: Transition) -> Event:
 
 
 def service_event(happening: ServiceEvent, detail: str = "") -> Event:
-    """The entry for what happens to the service itself; `detail` says more, such as what is wrong with a file."""
+    """The entry for an event of the service; `detail` is for example the fault of a file."""
     kind = SERVICE_EVENTS[happening]
     return _event(kind, f"{kind.meaning[0].upper()}{kind.meaning[1:]}. {detail}")
 
@@ -124,12 +124,12 @@ def _kind(transition: Transition) -> EntryKind:
 
 
 def _event(kind: EntryKind, text: str) -> Event:
-    """Harmless as everything that is shown, and without "%1": Event Viewer would put another string in its place."""
+    """An entry with escaped text, without "%1": Event Viewer would replace it by another string."""
     return Event(kind.id, kind.level, re.sub(r"%(?=[0-9%!])", "% ", display(text.strip(), LONGEST)))
 
 
 class Api(Protocol):
-    """The three calls of Windows that are needed. Handles are 0 where there is none."""
+    """The three calls of Windows. A handle of 0 is none."""
 
     def register(self, source: str) -> int: ...
 
@@ -143,9 +143,9 @@ TYPES = {Level.INFORMATION: 4, Level.WARNING: 2, Level.ERROR: 1}
 
 
 class EventLog:
-    """Writes entries. On other systems, and where the log cannot be opened, `write` says False and does nothing else.
+    """Writes entries. On other systems, and if the log cannot be opened, `write` only returns False.
 
-    A call may wait for the log's own service: not to be made on the event loop.
+    A call may wait for the service of the log: do not call it on the event loop.
     """
 
     def __init__(self, api: Api | None = None) -> None:
@@ -153,14 +153,14 @@ class EventLog:
         self._handle = 0
 
     def write(self, event: Event) -> bool:
-        """Whether the entry was written. Never raises for what the log does; opens it when first needed."""
+        """Write an entry; False if that failed. Never raises for a fault of the log; opens it when first needed."""
         if self._api is None:
             return False
         with contextlib.suppress(OSError, ValueError):
             self._handle = self._handle or self._api.register(SOURCE)
             if self._handle and self._api.report(self._handle, TYPES[event.level], event.id, event.text):
                 return True
-        self.close()  # the log's service may have been restarted: the next entry opens it anew
+        self.close()  # the service of the log may have restarted: the next entry opens it again
         return False
 
     def close(self) -> None:
@@ -172,7 +172,7 @@ class EventLog:
 
 
 def windows_api() -> Api | None:
-    """The calls of this system; None where it is not Windows."""
+    """The calls on Windows; None on other systems."""
     if sys.platform == "win32":
         return _Advapi()
     return None
@@ -183,7 +183,7 @@ if sys.platform == "win32":
     from ctypes import wintypes
 
     class _Advapi:
-        """advapi32.dll, with the types of its arguments. OSError where the library or a call is not to be had."""
+        """advapi32.dll, with the types of its arguments. OSError if the library or a call is missing."""
 
         def __init__(self) -> None:
             library = ctypes.WinDLL("advapi32")

@@ -36,16 +36,16 @@ _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codec
 
 @dataclass(frozen=True, slots=True)
 class ConfiguredProxy:
-    """A setting that was found. Without `address`, `automatic` and `faults` it says that no proxy is to be used."""
+    """A proxy setting. Without `address`, `automatic` and `faults` it says that no proxy is used."""
 
     address: str
-    bypass: str = ""  # of a .NET file: expressions, with ; between them
-    automatic: str = ""  # how a proxy is found where none is named, or before the one that is named
+    bypass: str = ""  # of a .NET file: expressions, separated by ;
+    automatic: str = ""  # how a proxy is found if none is named, or before the named one
     faults: tuple[str, ...] = ()
 
 
 def parse_winhttp(value: bytes) -> ConfiguredProxy | None:
-    """The proxy in the registry value WinHttpSettings; None for direct access or a value that makes no sense."""
+    """The proxy in the registry value WinHttpSettings; None for direct access or a malformed value."""
     if len(value) < _HEADER.size + _LENGTH.size:
         return None
     _size, _counter, flags = _HEADER.unpack_from(value)
@@ -71,13 +71,13 @@ def _string(value: bytes, at: int) -> tuple[str, int]:
 
 
 def _automatic(detected: bool, script: str) -> str:
-    """How a proxy is looked for, in words; "" where it is not."""
+    """How Windows looks for a proxy, in words; "" if it does not."""
     ways = ["WPAD"] * detected + [f"the script {script}"] * bool(script)
     return " or ".join(ways)
 
 
 def read_dotnet(path: Path) -> ConfiguredProxy | None:
-    """As `dotnet`, of a file; None where there is none. ValueError for one that cannot be read, or is no regular file."""
+    """`parse_dotnet` of a file; None if it does not exist. ValueError if it cannot be read or is not a regular file."""
     try:
         if not exists(str(path)):
             return None
@@ -87,12 +87,12 @@ def read_dotnet(path: Path) -> ConfiguredProxy | None:
 
 
 def parse_dotnet(document: bytes) -> ConfiguredProxy | None:
-    """`system.net/defaultProxy` of a .NET configuration file; None where the file has none.
+    """`system.net/defaultProxy` of a .NET configuration file; None if the file has none.
 
-    One that names no proxy is a setting as well: it may say that none is used, or that the system's is, and it keeps
-    machine.config from being asked. What the elements mean together is what System.Net makes of them (Microsoft,
-    "<defaultProxy> element", "<proxy> element", "<bypasslist> element"). Raises ValueError for what is no such file; a
-    document type, the way to entities that expand without end, is refused unread.
+    An element without a proxy is a setting too: it may say that none is used, or the system's, and then .NET does not read
+    machine.config. The elements together mean what System.Net makes of them (Microsoft, "<defaultProxy> element", "<proxy>
+    element", "<bypasslist> element"). ValueError for a malformed file. A document type is refused unread, because it
+    allows entities that expand without limit.
     """
     if len(document) > SIZE_LIMIT:
         raise ValueError(f"a configuration file over {SIZE_LIMIT} bytes")
@@ -135,7 +135,7 @@ def _setting(section: Element) -> ConfiguredProxy:
 
 
 def _bypass_list(element: Element | None, faults: list[str]) -> list[str]:
-    """The expressions that stand at the end, with `remove` and `clear` carried out. One that .NET refuses is a fault."""
+    """The expressions after all `remove` and `clear` elements. An expression that .NET refuses is a fault."""
     found: list[str] = []
     for entry in element if element is not None else ():
         expression = _attribute(entry, "address", faults)
@@ -154,12 +154,12 @@ def _bypass_list(element: Element | None, faults: list[str]) -> list[str]:
 
 
 def _one_word(expression: str) -> str:
-    """The expression without a semicolon, which stands between expressions."""
+    """The expression with every semicolon escaped, because a semicolon separates expressions."""
     return re.sub(r"(?<!\\)((?:\\\\)*)\\?;", r"\1\\x3b", expression)
 
 
 def _name(element: Element) -> str:
-    """Without its namespace, which old files have and .NET passes over."""
+    """The name in lower case without its namespace, which old files have and .NET ignores."""
     return str(element.tag).rpartition("}")[2].lower()
 
 
@@ -168,7 +168,7 @@ def _child(element: Element | None, name: str) -> Element | None:
 
 
 def _attribute(element: Element | None, name: str, faults: list[str]) -> str:
-    """An attribute however its name is written. .NET takes it in one way only, and refuses the section otherwise."""
+    """An attribute in any spelling of its name. .NET accepts one spelling, and refuses the section for another."""
     for key, value in element.items() if element is not None else ():
         if key.lower() == name.lower():
             if key != name:
@@ -178,7 +178,7 @@ def _attribute(element: Element | None, name: str, faults: list[str]) -> str:
 
 
 def _is(element: Element | None, name: str, faults: list[str]) -> bool | None:
-    """What a switch says; None where it says nothing."""
+    """The value of a switch; None if it has none."""
     return {"true": True, "false": False}.get(_attribute(element, name, faults).lower())
 
 
@@ -190,11 +190,11 @@ def _decoded(document: bytes) -> str:
         raise ValueError(f"not {encoding}") from error
     if encoding != "utf-16" or not text.startswith("<?xml"):
         return text
-    return text.partition("?>")[2]  # its declaration names an encoding that the text no longer has
+    return text.partition("?>")[2]  # its declaration has an encoding that the text no longer has
 
 
 def read_winhttp() -> bytes | None:
-    """The registry value WinHttpSettings of this machine; None on other systems and where there is none."""
+    """The registry value WinHttpSettings of this machine; None on other systems and if there is none."""
     if sys.platform != "win32":
         return None
     import winreg
