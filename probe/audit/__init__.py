@@ -1,1 +1,1 @@
-"""Asks once: an audit of this network, and what it needs beside the machine (pace, tenant)."""
+"""Audits this network once: the loop, its pace, the lookup of the tenant."""

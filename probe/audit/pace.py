@@ -1,19 +1,19 @@
-"""How fast an audit may go: limits of what is in flight, and the rate of new connections."""
+"""The pace of an audit: limits of concurrent requests, and the rate of new connections."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-#: Descriptors that stay free for everything that is no probe.
+#: Descriptors that stay free for everything else.
 RESERVED_DESCRIPTORS = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Limits of one pace. `rate` is new connections a second (0: unlimited), `burst` what may come at once.
+    """Limits of one pace. `rate`: new connections a second (0: unlimited); `burst`: most at once.
 
-    The polite figures stay below the sweep detection of the firewalls that are audited (Juniper SRX 10 addresses in
-    5 ms, PAN-OS 30 attempts in 10 s, Zeek 25 failed hosts in 5 min).
+    The polite figures stay below the sweep detection of common firewalls (Juniper SRX 10 addresses in 5 ms, PAN-OS 30
+    attempts in 10 s, Zeek 25 failed hosts in 5 min).
     """
 
     name: str

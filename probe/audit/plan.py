@@ -1,4 +1,4 @@
-"""What is settled before the first question of an audit: the tenant, the parameters, the stores of root certificates."""
+"""Prepares an audit: the tenant, the parameters, the stores of root certificates."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ Lookup = Callable[[Config, Rules, Prober], Awaitable[TenantFound]]
 
 
 def stores_of(config: Config) -> TrustStores:
-    """This host's trust stores, or the files that the configuration names in their place."""
+    """This host's trust stores, or the files that the configuration names instead."""
     named = (Path(name) if name else None for name in (config.public_roots, config.os_store))
     return TrustStores(*named)
 
 
 async def find_tenant(config: Config, rules: Rules, prober: Prober) -> TenantFound:
-    """The configured tenant; one given as a domain is looked up."""
+    """The configured tenant; a domain is looked up."""
     if config.tenant is None or not config.tenant_is_domain:
         return TenantFound(config.tenant)
     return await search_tenant(
@@ -39,7 +39,7 @@ async def find_tenant(config: Config, rules: Rules, prober: Prober) -> TenantFou
 async def make_plan(
     config: Config, rules: Rules, prober: Prober, lookup: Lookup = find_tenant
 ) -> tuple[Plan, int]:
-    """The parameters of this audit, and how many connections were opened to know them.
+    """The parameters of this audit, and the number of connections that their lookup opened.
 
     A tenant given as a domain is looked up first; where that fails the audit runs without one, and its notes say why.
     """

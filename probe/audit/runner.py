@@ -1,6 +1,6 @@
 """The asyncio loop around `Audit`: ready -> measure -> record, with the pace, the budget and the deadlines.
 
-It decides nothing about the network: what to ask and what an answer means is `rules/audit/machine.py`.
+It decides nothing about the network: `rules/audit/machine.py` decides what to ask and what an answer means.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ _PHASES = {
 
 
 class Measures(Protocol):
-    """What asks the questions: `probe.measure.prober.Prober`."""
+    """The interface of `probe.measure.prober.Prober`."""
 
     async def measure(self, step: Step) -> Observation: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the audit is. `planned` and `eta_s` are estimates that grow with what is found; `line` is told once."""
+    """Progress of the audit. `planned` and `eta_s` are estimates that grow with the results; `line` comes once."""
 
     phase: str
     done: int
@@ -77,8 +77,8 @@ class Runner:
         opened: int = 0,
         slowest: float = 10.0,
     ) -> None:
-        """`opened` connections were made for this audit already: the pace counts them. `slowest`: seconds that a
-        connection may take by its limits, for the estimate where no rate gives one."""
+        """`opened`: connections that were already made for this audit and count for the pace. `slowest`: seconds that a
+        connection may take by its limits, for the estimate without a rate."""
         self._audit = audit
         self._prober = prober
         self._pace = pace
@@ -111,7 +111,7 @@ class Runner:
         self._looked = False
 
     async def run(self) -> None:
-        """Until nothing is left to ask, or the budget has run out."""
+        """Run until nothing is left to ask, or the budget has run out."""
         begun = time.monotonic()
         try:
             while True:
@@ -129,7 +129,9 @@ class Runner:
                 if not self._finished:
                     await self._pause(min(left, wait) if wait is not None else left)
         except asyncio.CancelledError:
-            self._audit.stop("interrupted")  # before what is in flight is given up: no resolver died of that
+            self._audit.stop(
+                "interrupted"
+            )  # before running steps are cancelled, so that no resolver counts as dead for it
             raise
         finally:
             await self._abandon()
@@ -156,7 +158,7 @@ class Runner:
                 self._fit(facts)
 
     def _fit(self, facts: HostFacts) -> None:
-        """Never more in flight than there are descriptors for."""
+        """Limit the running steps to the available descriptors."""
         if facts.descriptors is not None:
             room = max(1, facts.descriptors - RESERVED_DESCRIPTORS)
             limited: tuple[Queue, ...] = ("connection", "dns")
@@ -171,8 +173,8 @@ class Runner:
                 self._planned += 1
 
     def _start(self) -> float | None:
-        """Start what may start. Returns seconds to wait for the pace; None when nothing is waiting for it."""
-        # questions before lookups: to start a lookup process takes longer than to send
+        """Start every step that may start. Returns the seconds to wait for the pace, None if no step waits for it."""
+        # questions before lookups: starting a lookup process takes longer than sending
         free: tuple[Queue, ...] = ("local", "dns", "os")
         for queue in free:
             while self._running[queue] < self._caps[queue] and (got := self._next(queue)) is not None:
@@ -189,7 +191,7 @@ class Runner:
         return None
 
     def _next(self, queue: Queue) -> tuple[Phase, Step] | None:
-        """The next step of the earliest phase that is still wanted and whose address has room."""
+        """The next step of the earliest phase that is still wanted and whose address has a free place."""
         for phase, steps in self._queues[queue].items():
             if queue == "connection" and self._too_early(phase):
                 return None
@@ -207,8 +209,8 @@ class Runner:
         return None
 
     def _too_early(self, phase: Phase) -> bool:
-        """At a pace that is limited: first addresses of service names that are still being resolved go before those of
-        other names, and first addresses of any name before second ones."""
+        """With a limited rate, first addresses of service names that are still being resolved come before those of other
+        names, and first addresses of all names come before second ones."""
         if not self._pace.rate or not (self._running["dns"] or self._running["os"]):
             return False
         return phase >= Phase.REST or (phase is Phase.OTHERS and self._service_pending())
@@ -248,7 +250,7 @@ class Runner:
         self._wake.set()
 
     def _reconsider(self) -> bool:
-        """Steps that were not wanted when their turn came: what has been learned since may have changed that."""
+        """Queue declined steps again if later results made them wanted; whether a step was queued."""
         declined, self._declined = self._declined, []
         for queue, phase, step in declined:
             if self._audit.wanted(step):
@@ -259,13 +261,13 @@ class Runner:
         return self._wake.is_set()
 
     def _release(self, address: str | None) -> None:
-        """One step that waited for room at `address` may be looked at again."""
+        """Queue one step again that waited for a free place at `address`."""
         if address is not None and self._held[address]:
             phase, held = self._held[address].popleft()
             self._queues["connection"][phase].appendleft(held)
 
     async def _abandon(self) -> None:
-        """End what is still in flight: it was begun and not finished, which is told and never judged."""
+        """Cancel running steps and record them as not reached: they are reported and never judged."""
         open_steps = dict(self._tasks)
         for task in open_steps:
             task.cancel()

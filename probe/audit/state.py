@@ -1,4 +1,4 @@
-"""A report by itself as a `State`: what `--format prometheus` tells."""
+"""Makes a `State` of a single report, for `--format prometheus`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rules.watch.targets import TargetRecords, key_of
 
 
 def state_of(report: Report, rules: Rules, place: Place) -> State:
-    """The picture of one audit, judged again from its own observations."""
+    """The state of one audit, judged again from its own observations."""
     audit = Audit(rules, report.plan, {seen.step: seen for seen in report.observations})
     if report.stopped:
         audit.stop(report.stopped)
@@ -45,6 +45,6 @@ def state_of(report: Report, rules: Rules, place: Place) -> State:
 
 
 def place_of(config: Config, host: str) -> Place:
-    """The constant labels; `host` is this host's name, where the configuration calls the connector nothing."""
+    """The constant labels; `host` is this host's name, used if the configuration has no name for the connector."""
     serve = config.serve
     return Place(serve.connector or host or "connector", serve.connector_group, serve.site, serve.region)

@@ -35,9 +35,9 @@ from rules.pki.trust import judge_chain, missing_pieces
 from rules.text.address import classify, never_connect
 from rules.text.display import display
 
-LIMIT = 10.0  # seconds for all of it
+LIMIT = 10.0  # seconds for the whole lookup
 BODY = 65_536  # bytes of the document; the real one has about 2,000
-ADDRESSES = 2  # that are tried, one after the other
+ADDRESSES = 2  # to try, one after the other
 RESOLVERS = 3
 PUBLIC, GOVERNMENT = "login.microsoftonline.com", "login.microsoftonline.us"
 _GUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\Z")
@@ -58,7 +58,7 @@ class TenantFound:
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What one connection gave. `final`: another address would say the same."""
+    """The result of one connection. `final`: another address would give the same."""
 
     tenant: str | None = None
     why: str = ""
@@ -79,7 +79,7 @@ class _Search:
     tried: list[str] = field(default_factory=list)
 
     async def run(self, resolvers: tuple[str, ...]) -> str | None:
-        """The id; None where `tried` says why not."""
+        """The id; None if the lookup failed: `tried` says why."""
         seen = (await self.prober.measure(LocalHost())).evidence
         if not isinstance(seen, HostFacts) or not (seen.route_v4 or seen.route_v6):
             self.tried.append("this host has no route to the internet")
@@ -94,7 +94,7 @@ class _Search:
         return None
 
     async def _addresses(self, host: HostFacts, resolvers: tuple[str, ...]) -> list[str]:
-        """Where to connect: what programs on this host get first, then what the resolvers say; never a forbidden one."""
+        """Addresses to connect to: first the operating system's, then the resolvers'; never a forbidden one."""
         types: list[RecordType] = ["A"] if host.route_v4 else []
         types += ["AAAA"] if host.route_v6 else []
         asked = [DnsQuestion(r, self.host, t) for r in resolvers[:RESOLVERS] for t in types]
@@ -114,7 +114,7 @@ class _Search:
         return usable[:ADDRESSES]
 
     async def _at(self, address: str) -> _Answer:
-        """Ask at one address; once more with TLS 1.3 where the handshake failed as it does at servers without 1.2."""
+        """Ask at one address; again with TLS 1.3 if the handshake failed as with a server without TLS 1.2."""
         answer = await self._ask(address, "connector")
         failure = answer.failure
         refused = (Code.ALERT, Code.EOF, Code.RESET)
@@ -157,7 +157,7 @@ class _Search:
         return read_answer(reader.status, bytes(reader.body))
 
     async def _fault(self, chain: tuple[bytes, ...]) -> str:
-        """Why the chain does not prove that this is the host asked for; "" where it does."""
+        """Why the chain does not prove the requested host; "" if it does."""
         now = time.time()
         for leaf in judge_leaf(chain, self.host, now):
             return leaf.summary
@@ -202,7 +202,7 @@ async def search_tenant(
 
 
 def read_answer(status: int, body: bytes) -> _Answer:
-    """The tenant out of the OpenID configuration: the one GUID in the paths of `issuer` and `token_endpoint`."""
+    """The tenant in the OpenID configuration: the one GUID in the paths of `issuer` and `token_endpoint`."""
     error = _ERROR.search(body.decode("utf-8", "replace"))
     code = f" ({error[0]})" if error else ""
     if status in (400, 404):

@@ -1,1 +1,1 @@
-"""Every question on the wire: one file for each kind, on a network that tests can replace."""
+"""Measures: one file for each kind of question, on a network that tests can replace."""

@@ -1,9 +1,9 @@
-"""`HostNetwork`: out of this machine directly, by the operating system's sockets on the running asyncio loop.
+"""`HostNetwork`: direct connections by the operating system's sockets on the running asyncio loop.
 
-Plain asyncio must be fast, because Windows has nothing else. A reader is registered with the selector once per
-connection and not once per wait (loop.sock_recv adds and removes it each time), the receiving call is made inside the
-callback, and a connect costs one timer instead of a task. Loops that complete operations instead of announcing
-readiness (Windows' proactor) go through loop.sock_*: that branch was never run on Windows by this project.
+Plain asyncio must be fast, because Windows has nothing else. A reader is registered with the selector once per connection,
+not once per wait (loop.sock_recv adds and removes it each time), the callback receives, and a connect needs one timer
+instead of a task. Loops that report completion instead of readiness (Windows' proactor) use loop.sock_*: that branch was
+never run on Windows by this project.
 """
 
 from __future__ import annotations
@@ -31,17 +31,16 @@ _LINUX = sys.platform == "linux"
 
 
 def allow_all(_address: str) -> bool:
-    """The guard that forbids no address."""
+    """A guard that forbids no address."""
     return False
 
 
 class HostNetwork:
-    """The direct way. `connections` counts TCP connects begun, `questions` UDP sockets opened.
+    """The direct network. `connections` counts started TCP connects, `questions` opened UDP sockets.
 
-    `forbidden` is the last guard, asked right before a packet would leave: for the addresses that it names, no socket
-    is opened (`NetworkError` with DENIED). Resolvers are named by this host or by its user and never by a peer, and
-    often are this host itself (127.0.0.53): a UDP socket to port 53, and TCP to port 53 of an address that had one, is
-    only kept from addresses that no resolver can have.
+    `forbidden` is the last guard before a packet: for a forbidden address no socket is opened (`NetworkError` with DENIED).
+    Resolvers come from this host or its user, never from a peer, and often are this host (127.0.0.53). So for UDP to port
+    53, and for TCP to port 53 of an address that had UDP, only addresses that no resolver can have are forbidden.
     """
 
     def __init__(self, forbidden: Callable[[str], bool] = allow_all) -> None:
@@ -94,7 +93,7 @@ class HostNetwork:
         return (_CompletionStream if _completes(loop) else _HostStream)(loop, sock, Stage.DNS, 0.0)
 
     async def unconnected(self, address: str, port: int) -> Unconnected:
-        """UDP socket that sends to an address literal and shows what comes back from elsewhere (`udp_strays.py`)."""
+        """UDP socket that sends to an address literal and receives answers from other addresses (`udp_strays.py`)."""
         family, target = _target(address, port)
         self._guard(address, _no_resolver(address) if port == DNS_PORT else self._forbidden(address))
         sock = _socket(family, socket.SOCK_DGRAM, Stage.DNS)
@@ -139,7 +138,7 @@ class _Connecting:
             self._waiter.set_exception(TimeoutError())
 
     def _writable(self) -> None:
-        """Connected, failed, or only woken by an ICMP message that the kernel does not take as final."""
+        """The socket is connected, has failed, or has an ICMP message that the kernel does not take as final."""
         if self._waiter.done():
             return
         number = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
@@ -150,7 +149,7 @@ class _Connecting:
             self._sock.getpeername()
         except OSError:
             icmp = _icmp(self._sock)
-            if icmp is not None:  # the SYN would be repeated in vain for as long as the timeout lasts
+            if icmp is not None:  # the kernel would repeat the SYN until the timeout
                 failure = from_errno(errno.EHOSTUNREACH, Stage.TCP, icmp)
                 self._waiter.set_exception(NetworkError(failure, _own(self._sock)))
             return
@@ -172,7 +171,10 @@ class _HostStream:
         self._waiter: asyncio.Future[bytes] | None = None
         self.connect_s = connect_s
         address, port = sock.getsockname()[:2]
-        self.local: tuple[str, int] = (sys.intern(address), port)  # it stays with the answer; few are ours
+        self.local: tuple[str, int] = (
+            sys.intern(address),
+            port,
+        )  # it is kept with the answer; a host has few addresses
 
     async def send(self, data: bytes) -> None:
         """Hand all of `data` to the kernel."""
@@ -222,14 +224,14 @@ class _HostStream:
 
     def _readable(self) -> None:
         waiter = self._waiter
-        if waiter is None or waiter.done():  # nobody waits: leave it to the kernel's buffer
+        if waiter is None or waiter.done():  # nobody waits: leave the data in the kernel's buffer
             self._loop.remove_reader(self._fd)
             self._reading = False
             return
         try:
             waiter.set_result(self._sock.recv(self._limit))
         except (BlockingIOError, InterruptedError):
-            _icmp(self._sock)  # an error queue that is not emptied announces itself for ever
+            _icmp(self._sock)  # an error queue that is not emptied wakes the loop again and again
         except OSError as error:
             waiter.set_exception(error)
 
@@ -249,7 +251,7 @@ class _HostStream:
 
 
 class _CompletionStream(_HostStream):
-    """The same on a loop that completes operations. Never run on Windows by this project."""
+    """The same on a loop that reports completion. Never run on Windows by this project."""
 
     __slots__ = ()
 
@@ -281,7 +283,7 @@ def _completes(loop: asyncio.AbstractEventLoop) -> bool:
 
 
 def _target(address: str, port: int) -> tuple[int, tuple[str | int, ...]]:
-    """Family and socket address of a literal. A name would be looked up by connect(), blocking: ValueError."""
+    """Family and socket address of a literal. ValueError for a name: connect() would resolve it and block."""
     plain, _, zone = address.partition("%")
     try:
         if ":" not in address:
@@ -320,7 +322,7 @@ def _socket(family: int, kind: int, stage: Stage) -> socket.socket:
 
 
 def _not_begun(error: OSError, stage: Stage) -> NetworkError:
-    """connect() refused at once, before any packet: the word of this host's routing table and of nobody else.
+    """connect() failed at once, before any packet: only this host's routing table can be the reason.
 
     "unreachable" and "blackhole" routes give EHOSTUNREACH and EINVAL, a link-local address without a zone EINVAL.
     """
@@ -346,7 +348,7 @@ def _own(sock: socket.socket) -> tuple[str, int] | None:
 
 
 def _icmp(sock: socket.socket) -> Icmp | None:
-    """The last ICMP message in the socket's error queue (ip(7), IP_RECVERR), which is emptied; None elsewhere."""
+    """Empty the socket's error queue (ip(7), IP_RECVERR) and return its last ICMP message; None on other systems."""
     if sys.platform != "linux":
         return None
     found: Icmp | None = None

@@ -1,7 +1,7 @@
-"""Who answers a DNS question without having been asked, once the one that was asked stays silent.
+"""Finds which other address answers a DNS question when the resolver that was asked does not answer.
 
-Programs of a host get nothing from such an answer, because their resolver drops what comes from another address or port
-(RFC 5452 section 4.1). So it is evidence here and never an answer. `probe/measure/udp_strays.py` says where it cannot be seen.
+Programs do not get such an answer: their resolver drops what comes from another address or port (RFC 5452 section 4.1).
+So it is evidence, never an answer. `probe/measure/udp_strays.py` says when it cannot be seen.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import secrets
 from probe.measure import dns_message
 from probe.measure.network import Network, NetworkError, Unconnected
 
-#: Senders that are named.
+#: Most senders that are named.
 NAMED = 4
 _USUAL = 53
 
 
 class UnconnectedQuestion:
-    """One question from a socket that is not connected, under an id of its own."""
+    """One question with its own id, from a socket that is not connected."""
 
     def __init__(self, strays: Unconnected, asked: bytes) -> None:
         self._strays, self._asked = strays, asked
@@ -25,7 +25,7 @@ class UnconnectedQuestion:
         strays.send(dns_message.make_query(asked, self._number, edns=False))
 
     def seen(self) -> tuple[tuple[str, ...], int]:
-        """Who answered our question from elsewhere so far ("address", "address port 5353"), and how much else came."""
+        """The other senders that answered so far ("address", "address port 5353"), and the number of other datagrams."""
         found: dict[str, None] = {}
         others = 0
         for wire, address, port in self._strays.arrived():
@@ -48,7 +48,7 @@ class UnconnectedQuestion:
 async def ask_unconnected(
     network: Network, resolver: str, port: int, asked: bytes
 ) -> UnconnectedQuestion | None:
-    """Ask the question `asked` once more in this way; None where no socket can be opened."""
+    """Ask the question `asked` again in this way; None if no socket can be opened."""
     try:
         return UnconnectedQuestion(await network.unconnected(resolver, port), asked)
     except NetworkError:

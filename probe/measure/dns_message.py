@@ -1,9 +1,9 @@
-"""DNS messages: a query to bytes, and what matters of a response out of bytes (RFC 1035, 6891, 8914).
+"""DNS messages: writes queries and reads the relevant parts of responses (RFC 1035, 6891, 8914).
 
-dnspython reads the names, which is where hostile messages bite (pointers forward, in circles, 8,000 in a row; label
-types that do not exist; names over 255 bytes). Only a name of letters, digits, hyphens and underscores, as every
-host's is, is read here, which is ten times as fast. The records around them are walked here and not by
-`dns.message.from_wire`: a walk ends at its caps, whatever 64 KiB of answer holds, and costs a third.
+dnspython reads the names, because names are where hostile messages attack (pointers forward, in circles, 8,000 in a row;
+unknown label types; names over 255 bytes). Only names of letters, digits, hyphens and underscores, the usual ones, are read
+here, ten times as fast. The records are read here and not by `dns.message.from_wire`: reading stops at fixed limits,
+whatever 64 KiB of answer contain, and takes a third of the time.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from rules.model.kinds.dns_chain import Record
 from rules.text.display import display
 
 HEADER = 12
-EDNS_SIZE = 1232  # bytes we take in a datagram: fits the smallest IPv6 path whole (DNS flag day 2020)
+EDNS_SIZE = 1232  # bytes of a datagram that we accept: it fits the smallest IPv6 MTU (DNS flag day 2020)
 RECORDS_KEPT = 200
-RECORDS_WALKED = 1000  # of all sections; what lies behind is not read
+RECORDS_WALKED = 1000  # of all sections; later records are not read
 OPTIONS = 100  # EDNS options; Unbound's limit. A message of 16,000 costs a tenth of a second
 TTL_MAX = 86_400
-ERRORS_KEPT = 8  # different extended errors of one message: each forwarder on the way may add its own
-ERROR_TEXT = 120  # characters of the text of one, so that it leaves room for the next
+ERRORS_KEPT = 8  # different extended errors of one message: each forwarder may add its own
+ERROR_TEXT = 120  # characters of one text, so that there is room for the next
 
 _A, _CNAME, _SOA, _AAAA, _DNAME, _OPT = 1, 5, 6, 28, 39, 41
 TYPES: dict[str, int] = {"A": _A, "AAAA": _AAAA, "CNAME": _CNAME}
@@ -44,10 +44,10 @@ _EDE_NAMES = {int(code): code.name.replace("_", " ").capitalize() for code in dn
 _NO_QUESTION = frozenset({1, 2, 4, 5})  # FORMERR, SERVFAIL, NOTIMP, REFUSED
 
 
-#: A name, or the labels of one, that every reader writes alike
+#: Labels and names that every reader understands alike
 _PLAIN = re.compile(rb"[A-Za-z0-9_-]+")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*")
-_JUMPS = 8  # pointers that a plain name may hold: answers have one or two
+_JUMPS = 8  # most pointers in a plain name: answers have one or two
 _LONGEST = 255  # bytes of a name (RFC 1035 section 3.1)
 
 
@@ -57,7 +57,7 @@ class MalformedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What is kept of a response. `fault` names the point where a truncated message stopped making sense."""
+    """The kept parts of a response. `fault` says where a truncated message became malformed."""
 
     rcode: str
     records: tuple[Record, ...]
@@ -71,7 +71,7 @@ class Reply:
 
 
 def question_section(name: str, rtype: str) -> bytes:
-    """The question section; raises dns.exception.DNSException for a text that is no domain name."""
+    """The question section. dns.exception.DNSException for a text that is not a domain name."""
     labels: bytes | None
     if len(name) <= _LONGEST - 2 and _PLAIN_NAME.fullmatch(name):
         labels = b"".join(bytes((len(label),)) + label for label in name.encode().split(b".")) + b"\0"
@@ -88,7 +88,7 @@ def make_query(asked: bytes, number: int, *, edns: bool) -> bytes:
 
 
 def response_id(wire: bytes, asked: bytes) -> int | None:
-    """The id of a response to the question `asked`; None for what is none: no DNS, a query, another question."""
+    """The id of a response to the question `asked`; None for anything else (no DNS, a query, another question)."""
     if len(wire) < HEADER:
         return None
     number, flags, questions, _an, _ns, _ar = _HEADER.unpack_from(wire)
@@ -103,10 +103,10 @@ def response_id(wire: bytes, asked: bytes) -> int | None:
 
 
 def questionless_id(wire: bytes) -> int | None:
-    """The id of a response that repeats no question although its rcode calls for one; None for anything else.
+    """The id of a response without the question although its rcode requires it; None for anything else.
 
-    RFC 1035 section 4.1.2 and RFC 9619 want the question back. Stub resolvers drop such a response, because only the
-    question keeps a forger from guessing no more than an id: it is evidence and never an answer.
+    RFC 1035 section 4.1.2 and RFC 9619 require the question. Stub resolvers drop such a response, because a forger would
+    have to guess only the id: it is evidence, never an answer.
     """
     if len(wire) < HEADER:
         return None
@@ -122,10 +122,10 @@ def rcode_word(wire: bytes) -> str:
 
 
 def parse_response(wire: bytes, asked: bytes, name: str) -> Reply:
-    """The content of a response to `asked` (the question for `name`); raises `MalformedError`.
+    """The content of a response to `asked` (the question for `name`). Raises `MalformedError`.
 
-    Of the answer section only A, AAAA, CNAME and DNAME of class IN are kept, the first 200. A truncated message keeps
-    what can be read, because some servers cut in the middle of a record.
+    Of the answer section the first 200 records of A, AAAA, CNAME and DNAME in class IN are kept. Of a truncated message
+    everything readable is kept, because some servers cut within a record.
     """
     _number, flags, questions, answer, authority, additional = _HEADER.unpack_from(wire)
     start = HEADER + (len(asked) if questions else 0)
@@ -154,7 +154,7 @@ def parse_response(wire: bytes, asked: bytes, name: str) -> Reply:
 
 
 class _Walk:
-    """A cursor over the records of one message. `_names` has names by offset: most owners are a pointer to one."""
+    """A cursor over the records of one message. `_names` has the names by offset: most owners are a pointer to one."""
 
     def __init__(self, wire: bytes, at: int, names: dict[int, str]) -> None:
         self._wire, self._at, self._names = wire, at, names
@@ -178,7 +178,7 @@ class _Walk:
             self._at += length
 
     def others(self, authority: int, additional: int) -> None:
-        """Look for the SOA and OPT records behind the answers; everything else is passed over."""
+        """Read the SOA and OPT records behind the answers; skip everything else."""
         for position in range(authority + additional):
             if self._full():
                 return
@@ -207,7 +207,7 @@ class _Walk:
         return kind, cls, ttl, length
 
     def _name(self) -> str:
-        """The name at the cursor, lower case, escaped as in zone files; the cursor moves behind it."""
+        """The name at the cursor, in lower case, escaped as in zone files; move the cursor behind it."""
         wire, at = self._wire, self._at
         if at < len(wire) and wire[at] == 0:  # the root: every OPT record
             self._at += 1
@@ -262,16 +262,16 @@ class _Walk:
                 raise MalformedError("the EDNS options end inside an option")
             if code == _EDE and length >= 2 and len(self.errors) < ERRORS_KEPT:
                 text = _extended_error(self._wire[at : at + length])
-                if text not in self.errors:  # a forwarder repeats what it was told
+                if text not in self.errors:  # a forwarder may repeat an error
                     self.errors.append(text)
                     self.codes.append(int.from_bytes(self._wire[at : at + 2], "big"))
             at += length
 
 
 def _plain(wire: bytes, at: int) -> tuple[str, int] | None:
-    """A plain name at `at`, lower case, and its length in the message; None for any other, and for what is no name.
+    """A plain name at `at`, in lower case, and its length in the message; None for any other name and for malformed bytes.
 
-    As dnspython does, it follows a pointer only to what stands before the run of labels that holds it.
+    Like dnspython, it follows a pointer only to a place before the labels that contain the pointer.
     """
     labels: list[bytes] = []
     position = begin = at
@@ -300,7 +300,7 @@ def _plain(wire: bytes, at: int) -> tuple[str, int] | None:
 
 
 def _extended_error(data: bytes) -> str:
-    """ "15 Blocked: text" (RFC 8914 section 2), the text made harmless."""
+    """ "15 Blocked: text" (RFC 8914 section 2), with the text escaped."""
     number = int.from_bytes(data[:2], "big")
     name = _EDE_NAMES.get(number, "")
     title = f"{number} {name}".rstrip()

@@ -1,6 +1,6 @@
-"""Exception -> `Failure`: the only place where the text or the number of an exception is read.
+"""Classifies exceptions as `Failure`: the only module that reads the text or the number of an exception.
 
-Libraries are recognised by the module that their exception class lives in, so that nothing heavy is imported here.
+Libraries are recognised by the module of their exception class, so that no large library is imported here.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from probe.measure.network import NetworkError
 from rules.model.failure import LOCAL_STAGE, UNREAD_FORM, Code, Failure, Icmp, Stage
 from rules.text.display import display
 
-#: POSIX names and what they mean here. Winsock has the same names (10000 + ...) as other numbers: see `_WINDOWS`.
+#: POSIX names and their codes here. Winsock uses the same names with other numbers (10000 + ...): see `_WINDOWS`.
 _ERRNO: dict[str, Code] = {
     "ETIMEDOUT": Code.TIMEOUT,
     "ECONNREFUSED": Code.REFUSED,
@@ -125,14 +125,14 @@ _NOT_TLS = frozenset(
 )
 _EOF = frozenset({"unexpected eof while reading", "unexpected eof"})
 _TOO_LARGE = frozenset({"excessive message size", "exceeds max fragment size"})
-#: How OpenSSL ends the list of its reasons where it could not read a certificate.
+#: The last of OpenSSL's reasons if it could not read a certificate.
 _ASN1 = frozenset({"asn1 lib"})
 
 
 def classify(exception: BaseException, stage: Stage, icmp: Icmp | None = None) -> Failure:
-    """What `exception`, met in `stage`, says in the closed vocabulary; `icmp` is what the socket's error queue held.
+    """The failure for `exception` in `stage`; `icmp` is the message from the socket's error queue.
 
-    Whatever no table names is `Code.BUG`: ours, and never read as a sign of a network that blocks.
+    An exception that no table has is `Code.BUG`: our fault, never a sign that the network blocks.
     """
     if isinstance(exception, NetworkError):
         return exception.failure
@@ -158,9 +158,9 @@ def classify(exception: BaseException, stage: Stage, icmp: Icmp | None = None) -
 def from_errno(number: int, stage: Stage, icmp: Icmp | None = None, winerror: int = 0) -> Failure:
     """The failure for an error number of a socket.
 
-    An ICMP message always wins over the number that the kernel makes of it: the same ENETUNREACH is "no route" of this
-    host or the word of a router far away, and ICMPv6 "administratively prohibited" looks like EACCES. Only at a UDP
-    socket port-unreachable means what RST means at TCP: nobody listens. UDP is used for DNS alone, so the stage tells.
+    An ICMP message takes precedence over the kernel's number: ENETUNREACH may mean that this host has no route, or that a
+    distant router said so, and ICMPv6 "administratively prohibited" looks like EACCES. Only for UDP does port-unreachable
+    mean the same as RST for TCP: no program listens. Only DNS uses UDP, so the stage decides.
     """
     windows = _WINDOWS.get(winerror) or _WINDOWS.get(number)
     name, code = windows or (errno.errorcode.get(number, f"errno {number}"), _BY_NUMBER.get(number, Code.BUG))
@@ -177,7 +177,7 @@ def local_failure(code: Code, detail: str = "") -> Failure:
 
 
 def in_stage(failure: Failure, stage: Stage) -> Failure:
-    """The same failure, met in `stage`: a reset during the handshake is of TLS. What is of this host stays of it."""
+    """The failure with `stage`: a reset during the handshake belongs to TLS. A failure of this host keeps its stage."""
     return failure if failure.stage is Stage.LOCAL else dataclasses.replace(failure, stage=stage)
 
 
@@ -198,7 +198,7 @@ def gai_name(exception: socket.gaierror) -> str:
 
 
 def alert_number(reason: str) -> int | None:
-    """The alert that OpenSSL's reason text names, when it says that the peer sent one."""
+    """The number of the alert in OpenSSL's reason text; None if the text names no alert of the peer."""
     words = reason.lower()
     if " alert " in words:
         return ALERTS.get(words.partition(" alert ")[2])
@@ -240,7 +240,7 @@ def _h11(exception: BaseException, stage: Stage) -> Failure:
     if type(exception).__name__ != "RemoteProtocolError":
         return Failure(Stage.LOCAL, Code.BUG, _said(exception))
     text = str(exception)
-    # h11's words for a FIN in the middle of a message and for headers that exceed its buffer
+    # h11's texts for a FIN within a message and for headers that exceed its buffer
     if "without sending complete message body" in text or "closed connection" in text:
         return Failure(stage, Code.EOF, display(text))
     code = Code.TOO_LARGE if getattr(exception, "error_status_hint", 400) == 431 else Code.MALFORMED

@@ -1,6 +1,6 @@
-"""One HTTP/1.1 request and the answer to it, without I/O: h11 inside, with caps on everything that a peer may send.
+"""One HTTP/1.1 request and its answer, without I/O: h11 parses, and everything that a peer may send has a limit.
 
-Asks for no coding, keeps no state, follows nothing. Used by plain HTTP and by the GET inside a TLS session.
+It requests no content coding, keeps no state and follows no redirect. Plain HTTP and the GET inside a TLS session use it.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from probe.version import VERSION
 from rules.model.failure import Code, Failure, Stage
 from rules.text.display import display
 
-USER_AGENT = f"wayclear/{VERSION}"  # what every request of this program calls itself
+USER_AGENT = f"wayclear/{VERSION}"  # of every request of this program
 INTERIM_CAP = 5  # 1xx answers before the real one (RFC 9110 section 15.2)
 EVIDENCE = 4_096  # bytes kept of an answer that is not HTTP
-_FREE_PIECES, _PIECE = 1_024, 64  # after so many pieces of body a piece must hold so many bytes on average
+_FREE_PIECES, _PIECE = 1_024, 64  # after 1,024 pieces of body, a piece must have 64 bytes on average
 
 
 def request(
     host: str, port: int, target: str, default_port: int, body: bytes | None = None
 ) -> bytes | Failure:
-    """The bytes of a GET, or of an OCSP POST (RFC 6960 appendix A.1) where there is a `body`.
+    """The bytes of a GET, or with a `body` of an OCSP POST (RFC 6960 appendix A.1).
 
-    A host or target that no request can carry (found in a certificate, say) is a `Failure`, and nothing is sent.
+    A `Failure` if no request can contain the host or target (from a certificate, for example); then nothing is sent.
     """
     literal = f"[{host}]" if ":" in host else host
     headers = [
         ("Host", literal if port == default_port else f"{literal}:{port}"),
         ("User-Agent", USER_AGENT),
         ("Accept", "*/*"),
-        ("Accept-Encoding", "identity"),  # without it any coding is welcome (RFC 9110 section 12.5.3)
+        ("Accept-Encoding", "identity"),  # without it any coding is acceptable (RFC 9110 section 12.5.3)
         ("Connection", "close"),
     ]
     if body is not None:
@@ -52,11 +52,11 @@ def request(
 
 
 class ResponseReader:
-    """Reads the answer to one request. Feed it bytes as they come; it never raises for what they say.
+    """Reads the answer to one request. Feed it the received bytes; malformed bytes raise nothing.
 
-    `done`: nothing more is wanted. `failure`: why the answer is not whole; what was read before stays.
-    `head_only`: status and headers are enough. `cap`: most bytes of body that are read; the next one is `TOO_LARGE`. `keep`:
-    most of them that stay in `body`, all where it is None. `whole` takes each piece of the body as it comes.
+    `done`: no more bytes are needed. `failure`: why the answer is incomplete; what was read before is kept. `head_only`:
+    read status and headers only. `cap`: most bytes of body that are read; one more is `TOO_LARGE`. `keep`: most bytes kept in
+    `body`, None for all. `whole` is called with each piece of the body.
     """
 
     def __init__(
@@ -86,22 +86,22 @@ class ResponseReader:
         self._interim = 0
         self._heads = HeadReader(limits.header_bytes)
         self._h11 = h11.Connection(h11.CLIENT, max_incomplete_event_size=limits.header_bytes)
-        # h11 reads answers only after it has seen a request; which one it was does not matter to the answer.
+        # h11 reads an answer only after a request; any GET will do.
         self._h11.send(h11.Request(method="GET", target="/", headers=[("Host", "-")]))
         self._h11.send(h11.EndOfMessage())
 
     @property
     def repaired(self) -> tuple[str, ...]:
-        """What was odd about the head and was read all the same: see `probe/measure/http_head.py`."""
+        """Oddities of the head that were corrected: see `probe/measure/http_head.py`."""
         return self._heads.oddities if self.status is not None else ()
 
     @property
     def sha256(self) -> str:
-        """Hex SHA-256 of the body received; "" before there is any."""
+        """Hex SHA-256 of the received body; "" before its first byte."""
         return self._hash.hexdigest() if self.size else ""
 
     def feed(self, data: bytes) -> None:
-        """Take the next bytes of the connection; b"" is the peer's FIN."""
+        """Read the next bytes of the connection; b"" is the peer's FIN."""
         self._wire += len(data)
         if len(self._first) < EVIDENCE:
             self._first += data[: EVIDENCE - len(self._first)]
@@ -128,16 +128,16 @@ class ResponseReader:
             pass
 
     def give_up(self, failure: Failure) -> None:
-        """The connection ended in `failure`: nothing more will come."""
+        """The connection ended with `failure`."""
         if not self.done:
             self._end(failure)
 
     def refuse(self, failure: Failure) -> None:
-        """Nothing more is wanted, and what came is no whole answer, because of `failure`."""
+        """Stop reading; `failure` says why the answer is incomplete."""
         self._end(failure)
 
     def _take(self, event: object) -> bool:
-        """Whether another event may follow at once."""
+        """Handle an event; whether another one may follow at once."""
         if isinstance(event, h11.Data):
             self._data(event.data)
         elif isinstance(event, h11.InformationalResponse):
@@ -186,7 +186,7 @@ class ResponseReader:
     def _end(self, failure: Failure) -> None:
         self.done = True
         self.failure = failure
-        if self.status is None:  # no answer as such: its first bytes are the evidence
+        if self.status is None:  # not HTTP: its first bytes are the evidence
             self.body = bytearray(self._first[: self._cap])
             self.size = len(self.body)
             self._hash = hashlib.sha256(self.body)

@@ -1,4 +1,4 @@
-"""How a kind of question is measured, in one record; the kind itself is `rules.model.kind`."""
+"""The record `Probe`: how a kind of question is measured. The kind itself is in `rules.model.kind`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ E = TypeVar("E")
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What measuring needs. `places` is None for those of the running system."""
+    """Everything that measuring needs. `places`: None for those of the running system."""
 
     limits: Limits
     network: Network
@@ -38,9 +38,9 @@ def _no_longer(_: object) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe(Generic[S, E]):
-    """`measure` gives the observation of a step. What it raises becomes a failure in the prober: a bug of ours."""
+    """`measure` returns the observation of a step. The prober records an exception as a bug of ours."""
 
     kind: Kind[S, E]
-    stage: Stage  # of a measurement that has no end within the outer deadline
+    stage: Stage  # of a measurement that exceeds the outer deadline
     measure: Callable[[S, Tools], Awaitable[Observation]]
     longer: Callable[[S], float] = _no_longer  # seconds that a step may take beyond the outer deadline

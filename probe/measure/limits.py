@@ -9,7 +9,7 @@ from rules.model.kinds.http_fetch import BODY_KEPT, CRL_CAP
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds and bytes. `dns_name` bounds one question with all its retries (UDP, without EDNS, TCP)."""
+    """Limits in seconds and bytes. `dns_name`: one question with all its retries (UDP, without EDNS, TCP)."""
 
     dns_try: float = 2.0
     dns_name: float = 5.0
@@ -19,7 +19,7 @@ class Limits:
     first_byte: float = 5.0
     http: float = 10.0
     crl: float = 30.0
-    tls_bytes: int = 1_048_576  # most that a handshake may send us
+    tls_bytes: int = 1_048_576  # most that the peer may send in a handshake
     header_bytes: int = 16_384
     header_count: int = 100
     body: int = BODY_KEPT

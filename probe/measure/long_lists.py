@@ -1,7 +1,7 @@
-"""How many long lists may be read at once, and how much of all of them may be kept: each has its cap, and so has the sum.
+"""Limits the memory of long revocation lists: how many are read at once, and how many entries are kept in all.
 
-Whatever answers on port 80 may send 32 MiB at every address. A list is read into marks (`rules/pki/long_list.py`); the
-same list from several addresses is kept once; few are read at a time, and the others wait with their clocks stopped.
+Any server on port 80 may send 32 MiB from every address. Of a list only marks are kept (`rules/pki/long_list.py`); the same
+list from several addresses is kept once. Few are read at once; the time limits of the others do not run meanwhile.
 """
 
 from __future__ import annotations
@@ -14,17 +14,16 @@ from contextlib import asynccontextmanager
 from rules.model.long_list import LongList
 from rules.pki.long_list import ListReader
 
-#: Bytes of a document after which a fetch needs one of so many turns.
+#: Bytes of a document after which a fetch needs a turn, and the number of turns.
 TURN_AFTER, TURNS = 262_144, 2
 #: The longest wait for a turn, in seconds: web servers give up a reader that reads nothing for a minute.
 LONGEST_WAIT = 50.0
-#: Entries that are kept and read at any time, of all lists together: 32 MB. All of DigiCert's and Microsoft's lists that a
-#: connector meets have far fewer.
+#: Most entries of all lists together: 32 MB. All lists of DigiCert and Microsoft that a connector needs have far fewer.
 MOST_ENTRIES = 4_000_000
 
 
 class LongLists:
-    """The lists of one program, shared by all that measures."""
+    """The lists of one process, shared by all measurements."""
 
     def __init__(self, most: int = MOST_ENTRIES, turns: int = TURNS) -> None:
         self.most = most
@@ -34,9 +33,9 @@ class LongLists:
 
     @asynccontextmanager
     async def turn(self, reader: ListReader, wait: float = LONGEST_WAIT) -> AsyncIterator[None]:
-        """One of the turns, for as long as the block runs; the entries of `reader` count from now on.
+        """Hold a turn during the block; the entries of `reader` count from now on.
 
-        TimeoutError where none came within `wait` seconds.
+        TimeoutError if no turn was free within `wait` seconds.
         """
         async with asyncio.timeout(wait):
             await self._turns.acquire()
@@ -49,7 +48,7 @@ class LongLists:
 
     @property
     def reading(self) -> int:
-        """How many have their turn."""
+        """The number of turns in use."""
         return len(self._reading)
 
     @property
@@ -59,7 +58,7 @@ class LongLists:
         return kept + sum(reader.count for reader in self._reading) > self.most
 
     def keep(self, sha256: str, reader: ListReader) -> LongList | None:
-        """What was read, the same object where the same document is kept already; None where it is no list."""
+        """The list that was read, or the kept one of the same document; None if it is not a list."""
         known = self._kept.get(sha256)
         if known is not None:
             return known

@@ -1,7 +1,7 @@
-"""The seam: every byte that leaves or enters this machine passes through a `Network`.
+"""The interface between measuring and the operating system: every byte passes through a `Network`.
 
-`HostNetwork` (host_network.py) goes direct. A later outbound proxy is another `Network` whose `connect` sends CONNECT
-first: no kind of check knows the difference.
+`HostNetwork` (direct_network.py) connects directly. An outbound proxy would be another `Network` whose `connect` sends
+CONNECT first; no kind of check would notice.
 """
 
 from __future__ import annotations
@@ -54,21 +54,21 @@ class Datagrams(Protocol):
 
 
 class Unconnected(Protocol):
-    """A UDP socket that is not connected: any sender can reach its port, and nothing that comes is an answer."""
+    """A UDP socket that is not connected: any sender can reach its port, so nothing that arrives counts as an answer."""
 
     def send(self, data: bytes) -> None:
-        """One datagram; what the system refuses to send is not sent."""
+        """Send one datagram; errors are ignored."""
         ...
 
     def arrived(self) -> list[tuple[bytes, str, int]]:
-        """What has come from elsewhere so far, without waiting: bytes, sender's address and port. Bounded."""
+        """Datagrams from other senders so far, without waiting: bytes, sender's address and port. Bounded."""
         ...
 
     def close(self) -> None: ...
 
 
 class Network(Protocol):
-    """A way out of this machine."""
+    """Opens connections and UDP sockets."""
 
     async def connect(self, address: str, port: int, timeout: float) -> Stream:
         """TCP connection to an address literal within `timeout` seconds."""
@@ -79,5 +79,5 @@ class Network(Protocol):
         ...
 
     async def unconnected(self, address: str, port: int) -> Unconnected:
-        """UDP socket that sends to an address literal and shows what others send back to it."""
+        """UDP socket that sends to an address literal and receives from all senders."""
         ...

@@ -1,11 +1,11 @@
-"""A UDP socket that is not connected, to see answers that come from another address than the one that was asked.
+"""A UDP socket that is not connected, to receive answers from another address than the one that was asked.
 
-The kernel keeps such answers from a connected socket, which is right for an answer and wrong for a diagnosis: a server
-with two addresses, or a port 53 that is redirected and whose way back is not translated, looks like silence.
+A connected socket does not get them. That is right for an answer and wrong for a diagnosis: a server with two addresses, or
+a redirected port 53 whose answers are not translated back, looks like no answer.
 
-It cannot show everything. A stateful firewall on this host or on the way drops what belongs to no flow of its table:
-that stays silence. Over TCP an answer from another address belongs to no connection; the kernel resets it unseen. It
-works alike for IPv4 and IPv6. On Windows, where the same calls exist, this project never ran it.
+It cannot show everything. A stateful firewall on this host or in the network drops packets without a flow in its table.
+Over TCP an answer from another address belongs to no connection, and the kernel resets it. IPv4 and IPv6 work alike. On
+Windows, where the same calls exist, this project never ran it.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ import contextlib
 import ipaddress
 import socket
 
-#: Datagrams that are looked at; the kernel's buffer bounds what waits.
+#: Most datagrams that are read; the kernel's buffer limits how many wait.
 LOOKED_AT = 100
 
 
 class UnconnectedSocket:
-    """See `probe.measure.network.Unconnected`. No call waits. `sock` is non-blocking and becomes this object's to close."""
+    """See `probe.measure.network.Unconnected`. No call waits. This object owns and closes `sock`, which is non-blocking."""
 
     def __init__(self, sock: socket.socket, target: tuple[str | int, ...]) -> None:
         self._sock, self._target = sock, target
         self._asked = _plain(str(target[0])), target[1]
 
     def send(self, data: bytes) -> None:
-        """One datagram; what the system refuses to send is not sent: the connected socket tells of it."""
+        """Send one datagram. Errors are ignored: the connected socket reports them."""
         with contextlib.suppress(OSError):
             self._sock.sendto(data, self._target)
 
     def arrived(self) -> list[tuple[bytes, str, int]]:
-        """What has come from elsewhere than the target so far: bytes, sender's address and port. Bounded."""
+        """Datagrams from other senders than the target so far: bytes, sender's address and port. Bounded."""
         found: list[tuple[bytes, str, int]] = []
         for _ in range(LOOKED_AT):
             try:
