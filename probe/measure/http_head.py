@@ -1,10 +1,10 @@
-"""Header lines that lenient readers take and h11 refuses: made plain before h11 reads them, and named.
+"""Corrects header lines that lenient clients accept and h11 refuses, and names each oddity.
 
-Windows' WinHTTP and curl read past a header line that is odd in itself: a browser or a certificate check gets its answer all
-the same, so an answer is not called broken for it. What would make an answer mean two things stays as it is, for h11 to refuse:
-two different lengths, a length that is no number, codings that were not asked for, NUL, a status line that is none.
+Windows' WinHTTP and curl ignore an odd header line, so a browser or a certificate check gets its answer, and such an answer is
+not broken. Ambiguous heads are not changed, and h11 refuses them: two different lengths, a length that is not a number,
+codings that were not requested, NUL, a malformed status line.
 
-| what is odd | what is read |
+| oddity | what is read |
 | --- | --- |
 | blanks before the colon (RFC 9112 section 5.1: a proxy removes them) | the name without them |
 | a line without a colon, with an empty name, with a name that is no token (a blank in it, say) | the rest, without the line |
@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import re
 
-MOST = 4  #: oddities that are named; further kinds are left out
+MOST = 4  #: most oddities that are named
 
 _END = re.compile(rb"\n\r?\n")
 _STATUS = re.compile(rb"(HTTP/[0-9]\.[0-9])([ \t]+)([0-9]{3})(?:([ \t]+)(.*))?")
@@ -29,19 +29,17 @@ _CONTROL = re.compile(rb"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 class HeadReader:
-    """Takes the bytes of a connection as they come and gives them on with plain heads. `most`: bytes of one head that are
-    looked at; a longer one is given on as it is."""
+    """Reads the bytes of a connection and returns them with corrected heads. `most`: bytes of one head; a longer head is
+    returned unchanged."""
 
     def __init__(self, most: int) -> None:
         self.oddities: tuple[str, ...] = ()
         self._most = most
-        self._held: bytearray | None = (
-            bytearray()
-        )  # of a head that has not ended yet; None: the body has begun
+        self._held: bytearray | None = bytearray()  # of an incomplete head; None: the body has started
         self._searched = 0
 
     def feed(self, data: bytes) -> bytes:
-        """What may be read now. b"" at the end of the connection gives on what is held."""
+        """The bytes that are complete now. b"", the end of the connection, returns the rest."""
         if self._held is None:
             return data
         if not data:
@@ -68,7 +66,7 @@ class HeadReader:
 
 
 def plain_head(head: bytes) -> tuple[bytes, tuple[str, ...]]:
-    """A head (status line to blank line) as h11 reads it, and what was odd about it. One that is no head stays as it is."""
+    """A corrected head (status line to blank line) and its oddities. Anything else is returned unchanged."""
     lines = head.split(b"\n")
     odd: dict[str, None] = {}
     if any(not line.endswith(b"\r") for line in lines[:-1]):
@@ -101,7 +99,7 @@ def _unfolded(lines: list[bytes], odd: dict[str, None]) -> list[bytes]:
 
 
 def _field(line: bytes, odd: dict[str, None]) -> bytes | None:
-    """The line as it is read, None for one that is left out. One with NUL stays, and is refused."""
+    """The corrected line; None to omit it. A line with NUL is unchanged, so that h11 refuses it."""
     name, colon, value = line.partition(b":")
     stripped = name.rstrip(b" \t")
     if b"\x00" in line:
@@ -131,7 +129,7 @@ def _field(line: bytes, odd: dict[str, None]) -> bytes | None:
 
 
 def _lengths(made: list[bytes], odd: dict[str, None]) -> None:
-    """Names what is said twice; which of two lengths holds is h11's to decide, and it refuses."""
+    """Name repeated lengths; h11 refuses two different ones."""
     names = [line.partition(b":")[0].lower() for line in made[1:]]
     if names.count(b"content-length") > 1:
         odd["Content-Length more than once"] = None
@@ -140,5 +138,5 @@ def _lengths(made: list[bytes], odd: dict[str, None]) -> None:
 
 
 def _interim(head: bytes) -> bool:
-    """Whether another head follows: 1xx but for 101, after which another protocol does (RFC 9110 section 15.2)."""
+    """Whether another head follows: after 1xx but 101, which another protocol follows (RFC 9110 section 15.2)."""
     return head[9:10] == b"1" and head[9:12] != b"101"

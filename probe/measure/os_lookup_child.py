@@ -1,15 +1,15 @@
 """Child process that asks the operating system for addresses, so that a hanging lookup can be killed.
 
-Run as a script with `python -I -S`: the standard library only, nothing of this project. One JSON object a line:
-{"id": 1, "name": "login.example"} in, {"id": 1, "addresses": ["192.0.2.1"], "error": 0} out, where `error` is the
-number of getaddrinfo's error. Each question has a thread of its own, so answers come in any order. It ends with its
-standard input, and so never outlives its parent.
+Run as a script with `python -I -S`: it imports the standard library only. One JSON object a line: {"id": 1, "name":
+"login.example"} in, {"id": 1, "addresses": ["192.0.2.1"], "error": 0} out, where `error` is the number of getaddrinfo's
+error. Each question has its own thread, so answers come in any order. The process ends when its standard input ends, so it
+never outlives its parent.
 """
 
 from __future__ import annotations
 
-# An audit's first answer waits for this process, and `socket` would take half as long again to start: its getaddrinfo is
-# taken from where it is.
+# An audit's first answer waits for this process, and importing `socket` would make its start half as long again. `_socket`
+# has the same getaddrinfo.
 import _socket
 import json
 import sys
@@ -19,7 +19,7 @@ import threading
 def lookup(name: str) -> tuple[list[str], int]:
     """Addresses of both families in the system's order without duplicates, and the error's number (0: none).
 
-    The name goes as bytes: given text, Python would apply an IDNA of its own, which refuses what resolvers accept.
+    The name is passed as bytes: for text Python would apply its own IDNA, which refuses names that resolvers accept.
     """
     try:
         found = _socket.getaddrinfo(name.encode("ascii", "replace"), None, type=_socket.SOCK_STREAM)
@@ -31,7 +31,7 @@ def lookup(name: str) -> tuple[list[str], int]:
 
 
 def answer(line: str, turn: threading.Lock) -> None:
-    """Look the name of one request up and write the answer, whole."""
+    """Look up the name of one request and write the answer in one piece."""
     request = json.loads(line)
     addresses, error = lookup(str(request["name"]))
     told = json.dumps({"id": request["id"], "addresses": addresses, "error": error})

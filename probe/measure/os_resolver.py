@@ -1,8 +1,7 @@
-"""Child processes that ask the operating system's own resolution, and that a deadline can kill.
+"""Resolves names by the operating system in child processes, which can be killed at a deadline.
 
-getaddrinfo() cannot be given a deadline, and a thread that hangs in it outlives every deadline of ours. A child may
-have several names to answer at once; one that is late with any of them gets no further names and is killed as soon as
-the others are answered.
+getaddrinfo() has no deadline, and a thread that hangs in it outlives all our deadlines. A child may resolve several names at
+once. A child that is late with one of them gets no further names, and is killed when the others are answered.
 """
 
 from __future__ import annotations
@@ -22,50 +21,49 @@ from typing import TypeAlias
 
 CHILD = Path(__file__).resolve().parent / "os_lookup_child.py"
 POOL = 4  # children at most
-WIDTH = 32  # names at once that one child has to answer
+WIDTH = 32  # most names at once for one child
 LINE_LIMIT = 65536  # bytes of one answer
 ADDRESSES = 256
-STRIKES = 3  # children that die one after the other before none is started for a while
-PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds of that while; twice as long after each further death
-_GRACE = 0.5  # seconds that idle children have for ending by themselves
+STRIKES = 3  # consecutive deaths of children after which none is started during a pause
+PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds of the pause, doubled after each further death
+_GRACE = 0.5  # seconds in which idle children may end by themselves
 
 Answer: TypeAlias = "tuple[tuple[str, ...], int]"  # addresses, and getaddrinfo's error number
 
 
 class OsResolver:
-    """Up to `size` child processes with `width` names each, started when first needed. `close()` must be awaited.
+    """Up to `size` child processes with `width` names each, started when needed. `close()` must be awaited.
 
-    `command` is what a child is started as; tests put a slower or a broken one in its place, which answers one name
-    after the other (`width` 1).
+    `command` starts a child; tests give a slow or broken one, which answers one name at a time (`width` 1).
     """
 
     def __init__(self, size: int = POOL, command: Sequence[str] = (), width: int = 1) -> None:
-        # -I: no PYTHON* variables, no user packages. -S: no site packages. Both make it start in about 10 ms.
+        # -I: no PYTHON* variables, no user packages. -S: no site packages. With both it starts in about 10 ms.
         self._command = tuple(command) or (sys.executable, "-I", "-S", str(CHILD))
         self._size, self._width = size, width
         self._free = asyncio.Semaphore(size * width)
-        self._open: list[_Child] = []  # that take further names
+        self._open: list[_Child] = []  # children that accept further names
         self._all: set[_Child] = set()
         self._closed = False
         self._deaths = 0  # since a child answered
         self._paused_until = 0.0  # monotonic
 
     async def lookup(self, name: str, timeout: float) -> Answer:
-        """Addresses and getaddrinfo's error number. Raises TimeoutError, EOFError where the child died, OSError.
+        """Addresses and getaddrinfo's error number. Raises TimeoutError, EOFError if the child died, OSError.
 
-        The wait for a free child does not count against `timeout`. Where children die one after the other, EOFError comes
-        at once for a while: each question would cost a process and find nothing.
+        The wait for a free child does not count for `timeout`. During the pause after consecutive deaths it raises EOFError at
+        once: each question would cost a process without a result.
         """
         async with self._free:
             child = self._pick()
             if child.answered or child.load:
-                with contextlib.suppress(EOFError):  # it may have died before, or of another name
+                with contextlib.suppress(EOFError):  # it may have died before, or because of another name
                     return await self._ask(child, name, timeout)
                 child = self._pick()
             return await self._ask(child, name, timeout)
 
     def _pick(self) -> _Child:
-        """A child with room: the fullest, so that few are started."""
+        """A child with a free place: the busiest one, so that few are started."""
         if self._closed:
             raise EOFError("the resolver is closed")
         room = [child for child in self._open if child.load < self._width]
@@ -91,12 +89,12 @@ class OsResolver:
             self._deaths = 0
             return answer
         except EOFError:
-            if child in self._open:  # the first of its names that meets its death
+            if child in self._open:  # count its death once, for the first of its names
                 self._died()
             raise
         finally:
             child.load -= 1
-            if not answered and child in self._open:  # late, dead or cancelled: nobody relies on it any more
+            if not answered and child in self._open:  # late, dead or cancelled: give it no further names
                 self._open.remove(child)
             if child.load == 0 and (self._closed or child not in self._open):
                 child.kill()
@@ -109,14 +107,14 @@ class OsResolver:
             self._paused_until = time.monotonic() + pause
 
     async def rest(self) -> None:
-        """After a burst: end idle children as long as another one has room."""
+        """After a burst: end all idle children but one."""
         for child in [child for child in self._open if not child.load][1:]:
             self._open.remove(child)
             child.kill()
             await self._bury(child)
 
     async def close(self) -> None:
-        """End all children: idle ones by the end of their input, busy ones at once. None is left as a zombie."""
+        """End all children: close the input of idle ones, kill busy ones. None remains as a zombie."""
         self._closed = True
         for child in self._all:
             if child.load:
@@ -142,7 +140,7 @@ class OsResolver:
 
 
 class _Child:
-    """One process and the line protocol with it. `load` counts the names that it has to answer."""
+    """One process and its line protocol. `load`: names that it is resolving."""
 
     def __init__(self, command: tuple[str, ...]) -> None:
         self._command = command
@@ -150,7 +148,9 @@ class _Child:
         self._starting: asyncio.Task[None] | None = None
         self._doomed = False
         self._reading: asyncio.Task[None] | None = None
-        self._waiting: dict[int, asyncio.Future[Answer] | None] = {}  # by id; None: nobody waits any more
+        self._waiting: dict[
+            int, asyncio.Future[Answer] | None
+        ] = {}  # by id; None: the caller has stopped waiting
         self._asked = 0
         self.load = 0
         self.answered = 0
@@ -160,10 +160,9 @@ class _Child:
         return self._process.pid if self._process is not None else None
 
     async def start(self) -> None:
-        """Start the process, unless that has been done. Raises OSError where none is to be had.
+        """Start the process if it is not started yet. OSError if that fails.
 
-        Once begun it comes to its end, whoever is cancelled meanwhile: a process that asyncio gives up half way is
-        reaped by nobody who could tell.
+        A cancelled caller does not interrupt the start: asyncio would not reap a half-started process.
         """
         if self._starting is None:
             self._starting = asyncio.create_task(self._start())
@@ -178,7 +177,7 @@ class _Child:
             self.kill()
 
     async def ask(self, name: str) -> Answer:
-        """The answer for `name`; EOFError where the process died or answers what nobody asked."""
+        """The answer for `name`. EOFError if the process died or wrote a malformed answer."""
         if (
             self._process is None
             or self._process.stdin is None
@@ -201,7 +200,7 @@ class _Child:
                 self._waiting[number] = None
 
     async def _read(self, process: Process) -> None:
-        """Hand answers to those who wait, until the process ends or says what is no answer of ours."""
+        """Give answers to the waiting callers, until the process ends or writes a malformed answer."""
         assert process.stdout is not None
         try:
             while line := await process.stdout.readline():
@@ -210,7 +209,12 @@ class _Child:
                 self.answered += 1
                 if waiter is not None and not waiter.done():
                     waiter.set_result(answer)
-        except (ValueError, KeyError, TypeError, ConnectionError):  # it is not ours, or died in the middle
+        except (
+            ValueError,
+            KeyError,
+            TypeError,
+            ConnectionError,
+        ):  # malformed, or the process died within a line
             self.kill()
         finally:
             for waiter in self._waiting.values():
@@ -218,12 +222,12 @@ class _Child:
                     waiter.set_exception(EOFError("the lookup process died"))
 
     def end(self) -> None:
-        """Close its input, with which it ends by itself."""
+        """Close its input: then it ends by itself."""
         if self._process is not None and self._process.stdin is not None:
             self._process.stdin.close()
 
     def kill(self) -> None:
-        """End it at once, or as soon as it has been started."""
+        """Kill it now, or as soon as it has started."""
         self._doomed = True
         if self._process is None or self._process.returncode is not None:
             return
@@ -231,12 +235,12 @@ class _Child:
             if sys.platform == "win32":
                 self._process.kill()
             else:
-                # not Process.kill(): it looks first whether the process has ended, and so reaps it behind the back of
-                # the thread that waits for it, which then warns of an unknown child
+                # not Process.kill(): it first polls the process and so may reap it; then asyncio's waiting thread warns of
+                # an unknown child
                 os.kill(self._process.pid, signal.SIGKILL)
 
     async def ended(self) -> None:
-        """Wait until it is gone; one that was never started is."""
+        """Wait until it has ended. Returns at once if it was never started."""
         if self._starting is not None:
             with contextlib.suppress(OSError):
                 await asyncio.shield(self._starting)

@@ -1,7 +1,7 @@
-"""What holds for the measurement of every step; how each kind is measured, its own file says (`probe/measure/kinds`).
+"""Measures steps of any kind; `probe/measure/kinds` has a module for each kind.
 
-Every step ends with an observation, whatever happens: within the outer deadline, with our own bugs named as ours, and
-with no timeout believed that our own late event loop may have made.
+Every step ends with an observation within the outer deadline. Our own bugs are recorded as ours, and a timeout that our own
+late event loop may have caused is not recorded as a timeout.
 """
 
 from __future__ import annotations
@@ -28,16 +28,15 @@ from rules.model.observation import Observation, Step
 from rules.text.address import Address, classify, effective_address, never_connect
 from rules.text.display import display
 
-OUTER = 45.0  # seconds for one step, whatever its own limits add up to
+OUTER = 45.0  # most seconds for one step, whatever the sum of its own limits
 
 
 class Prober:
-    """Measures steps one by one or many at a time on the running loop; `close()` must be awaited.
+    """Measures steps, one or many at once, on the running loop. `close()` must be awaited.
 
-    Without a `network` of the caller's it goes direct and never connects to addresses that no service of the internet
-    has (loopback, link-local, metadata, multicast), nor, once `LocalHost` was measured, to this host's own. `late` is
-    told how late the loop is (seconds), again and again while something is measured. `lists`: those of the whole program,
-    where it has several probers.
+    Without `network` it connects directly, and never to addresses that no internet service has (loopback, link-local,
+    metadata, multicast), nor, after `LocalHost` was measured, to this host's own. `late` is called with the lag of the loop in
+    seconds while anything is measured. `lists`: shared by several probers of one process.
     """
 
     def __init__(
@@ -66,16 +65,16 @@ class Prober:
 
     @property
     def network(self) -> Network:
-        """The way out that every step takes, with its guard."""
+        """The network of every step, with its guard."""
         return self._tools.network
 
     @property
     def connections(self) -> int:
-        """TCP connections begun so far, DNS over TCP among them."""
+        """TCP connections started so far, including DNS over TCP."""
         return getattr(self._tools.network, "connections", 0)
 
     async def measure(self, step: Step) -> Observation:
-        """The observation of `step`. Never raises but for cancellation from outside."""
+        """The observation of `step`. Raises nothing but a cancellation from outside."""
         self._lag.begin()
         try:
             return await self._measured(step)
@@ -100,11 +99,11 @@ class Prober:
         return self._believed(seen, begun)
 
     async def rest(self) -> None:
-        """Give back what only a burst has need of."""
+        """Release what only a burst needs."""
         await self._tools.resolver.rest()
 
     async def close(self) -> None:
-        """End the lookup processes and the lag meter; running measurements must have been cancelled before."""
+        """End the lookup processes and the lag meter. Cancel running measurements before."""
         self._lag.stop()
         await self._tools.resolver.close()
 
@@ -118,7 +117,7 @@ class Prober:
         return never_connect(classify(plain)) or effective_address(plain) in self._own
 
     def _believed(self, seen: Observation, begun: float) -> Observation:
-        """A timeout proves nothing where our own loop was late by more than half of its limit."""
+        """Replace a timeout that proves nothing, because our own loop was late by more than half of its limit."""
         if seen.failure is None or seen.failure.code is not Code.TIMEOUT:
             return seen
         lag = self._lag.worst(begun)

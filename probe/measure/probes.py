@@ -1,6 +1,6 @@
-"""The probe of each kind: the record `PROBE` in the file of `probe/measure/kinds` that has the name of the kind's own file.
+"""The probe of each kind: the record `PROBE` in the module of `probe/measure/kinds` with the name of the kind's module.
 
-The list of kinds is the one in `rules/model/observation.py`: a second one here could only differ from it.
+The list of kinds is in `rules/model/observation.py` only.
 """
 
 from __future__ import annotations

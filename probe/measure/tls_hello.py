@@ -1,7 +1,7 @@
-"""TLS clients of pyOpenSSL: what each kind of ClientHello offers, and what OpenSSL's callbacks tell.
+"""TLS clients of pyOpenSSL: the offers of each kind of ClientHello, and OpenSSL's callbacks.
 
-No I/O: connections are on memory BIOs. Nothing is verified; OpenSSL's callbacks only note what TLS 1.3 hides from a
-reader of records.
+No I/O: connections use memory BIOs. Nothing is verified; the callbacks record what TLS 1.3 encrypts and a reader of records
+cannot see.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from rules.model.kinds.tls_handshake import Hello
 
 #: What Schannel offers in TLS 1.2 on Windows Server 2016, the oldest that connectors run on, in its order: "TLS Cipher
 #: Suites in Windows 10 v1607", Microsoft Learn, 2024-06-26, without 3DES, NULL and PSK (and without DHE with CBC). Level
-#: 0: a weak key or an old signature is for the rules to judge, not a reason to see nothing.
+#: 0: the rules judge a weak key or an old signature; OpenSSL must not refuse it.
 _CONNECTOR_CIPHERS = (
     "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256"
     ":ECDHE-RSA-AES256-GCM-SHA384:ECDHE-RSA-AES128-GCM-SHA256"
@@ -27,18 +27,18 @@ _CONNECTOR_CIPHERS = (
     ":AES256-GCM-SHA384:AES128-GCM-SHA256:AES256-SHA256:AES128-SHA256:AES256-SHA:AES128-SHA"
     ":@SECLEVEL=0"
 )
-_OP_LEGACY_SERVER_CONNECT = 0x4  # servers without RFC 5746: Windows talks to them, so do we
-_WARNING = 1  # alert level (RFC 5246 section 7.2): the connection goes on, but for close_notify (0)
+_OP_LEGACY_SERVER_CONNECT = 0x4  # servers without RFC 5746: Windows connects to them, so do we
+_WARNING = 1  # alert level (RFC 5246 section 7.2): the connection continues, except after close_notify (0)
 _OP_NO_ENCRYPT_THEN_MAC = 1 << 19  # Windows does not offer it
 
 
 def openssl_version() -> str:
-    """The OpenSSL that shakes hands, for the report: cryptography's own, not the system's."""
+    """The version of the OpenSSL that makes handshakes: cryptography's own, not the system's."""
     return SSL.OpenSSL_version(SSL.OPENSSL_VERSION).decode("ascii", "replace")
 
 
 class ConnectionFacts:
-    """What OpenSSL's callbacks tell about one connection. Holds no reference to it: a cycle would outlive the probe."""
+    """Facts of one connection from OpenSSL's callbacks. It has no reference to it: a cycle would outlive the probe."""
 
     __slots__ = ("alert", "client_certificate_asked", "handshakes", "staple")
 
@@ -50,7 +50,7 @@ class ConnectionFacts:
 
 
 def on_info(conn: SSL.Connection, where: int, code: int) -> None:
-    """OpenSSL's info callback. What it raised would be lost, so it does nothing that can raise."""
+    """OpenSSL's info callback. An exception here would be lost, so it does nothing that can raise."""
     seen = conn.get_app_data()
     if where & SSL.SSL_CB_READ_ALERT == SSL.SSL_CB_READ_ALERT:
         if code >> 8 != _WARNING or code & 0xFF == 0:
@@ -68,7 +68,7 @@ def _on_staple(conn: SSL.Connection, response: bytes, _data: object) -> bool:
 
 
 def client_connection(hello: Hello, server_name: str, seen: ConnectionFacts) -> SSL.Connection:
-    """A client on memory BIOs, ready for `do_handshake`. An address literal as `server_name` is a hello without SNI."""
+    """A client on memory BIOs, ready for `do_handshake`. For an address literal as `server_name` the hello has no SNI."""
     conn = SSL.Connection(_context(hello), None)
     conn.set_app_data(seen)
     conn.set_connect_state()
@@ -80,7 +80,7 @@ def client_connection(hello: Hello, server_name: str, seen: ConnectionFacts) -> 
 
 @cache
 def _context(hello: Hello) -> SSL.Context:
-    """The context of one kind of ClientHello, made on first use and shared by all connections."""
+    """The context of one kind of ClientHello, created on first use and shared by all connections."""
     context = SSL.Context(SSL.TLS_CLIENT_METHOD)
     context.set_verify(SSL.VERIFY_NONE)
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)

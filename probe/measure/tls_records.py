@@ -1,11 +1,10 @@
-"""Reads along the plaintext part of a TLS handshake as the peer sends it (RFC 5246 section 6.2, RFC 8446 section 5.1).
+"""Reads the plaintext part of a TLS handshake from the peer (RFC 5246 section 6.2, RFC 8446 section 5.1).
 
-Up to TLS 1.2 everything before the peer's ChangeCipherSpec is plain: the chain, the stapled response, the request for a
-client certificate and an alert are taken from here, byte for byte as served, also where the TLS library gives up
-half-way or cannot read a certificate at all. From TLS 1.3's ServerHello on only records are counted.
+Up to TLS 1.2 everything before the peer's ChangeCipherSpec is plaintext. So the chain, the stapled response, the request for
+a client certificate and alerts are read here exactly as sent, also if the TLS library stops early or cannot read a
+certificate. From TLS 1.3's ServerHello on only records are counted.
 
-It also bounds what a hostile peer may cost before the library sees a byte: records, messages and claimed lengths.
-No I/O.
+It also limits the cost of a hostile peer before the library sees a byte: records, messages and claimed lengths. No I/O.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ RECORD_CAP = (
     1_024  # records of one connection: a chain of 100 KiB in records of 512 bytes needs a fifth of it
 )
 MESSAGE_COUNT_CAP = 64  # a handshake has fewer than ten; a flood of HelloRequest has thousands
-DH_BITS = 4_096  # of a group that the peer chooses: the work grows with the cube, 10,000 bits take a second
+DH_BITS = 4_096  # of the peer's group: the work grows with the cube, 10,000 bits take a second
 _RECORD_LENGTH_CAP = 16_384 + 2_048  # RFC 5246 section 6.2.3
 
 _CHANGE_CIPHER_SPEC, _ALERT, _HANDSHAKE, _APPLICATION_DATA = 20, 21, 22, 23
@@ -53,13 +52,12 @@ VERSIONS = {0x0300: "SSLv3", 0x0301: "TLSv1", 0x0302: "TLSv1.1", 0x0303: "TLSv1.
 
 
 class RecordReader:
-    """What the peer showed in plain. Feed it every byte received, in order; it never raises for what the bytes say.
+    """The peer's plaintext. Feed it every received byte in order; malformed bytes raise nothing.
 
-    `fault`: a code and our words, once the bytes break the protocol or a cap; then the connection is over.
-    `alert`: description number of the last alert received in plain that ends the connection: a fatal one or
-    close_notify (0). `version` and `cipher` (IANA's number, 0 where none): what ServerHello chose. `key_exchange`: a
-    ServerKeyExchange came, which every suite that is offered has signed (RFC 5246 section 7.4.3); whether the signature
-    is good is for the TLS library to say.
+    `fault`: a code and our text, if the bytes break the protocol or a limit; then the connection is over. `alert`: number of
+    the last plaintext alert that ends the connection, a fatal one or close_notify (0). `version` and `cipher` (IANA's
+    number, 0 for none): chosen by ServerHello. `key_exchange`: a ServerKeyExchange came. In every offered suite it is signed
+    (RFC 5246 section 7.4.3); the TLS library checks the signature.
     """
 
     __slots__ = (
@@ -98,7 +96,7 @@ class RecordReader:
         self._sealed = False  # the peer's records are encrypted from here on
 
     def feed(self, data: bytes) -> None:
-        """Take the next bytes of the connection."""
+        """Read the next bytes of the connection."""
         if len(self.first) < FIRST_BYTES:
             self.first += data[: FIRST_BYTES - len(self.first)]
         self.size += len(data)
@@ -107,7 +105,7 @@ class RecordReader:
 
     def _records(self, data: bytes) -> None:
         at, end = 0, len(data)
-        while at < end and self.fault is None and self.alert is None:  # what follows an alert says nothing
+        while at < end and self.fault is None and self.alert is None:  # bytes after an alert mean nothing
             kind = data[at]
             if kind not in (20, 21, 22, 23) or (at + 1 < end and data[at + 1] != 3):
                 self._not_a_record()
@@ -191,12 +189,12 @@ class RecordReader:
 
 
 def first_message(flight: bytes) -> int | None:
-    """The type of the handshake message with which a flight of our own begins; None where it is sealed or none."""
+    """The type of the first handshake message of our flight; None if it is encrypted or has none."""
     return flight[5] if len(flight) > 5 and flight[0] == _HANDSHAKE else None
 
 
 def refutes_signature(flight: bytes) -> bool:
-    """Whether what our library sends, in plain, is the alert with which it answers a false signature."""
+    """Whether our flight is the plaintext alert by which our library rejects a signature."""
     return len(flight) == 7 and flight[0] == _ALERT and flight[6] == _DECRYPT_ERROR
 
 
@@ -217,7 +215,7 @@ def _version(hello: bytes) -> int:
 
 
 def _cipher(hello: bytes) -> int:
-    """The cipher suite that a ServerHello chose, behind version, random and session id; 0 where it is cut short."""
+    """The cipher suite of a ServerHello, behind version, random and session id; 0 if it is cut short."""
     at = 35 + hello[34] if len(hello) > 34 else len(hello)
     return int.from_bytes(hello[at : at + 2])
 

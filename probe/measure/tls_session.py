@@ -1,18 +1,18 @@
-"""One TLS connection of pyOpenSSL on memory BIOs over our own stream: the handshake, the GET inside, what was seen.
+"""One TLS connection of pyOpenSSL on memory BIOs over our own stream: the handshake, the GET inside, the facts.
 
-Nothing is verified here: `rules/` judges. What TLS 1.2 shows in plain is read by `probe.measure.tls_records` before OpenSSL
-sees it; what TLS 1.3 encrypts comes from OpenSSL's callbacks and getters.
+Nothing is verified here: `rules/` judges. `probe.measure.tls_records` reads the plaintext of TLS 1.2 before OpenSSL does;
+facts that TLS 1.3 encrypts come from OpenSSL's callbacks and getters.
 
-**Whether the server proved its key** is OpenSSL's finding, and it shows in what OpenSSL writes. No certificate is verified
-(VERIFY_NONE), but the signature that the key makes over this very handshake is, whatever the chain: a client whose check
-of ServerKeyExchange (TLS 1.2) or CertificateVerify (TLS 1.3) fails ends with an alert of its own and never writes its
-second flight. So the key is proved when the handshake is done; and in TLS 1.2, where a server that wants a client
-certificate ends it half-way, when a signed ServerKeyExchange came and the second flight begins with Certificate or
-ClientKeyExchange. It is refuted when that alert is written. Both are in plain in TLS 1.2, with which a connector is judged.
-With RSA key exchange nothing is signed and only the server's Finished is a proof.
+**Whether the server proved its key** is OpenSSL's finding, and OpenSSL's output shows it. OpenSSL verifies no certificate
+(VERIFY_NONE), but it always verifies the signature of the key over this handshake: if the check of ServerKeyExchange (TLS
+1.2) or CertificateVerify (TLS 1.3) fails, it sends an alert and never its second flight. So the key is proved when the
+handshake is complete. In TLS 1.2 a server that requires a client certificate may end it early: then the key is proved when
+a signed ServerKeyExchange came and our second flight begins with Certificate or ClientKeyExchange. The key is refuted when
+OpenSSL writes that alert. Both are plaintext in TLS 1.2, by which a connector is judged. With RSA key exchange nothing is
+signed, and only the server's Finished is a proof.
 
-**Whether our empty Certificate went out** is seen in the same flight, and counts only where nothing more of the peer, no
-alert, no FIN and no RST, was here before it: an end that had come by then does not answer it.
+**Whether our empty Certificate was sent** shows in the same flight. It counts only if no further bytes, alert, FIN or RST of
+the peer had arrived before: an end that had arrived before is not an answer to it.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _BANNER_WAIT = 0.25  # seconds that the rest of an answer that is not TLS is wai
 
 
 class Session:
-    """One connection's state: OpenSSL between the bytes of the stream and what was seen."""
+    """The state of one connection."""
 
     def __init__(self, step: TlsHandshake, stream: Stream, limits: Limits) -> None:
         self.step = step
@@ -59,12 +59,12 @@ class Session:
         self.key_proven = False
         self.key_refuted = False
         self.certificate_sent = False
-        self._look: asyncio.Task[bytes] | None = None  # begun before our Certificate went out
+        self._look: asyncio.Task[bytes] | None = None  # started before our Certificate was sent
         self.http: ResponseReader | None = None
         self.http_failure = ""
 
     async def handshake(self) -> Failure | None:
-        """Shake hands within the deadline that the caller holds; None when it is done."""
+        """Make the handshake within the caller's deadline; None for success."""
         try:
             return await self._shake()
         finally:
@@ -96,7 +96,7 @@ class Session:
                 return failure
 
     async def _send(self) -> Failure | None:
-        """Send what OpenSSL has written. A peer that no longer listens may have said why: that is read first."""
+        """Send OpenSSL's output. If the peer no longer receives, first read the reason that it may have sent."""
         out = _written(self.conn)
         if not out:
             return None
@@ -104,7 +104,7 @@ class Session:
         kind = first_message(out) if self.handshake_s is None else None
         if kind in (CERTIFICATE, CLIENT_KEY_EXCHANGE):
             self.key_proven = self.records.key_exchange
-        # before our second flight a signature is all that the library can find false
+        # before our second flight the library checks nothing but a signature
         self.key_refuted = not self.key_proven and self.records.key_exchange and refutes_signature(out)
         first = kind == CERTIFICATE and self.records.alert is None and not await self._at_hand()
         try:
