@@ -236,7 +236,7 @@ def test_an_interrupt_ends_with_130_and_a_word() -> None:
     script = (
         "import signal, sys\nfrom probe.command import audit, main\n"
         "def hang(config, rules): signal.raise_signal(signal.SIGINT)\n"
-        "audit.measured = hang\nsys.exit(main.main(['audit']))"
+        "audit.run_measurement = hang\nsys.exit(main.main(['audit']))"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
