@@ -27,8 +27,8 @@ HOST = X.partition(":")[0]
 #: A reader that is root in name only: of the file's owner it has what the mode gives, as a member of its group has.
 READ = """
 import sys
-from probe.history.reader import read
-print([t.summary for t in read(sys.argv[1]).transitions])
+from probe.history.reader import read_history
+print([t.summary for t in read_history(sys.argv[1]).transitions])
 """
 
 
