@@ -1,8 +1,8 @@
-"""Accepts connections for the web server and bounds the TLS handshakes under way.
+"""Accepts connections for the web server and limits concurrent TLS handshakes.
 
-asyncio's own server does neither: on Windows it closes the listener for good at the first failed accept, and it begins
-handshakes that nobody counts or ends. Here each accepted socket gets the TLS context of that moment, and a handshake
-that must make room ends by the shutdown of its socket: then asyncio releases everything that the handshake holds.
+asyncio's own server does neither: on Windows it closes the listener at the first failed accept, and it does not limit
+handshakes. Here each accepted socket gets the present TLS context. If there are too many handshakes, the oldest one ends by
+the shutdown of its socket: then asyncio releases all its memory.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Acceptor:
 
     @property
     def handshakes(self) -> int:
-        """Connections whose handshake is under way and not being ended."""
+        """Running handshakes, without those that are being ended."""
         return len(self._handshakes)
 
     def open(self, sockets: Sequence[socket.socket]) -> None:
@@ -64,7 +64,7 @@ class Acceptor:
         self._accepting = [asyncio.create_task(self._accept(sock)) for sock in sockets]
 
     async def close(self) -> None:
-        """Accept nothing more, and end the handshakes under way."""
+        """Accept nothing more, and end running handshakes."""
         for task in self._accepting:
             task.cancel()
         await asyncio.gather(*self._accepting, return_exceptions=True)
@@ -82,7 +82,7 @@ class Acceptor:
                 sock, peer = await loop.sock_accept(listener)
             except OSError as error:
                 if lost_accept.is_lost(error):
-                    continue  # it was gone before it was accepted
+                    continue  # the client had disconnected before
                 if loop.time() - self._logged_at >= _LOG_AGAIN:
                     self._logged_at = loop.time()
                     _log.warning("no connection can be accepted: %s", error.strerror or error)
@@ -109,7 +109,7 @@ class Acceptor:
             sock.shutdown(socket.SHUT_RDWR)
 
     async def _connect(self, sock: socket.socket, peer: str) -> None:
-        """Make a connection of an accepted socket, with TLS as the configuration says at this moment."""
+        """Make a connection of an accepted socket, with TLS by the present configuration."""
         context = self._context()
         tls = context is not None
         try:

@@ -1,7 +1,8 @@
-"""Who may ask what: the checks that come before any page, and the headers that go with every answer.
+"""Access control: the checks before any page, and the headers of every answer.
 
-A browser is the danger on loopback: a page from elsewhere can make it ask us (CSRF), or give its own name our address
-and read the answer (DNS rebinding). So the Host must be ours, and what changes something must not come from a page.
+On loopback the danger is a browser: a page of another site can make it send requests to us (CSRF), or resolve its own name to
+our address and read the answer (DNS rebinding). So the Host must be ours, and a request that changes something must not come
+from a page.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _OURS = {
 
 
 class AccessControl:
-    """Lets a request in or refuses it, by the web configuration as it is at that moment."""
+    """Admits or refuses a request by the present web configuration."""
 
     def __init__(
         self,
@@ -48,13 +49,13 @@ class AccessControl:
         self._bucket: tuple[RateLimit, TokenBucket] | None = None
 
     def current(self) -> Loaded | None:
-        """The web configuration, read anew where it changed."""
+        """The web configuration, read again if it has changed."""
         return self._config.current() if self._config is not None else None
 
     async def admit(self, asked: Request, sans: frozenset[str] | None) -> Request:
-        """The request with its user. `sans` are the client certificate's names, None without one.
+        """The request with its user. `sans`: the names of the client certificate, None without one.
 
-        Refusal where it may not be made.
+        Refusal if the request is not allowed.
         """
         loaded = self.current()
         self._check_host(asked.headers.get("host"), loaded)
@@ -70,7 +71,7 @@ class AccessControl:
         return asked
 
     def headers(self, response: Response) -> list[tuple[str, str]]:
-        """The headers of an answer: its own, those of the web configuration, and ours where nobody said another."""
+        """The headers of an answer: its own, those of the web configuration, and our defaults for the others."""
         loaded = self.current()
         configured = loaded.config.headers if loaded else ()
         names = {name.lower() for name, _ in (*response.headers, *configured)}
@@ -81,7 +82,7 @@ class AccessControl:
         self._users.close()
 
     def _check_host(self, host: str | None, loaded: Loaded | None) -> None:
-        """RFC 9110 section 7.4: 421 for a name that is not ours. Without the header (HTTP/1.0) no browser asks."""
+        """Refusal 421 for a name that is not ours (RFC 9110 section 7.4). No browser omits the header (HTTP/1.0)."""
         if host is None:
             return
         name = host_name(host)
@@ -116,7 +117,7 @@ class AccessControl:
 
 
 def host_name(host: str) -> str:
-    """The name or address of a Host header, in lower case, without port and trailing dot; "" where it is malformed."""
+    """The name or address of a Host header, in lower case, without port and trailing dot; "" if it is malformed."""
     found = _HOST.fullmatch(host)
     if found is None:
         return ""
@@ -124,7 +125,7 @@ def host_name(host: str) -> str:
 
 
 def _is_address(name: str) -> bool:
-    """An address literal needs no DNS, so nobody can rebind it. Decimal and octal forms are none."""
+    """Whether the name is an address literal, which DNS rebinding cannot use. Decimal and octal forms are not."""
     try:
         ipaddress.ip_address(name)
     except ValueError:
@@ -133,7 +134,7 @@ def _is_address(name: str) -> bool:
 
 
 def _check_origin(asked: Request) -> None:
-    """Whatever is not only read must not come from a page: browsers add these headers, curl and Prometheus do not."""
+    """Refusal of a request that changes something and comes from a page: only browsers add these headers."""
     if asked.method in ("GET", "HEAD"):
         return
     if "origin" in asked.headers or asked.headers.get("sec-fetch-site", "none") not in (

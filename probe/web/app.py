@@ -1,8 +1,8 @@
 """The web server of the appliance: HTTP/1.1 by aiohttp, over TCP or TLS, for a few scrapers and browsers.
 
-It answers with what a handler gives it, and bounds everything else: each stage of a connection has a limit in time, and
-connections, handshakes and requests under way have one in number. What is too much is refused or closed, the least
-useful first. Scrapes and the service's own paths have places of their own, which no crowd on other pages can take.
+A handler gives the answers; the server limits everything else. Each stage of a connection has a time limit, and connections,
+handshakes and running requests have a maximum number. Above it the server refuses or closes the least useful ones. Scrapes
+and the service's own paths have reserved places, so requests for other pages cannot block them.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from rules.files.fields import BadFile
 from rules.text.display import display
 from rules.text.hostname import shown
 
-_STALLED = 1.0  # seconds without progress after which a slow reader makes room for somebody else
+_STALLED = 1.0  # seconds without progress after which a slow reader may lose its place
 _AFTER_ABORT = 1.0  # seconds in which asyncio reports that aborted connections are gone
 _BUSY = (("Retry-After", "1"),)
 _log = logging.getLogger("wayclear.http")
@@ -58,10 +58,10 @@ def class_of(path: str) -> RequestClass:
 
 
 class HttpServer:
-    """Serves `handler` at `listen`. `hosts` are names besides the machine's own that a browser may ask for.
+    """Serves `handler` at `listen`. `hosts`: names besides the machine's own that a browser may use.
 
-    Nothing is opened before `start()`. Beyond loopback it listens only with TLS and users or verified client
-    certificates, unless `allow_insecure` is given.
+    `start()` opens the sockets. Beyond loopback the server listens only with TLS and users or verified client certificates,
+    unless `allow_insecure` is set.
     """
 
     def __init__(
@@ -94,12 +94,12 @@ class HttpServer:
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """Where it listens, as in a URL: "127.0.0.1:19115", "[::1]:19115"."""
+        """The addresses that it listens on, as in a URL: "127.0.0.1:19115", "[::1]:19115"."""
         return tuple(bound_address(sock) for sock in self._acceptor.sockets)
 
     @property
     def in_flight(self) -> int:
-        """Requests that are worked on or written."""
+        """Requests that are handled or answered now."""
         return sum(map(len, self._places.values()))
 
     @property
@@ -126,7 +126,7 @@ class HttpServer:
         self._acceptor.open(open_sockets(wanted))
 
     async def stop(self, timeout: float = 2.0) -> None:
-        """Close the ports, let answers under way go out for `timeout` seconds, then end whatever is left."""
+        """Close the ports, let running answers finish within `timeout` seconds, then end the rest."""
         self.stopping = True
         await self._acceptor.close()
         for connection in tuple(self._connections):
@@ -146,7 +146,7 @@ class HttpServer:
     # --- what a connection calls -----------------------------------------------------------------------------------
 
     def opened(self, connection: Connection) -> None:
-        """One more; where they are too many, the least useful one is closed."""
+        """A connection has opened. If there are too many, close the least useful one."""
         if self.stopping:
             connection.abort()
         self._connections[connection] = None
@@ -194,7 +194,7 @@ class HttpServer:
                 self._places[kind].pop(connection, None)
 
     async def _admit(self, request: web.BaseRequest, connection: Connection) -> Request:
-        """The request where it may be made. Refusal otherwise."""
+        """The request if it is allowed, else Refusal."""
         path, query = read_target(request.raw_path)
         names = dict.fromkeys(name.lower() for name in request.headers)
         headers = {name: ", ".join(request.headers.getall(name)) for name in names}
@@ -204,7 +204,7 @@ class HttpServer:
         return await self._access.admit(asked, connection.sans)
 
     def _take_place(self, connection: Connection, kind: RequestClass) -> RequestClass:
-        """Count a request in; where too many are under way, a reader that takes nothing loses its place."""
+        """Give a request a place. If all are taken, a stalled reader loses its place, else Refusal 503."""
         taken = self._places[kind]
         if len(taken) >= self.limits.in_flight:
             slowest = min(taken, key=lambda one: one.stalled_since)
@@ -216,7 +216,7 @@ class HttpServer:
         return kind
 
     async def _respond(self, asked: Request) -> Response:
-        """The handler's answer. What changes something is done to its end although the client leaves."""
+        """The handler's answer. A request that changes something finishes even if the client disconnects."""
         if asked.method in ("GET", "HEAD"):
             return await self._call_handler(asked)
         task = asyncio.create_task(self._call_handler(asked))
@@ -246,7 +246,7 @@ class HttpServer:
         return loaded.tls.context if loaded is not None and loaded.tls is not None else None
 
     def _make_room(self, newest: Connection | None = None) -> None:
-        """Close a connection that has not asked anything yet, the oldest first, then one that asks nothing now."""
+        """Close one connection: one that is ending, else one without a request yet, else an idle one; the oldest first."""
         for state in (State.ENDING, State.FRESH, State.BODY, State.IDLE):
             found = [one for one in self._connections if one.state is state and one is not newest]
             if found:
@@ -278,7 +278,7 @@ class HttpServer:
         return loaded
 
     def _names(self) -> frozenset[str]:
-        """The names by which this server may be asked: the host's own and those of the configuration."""
+        """The names of this server: the host's own and those of the configuration."""
         for host in self._hosts:
             if not host_name(host):
                 raise CommandError(
@@ -296,7 +296,7 @@ class HttpServer:
 
 
 def _described(error: BaseException) -> str:
-    """An exception in one line: what it says, and the calls that led to it, innermost first."""
+    """An exception in one line: its text and the last calls, innermost first."""
     frames = reversed(traceback.extract_tb(error.__traceback__)[-6:])
     places = " < ".join(f"{frame.name} ({frame.filename}:{frame.lineno})" for frame in frames)
     return f"{type(error).__name__}: {display(str(error))} in {display(places, 1024)}"

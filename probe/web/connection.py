@@ -1,8 +1,8 @@
-"""One connection of the web server: aiohttp's protocol, given one request at a time and with a time limit at each stage.
+"""One connection of the web server: aiohttp's protocol with one request at a time and a time limit for each stage.
 
-aiohttp parses requests, reads bodies and frames answers. It has no limit for a slow head, a slow body or a slow reader,
-and it parses whatever comes behind a request. So a head is collected here until it is complete and strict, nothing
-behind a request is parsed before its answer is written, and nothing behind a body or a refusal ever is.
+aiohttp parses requests, reads bodies and frames answers. It has no limit for a slow head, a slow body or a slow reader, and it
+parses all bytes after a request. So this module passes a head to aiohttp only when it is complete and strictly valid, and
+later bytes only after the answer is written. After a body or a refusal it passes nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ from probe.web.tls import client_sans
 
 READ_AT_ONCE = 16 * 1024  #: bytes
 WRITTEN_AT_ONCE = 64 * 1024  #: bytes: also what may wait in this process for a slow reader
-_DISCARDED = 1024 * 1024  # bytes that are read after a refusal, so that its text arrives before a reset
+_DISCARDED = (
+    1024 * 1024
+)  # most bytes to read after a refusal, so that the client gets its text before a reset
 _NEVER = float("inf")
 _log = logging.getLogger("wayclear.http")
 
@@ -33,16 +35,16 @@ _log = logging.getLogger("wayclear.http")
 class State(Enum):
     FRESH = auto()  # connected, no complete request yet
     IDLE = auto()  # between two requests
-    BUSY = auto()  # a request is worked on or its answer written
+    BUSY = auto()  # a request is handled or answered
     BODY = auto()  # the body of that request is read
-    ENDING = auto()  # answered for the last time; what still comes is dropped
+    ENDING = auto()  # after the last answer; further bytes are dropped
 
 
 class Owner(Protocol):
-    """What a connection needs of its server."""
+    """The part of the server that a connection needs."""
 
     limits: HttpLimits
-    received: memoryview  # READ_AT_ONCE bytes; between two events nothing in it belongs to anybody
+    received: memoryview  # READ_AT_ONCE bytes that all connections share; each uses it during one event only
     stopping: bool
 
     def opened(self, connection: Connection) -> None: ...
@@ -53,7 +55,7 @@ class Owner(Protocol):
 class Connection(web.RequestHandler, asyncio.BufferedProtocol):
     """The protocol of one connection. `server` calls the handler with each request.
 
-    It is a BufferedProtocol as well, because asyncio else reads up to 256 KiB at once for each connection.
+    It is also a BufferedProtocol, because otherwise asyncio reads up to 256 KiB at once for each connection.
     """
 
     def __init__(self, owner: Owner, server: web.Server) -> None:
@@ -117,7 +119,7 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
                 if self._dropped > _DISCARDED:
                     self.abort()
             case State.BUSY:
-                if data and self._wire is not None:  # pipelined: it waits, and no more is read than this
+                if data and self._wire is not None:  # pipelined: it waits, and nothing more is read
                     self._buffer += data
                     self._wire.pause_reading()
             case State.FRESH | State.IDLE:
@@ -127,7 +129,7 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
                 self._read_head()
 
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio asks whether to stay open
-        """A client that only closed its sending half still gets the answer it waits for; over TLS there is no half."""
+        """A client that closed only its sending half still gets its answer; TLS has no half-closed state."""
         self._eof = True
         return self.state is State.BUSY and not self._tls
 
@@ -148,13 +150,13 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
     # --- what the server calls -------------------------------------------------------------------------------------
 
     def finish(self) -> None:
-        """The server stops: an idle connection ends now, another one after its answer."""
+        """The server stops: end an idle connection now, a busy one after its answer."""
         self._last = True
         if self.state not in (State.BUSY, State.BODY):
             self.force_close()
 
     def force_close(self) -> None:
-        """Close it. What was written has a moment to go out."""
+        """Close it after a short time for written bytes."""
         super().force_close()
         self.state = State.ENDING
         self._limit(self._owner.limits.linger)
@@ -166,7 +168,7 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
             self._wire.abort()
 
     async def read_body(self, request: web.BaseRequest) -> None:
-        """Read and drop the body of a request, which is then the last one. Refusal when it is long, slow or malformed."""
+        """Read and drop the body of a request, which is then the last one. Refusal if it is long, slow or malformed."""
         limits = self._owner.limits
         self._last = True
         self.state = State.BODY
@@ -196,7 +198,7 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
         self.state = State.BUSY
 
     async def answer(self, request: web.BaseRequest, response: Response) -> None:
-        """Write the answer in pieces, within the time for it (else TimeoutError), and go on to the next request."""
+        """Write the answer in pieces, within its time limit (else TimeoutError), and go on to the next request."""
         headers = self._owner.headers(response)
         body = response.body
         if response.gzip_body is not None:
@@ -237,7 +239,7 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
     # --- parts -----------------------------------------------------------------------------------------------------
 
     def _read_head(self) -> None:
-        """Give aiohttp the next request where its head is complete."""
+        """Give aiohttp the next request if its head is complete."""
         try:
             length = head_end(self._buffer, self._owner.limits)
         except Refusal as refusal:
@@ -251,13 +253,13 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
             super().data_received(head)
 
     def _read_body(self, data: bytes) -> None:
-        """Give aiohttp a part of the body. It queues an error in the framing behind the request, so that is looked for."""
+        """Give aiohttp a part of the body. It queues a framing error as a new message, so check for one."""
         super().data_received(data)
         if self._messages and self._body is not None and not self._body.is_eof():
             self._body.set_exception(web.RequestPayloadError())
 
     def _refuse(self, refusal: Refusal) -> None:
-        """Answer what is no request, and end the connection."""
+        """Answer an invalid request, and end the connection."""
         assert self._wire is not None
         self._last = True
         self._buffer.clear()
@@ -292,7 +294,7 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
         await writer.write_eof()
 
     def _next(self) -> None:
-        """Wait for another request, or begin with the one that has come already."""
+        """Wait for the next request, or start with one that has arrived."""
         self.state = State.IDLE
         self.since = self._loop.time()
         if self._wire is not None:
@@ -300,11 +302,11 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
         if self._buffer:
             self._limit(self._owner.limits.head)
             self._read_head()
-        if self._eof and self.state is State.IDLE:  # it ended within a request
+        if self._eof and self.state is State.IDLE:  # the client closed within a request
             self.force_close()
 
     def _end(self, seconds: float) -> None:
-        """aiohttp closes the transport; what was written has so long, or a moment, to go out."""
+        """Let aiohttp close the transport; written bytes have `seconds`, at least `linger`, to be sent."""
         moment = self._owner.limits.linger
         if self.state is State.BODY:
             moment *= 2  # aiohttp reads on in the body for as long as it lingers
@@ -316,7 +318,7 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
                 self._wire.write_eof()
 
     def _limit(self, seconds: float) -> None:
-        """The present state lasts this long at most."""
+        """Limit the time of the present state."""
         self._unlimit()
         self._timer = self._loop.call_later(seconds, self._expire)
 
@@ -335,7 +337,7 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
 
 
 class Answer(web.StreamResponse):
-    """Writes an answer with exactly our headers, once, when aiohttp prepares it or before."""
+    """Writes an answer with exactly our headers, once, when aiohttp prepares it."""
 
     def __init__(self, connection: Connection, response: Response) -> None:
         super().__init__(status=response.status)

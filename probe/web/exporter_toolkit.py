@@ -1,8 +1,8 @@
 """The web configuration: the file of `--web.config.file`, in the format of Prometheus' exporter-toolkit.
 
-Unknown keys and wrong values are refused with file, key and line; what is understood and cannot be honoured is a
-warning. The file and what it names are read anew when they have changed; a bad new version is told, the old one stays.
-Described for users in docs/web-config.md.
+Unknown keys and wrong values are refused with file, key and line; a valid setting that this server does not support is a
+warning. The file and the files that it names are read again when they change; a bad new version is logged, and the old one
+stays. Described for users in docs/web-config.md.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from probe.web.tls import ClientAuth, TlsServer, TlsSettings, loose_mode, read_s
 from probe.web.users import Users, hash_fault
 from rules.files.fields import BadFile, Fault, Faults, Table
 
-RECHECK = 1.0  #: seconds between two looks at the files
+RECHECK = 1.0  #: seconds between two checks of the files
 HEADERS: Mapping[str, tuple[str, ...]] = {
     "Strict-Transport-Security": (),
     "X-Content-Type-Options": ("nosniff",),
@@ -45,7 +45,7 @@ class RateLimit:
 
 @dataclass(frozen=True, slots=True)
 class WebConfig:
-    """A web configuration as it was understood. `warnings`: what is not honoured, and what is risky."""
+    """A parsed web configuration. `warnings`: unsupported and risky settings."""
 
     source: str
     tls: TlsSettings | None = None
@@ -56,7 +56,7 @@ class WebConfig:
 
     @property
     def asks_who(self) -> bool:
-        """Whether nobody gets an answer without a password or a verified certificate."""
+        """Whether every client needs a password or a verified certificate."""
         verified = self.tls is not None and self.tls.client_auth is ClientAuth.REQUIRE_AND_VERIFY
         return bool(self.users) or verified
 
@@ -92,9 +92,9 @@ def _with_line(fault: Fault, file: YamlFile) -> Fault:
 
 
 def _section(top: Table, key: str) -> Table | None:
-    """A mapping under `key`. Its faults never repeat a value, which may be a secret in the wrong place."""
+    """A mapping under `key`. Faults never quote a value: it may be a secret in the wrong place."""
     value = top.data.get(key)
-    top.get(key, type(value), "")  # known, whatever it is
+    top.get(key, type(value), "")  # marks the key as known
     if value is None:
         return None
     if isinstance(value, dict):
@@ -133,7 +133,7 @@ def _http(top: Table, warnings: list[str]) -> tuple[tuple[str, str], ...]:
 
 
 def _users(top: Table, warnings: list[str]) -> Users:
-    """Users and hashes. No message repeats a hash, nor a name that could be one."""
+    """Users and hashes. No message quotes a hash, or a name that could be one."""
     key = "basic_auth_users"
     table = _section(top, key)
     if table is None:
@@ -183,7 +183,7 @@ def _rate(top: Table) -> RateLimit | None:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A configuration with its certificates read; `tls` is None where it has none."""
+    """A configuration with its certificates read; `tls` is None without TLS."""
 
     config: WebConfig
     tls: TlsServer | None
@@ -194,10 +194,10 @@ class Loaded:
 
 
 class WebConfigFile:
-    """The web configuration as it is now: `current()` looks at the files, at most once a second, and reads them anew.
+    """The present web configuration: `current()` checks the files at most once a second and reads changed ones again.
 
-    `on_error` gets one text for each new version that cannot be used, `on_recovery` one when the files can be used again;
-    `problem` is what is wrong while it lasts, `read_at` when a version was last taken (Unix time).
+    `on_error` gets one text for each new version that cannot be used, `on_recovery` one when the files can be used again.
+    `problem`: the present fault, "" for none. `read_at`: Unix time of the last accepted version.
     """
 
     def __init__(
@@ -208,7 +208,7 @@ class WebConfigFile:
         on_recovery: Callable[[str], None] = _log.info,
     ) -> None:
         self.path = path
-        self.sign_ins = SignIns()  #: what became of attempts by its users and certificates
+        self.sign_ins = SignIns()  #: refused sign-ins of its users and certificates
         self.problem = ""
         self.read_at = 0.0
         self._on_error, self._on_recovery = on_error, on_recovery
@@ -219,11 +219,11 @@ class WebConfigFile:
         self._seen: dict[str, FileStamp] = {}
 
     def accept_only(self, accept: Callable[[Loaded], str]) -> None:
-        """From now on a new version is taken only where `accept` returns "", otherwise what it lacks."""
+        """From now on accept a new version only if `accept` returns ""; it returns what the version lacks."""
         self._accept = accept
 
     def current(self) -> Loaded:
-        """What holds now. BadFile only at the first call, when there is no older version to keep."""
+        """The configuration in force. BadFile only at the first call, without an older version to keep."""
         now = self._clock()
         if self._loaded is None:
             self._loaded = self._read()
@@ -235,7 +235,7 @@ class WebConfigFile:
         return self._loaded
 
     def _read(self) -> Loaded:
-        """The file and those it names; what they looked like is noted before each is read."""
+        """Read the file and the files that it names; take the stamp of each before reading it."""
         self._seen = {name: file_stamp(Path(name)) for name in (self.path, *self._seen)}
         config = read_web_config(self.path)
         if config.tls is None:

@@ -1,7 +1,7 @@
-"""Where the web server listens: addresses as people write them, what is allowed, and the sockets.
+"""The listening sockets of the web server: parses addresses, checks the exposure, opens the sockets.
 
-Whoever can reach the pages sees the names and addresses of a network's way out, so beyond loopback nothing listens
-without TLS and a question who is there, unless somebody says so.
+The pages show names and addresses of a network's connections to the internet. So beyond loopback the server listens only with
+TLS and authentication, unless the user allows less.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ class ListenAddress:
 
 
 def parse_addresses(listen: Sequence[str]) -> tuple[ListenAddress, ...]:
-    """`listen` understood: "ADDRESS:PORT" with IPv6 in brackets. CommandError for anything else; names are not resolved."""
+    """Parse "ADDRESS:PORT", IPv6 in brackets. CommandError for anything else, also for names."""
     if not listen:
         raise CommandError("the web server has no address to listen on", _ADVICE)
     return tuple(_place(text) for text in dict.fromkeys(listen))
 
 
 def check_exposure(wanted: Sequence[ListenAddress], config: WebConfig | None, allow_insecure: bool) -> None:
-    """CommandError where a place beyond loopback would be open to anybody."""
+    """CommandError if an address beyond loopback would be open to everybody."""
     for place in wanted:
         if place.address.is_loopback or allow_insecure:
             continue
@@ -62,7 +62,7 @@ def check_exposure(wanted: Sequence[ListenAddress], config: WebConfig | None, al
 
 
 def missing_protection(config: WebConfig | None) -> str:
-    """What a configuration lacks to be open to a network; "" when it lacks nothing."""
+    """What a configuration lacks to listen beyond loopback; "" for nothing."""
     if config is None:
         return "there is no web configuration"
     if config.tls is None:
@@ -71,9 +71,9 @@ def missing_protection(config: WebConfig | None) -> str:
 
 
 def open_sockets(wanted: Sequence[ListenAddress]) -> list[socket.socket]:
-    """A listening socket for each place. A host without IPv6 does without ::1 where another place is left.
+    """A listening socket for each address. On a host without IPv6, ::1 is skipped if there is another address.
 
-    CommandError, with every socket closed again, when one is taken or not to be had.
+    CommandError if a port is taken or an address is missing; then all sockets are closed.
     """
     opened: list[socket.socket] = []
     try:
@@ -95,7 +95,7 @@ def open_sockets(wanted: Sequence[ListenAddress]) -> list[socket.socket]:
 
 
 def bound_address(sock: socket.socket) -> str:
-    """The address that a socket really has."""
+    """The address that a socket is bound to."""
     host, port = sock.getsockname()[:2]
     return f"[{host}]:{port}" if sock.family == socket.AF_INET6 else f"{host}:{port}"
 
@@ -115,7 +115,7 @@ def _listening(place: ListenAddress) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         if sys.platform == "win32":
-            # There SO_REUSEADDR would let another program take the port over.
+            # On Windows SO_REUSEADDR would let another program take over the port.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
         else:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,6 +1,6 @@
-"""Connections that end before they are accepted: on Windows accept fails for each of them, with many numbers.
+"""Recognises connections that end before they are accepted: on Windows accept fails for them with several error codes.
 
-POSIX systems give the socket, or ECONNABORTED, which is a ConnectionError everywhere.
+POSIX systems return the socket, or ECONNABORTED, which is a ConnectionError everywhere.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ _LOST = frozenset({59, 64, 995, 1236, 10053, 10054, 10057})
 
 
 def is_lost(error: OSError) -> bool:
-    """Whether the connection is gone and nothing is wrong with this host: the next one can be accepted at once."""
+    """Whether only the connection was lost: then the next one can be accepted at once."""
     return isinstance(error, ConnectionError) or getattr(error, "winerror", None) in _LOST
 
 
 def ignore_lost_accepts(loop: asyncio.AbstractEventLoop) -> None:
-    """Let `loop` say nothing of these: asyncio waits for each accept in a second task, whose error nobody takes.
+    """Stop `loop` from logging lost accepts: asyncio waits for each accept in a second task and never reads its error.
 
-    Every other message goes to the handler that was there.
+    Every other message goes to the previous handler.
     """
     before = loop.get_exception_handler()
 

@@ -1,4 +1,4 @@
-"""The values that the web server and its pages exchange: requests, answers, refusals, and the server's limits."""
+"""The values between the web server and its pages: requests, answers, refusals, and the server's limits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LONGEST_ACCEPT = 1024
 
 @dataclass(frozen=True, slots=True)
 class HttpLimits:
-    """Seconds, counts and bytes that nobody on the network can exceed."""
+    """Limits in seconds, counts and bytes."""
 
     head: float = 5.0  #: until a request is complete, from its first byte or from the connection's begin
     idle: float = 30.0  #: between two requests
@@ -49,7 +49,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer. `gzip_body` is the same body packed: sent to whoever takes gzip."""
+    """An answer. `gzip_body` is the same body compressed, for clients that accept gzip."""
 
     status: int
     body: bytes = b""
@@ -61,8 +61,8 @@ class Response:
 Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 
-class Refusal(Exception):  # noqa: N818 - an answer, no fault of ours
-    """A request that is not handled: the status and one line that tells the client why."""
+class Refusal(Exception):  # noqa: N818 - an answer, not a fault of ours
+    """A request is refused: the status and one line for the client with the reason."""
 
     def __init__(self, status: int, text: str, headers: tuple[tuple[str, str], ...] = ()) -> None:
         super().__init__(text)
@@ -92,7 +92,7 @@ def read_target(target: str) -> tuple[str, dict[str, str]]:
 
 
 def takes_gzip(accept_encoding: str) -> bool:
-    """Whether a client that sent this Accept-Encoding takes gzip (RFC 9110 section 12.5.3)."""
+    """Whether a client that sent this Accept-Encoding accepts gzip (RFC 9110 section 12.5.3)."""
     if len(accept_encoding) > _LONGEST_ACCEPT:
         return False
     weights: dict[str, bool] = {}

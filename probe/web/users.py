@@ -1,9 +1,8 @@
-"""Who is there: basic authentication (RFC 7617) against bcrypt hashes, without telling an attacker anything.
+"""Basic authentication (RFC 7617) against bcrypt hashes, without information for an attacker.
 
-A hash takes tens of milliseconds on purpose, so it is computed in a thread, two at a time and one per address, and a
-pair that was right is remembered by a keyed hash: a scrape costs no bcrypt. An unknown user costs what a known one
-costs. After five wrong tries within a minute an address is answered 429 whatever it sends, so that neither the hashes
-nor the memory can be asked at speed.
+A hash takes tens of milliseconds on purpose. So threads compute it, two at a time and one per address, and a correct pair is
+remembered by a keyed hash: a scrape needs no bcrypt. An unknown user takes as long as a known one. After five wrong tries
+within a minute an address gets 429 for every request, so that it can test neither the hashes nor the memory quickly.
 """
 
 from __future__ import annotations
@@ -36,13 +35,13 @@ _REMEMBERED = 256
 _ADDRESSES = 4096
 _LONGEST_HEADER = 1024
 _HASH = re.compile(r"\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}")
-_NOBODY = b"." * 53  # salt and digest that stand for a user who is not there
+_NOBODY = b"." * 53  # salt and digest for an unknown user
 _CHALLENGE = (("WWW-Authenticate", 'Basic realm="wayclear", charset="UTF-8"'),)
 
 
 @dataclass(frozen=True, slots=True)
 class Users:
-    """Names and bcrypt hashes. Neither is ever shown."""
+    """Names and bcrypt hashes. Neither is ever displayed."""
 
     hashes: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
@@ -51,7 +50,7 @@ class Users:
 
     @property
     def costs(self) -> frozenset[int]:
-        """The costs in use; where they differ, the time of an answer tells which users exist."""
+        """The costs in use. If they differ, the time of an answer reveals which users exist."""
         return frozenset(int(value[4:6]) for value in self.hashes.values())
 
     @property
@@ -61,7 +60,7 @@ class Users:
 
 
 def hash_fault(text: str) -> str:
-    """What is wrong with a bcrypt hash, without repeating it; "" for a good one."""
+    """What is wrong with a bcrypt hash, without quoting it; "" for a good one."""
     found = _HASH.fullmatch(text)
     if found is None:
         return (
@@ -74,14 +73,14 @@ def hash_fault(text: str) -> str:
 
 @dataclass(slots=True)
 class _Tries:
-    """The wrong tries of one address; the lock lets one hash at a time be computed for it."""
+    """The wrong tries of one address. The lock allows one hash at a time for it."""
 
     wrong: deque[float] = field(default_factory=deque)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class Authenticator:
-    """Checks credentials. What it knows of addresses survives a reload of the users, what it remembers of users not."""
+    """Checks credentials. Wrong tries of addresses survive a reload of the users; remembered users do not."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, sign_ins: SignIns | None = None) -> None:
         self._clock = clock
@@ -93,7 +92,7 @@ class Authenticator:
         self._threads: ThreadPoolExecutor | None = None
 
     async def check(self, users: Users, authorization: str | None, peer: str) -> str:
-        """The user whom the header proves. Refusal 401, 429 after too many wrong tries, 503 where too many wait."""
+        """The authenticated user. Refusal 401, 429 after too many wrong tries, 503 if too many requests wait."""
         tries = self._addresses.get(_place(peer))
         if tries is not None:
             self._refuse_if_blocked(tries, peer)
@@ -122,17 +121,17 @@ class Authenticator:
         return user
 
     def close(self) -> None:
-        """Let the threads go; hashes that wait are not computed."""
+        """Stop the threads; waiting hashes are not computed."""
         if self._threads is not None:
             self._threads.shutdown(wait=False, cancel_futures=True)
             self._threads = None
 
     async def _check_hash(self, password: bytes, known: bytes, digest: bytes, peer: str) -> bool:
-        """Whether the password is right; what is right is remembered, what is wrong is counted."""
+        """Whether the password is right. Remember a right one, count a wrong one."""
         tries = self._tries(_place(peer))
         async with tries.lock:
             self._refuse_if_blocked(tries, peer)
-            if digest in self._right:  # somebody with the same pair was before us
+            if digest in self._right:  # another request with the same pair came first
                 return True
             if await self._matches(password, known):
                 self._right[digest] = None
@@ -150,7 +149,7 @@ class Authenticator:
         return same and known[7:] != _NOBODY and len(password) <= LONGEST_PASSWORD
 
     def _digest(self, user: str, password: bytes, expected: bytes | None) -> bytes:
-        """What a right pair is remembered by: of no use without this process's key, and bound to the user's hash."""
+        """The key of a remembered pair: useless without this process's secret, and bound to the user's hash."""
         parts = (user.encode(), password, expected or b"")
         message = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
         return hmac.digest(self._key, message, "sha256")
@@ -173,7 +172,7 @@ class Authenticator:
 
 
 def _credentials(authorization: str) -> tuple[str, bytes]:
-    """User and password out of the header (RFC 7617 section 2). Refusal 401 for anything else."""
+    """User and password from the header (RFC 7617 section 2). Refusal 401 for anything else."""
     scheme, _, packed = authorization.partition(" ")
     if scheme.lower() == "basic" and len(packed) <= _LONGEST_HEADER:
         try:
@@ -186,7 +185,7 @@ def _credentials(authorization: str) -> tuple[str, bytes]:
 
 
 def _place(peer: str) -> str:
-    """What counts as one address: a host of IPv6 has a whole /64 to send from."""
+    """What counts as one address: for IPv6 the /64, because a host can use all of it."""
     try:
         address = ipaddress.ip_address(peer)
     except ValueError:
