@@ -1,4 +1,4 @@
-"""Which files a reload reads, whether one of them has changed, and what of a change a reload cannot do."""
+"""Watches the files that a reload reads, and lists changes that need a restart."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from rules.model.ruleset import Rules
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line says; `load` reads the configuration anew, and raises BadFile or CommandError."""
+    """The options of the command line. `load` reads the configuration again. It raises BadFile or CommandError."""
 
     load: Callable[[], tuple[Config, Rules]]
     files: Callable[
         [Config | None], tuple[str, ...]
-    ]  # what a reload reads; None: by what stands in the files now
+    ]  # files that a reload reads with this configuration; None: with the one in the files now
     allow_insecure: bool = False
 
 
 class Sources:
-    """Files with what they looked like when this was made."""
+    """Files with their stamps."""
 
     def __init__(self, paths: Iterable[str]) -> None:
         self._marks: dict[str, FileStamp] = {
@@ -32,7 +32,7 @@ class Sources:
         }
 
     def renew(self, paths: Iterable[str]) -> None:
-        """These are read from now on; those that were read before keep their marks: a change since then is one."""
+        """Watch these files from now on. Files that were watched before keep their stamps, so no change is missed."""
         self._marks = {
             path: self._marks[path] if path in self._marks else file_stamp(Path(path))
             for path in dict.fromkeys(paths)
@@ -40,7 +40,7 @@ class Sources:
         }
 
     def changed(self) -> bool:
-        """Whether a file is another than before, is gone or is there at last. Waits for the disk: call it in a thread."""
+        """Whether a file was changed, removed or created since the last call. Waits for the disk: call it in a thread."""
         found = {path: file_stamp(Path(path)) for path in self._marks}
         differs = found != self._marks
         self._marks = found
@@ -48,9 +48,9 @@ class Sources:
 
 
 def needs_restart(begun: ServeConfig, wanted: ServeConfig) -> list[str]:
-    """Tables of `wanted` that differ from those with which the service began, as far as a reload cannot change them."""
+    """Tables of `wanted` that differ from those at the start of the service and that a reload cannot change."""
     found = []
-    if replace(wanted.web, probe=begun.web.probe) != begun.web:  # which is looked at for each request
+    if replace(wanted.web, probe=begun.web.probe) != begun.web:  # `probe` is read for each request
         found.append("web")
     if _history(wanted) != _history(begun):
         found.append("history")

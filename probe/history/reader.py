@@ -1,7 +1,7 @@
-"""Reading the history from another process while the daemon writes it: `wayclear history`.
+"""Reads the history from another process while the daemon writes it: `wayclear history`.
 
-Read-only in every sense: the file is opened with `mode=ro`, and a reader has a time limit, because one that stays keeps
-SQLite's write-ahead log from being cut back.
+The file is opened with `mode=ro`. A reader has a time limit, because a long one prevents SQLite from truncating its
+write-ahead log.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ _ADVICE = (
 def history_command(
     path: str, endpoint: str | None, since: str | None, as_json: bool, now: float, style: Style | None = None
 ) -> str:
-    """What `wayclear history [ENDPOINT] [--since SINCE]` prints; CommandError where it cannot. `now` is Unix time."""
+    """The output of `wayclear history [ENDPOINT] [--since SINCE]`; CommandError for a fault. `now` is Unix time."""
     begin = None if since is None else parse_since(since, now)
     asked = None if endpoint is None else _endpoint(endpoint)
     found = read_history(path, asked, begin)
@@ -70,7 +70,7 @@ def history_command(
 
 
 def _must_know(path: str, endpoint: str) -> None:
-    """CommandError where the history has never seen `endpoint`: "no change" would sound as if it were watched."""
+    """CommandError if the history does not know `endpoint`: "no change" would mean that it is watched."""
     place = Path(path)
     with _read_errors(place), _opened(place) as connection:
         rows = connection.execute(
@@ -91,7 +91,7 @@ def _must_know(path: str, endpoint: str) -> None:
 
 
 def parse_since(text: str, now: float) -> float:
-    """Unix time of `7d` (s, m, h, d, w: that long before `now`), of a day (its begin in UTC) or of an RFC 3339 time."""
+    """Unix time of `7d` (s, m, h, d, w: that long before `now`), of a day (its start in UTC) or of an RFC 3339 time."""
     given = text.strip()
     span = _SPAN.fullmatch(given)
     if span:
@@ -118,7 +118,7 @@ def _bad_since(text: str, what: str) -> CommandError:
 
 
 def _endpoint(text: str) -> str:
-    """`HOST`, `HOST:PORT` or one of our own two, in the form in which the history has it."""
+    """`HOST`, `HOST:PORT`, `connector` or the subject of revocation, as the history spells it."""
     if text.strip() in (CONNECTOR, REVOCATION):
         return text.strip()
     try:
@@ -134,14 +134,14 @@ def _endpoint(text: str) -> str:
 def read_history(
     path: str | Path, endpoint: str | None = None, since: float | None = None, limit: int = LIMIT
 ) -> Reading:
-    """Transitions and drift, newest first and together at most `limit`; CommandError where the file cannot be read.
+    """Transitions and drift, newest first, together at most `limit`; CommandError if the file cannot be read.
 
-    `since` is Unix time. `endpoint` is "host:port", or "host" for all its ports; with it comes its ledger: what stands
-    under the host (names, addresses) and under its port (issuers), whatever `since` says.
+    `since` is Unix time. `endpoint` is "host:port", or "host" for all its ports. With it comes its ledger of all times: rows
+    of the host (names, addresses) and of its port (issuers).
     """
     place = Path(path)
     with _read_errors(place), _opened(place) as connection:
-        connection.execute("BEGIN")  # one moment for all three
+        connection.execute("BEGIN")  # one snapshot for all three queries
         transitions = _events(connection, "transitions", "subject", endpoint, since, limit)
         drifts = _events(connection, "drifts", "endpoint", endpoint, since, limit)
         ledger: list[tuple[object, ...]] = []
@@ -187,7 +187,7 @@ def _events(
         under, names = _under(column, endpoint)
         wanted.append(under)
         values += names
-    elif table == "transitions":  # of one endpoint also what it was at first
+    elif table == "transitions":  # of one endpoint also its first status
         wanted.append(EVENTS)
     if since is not None:
         wanted.append("at >= ?")
@@ -197,7 +197,7 @@ def _events(
 
 
 def _under(column: str, endpoint: str) -> tuple[str, list[str]]:
-    """A condition for an endpoint and what it shares: of a host all ports, of a port also what stands under the host."""
+    """A condition for an endpoint: for a host all its ports, for a port also the rows of the host."""
     host, colon, _ = endpoint.partition(":")
     if colon:
         return f"{column} IN (?, ?)", [endpoint, host]
@@ -210,7 +210,7 @@ def _under(column: str, endpoint: str) -> tuple[str, list[str]]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection that cannot write, and that ends itself after `READ_LIMIT`."""
+    """A read-only connection whose queries are interrupted after `READ_LIMIT`."""
     if path.parent.is_file():
         what = f"there is no history at {display(str(path))}: {display(str(path.parent))} is a file"
         raise CommandError(what, "`--state DIR` names the directory in which the history lies")
@@ -243,10 +243,10 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _readable(path: Path) -> sqlite3.Connection:
-    """Open it; where it lies in a directory that we may not write, a log that nobody uses need not be looked for.
+    """Open the file, also in a directory where this account may not write.
 
-    SQLite wants shared memory beside a file with a write-ahead log. Without the daemon it is not there, and somebody who
-    may only read cannot make it; but then the log has been folded in, and the file is all there is.
+    With a write-ahead log SQLite needs shared memory beside the file. Without a running daemon it does not exist, and an
+    account that may only read cannot create it. But then the log has been merged, and the file is complete.
     """
     place = path.absolute().as_uri()
     connection = sqlite3.connect(f"{place}?mode=ro", timeout=_BUSY, isolation_level=None, uri=True)
@@ -266,7 +266,7 @@ def _readable(path: Path) -> sqlite3.Connection:
 
 @contextmanager
 def _read_errors(path: Path) -> Iterator[None]:
-    """Whatever can go wrong, as a message for a person."""
+    """Turn every error into a CommandError."""
     shown = display(str(path))
     try:
         yield

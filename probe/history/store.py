@@ -1,8 +1,8 @@
 """The history's file: SQLite, written by one thread, one transaction at a time.
 
-Write-ahead log with synchronous=FULL: a commit is on the disk when it returns, and readers never stop the writer. Where
-that log is refused (a network file system without shared memory) the rollback journal serves. Whatever the disk does
-becomes `Unavailable` with a sentence; a damaged file is put aside and never deleted.
+Write-ahead log with synchronous=FULL: a commit is on the disk when it returns, and readers never block the writer. If SQLite
+refuses that log (a network file system without shared memory), the rollback journal is used. Every error of the disk becomes
+`Unavailable` with a sentence; a damaged file is renamed and never deleted.
 """
 
 from __future__ import annotations
@@ -40,24 +40,24 @@ from probe.history.tables import (
 )
 from rules.watch.events import Drift, LedgerEntry, Transition
 
-LOADED = 50  #: transitions and drifts that a starting daemon is given
+LOADED = 50  #: transitions and drifts that a starting daemon loads
 LOADED_LEDGER = 100_000
 DAY = 86_400.0
-MOST_ASIDE = 5  #: damaged files that are kept; with more, something is wrong with the disk
-_BESIDE = ("-wal", "-shm")  # what SQLite puts beside the file
+MOST_ASIDE = 5  #: damaged files that are kept; more mean that the disk is faulty
+_BESIDE = ("-wal", "-shm")  # SQLite's files beside the history
 _HORIZON_STEP = 7 * DAY  # at once
 _HORIZON_PACE = 7.0  # seconds for each one since the last time
-_EARLIEST = 1_577_836_800.0  # 2020-01-01: a host whose clock says less has not been told the time yet
+_EARLIEST = 1_577_836_800.0  # 2020-01-01: an earlier clock has not been set yet
 _LOG_LIMIT = 4 * 1024 * 1024  # bytes to which the write-ahead log is cut back when it was larger
 _CACHE = 256  # KiB of pages in memory: rows are written once and seldom read
-_MARGIN = 0.9  # of the largest size: what remains when the oldest rows have gone
-#: How a file system without shared memory shows when a log is there or wanted.
+_MARGIN = 0.9  # of the largest size: what remains after deleting the oldest rows
+#: SQLite's errors on a file system without shared memory.
 _NO_LOG = frozenset(
     {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PROTOCOL}
 )
 
 
-class Unavailable(Exception):  # noqa: N818 - says what is the case
+class Unavailable(Exception):  # noqa: N818 - a state, not a fault
     """The history cannot be written now. The message is a sentence for the user."""
 
 
@@ -67,9 +67,9 @@ class _Damaged(Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The rows that a daemon needs when it starts. `ledger` by last time, the oldest first; the others newest first.
+    """The rows that a daemon needs when it starts. `ledger`: by last time, oldest first; the others: newest first.
 
-    `latest`: each subject's last transition, so its status and since when.
+    `latest`: each subject's last transition, which gives its status and the time since when it holds.
     """
 
     ledger: tuple[LedgerEntry, ...] = ()
@@ -84,7 +84,7 @@ class Store:
     def __init__(self, path: Path, keep: float, max_bytes: int, *, busy: float, log_cap: int) -> None:
         """`keep` and `busy` (how long to wait for others) in seconds; `log_cap`: largest write-ahead log, in bytes."""
         self.path = path
-        self.note = ""  # a sentence about what was found when it was opened
+        self.note = ""  # a sentence about a repair when the file was opened
         self.size = 0  # bytes of the file and its log, when last written
         self.too_large = False  # when last written
         self.border = 0.0  # Unix time; what is older was deleted by the last retention
@@ -105,7 +105,7 @@ class Store:
     # --- opening and closing ---------------------------------------------------------------------------------------
 
     def open(self) -> None:
-        """Take the lock, and open or make the file. What is damaged is put aside, and a new one begun."""
+        """Take the lock, and open or create the file. Rename a damaged file, and create a new one."""
         self._drop()
         self._lock.release()
         with self._disk_errors():
@@ -125,7 +125,7 @@ class Store:
             self._measure()
 
     def close(self) -> None:
-        """Write the log into the file, and let go. Never raises."""
+        """Write the log into the file, close it and release the lock. Never raises."""
         if self._connection is not None:
             with suppress(sqlite3.Error):
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -139,11 +139,11 @@ class Store:
             self._connection = None
 
     def _claim(self) -> None:
-        """The directory, the lock and a regular file, with the modes that others may read by group only."""
+        """Create the directory, the lock and a regular file; only the group may read them."""
         directory = self.path.parent
         if not directory.is_dir():
             directory.mkdir(parents=True, exist_ok=True)
-            directory.chmod(0o750)  # as asked, whatever the umask
+            directory.chmod(0o750)  # regardless of the umask
         self._lock.acquire()
         with suppress(FileExistsError):
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o640)
@@ -166,7 +166,7 @@ class Store:
         )
         try:
             connection.text_factory = decode_text
-            if journal == "DELETE":  # a log without shared memory can be read and ended by a single user only
+            if journal == "DELETE":  # without shared memory only a single user can read and remove a log
                 connection.execute("PRAGMA locking_mode = EXCLUSIVE")
             is_new = self._identify(connection)
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
@@ -175,7 +175,7 @@ class Store:
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute(f"PRAGMA journal_size_limit = {_LOG_LIMIT}")
             connection.execute(f"PRAGMA cache_size = -{_CACHE}")
-            connection.execute("BEGIN IMMEDIATE")  # proves that it can be written
+            connection.execute("BEGIN IMMEDIATE")  # proves that the file is writable
             if is_new:
                 for statement in SCHEMA.split(";\n"):
                     connection.execute(statement)
@@ -187,7 +187,7 @@ class Store:
         return connection
 
     def _identify(self, connection: sqlite3.Connection) -> bool:
-        """Whether the file is empty; damage as sqlite3.DatabaseError; Unavailable where it is not ours to write."""
+        """Whether the file is empty. sqlite3.DatabaseError for damage; Unavailable if it is not a history of ours."""
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -207,7 +207,7 @@ class Store:
         return False
 
     def _put_aside(self) -> None:
-        """Give a damaged file another name. Never deleted: somebody may get rows out of it."""
+        """Rename a damaged file. It is not deleted: its rows may be recoverable."""
         self._drop()
         beside = self.path.parent.glob(f"{self.path.name}.damaged-*")
         kept = [p for p in beside if not p.name.endswith(_BESIDE)]
@@ -219,7 +219,10 @@ class Store:
         name = f"{self.path}.damaged-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
         tries = (Path(f"{name}-{number}" if number else name) for number in range(MOST_ASIDE + 1))
         aside = next(place for place in tries if not place.exists())  # fewer than that are there
-        for ending in (*_BESIDE, ""):  # the file itself last: until then it is found damaged again
+        for ending in (
+            *_BESIDE,
+            "",
+        ):  # the file itself last: after an interruption the next start finds it damaged again
             with suppress(FileNotFoundError):
                 Path(f"{self.path}{ending}").rename(f"{aside}{ending}")
         self.note = f"The history was damaged: it was kept as {aside}, and a new one was begun."
@@ -227,7 +230,7 @@ class Store:
     # --- writing ---------------------------------------------------------------------------------------------------
 
     def write(self, rows: Sequence[Row]) -> None:
-        """Commit `rows` in one transaction, all or none; opens the file where it is not open, also for no rows."""
+        """Commit `rows` in one transaction, all or none. Opens the file if it is closed, also without rows."""
         try:
             self._write(rows)
         except _Damaged:
@@ -258,7 +261,7 @@ class Store:
             self._measure()
 
     def _in_place(self) -> bool:
-        """Whether our file is still the one under its name: a directory that was cleaned takes rows into nowhere."""
+        """Whether our open file still has its name: if the directory was cleaned, rows would be lost."""
         assert self._identity is not None
         try:
             return os.path.samestat(self._identity, self.path.stat()) and self._lock.in_place()
@@ -266,7 +269,7 @@ class Store:
             return False
 
     def _bound_log(self) -> None:
-        """Refuse to write while a reader who stays keeps the log from being written back and it has grown large."""
+        """Refuse to write while the log is large and a reader prevents its checkpoint."""
         if self._size_of(self._log) <= self._log_cap:
             return
         (busy, _, _) = self._execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -279,9 +282,9 @@ class Store:
     # --- keeping it small ------------------------------------------------------------------------------------------
 
     def retention(self, now: float | None) -> Iterator[int]:
-        """Delete what is too old at `now` (None: look at the size only) and what is too much, oldest first.
+        """Delete rows that are too old at `now` (None: check the size only) and, oldest first, rows above the size limit.
 
-        Yields the number of rows that went after each short transaction, so that writing has its turn in between.
+        Yields the number of deleted rows after each short transaction, so that writes can come between.
         """
         if now is not None:
             self.border = before = self._horizon(now) - self._keep
@@ -298,9 +301,10 @@ class Store:
             yield 0
 
     def _horizon(self, now: float) -> float:
-        """`now`, but that of the last time may be left only so fast: a clock that is years ahead deletes little in days.
+        """`now`, limited to a slow advance from the last retention, so that a clock that is years ahead deletes little.
 
-        A week at once, and a week a day. The time of the last look is kept, so that a restart gives no other week.
+        The advance is a week at once, then a week a day. The time of the last retention is stored, so that a restart does not
+        allow another week.
         """
         if now < _EARLIEST:
             return now
@@ -318,7 +322,7 @@ class Store:
             return connection.execute(statement, (before,)).rowcount
 
     def _vacuum(self) -> bool:
-        """Give some free pages back to the file system; whether there are more."""
+        """Return some free pages to the file system; whether there are more."""
         with self._disk_errors():
             before = self._number("PRAGMA freelist_count")
             if before:
@@ -352,7 +356,7 @@ class Store:
 
     @contextmanager
     def _disk_errors(self) -> Iterator[None]:
-        """Turn errors of the disk into Unavailable; close the connection after an error that may have spoiled it."""
+        """Turn errors of the disk into Unavailable; close the connection after an error that may have damaged it."""
         try:
             yield
         except LockHeld as error:
@@ -389,7 +393,7 @@ class Store:
         return int(found or 0)
 
     def _measure(self) -> None:
-        """After a commit, and so without an error: the rows are on the disk whatever this meets."""
+        """Update the sizes after a commit. Errors are ignored: the rows are on the disk."""
         self.size = self._size_of(self.path) + self._size_of(self._log)
         with suppress(Unavailable):
             self.too_large = self._used() > self._max_bytes

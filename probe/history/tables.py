@@ -1,4 +1,4 @@
-"""The history's tables: what the writer and the readers share. SQL, rows as values, errors as words."""
+"""The history's tables, shared by the writer and the readers: SQL, rows as values, errors as texts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COLUMNS: dict[Table, str] = {
     "ledger": "endpoint, kind, value, first, last, mark",
     "cycles": "started, kind, duration, targets, failed, inconclusive, connections, answer, note",
 }
-#: The ids of transitions and drifts are one sequence: it tells what came first when the clock was set back between.
+#: Transitions and drifts share one sequence of ids: it gives their order also if the clock was set back between them.
 SCHEMA = f"""
 CREATE TABLE transitions(id INTEGER PRIMARY KEY, at REAL NOT NULL, subject TEXT NOT NULL, before TEXT NOT NULL,
     after TEXT NOT NULL, cause_before TEXT NOT NULL, cause TEXT NOT NULL, summary TEXT NOT NULL);
@@ -41,18 +41,18 @@ CREATE TABLE meta(name TEXT PRIMARY KEY, value REAL NOT NULL);
 PRAGMA application_id = {APPLICATION};
 PRAGMA user_version = {VERSION};
 """
-# Statements are put together from the names above only; every value goes through a parameter.
+# Statements are built from the names above only; every value is a parameter.
 INSERT: dict[Table, str] = {
     table: f"INSERT INTO {table}({names}) VALUES ({', '.join('?' * (names.count(',') + 1))})"  # noqa: S608
     for table, names in COLUMNS.items()
 }
 SELECT: dict[Table, str] = {table: f"SELECT {names} FROM {table}" for table, names in COLUMNS.items()}  # noqa: S608
-#: What a target was at first is kept and no event; the answer's first one is.
+#: The first status of a target is stored and not an event; the first answer is an event.
 EVENTS = "(before <> '' OR subject = 'connector')"
 LATEST = f"SELECT {COLUMNS['transitions']}, max(id) FROM transitions GROUP BY subject"  # noqa: S608
 INSERT["ledger"] += " ON CONFLICT DO UPDATE SET last = excluded.last, mark = excluded.mark"
-#: What goes when it is too old, or when there is too much: what is missed least first. A subject's last transition
-#: stays, because it is the subject's status.
+#: Deletes rows that are too old, or the oldest rows above the size limit: the least important table first. A subject's last
+#: transition stays, because it is the subject's status.
 OLDEST = tuple(
     f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE {at} < ?{kept} ORDER BY {at} LIMIT {BATCH})"  # noqa: S608
     for table, at, kept in (
@@ -77,7 +77,7 @@ _WORDS = {
 
 
 def read_transition(row: Sequence[Any]) -> Transition:
-    """A row of `COLUMNS["transitions"]`; what else is behind it is passed over."""
+    """A row of `COLUMNS["transitions"]`; further columns are ignored."""
     number, at, subject, before, after, cause_before, cause, summary = row[:8]
     return Transition(
         float(at),
@@ -104,17 +104,17 @@ def read_ledger_entry(row: Sequence[Any]) -> LedgerEntry:
 
 
 def decode_text(content: bytes) -> str:
-    """A text of the file, also where somebody has put something there that is no UTF-8."""
+    """A text of the file; bytes that are not UTF-8 are escaped."""
     return content.decode("utf-8", "backslashreplace")
 
 
 def sqlite_code(error: Exception) -> int:
-    """SQLite's primary result code of an error, 0 where it has none."""
+    """SQLite's primary result code of an error, 0 for none."""
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
 
 def is_damage(error: Exception) -> bool:
-    """Whether the file itself is to blame: it is damaged, or no database."""
+    """Whether the file is damaged or not a database."""
     return sqlite_code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 

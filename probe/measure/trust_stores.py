@@ -1,10 +1,9 @@
 """Root certificates of this host by subject: the public list (certifi) and the operating system's store. No network.
 
-The files are read on the first question, and again when they have changed. They are only cut up, not parsed: the
-subject alone is taken out of each certificate, so that a store holds what it likes and costs a few milliseconds.
-Linux and other Unix: the usual bundle files, before the ones that OpenSSL's environment variables name. Windows: the
-ROOT store, as SChannel uses it (never run there by this project). macOS: the keychain is not read, only a bundle file;
-`system_source` says which one.
+The files are read on first use, and again when they have changed. Only the subject of each certificate is read, so a
+malformed certificate does no harm and a store takes a few milliseconds. Linux and other Unix: the usual bundle files, then
+the ones in OpenSSL's environment variables. Windows: the ROOT store, which SChannel uses (never run there by this project).
+macOS: a bundle file, not the keychain; `system_source` says which one.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from probe.host.files import decode_text, file_stamp, read_file
 from rules.files.fields import BadFile
 
 _PEM = re.compile(rb"-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----(.*?)-----END ", re.DOTALL)
-#: Where distributions keep the bundle, newest habit first: Debian, Fedora and RHEL, SUSE, Alpine and BSD.
+#: Bundles of distributions, newest path first: Debian, Fedora and RHEL, SUSE, Alpine and BSD.
 BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
@@ -36,14 +35,14 @@ BUNDLES = (
     "/etc/ssl/cert.pem",
     "/usr/local/etc/ssl/cert.pem",
 )
-LARGEST = 16 * 1024 * 1024  #: bytes of a bundle: that of all public roots has a quarter of a MiB
-#: Seconds for which Windows' store is remembered.
+LARGEST = 16 * 1024 * 1024  #: bytes of a bundle: all public roots need a quarter of a MiB
+#: Seconds after which Windows' store is read again.
 WINDOWS_EVERY = 600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """The certificates of one store by subject (Name, DER). `skipped` counts what is no certificate."""
+    """The certificates of one store by subject (Name, DER). `skipped`: number of malformed certificates."""
 
     source: str
     date: float | None = None  # newest modification, Unix time
@@ -52,10 +51,10 @@ class Store:
 
 
 class TrustStores:
-    """Both stores of this host; `public_pem` and `system_pem` are files (or directories of files) that play them.
+    """Both stores of this host. `public_pem` and `system_pem` are files (or directories of files) to read instead.
 
-    Nothing is read before the first question, and it is read again when a file looks different (time, size, inode). A
-    file that cannot be read is an empty store whose source says why.
+    A store is read on first use, and again when the stamp of a file differs (time, size, inode). A file that cannot be read
+    gives an empty store whose source says why.
     """
 
     def __init__(self, public_pem: Path | None = None, system_pem: Path | None = None) -> None:
@@ -66,7 +65,7 @@ class TrustStores:
 
     @property
     def public(self) -> Store:
-        """The public list: certifi, dated by its version, because its file's date is that of the installation."""
+        """The public list: certifi, dated by its version, because the file has the date of the installation."""
         mark = _mark(self._public_pem or Path(certifi.where()))
         if self._public is None or self._public[0] != mark:
             self._public = mark, self._read_public()

@@ -1,4 +1,4 @@
-"""How strictly the head of a request is read before aiohttp's parser gets it: one complete head at a time.
+"""Checks the head of a request strictly before aiohttp's parser gets it, one complete head at a time.
 
 HTTP/1.1 as RFC 9110 and RFC 9112 describe it, without what only helps attackers: bare line feeds, folded headers
 (RFC 9112 sections 2.2 and 5.2), HTTP/0.9. What passes here holds no second request and has a bounded length.
@@ -39,7 +39,7 @@ def head_end(buffer: bytearray, limits: HttpLimits) -> int:
 
 
 def _check_line(buffer: bytearray, newline: int, limits: HttpLimits) -> None:
-    """Refusal for a request line that asks for nothing of ours."""
+    """Refusal for a request line that this server does not support."""
     line = _LINE.fullmatch(buffer, 0, newline)
     if line is None:
         raise Refusal(400, "not a request of HTTP/1.1")

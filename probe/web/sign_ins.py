@@ -1,4 +1,4 @@
-"""Sign-ins to the web server that were refused: counted all, told in the log some, so that a flood of them fills no disk.
+"""Refused sign-ins to the web server: all are counted and some are logged, so that a flood of them fills no disk.
 
 What a client calls itself is hostile text, and may be a password that a person has typed in the wrong field: it is made
 harmless and cut. The password is never kept.
@@ -15,7 +15,7 @@ from rules.text.display import display
 
 Reason: TypeAlias = Literal["password", "unreadable", "blocked", "certificate"]
 
-BURST = 5  #: lines that are written at once
+BURST = 5  #: most log lines at once
 INTERVAL = 12.0  #: seconds for each further one
 LONGEST = 64  #: characters of a user's name that are shown
 
@@ -40,7 +40,7 @@ class SignIns:
         self._untold = 0
 
     def refuse(self, reason: Reason, user: str, peer: str) -> None:
-        """One was refused. `user` as the client wrote it, "" where it did not get so far."""
+        """Count a refused sign-in. `user`: as the client sent it, "" if it sent none."""
         self.refused[reason] += 1
         now = self._clock()
         self._lines = min(BURST, self._lines + (now - self._at) / INTERVAL)

@@ -38,20 +38,20 @@ Value: TypeAlias = "str | int | bool | list[Value] | dict[str, Value]"
 
 @dataclass(frozen=True, slots=True)
 class YamlFile:
-    """The top mapping, and the line of every key's path (`tls_server_config.cert_file`, `x.list[0]`)."""
+    """The top mapping, and the line of the path of every key (`tls_server_config.cert_file`, `x.list[0]`)."""
 
     data: dict[str, Value]
     lines: dict[str, int]
 
     def line(self, key_path: str) -> int:
-        """The line of a key, or of the nearest one around it; 0 where there is none."""
+        """The line of a key, or of the nearest key around it; 0 for none."""
         while key_path and key_path not in self.lines:
             key_path = key_path[: max(key_path.rfind("."), key_path.rfind("["), 0)]
         return self.lines.get(key_path, 0)
 
 
 def parse_yaml(content: bytes, source: str) -> YamlFile:
-    """The file as a mapping of texts, whole numbers, booleans, lists and mappings. BadFile for everything else."""
+    """The file as a mapping of texts, integers, booleans, lists and mappings. BadFile for everything else."""
     text = decode_text(content, source)
     try:
         return _Loader(text, source).read()
@@ -74,7 +74,7 @@ class _Loader(Composer, yaml.CSafeLoader):
         self._lines: dict[str, int] = {}
 
     def read(self) -> YamlFile:
-        """The only document of the file; nothing but comments is an empty mapping."""
+        """The only document of the file; an empty mapping if it has only comments."""
         self.get_event()  # the begin of the stream
         data: dict[str, Value] = {}
         if not self.check_event(yaml.StreamEndEvent):
@@ -90,7 +90,7 @@ class _Loader(Composer, yaml.CSafeLoader):
         return YamlFile(data, self._lines)
 
     def compose_node(self, parent: yaml.Node | None, index: int | yaml.Node | None) -> yaml.Node | None:
-        """The next node. BadFile for what no web configuration has."""
+        """The next node. BadFile for YAML that no web configuration needs."""
         event = self.peek_event()
         assert isinstance(event, yaml.NodeEvent)
         if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
@@ -147,7 +147,7 @@ class _Loader(Composer, yaml.CSafeLoader):
 
 
 def _kind(node: yaml.Node) -> str:
-    """What the safe loader takes a scalar for."""
+    """The type that the safe loader gives a scalar."""
     return str(node.tag).removeprefix(_PREFIX)
 
 

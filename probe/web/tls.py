@@ -196,7 +196,7 @@ def _curve(table: Table, warnings: list[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TlsServer:
-    """A context ready for handshakes, the host names of our certificate, and what a person should know about the files."""
+    """A context for handshakes, the host names of our certificate, and warnings about the files."""
 
     context: ssl.SSLContext
     names: frozenset[str]
@@ -232,9 +232,9 @@ def tls_server(settings: TlsSettings) -> TlsServer:
 
 
 def loose_mode(path: str) -> tuple[str, ...]:
-    """A warning where everybody on this host can read or write a file with secrets."""
+    """A warning if everybody on this host can read or write a file with secrets."""
     if sys.platform == "win32":
-        return ()  # its rights are no mode bits
+        return ()  # Windows has no mode bits
     try:
         mode = Path(path).stat().st_mode
     except OSError:
@@ -246,7 +246,7 @@ def loose_mode(path: str) -> tuple[str, ...]:
 
 
 def client_sans(der: bytes) -> frozenset[str]:
-    """The alternative names of a certificate that exporter-toolkit compares: DNS names, e-mails, addresses, URIs.
+    """The alternative names of a certificate that exporter-toolkit compares: DNS names, e-mail addresses, IP addresses, URIs.
 
     Empty for a certificate whose names cannot be read.
     """
@@ -283,7 +283,7 @@ def _load_client_cas(context: ssl.SSLContext, settings: TlsSettings) -> None:
         return
     content = read_file(settings.client_ca_file, LARGEST_PEM)
     try:
-        context.load_verify_locations(cadata=content.decode("ascii", "ignore"))  # comments may hold anything
+        context.load_verify_locations(cadata=content.decode("ascii", "ignore"))  # comments may have any bytes
     except (ssl.SSLError, ValueError):
         raise _bad(settings.client_ca_file, "holds no CA certificates in PEM form") from None
     required = settings.client_auth is ClientAuth.REQUIRE_AND_VERIFY
@@ -298,7 +298,7 @@ def _leaf(chain: bytes, source: str) -> x509.Certificate:
 
 
 def _names(leaf: x509.Certificate) -> frozenset[str]:
-    """The host names that our own certificate is for, in lower case; with `*.` where it has wildcards."""
+    """The host names of our own certificate, in lower case; wildcards with `*.`."""
     try:
         names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except _UNREADABLE:

@@ -1,8 +1,8 @@
-"""One DNS question to one resolver (dnspython for names and messages, our own sockets for the way).
+"""One DNS question to one resolver (dnspython for names, our own messages and sockets).
 
-What a stub resolver does, with the evidence kept: two or three datagrams, EDNS given up where it goes unanswered,
-TCP where the answer did not fit (RFC 1035 section 4.2, RFC 6891 section 7, RFC 7766 section 5). Whatever arrives that
-is no answer to our question is dropped and counted, and never ends the wait.
+It works like a stub resolver and keeps the evidence: two or three datagrams, without EDNS after no answer, TCP for a
+truncated answer (RFC 1035 section 4.2, RFC 6891 section 7, RFC 7766 section 5). Datagrams that do not answer our question are
+dropped and counted, and never end the wait.
 
 After silence two sights more, as evidence and never as an answer: responses with our id that repeat no question, and
 responses to one last question from a socket that is not connected, which come from an address that was not asked.
@@ -39,7 +39,7 @@ _WORDS = {Code.TIMEOUT: "timeout", Code.REFUSED: "refused", Code.RESET: "reset",
 
 
 async def measure(step: DnsQuestion, network: Network, limits: Limits) -> Observation:
-    """Ask, and return the answer whatever its rcode; a failure where no acceptable answer came in time."""
+    """Ask, and return the answer with any rcode, or a failure if no acceptable answer came in time."""
     started, begun = time.time(), time.monotonic()
     asking = _Asking(step, network, _shorter(limits) if step.walk else limits)
     failure: Failure | None = None
@@ -60,7 +60,7 @@ async def measure(step: DnsQuestion, network: Network, limits: Limits) -> Observ
 
 
 class _Asking:
-    """One question on its way. `_open` maps the ids still out to whether they were asked with EDNS."""
+    """One running question. `_open`: the ids without an answer, and whether they were sent with EDNS."""
 
     def __init__(self, step: DnsQuestion, network: Network, limits: Limits) -> None:
         self._step, self._network, self._limits = step, network, limits
@@ -76,7 +76,7 @@ class _Asking:
         self.local: tuple[str, int] | None = None
 
     async def answer(self) -> DnsAnswer:
-        """The first acceptable answer; raises TimeoutError when none came."""
+        """The first acceptable answer. TimeoutError if none came."""
         self._asked = dns_message.question_section(self._step.name, self._step.rtype)
         self._socket = await self._network.datagrams(self._step.resolver, DNS_PORT)
         self.local = self._socket.local
@@ -92,7 +92,7 @@ class _Asking:
             return self._finished(reply, with_edns)
 
     async def _ask(self, edns: bool) -> tuple[Reply, bool]:
-        """Send until something acceptable comes: later tries go without EDNS, earlier ids stay good."""
+        """Send until an acceptable answer comes. Later tries have no EDNS; answers to earlier ids are still accepted."""
         loop = asyncio.get_running_loop()
         while self._tries < TRIES:
             if self._tries == TRIES - 1 and not self._doubt:
@@ -128,14 +128,14 @@ class _Asking:
                 try:
                     return dns_message.parse_response(wire, self._asked, self._step.name), self._open[number]
                 except MalformedError as error:
-                    # a forger may have been quicker than the resolver: wait on
+                    # it may be forged and faster than the resolver: keep waiting
                     self._doubt, self._unasked = str(error), False
             self._junk += 1
             if self._junk % JUNK_TURN == 0:
                 await asyncio.sleep(FLOOD_PAUSE if self._junk >= JUNK_FLOOD else 0)
 
     async def _by_tcp(self, fitted: Reply, edns: bool) -> DnsAnswer:
-        """The same question over TCP; where that fails, what fitted in the datagram and how TCP failed."""
+        """The same question over TCP; if that fails, the truncated answer and the failure of TCP."""
         try:
             async with asyncio.timeout_at(self._end):
                 reply = await self._tcp_reply(edns)
@@ -188,7 +188,7 @@ class _Asking:
         )
 
     def silence(self) -> Failure:
-        """Nothing acceptable came in time: the doubtful answer, who answered unasked, or how much was sent and dropped."""
+        """The failure if no acceptable answer came: the malformed answer, other senders, or the number of datagrams."""
         if self._doubt:
             sign = "no-question" if self._unasked else ""
             return Failure(Stage.DNS, Code.MALFORMED, self._doubt, sign=sign)
@@ -213,7 +213,7 @@ def _shorter(limits: Limits) -> Limits:
 
 
 def _word(error: NetworkError | MalformedError | TimeoutError) -> str:
-    """How TCP failed, in a word of `DnsAnswer.tcp_failure`: also "unreachable" and the words of this host's faults."""
+    """The failure of TCP as a word of `DnsAnswer.tcp_failure`, also "unreachable" and words for faults of this host."""
     if isinstance(error, MalformedError):
         return "malformed"
     if isinstance(error, NetworkError):

@@ -1,4 +1,4 @@
-"""Plain HTTP: one request on one connection, the answer within its caps, whole or with the reason why not."""
+"""Plain HTTP: one request on one connection, and the answer within its limits, complete or with the reason why not."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rules.model.kinds.http_fetch import BODY_KEPT, KIND, HttpExchange, HttpFetc
 from rules.model.observation import Observation
 from rules.pki.long_list import ListReader
 
-_YIELD = 262_144  # bytes that one fetch may read before others have their turn
+_YIELD = 262_144  # bytes that one fetch reads before it yields to others
 
 
 async def measure(
@@ -55,7 +55,7 @@ async def measure(
 
 
 class _Answer:
-    """The answer to one request, as it comes."""
+    """One running request and its answer."""
 
     def __init__(self, step: HttpFetch, limits: Limits, lists: LongLists) -> None:
         self.first_byte_s: float | None = None  # after the request was sent
@@ -66,7 +66,7 @@ class _Answer:
         self._seconds = limits.crl if step.purpose == "crl" else limits.http
 
     async def read(self, stream: Stream, wire: bytes, limits: Limits, turn: AsyncExitStack) -> None:
-        """Send the request, and read until the answer is whole or too long, or its time is over."""
+        """Send the request, and read until the answer is complete or too long, or its time is over."""
         try:
             async with asyncio.timeout(self._seconds) as clock:
                 lost = await self._begin(stream, wire, limits.first_byte)
@@ -78,7 +78,7 @@ class _Answer:
             self.reader.give_up(Failure(Stage.HTTP, Code.TIMEOUT, waiting))
 
     async def _begin(self, stream: Stream, wire: bytes, first_byte: float) -> NetworkError | None:
-        """The request and the first bytes of the answer; why the request could not be sent whole."""
+        """Send the request and read the first bytes of the answer; the failure if sending was incomplete."""
         lost: NetworkError | None = None
         async with asyncio.timeout(first_byte):
             sent = time.monotonic()
@@ -113,10 +113,10 @@ class _Answer:
                 if waited and self._lists.full and self.reader.failure is None:
                     words = f"more entries of lists than are kept at once ({self._lists.most})"
                     self.reader.refuse(Failure(Stage.HTTP, Code.TOO_LARGE, words))
-                await asyncio.sleep(0)  # bytes that are there already are received without a turn of the loop
+                await asyncio.sleep(0)  # receiving bytes that are already there does not yield to the loop
 
     async def _wait(self, reader: ListReader, clock: asyncio.Timeout, turn: AsyncExitStack) -> None:
-        """Wait until few enough long lists are being read. That takes none of the answer's time."""
+        """Wait for a turn to read a long list. The wait does not count for the answer's time limit."""
         loop = asyncio.get_running_loop()
         left = (clock.when() or loop.time()) - loop.time()
         clock.reschedule(None)
@@ -129,7 +129,7 @@ class _Answer:
         clock.reschedule(loop.time() + left)
 
     def evidence(self, connect_s: float) -> HttpExchange:
-        """What came, as far as it is kept."""
+        """The kept parts of the answer."""
         reader, found = self.reader, None
         if self._list is not None and reader.size > BODY_KEPT and reader.failure is None:
             found = self._lists.keep(reader.sha256, self._list)

@@ -1,4 +1,4 @@
-"""This host, asked without sending a packet: account, addresses, routes, resolvers, proxies, tenant."""
+"""Facts of this host, without sending a packet: account, addresses, routes, resolvers, proxies, tenant."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _OPENING = re.compile(r"(?:[a-z]+=)?[a-z0-9]+://", re.IGNORECASE)
 
 
 async def measure(step: LocalHost, places: Places | None = None) -> Observation:
-    """The facts of this host. What cannot be read is left out: nothing here fails."""
+    """The facts of this host. Unreadable facts are omitted; nothing here fails."""
     started, begun = time.time(), time.monotonic()
     places = places or Places.of_host()
     v4, v6 = source_address(ROUTE_V4), source_address(ROUTE_V6)
@@ -72,7 +72,7 @@ async def measure(step: LocalHost, places: Places | None = None) -> Observation:
 
 
 def source_address(target: str) -> str | None:
-    """Our address that packets to `target` would leave from; None without a route. connect() of UDP sends nothing."""
+    """Our source address for packets to `target`; None without a route. connect() of UDP sends nothing."""
     family = socket.AF_INET6 if ":" in target else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as sock:
@@ -83,7 +83,7 @@ def source_address(target: str) -> str | None:
 
 
 def account(environment: Mapping[str, str]) -> str:
-    """The account that asks: DOMAIN\\user on Windows, the effective user elsewhere."""
+    """The account of this process: DOMAIN\\user on Windows, the effective user on other systems."""
     if sys.platform == "win32":
         domain, user = environment.get("USERDOMAIN", ""), environment.get("USERNAME", "")
         return _windows_account() or (f"{domain}\\{user}" if domain else user)
@@ -96,7 +96,7 @@ def account(environment: Mapping[str, str]) -> str:
 
 
 def _windows_account() -> str:
-    """GetUserNameExW(NameSamCompatible): also right for services, whose environment lies. Never run on Windows."""
+    """GetUserNameExW(NameSamCompatible): also right for services, whose environment is wrong. Never run on Windows."""
     if sys.platform != "win32":
         return ""
     import ctypes
@@ -122,7 +122,7 @@ def system() -> str:
 
 
 def addresses(places: Places, sources: tuple[str, ...]) -> tuple[str, ...]:
-    """Every address of this host, as far as the platform tells."""
+    """Every address of this host that the platform reports."""
     found = list(sources)
     if places.proc_net is not None:
         found += _table(places.proc_net / "fib_trie", routes.fib_trie_addresses)
@@ -137,7 +137,7 @@ def addresses(places: Places, sources: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def networks(places: Places) -> tuple[str, ...]:
-    """On-link networks in CIDR notation; none where the platform does not tell."""
+    """On-link networks in CIDR notation; none if the platform does not report them."""
     if places.proc_net is None:
         return ()
     return (
@@ -170,7 +170,7 @@ def _windows_resolvers() -> list[str]:
 
 
 def proxies(places: Places) -> Iterator[ProxySetting]:
-    """Every proxy setting of this host: environment, WinHTTP, and what the connector's service and its updater take.
+    """Every proxy setting of this host: environment, WinHTTP, and those of the connector's service and its updater.
 
     Each in its own grammar (`rules.judge.proxies`), with credentials masked.
     """
@@ -180,7 +180,7 @@ def proxies(places: Places) -> Iterator[ProxySetting]:
         yield _setting(WINHTTP, found)
     own, unread = _first(CONNECTOR, places.connector_configs)
     machine, broken = _first(MACHINE, (places.machine_config,) if places.machine_config else ())
-    # Also one that says "no proxy" keeps machine.config from being asked.
+    # With a setting of its own, also "no proxy", .NET does not read machine.config.
     yield from [own] if own is not None else [machine] if machine is not None else []
     yield from unread
     yield from broken if own is None else []
@@ -190,7 +190,7 @@ def proxies(places: Places) -> Iterator[ProxySetting]:
 
 
 def _first(source: str, paths: Iterable[Path]) -> tuple[ProxySetting | None, list[ProxySetting]]:
-    """What the first of the files that has a setting says, and those before it that cannot be read."""
+    """The setting of the first file that has one, and faults of unreadable files before it."""
     unread: list[ProxySetting] = []
     for path in paths:
         try:
@@ -217,7 +217,7 @@ def _setting(source: str, found: windows_proxy.ConfiguredProxy) -> ProxySetting:
 
 
 def _list(text: str) -> tuple[str, tuple[str, ...]]:
-    """A list as it is kept, and a fault where it is too long for that: a part of an entry would mean something else."""
+    """A list cut at the end of an entry, and a fault if it was cut: a part of an entry would mean something else."""
     shown = display(text, 4 * LONGEST_LIST)
     if len(shown) <= LONGEST_LIST:
         return shown, ()
@@ -228,7 +228,7 @@ def _list(text: str) -> tuple[str, tuple[str, ...]]:
 
 
 def environment_proxies(environment: Mapping[str, str]) -> Iterator[ProxySetting]:
-    """HTTPS_PROXY and its kin, in either case; a pair with one value is named once."""
+    """HTTPS_PROXY and the like, in upper and lower case; a pair with equal values is named once."""
     bypass, faults = _list(masked_list(environment.get("no_proxy") or environment.get("NO_PROXY") or ""))
     for upper in PROXY_VARIABLES:
         seen: set[str] = set()
@@ -240,12 +240,12 @@ def environment_proxies(environment: Mapping[str, str]) -> Iterator[ProxySetting
 
 
 def masked(address: str) -> str:
-    """A proxy's address without its credentials: what stands between the scheme and the last @ becomes ***."""
+    """A proxy's address without credentials: the text between the scheme and the last @ becomes ***."""
     return display(_masked(address, 0))
 
 
 def masked_list(text: str) -> str:
-    """A list of servers, or a sentence that names one, without credentials.
+    """A list of servers, or a sentence with one, without credentials.
 
     A password may hold what separates entries. So from the first word that is no plain server, up to the last @,
     everything becomes ***.
@@ -262,12 +262,12 @@ def _masked(text: str, begin: int) -> str:
 
 
 def masked_expressions(bypass: str) -> str:
-    """Expressions of a .NET list: what stands before an @ in one of them becomes ***."""
+    """Expressions of a .NET list without credentials: the text before an @ becomes ***."""
     return ";".join("***@" + e.rpartition("@")[2] if "@" in e else e for e in bypass.split(";"))
 
 
 def tenant(places: Places) -> str | None:
-    """The tenant id in the address of the bootstrap service that the connector has written down."""
+    """The tenant id in the bootstrap address in the connector's file of endpoints."""
     for path in places.endpoints:
         found = _GUID_AT_BOOTSTRAP.search(
             _read(path).replace(b"\0", b"")
@@ -278,7 +278,7 @@ def tenant(places: Places) -> str | None:
 
 
 def descriptors() -> int | None:
-    """The soft limit of open files; None where there is none."""
+    """The soft limit of open files; None for no limit."""
     if sys.platform == "win32":
         return None
     import resource
@@ -295,9 +295,9 @@ def _table(path: Path, parse: Callable[[str], tuple[str, ...]]) -> tuple[str, ..
 
 
 def _read(path: Path) -> bytes:
-    """At most 1 MiB of a regular file or of a table in /proc; nothing where there is none."""
+    """At most 1 MiB of a regular file or of a table in /proc; b"" if it cannot be read."""
     try:
-        if not path.is_file():  # a FIFO would hold the loop for ever
+        if not path.is_file():  # a FIFO would block the loop
             return b""
         with path.open("rb") as file:
             return file.read(FILE_LIMIT)

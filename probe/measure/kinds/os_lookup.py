@@ -15,7 +15,7 @@ from rules.model.observation import Observation
 
 
 async def measure(step: OsLookup, resolver: OsResolver, limits: Limits) -> Observation:
-    """What this host's own resolution says. An error of getaddrinfo is an answer; a late or dead child a failure."""
+    """Resolve by the operating system. An error of getaddrinfo is an answer; a late or dead child is a failure."""
     started, begun = time.time(), time.monotonic()
     failure: Failure | None = None
     evidence: OsAnswer | None = None

@@ -1,4 +1,4 @@
-"""TLS: connect, shake hands, keep what was shown (pyOpenSSL, in `probe.measure.tls_session`). Nothing is verified here."""
+"""TLS: connect, make the handshake, keep the facts (pyOpenSSL, in `probe.measure.tls_session`). Nothing is verified here."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rules.model.observation import Observation
 
 
 async def measure(step: TlsHandshake, network: Network, limits: Limits) -> Observation:
-    """Connect, shake hands and, where the step has a path, GET it; then close at once.
+    """Connect, make the handshake and, if the step has a path, GET it; then close at once.
 
     Limits: `limits.tcp` for the connect, `limits.tls` for the whole handshake however slowly it drips,
     `limits.first_byte` for the GET. Failures of the connect are of TCP or this host, later ones of TLS. The evidence
