@@ -118,7 +118,7 @@ KILLED = """
 import os, signal
 from probe.serve import textfile
 os.fsync = lambda descriptor: os.kill(os.getpid(), signal.SIGKILL)
-textfile.write({directory!r}, {name!r}, "a 2\\n")
+textfile.write_textfile({directory!r}, {name!r}, "a 2\\n")
 """
 
 
