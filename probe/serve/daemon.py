@@ -124,7 +124,7 @@ class Daemon:
         self._publisher.happened(ServiceEvent.STARTED)
         appliance = await self._begin()
         self._watch(self._reload_for_ever())
-        self._watch(self._teller.render_for_ever(appliance))
+        self._watch(self._publisher.render_for_ever(appliance))
         await first_sweep(
             appliance, lambda: pausing_window(self._config), self._look_waits, self._look_begins
         )
@@ -144,7 +144,7 @@ class Daemon:
             self._probers.use(config, prober)
             plan = await self._planner.plan(config, rules, prober, quiet=pausing_window(config) is not None)
             callbacks = Callbacks(self._judged, self._closed)
-            confirmation = self._teller.confirmation()
+            confirmation = self._publisher.confirmation()
             self._appliance = WatchLoop(config, rules, plan, prober, self._meters, callbacks, confirmation)
             self._planned(plan)
             return self._appliance
@@ -308,7 +308,7 @@ class Daemon:
             appliance.use(prober)
             appliance.reconfigure(config, rules, replace(plan, nonce=appliance.plan.nonce))
             appliance.paused = pausing_window(config) is not None
-        self._config, self._rules, self._teller.place = config, rules, place
+        self._config, self._rules, self._publisher.place = config, rules, place
         self._meters.place(place)
         for table in needs_restart(self._begun, config.serve):
             LOG.warning("[%s] is another than at the start: that takes a restart", table)

@@ -130,16 +130,6 @@ class _Outline:
     after: int
 
 
-def share_issuers(chain: tuple[bytes, ...]) -> tuple[bytes, ...]:
-    """`chain` with one shared copy of each issuer's certificate for all servers that send it."""
-    return (*chain[:1], *map(_one, chain[1:]))
-
-
-@lru_cache(maxsize=256)
-def _one(der: bytes) -> bytes:
-    return der
-
-
 @lru_cache(maxsize=4096)
 def facts(der: bytes) -> CertFacts:
     """The facts of the certificate `der`; never raises, whatever the bytes are."""

@@ -68,19 +68,13 @@ class FieldReader:
             self.unreadable.append((field, why))
 
 
-@lru_cache(maxsize=512)
-def interned(text: str) -> str:
-    """A shared copy of `text`, because a CA writes the same text into each of its certificates."""
-    return text
-
-
 def _strings(values: Iterable[str], limit: int) -> tuple[str, ...]:
     return tuple(v[:MAX_TEXT] for _, v in zip(range(limit), values, strict=False))
 
 
 def _urls(values: Iterable[str]) -> tuple[str, ...]:
     """The URLs among these values."""
-    return tuple(map(interned, _strings(values, MAX_URLS)))
+    return _strings(values, MAX_URLS)
 
 
 def extension_facts(extensions: Element, reader: FieldReader) -> dict[str, Any]:

@@ -207,7 +207,7 @@ async def test_a_rendering_that_fails_leaves_the_last_snapshot(
 
 @looping
 async def test_rounds_and_gaps_are_rows_of_the_history(tmp_path: Path) -> None:
-    made, history = await teller(tmp_path)
+    made, history = await new_publisher(tmp_path)
     made.closed(FinishedRound("service", 100.0, 60.0, 13, 2), 17)
     made.note_gap("resumed after 28800 s")
     await made.close()
@@ -320,16 +320,16 @@ async def office(tmp_path: Path, net: Internet | None = None, *, keen: bool = Fa
     async with house(net or Internet(tmp_path), KEEN if keen else STILL, swept=False) as here:
         history = History(path or tmp_path / "history.sqlite", bounds=QUICK_DISK)
         await history.open()
-        teller = Teller(PLACE, here.meters, history)
-        await teller.begin()
-        here.appliance._callbacks = Callbacks(teller.judged, lambda ended: teller.closed(ended, 3))
+        made = Publisher(PLACE, here.meters, history)
+        await made.begin()
+        here.appliance._callbacks = Callbacks(made.judged, lambda ended: made.closed(ended, 3))
         if swept:
             await here.appliance.sweep()
         try:
-            yield Office(publisher, here, history)
+            yield Office(made, here, history)
         finally:
             await here.appliance.close()
-            await publisher.close()
+            await made.close()
             await history.close()
 
 
