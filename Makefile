@@ -34,15 +34,15 @@ demo: venv lab-packages ## The same audit inside the lab: a clean network and tw
 	@$(BIN)/python -m tests.lab.demo $(ARGS)
 
 .PHONY: test
-test: venv windows-program check ## Linters, types, import contracts, then every test and every scenario once
-	$(BIN)/pytest -n $(JOBS) --cov --cov-report=term:skip-covered -m 'not proof' $(PYTEST_ARGS)
+test: venv windows-program check ## Linters, types, import contracts, then every test but those of `make proof`
+	$(BIN)/pytest -n $(JOBS) --dist loadgroup --cov --cov-report=term:skip-covered -m 'not proof' $(PYTEST_ARGS)
 
 .PHONY: test-windows
 test-windows: venv windows-program ## The program under Wine: replays, an audit, a service (a part of `make test`)
 	$(BIN)/pytest -n $(JOBS) -m 'not proof' tests/windows $(PYTEST_ARGS)
 
 .PHONY: proof
-proof: venv windows-program ## The long counts (healthy audits in a row, ...); run before a release
+proof: venv windows-program ## The long counts and the other scenarios live; run before a release
 	$(BIN)/pytest -n $(JOBS) --dist worksteal -m proof $(PYTEST_ARGS)
 
 .PHONY: bench

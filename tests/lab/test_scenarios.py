@@ -1,19 +1,23 @@
 """Every scenario end to end: bring its network up, run the command line in it, hold the report against expectations.
 
-`pytest tests/lab/test_scenarios.py --record-goldens` keeps the reports as golden replays; `-k NAME` chooses scenarios.
+`make test` brings up the scenarios of `live.py`, `make proof` the others: `-m ""` takes both. `-k NAME` chooses scenarios, and
+`--record-goldens` keeps the reports as golden replays.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
 import pytest
 
 from tests.lab.auditing import audit, record_golden, replay
 from tests.lab.lab import Lab
+from tests.lab.live import LIVE, ONE_PROCESS
 from tests.lab.plan import Plan
 from tests.lab.scenario import Scenario, check, essence
 from tests.lab.scenarios import SCENARIOS
+from tests.rules import goldens
 
 pytestmark = pytest.mark.lab
 
@@ -23,7 +27,19 @@ def test_names_are_unique_and_there_are_enough() -> None:
     assert len(SCENARIOS) >= 32
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.name)
+@ONE_PROCESS
+def test_each_cause_of_a_recording_is_seen_on_a_network_of_make_test() -> None:
+    def causes(names: Iterable[str]) -> set[str]:
+        return {v.cause.word for name in names for v in goldens.golden(name).verdicts}
+
+    assert causes(goldens.NAMES) == causes(LIVE)
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [pytest.param(s, marks=() if s.name in LIVE else pytest.mark.proof) for s in SCENARIOS],
+    ids=lambda s: s.name,
+)
 def test_scenario(scenario: Scenario, request: pytest.FixtureRequest) -> None:
     plan = Plan()
     scenario.spoil(plan)

@@ -7,10 +7,12 @@ import pytest
 from rules.judge.degraded import Extent, Loss, Revocation, loss_clauses, opening_sentence
 from rules.model.ruleset import Group
 from rules.model.verdict import Answer, Report, Status, Verdict
+from tests.lab.live import ONE_PROCESS
+from tests.lab.scenarios import SCENARIOS
 from tests.rules import goldens
 
 FINE = Revocation()
-DEGRADED = tuple(name for name in goldens.NAMES if goldens.golden(name).answer is Answer.DEGRADED)
+DEGRADED = tuple(s.name for s in SCENARIOS if s.answer == Answer.DEGRADED.value)
 
 
 def lost(
@@ -95,6 +97,7 @@ def way(report: Report, group: str) -> list[Verdict]:
     ]
 
 
+@ONE_PROCESS
 @pytest.mark.parametrize("name", DEGRADED)
 def test_something_is_said_and_it_fits(name: str) -> None:
     report = goldens.golden(name)
@@ -122,6 +125,7 @@ def test_something_is_said_and_it_fits(name: str) -> None:
         assert "It will start" not in text
 
 
+@ONE_PROCESS
 @pytest.mark.parametrize(
     ("name", "said", "unsaid"),
     [

@@ -9,6 +9,7 @@ import pytest
 
 from rules.text.display import display
 from tests.exporters import states
+from tests.lab.live import ONE_PROCESS, sampled
 from tests.rules import goldens
 
 WHOLE = 1 << 20
@@ -39,7 +40,8 @@ def test_values_stay_as_they_are(value: object) -> None:
             setattr(value, field.name, None)
 
 
-@pytest.mark.parametrize("name", goldens.NAMES)
+@ONE_PROCESS
+@pytest.mark.parametrize("name", sampled(goldens.NAMES))
 def test_a_state_of_every_scenario(name: str) -> None:
     state = goldens.state(name)
     assert state.report is not None

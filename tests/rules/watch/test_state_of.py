@@ -22,6 +22,7 @@ from rules.watch.ledger import entries
 from rules.watch.state import CheckName, SourceState, State, TargetState
 from tests import pki
 from tests.exporters.html_reader import read
+from tests.lab.live import ONE_PROCESS, sampled
 from tests.rules import goldens
 from tests.rules.script import (
     BLOCKED,
@@ -282,7 +283,8 @@ def test_a_source_that_no_rule_holds_has_a_bounded_label() -> None:
 # --- every scenario ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", goldens.NAMES)
+@ONE_PROCESS
+@pytest.mark.parametrize("name", sampled(goldens.NAMES))
 def test_exporters_tell_every_scenario(name: str) -> None:
     state = goldens.state(name)
     families = {f.name: f for f in text_string_to_metric_families(from_state(state))}
@@ -300,6 +302,7 @@ def test_exporters_tell_every_scenario(name: str) -> None:
     assert {e.endpoint for e in found if e.kind == "issuer"} <= {t.name for t in state.targets}
 
 
+@ONE_PROCESS
 @pytest.mark.parametrize("name", goldens.NAMES[::10])
 def test_the_page_of_a_scenario_is_sound(name: str) -> None:
     document = read(render(goldens.state(name), START))

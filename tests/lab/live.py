@@ -1,0 +1,103 @@
+"""Which scenarios `make test` brings up as networks, and which recordings a test of them all takes as its sample.
+
+Each cause that any recording shows is shown by one of these, and each kind of server and of intercepting device stands in one
+of them (`test_scenarios.py` holds the former). `make proof` takes the rest. Every recording is judged in `make test`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+from _pytest.mark import ParameterSet
+
+LIVE = frozenset(
+    {
+        "alert",
+        "answered-from-elsewhere",
+        "captive-portal-on-80",
+        "certificate-without-seconds",
+        "chain-completed-by-aia",
+        "chain-copied-without-its-key",
+        "client-certificate-required",
+        "clock-an-hour-off",
+        "clock-wrong",
+        "cname-loop-behind-resolver",
+        "crl-compressed",
+        "crl-delta",
+        "crl-host-resets",
+        "crl-name-in-another-form",
+        "dns-filter-page",
+        "dns64",
+        "first-resolver-dead",
+        "forged-crl",
+        "forged-issuers-in-odd-certificates",
+        "forged-list-everywhere",
+        "healthy",
+        "host-not-served",
+        "hosts-file-loopback",
+        "http-on-443",
+        "intercepted-and-trusted-by-the-system",
+        "intercepted-by-mitmproxy",
+        "intercepted-by-squid",
+        "intercepted-sign-in-only",
+        "ipv6-black-hole",
+        "ipv6-of-sign-in-dropped",
+        "issuer-not-to-be-fetched",
+        "large-answers-lost",
+        "large-hello-dropped",
+        "link-silent",
+        "long-chain-behind-resolver",
+        "new-issuing-ca",
+        "no-ipv6",
+        "no-network",
+        "no-question-for-one-zone",
+        "no-tenant",
+        "not-http",
+        "not-yet-valid",
+        "ocsp-bad-signature",
+        "ocsp-good-and-revoked",
+        "ocsp-responder-expired",
+        "ocsp-stale-by-a-cache",
+        "ocsp-unauthorized",
+        "odd-certificates-of-the-real-issuer",
+        "odd-header-lines",
+        "one-of-three-dropped",
+        "one-of-three-prohibited",
+        "one-of-three-reset",
+        "one-page-at-every-host",
+        "one-page-for-everything",
+        "other-public-ca",
+        "port-80-dropped",
+        "private-ca",
+        "private-genuine",
+        "private-zone-without-address",
+        "proxy-set-direct-fails",
+        "proxy-set-direct-works",
+        "redirected-on-80",
+        "reset-after-certificate-request",
+        "resolver-knows-no-public-name",
+        "resolvers-disagree",
+        "retired-rows-gone",
+        "revoked",
+        "revoked-by-a-list-in-another-form",
+        "self-signed",
+        "shared-front-end",
+        "sign-in-expired",
+        "stale-by-the-publisher-s-cache",
+        "sweep-detecting-firewall",
+        "synthetic-answers",
+        "tcp53-blocked",
+        "tls11-only",
+        "truncated",
+        "wildcard-everything",
+        "zone-servfail",
+    }
+)
+#: Tests of one group run in one process, which then loads and judges each recording once.
+ONE_PROCESS = pytest.mark.xdist_group("recordings")
+
+
+def sampled(names: Iterable[str]) -> list[ParameterSet]:
+    """Recordings as parameters of one test: those of `LIVE` in `make test`, the rest in `make proof`."""
+    return [pytest.param(name, marks=() if name in LIVE else pytest.mark.proof) for name in names]
