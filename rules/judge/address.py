@@ -10,6 +10,7 @@ from rules.audit.targets import Target
 from rules.http_answer.page import judge_reach, oddities
 from rules.judge.evidence import Context
 from rules.judge.remedies import remedy
+from rules.judge.revocation import judge_document
 from rules.judge.revocation_sources import page_detail
 from rules.judge.tls import judge_tls
 from rules.model import causes
@@ -322,8 +323,6 @@ def _over_http(
 ) -> Verdict:
     """Port 80: the document where one is known, else any answer of the host's own."""
     if step.purpose == "crl":
-        from rules.judge.revocation import judge_document
-
         return judge_document(context, target, candidate.address, usable)
     best = next((s for s in usable if s.failure is None), usable[-1])
     exchange = best.evidence if isinstance(best.evidence, HttpExchange) else None

@@ -160,7 +160,7 @@ def resolvers(places: Places) -> tuple[str, ...]:
 
 
 def _windows_resolvers() -> list[str]:
-    """Never run on Windows by this project."""
+    """The resolvers in the registry of Windows."""
     import dns.resolver
 
     try:
