@@ -39,7 +39,7 @@ PROTOCOL_LIBRARIES = frozenset(
 # Modules in which kinds of questions differ and that name none of them: they ask the record of the kind.
 KINDLESS = (
     "rules/model/observation.py", "rules/watch/memory.py", "rules/watch/targets.py", "rules/watch/significance.py",
-    "probe/watch/judgement.py", "probe/watch/restraint.py", "probe/audit/runner.py", "probe/measure/prober.py",
+    "probe/watch/judgement.py", "probe/audit/runner.py", "probe/measure/prober.py",
     "exporters/terminal/evidence.py", "exporters/terminal/tree.py", "exporters/terminal/audit.py",
     "rules/files/recording.py",
 )  # fmt: skip

@@ -15,7 +15,7 @@ from rules.model.causes.record import Cause, Layer
 
 ROOT = Path(__file__).resolve().parents[4]
 ALL = tuple(causes.BY_WORD.values())
-#: Causes that are put together while the program runs: the argument of every `causes.of` in rules/ with the words it makes.
+#: Causes that are put together while the program runs: the argument of every `causes.from_word` in rules/ with the words it makes.
 MADE = {
     "dns.{self.word}": (
         "nxdomain no-address servfail refused timeout chain-broken chain-loop chain-too-long malformed wrong-source "
@@ -39,11 +39,11 @@ def sources() -> Iterator[ast.Module]:
 
 
 def made() -> set[str]:
-    """The words that `causes.of` makes; what it reads from a report (a plain name) makes none."""
+    """The words that `causes.from_word` makes; what it reads from a report (a plain name) makes none."""
     found: set[str] = set()
     for tree in sources():
         for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) == "causes.of":
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "causes.from_word":
                 (argument,) = node.args
                 if not isinstance(argument, ast.JoinedStr):
                     continue
