@@ -93,106 +93,62 @@ def _out_of_reach(context: Context, candidate: Candidate) -> bool:
     return guard.family_broken(is_v6(candidate.address)) and candidate.address not in guard.opened
 
 
+#: Why an audit that stopped early did not ask.
+_STOPPED = {
+    "interrupted": "the audit was interrupted",
+    "budget": "the time ran out first",
+    "sweep": "too many hosts had met silence or a reset",
+}
+
+
 def _unreached(context: Context, target: Target, candidate: Candidate) -> Verdict:
-    guard, audit = context.audit.guard, context.audit
+    status, cause = Status.INCONCLUSIVE, context.audit.unasked
+    why = _STOPPED.get(context.audit.stopped, "no answer is recorded")
     if _out_of_reach(context, candidate):
-        family = "IPv6" if is_v6(candidate.address) else "IPv4"
-        return address_verdict(
-            context,
-            target,
-            candidate.address,
-            "tcp",
-            Status.NOT_APPLICABLE,
-            causes.PATH_FAMILY_BROKEN,
-            f"not tried: {family} goes nowhere on this host",
-        )
-    if guard.sweep:
-        return address_verdict(
-            context,
-            target,
-            candidate.address,
-            "tcp",
-            Status.INCONCLUSIVE,
-            causes.PATH_SWEEP_DETECTED,
-            "not tried: a firewall on the way had begun to drop this host's traffic",
-        )
-    why = {
-        "interrupted": "the audit was interrupted",
-        "budget": "the time ran out first",
-        "sweep": "too many hosts had met silence or a reset",
-    }
-    cause = audit.unasked
-    return address_verdict(
-        context,
-        target,
-        candidate.address,
-        "tcp",
-        Status.INCONCLUSIVE,
-        cause,
-        f"not tried: {why.get(audit.stopped, 'no answer is recorded')}",
-    )
+        status, cause = Status.NOT_APPLICABLE, causes.PATH_FAMILY_BROKEN
+        why = f"{'IPv6' if is_v6(candidate.address) else 'IPv4'} goes nowhere on this host"
+    elif context.audit.guard.sweep:
+        cause = causes.PATH_SWEEP_DETECTED
+        why = "a firewall on the way had begun to drop this host's traffic"
+    return address_verdict(context, target, candidate.address, "tcp", status, cause, f"not tried: {why}")
 
 
 def _tcp_failed(
     context: Context, target: Target, candidate: Candidate, attempts: tuple[Observation, ...]
 ) -> Verdict:
-    last = attempts[-1]
-    failure = last.failure or Failure(Stage.TCP, Code.TIMEOUT)
-    where = f"TCP to {candidate.address} port {target.port}"
+    failure = attempts[-1].failure or Failure(Stage.TCP, Code.TIMEOUT)
     guard = context.audit.guard
+    details: tuple[tuple[str, str], ...] = ()
     if failure.code in LOCAL_CODES:
         cause, why = LOCAL_CODES[failure.code]
         status = Status.BROKEN if failure.code is Code.BUG else Status.INCONCLUSIVE
-        return address_verdict(
-            context,
-            target,
-            candidate.address,
-            "tcp",
-            status,
-            cause,
-            f"{where}: {why} {failure.detail}".rstrip(),
-            attempts,
-        )
-    if guard.family_broken(is_v6(candidate.address)):
-        return address_verdict(
-            context,
-            target,
-            candidate.address,
-            "tcp",
-            Status.NOT_APPLICABLE,
-            causes.PATH_FAMILY_BROKEN,
-            f"{where} fails like every address of its family",
-            attempts,
-        )
-    if guard.sweep and failure.code is Code.TIMEOUT:
-        return address_verdict(
-            context,
-            target,
-            candidate.address,
-            "tcp",
-            Status.INCONCLUSIVE,
-            causes.PATH_SWEEP_DETECTED,
-            f"{where} got no answer, after a firewall began to drop this host's traffic",
-            attempts,
-        )
-    cause, what = _tcp_cause(context, failure)
-    sender = failure.icmp.sender if failure.icmp else None
-    hop = (("sent by", sender),) if sender else ()
-    took = f"each waited {last.elapsed:.1f} s" if cause == causes.TCP_TIMEOUT else "each answered at once"
-    if cause != causes.TCP_TIMEOUT and last.elapsed >= 1:
-        took = f"answered after {last.elapsed:.1f} s"
-    details = (("tries", f"{len(attempts)}, {took}"), *hop, *_flow(attempts))
+        what = f": {why} {failure.detail}".rstrip()
+    elif guard.family_broken(is_v6(candidate.address)):
+        status, cause = Status.NOT_APPLICABLE, causes.PATH_FAMILY_BROKEN
+        what = " fails like every address of its family"
+    elif guard.sweep and failure.code is Code.TIMEOUT:
+        status, cause = Status.INCONCLUSIVE, causes.PATH_SWEEP_DETECTED
+        what = " got no answer, after a firewall began to drop this host's traffic"
+    else:
+        status = Status.FAIL
+        cause, why = _tcp_cause(context, failure)
+        what = f" {why}"
+        sender = failure.icmp.sender if failure.icmp else None
+        hop = (("sent by", sender),) if sender else ()
+        details = (("tries", _tries(attempts, cause)), *hop, *_flow(attempts))
+    summary = f"TCP to {candidate.address} port {target.port}{what}"
     return address_verdict(
-        context,
-        target,
-        candidate.address,
-        "tcp",
-        Status.FAIL,
-        cause,
-        f"{where} {what}",
-        attempts,
-        details=details,
+        context, target, candidate.address, "tcp", status, cause, summary, attempts, details=details
     )
+
+
+def _tries(attempts: tuple[Observation, ...], cause: Cause) -> str:
+    elapsed = attempts[-1].elapsed
+    if cause == causes.TCP_TIMEOUT:
+        took = f"each waited {elapsed:.1f} s"
+    else:
+        took = f"answered after {elapsed:.1f} s" if elapsed >= 1 else "each answered at once"
+    return f"{len(attempts)}, {took}"
 
 
 def _tcp_cause(context: Context, failure: Failure) -> tuple[Cause, str]:
@@ -227,6 +183,7 @@ def _tcp_opened(
     status, again = Status.PASS, ""
     if not _opened(attempts[0]):
         status, again = Status.NOTICE, ", at the second try only"
+    summary = f"opened{took}{again}"
     return address_verdict(
         context,
         target,
@@ -234,7 +191,7 @@ def _tcp_opened(
         "tcp",
         status,
         causes.OK,
-        f"opened{took}{again}",
+        summary,
         attempts,
         details=_flow((opened,)),
     )
@@ -266,52 +223,21 @@ def _inside(
             )
         return
     asked = "; it asked for the client certificate" if facts.client_certificate_asked else ""
+    status, cause, circumstance = Status.PASS, causes.OK, ""
     if facts.http_status is not None:
         normal = ", its normal answer without a client certificate" if facts.http_status == 403 else ""
-        yield address_verdict(
-            context,
-            target,
-            address,
-            "http",
-            Status.PASS,
-            causes.OK,
-            f"HTTP {facts.http_status}{normal}{asked}",
-            usable,
-        )
+        text = f"HTTP {facts.http_status}{normal}{asked}"
     elif facts.http_failure in _CUT:
-        yield address_verdict(
-            context,
-            target,
-            address,
-            "http",
-            Status.WARN,
-            _CUT[facts.http_failure],
-            f"the TLS session opened, then GET {target.path} met a {facts.http_failure}",
-            usable,
-            "session-cut",
-        )
+        status, cause, circumstance = Status.WARN, _CUT[facts.http_failure], "session-cut"
+        text = f"the TLS session opened, then GET {target.path} met a {facts.http_failure}"
     elif facts.http_failure and not facts.client_certificate_asked:
-        yield address_verdict(
-            context,
-            target,
-            address,
-            "http",
-            Status.NOTICE,
-            causes.OK,
-            f"the TLS session opened, and GET {target.path} got no answer in it ({facts.http_failure})",
-            usable,
-        )
+        status = Status.NOTICE
+        text = f"the TLS session opened, and GET {target.path} got no answer in it ({facts.http_failure})"
     elif facts.http_failure:
-        yield address_verdict(
-            context,
-            target,
-            address,
-            "http",
-            Status.PASS,
-            causes.OK,
-            f"the server ended the session without a client certificate ({facts.http_failure}){asked}",
-            usable,
-        )
+        text = f"the server ended the session without a client certificate ({facts.http_failure}){asked}"
+    else:
+        return
+    yield address_verdict(context, target, address, "http", status, cause, text, usable, circumstance)
 
 
 #: How a GET can end in an open session.
@@ -341,17 +267,9 @@ def _over_http(
         elif status is Status.FAIL:
             status, summary = Status.NOTICE, f"{summary}; a signed document came from here all the same"
     details = (*page_detail(found.page), *_flow((best,)))
+    circumstance = found.circumstance if cause == found.cause else ""
     return address_verdict(
-        context,
-        target,
-        candidate.address,
-        "http",
-        status,
-        cause,
-        summary,
-        usable,
-        found.circumstance if cause == found.cause else "",
-        details,
+        context, target, candidate.address, "http", status, cause, summary, usable, circumstance, details
     )
 
 
