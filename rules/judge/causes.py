@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from rules.judge.remedies import advice
+from rules.judge.remedies import in_circumstance
 from rules.model import causes
-from rules.model.causes.record import Cause, Confidence, Layer, Mechanism, Owner
+from rules.model.causes.record import Cause, Confidence, Layer, Mechanism
 from rules.model.verdict import CauseGroup, Endpoint, Status, Verdict
 
 #: Findings about hosts that only certificates name; they are judged like hosts on a rule.
@@ -77,13 +77,14 @@ def _group(cause: Cause, found: list[Verdict]) -> CauseGroup:
     endpoints = tuple(dict.fromkeys(v.endpoint for v in found if v.endpoint is not None))
     many = len(_merge(endpoints)) > 1
     remedy = heaviest.remedy or next((v.remedy for v in found if v.remedy), "")
+    seen = in_circumstance(cause, heaviest.circumstance)
     return CauseGroup(
         cause,
         heaviest.status,
-        _summary(cause, heaviest, found, len(_merge(endpoints))),
+        _summary(seen, heaviest, found, len(_merge(endpoints))),
         _remedy(remedy, heaviest, many),
-        owner(cause, heaviest.circumstance),
-        _confidence(cause, found),
+        seen.owner,
+        _confidence(seen, found),
         endpoints,
         tuple(dict.fromkeys(e for v in found for e in v.evidence)),
         _details(found, len(endpoints)),
@@ -104,10 +105,8 @@ def _summary(cause: Cause, heaviest: Verdict, found: list[Verdict], names: int) 
         )
     if heaviest.circumstance == "ca-set-missing":
         return heaviest.summary  # it describes all of them
-    seen = advice(cause, heaviest.circumstance)
-    plural = (seen.plural if seen is not None else "") or cause.plural
-    if names > 1 and plural and not (cause.host_wide and not heaviest.rule):
-        return plural.format(n=names)
+    if names > 1 and cause.plural and not (cause.host_wide and not heaviest.rule):
+        return cause.plural.format(n=names)
     if names > 1 and heaviest.rule:
         return f"{heaviest.summary} (and {names - 1} more)"
     if heaviest.endpoint is not None and heaviest.rule and heaviest.endpoint.host not in heaviest.summary:
@@ -150,17 +149,9 @@ def _merge(endpoints: tuple[Endpoint, ...]) -> set[tuple[str, int]]:
     return {(e.host, e.port) for e in endpoints}
 
 
-def owner(cause: Cause, circumstance: str = "") -> Owner:
-    """Who must act: by the circumstance, else a first guess by layer."""
-    seen = advice(cause, circumstance)
-    return (seen.owner if seen is not None else None) or cause.owner
-
-
 def _confidence(cause: Cause, found: list[Verdict]) -> Confidence:
-    seen = advice(cause, found[0].circumstance)
-    if seen is not None and seen.confidence is not None:
-        return seen.confidence
-    if cause == causes.TCP_UNREACHABLE and not all("prohibited" in v.summary for v in found):
+    proven = cause.confidence == "proven"
+    if proven and cause == causes.TCP_UNREACHABLE and not all("prohibited" in v.summary for v in found):
         return "likely"  # only "prohibited" shows a policy; the other codes may mean a missing route
     return cause.confidence
 

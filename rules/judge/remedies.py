@@ -10,16 +10,27 @@ it is right where a recording shows it.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rules.model.causes import ANY_CAUSE
-from rules.model.causes.record import Cause, Circumstance
+from rules.model.causes.record import Cause
 
 
-def advice(cause: Cause, circumstance: str) -> Circumstance | None:
-    """The record of a cause's circumstance: the cause's own, else one that holds for any cause; None where only the
-    cause counts."""
-    return next((row for row in (*cause.circumstances, *ANY_CAUSE) if row.word == circumstance), None)
+def in_circumstance(cause: Cause, circumstance: str) -> Cause:
+    """The cause with the remedy, plural, owner and confidence that it has in this circumstance: the cause's own circumstance
+    decides, else one that holds for any cause, else the cause alone."""
+    found = next((row for row in (*cause.circumstances, *ANY_CAUSE) if row.word == circumstance), None)
+    if found is None:
+        return cause
+    return replace(
+        cause,
+        remedy=found.remedy,
+        plural=found.plural or cause.plural,
+        owner=found.owner or cause.owner,
+        confidence=found.confidence or cause.confidence,
+    )
 
 
 def remedy(cause: Cause, circumstance: str = "", **values: str | int) -> str:
     """The remedy in a sentence; "" where nothing has to be done. `values` fill the text's placeholders."""
-    return (advice(cause, circumstance) or cause).remedy.format(**values)
+    return in_circumstance(cause, circumstance).remedy.format(**values)

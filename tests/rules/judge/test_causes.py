@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.judge.causes import group, owner
+from rules.judge.causes import group
 from rules.model import causes
 from rules.model.verdict import Endpoint, Status, Verdict
 
@@ -121,7 +121,7 @@ def test_a_cause_of_the_whole_host_is_one_block_led_by_its_own_finding() -> None
     ],
 )
 def test_who_must_act(cause: str, who: str) -> None:
-    assert owner(causes.from_word(cause)) == who
+    assert group([verdict("a", cause)])[0].owner == who
 
 
 def test_the_device_that_told_of_itself_and_the_mechanism_are_kept() -> None:

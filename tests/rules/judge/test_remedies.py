@@ -10,8 +10,7 @@ from functools import cache
 
 import pytest
 
-from rules.judge.causes import owner
-from rules.judge.remedies import advice, remedy
+from rules.judge.remedies import in_circumstance, remedy
 from rules.model import causes
 from rules.model.failure import Stage
 from rules.model.kinds.http_fetch import HttpFetch
@@ -213,10 +212,8 @@ def said(scenario: str) -> frozenset[Row]:
 
 def row_of(verdict: Verdict) -> Row:
     """The row that gives the remedy of a verdict."""
-    seen = advice(verdict.cause, verdict.circumstance)
-    if seen is None:
-        return verdict.cause.word, ""
-    return (ANY if seen in causes.ANY_CAUSE else verdict.cause.word), seen.word
+    cause, circumstance = verdict.cause.word, verdict.circumstance
+    return next((row for row in ((cause, circumstance), (ANY, circumstance)) if row in ADVICE), (cause, ""))
 
 
 @ONE_PROCESS
@@ -241,7 +238,7 @@ def test_what_was_seen_comes_before_the_cause_and_the_cause_before_nothing() -> 
     )
     assert remedy(causes.TCP_RESET, "this-host-alone") == remedy(causes.TLS_ALERT, "this-host-alone")
     assert remedy(causes.OK) == remedy(causes.AUDIT_BUG, "") == ""
-    assert owner(causes.TCP_RESET, "this-host-alone") == "host" != owner(causes.TCP_RESET)
+    assert in_circumstance(causes.TCP_RESET, "this-host-alone").owner == "host" != causes.TCP_RESET.owner
 
 
 def test_the_places_of_a_text_are_filled_with_what_was_given_and_with_nothing_else() -> None:

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.judge.causes import owner
-from rules.judge.remedies import remedy
+from rules.judge.remedies import in_circumstance, remedy
 from rules.model.failure import LOCAL_CODES, Code, Failure, Stage
 from rules.model.kinds.http_fetch import HttpExchange
 from rules.model.verdict import Status
@@ -89,7 +88,7 @@ def test_a_proxy_that_fails_refuses_nothing() -> None:
     found = why(answer(503, b"<html>", x_squid_error="ERR_DNS_FAIL 0"))
     assert (found.cause.word, found.circumstance) == ("http.block-page", "proxy-failed")
     assert "exempt" not in remedy(found.cause, found.circumstance).lower()
-    assert owner(found.cause, found.circumstance) == "proxy"
+    assert in_circumstance(found.cause, found.circumstance).owner == "proxy"
 
 
 @pytest.mark.parametrize("told", [*DEVICES, *ORIGINS], ids=lambda a: a.name)
