@@ -15,6 +15,7 @@ from rules.model.observation import Observation
 from rules.model.verdict import (
     Answer,
     CauseGroup,
+    Check,
     Endpoint,
     Plan,
     Report,
@@ -146,18 +147,36 @@ def observations() -> tuple[Observation, ...]:
 
 
 def verdict(
-    host: str, check: str = "tls", status: Status = Status.PASS, cause: str = "ok", **more: object
+    host: str,
+    check: Check = "tls",
+    status: Status = Status.PASS,
+    cause: str = "ok",
+    *,
+    port: int = 443,
+    address: str | None = None,
+    summary: str = "as it should be",
+    remedy: str = "",
+    severity: str = "required",
+    evidence: tuple[str, ...] = (),
+    group: str = "sign-in",
+    details: tuple[tuple[str, str], ...] = (),
 ) -> Verdict:
     """One judgement; by default something fine."""
-    values: dict[str, object] = {
-        "rule": "entra-app-proxy/x",
-        "title": "Sign-in",
-        "endpoint": Endpoint(host, 443),
-        "summary": "as it should be",
-        "citation": "https://learn.microsoft.com/entra (2026-10-01)",
-        "group": "sign-in",
-    }
-    return Verdict(check=check, status=status, cause=causes.from_word(cause), **(values | more))  # type: ignore[arg-type]  # short hand of a sample
+    return Verdict(
+        "entra-app-proxy/x",
+        "Sign-in",
+        Endpoint(host, port, address),
+        check,
+        status,
+        causes.from_word(cause),
+        summary,
+        remedy,
+        severity,
+        "https://learn.microsoft.com/entra (2026-10-01)",
+        evidence,
+        group,
+        details,
+    )
 
 
 INTERCEPTED = CauseGroup(
@@ -228,18 +247,18 @@ def report(**changes: object) -> Report:
         "verdicts": (
             *(verdict(host, "tls", Status.FAIL, "tls.intercepted", group="service") for host in REGIONAL),
             verdict(SIGN_IN, "dns"),
-            verdict(SIGN_IN, "tls", endpoint=Endpoint(SIGN_IN, 443, "20.190.0.1"), evidence=("o5",)),
+            verdict(SIGN_IN, "tls", address="20.190.0.1", evidence=("o5",)),
             verdict(
                 SIGN_IN,
                 "tcp",
                 Status.WARN,
                 "tcp.timeout",
-                endpoint=Endpoint(SIGN_IN, 443, "20.190.0.2"),
+                address="20.190.0.2",
                 summary="no answer to SYN",
                 remedy="Allow TCP 443 from 10.20.0.5 to 20.190.0.2.",
                 evidence=("o6",),
             ),
-            verdict("crl3.example", "crl", endpoint=Endpoint("crl3.example", 80)),
+            verdict("crl3.example", "crl", port=80),
             verdict("old.example", "dns", Status.NOT_APPLICABLE, "dns.nxdomain"),
         ),
         "observations": observations(),

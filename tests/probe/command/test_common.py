@@ -19,7 +19,7 @@ from probe.command import explain
 from probe.command.libraries import libraries
 from probe.history.writer import History
 from rules.files.report_schema import schema
-from rules.model.verdict import Endpoint, Status
+from rules.model.verdict import Status
 from rules.watch.events import Transition
 from tests.exporters import samples
 from tests.probe.isolated import isolated
@@ -144,7 +144,7 @@ def test_an_endpoint_has_the_exit_code_of_its_heaviest_verdict(
 ) -> None:
     found = [samples.verdict("a.example", status=status) for status in statuses]
     found.append(samples.verdict("b.example", status=Status.FAIL))
-    found.append(samples.verdict("a.example", status=Status.BROKEN, endpoint=Endpoint("a.example", 80)))
+    found.append(samples.verdict("a.example", status=Status.BROKEN, port=80))
     report = samples.report(verdicts=tuple(found))
     assert explain.heaviest(report, "a.example", 443) == code
 

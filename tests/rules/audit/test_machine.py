@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from rules.audit.machine import Audit
 from rules.audit.phases import Phase, step_for
 from rules.judge.report import make_report
+from rules.model.failure import Failure
 from rules.model.kinds.dns_chain import DnsQuestion
 from rules.model.kinds.http_fetch import HttpFetch
 from rules.model.kinds.local_host import LocalHost
@@ -223,8 +224,8 @@ def test_two_rules_that_ask_the_same_thing_cost_one_connection() -> None:
 
 
 @pytest.mark.parametrize("failure", [SILENCE, CUT])
-def test_a_doubtful_answer_is_repeated_once_whole(failure: object) -> None:
-    world = healthy().when(TlsHandshake, failure, server_name=BOOTSTRAP)  # type: ignore[arg-type]
+def test_a_doubtful_answer_is_repeated_once_whole(failure: Failure) -> None:
+    world = healthy().when(TlsHandshake, failure, server_name=BOOTSTRAP)
     attempts = asked(run(world, plan=QUIET), TlsHandshake, address="203.0.113.1", hello="connector")
     assert attempts == [TlsHandshake("203.0.113.1", 443, BOOTSTRAP, path="/", attempt=n) for n in (1, 2)]
 

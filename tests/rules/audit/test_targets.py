@@ -8,7 +8,7 @@ import pytest
 
 from rules.audit.targets import Target, ocsp_names, targets
 from rules.model import causes
-from rules.model.ruleset import Group, Severity
+from rules.model.ruleset import Group, Rule, Severity
 from tests.rules.script import (
     ALL,
     BOOTSTRAP,
@@ -28,8 +28,8 @@ from tests.rules.script import (
 )
 
 
-def of(*rows: object, tenant: str | None = TENANT, only: str = "") -> tuple[Target, ...]:
-    return targets(rules_of(*rows), tenant, only)  # type: ignore[arg-type]
+def of(*rows: Rule, tenant: str | None = TENANT, only: str = "") -> tuple[Target, ...]:
+    return targets(rules_of(*rows), tenant, only)
 
 
 def test_an_exact_row_is_its_own_name_at_every_port() -> None:

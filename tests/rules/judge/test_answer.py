@@ -16,7 +16,7 @@ from rules.model.kinds.http_fetch import HttpFetch
 from rules.model.kinds.local_host import LocalHost, ProxySetting
 from rules.model.kinds.tls_handshake import TlsHandshake
 from rules.model.ruleset import Group
-from rules.model.verdict import Answer, Endpoint, Report, Status, Verdict
+from rules.model.verdict import Answer, Check, Endpoint, Report, Status, Verdict
 from tests.rules.script import (
     BOOTSTRAP,
     BOOTSTRAP_RULE,
@@ -254,9 +254,9 @@ def test_the_exit_code_comes_from_the_answer_only(found: Answer, status: Status,
 
 
 def verdict(
-    status: Status, check: str = "tls", address: str | None = "203.0.113.1", cause: str = "x"
+    status: Status, check: Check = "tls", address: str | None = "203.0.113.1", cause: str = "x"
 ) -> Verdict:
-    return Verdict("r", "t", Endpoint("h", 443, address), check, status, causes.from_word(cause), "s")  # type: ignore[arg-type]
+    return Verdict("r", "t", Endpoint("h", 443, address), check, status, causes.from_word(cause), "s")
 
 
 def test_a_name_passes_when_an_address_passes_all_its_checks() -> None:

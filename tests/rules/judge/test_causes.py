@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rules.judge.causes import group
 from rules.model import causes
-from rules.model.verdict import Endpoint, Status, Verdict
+from rules.model.verdict import Check, Endpoint, Status, Verdict
 
 CAUSES = (
     "ok",
@@ -24,11 +24,30 @@ CAUSES = (
 
 
 def verdict(
-    host: str, cause: str = "tcp.timeout", status: Status = Status.FAIL, port: int = 443, **more: object
+    host: str,
+    cause: str = "tcp.timeout",
+    status: Status = Status.FAIL,
+    port: int = 443,
+    *,
+    check: Check = "tcp",
+    summary: str = "",
+    remedy: str = "",
+    details: tuple[tuple[str, str], ...] = (),
+    circumstance: str = "",
 ) -> Verdict:
-    values: dict[str, object] = {"check": "tcp", "summary": f"what {host} met", "evidence": (f"o{port}",)}
-    endpoint = Endpoint(host, port, "203.0.113.1")
-    return Verdict("app/r", "t", endpoint, status=status, cause=causes.from_word(cause), **(values | more))  # type: ignore[arg-type]
+    return Verdict(
+        "app/r",
+        "t",
+        Endpoint(host, port, "203.0.113.1"),
+        check,
+        status,
+        causes.from_word(cause),
+        summary or f"what {host} met",
+        remedy,
+        evidence=(f"o{port}",),
+        details=details,
+        circumstance=circumstance,
+    )
 
 
 def test_many_endpoints_of_one_cause_are_one_block() -> None:

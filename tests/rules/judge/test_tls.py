@@ -238,8 +238,8 @@ def test_a_server_with_tls_1_3_only_fails_in_the_service_group_only(name: str) -
 
 def test_a_chain_that_was_seen_before_an_alert_is_judged() -> None:
     alert = Failure(Stage.TLS, Code.ALERT, "certificate required", alert=116)
-    chain = by(CORPORATE)(TlsHandshake("203.0.113.1", 443, BOOTSTRAP))
-    assert bootstrap((alert, chain), healthy(system=SYSTEM)).cause.word == "tls.intercepted"  # type: ignore[arg-type]
+    chain = shown(leaf(BOOTSTRAP, CORPORATE).chain)
+    assert bootstrap((alert, chain), healthy(system=SYSTEM)).cause.word == "tls.intercepted"
 
 
 def test_a_genuine_chain_before_a_failure_never_passes() -> None:

@@ -6,13 +6,25 @@ from rules.model.kinds.tls_handshake import TlsHandshake
 from rules.model.kinds.trust_store import KIND, TrustLookup, TrustRoots
 from rules.pki.certificate import facts
 from tests import pki
-from tests.rules.script import BOOTSTRAP, CORPORATE, NO_ANSWER, QUIET, SIGN_IN, by, healthy, judged, rows, run
+from tests.rules.script import (
+    BOOTSTRAP,
+    CORPORATE,
+    NO_ANSWER,
+    QUIET,
+    SIGN_IN,
+    World,
+    by,
+    healthy,
+    judged,
+    rows,
+    run,
+)
 
 CORPORATE_ROOT = pki.der(CORPORATE.certificate)
 
 
-def cause(world: object, host: str = BOOTSTRAP) -> str:
-    return rows(judged(world, plan=QUIET), host, "tls")[0].cause.word  # type: ignore[arg-type]
+def cause(world: World, host: str = BOOTSTRAP) -> str:
+    return rows(judged(world, plan=QUIET), host, "tls")[0].cause.word
 
 
 def test_a_lookup_is_by_subject_once_and_no_connection() -> None:
