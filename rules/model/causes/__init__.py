@@ -10,11 +10,11 @@ from types import MappingProxyType
 
 from rules.model.causes import connection, document, resolution, untested
 from rules.model.causes.any_cause import *  # noqa: F403 - one name for the whole vocabulary: `causes.X`
-from rules.model.causes.connection import *  # noqa: F403
-from rules.model.causes.document import *  # noqa: F403
+from rules.model.causes.connection import *  # noqa: F403 - as above
+from rules.model.causes.document import *  # noqa: F403 - as above
 from rules.model.causes.record import Cause
-from rules.model.causes.resolution import *  # noqa: F403
-from rules.model.causes.untested import *  # noqa: F403
+from rules.model.causes.resolution import *  # noqa: F403 - as above
+from rules.model.causes.untested import *  # noqa: F403 - as above
 
 OK = Cause("ok")
 
