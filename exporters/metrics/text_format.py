@@ -14,7 +14,6 @@ from typing import TypeGuard
 from exporters.metrics.catalogue import CONSTANT, OTHER, Metric
 from rules.watch.state import Place
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 GZIP = 16 + zlib.MAX_WBITS  # zlib's way to ask for a gzip header
 LEVEL = 1  #: gzip level: the text is so repetitive that a higher level saves little
 

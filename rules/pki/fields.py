@@ -72,11 +72,6 @@ def _strings(values: Iterable[str], limit: int) -> tuple[str, ...]:
     return tuple(v[:MAX_TEXT] for _, v in zip(range(limit), values, strict=False))
 
 
-def _urls(values: Iterable[str]) -> tuple[str, ...]:
-    """The URLs among these values."""
-    return _strings(values, MAX_URLS)
-
-
 def extension_facts(extensions: Element, reader: FieldReader) -> dict[str, Any]:
     """The facts of the extensions, under their names in `CertFacts`; an unreadable one is noted by its OID.
 

@@ -172,7 +172,7 @@ class _Walk:
             link = self._check(der, above[0])
             links[link].add(above[1].spki_sha256)
             if link in (Signature.GOOD, Signature.WEAK):
-                yield from self._step(path, child, above, link)
+                yield from self._step(path, above, link)
         self._note_forgery(child, links[Signature.GOOD] | links[Signature.WEAK], links[Signature.BAD])
         if not links[Signature.GOOD] and not links[Signature.WEAK] and path.ending == "missing":
             self._dead_end(path, child, links)
@@ -196,7 +196,7 @@ class _Walk:
             return path.known_at
         return index if cert.spki_sha256 in self.known.names else None
 
-    def _step(self, path: Path, child: CertFacts, above: _Node, link: Signature) -> Iterator[Path]:
+    def _step(self, path: Path, above: _Node, link: Signature) -> Iterator[Path]:
         der, cert = above
         index = len(path.certs)
         foreign = der not in self.served and der not in self.trusted

@@ -158,11 +158,6 @@ def is_own(address: str | Address, own: Iterable[str]) -> bool:
     return effective_address(address) in {effective_address(one) for one in own}
 
 
-def on_link(address: str | Address, networks: Sequence[str]) -> bool:
-    """Whether the address lies in one of the on-link networks (CIDR): no firewall is in front of it."""
-    return _within(effective_address(address), _networks(tuple(networks)))
-
-
 def is_broadcast(address: str | Address, networks: Sequence[str]) -> bool:
     """Whether the address is the directed broadcast address of one of the on-link networks (RFC 919)."""
     end = effective_address(address)
