@@ -256,7 +256,6 @@ CRL_OUT_OF_SCOPE = Cause(
         Circumstance(
             "critical",
             "Ask the CA what this extension means: Windows rejects a list with a critical extension that it does not know.",
-            owner="pki",
         ),
     ),
 )
@@ -357,7 +356,6 @@ OCSP_RESPONDER = Cause(
         Circumstance(
             "expired",
             "Report it to the operator of the CA's responder: the certificate with which it signs has run out.",
-            owner="pki",
         ),
     ),
 )

@@ -46,7 +46,6 @@ DNS_REFUSED = Cause(
             "The resolver says that it does not serve this host: add the host's address to the resolver's access list, there or "
             "where that resolver asks.",
             plural="The resolver refuses {n} names to this host, by its own word",
-            confidence="likely",
         ),
     ),
 )

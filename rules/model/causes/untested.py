@@ -138,7 +138,6 @@ LOCAL_CLOCK_SKEW = Cause(
             "certificates-alone",
             "Compare this host's clock with a good one and set it (w32time, chrony). When it is right, fetch one of these "
             "certificates from another network: then the servers show certificates that are not valid.",
-            confidence="likely",
         ),
     ),
 )
