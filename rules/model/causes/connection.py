@@ -4,6 +4,17 @@ from __future__ import annotations
 
 from rules.model.causes.record import Cause, Circumstance
 
+
+def _others_pass(end: str) -> Circumstance:
+    return Circumstance(
+        "others-pass",
+        "Other addresses of this name get through. A firewall looks so whose object for the name has another DNS answer "
+        "than this host (Microsoft, Azure Firewall DNS proxy details): let both use the same resolver, or allow the address "
+        f"ranges of the service tag{end}",
+        confidence="possible",
+    )
+
+
 _OTHER_FAMILY = Circumstance(
     "other-family",
     "Only the {family} addresses of this name are closed: allow TCP port {port} over {family} as well, or do without "
@@ -38,13 +49,7 @@ TCP_TIMEOUT = Cause(
     remedy="Allow TCP port {port} to this name at the firewall that drops it; its log shows our address and ports.",
     silence=True,
     circumstances=(
-        Circumstance(
-            "others-pass",
-            "Other addresses of this name get through. A firewall looks so whose object for the name has another DNS answer "
-            "than this host (Microsoft, Azure Firewall DNS proxy details): let both use the same resolver, or allow the address "
-            "ranges of the service tag; the firewall's log shows our address and ports.",
-            confidence="possible",
-        ),
+        _others_pass("; the firewall's log shows our address and ports."),
         _OTHER_FAMILY,
         _ONE_RANGE,
     ),
@@ -57,13 +62,7 @@ TCP_RESET = Cause(
     remedy="Allow TCP port {port} to this name where a firewall's log shows that it rejects it; a server whose service is down "
     "answers in the same way.",
     circumstances=(
-        Circumstance(
-            "others-pass",
-            "Other addresses of this name get through. A firewall looks so whose object for the name has another DNS answer "
-            "than this host (Microsoft, Azure Firewall DNS proxy details): let both use the same resolver, or allow the address "
-            "ranges of the service tag. A server whose service is down refuses in the same way.",
-            confidence="possible",
-        ),
+        _others_pass(". A server whose service is down refuses in the same way."),
         _OTHER_FAMILY,
         _ONE_RANGE,
     ),
@@ -76,13 +75,7 @@ TCP_UNREACHABLE = Cause(
     plural="{n} endpoints are unreachable: the way there is refused (ICMP) or missing",
     remedy="Look at the device that sent the ICMP message, or at the route; allow TCP port {port} to this name there.",
     circumstances=(
-        Circumstance(
-            "others-pass",
-            "Other addresses of this name get through. A firewall looks so whose object for the name has another DNS answer "
-            "than this host (Microsoft, Azure Firewall DNS proxy details): let both use the same resolver, or allow the address "
-            "ranges of the service tag. The evidence names the sender of the ICMP message where it is known.",
-            confidence="possible",
-        ),
+        _others_pass(". The evidence names the sender of the ICMP message where it is known."),
         _OTHER_FAMILY,
         _ONE_RANGE,
     ),
