@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from rules.judge.remedies import in_circumstance
 from rules.model import causes
@@ -21,6 +21,11 @@ _OWN = frozenset({"from", "handshake", "names", "addresses", "client certificate
 #: Maximum of different values shown instead of one.
 _LISTED = {"source": 3, "sent to": 3, "page": 2}
 MAX_DETAILS = 12
+#: The property by which a device selects the traffic, where the cause shows it.
+_MECHANISMS: Mapping[Cause, Mechanism] = {
+    causes.TLS_VERSION: "protocol",
+    causes.TLS_LARGE_HELLO_BLOCKED: "size",
+}
 #: The evidence of a verdict about an address that no resolver gives: the operator of this host must act.
 ADDRESS_FROM = "address from"
 #: In the remedy of an endpoint "this host" is the endpoint's host; "from this host" is the connector's.
@@ -162,7 +167,7 @@ def _hop(found: list[Verdict]) -> str | None:
 
 
 def _mechanism(cause: Cause, found: list[Verdict]) -> Mechanism | None:
-    if cause.mechanism is not None:
-        return cause.mechanism
+    if cause in _MECHANISMS:
+        return _MECHANISMS[cause]
     values_of_key = {value for v in found for name, value in v.details if name == "by"}
     return "name" if "name" in values_of_key else "address" if "address" in values_of_key else None

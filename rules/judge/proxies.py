@@ -32,6 +32,8 @@ _RANKS = (CONNECTOR, MACHINE, WINHTTP)
 #: Layers of causes that a firewall on the direct path can produce.
 _ON_THE_WAY = frozenset[Layer]({"tcp", "tls", "http", "crl", "ocsp"})
 _SCHEMES = {80: "http"}
+#: A CA's signature proves these, whatever path the certificate and the list took.
+_REVOKED = frozenset({causes.TLS_REVOKED, causes.CRL_REVOKED, causes.OCSP_REVOKED})
 #: Characters that show that a list without a known source holds expressions: no name, address or glob has them.
 _EXPRESSION = re.compile(r"[\\^$()+|]|(?:\A|;)\.\*")
 _PORT = re.compile(r"[0-9]{1,5}")
@@ -88,7 +90,7 @@ def adjust_for_proxies(verdict: Verdict, proxies: tuple[ProxySetting, ...]) -> V
     touched = verdict.status in (Status.FAIL, Status.WARN) or (
         verdict.remedy and verdict.cause.layer in _ON_THE_WAY
     )
-    if not proxies or verdict.endpoint is None or not touched or verdict.cause.holds_on_any_way:
+    if not proxies or verdict.endpoint is None or not touched or verdict.cause in _REVOKED:
         return verdict
     first = min(proxies, key=_rank)
     if not (first.address or first.automatic or first.faults):

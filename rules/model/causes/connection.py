@@ -135,7 +135,6 @@ TLS_REVOKED = Cause(
     owner="pki",
     confidence="proven",
     remedy="Do not trust this server; report it.",
-    holds_on_any_way=True,
 )
 
 TLS_EXPIRED = Cause(
@@ -216,7 +215,6 @@ TLS_INCOMPLETE_CHAIN = Cause(
 TLS_VERSION = Cause(
     "tls.version",
     owner="microsoft",
-    mechanism="protocol",
     plural="{n} endpoints refuse TLS 1.2",
     remedy="Find out who answers there: Microsoft's servers offer TLS 1.2; an old inspecting device may not.",
 )
@@ -308,6 +306,5 @@ TLS_NOT_TLS = Cause(
 TLS_LARGE_HELLO_BLOCKED = Cause(
     "tls.large-hello-blocked",
     owner="firewall",
-    mechanism="size",
     remedy="Not a connector's problem today; browsers behind this firewall suffer. Update the inspecting device.",
 )

@@ -267,7 +267,6 @@ CRL_REVOKED = Cause(
     owner="pki",
     confidence="proven",
     remedy="The CA has revoked this certificate: report it to Microsoft.",
-    holds_on_any_way=True,
 )
 
 CRL_UNVERIFIED = Cause(
@@ -377,7 +376,6 @@ OCSP_REVOKED = Cause(
     owner="pki",
     confidence="proven",
     remedy="The CA has revoked this certificate: report it to Microsoft.",
-    holds_on_any_way=True,
 )
 
 OCSP_UNAUTHORIZED = Cause("ocsp.unauthorized", owner="pki")

@@ -43,8 +43,6 @@ class Cause:
     word: str
     owner: Owner = field(default="nobody", compare=False)  # who must act: a first guess by layer
     confidence: Confidence = field(default="likely", compare=False)
-    # The property by which a device selects the traffic.
-    mechanism: Mechanism | None = field(default=None, compare=False)
     plural: str = field(default="", compare=False)  # the finding at several endpoints; `{n}` is how many
     remedy: str = field(default="", compare=False)  # a sentence; "" where nothing has to be done
     circumstances: tuple[Circumstance, ...] = field(default=(), compare=False)
@@ -60,8 +58,6 @@ class Cause:
     unheard: bool = field(default=False, compare=False)
     #: Applies to a certificate because no key of a CA set vouches for it.
     depends_on_ca_set: bool = field(default=False, compare=False)
-    #: A CA's signature proves it, whatever path the certificate and the list took.
-    holds_on_any_way: bool = field(default=False, compare=False)
 
     @property
     def layer(self) -> Layer:
