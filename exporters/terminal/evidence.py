@@ -94,33 +94,25 @@ E = TypeVar("E")
 _USERINFO = re.compile(r"(?<=://)[^/@\s]+@")
 
 
-def _no_headers(_: object) -> tuple[tuple[str, str], ...]:
-    return ()
-
-
-def _no_stages(_evidence: object, _outcome: str) -> tuple[str, ...]:
-    return ()
-
-
-def _nothing(_: object) -> tuple[str, ...]:
+def _nothing(*_: object) -> tuple[()]:
     return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KindText(Generic[S, E]):
-    """How a kind of question is shown."""
+    """The texts for a kind of question."""
 
     kind: Kind[S, E]
-    question: Callable[[S], str]  # the question
-    answer: Callable[[E], str]  # the answer
+    question: Callable[[S], str]
+    answer: Callable[[E], str]
     #: The question in a list under its address; None: as `question` has it.
     heading: Callable[[S], str] | None = None
-    #: Lines under a connection: the stages that it reached (the outcome of the whole step is given) and further
-    #: facts.
-    stages: Callable[[E, str], Iterable[str]] = _no_stages
+    #: Lines under a connection: the stages that it reached (the second argument is the outcome of the whole step), and
+    #: after its failure the further facts.
+    stages: Callable[[E, str], Iterable[str]] = _nothing
     remains: Callable[[E], Iterable[str]] = _nothing
     #: The HTTP headers received, for the steps of a verbose tree.
-    headers: Callable[[E], tuple[tuple[str, str], ...]] = _no_headers
+    headers: Callable[[E], tuple[tuple[str, str], ...]] = _nothing
 
 
 def mask(text: str) -> str:
@@ -318,7 +310,7 @@ def _roots(found: TrustRoots) -> str:
 
 
 #: Every kind of question. The list is written by hand.
-TELLINGS: tuple[KindText[Any, Any], ...] = (
+KIND_TEXTS: tuple[KindText[Any, Any], ...] = (
     KindText(
         kind=local_host.KIND,
         question=lambda _: "this host's routes, resolvers, proxy settings, account",
@@ -357,7 +349,7 @@ TELLINGS: tuple[KindText[Any, Any], ...] = (
         answer=_roots,
     ),
 )
-_OF_STEP: Mapping[type[Step], KindText[Any, Any]] = {telling.kind.step: telling for telling in TELLINGS}
+_OF_STEP: Mapping[type[Step], KindText[Any, Any]] = {texts.kind.step: texts for texts in KIND_TEXTS}
 
 
 def text_of_kind(step: Step) -> KindText[Any, Any]:
@@ -367,8 +359,8 @@ def text_of_kind(step: Step) -> KindText[Any, Any]:
 
 def heading(step: Step) -> str:
     """The question of a step, for a place where its address is shown above."""
-    telling = text_of_kind(step)
-    return telling.heading(step) + _again(step) if telling.heading is not None else step_text(step)
+    texts = text_of_kind(step)
+    return texts.heading(step) + _again(step) if texts.heading is not None else step_text(step)
 
 
 def _again(step: Step) -> str:

@@ -120,12 +120,12 @@ def _addresses(
 
 
 def _connection(place: Node, seen: Observation, chains: list[tuple[bytes, ...]]) -> None:
-    telling, found = text_of_kind(seen.step), seen.evidence
+    texts, found = text_of_kind(seen.step), seen.evidence
     node = place.add(
         f"{heading(seen.step)}: from {_local_address(seen)} at {clock(seen.started)} UTC", _tone(seen)
     )
     if found is not None:
-        for line in telling.stages(found, outcome_text(seen)):
+        for line in texts.stages(found, outcome_text(seen)):
             node.add(line)
     if seen.failure is not None and got_through(seen):
         node.add(f"{unsent_text(seen.failure)} after {seconds(seen.elapsed)}")
@@ -133,9 +133,9 @@ def _connection(place: Node, seen: Observation, chains: list[tuple[bytes, ...]])
         node.add(f"{failure_text(seen.failure)} after {seconds(seen.elapsed)}", "bad")
     if found is None:
         return
-    for line in telling.remains(found):
+    for line in texts.remains(found):
         node.add(line)
-    if certificates := telling.kind.certificates(found):
+    if certificates := texts.kind.certificates(found):
         _chain(node, certificates, chains)
 
 

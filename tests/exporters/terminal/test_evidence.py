@@ -8,7 +8,7 @@ import pytest
 
 from exporters.terminal.evidence import (
     FAILED,
-    TELLINGS,
+    KIND_TEXTS,
     connection_text,
     failure_text,
     hostport,
@@ -34,8 +34,8 @@ def test_every_failure_has_words(code: Code) -> None:
     assert FAILED[code] in failure_text(Failure(Stage.TCP, code))
 
 
-def test_every_kind_has_its_telling() -> None:
-    assert [telling.kind for telling in TELLINGS] == list(KINDS)
+def test_every_kind_has_its_texts() -> None:
+    assert [texts.kind for texts in KIND_TEXTS] == list(KINDS)
 
 
 @pytest.mark.parametrize("seen", samples.observations(), ids=lambda seen: type(seen.step).__name__)
