@@ -1,6 +1,6 @@
 """The prober's own metrics: counters and histograms that grow while it runs, kept by prometheus_client.
 
-Each daemon has one `Meters` with its own registry. Every known label value starts at 0, so `rate()` sees the first
+Each service has one `Meters` with its own registry. Every known label value starts at 0, so `rate()` sees the first
 event. A gauge is absent until it is set. A call costs one or two microseconds, and any thread may make it.
 """
 

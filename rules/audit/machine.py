@@ -1,8 +1,8 @@
 """The audit as a state machine without sockets: steps out, observations in, verdicts at the end.
 
 An answer leads to further steps: addresses lead to connections, a served chain leads to root lookups and revocation
-sources. So the plan is not a fixed list. The one-shot audit, a tick of the daemon and a replay run this machine in
-different loops. The cost of `ready()` is proportional to the new answers.
+sources. So the plan is not a fixed list. The one-shot audit, the service and a replay run this machine in different
+loops. The cost of `ready()` is proportional to the new answers.
 
 The choice of steps does not depend on the order of the answers, except within one name: its addresses are chosen when
 every resolver has answered. So a replay asks what the live run asked.

@@ -32,9 +32,8 @@ class Needs:
 
     names: frozenset[str]  # of the targets
     questions: frozenset[object]  # the questions behind the CNAME chains of these names
-    control: (
-        str  # the control name, which shows how an inspecting device treats any other name; "" without one
-    )
+    # The control name, which shows how an inspecting device treats any other name; "" without one.
+    control: str
     page: object  # the request for a page to the unused address; None without one
 
 

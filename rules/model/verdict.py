@@ -70,9 +70,8 @@ class Verdict:
     citation: str = ""
     evidence: tuple[str, ...] = ()
     group: str = ""  # the rule's group, "" for findings of the host
-    details: tuple[
-        tuple[str, str], ...
-    ] = ()  # short evidence lines for people: ("expected", ...), ("served", ...)
+    # Short evidence lines for people: ("expected", ...), ("served", ...).
+    details: tuple[tuple[str, str], ...] = ()
     circumstance: str = ""  # the observed fact that decides the remedy: `causes.record.Circumstance`
 
 
@@ -136,7 +135,7 @@ class Plan:
     labels: tuple[tuple[str, str], ...] = ()
     sweep_limit: int = 20  # hosts with silence or a reset within sweep_window before a polite audit stops
     sweep_window: float = 300.0
-    steady: bool = False  # the appliance's: answers have different times, so silence is no reaction to a scan
+    steady: bool = False  # the service's: answers have different times, so silence is no reaction to a scan
     dead: tuple[str, ...] = ()  # of a steady plan: resolvers (and "os") that have answered nothing lately
     # For names that do not resolve now: earlier addresses.
     last_good: tuple[tuple[str, tuple[str, ...]], ...] = ()

@@ -44,9 +44,8 @@ class DnsAnswer:
     rcode: str  # "NOERROR", "NXDOMAIN", "SERVFAIL", "REFUSED", ... or "RCODE23"
     records: tuple[Record, ...] = ()
     ad: bool = False  # the resolver says it validated (reported, never relied on)
-    negative: bool = (
-        False  # an SOA record says that the last name has no record of this type (RFC 2308 section 2.2)
-    )
+    # An SOA record says that the last name has no record of this type (RFC 2308 section 2.2).
+    negative: bool = False
     truncated: bool = False  # the UDP answer had TC set
     transport: Literal["udp", "tcp"] = "udp"
     edns: bool = True  # False: the answer came only without EDNS (a network device drops it)
@@ -55,9 +54,8 @@ class DnsAnswer:
     ede: str = ""  # extended error (RFC 8914): code and text, through display()
     tcp_failure: str = ""  # truncated, and TCP 53 failed like this: the answer is what fitted in the datagram
     soa: str = ""  # owner of the first SOA record behind the answers: the zone whose server says no
-    ede_codes: tuple[
-        int, ...
-    ] = ()  # numbers of the extended errors in `ede`, in order; () in older recordings
+    # Numbers of the extended errors in `ede`, in order; () in older recordings.
+    ede_codes: tuple[int, ...] = ()
 
 
 class Outcome(StrEnum):

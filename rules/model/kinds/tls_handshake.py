@@ -56,9 +56,8 @@ class TlsFacts:
     hello_size: int = 0  # bytes of our ClientHello on the wire, record header included
     http_status: int | None = None  # of the GET inside, if there was one
     http_headers: tuple[tuple[str, str], ...] = ()
-    http_failure: str = (
-        ""  # why the GET inside has no status: "timeout", "reset", "eof", "malformed", "alert N"
-    )
+    # Why the GET inside has no status: "timeout", "reset", "eof", "malformed", "alert N".
+    http_failure: str = ""
 
 
 #: Alerts that answer an empty Certificate: handshake_failure (RFC 5246 section 7.4.6), bad_certificate,
