@@ -93,7 +93,7 @@ def _built(cache: Path) -> Path:
 def _key() -> str:
     """Of everything that goes into a build."""
     inputs = [interpreter.HERE / name for name in OWN]
-    inputs += [building.BUNDLE, ROOT / "requirements/run.txt", Path(SERVER), *interpreter.library_files()]
+    inputs += [building.BUNDLE, ROOT / "requirements/run.txt", Path(SERVER), *interpreter.stdlib_files()]
     digest = hashlib.sha256()
     for file in inputs:
         digest.update(f"{file.name}\0{hashlib.sha256(file.read_bytes()).hexdigest()}\0".encode())

@@ -35,7 +35,7 @@ _LEFT_OUT = {
 }
 
 
-def library_files() -> list[Path]:
+def stdlib_files() -> list[Path]:
     """The modules of the standard library, without its tests and its windows."""
     files = sorted(LIBRARY.rglob("*.py"))
     return [file for file in files if not _LEFT_OUT & set(file.relative_to(LIBRARY).parts)]
@@ -50,7 +50,7 @@ def embeddable(place: Path) -> Path:
                 (place / found[1]).write_bytes(wheel.read(name))
     _compile(place)
     with zipfile.ZipFile(place / "python311.zip", "w", zipfile.ZIP_DEFLATED) as library:
-        for file in library_files():
+        for file in stdlib_files():
             library.write(file, file.relative_to(LIBRARY).as_posix())
     (place / "python311._pth").write_text("python311.zip\n.\n", "ascii")
     packed = place.with_suffix(".zip")
