@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import pytest
-from _pytest.mark import ParameterSet
 
 LIVE = frozenset(
     {
@@ -98,6 +97,7 @@ LIVE = frozenset(
 ONE_PROCESS = pytest.mark.xdist_group("recordings")
 
 
-def sampled(names: Iterable[str]) -> list[ParameterSet]:
-    """Recordings as parameters of one test: those of `LIVE` in `make test`, the rest in `make proof`."""
-    return [pytest.param(name, marks=() if name in LIVE else pytest.mark.proof) for name in names]
+def sampled(names: Iterable[str]) -> pytest.MarkDecorator:
+    """Decorates a test with the argument `name`: `make test` runs it for the recordings of `LIVE`, `make proof` for the rest."""
+    values = [pytest.param(name, marks=() if name in LIVE else pytest.mark.proof) for name in names]
+    return pytest.mark.parametrize("name", values)

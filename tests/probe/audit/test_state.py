@@ -72,6 +72,6 @@ def test_the_connector_is_called_as_configured_or_as_the_host(connector: str, ho
 
 
 @ONE_PROCESS
-@pytest.mark.parametrize("name", sampled(goldens.NAMES))
+@sampled(goldens.NAMES)
 def test_every_golden_has_a_picture(rules: Rules, name: str) -> None:
     assert from_state(state(name, rules)).endswith("\n")

@@ -66,13 +66,13 @@ def told(*observations: Observation) -> Memory:
 
 
 @ONE_PROCESS
-@pytest.mark.parametrize("name", sampled(goldens.STEADY))
+@sampled(goldens.STEADY)
 def test_a_memory_of_a_golden_is_judged_like_the_golden(name: str) -> None:
     assert goldens.decided(goldens.usual(name)) == goldens.decided(goldens.golden(name))
 
 
 @ONE_PROCESS
-@pytest.mark.parametrize("name", sampled(goldens.STEADY)[::4])
+@sampled(goldens.STEADY[::4])
 def test_in_whatever_order_the_answers_came(name: str) -> None:
     """First looks before their second looks, as everywhere: a first look makes older second looks void."""
     report, rnd = goldens.recorded(name), Random(name)

@@ -102,7 +102,7 @@ def blurred(one: Observation, rnd: Random) -> Observation:
 
 
 @ONE_PROCESS
-@pytest.mark.parametrize("name", sampled(goldens.STEADY))
+@sampled(goldens.STEADY)
 def test_what_leaves_the_essence_alone_changes_no_verdict(name: str) -> None:
     report, rnd = goldens.recorded(name), Random(name)
     other = [blurred(one, rnd) for one in report.observations]

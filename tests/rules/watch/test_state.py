@@ -41,7 +41,7 @@ def test_values_stay_as_they_are(value: object) -> None:
 
 
 @ONE_PROCESS
-@pytest.mark.parametrize("name", sampled(goldens.NAMES))
+@sampled(goldens.NAMES)
 def test_a_state_of_every_scenario(name: str) -> None:
     state = goldens.state(name)
     assert state.report is not None

@@ -284,7 +284,7 @@ def test_a_source_that_no_rule_holds_has_a_bounded_label() -> None:
 
 
 @ONE_PROCESS
-@pytest.mark.parametrize("name", sampled(goldens.NAMES))
+@sampled(goldens.NAMES)
 def test_exporters_tell_every_scenario(name: str) -> None:
     state = goldens.state(name)
     families = {f.name: f for f in text_string_to_metric_families(from_state(state))}
