@@ -55,8 +55,10 @@ def trouble(path: Path) -> str:
     return str(caught.value)
 
 
-def values(path: Path, endpoint: str | None = None, **more: float) -> list[float]:
-    found = read_history(path, endpoint, **more)  # type: ignore[arg-type]  # since and limit
+def values(
+    path: Path, endpoint: str | None = None, since: float | None = None, limit: int = reader.LIMIT
+) -> list[float]:
+    found = read_history(path, endpoint, since, limit)
     return [event.at - NOW for event in found.events()]
 
 
