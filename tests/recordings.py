@@ -17,6 +17,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from rules.files.codec import JsonValue
+
 DIRECTORY = Path(__file__).resolve().parent / "scenarios"
 _LONG_BYTES = re.compile(r"[A-Za-z0-9+/]{96,}={0,2}")
 
@@ -54,7 +56,7 @@ def texts(report: dict[str, Any]) -> dict[str, str]:
     return {"report.json": _lines(kept), "blobs.json": _lines(blobs)}
 
 
-def _with_references(value: Any, blobs: dict[str, str]) -> Any:  # noqa: ANN401 - any JSON
+def _with_references(value: JsonValue, blobs: dict[str, str]) -> JsonValue:
     """`value` with names in the place of long bytes, which go to `blobs`."""
     if isinstance(value, dict):
         return {key: _with_references(item, blobs) for key, item in value.items()}
