@@ -1,6 +1,7 @@
 """Signals that end the service or make it reload its files.
 
-Imports little: `handle_early_signals` must run before every slow import, also that of asyncio.
+Imports little: `handle_early_signals` must run before every slow import, also that of asyncio, so the other functions take
+the loop as an argument.
 """
 
 from __future__ import annotations
@@ -12,6 +13,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
 
 #: Seconds within which a second signal is the same request: `make` and the terminal both send a signal for one Ctrl-C.
 SAME = 1.0
@@ -75,15 +80,12 @@ def _has_terminal() -> bool:
     return True
 
 
-def handle_signals(stop: Callable[[], None], reload: Callable[[], None]) -> None:
-    """Let SIGTERM and Ctrl-C call `stop`, and SIGHUP `reload`, on the running loop.
+def handle_signals(loop: AbstractEventLoop, stop: Callable[[], None], reload: Callable[[], None]) -> None:
+    """Let SIGTERM and Ctrl-C call `stop`, and SIGHUP `reload`, on the running `loop`.
 
     SIGHUP calls `stop` if the terminal in which the service was started is gone: nobody would see that it still runs. A
     second signal calls `stop` again only if it comes at least `SAME` seconds after the first.
     """
-    import asyncio
-
-    loop = asyncio.get_running_loop()
     begun: list[float] = []
 
     def end() -> None:
@@ -104,16 +106,14 @@ def handle_signals(stop: Callable[[], None], reload: Callable[[], None]) -> None
         reload()
 
 
-def ignore_signals() -> None:
+def ignore_signals(loop: AbstractEventLoop) -> None:
     """Ignore signals from now on: closing the loop restores default handlers, and a signal would kill a clean end."""
     if sys.platform != "win32":
-        import asyncio
-
         numbers = (*_ends(), signal.SIGHUP)
         signal.pthread_sigmask(
             signal.SIG_BLOCK, numbers
         )  # between the two calls below a signal would kill the process
         for number in numbers:
-            asyncio.get_running_loop().remove_signal_handler(number)
+            loop.remove_signal_handler(number)
             signal.signal(number, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)

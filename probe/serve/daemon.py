@@ -100,7 +100,7 @@ class Daemon:
         self._meters.reload(True, time.time())
         web, insecure = self._config.serve.web, self._options.allow_insecure
         server = HttpServer(Pages(self).answer, web.listen, self._web, web.hosts, insecure)
-        signals.handle_signals(self.stop, self._reload_wanted.set)
+        signals.handle_signals(asyncio.get_running_loop(), self.stop, self._reload_wanted.set)
         await server.start()
         try:
             self._look(asyncio.get_running_loop().time())
@@ -216,7 +216,7 @@ class Daemon:
         except TimeoutError:
             LOG.error("not everything came to its end within %g s", END)
         self._notifier.close()
-        signals.ignore_signals()
+        signals.ignore_signals(asyncio.get_running_loop())
 
     def stop(self) -> None:
         """End soon; a second call ends at once. `signals.handle_signals` decides which second signal calls it again."""

@@ -32,15 +32,21 @@ def as_before() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def handle(heard: asyncio.Queue[str]) -> None:
+    """Each signal puts into `heard` what the service would do."""
+    loop = asyncio.get_running_loop()
+    signals.handle_signals(loop, lambda: heard.put_nowait("stop"), lambda: heard.put_nowait("reload"))
+
+
 @looping
 async def test_each_signal_calls_what_it_means_and_none_ends_a_process_that_ends_already() -> None:
     heard: asyncio.Queue[str] = asyncio.Queue()
     with as_before():
-        signals.handle_signals(lambda: heard.put_nowait("stop"), lambda: heard.put_nowait("reload"))
+        handle(heard)
         for number, meant in ((signal.SIGHUP, "reload"), (signal.SIGTERM, "stop"), (signal.SIGHUP, "reload")):
             os.kill(os.getpid(), number)
             assert await heard.get() == meant
-        signals.ignore_signals()
+        signals.ignore_signals(asyncio.get_running_loop())
         for number in NUMBERS:
             os.kill(os.getpid(), number)
         await asyncio.sleep(0)
@@ -55,7 +61,7 @@ async def test_a_second_signal_at_once_is_the_same_request_and_a_later_one_is_an
     heard: asyncio.Queue[str] = asyncio.Queue()
     monkeypatch.setattr(signals, "SAME", 0.2)
     with as_before():
-        signals.handle_signals(lambda: heard.put_nowait("stop"), lambda: heard.put_nowait("reload"))
+        handle(heard)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             os.kill(os.getpid(), number)
         assert {await heard.get(), await heard.get()} == {"stop", "reload"}
@@ -63,7 +69,7 @@ async def test_a_second_signal_at_once_is_the_same_request_and_a_later_one_is_an
         assert heard.empty()
         os.kill(os.getpid(), signal.SIGTERM)
         assert await heard.get() == "stop"
-        signals.ignore_signals()
+        signals.ignore_signals(asyncio.get_running_loop())
 
 
 @looping
@@ -73,14 +79,14 @@ async def test_a_hang_up_is_a_reload_while_the_terminal_is_there(monkeypatch: py
         patched.setattr(signals, "_has_terminal", lambda: True)
         with signals.handle_early_signals():
             os.kill(os.getpid(), signal.SIGHUP)
-            signals.handle_signals(lambda: heard.put_nowait("stop"), lambda: heard.put_nowait("reload"))
+            handle(heard)
             assert await heard.get() == "reload", "the one that came before anybody heard"
             os.kill(os.getpid(), signal.SIGHUP)
             assert await heard.get() == "reload"
             patched.setattr(signals, "_has_terminal", lambda: False)
             os.kill(os.getpid(), signal.SIGHUP)
             assert await heard.get() == "stop"
-            signals.ignore_signals()
+            signals.ignore_signals(asyncio.get_running_loop())
 
 
 @looping
@@ -91,10 +97,10 @@ async def test_whoever_was_started_with_nohup_outlives_its_terminal(monkeypatch:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         with signals.handle_early_signals():
             patched.setattr(signals, "_has_terminal", lambda: False)
-            signals.handle_signals(lambda: heard.put_nowait("stop"), lambda: heard.put_nowait("reload"))
+            handle(heard)
             os.kill(os.getpid(), signal.SIGHUP)
             assert await heard.get() == "reload"
-            signals.ignore_signals()
+            signals.ignore_signals(asyncio.get_running_loop())
 
 
 def test_what_nobody_heard_is_as_it_was() -> None:
