@@ -151,7 +151,8 @@ class Publisher:
     def judged(self, made: Judged) -> None:
         """A judgement has been made."""
         settled, before, now = made.settled, self._state, time.time()
-        report = made.report if settled.report_holds or before is None else before.report
+        holds = made.report.answer is settled.answer  # else the change of the answer is not confirmed yet
+        report = made.report if holds or before is None else before.report
         assert report is not None
         self._textfile.judged(now)
         since = settled.answer_since

@@ -158,7 +158,6 @@ class Settled:
     answer: Answer
     answer_since: float  # Unix time
     transitions: tuple[Transition, ...]
-    report_holds: bool  # whether the report of this judgement is the one to publish
     first: tuple[Transition, ...] = ()  # what was seen for the first time; no change, and only kept
     differing: frozenset[Key] = frozenset()
     inquiries: Mapping[Key, Inquiry] = field(
@@ -262,14 +261,13 @@ class Confirmation:
         awaited, documents = self._broke_with_answer(report, published, turn)
         deciding = self._deciding(published, turn)
         waits = bool(turn.differing or pending or awaited or documents or deciding)
-        holds = self._settle_answer(report, waits, turn)
+        self._settle_answer(report, waits, turn)
         return Settled(
             self._number,
             tuple(published),
             Answer(self._connector.word),
             self._connector.since,
             tuple(turn.transitions),
-            holds,
             first,
             frozenset(turn.differing),
             turn.inquiries | deciding,
@@ -360,21 +358,19 @@ class Confirmation:
         keys = [key for key in found if key not in turn.differing]
         return {key: Inquiry(turn.number, key == keys[0], differs=False) for key in keys}
 
-    def _settle_answer(self, report: Report, waits: bool, turn: _Turn) -> bool:
-        """Whether the report of this judgement is the one to publish."""
+    def _settle_answer(self, report: Report, waits: bool, turn: _Turn) -> None:
         subject, new, cause = self._connector, report.answer.value, heaviest(report)
         before, cause_before = subject.word, subject.cause
         event = _event_of_answer(subject, new, waits, turn)
         publish = subject.advance(event, new, turn.number, turn.moment)
         if publish is Publish.AS_BEFORE:
             turn.deadlines.append(subject.deadline(new, _ANSWERS, pending=False))
-            return False
+            return
         if publish is Publish.TRANSITION:
             turn.transitions.append(
                 Transition(turn.moment.wall, CONNECTOR, before, new, cause_before, cause, report.answer_text)
             )
         subject.cause = cause
-        return True
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from tests.rules.script import START
 
 HOST: Key = ("crl.test", 80)
 TARGET = TargetState(*HOST, "app/crl", "cert-validation", True, Status.WARN, "crl.unreachable", "crl", "", ())
-SETTLED = Settled(1, (TARGET,), Answer.YES, START, (), report_holds=False)
+SETTLED = Settled(1, (TARGET,), Answer.YES, START, ())
 BAD, GOOD = ("crl", "crl.test", "/bad.crl"), ("crl", "crl.test", "/good.crl")
 EXTRA = ("large", "crl.test", 443)
 PROBES: list[Hashable] = [("document", BAD), ("document", GOOD), ("extra", EXTRA)]
