@@ -290,9 +290,7 @@ class WatchLoop:
         keys = expedite(made.settled, self._probes)
         self._waited_for = frozenset(keys)
         early = {key for key, one in self._inquiries.items() if self._running.get(key, one.since) < one.since}
-        first = {
-            key for key, one in self._inquiries.items() if not one.differs
-        }  # no look that must be apart from another
+        first = self._inquiries.keys() - self._differing  # no look that must be apart from another
         now = time.monotonic()
         for key in keys:
             self.schedule.advance(key, now if key in first else now + self.schedule.retry, again=key in early)

@@ -132,12 +132,11 @@ class Moment:
 class Inquiry:
     """A target that is to be asked. It counts when that begins after judgement number `since`.
 
-    `whole`: at all its addresses, not only at one of each family. `differs`: its word differs from the published one.
+    `whole`: at all its addresses, not only at one of each family.
     """
 
     since: int
     whole: bool
-    differs: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,10 +158,9 @@ class Settled:
     answer_since: float  # Unix time
     transitions: tuple[Transition, ...]
     first: tuple[Transition, ...] = ()  # what was seen for the first time; no change, and only kept
-    differing: frozenset[Key] = frozenset()
-    inquiries: Mapping[Key, Inquiry] = field(
-        default_factory=dict
-    )  # what is to be asked for the next judgement
+    differing: frozenset[Key] = frozenset()  # targets that are judged otherwise than they are published
+    #: What is to be asked for the next judgement: those of `differing` that were not asked yet, and those that decide.
+    inquiries: Mapping[Key, Inquiry] = field(default_factory=dict)
     awaited: frozenset[Key] = frozenset()  # targets for which an answer that gets better waits besides
     documents: frozenset[Hashable] = frozenset()  # of no target, for which the answer waits
     misnamed: frozenset[Key] = frozenset()  # targets whose fault is in the name, as judged or as published
@@ -356,7 +354,7 @@ class Confirmation:
         if not many and not found:
             self._many_since = None
         keys = [key for key in found if key not in turn.differing]
-        return {key: Inquiry(turn.number, key == keys[0], differs=False) for key in keys}
+        return {key: Inquiry(turn.number, key == keys[0]) for key in keys}
 
     def _settle_answer(self, report: Report, waits: bool, turn: _Turn) -> None:
         subject, new, cause = self._connector, report.answer.value, heaviest(report)
