@@ -41,7 +41,7 @@ from rules.model.kinds.tls_handshake import TlsHandshake
 from rules.model.observation import Step, got_through, kind_of
 from rules.model.ruleset import Group, Rules
 from rules.model.verdict import Plan, Status
-from rules.watch.confirmation import Confirmation, Inquiry, Moment, Outdated
+from rules.watch.confirmation import Confirmation, Inquiry, Moment
 from rules.watch.faulty_documents import answered
 from rules.watch.memory import Memory, document_of
 from rules.watch.schedule import KINDS, OVERDUE, Kind, Schedule
@@ -270,16 +270,15 @@ class WatchLoop:
         intervals = self.config.serve.schedule
         return intervals.service if kind == "service" else intervals.sign_in
 
-    def _forget(self, outdated: Iterable[Outdated]) -> None:
+    def _forget(self, outdated: Mapping[tuple[Key, str], float]) -> None:
         """Forget failures of before a change, where no rate would allow to ask all addresses again in time."""
-        found = {(one.key, one.address): one.tried for one in outdated}
         gone = []
-        for step, seen in self.memory.known.items() if found else ():
+        for step, seen in self.memory.known.items() if outdated else ():
             key, place = key_of(step), kind_of(step).place(step)
             judges = kind_of(step).judges(replace(step, attempt=1))
             if key is None or place is None or not judges:
                 continue
-            if seen.started <= found.get((key, place[0]), -math.inf):
+            if seen.started <= outdated.get((key, place[0]), -math.inf):
                 gone.append(step)
         if gone:
             self.memory.drop(gone)

@@ -140,15 +140,6 @@ class Inquiry:
 
 
 @dataclass(frozen=True, slots=True)
-class Outdated:
-    """An address that failed at `tried` (Unix time), before another one of the same name and family worked."""
-
-    key: Key
-    address: str
-    tried: float
-
-
-@dataclass(frozen=True, slots=True)
 class Settled:
     """What may be published after a judgement, and what has to be asked for the next one."""
 
@@ -164,7 +155,8 @@ class Settled:
     awaited: frozenset[Key] = frozenset()  # targets for which an answer that gets better waits besides
     documents: frozenset[Hashable] = frozenset()  # of no target, for which the answer waits
     misnamed: frozenset[Key] = frozenset()  # targets whose fault is in the name, as judged or as published
-    outdated: frozenset[Outdated] = frozenset()  # failures that are to be forgotten
+    #: Failures that are to be forgotten: target and address, and when the address failed (Unix time).
+    outdated: Mapping[tuple[Key, str], float] = field(default_factory=dict)
     patience_ends: float | None = None  # on the monotonic clock: when the next subject becomes LATE
 
 
@@ -272,7 +264,7 @@ class Confirmation:
             awaited,
             documents,
             frozenset(t.key for t in (*targets, *published) if _misnamed(t)),
-            frozenset(turn.outdated),
+            turn.outdated,
             min(turn.deadlines, default=None),
         )
 
@@ -384,7 +376,7 @@ class _Turn:
     deciding: bool = False  # whether one of them is asked whole because it decides
     differing: set[Key] = field(default_factory=set)
     inquiries: dict[Key, Inquiry] = field(default_factory=dict)
-    outdated: set[Outdated] = field(default_factory=set)
+    outdated: dict[tuple[Key, str], float] = field(default_factory=dict)
     deadlines: list[float] = field(default_factory=list)
 
     def open_whole(self, target: TargetState) -> bool:
@@ -407,7 +399,7 @@ def _event_of_target(subject: _Subject, target: TargetState, new: str, turn: _Tu
     pending = target.host in turn.pending
     if turn.moment.clock >= subject.deadline(new, _TARGETS, pending=pending):
         return Event.LATE
-    if pending or (_narrowly_better(subject, new) and any(_outdated(target))):
+    if pending or (_narrowly_better(subject, new) and _outdated(target)):
         return Event.UNPROVEN
     return subject.compared(new, _asked_since(subject, target, turn.asked))
 
@@ -456,15 +448,16 @@ def _narrowly_better(subject: _Subject, new: str) -> bool:
     return not subject.whole and _better(_TARGETS, subject.word, new)
 
 
-def _outdated(target: TargetState) -> Iterable[Outdated]:
+def _outdated(target: TargetState) -> dict[tuple[Key, str], float]:
     """Failures of addresses of which another one of the same family worked later: they are not of the same moment."""
+    found: dict[tuple[Key, str], float] = {}
     for family in ("ipv4", "ipv6"):
         tried = [(when, a) for when, a in _tried(target) if a.family == family]
         newest = max(tried, key=lambda one: one[0], default=None)
         if newest is not None and newest[1].ok:
-            for when, address in tried:
-                if not address.ok and when < newest[0]:
-                    yield Outdated(target.key, address.address, when)
+            old = ((when, a) for when, a in tried if not a.ok and when < newest[0])
+            found |= {(target.key, a.address): when for when, a in old}
+    return found
 
 
 def _tried(target: TargetState) -> list[tuple[float, AddressState]]:

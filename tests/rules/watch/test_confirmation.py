@@ -25,7 +25,6 @@ from rules.watch.confirmation import (
     Event,
     Inquiry,
     Moment,
-    Outdated,
     Publish,
     Settled,
     State,
@@ -550,8 +549,8 @@ class Names(Judge):
         targets = [of(*found.values(), name=name) for name, found in self.known.items()]
         self.settled = self.judge(targets, asked={*inquiries, *((name, 443) for name in asked)})
         self.changes += [(t.before, t.after) for t in self.settled.transitions if t.subject != CONNECTOR]
-        for one in self.settled.outdated:
-            found, number = self.known[one.key[0]], int(one.address.split()[1])
+        for (host, _), address in self.settled.outdated:
+            found, number = self.known[host], int(address.split()[1])
             assert found[number].ok is False
             found[number] = at(number, None, None)
         return self.settled
@@ -623,10 +622,10 @@ def test_failures_of_before_another_address_worked_are_forgotten_where_not_all_a
     seen = [replace(other, status=Status.PASS) for other in others]
     settled = told.judge([*seen, replace(of(*addresses), status=Status.WARN)])
     tried = {a.address: a.tried for a in addresses}
-    assert settled.outdated == {Outdated(KEY, one, tried[one] or 0.0) for one in outdated}
+    assert settled.outdated == {(KEY, one): tried[one] for one in outdated}
     alone = Judge()
     alone.judge([failing])
-    assert alone.judge([replace(of(*addresses), status=Status.WARN)]).outdated == frozenset(), "asked whole"
+    assert alone.judge([replace(of(*addresses), status=Status.WARN)]).outdated == {}, "asked whole"
 
 
 # --- what the answer waits for -----------------------------------------------------------------------------------------------
