@@ -59,7 +59,7 @@ _WORDS = {
     Status.BROKEN: "inconclusive",
 }
 _STATUSES = {word: Status(word) for word in ("pass", "warn", "inconclusive", "fail")}
-#: Words from the worst to the best.
+#: The words of the connector and of a target, from the worst to the best.
 _ANSWERS = ("no", "not-proven", "degraded", "yes")
 _TARGETS = ("fail", "inconclusive", "warn", "pass")
 
@@ -168,6 +168,7 @@ class _Subject:
     that had it. `differs_since` and `changed` are seconds of the monotonic clock.
     """
 
+    order: tuple[str, ...]  # its words, from the worst to the best
     word: str = ""
     cause: str = ""
     since: float = 0.0  # Unix time
@@ -180,34 +181,36 @@ class _Subject:
     decides: bool = False
     changed: float = 0.0
 
-    def deadline(self, new: str, order: tuple[str, ...], *, pending: bool) -> float:
-        """When it becomes LATE, on the monotonic clock."""
-        better = order.index(new) > order.index(self.word)
-        return self.differs_since + (LONGER if better and not pending else PATIENCE)
+    def better(self, new: str) -> bool:
+        """Whether a word is better than the published one."""
+        return self.order.index(new) > self.order.index(self.word)
+
+    def deadline(self, new: str, *, pending: bool = False) -> float:
+        """When it becomes LATE, on the monotonic clock. `pending`: a second attempt is still wanted."""
+        return self.differs_since + (LONGER if self.better(new) and not pending else PATIENCE)
 
     def compared(self, new: str, asked: int) -> Event:
-        """The event of a word that is not the published one; `asked`: see `Confirmation.settle`."""
+        """The event of a word that is not the published one, when everything was asked after judgement `asked`."""
         first = [word for number, word in self.words if number <= asked]
         if not first:
             return Event.UNPROVEN
         return Event.AGREES if first[-1] == new else Event.DISAGREES
 
-    def advance(self, event: Event, new: str, number: int, moment: Moment) -> Publish:
+    def advance(self, event: Event, new: str, turn: _Turn) -> Publish:
         """Take the step of the table."""
         before, (self.state, publish) = self.state, TABLE[self.state, event]
         if self.state is State.STEADY:
             self.words = []
-        elif before is State.STEADY:
-            self.differs_since = min(moment.differed, moment.clock)
-            self.words = [(number, new)]
-        elif event is Event.DISAGREES:
-            self.words = [(number, new)]
+        elif before is State.STEADY or event is Event.DISAGREES:
+            self.words = [(turn.number, new)]
         elif self.words[-1][1] != new:
-            self.words.append((number, new))
+            self.words.append((turn.number, new))
+        if before is State.STEADY:
+            self.differs_since = turn.moment.differed
         if publish is not Publish.AS_BEFORE:
             self.word = new
         if publish is Publish.TRANSITION or event is Event.FIRST:
-            self.since, self.changed = moment.wall, moment.clock
+            self.since, self.changed = turn.moment.wall, turn.moment.clock
         return publish
 
 
@@ -220,7 +223,7 @@ class Confirmation:
     def __init__(self, known: Mapping[str, Transition] | None = None) -> None:
         self._known = dict(known or {})
         self._targets: dict[tuple[str, Key], _Subject] = {}
-        self._connector = _Subject()
+        self._connector = _Subject(_ANSWERS)
         self._number = 0
         self._many_since: int | None = None  # since which judgement more names differ than are asked whole
 
@@ -285,7 +288,13 @@ class Confirmation:
             alike = [t for t in new[name] if status_word(t.status) == last.after] or new[name][:1]
             for target in alike:
                 self._targets[_subject(target)] = _Subject(
-                    last.after, last.cause, last.at, last.summary, state=State.STEADY, changed=-math.inf
+                    _TARGETS,
+                    last.after,
+                    last.cause,
+                    last.at,
+                    last.summary,
+                    state=State.STEADY,
+                    changed=-math.inf,
                 )
         return tuple(
             Transition(wall, name, "", status_word(found[0].status), "", found[0].cause, found[0].summary)
@@ -294,11 +303,11 @@ class Confirmation:
         )
 
     def _settle_target(self, target: TargetState, turn: _Turn) -> TargetState:
-        subject = self._targets.setdefault(_subject(target), _Subject())
+        subject = self._targets.setdefault(_subject(target), _Subject(_TARGETS))
         new, cause = status_word(target.status), subject.cause
         before, event = subject.word, _event_of_target(subject, target, new, turn)
         began = subject.state is not State.DIFFERS
-        publish = subject.advance(event, new, turn.number, turn.moment)
+        publish = subject.advance(event, new, turn)
         if publish is Publish.AS_BEFORE:
             if began:
                 subject.whole, subject.decides = turn.open_whole(target), _decides(target)
@@ -317,19 +326,19 @@ class Confirmation:
     ) -> tuple[frozenset[Key], frozenset[Hashable]]:
         """What an answer that gets better waits for: the targets that broke with it, and failed documents of no target."""
         subject = self._connector
-        if subject.state is State.NEW or not _better(_ANSWERS, subject.word, report.answer.value):
+        if subject.state is State.NEW or not subject.better(report.answer.value):
             return frozenset(), frozenset()
         began = subject.words[0][0] if subject.words else turn.number
         targets = frozenset(
             target.key
             for target in published
             if status_word(target.status) != "pass"
-            and turn.asked.get(target.key, -1) < began
+            and turn.asked_after(target.key) < began
             # what has failed for days is not awaited: it did not break with the answer
             and self._targets[_subject(target)].changed >= subject.changed - PATIENCE
         )
         wanted = faulty_documents.of_no_target(report, map(_subject, published))
-        return targets, frozenset(one for one in wanted if turn.asked.get(one, -1) < began)
+        return targets, frozenset(one for one in wanted if turn.asked_after(one) < began)
 
     def _deciding(self, published: list[TargetState], turn: _Turn) -> dict[Key, Inquiry]:
         """The required names of the service, while many names differ and these were not asked since.
@@ -342,7 +351,7 @@ class Confirmation:
         since = self._many_since
         if since is None:
             return {}
-        found = dict.fromkeys(t.key for t in published if _decides(t) and turn.asked.get(t.key, -1) < since)
+        found = dict.fromkeys(t.key for t in published if _decides(t) and turn.asked_after(t.key) < since)
         if not many and not found:
             self._many_since = None
         keys = [key for key in found if key not in turn.differing]
@@ -352,9 +361,9 @@ class Confirmation:
         subject, new, cause = self._connector, report.answer.value, heaviest(report)
         before, cause_before = subject.word, subject.cause
         event = _event_of_answer(subject, new, waits, turn)
-        publish = subject.advance(event, new, turn.number, turn.moment)
+        publish = subject.advance(event, new, turn)
         if publish is Publish.AS_BEFORE:
-            turn.deadlines.append(subject.deadline(new, _ANSWERS, pending=False))
+            turn.deadlines.append(subject.deadline(new))
             return
         if publish is Publish.TRANSITION:
             turn.transitions.append(
@@ -373,11 +382,15 @@ class _Turn:
     moment: Moment
     transitions: list[Transition] = field(default_factory=list)
     open: set[Key] = field(default_factory=set)  # of targets that differ, or did before this judgement
-    deciding: bool = False  # whether one of them is asked whole because it decides
+    deciding: bool = False  # whether one of them decides the answer
     differing: set[Key] = field(default_factory=set)
     inquiries: dict[Key, Inquiry] = field(default_factory=dict)
     outdated: dict[tuple[Key, str], float] = field(default_factory=dict)
     deadlines: list[float] = field(default_factory=list)
+
+    def asked_after(self, *wanted: Hashable) -> int:
+        """The number of the judgement after which each of them was asked; -1 where one never was."""
+        return min(self.asked.get(one, -1) for one in wanted)
 
     def open_whole(self, target: TargetState) -> bool:
         """Whether a target that begins to differ is asked whole: the first ones, and one of those that decide."""
@@ -397,25 +410,25 @@ def _event_of_target(subject: _Subject, target: TargetState, new: str, turn: _Tu
     if subject.state is State.STEADY:
         return Event.UNPROVEN
     pending = target.host in turn.pending
-    if turn.moment.clock >= subject.deadline(new, _TARGETS, pending=pending):
+    if turn.moment.clock >= subject.deadline(new, pending=pending):
         return Event.LATE
     if pending or (_narrowly_better(subject, new) and _outdated(target)):
         return Event.UNPROVEN
-    return subject.compared(new, _asked_since(subject, target, turn.asked))
+    return subject.compared(new, _asked_after(subject, target, turn))
 
 
-def _asked_since(subject: _Subject, target: TargetState, asked: Mapping[Hashable, int]) -> int:
-    """After which judgement everything that the status rests on was asked.
+def _asked_after(subject: _Subject, target: TargetState, turn: _Turn) -> int:
+    """The number of the judgement after which everything was asked that the status rests on.
 
     Where addresses rotate, resolution may give one whose answer is of before the change: one of those that it gives now
     must have been asked. Not where the fault is, or was, in the name.
     """
-    found = min(asked.get(one, -1) for one in (target.key, *target.documents))
+    found = turn.asked_after(target.key, *target.documents)
     tried = [a.address for _, a in _tried(target)]
     misnamed = _misnamed(target) or (subject.published is not None and _misnamed(subject.published))
     if misnamed or not tried:
         return found
-    return min(found, max(asked.get((target.key, address), -1) for address in tried))
+    return min(found, max(turn.asked_after((target.key, address)) for address in tried))
 
 
 def _event_of_answer(subject: _Subject, new: str, waits: bool, turn: _Turn) -> Event:
@@ -425,19 +438,19 @@ def _event_of_answer(subject: _Subject, new: str, waits: bool, turn: _Turn) -> E
         return Event.SAME
     if not waits:
         return Event.AGREES
-    late = turn.moment.clock >= subject.deadline(new, _ANSWERS, pending=False)
-    return Event.LATE if late and subject.state is State.DIFFERS else Event.UNPROVEN
+    if subject.state is State.DIFFERS and turn.moment.clock >= subject.deadline(new):
+        return Event.LATE
+    return Event.UNPROVEN
 
 
 def _ask(subject: _Subject, target: TargetState, new: str, turn: _Turn) -> None:
     """A target that DIFFERS is to be asked, unless that was done and only a second attempt is still wanted."""
     key, since = target.key, subject.words[0][0]
     turn.differing.add(key)
-    turn.deadlines.append(subject.deadline(new, _TARGETS, pending=target.host in turn.pending))
-    if min(turn.asked.get(one, -1) for one in (key, *target.documents)) < since:
-        other = turn.inquiries.get(
-            key, Inquiry(since, subject.whole)
-        )  # several rules may have this name and port
+    turn.deadlines.append(subject.deadline(new, pending=target.host in turn.pending))
+    if turn.asked_after(key, *target.documents) < since:
+        # several rules may have this name and port
+        other = turn.inquiries.get(key, Inquiry(since, subject.whole))
         turn.inquiries[key] = Inquiry(max(since, other.since), subject.whole or other.whole)
     if _narrowly_better(subject, new):
         turn.outdated.update(_outdated(target))
@@ -445,7 +458,7 @@ def _ask(subject: _Subject, target: TargetState, new: str, turn: _Turn) -> None:
 
 def _narrowly_better(subject: _Subject, new: str) -> bool:
     """Whether a target seems to work again of which not all addresses are asked: then older failures are forgotten."""
-    return not subject.whole and _better(_TARGETS, subject.word, new)
+    return not subject.whole and subject.better(new)
 
 
 def _outdated(target: TargetState) -> dict[tuple[Key, str], float]:
@@ -500,7 +513,3 @@ def _misnamed(target: TargetState) -> bool:
 
 def _subject(target: TargetState) -> tuple[str, Key]:
     return target.rule, target.key
-
-
-def _better(order: tuple[str, ...], old: str, new: str) -> bool:
-    return order.index(new) > order.index(old)
