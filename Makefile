@@ -35,7 +35,7 @@ demo: venv lab-packages ## The same audit inside the lab: a clean network and tw
 
 .PHONY: test
 test: venv windows-program check ## Linters, types, import contracts, then every test but those of `make proof`
-	$(BIN)/pytest -n $(JOBS) --dist loadgroup --cov --cov-report=term:skip-covered -m 'not proof' $(PYTEST_ARGS)
+	$(BIN)/pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder --cov --cov-report=term:skip-covered -m 'not proof' $(PYTEST_ARGS)
 
 .PHONY: test-windows
 test-windows: venv windows-program ## The program under Wine: replays, an audit, a service (a part of `make test`)

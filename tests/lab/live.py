@@ -97,6 +97,11 @@ LIVE = frozenset(
 ONE_PROCESS = pytest.mark.xdist_group("recordings")
 
 
+def marks(scenario: str) -> list[pytest.MarkDecorator]:
+    """Of the test that brings up one scenario: it has a network of its own, so any process may run it."""
+    return [pytest.mark.xdist_group(scenario), *(() if scenario in LIVE else (pytest.mark.proof,))]
+
+
 def sampled(names: Iterable[str]) -> pytest.MarkDecorator:
     """Decorates a test with the argument `name`: `make test` runs it for the recordings of `LIVE`, `make proof` for the rest."""
     values = [pytest.param(name, marks=() if name in LIVE else pytest.mark.proof) for name in names]
