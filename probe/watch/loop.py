@@ -40,8 +40,8 @@ from rules.model.kinds.os_lookup import OsLookup
 from rules.model.kinds.tls_handshake import TlsHandshake
 from rules.model.observation import Step, got_through, kind_of
 from rules.model.ruleset import Group, Rules
-from rules.model.verdict import Plan, Status
-from rules.watch.confirmation import Confirmation, Inquiry, Moment
+from rules.model.verdict import Answer, Plan, Status
+from rules.watch.confirmation import Confirmation, Inquiry, Moment, Settled
 from rules.watch.faulty_documents import answered
 from rules.watch.memory import Memory, document_of
 from rules.watch.schedule import KINDS, OVERDUE, Kind, Schedule
@@ -102,19 +102,14 @@ class WatchLoop:
         self._probes: dict[Hashable, ScheduledProbe] = {}
         self._extras: dict[str, list[ScheduledProbe]] = {}  # lists too, by the name that they are about
         self._failing: frozenset[Key] = frozenset()
-        self._inquiries: Mapping[Key, Inquiry] = {}
-        self._differing: frozenset[Key] = frozenset()
+        # Of the last judgement. Before the first, nothing is known.
+        self._settled = Settled(0, (), Answer.NOT_PROVEN, 0.0, ())
         self._waited_for: frozenset[Hashable] = frozenset()  # what a change waits for
-        self._misnamed: frozenset[Key] = frozenset()  # whose fault is in their name
         self._asking: set[Step] = set()
-        self._judgement = 0  # the number of the last one
         self._asked: dict[Hashable, int] = {}  # after which judgement the last measurement of each began
         self._running: dict[Hashable, int] = {}  # the same of what is measured now
         self._judged_at = 0.0
         self._differed: float | None = None  # monotonic; of the first answer that no judgement has seen
-        self._patience_ends: float | None = (
-            None  # monotonic; when a change is published whatever it waits for
-        )
         self._armed: dict[Kind, float] = {}  # monotonic; until when timers are set
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: dict[Hashable, asyncio.TimerHandle] = {}
@@ -152,8 +147,8 @@ class WatchLoop:
         """Judge whenever an answer differs, and now and then although none does."""
         while True:
             now, due = time.monotonic(), self._judged_at + JUDGED_EVERY
-            if self._patience_ends is not None:
-                due = min(due, self._patience_ends + TIMER_EARLY)
+            if self._settled.patience_ends is not None:
+                due = min(due, self._settled.patience_ends + TIMER_EARLY)
             try:
                 async with asyncio.timeout(max(TIMER_EARLY, due - now)):
                     await self._dirty.wait()
@@ -193,7 +188,7 @@ class WatchLoop:
     async def prepare(self, watched: Watched) -> str | None:
         """Resolve a target as far as that is due; the address that is asked next."""
         await self.asker.resolve(watched.key, lookups_of(self.ways, watched.key[0]))
-        return self._next_address(watched)
+        return self._longest_ago(watched, self._addresses(watched))
 
     async def close(self) -> None:
         """End every measurement: what was begun is given up, and judged by nobody."""
@@ -228,13 +223,13 @@ class WatchLoop:
         )
         self._judged_at = time.monotonic()
         self.ways = made.ways
-        self._judgement, self._patience_ends = made.settled.number, made.settled.patience_ends
+        self._settled = made.settled
         self._plan_targets(made)
         self._plan_probes(made.probes)
         self.memory.drop(made.void)
         self._forget(made.settled.outdated)
         self._want((*made.urgent, *made.void))
-        self._expedite(made)
+        self._expedite()
         for kind in KINDS:
             self._arm(kind)
         self._callbacks.judged(made)
@@ -256,15 +251,13 @@ class WatchLoop:
         wanted = sum(1.0 / self._interval(one.kind) for one in found.values())
         self.stretch = interval_factor(self.config.serve.schedule.rate, wanted, other)
         now, kinds = time.monotonic(), Counter(one.kind for one in found.values())
-        self.planned = {str(kind): self._interval(kind) * self.stretch for kind in kinds}
+        self.planned = {kind: self._interval(kind) * self.stretch for kind in kinds}
         self._meters.intervals(self.planned)
         for key, one in found.items():
             apart = groups(self.config.serve.schedule.rate, kinds[one.kind])
             self.schedule.add(key, one.kind, self.planned[one.kind], now, groups=apart)
         self._rounds.plan((one.key, one.kind) for one in found.values())
         self._failing = frozenset(t.key for t in made.settled.targets if t.status is Status.FAIL)
-        self._inquiries, self._misnamed = made.settled.inquiries, made.settled.misnamed
-        self._differing = made.settled.differing
 
     def _interval(self, kind: Kind) -> float:
         intervals = self.config.serve.schedule
@@ -284,12 +277,12 @@ class WatchLoop:
             self.memory.drop(gone)
             self.look_again()
 
-    def _expedite(self, made: Judged) -> None:
+    def _expedite(self) -> None:
         """Let what a change waits for be due soon. A target that is asked at this moment is asked again if it began too early."""
-        keys = expedite(made.settled, self._probes)
+        keys, inquiries = expedite(self._settled, self._probes), self._settled.inquiries
         self._waited_for = frozenset(keys)
-        early = {key for key, one in self._inquiries.items() if self._running.get(key, one.since) < one.since}
-        first = self._inquiries.keys() - self._differing  # no look that must be apart from another
+        early = {key for key, one in inquiries.items() if self._running.get(key, one.since) < one.since}
+        first = inquiries.keys() - self._settled.differing  # no look that must be apart from another
         now = time.monotonic()
         for key in keys:
             self.schedule.advance(key, now if key in first else now + self.schedule.retry, again=key in early)
@@ -307,7 +300,7 @@ class WatchLoop:
             self.schedule.add(probe.key, probe.kind, probe.interval, now, within, age=age)
         wanted = self._probes.keys() | self.watched.keys()
         known = wanted | {document_of(probe.step) for probe in probes}
-        known |= {key for key in self._asked if isinstance(key, tuple) and key[0] in self._differing}
+        known |= {key for key in self._asked if isinstance(key, tuple) and key[0] in self._settled.differing}
         self._asked = {key: number for key, number in self._asked.items() if key in known}
         for entry in [entry for entry in self.schedule.entries() if entry.key not in wanted]:
             self.schedule.remove(entry.key)
@@ -322,7 +315,7 @@ class WatchLoop:
         """Something that a judgement wants."""
         try:
             if self.asker.allows(step):
-                began, place = self._judgement, kind_of(step).place(step)
+                began, place = self._settled.number, kind_of(step).place(step)
                 await self.asker.ask(step, key_of(step), priority=Priority.CHANGE)
                 if place is not None:
                     self._asked[key_of(step), place[0]] = began
@@ -360,7 +353,7 @@ class WatchLoop:
         ok, interval = self.paused, None  # where nothing is asked nothing fails
         watched = self.watched.get(key) if isinstance(key, tuple) else None
         probe = self._probes.get(key)
-        began = self._running[key] = self._judgement
+        began = self._running[key] = self._settled.number
         try:
             if watched is not None and not self.paused:
                 ok = await self._target(watched)
@@ -377,7 +370,7 @@ class WatchLoop:
             self._arm(kind)
             if watched is not None and not self.paused:
                 self._close(watched, ok)
-            if key in self._waited_for or key in self._differing:
+            if key in self._waited_for or key in self._settled.differing:
                 self._dirty.set()
 
     def _close(self, watched: Watched, ok: bool) -> None:
@@ -388,8 +381,8 @@ class WatchLoop:
 
     async def _target(self, watched: Watched) -> bool:
         """Resolve as far as that is due, then one address in rotation; one that differs whole. Whether all went well."""
-        key, inquiry = watched.key, self._inquiries.get(watched.key)
-        whole = inquiry is not None or key in self._misnamed
+        key, inquiry = watched.key, self._settled.inquiries.get(watched.key)
+        whole = inquiry is not None or key in self._settled.misnamed
         ok = await self.asker.resolve(key, lookups_of(self.ways, key[0]), whole=whole)
         addresses = self._turn_of(watched, inquiry)
         if not addresses:
@@ -402,27 +395,24 @@ class WatchLoop:
         """Ask a target at one address, unless that is a list, which has a time of its own; whether it went well."""
         key = watched.key
         if ("document", document_of(step)) in self._probes and (
-            key in self._misnamed or key not in self._waited_for
+            key in self._settled.misnamed or key not in self._waited_for
         ):
             return True
         if not self.asker.allows(step):
             return False
-        priority, began = self._priority(watched), self._judgement
+        priority, began = self._priority(watched), self._settled.number
         try:
-            return await self._measured(watched, step, priority)
+            if isinstance(step, TlsHandshake):
+                addresses = len(self._addresses(watched))
+                seen = await self.asker.handshake(step, key, addresses, priority=priority)
+            else:
+                seen, _ = await self.asker.ask(step, key, priority=priority)
         finally:
             self._asked[key, step.address] = began
-
-    async def _measured(self, watched: Watched, step: TlsHandshake | HttpFetch, priority: Priority) -> bool:
-        key = watched.key
-        if isinstance(step, TlsHandshake):
-            addresses = len(self._addresses(watched))
-            return got_through(await self.asker.handshake(step, key, addresses, priority=priority))
-        seen, _ = await self.asker.ask(step, key, priority=priority)
         return got_through(seen)
 
     def _priority(self, watched: Watched) -> Priority:
-        if watched.key in self._inquiries:
+        if watched.key in self._settled.inquiries:
             return Priority.CHANGE
         decides = any(t.required and t.rule.group is Group.SERVICE for t in watched.targets)
         return Priority.AWAITED if decides or watched.key in self._waited_for else Priority.REGULAR
@@ -442,10 +432,6 @@ class WatchLoop:
         step = step_for(watched.targets[0], "")
         turn = self.asker.longest_ago(replace(step, address=address) for address in addresses)
         return turn.address if turn is not None else None
-
-    def _next_address(self, watched: Watched) -> str | None:
-        """The address whose turn it is."""
-        return self._longest_ago(watched, self._addresses(watched))
 
     def _addresses(self, watched: Watched) -> tuple[str, ...]:
         return self.ways.candidates.get(watched.key[0], ()) if self.ways is not None else ()
@@ -471,8 +457,7 @@ class WatchLoop:
     def _second_opinion(self, resolver: str, name: str) -> None:
         """Ask a silent resolver for other names: is it the name, or the resolver?"""
         others = list(dict.fromkeys(host for host, _ in self.watched if host != name))[:SECOND_OPINIONS]
-        self._want([DnsQuestion(resolver, name, "A") for name in others])
-        self._want([OsLookup(name) for name in others])
+        self._want([*(DnsQuestion(resolver, host, "A") for host in others), *map(OsLookup, others)])
 
     async def _scheduled(self, probe: ScheduledProbe) -> tuple[bool, float | None]:
         """A document, an extra observation, this host; whether it went well, and its interval from now on."""
