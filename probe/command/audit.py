@@ -5,25 +5,8 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 
-from probe.command.common import (
-    check_output,
-    convert_bad_file,
-    deliver,
-    exit_code,
-    load_configuration,
-    render_report,
-    run_measurement,
-)
-from probe.command.formats import Judged
-from probe.command.options import (
-    Delivery,
-    Judging,
-    Measuring,
-    add_delivery,
-    add_judging,
-    add_measuring,
-    add_verbose,
-)
+from probe.command import common
+from probe.command.options import Delivery, Judging, Measuring, add_verbose
 from probe.command.parser import Parser, non_blank
 from probe.config.settings import check_only
 
@@ -43,12 +26,12 @@ def add_options(parser: Parser) -> None:
         "Asks for every endpoint that the rules name, politely, and says what a connector would meet."
     )
     add_verbose(parser)
-    add_judging(parser)
-    add_measuring(parser)
+    Judging.add_to(parser)
+    Measuring.add_to(parser)
     parser.add_argument(
         "--only", metavar="GLOB", type=non_blank, help="only names that match, such as '*.msappproxy.net'"
     )
-    add_delivery(parser)
+    Delivery.add_to(parser)
 
 
 def parsed(arguments: argparse.Namespace) -> AuditOptions:
@@ -60,12 +43,14 @@ def parsed(arguments: argparse.Namespace) -> AuditOptions:
     )
 
 
-@convert_bad_file()
+@common.convert_bad_file()
 def run(options: AuditOptions) -> int:
     """Audit this network. The exit code is that of the answer. CommandError for what the user can correct."""
-    check_output(options.delivery, options.judging)
-    config, rules = load_configuration(options.judging, {**options.measuring.settings, "only": options.only})
+    common.check_output(options.delivery, options.judging)
+    config, rules = common.load_configuration(
+        options.judging, {**options.measuring.settings, "only": options.only}
+    )
     check_only("only" if options.only is None else "--only", config, rules)
-    report = run_measurement(config, rules)
-    deliver(options.delivery, report, render_report(options.delivery, Judged(report, rules, config)))
-    return exit_code(options.delivery, report, report.exit_code)
+    judged = common.run_measurement(config, rules)
+    common.deliver(options.delivery, judged)
+    return common.exit_code(options.delivery, judged.report, judged.report.exit_code)

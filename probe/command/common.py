@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from exporters.terminal.headline import headline
@@ -40,7 +40,7 @@ def load_configuration(judging: Judging, settings: Mapping[str, object]) -> tupl
     return config, load_rules(config.rules, config.ca_sets)
 
 
-def run_measurement(config: Config, rules: Rules) -> Report:
+def run_measurement(config: Config, rules: Rules) -> Judged:
     """Audit the network. Show a progress bar if standard error is a terminal."""
     bar = terminal.Bar(sys.stderr)
 
@@ -58,7 +58,7 @@ def run_measurement(config: Config, rules: Rules) -> Report:
         asyncio.run(whole())
     finally:
         bar.erase()
-    return made[0]
+    return Judged(made[0], rules, config)
 
 
 def output_encoding() -> str:
@@ -91,19 +91,15 @@ def check_output(delivery: Delivery, judging: Judging, *inputs: str) -> None:
     output_file.check_spares(output, files)
 
 
-def render_report(delivery: Delivery, judged: Judged) -> Iterable[str]:
-    """The report in the requested format."""
-    return FORMATS[delivery.format].render(judged, report_style(delivery))
-
-
-def deliver(delivery: Delivery, report: Report, text: Iterable[str]) -> None:
-    """Write the report to the file or to standard output."""
+def deliver(delivery: Delivery, judged: Judged, text: str | None = None) -> None:
+    """Write the report in the requested format, or `text` instead, to the file or to standard output."""
     chosen = FORMATS[delivery.format]
+    pieces = chosen.render(judged, report_style(delivery)) if text is None else [text]
     if delivery.file is None:
-        standard_streams.write_output(text, "utf-8" if chosen.utf8 else output_encoding())
+        standard_streams.write_output(pieces, "utf-8" if chosen.utf8 else output_encoding())
         return
-    output_file.write_whole(Path(delivery.file), text, chosen.mode)
-    standard_streams.print_message(f"{headline(report)} The report is in {delivery.output}")
+    output_file.write_whole(Path(delivery.file), pieces, chosen.mode)
+    standard_streams.print_message(f"{headline(judged.report)} The report is in {delivery.output}")
 
 
 def exit_code(delivery: Delivery, report: Report, found: int) -> int:

@@ -7,26 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from exporters.terminal import tree
-from probe.command.common import (
-    check_output,
-    convert_bad_file,
-    deliver,
-    exit_code,
-    load_configuration,
-    render_report,
-    report_style,
-    run_measurement,
-)
-from probe.command.formats import Judged
-from probe.command.options import (
-    Delivery,
-    Judging,
-    Measuring,
-    add_delivery,
-    add_judging,
-    add_measuring,
-    add_verbose,
-)
+from probe.command import common
+from probe.command.options import Delivery, Judging, Measuring, add_verbose
 from probe.command.parser import Parser
 from probe.errors import CommandError
 from rules.audit.focus import NotCovered, focus, parse_endpoint
@@ -53,9 +35,9 @@ def add_options(parser: Parser) -> None:
     )
     add_verbose(parser)
     parser.add_argument("endpoint", metavar="HOST[:PORT]")
-    add_judging(parser)
-    add_measuring(parser)
-    add_delivery(parser)
+    Judging.add_to(parser)
+    Measuring.add_to(parser)
+    Delivery.add_to(parser)
 
 
 def parsed(arguments: argparse.Namespace) -> ExplainOptions:
@@ -67,32 +49,30 @@ def parsed(arguments: argparse.Namespace) -> ExplainOptions:
     )
 
 
-@convert_bad_file()
+@common.convert_bad_file()
 def run(options: ExplainOptions) -> int:
     """Audit one endpoint. The exit code is that of the endpoint. CommandError for what the user can correct."""
     delivery = options.delivery
-    check_output(delivery, options.judging)
+    common.check_output(delivery, options.judging)
     try:
         host, port = parse_endpoint(options.endpoint)
     except BadName as error:
         raise CommandError(
             f"explain: {error}", "example: wayclear explain login.microsoftonline.com:443"
         ) from error
-    config, rules = load_configuration(options.judging, options.measuring.settings)
+    config, rules = common.load_configuration(options.judging, options.measuring.settings)
     try:
         narrowed = focus(rules, host, port)
     except NotCovered as error:
         raise CommandError(
             f"explain: {error}", "wayclear asks only for what a rule requires: see `wayclear rules list`"
         ) from error
-    report = run_measurement(replace(config, only=""), narrowed)
-    text = (
-        [tree.render(report, host, port, report_style(delivery))]
-        if delivery.format == "text"
-        else render_report(delivery, Judged(report, narrowed, config))
-    )
-    deliver(delivery, report, text)
-    return exit_code(delivery, report, heaviest(report, host, port))
+    judged = common.run_measurement(replace(config, only=""), narrowed)
+    report, text = judged.report, None
+    if delivery.format == "text":
+        text = tree.render(report, host, port, common.report_style(delivery))
+    common.deliver(delivery, judged, text)
+    return common.exit_code(delivery, report, heaviest(report, host, port))
 
 
 def heaviest(report: Report, host: str, port: int | None) -> int:

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 
 from exporters.terminal.style import Style
-from probe.command.common import convert_bad_file, output_encoding
+from probe.command import common
 from probe.command.parser import Parser, non_blank
 from probe.config.settings import load_config
 from probe.history.place import default_path
@@ -49,14 +49,14 @@ def parsed(arguments: argparse.Namespace) -> HistoryOptions:
     )
 
 
-@convert_bad_file()
+@common.convert_bad_file()
 def run(options: HistoryOptions) -> int:
     """Show the history. CommandError if there is none, or if an argument cannot be parsed."""
     config = load_config(options.config)
     path = options.state and os.path.join(options.state, "history.sqlite")  # noqa: PTH118  # text
     path = path or config.serve.history_path or default_path(os.environ)
     as_json = options.format == "json"
-    layout = Style(terminal.terminal_width(sys.stdout), encoding=output_encoding())
+    layout = Style(terminal.terminal_width(sys.stdout), encoding=common.output_encoding())
     text = history_command(path, options.endpoint, options.since, as_json, time.time(), layout)
-    standard_streams.write_output(text, "utf-8" if as_json else output_encoding())
+    standard_streams.write_output(text, "utf-8" if as_json else common.output_encoding())
     return 0

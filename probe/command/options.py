@@ -21,6 +21,30 @@ class Judging:
     rules: tuple[str, ...] | None = None
     ca_sets: tuple[str, ...] | None = None
 
+    @staticmethod
+    def add_to(parser: Parser) -> None:
+        """Add the options of this group."""
+        parser.add_argument(
+            "--config",
+            metavar="FILE",
+            type=non_blank,
+            help="configuration (default: the one of the system or the user)",
+        )
+        parser.add_argument(
+            "--rules",
+            metavar="NAME|FILE",
+            action="append",
+            type=non_blank,
+            help="rule set, shipped or your own; may be given again",
+        )
+        parser.add_argument(
+            "--ca-set",
+            metavar="NAME|FILE",
+            action="append",
+            type=non_blank,
+            help="expected CAs; may be given again",
+        )
+
     @classmethod
     def parsed(cls, arguments: argparse.Namespace) -> Self:
         return cls(arguments.config, _several(arguments.rules), _several(arguments.ca_set))
@@ -40,9 +64,33 @@ class Measuring:
     pace: str | None = None
     budget: float | None = None
 
+    @staticmethod
+    def add_to(parser: Parser, *, budget: bool = True) -> None:
+        """Add the options of this group; `budget`: whether the command can end early."""
+        parser.add_argument(
+            "--tenant",
+            metavar="GUID|DOMAIN",
+            type=non_blank,
+            help="whose own names are tested (on a connector: its own)",
+        )
+        parser.add_argument(
+            "--resolver",
+            metavar="IP",
+            action="append",
+            type=non_blank,
+            help="ask this resolver instead of the host's; may be given again",
+        )
+        parser.add_argument(
+            "--pace", choices=("polite", "fast"), help="fast only in labs and agreed change windows"
+        )
+        if budget:
+            parser.add_argument(
+                "--budget", metavar="SECONDS", type=seconds, help="end after this time, whatever is left"
+            )
+
     @classmethod
     def parsed(cls, arguments: argparse.Namespace) -> Self:
-        """The options of `add_measuring`; without a budget where the command has none."""
+        """The values of this group; without a budget where the command has none."""
         budget = getattr(arguments, "budget", None)
         return cls(arguments.tenant, _several(arguments.resolver), arguments.pace, budget)
 
@@ -66,6 +114,21 @@ class Delivery:
     no_color: bool
     exit_zero: bool
     verbose: bool
+
+    @staticmethod
+    def add_to(parser: Parser) -> None:
+        """Add the options of this group."""
+        parser.add_argument("--format", choices=tuple(FORMATS), default="text")
+        parser.add_argument(
+            "--output",
+            metavar="FILE",
+            type=non_blank,
+            help="write there instead of to standard output (which is -)",
+        )
+        parser.add_argument(
+            "--no-color", action="store_true", help="no colour on a terminal (also: NO_COLOR=1)"
+        )
+        parser.add_argument("--exit-zero", action="store_true", help="exit 0 whenever a report was written")
 
     @classmethod
     def parsed(cls, arguments: argparse.Namespace) -> Self:
@@ -91,67 +154,6 @@ def add_verbose(parser: Parser) -> None:
         default=argparse.SUPPRESS,
         help="unfold everything: every endpoint, every step",
     )
-
-
-def add_judging(parser: Parser) -> None:
-    """The options of `Judging`."""
-    parser.add_argument(
-        "--config",
-        metavar="FILE",
-        type=non_blank,
-        help="configuration (default: the one of the system or the user)",
-    )
-    parser.add_argument(
-        "--rules",
-        metavar="NAME|FILE",
-        action="append",
-        type=non_blank,
-        help="rule set, shipped or your own; may be given again",
-    )
-    parser.add_argument(
-        "--ca-set",
-        metavar="NAME|FILE",
-        action="append",
-        type=non_blank,
-        help="expected CAs; may be given again",
-    )
-
-
-def add_measuring(parser: Parser, *, budget: bool = True) -> None:
-    """The options of `Measuring`."""
-    parser.add_argument(
-        "--tenant",
-        metavar="GUID|DOMAIN",
-        type=non_blank,
-        help="whose own names are tested (on a connector: its own)",
-    )
-    parser.add_argument(
-        "--resolver",
-        metavar="IP",
-        action="append",
-        type=non_blank,
-        help="ask this resolver instead of the host's; may be given again",
-    )
-    parser.add_argument(
-        "--pace", choices=("polite", "fast"), help="fast only in labs and agreed change windows"
-    )
-    if budget:
-        parser.add_argument(
-            "--budget", metavar="SECONDS", type=seconds, help="end after this time, whatever is left"
-        )
-
-
-def add_delivery(parser: Parser) -> None:
-    """The options of `Delivery`."""
-    parser.add_argument("--format", choices=tuple(FORMATS), default="text")
-    parser.add_argument(
-        "--output",
-        metavar="FILE",
-        type=non_blank,
-        help="write there instead of to standard output (which is -)",
-    )
-    parser.add_argument("--no-color", action="store_true", help="no colour on a terminal (also: NO_COLOR=1)")
-    parser.add_argument("--exit-zero", action="store_true", help="exit 0 whenever a report was written")
 
 
 def _several(given: list[str] | None) -> tuple[str, ...] | None:

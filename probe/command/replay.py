@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 
-from probe.command.common import check_output, convert_bad_file, deliver, load_configuration, render_report
+from probe.command import common
 from probe.command.formats import Judged
-from probe.command.options import Delivery, Judging, add_delivery, add_judging, add_verbose
+from probe.command.options import Delivery, Judging, add_verbose
 from probe.command.parser import Parser, non_blank
 from probe.errors import CommandError
 from probe.host.files import decode_text, read_input, shown_name
@@ -31,20 +31,20 @@ def add_options(parser: Parser) -> None:
     )
     add_verbose(parser)
     parser.add_argument("report", metavar="REPORT", type=non_blank, help="a file, or - for standard input")
-    add_judging(parser)
-    add_delivery(parser)
+    Judging.add_to(parser)
+    Delivery.add_to(parser)
 
 
 def parsed(arguments: argparse.Namespace) -> ReplayOptions:
     return ReplayOptions(arguments.report, Judging.parsed(arguments), Delivery.parsed(arguments))
 
 
-@convert_bad_file()
+@common.convert_bad_file()
 def run(options: ReplayOptions) -> int:
     """Judge a recorded report again. The exit code is that of the answer. CommandError if it cannot be judged."""
     delivery = options.delivery
-    check_output(delivery, options.judging, options.report)
-    config, rules = load_configuration(options.judging, {})
+    common.check_output(delivery, options.judging, options.report)
+    config, rules = common.load_configuration(options.judging, {})
     try:
         content = read_input(options.report, LARGEST_REPORT)
         report = replay(loads(decode_text(content, shown_name(options.report))), rules)
@@ -52,5 +52,5 @@ def run(options: ReplayOptions) -> int:
         raise CommandError(
             f"{shown_name(options.report)}: {error}", "name the report that an audit wrote with --format json"
         ) from error
-    deliver(delivery, report, render_report(delivery, Judged(report, rules, config)))
+    common.deliver(delivery, Judged(report, rules, config))
     return 0 if delivery.exit_zero else report.exit_code

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from exporters.terminal import rule_sets
 from exporters.terminal.style import Style
-from probe.command.common import convert_bad_file, output_style
+from probe.command import common
 from probe.command.parser import Parser, non_blank
 from probe.config.rule_files import is_file_name, load_set, shipped_sets
 from probe.errors import CommandError
@@ -38,10 +38,10 @@ def parsed(arguments: argparse.Namespace) -> RulesOptions:
     return RulesOptions(arguments.name if arguments.action == "show" else None, arguments.verbose)
 
 
-@convert_bad_file()
+@common.convert_bad_file()
 def run(options: RulesOptions) -> int:
     """Show the sets. CommandError if none has the name."""
-    layout = output_style(options.verbose)
+    layout = common.output_style(options.verbose)
     standard_streams.write_output(_text(options.name, layout), layout.encoding)
     return 0
 

@@ -11,8 +11,8 @@ import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from probe.command.common import convert_bad_file
-from probe.command.options import Judging, Measuring, add_judging, add_measuring, add_verbose
+from probe.command import common
+from probe.command.options import Judging, Measuring, add_verbose
 from probe.command.parser import Parser, non_blank
 from probe.config.rule_files import is_file_name
 from probe.config.service import LISTEN, listen_fault
@@ -52,8 +52,8 @@ class ServeOptions:
 def add_options(parser: Parser) -> None:
     parser.description = "Measures again and again, gently, and tells Prometheus and people what it finds."
     add_verbose(parser)
-    add_judging(parser)
-    add_measuring(parser, budget=False)
+    Judging.add_to(parser)
+    Measuring.add_to(parser, budget=False)
     add = parser.add_argument
     add("--overlay", metavar="FILE", type=non_blank, help="a second configuration whose keys win")
     add(
@@ -96,7 +96,7 @@ def parsed(arguments: argparse.Namespace) -> ServeOptions:
     )
 
 
-@convert_bad_file()
+@common.convert_bad_file()
 def run(options: ServeOptions) -> int:
     """Run until a signal ends it. CommandError if the service cannot start."""
     config, rules = load(options)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 
-from probe.command.common import output_encoding
+from probe.command import common
 from probe.command.parser import EXIT_ERROR, Parser, non_blank
 from probe.config.settings import validate_file
 from probe.host import standard_streams
@@ -36,7 +36,9 @@ def run(options: ValidateOptions) -> int:
         for message in found:
             standard_streams.print_message(message)
         if all(message.startswith("warning: ") for message in found):
-            standard_streams.write_output(f"{display(shown_name(name), 1024)}: ok\n", output_encoding())
+            standard_streams.write_output(
+                f"{display(shown_name(name), 1024)}: ok\n", common.output_encoding()
+            )
         else:
             code = EXIT_ERROR
     return code

@@ -234,9 +234,9 @@ def test_what_this_account_may_not_do_is_a_message(tmp_path: Path) -> None:
 def test_an_interrupt_ends_with_130_and_a_word() -> None:
     """In namespaces without a network, at a moment when the audit is certainly under way."""
     script = (
-        "import signal, sys\nfrom probe.command import audit, main\n"
+        "import signal, sys\nfrom probe.command import common, main\n"
         "def hang(config, rules): signal.raise_signal(signal.SIGINT)\n"
-        "audit.run_measurement = hang\nsys.exit(main.main(['audit']))"
+        "common.run_measurement = hang\nsys.exit(main.main(['audit']))"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
