@@ -1,30 +1,25 @@
-"""The probes, one for each kind of question. The list is written by hand; a test holds it equal to `KINDS` of `rules`."""
+"""The probe of each kind: the record `PROBE` in the module of `probe/measure/kinds` with the name of the kind's module.
+
+The list of kinds is in `rules/model/observation.py` only.
+"""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from typing import Any
 
 from probe.measure.kind import Probe
-from probe.measure.kinds import (
-    dns_chain,
-    http_fetch,
-    local_host,
-    os_lookup,
-    tcp_connect,
-    tls_handshake,
-    trust_store,
-)
-from rules.model.observation import Step
+from rules.model.kind import Kind
+from rules.model.observation import KINDS, Step
 
-_LISTED: tuple[Probe[Any, Any], ...] = (
-    local_host.PROBE,
-    os_lookup.PROBE,
-    dns_chain.PROBE,
-    tcp_connect.PROBE,
-    tls_handshake.PROBE,
-    http_fetch.PROBE,
-    trust_store.PROBE,
-)
 
-PROBES: Mapping[type[Step], Probe[Any, Any]] = {probe.kind.step: probe for probe in _LISTED}
+def _probe(kind: Kind[Any, Any]) -> Probe[Any, Any]:
+    _, _, name = kind.step.__module__.rpartition(".")
+    probe = importlib.import_module(f"probe.measure.kinds.{name}").PROBE
+    assert isinstance(probe, Probe)
+    assert probe.kind is kind
+    return probe
+
+
+PROBES: Mapping[type[Step], Probe[Any, Any]] = {kind.step: _probe(kind) for kind in KINDS}
