@@ -1,7 +1,7 @@
 """Pictures of the program's own output: an audit in the lab, on a real terminal, drawn by headless Chromium.
 
 Run from the root of the repository, as root or with user namespaces, with Debian's `chromium`, `bsdutils` and
-`fonts-dejavu-core` installed: `.venv/bin/python docs/images/render.py`. It writes the picture and the README's
+`fonts-dejavu-core` installed: `.venv/bin/python -m docs.images.render`. It writes the picture and the README's
 quotations. What is changed: the kernel's version, which tells nothing, is shown as [...], and so is what is left out.
 """
 
@@ -10,20 +10,17 @@ from __future__ import annotations
 import html
 import re
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.lab.auditing import PROGRAM
+from tests.lab.demo import clean, intercepted
+from tests.lab.lab import Lab
+from tests.lab.plan import Plan
+from tests.lab.scenarios.tcp import SCENARIOS as TCP
+
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
-
-from tests.lab.auditing import PROGRAM  # noqa: E402 - the path above comes first
-from tests.lab.demo import clean, intercepted  # noqa: E402
-from tests.lab.lab import Lab  # noqa: E402
-from tests.lab.plan import Plan  # noqa: E402
-from tests.lab.scenarios.tcp import SCENARIOS as TCP  # noqa: E402
-
 COLUMNS = 100
 NETWORKS: dict[str, Callable[[Plan], None]] = {
     "healthy": clean,

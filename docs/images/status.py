@@ -1,40 +1,37 @@
 """Pictures of the status page: networks of the lab, as they were recorded, on the page that the appliance makes of them.
 
 Run from the root of the repository, with Debian's `chromium`, `chromium-driver` and `fonts-dejavu-core` installed:
-`.venv/bin/python docs/images/status.py`. Every fact is from the recordings in tests/scenarios, judged by today's rules.
+`.venv/bin/python -m docs.images.status`. Every fact is from the recordings in tests/scenarios, judged by today's rules.
 Only when the network changed is made up: the healthy recording stands for the day before.
 """
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from collections.abc import Hashable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+from exporters.page.page import CONTENT_SECURITY_POLICY, render
+from exporters.terminal.headline import headline
+from probe.config.rule_files import load_rules
+from probe.config.settings import load_config
+from rules.audit.machine import Audit
+from rules.files.report_json import loads
+from rules.judge.report import make_report
+from rules.model.ruleset import Rules
+from rules.watch.confirmation import Confirmation, Moment
+from rules.watch.ledger import Ledger, entries
+from rules.watch.state import Place, State
+from rules.watch.state_of import rows_of, source_states, target_states
+from rules.watch.targets import TargetRecords
+from tests import recordings
+from tests.exporters.browser import Browser, browsing, serving
+from tests.lab import audit_files
+from tests.lab.plan import Plan
+
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
-
-from exporters.page.page import CONTENT_SECURITY_POLICY, render  # noqa: E402
-from exporters.terminal.headline import headline  # noqa: E402 - the path above comes first
-from probe.config.rule_files import load_rules  # noqa: E402
-from probe.config.settings import load_config  # noqa: E402
-from rules.audit.machine import Audit  # noqa: E402
-from rules.files.report_json import loads  # noqa: E402
-from rules.judge.report import make_report  # noqa: E402
-from rules.model.ruleset import Rules  # noqa: E402
-from rules.watch.confirmation import Confirmation, Moment  # noqa: E402
-from rules.watch.ledger import Ledger, entries  # noqa: E402
-from rules.watch.state import Place, State  # noqa: E402
-from rules.watch.state_of import rows_of, source_states, target_states  # noqa: E402
-from rules.watch.targets import TargetRecords  # noqa: E402
-from tests import recordings  # noqa: E402
-from tests.exporters.browser import Browser, browsing, serving  # noqa: E402
-from tests.lab import audit_files  # noqa: E402
-from tests.lab.plan import Plan  # noqa: E402
-
 PLACE = Place("connector-vie-01", "production", "Vienna", "EU")
 DAY = 86_400.0
 AGE = 21.0  # seconds from the last answer to the page

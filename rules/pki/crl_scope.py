@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import islice
 from typing import TypeAlias
 from urllib.parse import unquote, urlsplit
@@ -237,6 +237,10 @@ def _entries(body: bytes) -> tuple[int, int]:
     return tlv(body, at)[1:]
 
 
+def _extensions(entry: x509.RevokedCertificate) -> list[x509.Extension[x509.ExtensionType]]:
+    return list(entry.extensions)
+
+
 def read_entries(
     crl: x509.CertificateRevocationList, issuer: bytes, serials: Iterable[str]
 ) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
@@ -252,7 +256,7 @@ def read_entries(
     back: dict[str, None] = {}
     own = True
     for entry in crl:
-        extensions, _ = try_read(lambda e=entry: list(e.extensions))  # type: ignore[misc]
+        extensions, _ = try_read(partial(_extensions, entry))
         for extension in extensions or ():
             if isinstance(extension.value, x509.CertificateIssuer):
                 names = (n for n in extension.value if isinstance(n, x509.DirectoryName))

@@ -7,6 +7,7 @@ breaks a rule, and some of them for entries that no judgement needs (a signed ti
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from ipaddress import ip_address
 from itertools import islice
 from typing import Any, TypeVar
@@ -82,7 +83,7 @@ def extension_facts(extensions: Element, reader: FieldReader) -> dict[str, Any]:
     seen: set[bytes] = set()
     limits_known = True
     for extension in _as_far_as(expect_tag(extensions, SEQUENCE), reader, "extensions"):
-        parts = reader.read("extensions", lambda e=extension: _extension(e))  # type: ignore[misc]
+        parts = reader.read("extensions", partial(_extension, extension))
         if parts is None:
             continue
         kind, value = parts
@@ -90,7 +91,7 @@ def extension_facts(extensions: Element, reader: FieldReader) -> dict[str, Any]:
         if kind in seen:
             reader.fail("extensions", f"{dotted(kind)} stands there twice: the first one counts")
         elif read is not None:
-            more = reader.read(dotted(kind), lambda r=read, v=value: r(v, reader))  # type: ignore[misc]
+            more = reader.read(dotted(kind), partial(read, value, reader))
             limits_known = limits_known and (more is not None or kind not in _LIMITS)
             found.update(more or {})
         seen.add(kind)
@@ -143,6 +144,10 @@ def _extended_key_usage(value: bytes, _: FieldReader) -> dict[str, Any]:
 _DNS_NAME, _URI, _IP_ADDRESS = 0x82, 0x86, 0x87  #: kinds of GeneralName (RFC 5280 section 4.2.1.6)
 
 
+def _ip_name(value: bytes) -> str:
+    return str(ip_address(value))
+
+
 def _subject_alternative_name(value: bytes, reader: FieldReader) -> dict[str, Any]:
     """Entries of a kind that no judgement needs are skipped, and an invalid address is noted."""
     names: list[str] = []
@@ -151,7 +156,7 @@ def _subject_alternative_name(value: bytes, reader: FieldReader) -> dict[str, An
         if name.tag == _DNS_NAME:
             names.append(text(name.value)[:MAX_TEXT])
         elif name.tag == _IP_ADDRESS:
-            address = reader.read("subjectAltName", lambda n=name: str(ip_address(n.value)))  # type: ignore[misc]
+            address = reader.read("subjectAltName", partial(_ip_name, name.value))
             addresses.extend([address] if address else [])
     return {"dns_names": tuple(names), "ip_names": tuple(addresses)}
 

@@ -7,7 +7,7 @@ import base64
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Literal, TypeAlias
 from urllib.parse import quote
 
@@ -298,6 +298,10 @@ def _elements(data: bytes, at: int, end: int) -> list[tuple[int, int, int]]:
     return found
 
 
+def _hash_name(single: ocsp.OCSPSingleResponse) -> str:
+    return single.hash_algorithm.name
+
+
 def _singles(
     response: ocsp.OCSPResponse, leaf: CertFacts, issuer: CertFacts
 ) -> tuple[ocsp.OCSPSingleResponse, ...]:
@@ -307,7 +311,7 @@ def _singles(
     serial, key = int(leaf.serial or "0", 16), key_bits(issuer.spki)
     found = []
     for _, single in zip(range(MAX_ANSWERS), response.responses, strict=False):
-        name, _ = try_read(lambda s=single: s.hash_algorithm.name)  # type: ignore[misc]
+        name, _ = try_read(partial(_hash_name, single))
         digest = _HASHES.get(name or "")
         if digest is None or single.serial_number != serial:
             continue

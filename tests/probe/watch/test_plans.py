@@ -151,7 +151,7 @@ async def test_it_is_searched_for_less_and_less_often_and_never_in_a_window(
             raise RuntimeError("a bug of ours")
         return len(asked) == 8
 
-    monkeypatch.setattr(plans.asyncio, "sleep", sleep)  # type: ignore[attr-defined]  # the module that it imports
+    monkeypatch.setattr("probe.watch.plans.asyncio.sleep", sleep)
     await retry_search(look_up, lambda: len(waited) == 3)
     assert waited == [15, 30, 60, 60, 120, 240, 480, 600, 600]
     assert asked == [1, 2, 4, 5, 6, 7, 8, 9]

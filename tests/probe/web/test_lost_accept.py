@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import gc
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Coroutine
 
 import pytest
 
@@ -39,11 +39,13 @@ async def other(future: Awaitable[None]) -> None:
     await future
 
 
-async def end_by(error: OSError, how: object = accept_coro) -> None:
+async def end_by(
+    error: OSError, how: Callable[[Awaitable[None]], Coroutine[None, None, None]] = accept_coro
+) -> None:
     """A task that ends by `error`, which nobody takes."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[None] = loop.create_future()
-    task = loop.create_task(how(future))  # type: ignore[operator]
+    task = loop.create_task(how(future))
     future.set_exception(error)
     await asyncio.wait([task])
 
