@@ -35,11 +35,11 @@ demo: venv lab-packages ## The same audit inside the lab: a clean network and tw
 
 .PHONY: test
 test: venv windows-program check ## Linters, types, import contracts, then every test but those of `make proof`
-	$(BIN)/pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder --cov --cov-report=term:skip-covered -m 'not proof' $(PYTEST_ARGS)
+	$(BIN)/pytest -n $(JOBS) --dist loadfile --cov --cov-report=term:skip-covered -m 'not proof' $(PYTEST_ARGS)
 
 .PHONY: test-windows
 test-windows: venv windows-program ## The program under Wine: replays, an audit, a service (a part of `make test`)
-	$(BIN)/pytest -n $(JOBS) -m 'not proof' tests/windows $(PYTEST_ARGS)
+	$(BIN)/pytest -n $(JOBS) --dist loadfile -m 'not proof' tests/windows $(PYTEST_ARGS)
 
 .PHONY: proof
 proof: venv windows-program ## The long counts and the other scenarios live; run before a release
@@ -55,7 +55,7 @@ compare: venv bench-packages ## What probes and audits cost beside another check
 
 .PHONY: busy-test
 busy-test: venv windows-program ## Every test once, in the background beside four busy processes
-	@packaging/busy_test.sh -n $(JOBS) -m 'not proof' $(PYTEST_ARGS)
+	@packaging/busy_test.sh -n $(JOBS) --dist loadfile -m 'not proof' $(PYTEST_ARGS)
 
 .PHONY: lint
 lint: venv check ## Linters, types and import contracts only

@@ -7,22 +7,36 @@ import sys
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 # A busy machine may need a second for what takes a millisecond elsewhere: no example is held against a stopwatch.
 settings.register_profile("anywhere", deadline=None)
 settings.load_profile("anywhere")
 
-#: Where tests wait for servers, networks and programs more than they compute; these run first, in this order.
-_LONG = (
+#: Where tests wait for servers, networks and programs more than they compute. These run first, in this order: a long file
+#: that begins last would keep one process busy alone.
+LONG = (
     "tests/lab/test_serve.py",
     "tests/lab/test_end_to_end.py",
     "tests/probe/serve",
     "tests/windows",
     "tests/lab",
     "tests/range",
-    "tests/probe/watch",
-    "tests/probe/history",
-    "tests/probe/web",
+    "tests/probe",
+)
+#: Their tests need no server of their file, so any process may run them.
+SPREAD = ("tests/lab/test_scenarios.py", "tests/lab/test_goldens.py")
+#: Their tests judge the recordings. One process reads and judges each recording once then (`tests/rules/goldens.py`).
+OF_RECORDINGS = (
+    "tests/probe/audit/test_state.py",
+    "tests/rules/files/test_recording.py",
+    "tests/rules/judge/test_degraded.py",
+    "tests/rules/judge/test_remedies.py",
+    "tests/rules/watch/test_memory.py",
+    "tests/rules/watch/test_significance.py",
+    "tests/rules/watch/test_state.py",
+    "tests/rules/watch/test_state_of.py",
 )
 
 
@@ -38,21 +52,35 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGHUP, lambda *_: None)  # nohup: the terminal's end is not the end of the tests
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run each file in one test process, the files that start servers first.
-
-    A file's servers are started once then. Two fleets of daemons side by side would starve each other, and a long file that
-    begins last would keep one process busy alone.
-    """
-    for item in items:
-        if not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+    """Sort the files by `LONG`."""
     items.sort(key=_turn)
 
 
 def _turn(item: pytest.Item) -> int:
-    return next((turn for turn, place in enumerate(_LONG) if item.nodeid.startswith(place)), len(_LONG))
+    return next((turn for turn, place in enumerate(LONG) if item.nodeid.startswith(place)), len(LONG))
+
+
+class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no types
+    """Runs each file in one process, whose servers are started once then: two fleets at once starve each other."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        if file in SPREAD:
+            return nodeid
+        return OF_RECORDINGS[0] if file in OF_RECORDINGS else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile | None:
+    """Use `ByFile` for `--dist loadfile`.
+
+    The mark `xdist_group` does not work: pytest-xdist 3.8 appends the group to the node id, and pytest 9.2 ignores that.
+    """
+    if config.getvalue("dist") != "loadfile":
+        return None
+    config.option.loadscopereorder = False  # `LONG` is the order
+    return ByFile(config, log)
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.lab.auditing import audit, record_golden, replay
 from tests.lab.lab import Lab
-from tests.lab.live import LIVE, ONE_PROCESS, marks
+from tests.lab.live import LIVE
 from tests.lab.plan import Plan
 from tests.lab.scenario import Scenario, check, essence
 from tests.lab.scenarios import SCENARIOS
@@ -27,7 +27,6 @@ def test_names_are_unique_and_there_are_enough() -> None:
     assert len(SCENARIOS) >= 32
 
 
-@ONE_PROCESS
 def test_each_cause_of_a_recording_is_seen_on_a_network_of_make_test() -> None:
     def causes(names: Iterable[str]) -> set[str]:
         return {v.cause.word for name in names for v in goldens.golden(name).verdicts}
@@ -37,7 +36,7 @@ def test_each_cause_of_a_recording_is_seen_on_a_network_of_make_test() -> None:
 
 @pytest.mark.parametrize(
     "scenario",
-    [pytest.param(s, marks=marks(s.name)) for s in SCENARIOS],
+    [pytest.param(s, marks=() if s.name in LIVE else pytest.mark.proof) for s in SCENARIOS],
     ids=lambda s: s.name,
 )
 def test_scenario(scenario: Scenario, request: pytest.FixtureRequest) -> None:

@@ -12,7 +12,7 @@ from probe.config.settings import Config, load_config, load_rules
 from rules.model.ruleset import Rules
 from rules.watch.state import Place, State
 from tests.lab import audit_files
-from tests.lab.live import ONE_PROCESS, sampled
+from tests.lab.live import sampled
 from tests.lab.plan import Plan
 from tests.rules import goldens
 
@@ -71,7 +71,6 @@ def test_the_connector_is_called_as_configured_or_as_the_host(connector: str, ho
     assert place_of(config, host) == Place(name, site="Dublin")
 
 
-@ONE_PROCESS
 @sampled(goldens.NAMES)
 def test_every_golden_has_a_picture(rules: Rules, name: str) -> None:
     assert from_state(state(name, rules)).endswith("\n")

@@ -18,7 +18,6 @@ from rules.model.observation import Observation
 from rules.model.verdict import Report, Status
 from rules.watch.memory import Memory
 from tests.exporters import samples
-from tests.lab.live import ONE_PROCESS
 from tests.rules import goldens
 from tests.rules.goldens import CONNECTING, NAMING
 from tests.rules.script import (
@@ -152,7 +151,6 @@ def test_a_replay_of_a_name_that_does_not_resolve_has_its_addresses_of_before() 
     assert only(report, RELAYS[0], "tls").status is Status.PASS
 
 
-@ONE_PROCESS
 @pytest.mark.parametrize("name", goldens.STEADY[1::5])
 def test_also_that_of_a_golden(name: str) -> None:
     report = goldens.usual(name)

@@ -7,7 +7,6 @@ import pytest
 from rules.judge.degraded import Extent, Loss, Revocation, loss_clauses, opening_sentence
 from rules.model.ruleset import Group
 from rules.model.verdict import Answer, Report, Status, Verdict
-from tests.lab.live import ONE_PROCESS
 from tests.lab.scenarios import SCENARIOS
 from tests.rules import goldens
 
@@ -97,7 +96,6 @@ def way(report: Report, group: str) -> list[Verdict]:
     ]
 
 
-@ONE_PROCESS
 @pytest.mark.parametrize("name", DEGRADED)
 def test_something_is_said_and_it_fits(name: str) -> None:
     report = goldens.golden(name)
@@ -125,7 +123,6 @@ def test_something_is_said_and_it_fits(name: str) -> None:
         assert "It will start" not in text
 
 
-@ONE_PROCESS
 @pytest.mark.parametrize(
     ("name", "said", "unsaid"),
     [

@@ -16,7 +16,6 @@ from rules.model.failure import Stage
 from rules.model.kinds.http_fetch import HttpFetch
 from rules.model.kinds.tls_handshake import TlsHandshake
 from rules.model.verdict import Verdict
-from tests.lab.live import ONE_PROCESS
 from tests.rules import goldens
 
 Row = tuple[str, str]
@@ -216,7 +215,6 @@ def row_of(verdict: Verdict) -> Row:
     return next((row for row in ((cause, circumstance), (ANY, circumstance)) if row in ADVICE), (cause, ""))
 
 
-@ONE_PROCESS
 @pytest.mark.parametrize("row", SCENES, ids=":".join)
 def test_a_row_is_said_where_it_fits_and_not_next_door(row: Row) -> None:
     there, next_door = SCENES[row]
@@ -224,7 +222,6 @@ def test_a_row_is_said_where_it_fits_and_not_next_door(row: Row) -> None:
     assert row not in said(next_door)
 
 
-@ONE_PROCESS
 def test_every_row_that_a_recording_shows_has_its_scenes() -> None:
     shown = {row for name in goldens.NAMES for row in said(name)}
     assert shown <= set(SCENES) <= set(ADVICE)
@@ -259,7 +256,6 @@ def test_a_text_is_a_sentence_for_a_person(row: Row, text: str) -> None:
 _PORT = re.compile(r"\bAllow [^.:;]*?\bport (\d+)")
 
 
-@ONE_PROCESS
 @pytest.mark.parametrize("name", goldens.NAMES)
 def test_no_remedy_asks_to_allow_a_port_that_its_own_evidence_saw_open(name: str) -> None:
     report = goldens.golden(name)
@@ -291,7 +287,6 @@ def test_every_row_has_a_network_in_which_it_must_not_be_said() -> None:
     assert set(SCENES) | set(NEXT_DOOR) == set(ADVICE)
 
 
-@ONE_PROCESS
 @pytest.mark.parametrize("row", NEXT_DOOR, ids=":".join)
 def test_a_row_that_no_recording_shows_is_not_said_next_door(row: Row) -> None:
     assert row not in said(NEXT_DOOR[row])

@@ -28,7 +28,7 @@ from rules.watch.memory import (
     Memory,
     document_of,
 )
-from tests.lab.live import ONE_PROCESS, sampled
+from tests.lab.live import sampled
 from tests.rules import goldens
 from tests.rules.goldens import NAMING, question, resolves, rotating, seen
 from tests.rules.script import (
@@ -65,13 +65,11 @@ def told(*observations: Observation) -> Memory:
 # --- the verdict is the replay of the newest answers ------------------------------------------------------------------
 
 
-@ONE_PROCESS
 @sampled(goldens.STEADY)
 def test_a_memory_of_a_golden_is_judged_like_the_golden(name: str) -> None:
     assert goldens.decided(goldens.usual(name)) == goldens.decided(goldens.golden(name))
 
 
-@ONE_PROCESS
 @sampled(goldens.STEADY[::4])
 def test_in_whatever_order_the_answers_came(name: str) -> None:
     """First looks before their second looks, as everywhere: a first look makes older second looks void."""

@@ -24,7 +24,7 @@ from rules.model.kinds.trust_store import TrustLookup, TrustRoots
 from rules.model.observation import Evidence, Observation, Step
 from rules.watch.significance import CLOCK_TOLERANCE, significant_part
 from tests import pki
-from tests.lab.live import ONE_PROCESS, sampled
+from tests.lab.live import sampled
 from tests.rules import goldens
 from tests.rules.script import (
     BLOCKED,
@@ -101,7 +101,6 @@ def blurred(one: Observation, rnd: Random) -> Observation:
     )
 
 
-@ONE_PROCESS
 @sampled(goldens.STEADY)
 def test_what_leaves_the_essence_alone_changes_no_verdict(name: str) -> None:
     report, rnd = goldens.recorded(name), Random(name)

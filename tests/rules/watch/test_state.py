@@ -9,7 +9,7 @@ import pytest
 
 from rules.text.display import display
 from tests.exporters import states
-from tests.lab.live import ONE_PROCESS, sampled
+from tests.lab.live import sampled
 from tests.rules import goldens
 
 WHOLE = 1 << 20
@@ -40,7 +40,6 @@ def test_values_stay_as_they_are(value: object) -> None:
             setattr(value, field.name, None)
 
 
-@ONE_PROCESS
 @sampled(goldens.NAMES)
 def test_a_state_of_every_scenario(name: str) -> None:
     state = goldens.state(name)

@@ -22,7 +22,7 @@ from rules.watch.ledger import entries
 from rules.watch.state import CheckName, SourceState, State, TargetState
 from tests import pki
 from tests.exporters.html_reader import read
-from tests.lab.live import ONE_PROCESS, sampled
+from tests.lab.live import sampled
 from tests.rules import goldens
 from tests.rules.script import (
     BLOCKED,
@@ -283,7 +283,6 @@ def test_a_source_that_no_rule_holds_has_a_bounded_label() -> None:
 # --- every scenario ----------------------------------------------------------------------------------------------------------
 
 
-@ONE_PROCESS
 @sampled(goldens.NAMES)
 def test_exporters_tell_every_scenario(name: str) -> None:
     state = goldens.state(name)
@@ -302,7 +301,6 @@ def test_exporters_tell_every_scenario(name: str) -> None:
     assert {e.endpoint for e in found if e.kind == "issuer"} <= {t.name for t in state.targets}
 
 
-@ONE_PROCESS
 @pytest.mark.parametrize("name", goldens.NAMES[::10])
 def test_the_page_of_a_scenario_is_sound(name: str) -> None:
     document = read(render(goldens.state(name), START))
