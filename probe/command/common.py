@@ -11,7 +11,7 @@ from pathlib import Path
 from exporters.terminal.headline import headline
 from exporters.terminal.style import Style
 from probe.audit.runner import Progress, run_audit
-from probe.command.formats import FORMATS, Judged
+from probe.command.formats import FORMATS, JudgedReport
 from probe.command.options import Delivery, Judging
 from probe.config.rule_files import is_file_name
 from probe.config.settings import Config, load_config, load_rules
@@ -40,7 +40,7 @@ def load_configuration(judging: Judging, settings: Mapping[str, object]) -> tupl
     return config, load_rules(config.rules, config.ca_sets)
 
 
-def run_measurement(config: Config, rules: Rules) -> Judged:
+def run_measurement(config: Config, rules: Rules) -> JudgedReport:
     """Audit the network. Show a progress bar if standard error is a terminal."""
     bar = terminal.Bar(sys.stderr)
 
@@ -58,7 +58,7 @@ def run_measurement(config: Config, rules: Rules) -> Judged:
         asyncio.run(whole())
     finally:
         bar.erase()
-    return Judged(made[0], rules, config)
+    return JudgedReport(made[0], rules, config)
 
 
 def output_encoding() -> str:
@@ -91,7 +91,7 @@ def check_output(delivery: Delivery, judging: Judging, *inputs: str) -> None:
     output_file.check_spares(output, files)
 
 
-def deliver(delivery: Delivery, judged: Judged, text: str | None = None) -> None:
+def deliver(delivery: Delivery, judged: JudgedReport, text: str | None = None) -> None:
     """Write the report in the requested format, or `text` instead, to the file or to standard output."""
     chosen = FORMATS[delivery.format]
     pieces = chosen.render(judged, report_style(delivery)) if text is None else [text]

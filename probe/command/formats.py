@@ -17,7 +17,7 @@ from rules.model.verdict import Report
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class JudgedReport:
     """A report with the rules and the configuration that it was judged by."""
 
     report: Report
@@ -29,20 +29,20 @@ class Judged:
 class Format:
     """How a report is written. `utf8`: ignore the terminal's encoding. `mode`: the permissions of its file."""
 
-    render: Callable[[Judged, Style], Iterable[str]]  # the text, whole or in pieces
+    render: Callable[[JudgedReport, Style], Iterable[str]]  # the text, whole or in pieces
     utf8: bool
     mode: int
 
 
-def _text(judged: Judged, style: Style) -> Iterable[str]:
+def _text(judged: JudgedReport, style: Style) -> Iterable[str]:
     return [audit.render(judged.report, style)]
 
 
-def _json(judged: Judged, _: Style) -> Iterable[str]:
+def _json(judged: JudgedReport, _: Style) -> Iterable[str]:
     return report_json.pieces(judged.report)
 
 
-def _prometheus(judged: Judged, _: Style) -> Iterable[str]:
+def _prometheus(judged: JudgedReport, _: Style) -> Iterable[str]:
     place = place_of(judged.config, judged.report.vantage.host)
     return [from_state(state_of(judged.report, judged.rules, place))]
 

@@ -6,7 +6,7 @@ import argparse
 from dataclasses import dataclass
 
 from probe.command import common
-from probe.command.formats import Judged
+from probe.command.formats import JudgedReport
 from probe.command.options import Delivery, Judging, add_verbose
 from probe.command.parser import Parser, non_blank
 from probe.errors import CommandError
@@ -52,5 +52,5 @@ def run(options: ReplayOptions) -> int:
         raise CommandError(
             f"{shown_name(options.report)}: {error}", "name the report that an audit wrote with --format json"
         ) from error
-    common.deliver(delivery, Judged(report, rules, config))
+    common.deliver(delivery, JudgedReport(report, rules, config))
     return 0 if delivery.exit_zero else report.exit_code

@@ -36,7 +36,7 @@ from probe.serve.pages import Pages
 from probe.serve.publisher import Publisher, Snapshot
 from probe.version import VERSION
 from probe.watch.first_sweep import first_sweep, pausing_window
-from probe.watch.judgement import Judged
+from probe.watch.judgement import Judgement
 from probe.watch.loop import Callbacks, WatchLoop
 from probe.watch.plans import Planner, lacks_tenant, retry_search
 from probe.watch.probers import Probers
@@ -404,7 +404,7 @@ class Daemon:
             self._appliance.look_again()
             self._jobs.start()
 
-    def _judged(self, made: Judged) -> None:
+    def _judged(self, made: Judgement) -> None:
         self._publisher.judged(made)
         self._notifier.status(f"{made.settled.answer.value}: {len(made.settled.targets)} targets")
 

@@ -21,7 +21,7 @@ from probe.host.windows_event_log import Event, EventLog, ServiceEvent, service_
 from probe.serve.notes import Notes
 from probe.serve.textfile import TextfilePublisher
 from probe.version import VERSION
-from probe.watch.judgement import Judged
+from probe.watch.judgement import Judgement
 from probe.watch.loop import WatchLoop
 from probe.watch.rounds import FinishedRound
 from probe.web.exporter_toolkit import WebConfigFile
@@ -148,7 +148,7 @@ class Publisher:
             drifts=base.drifts,
         )
 
-    def judged(self, made: Judged) -> None:
+    def judged(self, made: Judgement) -> None:
         """A judgement has been made."""
         settled, before, now = made.settled, self._state, time.time()
         holds = made.report.answer is settled.answer  # else the change of the answer is not confirmed yet
@@ -256,7 +256,7 @@ class Publisher:
         self._meters.snapshot(now)
         return Snapshot(gzipped(self._exposition.parts(self._meters.render())), now)
 
-    def _first(self, made: Judged, before: State | None) -> tuple[Transition, ...]:
+    def _first(self, made: Judgement, before: State | None) -> tuple[Transition, ...]:
         """The transition from the last answer in the history to the answer of the first judgement."""
         last, now = self._last_answer, made.settled.answer.value
         if before is not None or (last is not None and last.after == now):

@@ -73,7 +73,7 @@ class TargetPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class Judgement:
     """What a judgement tells. Of a long list it is megabytes: everybody keeps what he needs until the next one.
 
     Measuring keeps `ways`, what is due keeps `targets` and `probes`, the page keeps the report and what is settled.
@@ -99,7 +99,7 @@ def judge(
     intervals: Intervals,
     moment: Moment,
     asked: Mapping[Hashable, int],
-) -> Judged:
+) -> Judgement:
     """Judge `memory`. Called by one thread at a time: it moves `tracks` and `confirmation` on.
 
     `asked`: what was asked after which judgement, as `Confirmation.settle` takes it.
@@ -116,7 +116,7 @@ def judge(
     tracks.apply_verdicts(audit, rows, now)
     states = target_states(audit, tracks, rows, now, report.observations)
     settled = confirmation.settle(report, states, frozenset(filter(None, waits)), asked, moment)
-    return Judged(
+    return Judgement(
         report,
         settled,
         source_states(report, audit),

@@ -28,7 +28,7 @@ from probe.watch.asker import (
     interval_factor,
     lookups_of,
 )
-from probe.watch.judgement import Judged, ScheduledProbe, TargetPlan, expedite, judge, refetch_after
+from probe.watch.judgement import Judgement, ScheduledProbe, TargetPlan, expedite, judge, refetch_after
 from probe.watch.rounds import FinishedRound, Rounds, Watched
 from rules.audit.guard import is_v6
 from rules.audit.machine import Audit
@@ -66,7 +66,7 @@ _KINDS: dict[Group, Kind] = {
 class Callbacks:
     """What the appliance calls on the loop: for every judgement, and for every round that has ended."""
 
-    judged: Callable[[Judged], None]
+    judged: Callable[[Judgement], None]
     closed: Callable[[FinishedRound], None]
 
 
@@ -234,7 +234,7 @@ class WatchLoop:
             self._arm(kind)
         self._callbacks.judged(made)
 
-    def _plan_targets(self, made: Judged) -> None:
+    def _plan_targets(self, made: Judgement) -> None:
         found: dict[Key, Watched] = {}
         for target in made.targets:
             if target.host is None:

@@ -17,7 +17,7 @@ import dns.rrset
 
 from exporters.terminal.style import Style
 from probe.audit.tenant import read_answer as read_tenant
-from probe.command.formats import FORMATS, Judged
+from probe.command.formats import FORMATS, JudgedReport
 from probe.config.rule_files import check_file
 from probe.config.settings import Config, parse_config
 from probe.host.files import parse_toml
@@ -319,7 +319,7 @@ def feed_report(data: bytes) -> None:
                 isinstance(s.evidence, TlsFacts) and s.evidence.chain and s.failure is None for s in proof
             )
     for form in FORMATS.values():
-        text = "".join(form.render(Judged(again, RULES, Config()), Style(100, verbose=True)))
+        text = "".join(form.render(JudgedReport(again, RULES, Config()), Style(100, verbose=True)))
         assert all(char.isprintable() or char == "\n" for char in text)
     loads(dumps(again))
 

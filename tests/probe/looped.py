@@ -24,7 +24,7 @@ from probe.measure.os_resolver import OsResolver
 from probe.measure.prober import Prober
 from probe.measure.trust_stores import TrustStores
 from probe.watch.asker import Asker
-from probe.watch.judgement import Judged
+from probe.watch.judgement import Judgement
 from probe.watch.loop import Callbacks, WatchLoop
 from probe.watch.rounds import FinishedRound
 from rules.model.kinds.dns_chain import DnsQuestion
@@ -156,7 +156,7 @@ class House:
     config: Config
     rules: Rules
     plan: Plan
-    judged: list[Judged] = field(default_factory=list)
+    judged: list[Judgement] = field(default_factory=list)
     closed: list[FinishedRound] = field(default_factory=list)
 
 

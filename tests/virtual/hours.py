@@ -20,7 +20,7 @@ from exporters.metrics.meters import Meters
 from probe.config.service import Intervals
 from probe.config.settings import parse_config
 from probe.measure.prober import Prober
-from probe.watch.judgement import Judged
+from probe.watch.judgement import Judgement
 from probe.watch.loop import Callbacks, WatchLoop
 from rules.model.failure import Code
 from rules.model.observation import Observation, Step
@@ -100,10 +100,10 @@ class Hours:
     world: World
     clock: Clock
     prober: ScriptedProber
-    judged: list[Judged] = field(default_factory=list)
+    judged: list[Judgement] = field(default_factory=list)
     told: list[tuple[float, str, str, str]] = field(default_factory=list)
 
-    def take(self, made: Judged) -> None:
+    def take(self, made: Judgement) -> None:
         self.judged.append(made)
         self.told += [(self.clock.mono, t.subject, t.before, t.after) for t in made.settled.transitions]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from exporters.terminal.style import Style
-from probe.command.formats import FORMATS, Judged
+from probe.command.formats import FORMATS, JudgedReport
 from probe.command.main import parse
 from probe.config.settings import Config, load_rules
 from rules.files.report_json import dumps, loads
@@ -14,7 +14,7 @@ from tests.exporters import samples
 
 @pytest.mark.parametrize("style", [Style(), Style(40, color=True, verbose=True, encoding="ascii")])
 def test_json_is_the_report_whatever_the_style(style: Style) -> None:
-    shown = "".join(FORMATS["json"].render(Judged(samples.report(), load_rules(), Config()), style))
+    shown = "".join(FORMATS["json"].render(JudgedReport(samples.report(), load_rules(), Config()), style))
     assert shown == dumps(samples.report())
     assert loads(shown).answer_text == samples.report().answer_text
     assert shown.endswith("}\n")

@@ -23,7 +23,7 @@ from probe.history.reader import read_history
 from probe.history.writer import Bounds, History
 from probe.serve import publisher
 from probe.serve.publisher import Publisher
-from probe.watch.judgement import Judged, judge
+from probe.watch.judgement import Judgement, judge
 from probe.watch.loop import Callbacks, WatchLoop
 from probe.watch.rounds import FinishedRound
 from rules.audit.targets import targets
@@ -41,7 +41,7 @@ from tests.rules import goldens
 PLACE = Place("c1")
 
 
-def judged(name: str, confirmation: Confirmation | None = None, now: float | None = None) -> Judged:
+def judged(name: str, confirmation: Confirmation | None = None, now: float | None = None) -> Judgement:
     """The judgement of a recorded network."""
     report = goldens.recorded(name)
     memory = goldens.memory_of(report.observations)

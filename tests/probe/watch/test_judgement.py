@@ -248,7 +248,7 @@ def moment(now: float) -> Moment:
 
 def by_itself(
     memory: Memory, known: Rules = RULES, plan: Plan = PLAN, now: float = START
-) -> judgement.Judged:
+) -> judgement.Judgement:
     hosts = tuple(dict.fromkeys(t.host for t in targets(known, plan.tenant, plan.only) if t.host))
     planned = memory.plan(plan, hosts)
     return judgement.judge(
@@ -256,7 +256,7 @@ def by_itself(
     )
 
 
-def probes(made: judgement.Judged) -> dict[Hashable, judgement.ScheduledProbe]:
+def probes(made: judgement.Judgement) -> dict[Hashable, judgement.ScheduledProbe]:
     return {probe.key: probe for probe in made.probes}
 
 
