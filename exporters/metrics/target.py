@@ -113,7 +113,7 @@ def _shared_counts(counts: tuple[int, ...]) -> tuple[int, ...]:
 
 def merged(found: Iterable[TargetState]) -> TargetState:
     """The heaviest of several states of one name and port, with the worst result of each check."""
-    heaviest = max(found, key=lambda t: t.status.weight)
+    heaviest = max(found, key=lambda t: t.status.rank)
     return replace(heaviest, checks=tuple(_worst(c for t in found for c in t.checks).values()))
 
 

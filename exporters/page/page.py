@@ -83,7 +83,7 @@ def _groups(state: State, ranked: Ranked) -> Markup:
         found[target.group][target.status] += 1
     items = []
     for group, counts in found.items():
-        heaviest = sorted(counts, key=lambda status: -status.weight)
+        heaviest = sorted(counts, key=lambda status: -status.rank)
         told = (statement(status, f"{counts[status]} {_COUNTED[status]}") for status in heaviest)
         items.append(tag("li", joined((link(f"#{group_id(group)}", group_name(group)), *told), " ")))
     return tag("nav", tag("ul", *items, class_="groups"), aria_label="Rule groups") if items else Markup()

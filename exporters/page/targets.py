@@ -70,7 +70,7 @@ class Ranked:
     """The targets in the page's order: those shown in full, those shown as a line, the number of the rest."""
 
     def __init__(self, targets: Sequence[TargetState]) -> None:
-        ranked = sorted(targets, key=lambda t: (-t.status.weight, not t.required, t.host, t.port))
+        ranked = sorted(targets, key=lambda t: (-t.status.rank, not t.required, t.host, t.port))
         self.whole = ranked[:WHOLE]
         self.lines = ranked[WHOLE : WHOLE + LINES]
         self.left_out = ranked[WHOLE + LINES :]

@@ -49,7 +49,7 @@ def render(report: Report, host: str, port: int | None, style: Style) -> str:
     """Everything in `report` about `host` (and `port`, where given) as a tree."""
     name = display(host) if port is None else hostport(host, port)
     worst = max(
-        (v.status for v in _verdicts(report, host, port)), key=lambda s: s.weight, default=Status.INCONCLUSIVE
+        (v.status for v in _verdicts(report, host, port)), key=lambda s: s.rank, default=Status.INCONCLUSIVE
     )
     root = Node(f"{name}  {WORDS[worst][0]}", [], WORDS[worst][1])
     chains: list[tuple[bytes, ...]] = []
@@ -235,7 +235,7 @@ def _about(report: Report, url: str, kind: str) -> list[Verdict]:
 def _judged(root: Node, report: Report, host: str, port: int | None) -> None:
     """The verdicts, heaviest first. Equal verdicts of several addresses are shown once; the rule comes at the end."""
     branch = root.add("verdict")
-    found = sorted(_verdicts(report, host, port), key=lambda v: -v.status.weight)
+    found = sorted(_verdicts(report, host, port), key=lambda v: -v.status.rank)
     groups: dict[tuple[str, ...], list[Verdict]] = {}
     for verdict in found:
         said = "" if verdict.status is Status.PASS and verdict.check == "tcp" else verdict.summary

@@ -82,4 +82,4 @@ def heaviest(report: Report, host: str, port: int | None) -> int:
         for v in report.verdicts
         if v.endpoint is not None and v.endpoint.host == host and port in (None, v.endpoint.port)
     ]
-    return CODES.get(max(found, key=lambda status: status.weight), 0) if found else 3
+    return CODES.get(max(found, key=lambda status: status.rank), 0) if found else 3

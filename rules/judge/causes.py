@@ -77,7 +77,7 @@ def _find_detail(verdict: Verdict, wanted: str) -> str:
 
 def _group(cause: Cause, found: list[Verdict]) -> CauseGroup:
     heaviest = max(
-        found, key=lambda v: (not v.rule, v.status.weight) if cause.host_wide else (True, v.status.weight)
+        found, key=lambda v: (not v.rule, v.status.rank) if cause.host_wide else (True, v.status.rank)
     )
     endpoints = tuple(dict.fromkeys(v.endpoint for v in found if v.endpoint is not None))
     many = len(_merge(endpoints)) > 1

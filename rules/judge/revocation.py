@@ -230,7 +230,7 @@ def _ocsp_sources(context: Context) -> Iterator[Verdict]:
 
 def _responder(context: Context, url: str, made: list[tuple[str, Observation, OcspJudgement]]) -> Verdict:
     seen = tuple(s for _, s, _ in made)
-    method, _, worst = max(made, key=lambda m: (m[2].revoked, m[2].status.weight))
+    method, _, worst = max(made, key=lambda m: (m[2].revoked, m[2].status.rank))
     good = [m for m in made if m[2].status in (Status.PASS, Status.NOTICE)]
     methods = " and ".join(dict.fromkeys(m for m, _, _ in made))
     status, summary = worst.status, f"{worst.summary} ({methods})"

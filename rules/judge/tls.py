@@ -47,7 +47,7 @@ def judge_tls(context: Context, target: Target, address: str, attempts: tuple[Ob
             cause = replace(
                 cause,
                 summary=f"{cause.summary} (at the second try only)",
-                status=max(cause.status, Status.NOTICE, key=lambda s: s.weight),
+                status=max(cause.status, Status.NOTICE, key=lambda s: s.rank),
             )
         return _verdict(context, target, address, attempts, cause, seen)
     # A good chain does not excuse a failed handshake, and a passing cause does not replace it.
@@ -55,7 +55,7 @@ def judge_tls(context: Context, target: Target, address: str, attempts: tuple[Ob
         (s, c) for s, c in judged if c.cause != causes.OK and (got_through(s) or c.status in _WEIGHTY)
     ]
     if doubtful:
-        seen, cause = max(doubtful, key=lambda pair: pair[1].status.weight)
+        seen, cause = max(doubtful, key=lambda pair: pair[1].status.rank)
         return _verdict(context, target, address, attempts, cause, seen)
     last = attempts[-1]
     return _verdict(context, target, address, attempts, _failed(context, target, last), last)
@@ -95,7 +95,7 @@ def _without_certificate(target: Target, seen: Observation, cause: TlsCause) -> 
     if _expects_certificate(target):
         return replace(cause, summary=text)
     text = f"{text}, which the rule set does not expect of this name"
-    return replace(cause, summary=text, status=max(cause.status, Status.NOTICE, key=lambda s: s.weight))
+    return replace(cause, summary=text, status=max(cause.status, Status.NOTICE, key=lambda s: s.rank))
 
 
 def _expects_certificate(target: Target) -> bool:

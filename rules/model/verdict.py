@@ -12,7 +12,7 @@ from rules.model.observation import Observation
 
 
 class Status(StrEnum):
-    """Ordered by weight; `weight` below gives the order."""
+    """From the best to the worst; `rank` is the place in this order."""
 
     PASS = "pass"
     NOT_APPLICABLE = "not-applicable"
@@ -23,7 +23,7 @@ class Status(StrEnum):
     BROKEN = "broken"  # our own bug
 
     @property
-    def weight(self) -> int:
+    def rank(self) -> int:
         return list(Status).index(self)
 
 

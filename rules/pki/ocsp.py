@@ -247,11 +247,11 @@ def _worst(singles: tuple[ocsp.OCSPSingleResponse, ...], now: float) -> ocsp.OCS
     current answer, "unknown" before "good", the newest.
     """
 
-    def weight(single: ocsp.OCSPSingleResponse) -> tuple[bool, bool, bool, float]:
+    def rank(single: ocsp.OCSPSingleResponse) -> tuple[bool, bool, bool, float]:
         word = _WORDS[single.certificate_status]
         return word == "revoked", not _outdated(single, now), word == "unknown", _times(single)[0]
 
-    return max(singles, key=weight)
+    return max(singles, key=rank)
 
 
 def _critical(response: ocsp.OCSPResponse) -> SignerFault | None:

@@ -31,10 +31,10 @@ def of_target(rows: Iterable[Verdict], seen: Sequence[Observation]) -> tuple[Has
     `seen` the observations of the report.
     """
     rows = [row for row in rows if row.status in _FAULTS]
-    worst = max((row.status.weight for row in rows), default=0)
+    worst = max((row.status.rank for row in rows), default=0)
     found: dict[Hashable, None] = {}
     for row in rows:
-        if row.status.weight == worst:
+        if row.status.rank == worst:
             documents = list(_of_row(row, seen))
             if not documents or None in documents:
                 return ()

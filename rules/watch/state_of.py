@@ -80,7 +80,7 @@ def _target(
 ) -> TargetState:
     assert target.host is not None
     known = [row for row in rows if row.cause != causes.AUDIT_NOT_RECORDED] or rows
-    worst = max(known, key=lambda row: row.status.weight, default=None)
+    worst = max(known, key=lambda row: row.status.rank, default=None)
     dns = [row for row in rows if row.check == "dns"]
     way = [row for row in rows if row.check != "dns"]
     name = _path_check(target)
@@ -137,7 +137,7 @@ def _checks(*checks: CheckState) -> tuple[CheckState, ...]:
 
 
 def _dns_check(rows: list[Verdict]) -> CheckState:
-    row = max(rows, key=lambda r: r.status.weight, default=None)
+    row = max(rows, key=lambda r: r.status.rank, default=None)
     if row is None:
         return CheckState("dns", False, False, Status.INCONCLUSIVE, causes.AUDIT_NOT_REACHED.word)
     measured = row.status not in _OPEN
@@ -160,7 +160,7 @@ def _way_check(name: CheckName, rows: list[Verdict]) -> CheckState:
             Status.INCONCLUSIVE,
             (first.cause if first else causes.AUDIT_NOT_REACHED).word,
         )
-    worst = max(made, key=lambda row: row.status.weight)
+    worst = max(made, key=lambda row: row.status.rank)
     caught = any(r.cause == causes.TLS_INTERCEPTED and r.status in (Status.FAIL, Status.WARN) for r in made)
     success = any(passes(found) for found in by_address.values()) and not caught
     return CheckState(name, success, True, worst.status, worst.cause.word)

@@ -190,7 +190,7 @@ def _outcome(rows: list[Verdict]) -> tuple[bool | None, str]:
     made = [r for r in rows if r.status not in (Status.INCONCLUSIVE, Status.BROKEN, Status.NOT_APPLICABLE)]
     if not made:
         return None, rows[0].cause.word if rows else "ok"
-    heaviest = max(made, key=lambda r: r.status.weight)
+    heaviest = max(made, key=lambda r: r.status.rank)
     return passes(made), heaviest.cause.word
 
 

@@ -178,7 +178,7 @@ def test_every_finding_is_in_a_block_and_order_does_not_matter(found: list[Verdi
         if one.cause.word != "ok" and one.status is not Status.NOT_APPLICABLE:
             mine = [b for b in blocks if b.cause == one.cause and one.endpoint in b.endpoints]
             assert mine
-            assert any(b.status.weight >= one.status.weight for b in mine)
+            assert any(b.status.rank >= one.status.rank for b in mine)
     shuffled = list(found)
     rnd.shuffle(shuffled)  # type: ignore[attr-defined]
     again = [(b.cause, b.status, set(b.endpoints)) for b in group(shuffled)]

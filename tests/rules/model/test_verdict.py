@@ -16,7 +16,7 @@ REPORT = judged(healthy())
 
 
 def test_statuses_are_ordered_by_weight() -> None:
-    assert [s.value for s in sorted(Status, key=lambda s: s.weight)] == [
+    assert [s.value for s in sorted(Status, key=lambda s: s.rank)] == [
         "pass", "not-applicable", "notice", "warn", "inconclusive", "fail", "broken"
     ]  # fmt: skip
 
