@@ -164,26 +164,22 @@ def _questions(audit: Audit, host: str) -> tuple[DnsQuestion, ...]:
 
 
 def _urgent(audit: Audit, ready: list[Ready]) -> tuple[Step, ...]:
-    """What is asked at once. A further address of a target or a list that is met waits for its turn in the rotation."""
-    met, found = set(_met(audit)), []
+    """What is asked at once. A further address of a target or a list that was asked waits for its turn in the rotation."""
+    asked, found = {_subject(step) for step in audit.seen}, []
     for item in ready:
-        key = _met_by(item.step) if _rotates(item.step) else None
-        if item.phase is not Phase.EXTRA and (key is None or key not in met):
+        subject = _subject(item.step) if _rotates(item.step) else None
+        if item.phase is not Phase.EXTRA and (subject is None or subject not in asked):
             found.append(item.step)
-            met |= {key} if key is not None else set()
+            asked.add(subject)
     return tuple(found)
-
-
-def _met(audit: Audit) -> frozenset[Hashable]:
-    return frozenset(key for step in audit.seen if (key := _met_by(step)) is not None)
 
 
 def _rotates(step: Step) -> bool:
     return step.attempt == 1 and kind_of(step).judges(step)
 
 
-def _met_by(step: Step) -> Hashable:
-    return kind_of(step).met(step)
+def _subject(step: Step) -> Hashable:
+    return kind_of(step).subject(step)
 
 
 def _host(step: Step) -> str | None:

@@ -106,8 +106,8 @@ class Kind(Generic[S, E]):
     place: Callable[[S], Endpoint | None] = _nothing
     #: The document that is fetched, from any server: every address of a host gives the same list.
     document: Callable[[S], tuple[object, ...] | None] = _nothing
-    #: What counts as seen once one address was asked: an endpoint, or a list (a host serves many).
-    met: Callable[[S], Hashable] = _nothing
+    #: The endpoint or the list that one asked address is enough for (a host serves many lists).
+    subject: Callable[[S], Hashable] = _nothing
     #: Whether each address of an endpoint is asked in turn, and the answer judges the endpoint there.
     judges: Callable[[S], bool] = _never
     resolution: Resolution[S, E] | None = None

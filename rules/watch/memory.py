@@ -159,7 +159,7 @@ class Memory:
         for step in self.known:
             kind = kind_of(step)
             endpoint = kind.endpoint(step)
-            if endpoint is not None and kind.met(step) == endpoint:  # a list has its turns elsewhere
+            if endpoint is not None and kind.subject(step) == endpoint:  # a list has its turns elsewhere
                 by_key[endpoint].append(step)
         crowds = (steps for steps in by_key.values() if len(steps) > MOST)
         return [s for steps in crowds for s in sorted(steps, key=lambda s: -self.known[s].started)[MOST:]]

@@ -121,7 +121,7 @@ def _document(step: HttpFetch) -> tuple[object, ...] | None:
     return (step.purpose, step.host, step.port, step.target, step.body)
 
 
-def _met(step: HttpFetch) -> Hashable:
+def _subject(step: HttpFetch) -> Hashable:
     match step.purpose:
         case "reach":
             return step.host, step.port
@@ -154,7 +154,7 @@ KIND: Kind[HttpFetch, HttpExchange] = Kind(
     name=lambda step: step.host,
     place=lambda step: (step.address, step.port),
     document=_document,
-    met=_met,
+    subject=_subject,
     judges=lambda _: True,
     interval=_interval,
     ages=True,

@@ -94,7 +94,7 @@ def _document(step: TlsHandshake) -> tuple[object, ...] | None:
     return (step.hello, step.server_name, step.port) if step.hello != "connector" else None
 
 
-def _met(step: TlsHandshake) -> Endpoint:
+def _subject(step: TlsHandshake) -> Endpoint:
     return step.server_name, step.port
 
 
@@ -137,7 +137,7 @@ KIND: Kind[TlsHandshake, TlsFacts] = Kind(
     name=lambda step: step.server_name,
     place=lambda step: (step.address, step.port),
     document=_document,
-    met=_met,
+    subject=_subject,
     judges=_judges,
     interval=_interval,
     ages=True,
