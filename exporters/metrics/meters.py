@@ -257,5 +257,5 @@ class _Series:
 def _header_lines(family: Family) -> str:
     """The two header lines of a family."""
     name = f"{family.name}_total" if family.type == "counter" else family.name
-    told = family.documentation.replace("\\", r"\\").replace("\n", r"\n")
-    return f"# HELP {name} {told}\n# TYPE {name} {family.type}\n"
+    help_text = family.documentation.replace("\\", r"\\").replace("\n", r"\n")
+    return f"# HELP {name} {help_text}\n# TYPE {name} {family.type}\n"

@@ -65,8 +65,8 @@ def finite(value: float | None) -> TypeGuard[float]:
 
 def header(metric: Metric) -> bytes:
     """The two header lines of a family."""
-    told = metric.help.replace("\\", r"\\").replace("\n", r"\n")
-    return f"# HELP {metric.name} {told}\n# TYPE {metric.name} {metric.type}\n".encode()
+    help_text = metric.help.replace("\\", r"\\").replace("\n", r"\n")
+    return f"# HELP {metric.name} {help_text}\n# TYPE {metric.name} {metric.type}\n".encode()
 
 
 def gzipped(parts: Iterable[bytes]) -> bytes:

@@ -23,8 +23,8 @@ def answer(state: State, now: float, refresh: int | None) -> Markup:
     if state.report is None:
         return _starting(state, now, refresh)
     word, tone, _ = ANSWERS[state.answer]
-    told = state.headline.removeprefix(f"{word}:").strip()
-    heading = _heading(word, state.answer.value, told[:1].upper() + told[1:])
+    sentence = state.headline.removeprefix(f"{word}:").strip()
+    heading = _heading(word, state.answer.value, sentence[:1].upper() + sentence[1:])
     paragraphs = [tag("p", state.answer_text)] if state.answer_text else []
     paragraphs += [tag("p", more, class_="soft") for more in answer_notes(state.report)]
     if state.report.answer is not state.answer:
@@ -71,21 +71,23 @@ def banners(state: State) -> Markup:
         found.append(tag("p", *window, means, class_="banner note"))
     if state.host_faults:
         causes = joined((tag("code", escaped(cause, 60)) for cause in state.host_faults[:FAULTS]), ", ")
-        told = ". What could not be tested because of it says nothing about the network."
-        found.append(tag("p", tag("b", "A fault of this host itself: "), causes, told, class_="banner bad"))
+        sentence = ". What could not be tested because of it says nothing about the network."
+        found.append(
+            tag("p", tag("b", "A fault of this host itself: "), causes, sentence, class_="banner bad")
+        )
     return joined(found)
 
 
 def _starting(state: State, now: float, refresh: int | None) -> Markup:
     heading = _heading("STARTING", "not-proven", "The first sweep has not ended.")
-    told = f"Started {span(now - state.started)} ago. The answer stands here when every target has been tried once."
-    return _section("quiet", heading, tag("p", told), _facts(state, now, refresh))
+    sentence = f"Started {span(now - state.started)} ago. The answer stands here when every target has been tried once."
+    return _section("quiet", heading, tag("p", sentence), _facts(state, now, refresh))
 
 
-def _heading(word: str, sign: str, told: str) -> Markup:
+def _heading(word: str, sign: str, sentence: str) -> Markup:
     # Screen readers need a separator: the word stands on its own line.
     colon = tag("span", ": ", class_="hidden")
-    return tag("h1", tag("b", word, colon, class_=f"word {sign}"), told, id="answer")
+    return tag("h1", tag("b", word, colon, class_=f"word {sign}"), sentence, id="answer")
 
 
 def _section(tone: str, *content: str) -> Markup:

@@ -41,8 +41,8 @@ def changes(state: State, now: float) -> Markup:
 
 def _change(change: Transition | Drift, now: float) -> Markup:
     when = tag("div", moment(change.at), tag("small", " (", ago(change.at, now), ")", class_="soft"))
-    told = _drift(change) if isinstance(change, Drift) else _transition(change)
-    return tag("li", when, tag("div", *told))
+    parts = _drift(change) if isinstance(change, Drift) else _transition(change)
+    return tag("li", when, tag("div", *parts))
 
 
 def _transition(change: Transition) -> tuple[Markup, ...]:

@@ -72,8 +72,8 @@ def _header(state: State) -> Markup:
 
 def _aged(now: float) -> Markup:
     """A warning that the style shows after the page has stood in a browser for `AGED_AFTER` seconds."""
-    told = f"This page is older than {AGED_AFTER} s and nothing has renewed it. It was made at "
-    return tag("p", told, moment(now), ".", class_="banner doubt aged")
+    sentence = f"This page is older than {AGED_AFTER} s and nothing has renewed it. It was made at "
+    return tag("p", sentence, moment(now), ".", class_="banner doubt aged")
 
 
 def _groups(state: State, ranked: Ranked) -> Markup:
@@ -84,6 +84,6 @@ def _groups(state: State, ranked: Ranked) -> Markup:
     items = []
     for group, counts in found.items():
         heaviest = sorted(counts, key=lambda status: -status.rank)
-        told = (statement(status, f"{counts[status]} {_COUNTED[status]}") for status in heaviest)
-        items.append(tag("li", joined((link(f"#{group_id(group)}", group_name(group)), *told), " ")))
+        statements = (statement(status, f"{counts[status]} {_COUNTED[status]}") for status in heaviest)
+        items.append(tag("li", joined((link(f"#{group_id(group)}", group_name(group)), *statements), " ")))
     return tag("nav", tag("ul", *items, class_="groups"), aria_label="Rule groups") if items else Markup()

@@ -231,8 +231,8 @@ def _endpoints(endpoints: tuple[Endpoint, ...], style: Style, indent: str = "   
         if endpoint.address:
             found.append(endpoint.address)
     addresses = len({a for found in names.values() for a in found})
-    told = f", at {count(addresses, 'address', 'addresses')}" if addresses > 1 else ""
-    yield f"{indent}Endpoints ({len(names)}{told})"
+    at_addresses = f", at {count(addresses, 'address', 'addresses')}" if addresses > 1 else ""
+    yield f"{indent}Endpoints ({len(names)}{at_addresses})"
     shown = list(names) if style.verbose or len(names) <= FOLD + 1 else list(names)[:FOLD]
     for name in shown:
         yield from style.wrap(f"{name}{_address_list(names[name], style)}", f"{indent}    ", f"{indent}  ")
@@ -267,8 +267,10 @@ def _evidence(report: Report, cause: CauseGroup, style: Style) -> Iterator[str]:
 
 def detail_lines(report: Report, cause: CauseGroup, found: list[Observation]) -> list[tuple[str, str]]:
     """The short lines of a cause, without what its heading and its connections `found` already say."""
-    told = {"by", "from"} if any(o.local for o in found) else {"by"}
-    return [(key, value) for key, value in without_repeats(_details(report, cause)) if key not in told]
+    already_shown = {"by", "from"} if any(o.local for o in found) else {"by"}
+    return [
+        (key, value) for key, value in without_repeats(_details(report, cause)) if key not in already_shown
+    ]
 
 
 def _details(report: Report, cause: CauseGroup) -> Iterator[tuple[str, str]]:

@@ -34,10 +34,10 @@ def headline(report: Report) -> str:
 def answer_notes(report: Report) -> Iterator[str]:
     """Sentences that limit the answer: what it does not cover, and why there is none."""
     for used in report.rulesets:
-        untold = used.note.rstrip(".") not in report.answer_text
-        if used.kind == "rules" and used.note and untold and not used.note.startswith("not reviewed"):
-            told = "" if used.note == NO_LIST else f" ({say(used.note)})"
-            yield f"Reason: {display(used.name)} has {NO_LIST}{told}."
+        unmentioned = used.note.rstrip(".") not in report.answer_text
+        if used.kind == "rules" and used.note and unmentioned and not used.note.startswith("not reviewed"):
+            note = "" if used.note == NO_LIST else f" ({say(used.note)})"
+            yield f"Reason: {display(used.name)} has {NO_LIST}{note}."
     if report.plan.only and "only names like" not in report.answer_text:
         yield f"Only names like {display(report.plan.only)} (--only): the other names of the rules were left out."
     if report.stopped == "interrupted":

@@ -80,7 +80,7 @@ def _ledger(found: Reading, style: Style) -> Iterator[str]:
 
 def to_json(found: Reading) -> str:
     """`wayclear.history/1`, which only grows. Times are RFC 3339 in UTC; non-ASCII characters are escaped."""
-    told = {
+    document = {
         "schema": SCHEMA,
         "endpoint": found.endpoint or None,
         "since": None if found.since is None else _time(found.since),
@@ -97,7 +97,7 @@ def to_json(found: Reading) -> str:
             for entry in found.ledger
         ],
     }
-    return json.dumps(told, indent=1) + "\n"
+    return json.dumps(document, indent=1) + "\n"
 
 
 def _event(event: Transition | Drift) -> dict[str, object]:
