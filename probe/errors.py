@@ -19,5 +19,5 @@ def one_line(message: str) -> str:
     first, *others = [line.strip() for line in message.split("\n") if line.strip()] or [""]
     if not others:
         return first
-    told = "; ".join(others)
-    return f"{first}{'' if first.endswith((':', '.', ';')) else ':'} {told}"
+    rest = "; ".join(others)
+    return f"{first}{'' if first.endswith((':', '.', ';')) else ':'} {rest}"

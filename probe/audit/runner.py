@@ -107,7 +107,7 @@ class Runner:
         self._phase = Phase.LOCAL
         self._connections = 0
         self._planned = 0
-        self._plan_told = False
+        self._plan_reported = False
         self._looked = False
 
     async def run(self) -> None:
@@ -285,8 +285,8 @@ class Runner:
         planned = max(self._planned, self._connections)
         eta = (planned - self._connections) / self._pace.rate if self._pace.rate else 0.0
         line = None
-        if not self._plan_told and self._audit.host is not None:
-            self._plan_told = True
+        if not self._plan_reported and self._audit.host is not None:
+            self._plan_reported = True
             expected = estimate(self._audit)
             names = len({t.host for t in self._audit.targets if t.host})
             line = f"{names} names, about {expected} connections, {self._length(expected)} ({self._pace.name} pace)"

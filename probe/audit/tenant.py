@@ -100,16 +100,16 @@ class _Search:
         asked = [DnsQuestion(r, self.host, t) for r in resolvers[:RESOLVERS] for t in types]
         steps: list[Step] = [OsLookup(self.host), *asked]
         answers = await asyncio.gather(*(self.prober.measure(step) for step in steps))
-        told = dict.fromkeys(a for seen in answers for a in _told(seen.evidence))
+        addresses = dict.fromkeys(a for seen in answers for a in _addresses_in(seen.evidence))
         usable = [
             a
-            for a in told
+            for a in addresses
             if (host.route_v6 if ":" in a else host.route_v4)
             and a not in host.addresses
             and not never_connect(classify(a, self.public_networks))
         ]
         if not usable:
-            other = f" (only {', '.join(list(told)[:3])}, which no service has)" if told else ""
+            other = f" (only {', '.join(list(addresses)[:3])}, which no service has)" if addresses else ""
             self.tried.append(f"{self.host} does not resolve to a usable address{other}")
         return usable[:ADDRESSES]
 
@@ -229,7 +229,7 @@ def _guids(url: str) -> Iterable[str]:
     return [part for part in path.lower().split("/") if _GUID.match(part)]
 
 
-def _told(evidence: object) -> Iterable[str]:
+def _addresses_in(evidence: object) -> Iterable[str]:
     if isinstance(evidence, OsAnswer):
         return evidence.addresses
     if isinstance(evidence, DnsAnswer):

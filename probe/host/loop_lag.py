@@ -14,12 +14,12 @@ _KEPT = 1000
 class LagMeter:
     """A timer that records how late it runs, while anything is measured. Times are the loop's, in seconds.
 
-    While nothing is measured it is off, so that the processor can sleep. `told` is called with the lag of every reading.
+    While nothing is measured it is off, so that the processor can sleep. `report` is called with the lag of every reading.
     """
 
-    def __init__(self, interval: float = INTERVAL, told: Callable[[float], None] | None = None) -> None:
+    def __init__(self, interval: float = INTERVAL, report: Callable[[float], None] | None = None) -> None:
         self._interval = interval
-        self._told = told
+        self._report = report
         self._late: deque[tuple[float, float]] = deque(maxlen=_KEPT)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -62,8 +62,8 @@ class LagMeter:
     def _tick(self) -> None:
         assert self._loop is not None
         now = self._loop.time()
-        if self._told is not None:
-            self._told(now - self._due)
+        if self._report is not None:
+            self._report(now - self._due)
         if now - self._due > _WORTH_KEEPING:
             self._late.append((now, now - self._due))
         if self._measured:

@@ -148,9 +148,9 @@ def _bypass_list(element: Element | None, faults: list[str]) -> list[str]:
                 found = []
     if len(found) > MOST_ENTRIES:
         faults.append(f"the bypass list has {len(found)} expressions, of which {MOST_ENTRIES} are read")
-    told = {expression: expression_fault(expression) for expression in found[:MOST_ENTRIES]}
-    faults += [f"{wrong} with the whole section" for wrong in told.values() if REFUSED in wrong]
-    return [_one_word(expression) for expression, wrong in told.items() if REFUSED not in wrong]
+    expression_faults = {expression: expression_fault(expression) for expression in found[:MOST_ENTRIES]}
+    faults += [f"{fault} with the whole section" for fault in expression_faults.values() if REFUSED in fault]
+    return [_one_word(expression) for expression, fault in expression_faults.items() if REFUSED not in fault]
 
 
 def _one_word(expression: str) -> str:

@@ -158,7 +158,7 @@ class _Walk:
 
     def __init__(self, wire: bytes, at: int, names: dict[int, str]) -> None:
         self._wire, self._at, self._names = wire, at, names
-        self._walked = 0
+        self._records_read = 0
         self.records: list[Record] = []
         self.errors: list[str] = []
         self.codes: list[int] = []
@@ -194,8 +194,8 @@ class _Walk:
             self._at += length
 
     def _full(self) -> bool:
-        self._walked += 1
-        return self._walked > RECORDS_WALKED
+        self._records_read += 1
+        return self._records_read > RECORDS_WALKED
 
     def _fixed(self) -> tuple[int, int, int, int]:
         if self._at + _FIXED.size > len(self._wire):

@@ -34,10 +34,10 @@ def answer(line: str, turn: threading.Lock) -> None:
     """Look up the name of one request and write the answer in one piece."""
     request = json.loads(line)
     addresses, error = lookup(str(request["name"]))
-    told = json.dumps({"id": request["id"], "addresses": addresses, "error": error})
+    response = json.dumps({"id": request["id"], "addresses": addresses, "error": error})
     with turn:
         try:
-            sys.stdout.write(told + "\n")
+            sys.stdout.write(response + "\n")
             sys.stdout.flush()
         except OSError:  # the parent has gone
             return

@@ -61,7 +61,7 @@ class Prober:
         )
         self._outer = outer
         self._own: frozenset[Address] = frozenset()
-        self._lag = LagMeter(told=late)
+        self._lag = LagMeter(report=late)
 
     @property
     def network(self) -> Network:

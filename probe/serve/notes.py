@@ -64,21 +64,21 @@ class Notes:
         )
 
     def _look_at_window(self, state: State) -> None:
-        (told, _), found = self._window, (state.maintenance, state.paused)
-        if found == self._window:
+        (last_window, _), current = self._window, (state.maintenance, state.paused)
+        if current == self._window:
             return
-        self._window = found
-        if told and told != state.maintenance:
-            LOG.info("the maintenance window %s has ended", told)
+        self._window = current
+        if last_window and last_window != state.maintenance:
+            LOG.info("the maintenance window %s has ended", last_window)
         if state.maintenance:
             means = "nothing is asked until it has ended" if state.paused else "it is measured on"
             LOG.info("the maintenance window %s is open: alerts are muted, %s", state.maintenance, means)
 
     def web_changed(self) -> bool:
-        """Whether the web configuration was read, or refused, since the last `web_told`."""
+        """Whether the web configuration was read, or refused, since the last `web_published`."""
         return self._web_now() != self._web_seen
 
-    def web_told(self) -> None:
+    def web_published(self) -> None:
         """The next snapshot has the present web configuration."""
         self._web_seen = self._web_now()
 

@@ -234,7 +234,7 @@ class Publisher:
         self._notes.update(state if appliance is not None else None)
         self._meters.history(self._history.writable, self._history.dropped, self._history.size_bytes)
         if self._web is not None:
-            self._notes.web_told()
+            self._notes.web_published()
             self._meters.web_config(not self._web.problem, self._web.read_at)
             self._meters.sign_ins(self._web.sign_ins.refused)
         try:
@@ -282,9 +282,9 @@ class Publisher:
                 self._forgotten = border
                 await asyncio.to_thread(self._ledger.forget, border)
             seen = self._ledger.see(await asyncio.to_thread(entries, state))
-            await self._told(first, transitions, seen)
+            await self._record_changes(first, transitions, seen)
 
-    async def _told(
+    async def _record_changes(
         self, first: tuple[Transition, ...], transitions: tuple[Transition, ...], seen: Sighting
     ) -> None:
         """Log changes and drift and write them to the history; `first` is written only."""

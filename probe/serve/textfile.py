@@ -59,7 +59,8 @@ class TextfilePublisher:
         self._looked = 0.0  # Unix time of the first judgement
         self._rounds: dict[str, float] = {}  # Unix time of the end of the last one of each kind
         self._written_at = -math.inf  # monotonic
-        self._told: tuple[bool, str] | None = None  # what the last one had: a report or not, and the window
+        # what the last one had: a report or not, and the window
+        self._alert_inputs: tuple[bool, str] | None = None
         self._writing: asyncio.Task[None] | None = None
         self.fault = ""  #: why it was not written the last time
 
@@ -94,13 +95,13 @@ class TextfilePublisher:
         if not directory:  # a reload may have removed it
             self.fault = ""
             return
-        told = (
+        alert_inputs = (
             state.report is not None,
             state.maintenance,
         )  # alerts depend on both: a change is written at once
-        due = told != self._told or time.monotonic() - self._written_at >= TEXTFILE_EVERY
+        due = alert_inputs != self._alert_inputs or time.monotonic() - self._written_at >= TEXTFILE_EVERY
         if due and self._writing is None:
-            self._written_at, self._told = time.monotonic(), told
+            self._written_at, self._alert_inputs = time.monotonic(), alert_inputs
             ended = self.ended(state, intervals) if state.report is not None else None
             self._writing = asyncio.create_task(self._publish(directory, state, ended))
 

@@ -37,7 +37,7 @@ class _Round:
     all: set[Key] = field(default_factory=set)
     left: set[Key] = field(default_factory=set)
     failed: set[Key] = field(default_factory=set)
-    started: float | None = None  # Unix time
+    started: float | None = None  # Unix time at which the round began, None before
     begun: float = 0.0  # monotonic
 
 

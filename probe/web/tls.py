@@ -274,8 +274,10 @@ def _load_pair(context: ssl.SSLContext, settings: TlsSettings) -> None:
         if encrypted:
             raise _bad(settings.key_file, "is encrypted with a password: store it without one") from None
         reason = getattr(error, "reason", None) or "no certificate and key in PEM form"
-        told = "the key belongs to another certificate" if reason in _MISMATCH else str(reason).lower()
-        raise _bad(settings.cert_file, f"and {settings.key_file} cannot be used together: {told}") from None
+        reason_text = "the key belongs to another certificate" if reason in _MISMATCH else str(reason).lower()
+        raise _bad(
+            settings.cert_file, f"and {settings.key_file} cannot be used together: {reason_text}"
+        ) from None
 
 
 def _load_client_cas(context: ssl.SSLContext, settings: TlsSettings) -> None:
