@@ -46,7 +46,7 @@ Seen = Callable[[DnsQuestion], Observation | None]
 
 
 @dataclass(frozen=True, slots=True)
-class WalkState:
+class DnsWalk:
     """How far the walk along one name's CNAME chain came. `ask`: the question whose answer is needed; None after the
     end.
 
@@ -70,67 +70,65 @@ class WalkState:
         return bool(self.links) and self.ask is None and self.outcome is not Outcome.NOT_MEASURED
 
 
-def follow_links(
-    chain: Chain, first: DnsAnswer | None, seen: Seen, broken: Mapping[str, WalkState]
-) -> WalkState:
+def follow_links(chain: Chain, first: DnsAnswer | None, seen: Seen, broken: Mapping[str, DnsWalk]) -> DnsWalk:
     """Continue from the end of `chain`, whose answer there was `first`, as far as the known answers go.
 
     `broken`: zones with a name that is known to fail, each with the walk that found it.
     """
     met = {chain.name, *(link.value for link in chain.links)}
-    walked = WalkState(chain.resolver, chain.name, chain.end, chain.links)
+    dns_walk = DnsWalk(chain.resolver, chain.name, chain.end, chain.links)
     while True:
-        if walked.links and (known := broken.get(parent(walked.at))) is not None:
-            return _as_known(walked, known)
-        asked = seen(_question(walked, "CNAME"))
+        if dns_walk.links and (known := broken.get(parent(dns_walk.at))) is not None:
+            return _as_known(dns_walk, known)
+        asked = seen(_question(dns_walk, "CNAME"))
         if asked is None:
-            return _asking(walked, "CNAME")
-        walked = _counted(walked, asked)
+            return _asking(dns_walk, "CNAME")
+        dns_walk = _counted(dns_walk, asked)
         answer = asked.evidence if isinstance(asked.evidence, DnsAnswer) else None
-        links = _aliases(answer, walked.at)
+        links = _aliases(answer, dns_walk.at)
         if not links:
             if answer is None:
-                return replace(walked, outcome=outcome_of(asked.failure))
-            ended = _by_address(walked, chain, first, seen)
-            if ended.ask is not None or ended.links == walked.links:
+                return replace(dns_walk, outcome=outcome_of(asked.failure))
+            ended = _by_address(dns_walk, chain, first, seen)
+            if ended.ask is not None or ended.links == dns_walk.links:
                 return ended
-            links, walked = ended.links[len(walked.links) :], replace(ended, links=walked.links)
+            links, dns_walk = ended.links[len(dns_walk.links) :], replace(ended, links=dns_walk.links)
         for link in links:
-            walked = replace(walked, links=(*walked.links, link), at=link.value)
+            dns_walk = replace(dns_walk, links=(*dns_walk.links, link), at=link.value)
             if link.value in met:
-                return replace(walked, outcome=Outcome.LOOP)
-            if len(walked.links) >= MAX_LINKS:
-                return replace(walked, outcome=Outcome.TOO_LONG)
+                return replace(dns_walk, outcome=Outcome.LOOP)
+            if len(dns_walk.links) >= MAX_LINKS:
+                return replace(dns_walk, outcome=Outcome.TOO_LONG)
             met.add(link.value)
 
 
-def _as_known(walked: WalkState, known: WalkState) -> WalkState:
+def _as_known(dns_walk: DnsWalk, known: DnsWalk) -> DnsWalk:
     """Another walk ended at this name, or at a name of the same zone."""
-    like = known.at if known.at != walked.at else ""
-    questions = (*walked.questions, *known.questions[-2:])
+    like = known.at if known.at != dns_walk.at else ""
+    questions = (*dns_walk.questions, *known.questions[-2:])
     answer = None if like else known.answer
-    return replace(walked, outcome=known.outcome, answer=answer, like=like, questions=questions)
+    return replace(dns_walk, outcome=known.outcome, answer=answer, like=like, questions=questions)
 
 
-def _by_address(walked: WalkState, chain: Chain, first: DnsAnswer | None, seen: Seen) -> WalkState:
+def _by_address(dns_walk: DnsWalk, chain: Chain, first: DnsAnswer | None, seen: Seen) -> DnsWalk:
     """The result of an A question for the current name: it ends the walk or leads on by aliases."""
     answer = first
-    if walked.at != chain.end:
-        asked = seen(_question(walked, "A"))
+    if dns_walk.at != chain.end:
+        asked = seen(_question(dns_walk, "A"))
         if asked is None:
-            return _asking(walked, "A")
-        walked = _counted(walked, asked)
+            return _asking(dns_walk, "A")
+        dns_walk = _counted(dns_walk, asked)
         answer = asked.evidence if isinstance(asked.evidence, DnsAnswer) else None
         if answer is None:
-            return replace(walked, outcome=outcome_of(asked.failure))
+            return replace(dns_walk, outcome=outcome_of(asked.failure))
     elif answer is None:
-        return replace(walked, outcome=Outcome.TIMEOUT)
+        return replace(dns_walk, outcome=Outcome.TIMEOUT)
     if any(record.type == "A" for record in answer.records):
-        return replace(walked, outcome=Outcome.RESOLVED, answer=answer)
-    links = _aliases(answer, walked.at)
-    if links and walked.at != chain.end:
-        return replace(walked, links=(*walked.links, *links))
-    return replace(walked, outcome=_RCODES.get(answer.rcode, Outcome.SERVFAIL), answer=answer)
+        return replace(dns_walk, outcome=Outcome.RESOLVED, answer=answer)
+    links = _aliases(answer, dns_walk.at)
+    if links and dns_walk.at != chain.end:
+        return replace(dns_walk, links=(*dns_walk.links, *links))
+    return replace(dns_walk, outcome=_RCODES.get(answer.rcode, Outcome.SERVFAIL), answer=answer)
 
 
 _RCODES = {
@@ -153,19 +151,19 @@ def _aliases(answer: DnsAnswer | None, name: str) -> tuple[Record, ...]:
     return tuple(links)
 
 
-def _question(walked: WalkState, rtype: str) -> DnsQuestion:
-    return DnsQuestion(walked.resolver, walked.at, "CNAME" if rtype == "CNAME" else "A", walk=True)
+def _question(dns_walk: DnsWalk, rtype: str) -> DnsQuestion:
+    return DnsQuestion(dns_walk.resolver, dns_walk.at, "CNAME" if rtype == "CNAME" else "A", walk=True)
 
 
-def _asking(walked: WalkState, rtype: str) -> WalkState:
+def _asking(dns_walk: DnsWalk, rtype: str) -> DnsWalk:
     """The next question, if there is time for it."""
-    return walked if walked.spent > NO_MORE else replace(walked, ask=_question(walked, rtype))
+    return dns_walk if dns_walk.spent > NO_MORE else replace(dns_walk, ask=_question(dns_walk, rtype))
 
 
-def _counted(walked: WalkState, asked: Observation) -> WalkState:
+def _counted(dns_walk: DnsWalk, asked: Observation) -> DnsWalk:
     assert isinstance(asked.step, DnsQuestion)
-    spent = walked.spent + round(asked.elapsed, 6)  # the number that a recording keeps
-    return replace(walked, questions=(*walked.questions, asked.step), spent=spent)
+    spent = dns_walk.spent + round(asked.elapsed, 6)  # the number that a recording keeps
+    return replace(dns_walk, questions=(*dns_walk.questions, asked.step), spent=spent)
 
 
 def parent(name: str) -> str:
@@ -179,9 +177,9 @@ class ChainWalks:
     def __init__(self) -> None:
         self._seen: dict[DnsQuestion, Observation] = {}
         self._waiting: dict[str, list[tuple[Chain, DnsAnswer | None]]] = {}
-        self._walked: dict[tuple[str, str], WalkState] = {}
+        self._walks: dict[tuple[str, str], DnsWalk] = {}
         self._whole: set[tuple[str, str, Outcome]] = set()  # resolver, zone, the result of each name
-        self._broken: dict[str, dict[str, WalkState]] = {}
+        self._broken: dict[str, dict[str, DnsWalk]] = {}
         self._spent: dict[str, float] = {}
 
     def begin(self, chains: Iterable[tuple[Chain, DnsAnswer | None]]) -> tuple[DnsQuestion, ...]:
@@ -197,22 +195,22 @@ class ChainWalks:
         question = self._advance(seen.step.resolver)
         return (question,) if question is not None else ()
 
-    def finished(self, resolver: str, host: str) -> WalkState | None:
+    def finished(self, resolver: str, host: str) -> DnsWalk | None:
         """The finished walk of a name at a resolver, if there was one."""
-        walked = self._walked.get((resolver, host))
-        return walked if walked is not None and walked.ask is None else None
+        dns_walk = self._walks.get((resolver, host))
+        return dns_walk if dns_walk is not None and dns_walk.ask is None else None
 
-    def observations(self, walked: WalkState) -> tuple[Observation, ...]:
+    def observations(self, dns_walk: DnsWalk) -> tuple[Observation, ...]:
         """The answers that support the walk's result."""
-        return tuple(self._seen[q] for q in walked.questions if q in self._seen)
+        return tuple(self._seen[q] for q in dns_walk.questions if q in self._seen)
 
     def questions(self) -> dict[DnsQuestion, str]:
         """Every question of a walk, with the name at the head of its chain (the first name, where several share the
         question)."""
         found: dict[DnsQuestion, str] = {}
-        for walked in self._walked.values():
-            for question in (*walked.questions, *((walked.ask,) if walked.ask else ())):
-                found.setdefault(question, walked.name)
+        for dns_walk in self._walks.values():
+            for question in (*dns_walk.questions, *((dns_walk.ask,) if dns_walk.ask else ())):
+                found.setdefault(question, dns_walk.name)
         return found
 
     def _advance(self, resolver: str) -> DnsQuestion | None:
@@ -223,21 +221,21 @@ class ChainWalks:
             group = (resolver, parent(chain.end), fault_of(chain, first))
             spared = (group in self._whole and not chain.links) or self._spent.get(resolver, 0.0) > PATIENCE
             if not spared:
-                walked = follow_links(chain, first, self._seen.get, self._broken.setdefault(resolver, {}))
-                self._walked[resolver, chain.name] = walked
-                if walked.ask is not None:
-                    return walked.ask
-                self._note(walked, group)
+                dns_walk = follow_links(chain, first, self._seen.get, self._broken.setdefault(resolver, {}))
+                self._walks[resolver, chain.name] = dns_walk
+                if dns_walk.ask is not None:
+                    return dns_walk.ask
+                self._note(dns_walk, group)
             waiting.pop(0)
         return None
 
-    def _note(self, walked: WalkState, group: tuple[str, str, Outcome]) -> None:
+    def _note(self, dns_walk: DnsWalk, group: tuple[str, str, Outcome]) -> None:
         """Keep what a finished walk spares the next ones."""
-        self._spent[walked.resolver] = self._spent.get(walked.resolver, 0.0) + walked.spent
-        if not walked.links:
+        self._spent[dns_walk.resolver] = self._spent.get(dns_walk.resolver, 0.0) + dns_walk.spent
+        if not dns_walk.links:
             self._whole.add(group)
-        elif walked.outcome in _OF_THE_ZONE and not walked.like:
-            self._broken[walked.resolver].setdefault(parent(walked.at), walked)
+        elif dns_walk.outcome in _OF_THE_ZONE and not dns_walk.like:
+            self._broken[dns_walk.resolver].setdefault(parent(dns_walk.at), dns_walk)
 
 
 def fault_of(chain: Chain, last: DnsAnswer | None) -> Outcome:

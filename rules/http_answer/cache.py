@@ -43,15 +43,15 @@ class CacheSeen:
 
     `name`: the name that it gives itself, "" without one; `line`: the header that proves it; `ages`: how many seconds
     ago the origin gave the document, one value for each header that gives it; `publisher`: whether it calls itself a
-    cache of a publisher's delivery network; `told`: whether the headers show which one of several caches it is. Texts
-    are harmless.
+    cache of a publisher's delivery network; `identified`: whether the headers show which one of several caches it is.
+    Texts are harmless.
     """
 
     name: str
     line: str
     ages: tuple[float, ...] = ()
     publisher: bool = False
-    told: bool = True
+    identified: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +76,15 @@ def cache_seen(exchange: HttpExchange, made: float, now: float) -> CacheSeen | N
     hits = _hits(exchange)
     if not believed and not hits:
         return None
-    hit, told = _nearest(hits, _proxy_names(exchange))
+    hit, identified = _nearest(hits, _proxy_names(exchange))
     line = f"{hit.header}: {hit.member}" if hit is not None else f"age: {believed}"
     dated = back if back is not None and back > SLACK and _possible(back, made, now) else None
     ages = tuple(float(a) for a in (believed, dated) if a is not None)
     if hit is None:
-        name, told = _by_age(exchange)
+        name, identified = _by_age(exchange)
     else:
         name = _full_name(hit, exchange)
-    return CacheSeen(display(name, 100), display(line, 120), ages, _is_publisher(name), told)
+    return CacheSeen(display(name, 100), display(line, 120), ages, _is_publisher(name), identified)
 
 
 def late_by(exchange: HttpExchange, made: float, ran_out: float, now: float) -> tuple[LateBy, str]:
@@ -105,7 +105,7 @@ def late_by(exchange: HttpExchange, made: float, ran_out: float, now: float) -> 
         return "", f"{called} gave it ({seen.line}), and its Age and its Date contradict each other"
     if before and not any(before):
         return "late", f"{called} got it {_span(max(seen.ages))} ago, when it had run out already"
-    if not seen.told:
+    if not seen.identified:
         return "", f"which of the caches on the way kept it cannot be told ({seen.line})"
     kept = f" has kept it for {_span(max(seen.ages))}" if seen.ages else " gave it"
     by: LateBy = "cached-by-publisher" if seen.publisher else "cached" if seen.name else "cached-unnamed"
@@ -161,9 +161,9 @@ def _hits(exchange: HttpExchange) -> tuple[_Hit, ...]:
         elif name == "cf-cache-status" and _is_hit(value):
             found.append(_Hit(name, value, _CLOUDFLARE))
         elif name in _HIT_OR_MISS:
-            told = split_members(value)
-            for place, member in enumerate(told):
-                own = _hit_name(member) or (served[place] if len(served) == len(told) else "")
+            members = split_members(value)
+            for place, member in enumerate(members):
+                own = _hit_name(member) or (served[place] if len(served) == len(members) else "")
                 if _is_hit(member):
                     found.append(_Hit(name, member, own))
     return tuple(found)
@@ -171,8 +171,8 @@ def _hits(exchange: HttpExchange) -> tuple[_Hit, ...]:
 
 def _member_hit(member: str) -> bool:
     parameters = re.sub(r'"[^"]*"', "", split_name(member)[1])
-    told = [part.strip() for part in parameters.lower().split(";")]
-    return "hit" in told or "hit=?1" in told
+    parameter_list = [part.strip() for part in parameters.lower().split(";")]
+    return "hit" in parameter_list or "hit=?1" in parameter_list
 
 
 def _is_hit(member: str) -> bool:

@@ -66,8 +66,10 @@ _REL = re.compile(r";\s*rel\s*=\s*(?:\"([^\"]*)\"|([^\s;,\"]+))", re.IGNORECASE)
 
 def sent_to(headers: Headers, text: str, page: bool) -> str:
     """The target to which an answer sends its reader, else "". Not yet harmless. `page`: the text is HTML."""
-    told = [_refresh_target(value) for name, value in headers if name == "refresh"]
-    return next((target for target in (*told, *(_page_target(text) if page else ())) if target), "")
+    refresh_targets = [_refresh_target(value) for name, value in headers if name == "refresh"]
+    return next(
+        (target for target in (*refresh_targets, *(_page_target(text) if page else ())) if target), ""
+    )
 
 
 def redirect_kind(location: str, host: str) -> Literal["redirect", "portal"] | None:
@@ -141,11 +143,11 @@ def _script_target(script: str, steps: Iterator[int]) -> str:
         return ""
     script = script[: script.rfind("location") + 2 * TARGET]  # no assignment: this begins something else
     running = [True]  # for each open block, the outermost first: whether it runs while the page loads
-    told = 0  # the end of the last comment, which may stand between two statements
+    comment_end = 0  # the end of the last comment, which may stand between two statements
     for _, token in zip(steps, _TOKENS.finditer(script), strict=False):
-        before = script[max(told, token.start() - 120) : token.start()]
+        before = script[max(comment_end, token.start() - 120) : token.start()]
         if token[0][:2] in ("//", "/*"):
-            told = token.end()
+            comment_end = token.end()
         elif token[0] == "{":
             running.append(running[-1] and len(running) < _DEPTH and _runs_on_load(before))
         elif token[0] == "}":

@@ -106,9 +106,9 @@ def no_origin_gives(status: int | None) -> bool:
 def product(headers: Headers, text: str) -> tuple[str, tuple[str, ...]]:
     """The product that a page looks like, by its headers and then by its text: a label on a page that other evidence
     has recognised."""
-    told = [(k, v) for k, v in _with_a_product(headers) if k in _LABELLED or k.startswith("x-")]
+    product_headers = [(k, v) for k, v in _with_a_product(headers) if k in _LABELLED or k.startswith("x-")]
     for word, who in _PRODUCTS:
-        marks = tuple(_shown(k, v) for k, v in told if _has_mark(word, k, v.lower()))
+        marks = tuple(_shown(k, v) for k, v in product_headers if _has_mark(word, k, v.lower()))
         if marks:
             return who, marks[:4]
     seen = f"{title(text)} {visible_text(text)}".lower()
@@ -186,8 +186,12 @@ def _marks_of_errors(headers: Headers, status: int) -> Iterator[str]:
         elif not _ANY.search(value[:2048].lower()):
             continue
         elif name == "proxy-status":
-            told = map(split_name, split_members(value))
-            words = [who.lower() for who, parameters in told if "received-status" not in parameters.lower()]
+            intermediaries = map(split_name, split_members(value))
+            words = [
+                who.lower()
+                for who, parameters in intermediaries
+                if "received-status" not in parameters.lower()
+            ]
         elif name == "www-authenticate":
             words = [(quoted or bare).lower() for quoted, bare in _REALM.findall(value[:2048])]
         if any(_contains_word(word, one) for one in words for word, _ in _PRODUCTS if word not in _PLAIN):

@@ -138,8 +138,8 @@ def _page(exchange: HttpExchange, host: str) -> BlockPage | None:
 def _is_document(exchange: HttpExchange) -> bool:
     """Whether a body begins like DER, as lists, answers and certificates do: then it is no page, whatever its headers
     say."""
-    told = exchange.digest is not None or exchange.long_list is not None
-    return told or (exchange.body or b"").startswith(b"0")
+    is_crl = exchange.digest is not None or exchange.long_list is not None
+    return is_crl or (exchange.body or b"").startswith(b"0")
 
 
 def _written(exchange: HttpExchange, text: str, html: bool, host: str) -> tuple[PageKind | None, str]:

@@ -155,9 +155,9 @@ def answer_text(
     reason)."""
     clock = next((v for v in verdicts if v.cause == causes.LOCAL_CLOCK_SKEW and v.status in _BAD), None)
     if found is Answer.DEGRADED:
-        told = loss_clauses(_lost(states), _revocation(states, verdicts))
+        losses = loss_clauses(_lost(states), _revocation(states, verdicts))
         begins = opening_sentence(clock is not None)
-        return f"{begins} Here: {'; '.join(told)}." if told else begins
+        return f"{begins} Here: {'; '.join(losses)}." if losses else begins
     if found is Answer.NO and clock is not None and clock.circumstance:
         return f"{_TEXTS[found]} {_CLOCK[clock.circumstance]}"
     if found is not Answer.NOT_PROVEN:

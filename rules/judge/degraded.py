@@ -117,8 +117,8 @@ def _revocation(revocation: Revocation) -> Iterable[str]:
 
 
 def _port_80(lost: Sequence[Loss], revocation: Revocation) -> Iterable[str]:
-    told = {*revocation.lists, *revocation.responders}
-    for one in [one for one in lost if one.host not in told][:LISTED]:
+    revocation_hosts = {*revocation.lists, *revocation.responders}
+    for one in [one for one in lost if one.host not in revocation_hosts][:LISTED]:
         where = "port 80" if one.extent != "some" else f"port 80 at {one.closed} of {one.addresses} addresses"
         yield f"{where} of {one.host} fails ({one.purpose})"
 

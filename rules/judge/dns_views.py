@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from rules.audit.dns_walk import WalkState, fault_of
+from rules.audit.dns_walk import DnsWalk, fault_of
 from rules.judge.evidence import Context
 from rules.model import causes
 from rules.model.causes.record import Cause
@@ -117,9 +117,9 @@ def _view(context: Context, resolver: str, chains: list[Chain]) -> ResolverView:
     )
     if own is not None:
         return _by_own_word(view, own)
-    walked = context.audit.walks.finished(resolver, worst.name)
-    if walked is not None and walked.found:
-        return _with_failing_link(context, view, walked)
+    dns_walk = context.audit.walks.finished(resolver, worst.name)
+    if dns_walk is not None and dns_walk.found:
+        return _with_failing_link(context, view, dns_walk)
     return _with_reason(context, view, worst)
 
 
@@ -144,9 +144,11 @@ def _with_reason(context: Context, view: ResolverView, chain: Chain) -> Resolver
             view, circumstance="no-question", said="is answered without the question being repeated"
         )
     if chain.outcome is Outcome.WRONG_SOURCE:
-        told = display(chain.detail, 120)
+        answered_from = display(chain.detail, 120)
         return replace(
-            view, said=f"is {told}, an address that was not asked", details=(("the answer", told),)
+            view,
+            said=f"is {answered_from}, an address that was not asked",
+            details=(("the answer", answered_from),),
         )
     health = context.audit.names.health[view.resolver]
     if view.word == "timeout" and health.answered and Code.REFUSED not in health.reasons:
@@ -154,31 +156,31 @@ def _with_reason(context: Context, view: ResolverView, chain: Chain) -> Resolver
     return view
 
 
-def _with_failing_link(context: Context, view: ResolverView, walked: WalkState) -> ResolverView:
+def _with_failing_link(context: Context, view: ResolverView, dns_walk: DnsWalk) -> ResolverView:
     """A view that failed, with the failing link."""
-    view = replace(view, at=walked.at, seen=(*view.seen, *context.audit.walks.observations(walked)))
-    if walked.outcome is Outcome.RESOLVED:
+    view = replace(view, at=dns_walk.at, seen=(*view.seen, *context.audit.walks.observations(dns_walk)))
+    if dns_walk.outcome is Outcome.RESOLVED:
         return replace(view, said=f"{_word_text(view.word)}; each name of its chain resolves by itself")
-    own = resolver_statement(walked.answer, resolved=False)
+    own = resolver_statement(dns_walk.answer, resolved=False)
     if own is not None:
         return _by_own_word(view, own)
-    if walked.outcome in (Outcome.LOOP, Outcome.TOO_LONG):
-        return replace(view, word=walked.outcome.value)
-    said = _as_far(walked.name, walked.links[-1].name, walked.at, walked.outcome)
-    if walked.like:
+    if dns_walk.outcome in (Outcome.LOOP, Outcome.TOO_LONG):
+        return replace(view, word=dns_walk.outcome.value)
+    said = _as_far(dns_walk.name, dns_walk.links[-1].name, dns_walk.at, dns_walk.outcome)
+    if dns_walk.like:
         said += (
-            f", as {display(walked.like)} is"
-            if walked.outcome is Outcome.REFUSED
-            else f", like {display(walked.like)}"
+            f", as {display(dns_walk.like)} is"
+            if dns_walk.outcome is Outcome.REFUSED
+            else f", like {display(dns_walk.like)}"
         )
     broken = replace(
         view,
         word="chain-broken",
-        circumstance=walked.outcome.value,
+        circumstance=dns_walk.outcome.value,
         said=said,
-        details=_link(walked.at, walked.outcome),
+        details=_link(dns_walk.at, dns_walk.outcome),
     )
-    return broken if walked.answer is None else _private(broken, walked.at, walked.answer)
+    return broken if dns_walk.answer is None else _private(broken, dns_walk.at, dns_walk.answer)
 
 
 def _as_far(name: str, before: str, at: str, fault: Outcome) -> str:

@@ -40,13 +40,13 @@ def missing_issuer(context: Context, chain: tuple[bytes, ...]) -> MissingIssuer:
     asked = [(url, seen) for url, one in wanted.items() for seen in results.get(one, ())]
     tries = tuple(seen for _, seen in asked)
     found = {_outcome_of(seen) for seen in tries}
-    told = next((word for word in _MOST_TELLING if word in found), None)
-    if told is None:
+    circumstance = next((word for word in _MOST_TELLING if word in found), None)
+    if circumstance is None:
         hosts = {one.host for one in wanted.values()}
         opens = any(_opened(seen) for seen in context.observations if _host(seen) in hosts)
-        told = ("no-answer" if tries else "not-asked") if opens else ""
+        circumstance = ("no-answer" if tries else "not-asked") if opens else ""
     lines = (("issuer's address", f"{display(url, 200)}: {_words(seen)}") for url, seen in asked)
-    return MissingIssuer(told, tries, tuple(dict.fromkeys(lines)))
+    return MissingIssuer(circumstance, tries, tuple(dict.fromkeys(lines)))
 
 
 def _outcome_of(seen: Observation) -> Circumstance:

@@ -260,12 +260,12 @@ def _verdict(
 
 def _failure_details(found: tuple[ResolverView, ...]) -> tuple[tuple[str, str], ...]:
     """The failures seen, and the reasons that resolvers give (RFC 8914)."""
-    told = {
+    extended_errors = {
         display(seen.evidence.ede): None
         for view in found
         if not view.ok
         for seen in view.seen
         if isinstance(seen.evidence, DnsAnswer) and seen.evidence.ede
     }
-    said = tuple(("the resolver says", text) for text in list(told)[:3])
-    return (*dict.fromkeys(line for view in found for line in view.details), *said)
+    reasons = tuple(("the resolver says", text) for text in list(extended_errors)[:3])
+    return (*dict.fromkeys(line for view in found for line in view.details), *reasons)

@@ -168,7 +168,7 @@ def unreadable_expressions(proxy: ProxySetting) -> tuple[str, ...]:
     """Expressions of a .NET list that .NET may read and this program cannot: whether they match a name is unknown."""
     if proxy.source not in _DOTNET:
         return ()
-    return tuple(told for entry in _expressions(proxy.bypass) if (told := expression_fault(entry)))
+    return tuple(fault for entry in _expressions(proxy.bypass) if (fault := expression_fault(entry)))
 
 
 def expression_fault(expression: str) -> str:

@@ -48,11 +48,11 @@ def resolver_statement(answer: DnsAnswer | None, resolved: bool) -> ResolverStat
     """
     if answer is None:
         return None
-    told = error_codes(answer)
-    blocked = next((code for code in told if code in BLOCKED), None)
+    codes = error_codes(answer)
+    blocked = next((code for code in codes if code in BLOCKED), None)
     if blocked is not None:
         return ResolverStatement("sinkholed", blocked, _text(answer, blocked))
-    if PROHIBITED in told and not resolved:
+    if PROHIBITED in codes and not resolved:
         return ResolverStatement("refused", PROHIBITED, _text(answer, PROHIBITED))
     return None
 

@@ -29,7 +29,7 @@ _CLASSES = {
     "w": frozenset(string.ascii_lowercase + string.digits + "_"),
     "s": frozenset(" \t\n\r\f\v"),
 }
-_COUNT = re.compile(r"\{([0-9]{1,6})(,)?(?(2)([0-9]{1,6})?)\}")
+_BRACED_QUANTIFIER = re.compile(r"\{([0-9]{1,6})(,)?(?(2)([0-9]{1,6})?)\}")
 _WORD = _CLASSES["w"]
 _CONTROLS = {"t": "\t", "n": "\n", "r": "\r", "f": "\f", "v": "\v", "a": "\a", "e": "\x1b"}
 _ANCHORS = {"A": "start", "z": "end", "Z": "end", "b": "boundary", "B": "inside"}
@@ -262,7 +262,7 @@ class _Parser:
         if counts is None:
             return node
         self._accept("?")  # lazy instead of greedy: whether there is a match stays the same
-        if self._peek() in ("*", "+", "?") or self._count() is not None:
+        if self._peek() in ("*", "+", "?") or self._braced_quantifier() is not None:
             raise BadPattern("repeats a repeat", refused=True)
         return _Repeat(node, *counts)
 
@@ -271,7 +271,7 @@ class _Parser:
         if char and char in "*+?":
             self._at += 1
             return {"*": (0, None), "+": (1, None), "?": (0, 1)}[char]
-        found = self._count()
+        found = self._braced_quantifier()
         if found is None:
             return None
         self._at = found[0]
@@ -282,9 +282,9 @@ class _Parser:
             raise BadPattern("repeats too much to be read", refused=False)
         return least, most
 
-    def _count(self) -> tuple[int, int, int | None] | None:
+    def _braced_quantifier(self) -> tuple[int, int, int | None] | None:
         """`{n}`, `{n,}` or `{n,m}` here, and where it ends; None if the brace is an ordinary character."""
-        found = _COUNT.match(self._text, self._at)
+        found = _BRACED_QUANTIFIER.match(self._text, self._at)
         if found is None:
             return None
         low, comma, high = found.groups()

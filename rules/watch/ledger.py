@@ -22,7 +22,7 @@ REVOCATION = "revocation"
 """The endpoint under which the revocation sources stand that no certificate names: those of the rules."""
 REFRESH = 3600.0  #: seconds after which an entry that is still seen is worth writing again, for its last time
 MOST = 1000  #: entries of one endpoint and kind; names that rotate through more lose the one not seen longest
-_TOLD = 3  # pieces of news in one sentence
+_LISTED = 3  # pieces of news in one sentence
 _SHOWN = 100  # characters of a peer's text in a sentence
 _UNDER = " under "  # between the class of an issuer and its root
 
@@ -141,8 +141,8 @@ def _sentence(endpoint: str, kind: LedgerKind, news: dict[str, LedgerEntry], old
     place = display(endpoint)
     if kind == "issuer":
         return _issuer_sentence(place, *next(iter(news.items())), old)
-    told = [display(feature, _SHOWN) for feature in list(news)[:_TOLD]]
-    listed = ", ".join(told) + (f" and {len(news) - _TOLD} more" if len(news) > _TOLD else "")
+    features = [display(feature, _SHOWN) for feature in list(news)[:_LISTED]]
+    listed = ", ".join(features) + (f" and {len(news) - _LISTED} more" if len(news) > _LISTED else "")
     many = len(news) > 1
     if kind == "cname":
         return f"{'new suffixes' if many else 'a new suffix'} in the chain of {place}: {listed}"

@@ -196,10 +196,12 @@ class Memory:
         """Remembered addresses of those of `hosts` that no resolver but the `dead` ones resolves, the newest first."""
         found, gone = [], frozenset(dead)
         for host in hosts:
-            told = self._last_good.get(host)
+            remembered = self._last_good.get(host)
             answers = ((self.known[s], kind_of(s).resolution) for s in self._of_name.get(host, ()))
-            if told and not any(how and _leads_on(seen, how, gone) for seen, how in answers):
-                found.append((host, tuple(sorted(told, key=lambda a: (-told[a], a))[:MAX_LAST_GOOD])))
+            if remembered and not any(how and _leads_on(seen, how, gone) for seen, how in answers):
+                found.append(
+                    (host, tuple(sorted(remembered, key=lambda a: (-remembered[a], a))[:MAX_LAST_GOOD]))
+                )
         return tuple(found)
 
     def lookups_of(self, host: str) -> tuple[Observation, ...]:
@@ -277,8 +279,8 @@ class Memory:
             self._silent.pop(resolver, None)  # a fault of ours says nothing about the resolver
         for address in _addresses(seen, how)[:MAX_LAST_GOOD]:
             self._last_good[name][address] = seen.started
-        if len(told := self._last_good.get(name, {})) > 2 * MAX_LAST_GOOD:
-            self._last_good[name] = dict(sorted(told.items(), key=lambda a: -a[1])[:MAX_LAST_GOOD])
+        if len(remembered := self._last_good.get(name, {})) > 2 * MAX_LAST_GOOD:
+            self._last_good[name] = dict(sorted(remembered.items(), key=lambda a: -a[1])[:MAX_LAST_GOOD])
 
 
 def _certificates(seen: Observation) -> tuple[bytes, ...]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.audit.dns_walk import MAX_LINKS, NO_MORE, PATIENCE, ChainWalks, WalkState, fault_of, walkable
+from rules.audit.dns_walk import MAX_LINKS, NO_MORE, PATIENCE, ChainWalks, DnsWalk, fault_of, walkable
 from rules.audit.machine import Audit
 from rules.model.failure import Code, Failure, Stage
 from rules.model.kinds.dns_chain import Chain, DnsAnswer, DnsQuestion, Outcome, Record
@@ -78,7 +78,7 @@ def drive(
 
 def one(
     told: Told, chain: Chain | None = None, first: DnsAnswer | None = SERVFAIL
-) -> tuple[WalkState, list[str]]:
+) -> tuple[DnsWalk, list[str]]:
     """The walk of one name, and its questions as "TYPE name"."""
     chain = chain or failed()
     walks, asked = drive(told, (chain, first))
