@@ -1,1 +1,1 @@
-"""What changed since the last look, and what was told of it."""
+"""Decides what changed since the last judgement, what is published, and what is due next."""

@@ -1,31 +1,34 @@
-"""When a change is published: a state machine with one row for each state and event.
+"""Decides when a change is published: a state machine with one row for each state and event.
 
-A *subject* is a target, or the connector with its answer. Its *word* is "pass", "warn", "inconclusive" or "fail"; of the
-connector "yes", "degraded", "not-proven" or "no". A *judgement* looks at the newest answers; judgements are numbered.
+A *subject* is a target, or the connector with its answer. The *word* of a target is "pass", "warn", "inconclusive" or
+"fail". The word of the connector is "yes", "degraded", "not-proven" or "no". A *judgement* uses the newest answers;
+judgements have numbers.
 
-A target that is judged otherwise than it is published is *asked whole*: its name in every way, all its addresses, and the
-documents at fault. From the third such name on it is asked at one address of each family, because the rate of new
-connections does not carry more; the other addresses follow in their rotation. A *snapshot* is the judgement before a target
-was asked, or the first one after that. Two snapshots that agree are a transition.
+If a judgement gives a target another word than the published one, the service *asks it whole*: its name in every way,
+all its addresses, and the faulty documents. From the third such name on, the service asks one address of each family,
+because the rate of new connections allows no more; the other addresses follow in their rotation. A *snapshot* is the
+judgement before the service asked the target, or the first judgement after that. If two snapshots agree, the change is
+a transition.
 
 | state   | event                                                        | next    | published             |
 | ------- | ------------------------------------------------------------ | ------- | --------------------- |
-| NEW     | FIRST: no earlier judgement of this process has this subject | STEADY  | what is judged        |
-| STEADY  | SAME: judged as published                                    | STEADY  | what is judged        |
-| STEADY  | UNPROVEN: judged otherwise                                   | DIFFERS | as before; it is asked |
-| STEADY  | AGREES: judged otherwise, and nothing is left to ask         | STEADY  | a transition          |
-| DIFFERS | SAME: judged as published                                    | STEADY  | what is judged        |
-| DIFFERS | UNPROVEN: no second snapshot yet                             | DIFFERS | as before             |
-| DIFFERS | DISAGREES: the second snapshot has another word              | DIFFERS | as before; it is asked once more |
+| NEW     | FIRST: this process has not judged the subject before        | STEADY  | the judged word       |
+| STEADY  | SAME: the judged word is the published one                   | STEADY  | the judged word       |
+| STEADY  | UNPROVEN: the judged word is another one                     | DIFFERS | the old word; the service asks the target |
+| STEADY  | AGREES: another word, and nothing is left to ask             | STEADY  | a transition          |
+| DIFFERS | SAME: the judged word is the published one                   | STEADY  | the judged word       |
+| DIFFERS | UNPROVEN: no second snapshot yet                             | DIFFERS | the old word          |
+| DIFFERS | DISAGREES: the second snapshot has another word              | DIFFERS | the old word; the service asks once more |
 | DIFFERS | AGREES: the second snapshot has the same word                | STEADY  | a transition          |
 | DIFFERS | LATE: it has differed for `PATIENCE` or `LONGER` seconds     | STEADY  | a transition          |
 
-The snapshots of a target are proven by its own answers. The answer of the connector rests on the targets: it is UNPROVEN
-while a target DIFFERS, while a second attempt is wanted, and, where it gets better, until everything that broke with it has
-been asked again. Otherwise it AGREES. (A target cannot be STEADY and AGREE: its second snapshot comes after the first.)
+The answers of a target prove its snapshots. The answer of the connector depends on the targets. It is UNPROVEN while a
+target DIFFERS and while a second attempt is wanted. If it gets better, it is also UNPROVEN until the service has asked
+everything again that broke with it. Otherwise it AGREES. (A target cannot be STEADY and AGREE: its second snapshot
+comes after the first.)
 
-Seconds are counted by a monotonic clock that the caller reads. While a host is suspended nothing can be asked, so that
-patience does not count that time. Unix time (`Moment.wall`) is only written down.
+The caller reads the seconds from a monotonic clock. While a host is suspended the service can ask nothing, so patience
+does not count that time. Unix time (`Moment.wall`) is only recorded.
 """
 
 from __future__ import annotations
@@ -41,12 +44,13 @@ from rules.watch import faulty_documents
 from rules.watch.events import Transition
 from rules.watch.state import AddressState, Key, TargetState
 
-#: Seconds after which a change is published although no second snapshot agrees.
+#: After this number of seconds the service publishes a change although no second snapshot agrees.
 PATIENCE = 120.0
-#: The same for a change to the better: half a repair must not be published as such, and at the shipped rate a long list takes
-#: minutes to be asked.
+#: The same for a change to the better. The service must not publish half a repair, and at the shipped rate it
+#: needs minutes for a long list.
 LONGER = 300.0
-#: Names that are asked whole at one time. From the next one on, one address of each family is asked.
+#: The number of names that the service asks whole at one time. For further names it asks one address of each
+#: family.
 ASKED_WHOLE = 2
 CONNECTOR = "connector"  #: the subject of transitions of the answer
 _WORDS = {
@@ -65,7 +69,7 @@ _TARGETS = ("fail", "inconclusive", "warn", "pass")
 
 
 class State(Enum):
-    """What is known of a subject."""
+    """What the service knows about a subject."""
 
     NEW = auto()
     STEADY = auto()
@@ -84,7 +88,7 @@ class Event(Enum):
 
 
 class Publish(Enum):
-    """What is published of a subject after a judgement."""
+    """What the service publishes about a subject after a judgement."""
 
     JUDGED = auto()
     AS_BEFORE = auto()
@@ -106,21 +110,21 @@ TABLE: Mapping[tuple[State, Event], tuple[State, Publish]] = {
 
 
 def status_word(status: Status) -> str:
-    """The word of a status in the history: a notice passes."""
+    """The word of a status in the history: a notice counts as a pass."""
     return _WORDS[status]
 
 
 def heaviest(report: Report) -> str:
-    """The cause that weighs most in a report; "ok" where none weighs more than a notice."""
+    """The heaviest cause in a report; "ok" if none is heavier than a notice."""
     weighty = [c for c in report.causes if status_word(c.status) != "pass"]
     return weighty[0].cause.word if weighty else "ok"
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """When a judgement is made. `wall` is Unix time; `clock` and `differed` are seconds of one monotonic clock.
+    """The time of a judgement. `wall` is Unix time; `clock` and `differed` are seconds of one monotonic clock.
 
-    `differed`: when the first answer came that differs and that no earlier judgement has seen.
+    `differed`: when the first differing answer arrived that no earlier judgement has seen.
     """
 
     wall: float
@@ -130,7 +134,7 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Inquiry:
-    """A target that is to be asked. It counts when that begins after judgement number `since`.
+    """A target that the service must ask. The measurement counts if it begins after judgement number `since`.
 
     `whole`: at all its addresses, not only at one of each family.
     """
@@ -141,31 +145,32 @@ class Inquiry:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What may be published after a judgement, and what has to be asked for the next one."""
+    """What the service may publish after a judgement, and what it must ask for the next one."""
 
     number: int  # of the judgement
     targets: tuple[TargetState, ...]
     answer: Answer
     answer_since: float  # Unix time
     transitions: tuple[Transition, ...]
-    first: tuple[Transition, ...] = ()  # what was seen for the first time; no change, and only kept
-    differing: frozenset[Key] = frozenset()  # targets that are judged otherwise than they are published
-    #: What is to be asked for the next judgement: those of `differing` that were not asked yet, and those that decide.
+    first: tuple[Transition, ...] = ()  # subjects seen for the first time: not changes, only recorded
+    differing: frozenset[Key] = frozenset()  # targets whose judged word is not the published one
+    #: What the service must ask for the next judgement: targets of `differing` that it has not asked yet, and
+    #: names that decide.
     inquiries: Mapping[Key, Inquiry] = field(default_factory=dict)
-    awaited: frozenset[Key] = frozenset()  # targets for which an answer that gets better waits besides
-    documents: frozenset[Hashable] = frozenset()  # of no target, for which the answer waits
-    misnamed: frozenset[Key] = frozenset()  # targets whose fault is in the name, as judged or as published
-    #: Failures that are to be forgotten: target and address, and when the address failed (Unix time).
+    awaited: frozenset[Key] = frozenset()  # further targets that a better answer waits for
+    documents: frozenset[Hashable] = frozenset()  # documents of no target that the answer waits for
+    misnamed: frozenset[Key] = frozenset()  # targets with a fault in the name, as judged or as published
+    #: Failures to forget: target and address, and when the address failed (Unix time).
     outdated: Mapping[tuple[Key, str], float] = field(default_factory=dict)
     patience_ends: float | None = None  # on the monotonic clock: when the next subject becomes LATE
 
 
 @dataclass(slots=True)
 class _Subject:
-    """What is published of a subject, and while it DIFFERS what was judged since.
+    """What is published about a subject, and the words that judgements gave it while it DIFFERS.
 
-    `published` is None for a target that only the history knows. `words`: each word with the number of the first judgement
-    that had it. `differs_since` and `changed` are seconds of the monotonic clock.
+    `published` is None for a target that only the history knows. `words`: each word with the number of the
+    first judgement that had it. `differs_since` and `changed` are seconds of the monotonic clock.
     """
 
     order: tuple[str, ...]  # its words, from the worst to the best
@@ -186,18 +191,19 @@ class _Subject:
         return self.order.index(new) > self.order.index(self.word)
 
     def deadline(self, new: str, *, pending: bool = False) -> float:
-        """When it becomes LATE, on the monotonic clock. `pending`: a second attempt is still wanted."""
+        """When the subject becomes LATE, on the monotonic clock. `pending`: a second attempt is still wanted."""
         return self.differs_since + (LONGER if self.better(new) and not pending else PATIENCE)
 
     def compared(self, new: str, asked: int) -> Event:
-        """The event of a word that is not the published one, when everything was asked after judgement `asked`."""
+        """The event for a word that is not the published one, if the service asked everything after judgement
+        `asked`."""
         first = [word for number, word in self.words if number <= asked]
         if not first:
             return Event.UNPROVEN
         return Event.AGREES if first[-1] == new else Event.DISAGREES
 
     def advance(self, event: Event, new: str, turn: _Turn) -> Publish:
-        """Take the step of the table."""
+        """Apply the row of the table."""
         before, (self.state, publish) = self.state, TABLE[self.state, event]
         if self.state is State.STEADY:
             self.words = []
@@ -215,9 +221,10 @@ class _Subject:
 
 
 class Confirmation:
-    """Every subject with its state. Called once for each judgement, by one thread at a time.
+    """All subjects with their states. The caller calls it once for each judgement, from one thread at a time.
 
-    `known`: the last transition of each target by its name, out of the history. It counts for the first judgement only.
+    `known`: the last transition of each target by its name, from the history. Only the first judgement uses
+    it.
     """
 
     def __init__(self, known: Mapping[str, Transition] | None = None) -> None:
@@ -225,7 +232,7 @@ class Confirmation:
         self._targets: dict[tuple[str, Key], _Subject] = {}
         self._connector = _Subject(_ANSWERS)
         self._number = 0
-        self._many_since: int | None = None  # since which judgement more names differ than are asked whole
+        self._many_since: int | None = None  # the judgement since which over ASKED_WHOLE names differ
 
     def settle(
         self,
@@ -235,11 +242,11 @@ class Confirmation:
         asked: Mapping[Hashable, int],
         moment: Moment,
     ) -> Settled:
-        """Take a judgement.
+        """Process a judgement.
 
-        `pending`: hosts of which a second attempt is still wanted. `asked`: targets by key, and documents by what they are,
-        with the number of the judgement after which they were last asked as that judgement wanted it; and each address of a
-        target that differs, as (key, address).
+        `pending`: hosts for which a second attempt is still wanted. `asked`: targets by key, and documents by
+        their identity, with the number of the judgement after which the service last asked them as that
+        judgement wanted; also each address of a target that differs, as (key, address).
         """
         self._number += 1
         targets = tuple(targets)
@@ -272,7 +279,7 @@ class Confirmation:
         )
 
     def _take_known(self, targets: tuple[TargetState, ...], wall: float) -> tuple[Transition, ...]:
-        """Let new targets begin as the history has them; the others are returned as transitions from ""."""
+        """Give new targets their state from the history. Returns the others as transitions from ""."""
         known, self._known = self._known, {}
         new: dict[str, list[TargetState]] = defaultdict(list)
         for target in targets:
@@ -283,8 +290,8 @@ class Confirmation:
             last = known[name]
             if last.after not in _STATUSES:  # written by a newer version
                 continue
-            # The history has names and not rules. Of several targets with one name those that are judged as it says have
-            # been so since then; where none is, one of them has changed.
+            # The history contains names and not rules. If several targets have one name, those with the word
+            # of the history have had it since then. If none has that word, one of them has changed.
             alike = [t for t in new[name] if status_word(t.status) == last.after] or new[name][:1]
             for target in alike:
                 self._targets[_subject(target)] = _Subject(
@@ -324,7 +331,8 @@ class Confirmation:
     def _broke_with_answer(
         self, report: Report, published: list[TargetState], turn: _Turn
     ) -> tuple[frozenset[Key], frozenset[Hashable]]:
-        """What an answer that gets better waits for: the targets that broke with it, and failed documents of no target."""
+        """What a better answer waits for: the targets that broke with it, and failed documents of no
+        target."""
         subject = self._connector
         if subject.state is State.NEW or not subject.better(report.answer.value):
             return frozenset(), frozenset()
@@ -334,16 +342,17 @@ class Confirmation:
             for target in published
             if status_word(target.status) != "pass"
             and turn.asked_after(target.key) < began
-            # what has failed for days is not awaited: it did not break with the answer
+            # the answer does not wait for a target that has failed for days: it did not break with the answer
             and self._targets[_subject(target)].changed >= subject.changed - PATIENCE
         )
         wanted = faulty_documents.of_no_target(report, map(_subject, published))
         return targets, frozenset(one for one in wanted if turn.asked_after(one) < began)
 
     def _deciding(self, published: list[TargetState], turn: _Turn) -> dict[Key, Inquiry]:
-        """The required names of the service, while many names differ and these were not asked since.
+        """The required names of the service that were not asked since many names began to differ.
 
-        They decide whether the answer is "no", which would else be published in two steps. The first one is asked whole.
+        They decide whether the answer is "no". Without them the service would publish "no" in two steps. The
+        service asks the first of them whole.
         """
         many = len(turn.open) > ASKED_WHOLE
         if many and self._many_since is None:
@@ -374,7 +383,7 @@ class Confirmation:
 
 @dataclass(slots=True)
 class _Turn:
-    """One judgement while it is settled: what it was given, and what comes of it."""
+    """One judgement in progress: its inputs and its results."""
 
     number: int
     pending: frozenset[str]
@@ -389,11 +398,12 @@ class _Turn:
     deadlines: list[float] = field(default_factory=list)
 
     def asked_after(self, *wanted: Hashable) -> int:
-        """The number of the judgement after which each of them was asked; -1 where one never was."""
+        """The number of the judgement after which all of them were asked; -1 if one never was."""
         return min(self.asked.get(one, -1) for one in wanted)
 
     def open_whole(self, target: TargetState) -> bool:
-        """Whether a target that begins to differ is asked whole: the first ones, and one of those that decide."""
+        """Whether to ask a target whole that begins to differ: true for the first ones, and for one of those
+        that decide."""
         self.open.add(target.key)
         if len(self.open) <= ASKED_WHOLE:
             return True
@@ -418,10 +428,11 @@ def _event_of_target(subject: _Subject, target: TargetState, new: str, turn: _Tu
 
 
 def _asked_after(subject: _Subject, target: TargetState, turn: _Turn) -> int:
-    """The number of the judgement after which everything was asked that the status rests on.
+    """The number of the judgement after which the service asked everything that the status depends on.
 
-    Where addresses rotate, resolution may give one whose answer is of before the change: one of those that it gives now
-    must have been asked. Not where the fault is, or was, in the name.
+    Where addresses rotate, DNS may return an address whose last answer is older than the change. So the
+    service must have asked one of the addresses that DNS returns now. This does not apply if the fault is, or
+    was, in the name.
     """
     found = turn.asked_after(target.key, *target.documents)
     tried = [a.address for _, a in _tried(target)]
@@ -444,7 +455,8 @@ def _event_of_answer(subject: _Subject, new: str, waits: bool, turn: _Turn) -> E
 
 
 def _ask(subject: _Subject, target: TargetState, new: str, turn: _Turn) -> None:
-    """A target that DIFFERS is to be asked, unless that was done and only a second attempt is still wanted."""
+    """Request a target that DIFFERS, unless the service has asked it and only a second attempt is still
+    wanted."""
     key, since = target.key, subject.words[0][0]
     turn.differing.add(key)
     turn.deadlines.append(subject.deadline(new, pending=target.host in turn.pending))
@@ -457,12 +469,13 @@ def _ask(subject: _Subject, target: TargetState, new: str, turn: _Turn) -> None:
 
 
 def _narrowly_better(subject: _Subject, new: str) -> bool:
-    """Whether a target seems to work again of which not all addresses are asked: then older failures are forgotten."""
+    """Whether a target seems to work again, and the service does not ask all its addresses. It then forgets
+    older failures."""
     return not subject.whole and subject.better(new)
 
 
 def _outdated(target: TargetState) -> dict[tuple[Key, str], float]:
-    """Failures of addresses of which another one of the same family worked later: they are not of the same moment."""
+    """Failures of addresses after which another address of the same family worked: they are out of date."""
     found: dict[tuple[Key, str], float] = {}
     for family in ("ipv4", "ipv6"):
         tried = [(when, a) for when, a in _tried(target) if a.family == family]
@@ -474,7 +487,7 @@ def _outdated(target: TargetState) -> dict[tuple[Key, str], float]:
 
 
 def _tried(target: TargetState) -> list[tuple[float, AddressState]]:
-    """The addresses that are asked and whose answer says something, with the time of that."""
+    """The addresses with a usable answer that the service still asks, with the time of the answer."""
     return [
         (a.tried, a)
         for a in target.addresses
@@ -483,7 +496,7 @@ def _tried(target: TargetState) -> list[tuple[float, AddressState]]:
 
 
 def _as_before(target: TargetState, subject: _Subject) -> TargetState:
-    """What is published of a target that DIFFERS: the old word, and what each answer brings."""
+    """The published state of a target that DIFFERS: the old word, and the new details of each answer."""
     before = subject.published or replace(
         target,
         status=_STATUSES[subject.word],
@@ -503,7 +516,7 @@ def _as_before(target: TargetState, subject: _Subject) -> TargetState:
 
 
 def _decides(target: TargetState) -> bool:
-    """Whether the answer is "no" while it fails."""
+    """Whether the answer is "no" while this target fails."""
     return target.required and target.group == "service"
 
 

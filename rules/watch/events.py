@@ -1,4 +1,4 @@
-"""What changes over time: transitions of verdicts, ledgers of what was ever seen, drift. Values and pure functions."""
+"""What changes over time: transitions of verdicts, ledgers of everything that was ever seen, drift. Only values."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ LedgerKind: TypeAlias = Literal["cname", "address", "issuer", "crl", "ocsp"]
 class Transition:
     """A confirmed change of a verdict. `subject` is "connector" (its answer) or "host:port" (a target's status).
 
-    `before` and `after` are words of `Answer` or `Status`; `at` is Unix time. `id` is the history's row, 0 before.
+    `before` and `after` are words of `Answer` or `Status`; `at` is Unix time. `id` is the row in the history, 0 until
+    it is stored.
     """
 
     at: float
     subject: str
-    before: str  # "" at the first sight
+    before: str  # "" when first seen
     after: str
     cause_before: str
     cause: str
@@ -27,10 +28,10 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """Something that an endpoint ("host:port", or "host" for names and addresses) ever showed. Unix times.
+    """A value that an endpoint ("host:port", or "host" for names and addresses) has shown. Unix times.
 
     `value` is display()ed text: a CNAME, an address, an issuer ("CN=..., O=... [class] under ROOT"), a source's URL.
-    `mark` is what an issuer is compared by (its class and root), "" for other kinds.
+    `mark` is the class and root of an issuer, by which issuers are compared; "" for other kinds.
     """
 
     endpoint: str
@@ -43,7 +44,7 @@ class LedgerEntry:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """Something new that pages nobody: "a new suffix in the chain of X", "issuer of Y now under another root"."""
+    """A new value that raises no alert: "a new suffix in the chain of X", "issuer of Y now under another root"."""
 
     at: float
     endpoint: str
@@ -57,8 +58,8 @@ class Drift:
 class CycleRow:
     """One round of one kind of check: when it began (Unix time), how long it took, what it found.
 
-    `failed`: targets that did not answer as they should in this round; `inconclusive`: those of this kind that the last
-    judgement could not tell. `connections`: of the whole service since the row before, whatever its kind.
+    `failed`: targets without the expected answer in this round; `inconclusive`: targets of this kind that the last
+    judgement could not judge. `connections`: of the whole service since the previous row of any kind.
     """
 
     kind: str  # "service", "sign-in", "revocation", "extra"
@@ -74,9 +75,9 @@ class CycleRow:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the history tells, the newest first; with `endpoint` of that one only, and with its ledger.
+    """Events read from the history, the newest first; with `endpoint` only the events of that endpoint, and its ledger.
 
-    `since` is Unix time or None; `more`: older events exist that the reader's limit has cut off.
+    `since` is Unix time or None; `more`: the reader's limit has cut off older events.
     """
 
     transitions: tuple[Transition, ...] = ()
@@ -87,5 +88,5 @@ class Reading:
     more: bool = False
 
     def events(self) -> tuple[Transition | Drift, ...]:
-        """Both kinds merged by their ids, newest first: a clock that was set back does not turn them around."""
+        """Both kinds merged by their ids, newest first: a clock that was set back does not reverse the order."""
         return tuple(sorted((*self.transitions, *self.drifts), key=lambda event: event.id, reverse=True))

@@ -1,7 +1,7 @@
-"""Documents that failed or are at fault, and on which alone a status or the answer rests.
+"""Finds the failed or faulty documents that alone make a status or the answer as bad as it is.
 
-A document is a list (CRL), an OCSP answer or an extra observation. Each is asked at intervals of its own, which are hours
-long: a target that rests on one is not asked whole before that document is asked again.
+A document is a list (CRL), an OCSP answer or an extra observation. Each has its own interval, which is hours long. If a
+target depends on a document, the service has not asked the target whole until it has fetched that document again.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ _FAULTS = (Status.WARN, Status.FAIL)
 
 
 def answered(seen: Observation) -> bool:
-    """Whether an answer came; of a document, whether it is one."""
+    """Whether an answer arrived; for a document, whether the answer is the document."""
     if isinstance(seen.step, HttpFetch) and seen.step.purpose != "reach":
         return has_document(seen)
     return seen.failure is None
 
 
 def of_target(rows: Iterable[Verdict], seen: Sequence[Observation]) -> tuple[Hashable, ...]:
-    """The documents because of which a target's status is as bad as it is, as `document` names them.
+    """The documents that make a target's status as bad as it is, as `document` names them.
 
-    None where an address or the name is at fault as well: those are asked anyway. `rows` are the verdicts of one target,
-    `seen` the observations of the report.
+    Empty if an address or the name is at fault too, because the service asks those anyway. `rows` are the verdicts of
+    one target, `seen` the observations of the report.
     """
     rows = [row for row in rows if row.status in _FAULTS]
     worst = max((row.status.rank for row in rows), default=0)
@@ -43,9 +43,9 @@ def of_target(rows: Iterable[Verdict], seen: Sequence[Observation]) -> tuple[Has
 
 
 def of_no_target(report: Report, targets: Iterable[tuple[str, tuple[str, int]]]) -> frozenset[Hashable]:
-    """The documents that failed and make the answer worse although no target rests on them.
+    """The failed documents that make the answer worse although no target depends on them.
 
-    `targets`: rule, and host and port, of each target.
+    `targets`: the rule, host and port of each target.
     """
     known = set(targets)
     found: set[Hashable] = set()
@@ -59,9 +59,9 @@ def of_no_target(report: Report, targets: Iterable[tuple[str, tuple[str, int]]])
 
 
 def _of_row(row: Verdict, seen: Sequence[Observation]) -> Iterator[Hashable]:
-    """The documents on which a row rests; None among them for anything else."""
+    """The documents that a row depends on; None for anything else."""
     if row.check == "dns" or (row.endpoint is not None and row.endpoint.port == 80 and row.endpoint.address):
-        return  # a list at an address of its host is asked with that address
+        return  # the service asks a list at an address of its host together with that address
     found = _evidence(row, seen)
     for one in [one for one in found if not answered(one)] or found:
         yield document_of(one.step)

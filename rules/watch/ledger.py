@@ -1,7 +1,7 @@
-"""Ledgers: what each endpoint ever showed, read off a state; and what of it is news that is worth a sentence.
+"""Ledgers: all values that each endpoint has shown, taken from a state, and the news among them.
 
-News pages nobody: Microsoft changes names, addresses and issuers all the time. It is kept because on the day on which
-something breaks, "since Tuesday the chain ends in another zone" is what an engineer wants to read.
+News raises no alert: Microsoft changes names, addresses and issuers all the time. The history keeps it because an
+engineer needs it when something breaks: "since Tuesday the chain ends in another zone".
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from rules.watch.events import Drift, LedgerEntry, LedgerKind
 from rules.watch.state import State, TargetState
 
 REVOCATION = "revocation"
-"""The endpoint under which the revocation sources stand that no certificate names: those of the rules."""
-REFRESH = 3600.0  #: seconds after which an entry that is still seen is worth writing again, for its last time
-MOST = 1000  #: entries of one endpoint and kind; names that rotate through more lose the one not seen longest
-_LISTED = 3  # pieces of news in one sentence
+"""The endpoint of revocation sources that no certificate names, but the rules do."""
+REFRESH = 3600.0  #: seconds after which an entry that is still seen is written again, with its new last time
+MOST = 1000  #: most entries of one endpoint and kind; if there are more, the one seen longest ago is dropped
+_LISTED = 3  # most pieces of news in one sentence
 _SHOWN = 100  # characters of a peer's text in a sentence
 _UNDER = " under "  # between the class of an issuer and its root
 
@@ -31,11 +31,11 @@ _Place: TypeAlias = tuple[str, LedgerKind]
 
 
 def entries(state: State) -> tuple[LedgerEntry, ...]:
-    """Every CNAME, address, issuer and revocation source as `state` shows them, each once.
+    """Every CNAME, address, issuer and revocation source in `state`, each once.
 
-    Names and addresses stand under the host, because every port of it shares them; issuers under "host:port";
-    sources under each endpoint whose certificate names them, else under `REVOCATION`. Addresses that resolution does not
-    give now are left out: they were seen before.
+    The endpoint of names and addresses is the host, because all its ports share them. The endpoint of issuers is
+    "host:port". The endpoints of sources are those whose certificates name them, else `REVOCATION`. Addresses that DNS
+    does not return now are left out: the ledger has seen them before.
     """
     found: dict[Key, LedgerEntry] = {}
     for target in state.targets:
@@ -64,16 +64,16 @@ def _shown_by(target: TargetState) -> Iterator[tuple[str, LedgerKind, str, str]]
 
 
 def issuer_mark(issuer_class: str, root: str = "") -> str:
-    """What an issuer is compared by: its class, and the root that it ends at where that is known."""
+    """The text by which issuers are compared: the class, and the root of the chain if it is known."""
     return f"{issuer_class}{_UNDER}{root}" if root else issuer_class
 
 
 def drifts(known: Iterable[LedgerEntry], fresh: Iterable[LedgerEntry]) -> tuple[Drift, ...]:
-    """What in `fresh` is news against `known`: at most one drift for an endpoint and kind.
+    """The news in `fresh` compared with `known`: at most one drift for an endpoint and kind.
 
-    News is a suffix (the last two labels) that a chain never had, an issuer of another class or under another root, a
-    host of a revocation source, and an address only where its /16 (IPv4) or /32 (IPv6) is new. The first sight of an
-    endpoint is no news.
+    News is a zone (`rules/text/zones.py`) that a chain never had, an issuer of another class or under another root, a
+    new host of a revocation source, and an address whose /16 (IPv4) or /32 (IPv6) is new. The first values of an
+    endpoint are not news.
     """
     before: dict[_Place, list[LedgerEntry]] = defaultdict(list)
     for entry in known:
@@ -87,7 +87,7 @@ def drifts(known: Iterable[LedgerEntry], fresh: Iterable[LedgerEntry]) -> tuple[
             continue
         old = {_feature(entry) for entry in before.get((endpoint, kind), ())}
         if kind == "cname":
-            old.add(_suffix(endpoint))  # a name of the host's own zone is no news
+            old.add(_suffix(endpoint))  # a name of the host's own zone is not news
         news: dict[str, LedgerEntry] = {}
         for entry in shown:
             feature = _feature(entry)
@@ -100,12 +100,12 @@ def drifts(known: Iterable[LedgerEntry], fresh: Iterable[LedgerEntry]) -> tuple[
 
 
 def _was_seen(endpoint: str, kind: LedgerKind, before: dict[_Place, list[LedgerEntry]]) -> bool:
-    """Whether such a thing was looked at before. A name with addresses and no CNAME has shown that it had none."""
+    """Whether this kind of value was known before. A name with addresses and no CNAME has shown that it had none."""
     return (endpoint, kind) in before or (kind == "cname" and (endpoint, "address") in before)
 
 
 def _feature(entry: LedgerEntry) -> str:
-    """What an entry is compared by; "" where that cannot be told, which is no news."""
+    """The part by which entries are compared; "" if it is unknown, which is not news."""
     if entry.kind == "cname":
         return _suffix(entry.value)
     if entry.kind == "address":
@@ -116,8 +116,10 @@ def _feature(entry: LedgerEntry) -> str:
 
 
 def _suffix(name: str) -> str:
-    """What aliases are compared by. The error it may make: a move from one customer to another under one suffix of the
-    private section (`trafficmanager.net`) is no news, which it must not be where the service itself lives there."""
+    """The zone by which aliases are compared.
+
+    Possible error: a move from one customer to another under one suffix of the private section (`trafficmanager.net`)
+    is not news. It must not be news, because the service itself uses such suffixes."""
     return zone(name)
 
 
@@ -132,12 +134,12 @@ def _network(text: str) -> str:
 def _host(url: str) -> str:
     try:
         return urlsplit(url).hostname or ""
-    except ValueError:  # brackets that hold no address
+    except ValueError:  # brackets without an address
         return ""
 
 
 def _sentence(endpoint: str, kind: LedgerKind, news: dict[str, LedgerEntry], old: set[str]) -> str:
-    """`news`: each new feature with the first entry that shows it; `old`: the features that were known."""
+    """`news`: each new feature with the first entry that shows it; `old`: the known features."""
     place = display(endpoint)
     if kind == "issuer":
         return _issuer_sentence(place, *next(iter(news.items())), old)
@@ -152,7 +154,7 @@ def _sentence(endpoint: str, kind: LedgerKind, news: dict[str, LedgerEntry], old
 
 
 def _issuer_sentence(place: str, mark: str, entry: LedgerEntry, old: set[str]) -> str:
-    """Another root weighs less than another class: a CA has many roots, and an interceptor is another class."""
+    """Another root matters less than another class: a CA has many roots, and an interceptor has another class."""
     issuer_class, _, root = mark.partition(_UNDER)
     if root and any(known.partition(_UNDER)[0] == issuer_class for known in old):
         return f"issuer of {place} now under another root, {display(root, _SHOWN)}: {display(entry.value)}"
@@ -161,19 +163,20 @@ def _issuer_sentence(place: str, mark: str, entry: LedgerEntry, old: set[str]) -
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """What a look at the network adds: entries to be written, and the news in them."""
+    """The additions of one judgement: entries to write, and the news in them."""
 
     write: tuple[LedgerEntry, ...]
     drifts: tuple[Drift, ...]
 
 
 class Ledger:
-    """Everything that was ever seen, by endpoint. `see()` costs in proportion to what is seen, not to what is known."""
+    """Everything that was ever seen, by endpoint. The cost of `see()` is in proportion to the entries seen, not to the
+    known ones."""
 
     def __init__(self, known: Iterable[LedgerEntry] = ()) -> None:
         self._known: dict[Key, LedgerEntry] = {}
-        self._written: dict[Key, float] = {}  # the last time that was given out for writing
-        self._of: dict[str, tuple[Key, ...]] = {}  # by endpoint, in the order of the first sight
+        self._written: dict[Key, float] = {}  # the last time that was returned for writing
+        self._of: dict[str, tuple[Key, ...]] = {}  # by endpoint, in the order of first seen
         for entry in known:
             self._keep(entry, written=True)
 
@@ -181,7 +184,7 @@ class Ledger:
         return len(self._known)
 
     def see(self, fresh: Iterable[LedgerEntry]) -> Sighting:
-        """Take note of what is seen now. What is known and was written within the hour need not be written again."""
+        """Record the entries seen now. Known entries that were written within the hour are not written again."""
         shown = tuple(fresh)
         news = [e for e in shown if (e.endpoint, e.kind, e.value) not in self._known]
         found = drifts(self._context(news), news)
@@ -189,7 +192,7 @@ class Ledger:
         for entry in shown:
             key = (entry.endpoint, entry.kind, entry.value)
             old = self._known.get(key)
-            # Also where the clock was set back: an entry that was "last seen" next year would else stay so until then.
+            # Also if the clock was set back: otherwise an entry "last seen" next year would stay so until then.
             due = old is None or abs(entry.last - self._written[key]) >= REFRESH
             kept = entry if old is None else replace(old, last=entry.last, mark=entry.mark)
             self._keep(kept, written=due)
@@ -198,7 +201,7 @@ class Ledger:
         return Sighting(tuple(write), found)
 
     def forget(self, before: float) -> int:
-        """Drop what was seen last before this Unix time, as the history does; how many entries that were."""
+        """Drop entries that were last seen before this Unix time, as the history does. Returns their number."""
         old = {key for key, entry in self._known.items() if entry.last < before}
         for key in old:
             del self._known[key], self._written[key]
@@ -211,12 +214,12 @@ class Ledger:
         return len(old)
 
     def _context(self, news: Iterable[LedgerEntry]) -> Iterator[LedgerEntry]:
-        """All that is known of the endpoints that have something new."""
+        """All known entries of the endpoints that have something new."""
         for endpoint in dict.fromkeys(entry.endpoint for entry in news):
             yield from (self._known[key] for key in self._of.get(endpoint, ()))
 
     def _keep(self, entry: LedgerEntry, *, written: bool) -> None:
-        """Hold an entry as the one seen last; where there are too many, forget the one not seen longest."""
+        """Keep an entry as the one seen last; if there are too many, forget the one seen longest ago."""
         key = (entry.endpoint, entry.kind, entry.value)
         new = key not in self._known
         self._known[key] = entry
@@ -230,7 +233,7 @@ class Ledger:
     def _forget_beyond(self, endpoint: str, kind: LedgerKind) -> None:
         alike = [key for key in self._of[endpoint] if key[1] == kind]
         if len(alike) > MOST:
-            # never the one that has just come: where the clock was set back, it would be news at every look
+            # never the newest one: if the clock was set back, it would be news at every judgement
             oldest = min(alike[:-1], key=lambda key: self._known[key].last)
             self._of[endpoint] = tuple(key for key in self._of[endpoint] if key != oldest)
             del self._known[oldest], self._written[oldest]

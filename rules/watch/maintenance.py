@@ -1,4 +1,4 @@
-"""Maintenance windows: when alerts are muted, and, if so wished, nothing is asked."""
+"""Maintenance windows: they mute alerts and, if configured, also pause all measurements."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Either one stretch (`start` to `end`, Unix time) or every week on `days` (0 is Monday) between two times of day.
+    """Either one period (`start` to `end`, Unix time) or every week on `days` (0 is Monday) between two times of day.
 
-    `begins` and `ends` are seconds after midnight in `zone`; a window that ends before it begins reaches into the next
-    day. `pause`: nothing is asked meanwhile.
+    `begins` and `ends` are seconds after midnight in `zone`; a window that ends before it begins lasts into the next
+    day. `pause`: the service measures nothing during the window.
     """
 
     name: str
@@ -42,6 +42,6 @@ class Window:
 
 
 def open_window(windows: tuple[Window, ...], now: float) -> Window | None:
-    """The window that is open; one that pauses goes before others."""
+    """The open window; one that pauses has priority."""
     found = [w for w in windows if w.open(now)]
     return next((w for w in found if w.pause), found[0] if found else None)

@@ -1,7 +1,7 @@
 """The newest answer to each question: the evidence on which the service judges.
 
-Observations go in; `Audit(rules, memory.plan(...), memory)` reads them. The store drops second looks that a newer first look
-has made void, and lets a document from one address answer for every address that serves it.
+The service stores observations; `Audit(rules, memory.plan(...), memory)` reads them. The store drops second looks that
+a newer first look has made invalid, and uses a document from one address for every address that serves it.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from rules.watch.significance import significant_part
 
 #: Seconds for which an address that answered or failed counts among those of its target.
 TRACKED = 86_400.0
-#: A resolver is dead when so many different names in a row got no answer from it.
+#: A resolver is dead if this many different names in a row got no answer from it.
 DEAD_STREAK = 5
-#: Seconds within which the tries of one document belong together. Longer than the least time between two fetches of a list
-#: (`probe/watch/judgement.py`): an old copy at one address, which is soon fetched again, would else make the new one void.
+#: Seconds within which the tries of one document belong together. It is longer than the least time between two fetches
+#: of a list (`probe/watch/judgement.py`). Otherwise an old copy at one address, which is soon fetched again, would make
+#: the new copy invalid.
 ROUND = 330.0
 #: Addresses that the store keeps for each name.
 MAX_LAST_GOOD = 16
@@ -37,7 +38,7 @@ MOST = 256
 REMEMBERED = 7 * TRACKED
 _Group = TypeVar("_Group", bound=Hashable)
 _Member = TypeVar("_Member", bound=Hashable)
-#: Within so many seconds the service notices that the clock was set.
+#: Within this many seconds the service notices that the clock was set.
 SINCE = 60.0
 
 
@@ -59,10 +60,9 @@ class Memory:
 
     def __init__(self) -> None:
         self.known: dict[Step, Observation] = {}
-        self._essence: dict[
-            Step, int
-        ] = {}  # its hash: of thousands of answers the essences would be megabytes
-        self._documents: dict[Hashable, Observation] = {}  # the newest good answer, whoever gave it
+        # The hash of the significant part: the parts themselves would be megabytes.
+        self._essence: dict[Step, int] = {}
+        self._documents: dict[Hashable, Observation] = {}  # the newest good answer, from any address
         # tuples, because most have one member: thousands of sets would be megabytes
         self._of_document: dict[Hashable, tuple[Step, ...]] = {}
         self._of_name: dict[str, tuple[Step, ...]] = {}
@@ -75,16 +75,16 @@ class Memory:
         return len(self.known)
 
     def get(self, step: Step, /) -> Observation | None:
-        """The newest answer to `step`; for a document also the one that another address gave."""
+        """The newest answer to `step`; for a document also an answer from another address."""
         seen = self.known.get(step)
         if seen is not None:
             return seen
-        wanted = document_of(step) if step.attempt == 1 else None  # a second look is one at this very address
+        wanted = document_of(step) if step.attempt == 1 else None  # a second look must use this address
         found = self._documents.get(wanted) if wanted is not None else None
         return replace(found, step=step, stale=True) if found is not None else None
 
     def record(self, seen: Observation) -> bool:
-        """Keep an answer; True when it differs from the earlier one in anything that may change a verdict."""
+        """Keep an answer. Returns whether it differs from the earlier one in a part that may change a verdict."""
         seen = self._shared(seen)
         step, now = seen.step, hash(significant_part(seen))
         before = self._essence.get(step)
@@ -145,7 +145,7 @@ class Memory:
         self.drop(crowd)
         for host, addresses in list(self._last_good.items()):
             kept = {a: when for a, when in addresses.items() if when >= now - REMEMBERED}
-            if kept and host in self._of_name:  # a name that nobody asks for any more needs no addresses
+            if kept and host in self._of_name:  # the service still asks for this name
                 self._last_good[host] = kept
             else:
                 del self._last_good[host]
@@ -154,18 +154,18 @@ class Memory:
         return len(old) + len(crowd)
 
     def _beyond(self) -> list[Step]:
-        """What was asked at the addresses of a name and port beyond `MOST`, the newest ones left out."""
+        """The oldest steps at the addresses of a name and port, beyond the newest `MOST`."""
         by_key: dict[tuple[str, int], list[Step]] = defaultdict(list)
         for step in self.known:
             kind = kind_of(step)
             endpoint = kind.endpoint(step)
-            if endpoint is not None and kind.subject(step) == endpoint:  # a list has its turns elsewhere
+            if endpoint is not None and kind.subject(step) == endpoint:  # lists have their own schedule
                 by_key[endpoint].append(step)
         crowds = (steps for steps in by_key.values() if len(steps) > MOST)
         return [s for steps in crowds for s in sorted(steps, key=lambda s: -self.known[s].started)[MOST:]]
 
     def drop(self, steps: Iterable[Step]) -> None:
-        """Forget answers, so that they are asked for again."""
+        """Forget answers, so that the service asks again."""
         for step in steps:
             self.known.pop(step, None)
             self._essence.pop(step, None)
@@ -193,7 +193,7 @@ class Memory:
     def last_addresses(
         self, hosts: Iterable[str], dead: Iterable[str] = ()
     ) -> tuple[tuple[str, tuple[str, ...]], ...]:
-        """Remembered addresses of those of `hosts` that no resolver but the `dead` ones resolves, the newest first."""
+        """Remembered addresses of those `hosts` that no living resolver (all but `dead`) resolves, the newest first."""
         found, gone = [], frozenset(dead)
         for host in hosts:
             remembered = self._last_good.get(host)
@@ -209,7 +209,7 @@ class Memory:
         return tuple(self.known[s] for s in self._of_name.get(host, ()))
 
     def plan(self, plan: Plan, hosts: tuple[str, ...]) -> Plan:
-        """The parameters of a judgement of what is known now."""
+        """The parameters of a judgement of the present answers."""
         dead = self.dead_resolvers(len(hosts))
         return replace(plan, steady=True, dead=dead, last_good=self.last_addresses(hosts, dead))
 
@@ -239,16 +239,18 @@ class Memory:
         return replace(seen, evidence=kind_of(seen.step).with_certificates(facts, chain))
 
     def _void(self, seen: Observation, same: bool) -> list[Step]:
-        """Second looks at what `seen` answers that belong to an answer that is gone; `same`: it is as it was before.
+        """Second looks at the same question as `seen` that belong to a replaced answer; `same`: `seen` equals the
+        earlier answer.
 
-        One that showed what the first look showed stands while the first look goes on showing it: where much fails and
-        the rate is low, every judgement would else wait for some second look, and no change would ever be confirmed.
+        A second look that agreed with the first look stays valid while the first look shows the same. Otherwise, with
+        many failures and a low rate, every judgement would wait for some second look, and the service would never
+        confirm a change.
         """
         repeats = self._repeats.get(seen.step, ())
         return [repeat for repeat in repeats if not same or not _agree(self.known[repeat], seen)]
 
     def _walk_of(self, step: Step, how: Resolution[Any, Any]) -> list[Step]:
-        """Answers of the walk along the chain of a name that is answered in another way now: they are asked for again."""
+        """Answers of the walk along the chain of a name whose answer has changed: the service asks for them again."""
 
         def answer_to(link: Step) -> object:
             seen = self.known.get(link)
@@ -257,10 +259,10 @@ class Memory:
         return [s for s in how.walk_of(step, answer_to) if s in self.known]
 
     def _take_document(self, wanted: Hashable, seen: Observation) -> None:
-        """Drop what other addresses gave before this round of tries: it would hide the result of this round."""
+        """Drop answers from other addresses before this round of tries: they would hide the result of this round."""
         steps = self._of_document.get(wanted, ())
         place = kind_of(seen.step).place
-        here = place(seen.step)  # whose first look a second one must not make void
+        here = place(seen.step)  # a second look must not make its own first look invalid
         void = [s for s in steps if place(s) != here and self.known[s].started < seen.started - ROUND]
         _add(self._of_document, wanted, seen.step)
         self.drop(void)
@@ -276,7 +278,7 @@ class Memory:
         if _unanswered(seen, how):
             self._silent.setdefault(resolver, set()).add(name)
         elif seen.failure is None or seen.failure.code not in LOCAL_CODES:
-            self._silent.pop(resolver, None)  # a fault of ours says nothing about the resolver
+            self._silent.pop(resolver, None)  # a fault of this host says nothing about the resolver
         for address in _addresses(seen, how)[:MAX_LAST_GOOD]:
             self._last_good[name][address] = seen.started
         if len(remembered := self._last_good.get(name, {})) > 2 * MAX_LAST_GOOD:
@@ -294,7 +296,7 @@ def _add(groups: dict[_Group, tuple[_Member, ...]], group: _Group, member: _Memb
 
 
 def _discard(groups: dict[_Group, tuple[_Member, ...]], group: _Group, member: _Member) -> None:
-    """Remove a member from its group, and a group that is empty."""
+    """Remove a member from its group, and the group if it is empty."""
     members = tuple(m for m in groups.get(group, ()) if m != member)
     if members:
         groups[group] = members
@@ -303,12 +305,12 @@ def _discard(groups: dict[_Group, tuple[_Member, ...]], group: _Group, member: _
 
 
 def _agree(second: Observation, first: Observation) -> bool:
-    """Whether a second look shows what the first look shows; the GET inside TLS, which is rare, is left out."""
+    """Whether a second look shows the same as the first look; the GET inside TLS, which is rare, is left out."""
     return significant_part(_repeated(second)) == significant_part(_repeated(first))
 
 
 def _repeated(seen: Observation) -> Observation:
-    """The answer with what a second look must show as well."""
+    """The answer without the parts that a second look need not show."""
     if seen.evidence is None:
         return seen
     return replace(seen, evidence=kind_of(seen.step).repeated(seen.evidence))

@@ -1,8 +1,8 @@
-"""When each target is due: a heap on the caller's monotonic clock, with offsets that do not beat in time.
+"""When each target is due: a heap on the caller's monotonic clock, with different offsets on each host.
 
-Pure: time is an argument (seconds of a clock that never steps). Each entry has one due time, so a round that comes late
-is made once and not several times; what was left out is counted. An entry that was handed out is out of the heap until
-`done` puts it back: nothing is ever stacked.
+Pure: time is an argument (seconds of a clock that never steps). Each entry has one due time. So a late round happens
+once and not several times, and the skipped rounds are counted. An entry that `pop_due` returned is not in the heap
+until `done` puts it back, so its measurements never overlap.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from typing import Literal, TypeAlias
 Kind: TypeAlias = Literal["service", "sign-in", "revocation", "extra"]
 KINDS: tuple[Kind, ...] = ("service", "sign-in", "revocation", "extra")
 
-#: Factor by which a target that fails waits longer each time, up to its usual interval.
+#: Factor by which the wait of a failing target grows each time, up to its usual interval.
 GROWTH = 2.0
-#: The longest wait of a list that cannot be had, in seconds: its usual interval is hours, and a repair would be seen so late.
+#: The longest wait in seconds for a list that cannot be fetched. Its usual interval is hours; the service would see a
+#: repair too late.
 LONGEST_RETRY = 900.0
-#: Seconds within which something begins that should have been measured already.
+#: Seconds within which an overdue measurement begins.
 OVERDUE = 60.0
 
 
@@ -33,10 +34,10 @@ def offset_fraction(identity: str, key: Hashable) -> float:
 
 @dataclass(slots=True)
 class Entry:
-    """One thing that is measured again and again. `due` and `interval` in seconds; `failures` in a row.
+    """One thing that the service measures repeatedly. `due` and `interval` in seconds; `failures` in a row.
 
-    `grid` is the next of its regular times. What is measured sooner, because it failed or this host slept, goes back to
-    them: otherwise everything that failed at once would be due at once for ever.
+    `grid` is the next of its regular times. An entry that was measured sooner, because it failed or this host slept,
+    returns to its regular times. Otherwise entries that failed together would be due together for ever.
     """
 
     key: Hashable
@@ -45,13 +46,13 @@ class Entry:
     due: float
     grid: float
     failures: int = 0
-    version: int = 0  # of its place in the heap: older ones are void
-    out: bool = False  # handed out and not done yet
-    again: float | None = None  # wanted sooner while it was out
+    version: int = 0  # of its place in the heap: older places are invalid
+    out: bool = False  # returned by `pop_due` and not done yet
+    again: float | None = None  # requested sooner while it was out
 
 
 class Schedule:
-    """Due times. `identity` makes this host's offsets its own; `retry` is the first wait after a failure, in seconds."""
+    """Due times. `identity` gives this host its own offsets; `retry` is the first wait after a failure, in seconds."""
 
     def __init__(self, identity: str, retry: float = 15.0) -> None:
         self._identity = identity
@@ -79,19 +80,20 @@ class Schedule:
         groups: int = 0,
         age: float | None = None,
     ) -> None:
-        """Let `key` be due every `interval`, the first time at its own offset within `within` (default: the interval).
+        """Make `key` due every `interval`, the first time at its own offset within `within` (default: the interval).
 
-        With `groups` its offset is the same moment of one of so many equal parts, which it shares with others: a
-        processor that wakes for several has the way of each still in its caches.
+        `groups` is the number of equal parts of the interval. All entries of a part share one moment as their offset:
+        the code of one measurement is then still in the processor's caches for the next.
 
-        `age`: it was measured so many seconds ago, and its first time counts from then: in the second half of the
-        interval. What comes and goes, as a list does whose host does not always resolve, is due as if it had stayed.
+        `age`: the number of seconds since the last measurement. The first due time counts from then, in the second half
+        of the interval. So an entry that disappears and returns, such as a list whose host does not always resolve, is
+        due as if it had stayed.
 
-        One that is there keeps its place unless that is further away than its interval: a list's remaining life changes
+        A known entry keeps its due time, unless that is further away than its interval: a list's remaining life changes
         all the time, and must not make it due all the time.
         """
         offset = offset_fraction(self._identity, key)
-        if groups:  # the host's own offset within a part, so that a fleet does not beat in time
+        if groups:  # the host's own offset within a part: a fleet does not ask at the same time
             offset = (int(offset * groups) + offset_fraction(self._identity, kind)) / groups
         due = now + offset * (interval if within is None else within)
         if age is not None:
@@ -108,20 +110,20 @@ class Schedule:
         if old is not None:
             entry.failures, entry.out, entry.again = old.failures, old.out, old.again
             old.version = -1
-            if entry.out:  # for its old turn: the first of the new ones is still to come
+            if entry.out:  # for its old turn: its first new turn follows
                 entry.due = old.due
         self._entries[key] = entry
         if not entry.out:
             self._push(entry)
 
     def remove(self, key: Hashable) -> None:
-        """Forget `key`; nothing happens when it is not there."""
+        """Forget `key`; does nothing if it is unknown."""
         entry = self._entries.pop(key, None)
         if entry is not None:
             entry.version = -1
 
     def pop_due(self, kind: Kind, until: float) -> list[tuple[Hashable, float]]:
-        """Hand out everything of `kind` that is due up to `until`: (key, due), the earliest first."""
+        """Take everything of `kind` that is due up to `until` from the heap: (key, due), the earliest first."""
         heap = self._heaps[kind]
         found = []
         while heap and heap[0][0] <= until:
@@ -132,16 +134,17 @@ class Schedule:
         return found
 
     def next_due(self, kind: Kind) -> float | None:
-        """When the next of `kind` is due; None when there is none in the heap."""
+        """When the next entry of `kind` is due; None if the heap has none."""
         heap = self._heaps[kind]
         while heap and (heap[0][3].version != heap[0][2] or heap[0][3].out):
             heapq.heappop(heap)
         return heap[0][0] if heap else None
 
     def done(self, key: Hashable, now: float, ok: bool = True, interval: float | None = None) -> int:
-        """It was measured: it is due again on its grid, or sooner when it failed. Returns how many rounds were skipped.
+        """Record that `key` was measured: it is due again on its grid, or sooner if it failed. Returns how many rounds
+        were skipped.
 
-        `interval` changes it from now on (a list's remaining life is its own).
+        `interval` replaces the interval from now on (each list has its own remaining life).
         """
         entry = self._entries.get(key)
         if entry is None:
@@ -166,9 +169,9 @@ class Schedule:
         return skipped
 
     def advance(self, key: Hashable, at: float, *, again: bool = True) -> None:
-        """Let `key` be due at `at` if it would be later; nothing happens when it is not there.
+        """Make `key` due at `at` if it is due later; does nothing if it is unknown.
 
-        One that is out comes once more after that, if `again`.
+        An entry that is out becomes due once more afterwards, if `again`.
         """
         entry = self._entries.get(key)
         if entry is None:
@@ -181,14 +184,15 @@ class Schedule:
             self._push(entry)
 
     def catch_up(self, now: float, asleep: float) -> None:
-        """This host slept for `asleep` seconds of which the clock knows nothing: what fell due then comes once, spread."""
+        """This host slept for `asleep` seconds that the clock did not count: entries that became due then are due once,
+        spread out."""
         for entry in self._entries.values():
             if not entry.out and entry.due - asleep <= now:
                 spread = offset_fraction(self._identity, entry.key) * min(entry.interval, 60.0)
                 self.advance(entry.key, now + spread)
 
     def demand(self) -> float:
-        """Measurements a second that the intervals ask for."""
+        """Measurements per second that the intervals require."""
         return sum(1.0 / entry.interval for entry in self._entries.values())
 
     def _push(self, entry: Entry) -> None:

@@ -1,11 +1,12 @@
-"""What of an observation can change a verdict. Two answers with the same essence are judged alike, but for the time.
+"""Which part of an observation can change a verdict. Two answers with the same significant part get the same verdict,
+unless it depends on the time.
 
-The appliance asks the same questions again and again; only an answer with another essence is worth a new judgement.
-What is left out on purpose: durations, TTLs, the order of records, our own ports, ciphers, and of headers everything
-but what a judgement reads: the sort of document, and the signs of a page that somebody on the way wrote.
+The service asks the same questions repeatedly; only an answer with another significant part needs a new judgement. Left
+out on purpose: durations, TTLs, the order of records, our own ports, ciphers, and all headers that no judgement reads.
+A judgement reads from headers the type of the document, and signs that a network device wrote the page.
 
-What a kind of question can say of its own evidence its record says (`Kind.significant`). Here stands what takes a judgement
-to know, which the values of `rules/model` may not import: what a page is, how far the peer's clock is from ours.
+The record of a kind says what it can about its own evidence (`Kind.significant`). This module adds the parts that need
+a judgement, which `rules/model` may not import: what a page is, and how far the peer's clock is from ours.
 """
 
 from __future__ import annotations
@@ -28,12 +29,13 @@ from rules.pki.ocsp import says_revoked
 S = TypeVar("S", bound=Step)
 E = TypeVar("E")
 
-#: Seconds by which a Date header may differ from our clock before it counts, and the step in which more of it counts.
+#: A Date header counts from twice this many seconds of difference from our clock, and then in steps of this many
+#: seconds.
 CLOCK_TOLERANCE = 60.0
 
 
 def significant_part(seen: Observation) -> Hashable:
-    """A value that is equal for answers that mean the same."""
+    """A value that is equal for answers with the same meaning."""
     evidence = seen.evidence
     if evidence is None:
         return (_failure(seen.failure), None)
@@ -52,7 +54,7 @@ def _failure(failure: Failure | None) -> Hashable:
 
 
 def _policy(_: DnsQuestion, answer: DnsAnswer, _seen: Observation) -> Hashable:
-    """The resolver's own word on why it does not answer; 0 without one."""
+    """The resolver's own reason for not answering; 0 without one."""
     policy = resolver_statement(answer, resolved=False)
     return policy.code if policy is not None else 0
 
@@ -63,7 +65,7 @@ def _handshake(_: TlsHandshake, facts: TlsFacts, seen: Observation) -> Hashable:
 
 
 def _document(fetch: HttpFetch, exchange: HttpExchange, seen: Observation) -> Hashable:
-    """What the headers say about the body: its sort, how it is packed, who seems to have written it."""
+    """What the headers say about the body: its type, its encoding, who seems to have written it."""
     page = looks_like_block_page(exchange, fetch.host)
     return (
         "html" in header(exchange, "content-type").lower(),
@@ -75,7 +77,7 @@ def _document(fetch: HttpFetch, exchange: HttpExchange, seen: Observation) -> Ha
 
 
 def _clock(seen: Observation, headers: tuple[tuple[str, str], ...]) -> int:
-    """By how many steps our clock differs from the time that the peer's headers tell; 0 where they tell none."""
+    """By how many steps our clock differs from the time in the peer's headers; 0 without a time."""
     skew = skew_of(seen, headers)
     return int(skew / CLOCK_TOLERANCE) if skew is not None and abs(skew) >= 2 * CLOCK_TOLERANCE else 0
 
@@ -84,11 +86,11 @@ _Judged = Callable[[Any, Any, Observation], Hashable]
 
 
 def _of(kind: Kind[S, E], judged: Callable[[S, E, Observation], Hashable]) -> tuple[str, _Judged]:
-    """An entry of the table, whose function takes the step and the evidence of its kind."""
+    """An entry of the table; its function takes the step and the evidence of the kind."""
     return kind.word, judged
 
 
-#: Kinds of whose evidence more counts than they can say themselves.
+#: Kinds whose evidence has significant parts beyond those in their record.
 _JUDGED: Mapping[str, _Judged] = dict(
     (
         _of(dns_chain.KIND, _policy),

@@ -1,8 +1,8 @@
-"""The appliance's picture of the network at one moment: what metrics, the status page and alerts are made of.
+"""The state of the network at one moment, as the service sees it. Metrics, the status page and alerts are made from it.
 
-Values only. `rules/watch/state_of.py` makes them out of a report and what is remembered; exporters tell them. Text of peers in
-here (`chain`, `issuer`, `summary`, addresses, the URLs of sources) has passed through `display()` and is for people: it
-never becomes a label or a name of a metric.
+Values only. `rules/watch/state_of.py` makes them from a report and the records of targets; exporters turn them into
+text. Text from peers (`chain`, `issuer`, `summary`, addresses, the URLs of sources) has passed through `display()`. It
+is for people to read, and never becomes a label or a name of a metric.
 """
 
 from __future__ import annotations
@@ -16,20 +16,21 @@ from rules.model.verdict import Answer, Report, Status
 from rules.watch.events import Drift, Transition
 
 CheckName: TypeAlias = Literal["dns", "tls", "http", "crl"]
-"""The checks of a target. "tls" holds its TCP connection and what was asked inside; "http" and "crl" theirs over port 80."""
+"""The checks of a target. "tls" includes the TCP connection and the request inside TLS; "http" and "crl" include their
+TCP connection on port 80."""
 Family: TypeAlias = Literal["ipv4", "ipv6"]
 Key: TypeAlias = Endpoint
 """Host and port of a target."""
 IssuerClass: TypeAlias = Literal[
     "", "expected", "public", "intercepted", "untrusted", "self-signed", "incomplete", "mixed"
 ]
-"""Who issued, by class: "expected" is a key of the CA set, "public" a public CA, "mixed" more than one class at the
-addresses of a target, "" nothing seen."""
+"""The class of the issuer: "expected" is a key of the CA set, "public" a public CA, "mixed" more than one class at the
+addresses of a target, "" no certificate seen."""
 
 
 @dataclass(frozen=True, slots=True)
 class CheckState:
-    """One check of a target over all its addresses. `success` is false where `measured` is: read both."""
+    """One check of a target over all its addresses. If `measured` is false, so is `success`: read both."""
 
     check: CheckName
     success: bool
@@ -40,15 +41,15 @@ class CheckState:
 
 @dataclass(frozen=True, slots=True)
 class AddressState:
-    """An address met within the last 24 hours. `ok` is None where it was not tried; Unix times."""
+    """An address seen within the last 24 hours. `ok` is None if it was not tried; Unix times."""
 
     address: str
     family: Family
     ok: bool | None
     cause: str
     tried: float | None  # when it was last tried
-    current: bool  # resolution gives it now
-    stale: bool = False  # resolution fails now, and it gave this address before
+    current: bool  # DNS returns it now
+    stale: bool = False  # resolution fails now, and returned this address before
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +63,11 @@ class TargetState:
     required: bool
     status: Status
     cause: str  # the heaviest, "ok"
-    check: CheckName  # where that cause was met
+    check: CheckName  # the check that found that cause
     summary: str
     checks: tuple[CheckState, ...]
     addresses: tuple[AddressState, ...] = ()
-    chain: tuple[str, ...] = ()  # names that the answers lead through, the last one has the addresses
+    chain: tuple[str, ...] = ()  # names of the CNAME chain, the last one has the addresses
     ttl: float | None = None  # smallest of the answer
     resolvers_agree: bool | None = None  # None: fewer than two have answered
     issuer: str = ""
@@ -78,12 +79,12 @@ class TargetState:
     handshakes: int = 0  # of the last three: how many were made
     intercepted: int = 0  # and how many of these were intercepted
     measured: float | None = None  # newest answer of the network about it
-    documents: tuple[Hashable, ...] = ()  # those at fault, where they alone are: see `faulty_documents`
-    since: float | None = None  # status and cause are so since then
+    documents: tuple[Hashable, ...] = ()  # faulty ones, if nothing else is at fault: see `faulty_documents`
+    since: float | None = None  # since when the status is as it is
 
     @property
     def name(self) -> str:
-        """How it is called in the history and on the page: "login.windows.net:443"."""
+        """Its name in the history and on the page: "login.windows.net:443"."""
         return f"{self.host}:{self.port}"
 
     @property
@@ -93,7 +94,8 @@ class TargetState:
 
 @dataclass(frozen=True, slots=True)
 class SourceState:
-    """A revocation source. `target` is its host where a rule holds it, else "off-list" (bounded: it may be a label)."""
+    """A revocation source. `target` is its host if a rule contains it, else "off-list" (a bounded set, so it may be a
+    label)."""
 
     kind: Literal["crl", "ocsp"]
     target: str
@@ -103,12 +105,12 @@ class SourceState:
     measured: bool
     cause: str
     next_update: float | None = None  # Unix time
-    endpoints: tuple[str, ...] = ()  # "host:port" of those whose certificates name it
+    endpoints: tuple[str, ...] = ()  # "host:port" of endpoints whose certificates name it
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Constant labels of everything that this appliance exports; "" where not configured."""
+    """Constant labels of everything that this service exports; "" if not configured."""
 
     connector: str
     connector_group: str = ""
@@ -136,6 +138,6 @@ class State:
     host_faults: tuple[str, ...] = ()  # causes under "local.": faults of this host, not of the network
     resolvers: tuple[tuple[str, bool], ...] = ()  # address, whether it answers
     maintenance: str = ""  # name of the window that is open, "" for none
-    inventory: tuple[str, ...] = ()  # connectors that ought to report
+    inventory: tuple[str, ...] = ()  # connectors that should report
     notes: tuple[str, ...] = field(default=())
-    paused: bool = False  # nothing is asked while that window is open
+    paused: bool = False  # the service measures nothing while that window is open

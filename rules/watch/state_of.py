@@ -1,4 +1,4 @@
-"""From a judgement and what is remembered to the `State` that is told: see `rules/watch/state.py`."""
+"""Makes the parts of a `State` from a judgement and the records of targets: see `rules/watch/state.py`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from rules.watch import faulty_documents
 from rules.watch.state import CheckName, CheckState, IssuerClass, Key, SourceState, TargetState
 from rules.watch.targets import TargetRecord, TargetRecords
 
-#: Characters of a peer's name that are shown.
+#: Most characters of a peer's name to show.
 SHOWN = 120
 _OPEN = (Status.INCONCLUSIVE, Status.BROKEN, Status.NOT_APPLICABLE)
 _CLASSES: Mapping[str, IssuerClass] = {
@@ -39,7 +39,7 @@ _CLASSES: Mapping[str, IssuerClass] = {
 
 
 def rows_of(report: Report) -> dict[Key, list[Verdict]]:
-    """Verdicts by the name and port that they speak of."""
+    """Verdicts by the name and port that they are about."""
     found: dict[Key, list[Verdict]] = {}
     for verdict in report.verdicts:
         if verdict.endpoint is not None and verdict.rule:
@@ -54,9 +54,10 @@ def target_states(
     now: float,
     observations: Sequence[Observation] = (),
 ) -> tuple[TargetState, ...]:
-    """Every target that has a name, in the order of the rules. `since` is left open: see `rules/watch/confirmation.py`.
+    """Every target that has a name, in the order of the rules. `since` stays None: `rules/watch/confirmation.py` sets
+    it.
 
-    `observations`: those of the report that `rows` are from, where it matters from when they are.
+    `observations`: those of the report that contains `rows`; only `documents` needs them.
     """
     seen: set[tuple[str, Key]] = set()
     found = []
@@ -113,7 +114,7 @@ def _target(
 
 
 def with_latest(state: TargetState, track: TargetRecord) -> TargetState:
-    """The same with what every answer brings: addresses tried, stages, handshakes."""
+    """The same state with the details of the newest answers: tried addresses, stages, handshakes."""
     return replace(
         state,
         addresses=tuple(track.addresses.values()),
@@ -132,7 +133,7 @@ def _path_check(target: Target) -> CheckName:
 
 @lru_cache(maxsize=1024)
 def _checks(*checks: CheckState) -> tuple[CheckState, ...]:
-    """One copy of each: thousands of targets have few."""
+    """One copy of each value: thousands of targets have few different ones."""
     return checks
 
 
@@ -145,13 +146,13 @@ def _dns_check(rows: list[Verdict]) -> CheckState:
 
 
 def _way_check(name: CheckName, rows: list[Verdict]) -> CheckState:
-    """A name passes when an address does; one that is intercepted anywhere does not."""
+    """A name passes if one of its addresses passes and none is intercepted."""
     made = [row for row in rows if row.status not in _OPEN]
     by_address: dict[str, list[Verdict]] = {}
     for row in made:
         if row.endpoint is not None and row.endpoint.address is not None:
             by_address.setdefault(row.endpoint.address, []).append(row)
-    if not by_address:  # what is said of a list as such is no measurement of this name
+    if not by_address:  # a verdict on the list itself is not a measurement of this name
         first = next((row for row in rows if row.status in _OPEN), None)
         return CheckState(
             name,
@@ -167,7 +168,7 @@ def _way_check(name: CheckName, rows: list[Verdict]) -> CheckState:
 
 
 def _chain(audit: Audit, host: str) -> Chain | None:
-    """The chain that is shown: the first resolver's that leads to an address, else the first there is."""
+    """The chain to show: the first that leads to an address, else the first of all."""
     chains = [c for c in audit.names.chains(host) if c.rtype == "A"] or list(audit.names.chains(host))
     return next((c for c in chains if c.addresses), chains[0] if chains else None)
 
@@ -175,7 +176,7 @@ def _chain(audit: Audit, host: str) -> Chain | None:
 def _agree(audit: Audit, host: str, rows: list[Verdict]) -> bool | None:
     if any(row.cause in (causes.DNS_RESOLVERS_DISAGREE, causes.DNS_OS_DIFFERS) for row in rows):
         return False
-    # where one resolves the name and nothing is said of the others, these resolve nothing at all and do not count
+    # if one resolver resolves the name and no row is about the others, these resolve nothing at all and do not count
     resolved = {c.resolver for c in audit.names.chains(host) if c.addresses}
     asked = len(resolved) or sum(1 for r in audit.names.resolvers if not audit.names.health[r].dead)
     system = audit.names.os_answer(host)
@@ -184,7 +185,7 @@ def _agree(audit: Audit, host: str, rows: list[Verdict]) -> bool | None:
 
 
 def _served(audit: Audit, target: Target) -> Iterable[TlsFacts]:
-    """The handshakes that judge, at every address that counts now."""
+    """The handshakes that decide the verdict, at every address that counts now."""
     if target.port == 80 or target.host is None:
         return
     for candidate in audit.candidates(target.host):
@@ -221,7 +222,7 @@ def _root(audit: Audit, served: list[TlsFacts], now: float) -> str:
 
 
 def _version(served: list[TlsFacts]) -> str:
-    """The lowest version that was agreed on, by its name."""
+    """The lowest negotiated version, by its name."""
     return min((found.version for found in served if found.version), default="")
 
 
@@ -252,7 +253,7 @@ def source_states(report: Report, audit: Audit) -> tuple[SourceState, ...]:
             if about is None or verdict.rule != target.id or about.host != target.host:
                 continue
             if verdict.check != "crl" and verdict.status is not Status.FAIL:
-                continue  # a name or an address that fails keeps the list away; one that opens is no list yet
+                continue  # a name or an address that fails blocks the list; one that opens does not prove the list
             step = audit.step_for(target, about.address or "")
             seen = audit.seen.get(step) if isinstance(step, HttpFetch) else None
             exchange = seen.evidence if seen is not None and isinstance(seen.evidence, HttpExchange) else None
@@ -267,7 +268,7 @@ def source_states(report: Report, audit: Audit) -> tuple[SourceState, ...]:
 def _source(kind: str, target: str, url: str, verdict: Verdict, until: float | None) -> SourceState:
     measured = verdict.status not in _OPEN
     reached = verdict.check in ("crl", "ocsp") and not verdict.cause.unheard
-    reached = reached and verdict.cause.layer not in ("dns", "tcp", "path")  # its host's own cause
+    reached = reached and verdict.cause.layer not in ("dns", "tcp", "path")  # else its host's cause
     return SourceState(
         "crl" if kind == "crl" else "ocsp",
         target,
@@ -289,7 +290,7 @@ def _until(audit: Audit, kind: str, url: str) -> float | None:
 
 
 def host_faults(report: Report) -> tuple[str, ...]:
-    """Causes of this host itself that keep it from measuring."""
+    """Causes of this host itself that prevent it from measuring."""
     weighty = (Status.INCONCLUSIVE, Status.FAIL, Status.BROKEN)
     found = (v.cause.word for v in report.verdicts if v.cause.layer == "local" and v.status in weighty)
     return tuple(dict.fromkeys(found))

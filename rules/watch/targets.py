@@ -1,6 +1,7 @@
-"""What the service remembers of each target beside the newest answers: a day of addresses, the last handshakes, durations.
+"""What the service remembers about each target in addition to the newest answers: addresses of a day, the last
+handshakes, durations.
 
-It takes every observation when it arrives, and the verdicts of every judgement.
+It receives every observation on arrival, and the verdicts of every judgement.
 """
 
 from __future__ import annotations
@@ -20,19 +21,20 @@ from rules.model.verdict import Status, Verdict
 from rules.watch.memory import MOST, TRACKED, clock_adjusted
 from rules.watch.state import AddressState, Key
 
-#: The share of intercepted handshakes is that of so many last ones.
+#: The share of intercepted handshakes is calculated over this many last ones.
 HANDSHAKES = 3
-#: After so many handshakes in a row without a certificate, and so many seconds, the earlier ones no longer count: a device
-#: that drops packets intercepts nothing. Both must be reached: a timeout now and then does not end an interception.
+#: After this many handshakes in a row without a certificate, and this many seconds, earlier handshakes no longer count:
+#: a device that drops packets intercepts nothing. Both limits must be reached, so an occasional timeout does not end an
+#: interception.
 WITHOUT, OUTDATED = 3, 600.0
-#: Seconds for which a failed address stays when the resolvers no longer give it. The service does not try it again, so it
-#: cannot recover; a name that rotates its addresses gives it again within this time.
+#: Seconds for which a failed address stays after the resolvers no longer return it. The service does not try it again,
+#: so it cannot recover. For a name that rotates its addresses, the resolvers return it again within this time.
 FAILED = 1800.0
 
 
 @dataclass(slots=True)
 class HandshakeOutcome:
-    """One handshake at an address. `intercepted` is None until a judgement knows."""
+    """One handshake at an address. `intercepted` is None until a judgement has decided."""
 
     address: str
     intercepted: bool | None
@@ -41,7 +43,7 @@ class HandshakeOutcome:
 
 @dataclass(slots=True)
 class TargetRecord:
-    """One target: its addresses of a day, its last handshakes, the last duration of each stage in seconds."""
+    """One target: its addresses of the last day, its last handshakes, the last duration of each stage in seconds."""
 
     addresses: dict[str, AddressState] = field(default_factory=dict)
     handshakes: tuple[HandshakeOutcome, ...] = ()
@@ -84,7 +86,7 @@ class TargetRecords:
             }
 
     def observe(self, key: Key, seen: Observation, *, new: bool) -> tuple[tuple[StageName, float], ...]:
-        """Take an answer. `new`: it differs from the earlier one, so that only a judgement knows its meaning.
+        """Record an answer. `new`: it differs from the earlier one, so only a judgement can say what it means.
 
         Returns the duration in seconds of each stage that the measurement completed.
         """
@@ -99,14 +101,14 @@ class TargetRecords:
             return stages
         address, _ = place
         before = track.addresses.get(address)
-        if before is not None and not new:  # else its time comes with its meaning
+        if before is not None and not new:  # else the judgement sets its time together with its meaning
             track.addresses[address] = replace(before, tried=seen.started, current=True)
         if kind.shows_certificates and kind.judges(step):
             _shake(track, address, seen, new=new)
         return stages
 
     def apply_verdicts(self, audit: Audit, rows: Mapping[Key, list[Verdict]], now: float) -> None:
-        """Take the verdicts on addresses; drop addresses without an answer for a day, failed ones sooner (`FAILED`).
+        """Record the verdicts on addresses; drop addresses without an answer for a day, failed ones sooner (`FAILED`).
 
         It may run in another thread than `observe`: it replaces the addresses of a target as a whole.
         """
@@ -120,7 +122,7 @@ class TargetRecords:
                 state = track.addresses.get(shake.address)
                 if shake.intercepted is None and state is not None:
                     caught = state.cause == causes.TLS_INTERCEPTED.word
-                    if caught or state.ok:  # a chain that is only untrusted waits for what second looks prove
+                    if caught or state.ok:  # an untrusted chain waits for its second looks
                         shake.intercepted = caught
 
     def _addresses(
@@ -139,7 +141,7 @@ class TargetRecords:
             tried = before.tried if before is not None else None
             if seen is not None and seen.stale:  # another address answered for this one
                 ok, cause = (before.ok, before.cause) if before is not None else (None, "ok")
-            elif seen is not None:  # and no later answer that came while this was judged
+            elif seen is not None:  # and not of a later answer that arrived during the judgement
                 tried = seen.started
             fresh[candidate.address] = AddressState(
                 candidate.address,
@@ -158,7 +160,7 @@ class TargetRecords:
 
 
 def _shake(track: TargetRecord, address: str, seen: Observation, *, new: bool) -> None:
-    """Take the outcome of a handshake by which the target is judged."""
+    """Record the outcome of a handshake that decides the target's verdict."""
     if seen.evidence is not None and kind_of(seen.step).certificates(seen.evidence):
         known = track.addresses.get(address)
         caught = None if new or known is None else known.cause == causes.TLS_INTERCEPTED.word
@@ -174,19 +176,19 @@ def _shake(track: TargetRecord, address: str, seen: Observation, *, new: bool) -
 
 
 def _close(track: TargetRecord, address: str) -> None:
-    """The address shows another certificate now: handshakes there that no judgement has decided were not intercepted."""
+    """The address now shows another certificate: earlier handshakes there without a decision were not intercepted."""
     for shake in track.handshakes:
         if shake.address == address and shake.intercepted is None:
             shake.intercepted = False
 
 
 def durations(seen: Observation) -> Iterable[tuple[StageName, float]]:
-    """Stages of one answer with their seconds; a stage that failed has none."""
+    """The stages of one answer with their seconds, without a stage that failed."""
     return kind_of(seen.step).stages(seen.elapsed, seen.evidence, seen.failure is None)
 
 
 def _outcome(rows: list[Verdict]) -> tuple[bool | None, str]:
-    """(ok, cause) of one address; None where it was not tried, or nothing can be said."""
+    """(ok, cause) of one address; None if it was not tried, or if the result is open."""
     made = [r for r in rows if r.status not in (Status.INCONCLUSIVE, Status.BROKEN, Status.NOT_APPLICABLE)]
     if not made:
         return None, rows[0].cause.word if rows else "ok"
@@ -195,5 +197,5 @@ def _outcome(rows: list[Verdict]) -> tuple[bool | None, str]:
 
 
 def key_of(step: Step) -> Key | None:
-    """The target that a step is about; None for questions and what belongs to this host."""
+    """The target that a step is about; None for DNS questions and steps about this host."""
     return kind_of(step).endpoint(step)
