@@ -1,1 +1,1 @@
-"""Asks again and again, and judges what came."""
+"""Measures repeatedly and judges the answers."""

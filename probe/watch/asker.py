@@ -1,7 +1,7 @@
-"""When a packet may leave, and what happens with an answer: the rate, the caps, the restraint, the memory.
+"""Decides when a packet may leave, and records each answer: the rate, the caps, the restraint, the memory.
 
-Also the ways in which a name is asked for: the first resolver's answer when its TTL has run out, the others in rotation,
-all of them when something differs.
+Also decides how to resolve a name: ask the first resolver when the TTL of its answer has run out, the others in
+rotation, and all of them if something differs.
 """
 
 from __future__ import annotations
@@ -35,20 +35,20 @@ from rules.watch.memory import Memory
 from rules.watch.state import Key
 from rules.watch.targets import TargetRecords
 
-#: The longest time, in seconds, for which an answer's TTL keeps a name from being asked for again: a resolver that died
-#: has to be noticed.
+#: The longest time in seconds for which the TTL of an answer is respected: the service must notice a dead resolver.
 LONGEST_TTL = 300.0
-#: Connections that may come at once after a pause.
+#: Connections that may start at once after a pause.
 BURST = 2
-#: Names that are asked for when a resolver begins to be silent, so that one name's fault is not taken for the resolver's.
+#: Names to ask a resolver for when it begins to be silent, so that a fault of one name is not taken for a fault of the
+#: resolver.
 SECOND_OPINIONS = 4
-#: Targets that begin together, on average, where no rate was asked for: fewer than what firewalls take for a sweep (10
-#: addresses in 5 ms), and enough to find the processor's caches warm for most of them.
+#: Targets that begin together, on average, if no rate is configured: fewer than what firewalls take for a sweep (10
+#: addresses in 5 ms), and enough to keep the processor's caches warm for most of them.
 TOGETHER = 6
-#: Addresses of a target, at the most, among which the GET takes turns.
+#: Most addresses of a target that share the GET in turn.
 MOST_ADDRESSES = 32
 DAY = 86_400.0
-#: Addresses above which those of more than a day ago are forgotten: names rotate through very many.
+#: Above this number of addresses, those older than a day are forgotten: some names rotate through very many.
 KEPT = 4096
 _SILENCE = frozenset({Code.TIMEOUT, Code.RESET, Code.EOF, Code.REFUSED})
 
@@ -57,28 +57,29 @@ Asked = TypeVar("Asked", bound=Step)
 
 
 def caps_of(intervals: Intervals) -> Pace:
-    """The caps that belong to a rate: without one, those of the fast pace."""
+    """The caps for a rate; without a rate, those of the fast pace."""
     return POLITE if intervals.rate else FAST
 
 
 def interval_factor(rate: float, wanted: float, other: float) -> float:
-    """The factor by which intervals must be longer for the rate to be kept, with a tenth to spare; 1 in most cases.
+    """The factor by which intervals must be longer to keep the rate, with a tenth to spare; 1 in most cases.
 
-    All in connections a second: `wanted` by the targets at their usual intervals, `other` by what keeps its own.
+    All in connections per second: `wanted` by the targets at their usual intervals, `other` by probes with fixed
+    intervals.
     """
     return max(1.0, wanted / max(0.9 * rate - other, 0.1 * rate)) if rate else 1.0
 
 
 def groups(rate: float, targets: int) -> int:
-    """In how many groups so many targets begin, at equal distances.
+    """The number of groups in which `targets` targets begin, at equal distances.
 
-    0, each by itself, where a rate has to be kept, and of a short list.
+    0 (each by itself) if a rate is configured, or for a short list.
     """
     return 0 if rate or targets <= 2 * TOGETHER else -(-targets // TOGETHER)
 
 
 def lookups_of(known: TargetPlan | None, host: str) -> list[Way]:
-    """Every way of asking for a name, the first living resolver's A record first."""
+    """Every way to resolve a name, the first living resolver's A record first."""
     if known is None:
         return []
     resolvers = [r for r, _ in sorted(known.resolvers, key=lambda pair: not pair[1])]
@@ -90,16 +91,16 @@ def lookups_of(known: TargetPlan | None, host: str) -> list[Way]:
 
 
 class Priority(IntEnum):
-    """Which connection the rate lets go first."""
+    """The order in which the rate admits connections."""
 
-    CHANGE = 0  # a target that differs, or a second attempt
-    AWAITED = 1  # the answer waits for it, or rests on it
+    CHANGE = 0  # for a target that differs, or a second attempt
+    AWAITED = 1  # the answer waits for it, or depends on it
     REGULAR = 2
-    EXTRA = 3  # an observation on which no target rests
+    EXTRA = 3  # an observation that no target depends on
 
 
 class Admission:
-    """Lets connections go one after the other, as a rate allows: by priority, and in the order in which they came."""
+    """Admits connections one after the other, as the rate allows: by priority, then in order of arrival."""
 
     def __init__(self) -> None:
         self._queue: list[tuple[Priority, int]] = []
@@ -115,7 +116,7 @@ class Admission:
                 if self._queue[0] != place:
                     await self._moved.wait()
                 elif (wait := bucket.wait(time.monotonic())) > 0:
-                    await asyncio.sleep(wait)  # one that comes meanwhile may go first
+                    await asyncio.sleep(wait)  # a connection that arrives meanwhile may go first
                 else:
                     break
             for _ in range(times):
@@ -128,25 +129,25 @@ class Admission:
 
 
 class HttpTurns:
-    """How often HTTP is asked inside a service's TLS session: rarely, and at each address of a target in turn.
+    """Decides when a TLS session of a service carries a GET: rarely, and at each address of a target in turn.
 
-    It holds when the GET was sent last, by target and address. Times are seconds of the caller's monotonic clock.
+    It records when the last GET was sent, by target and address. Times are seconds of the caller's monotonic clock.
     """
 
     def __init__(self) -> None:
         self._sent: dict[Key, dict[str, float]] = {}
 
     def due(self, step: TlsHandshake, addresses: int, interval: float, now: float) -> bool:
-        """Whether the handshake `step` takes the GET with it; the target has so many addresses.
+        """Whether the handshake `step` carries a GET; `addresses` is the number of the target's addresses.
 
-        No more than one for the target within `interval`, and one at this address when all had their turn.
+        At most one for the target within `interval`, and one at this address after all others had their turn.
         """
         sent = self._sent.get((step.server_name, step.port), {})
         own = sent.get(step.address, -math.inf)
         return now - max(sent.values(), default=-math.inf) >= interval and now - own >= interval * addresses
 
     def note(self, seen: Observation, interval: float, now: float) -> None:
-        """Take an answer: one whose GET was answered, or met a failure, was sent; a handshake that failed sends none."""
+        """Record an answer: a GET with an answer or a failure was sent; a failed handshake sends none."""
         step, facts = seen.step, seen.evidence
         if not isinstance(step, TlsHandshake) or step.path is None or not isinstance(facts, TlsFacts):
             return
@@ -158,10 +159,11 @@ class HttpTurns:
 
 
 class Restraint:
-    """Addresses that met silence or a reset within `window` seconds. At `limit` of them no new one is tried.
+    """Addresses that were silent or sent a reset within `window` seconds. At `limit` of them the service tries no new
+    address.
 
-    A firewall could take more for a scan. The audit stops altogether (`rules/audit/guard.py`); a service goes on with the
-    addresses that it has met: those that are silent add nothing to what a firewall counts.
+    A firewall could take more for a scan. The audit stops completely (`rules/audit/guard.py`). The service goes on with
+    the addresses that it has tried before: a firewall has counted them already.
     """
 
     def __init__(self, limit: int, window: float) -> None:
@@ -171,7 +173,7 @@ class Restraint:
         self._answered: dict[str, float] = {}
 
     def note(self, seen: Observation, now: float) -> None:
-        """Take an answer; `now` is the caller's monotonic clock."""
+        """Record an answer; `now` is the caller's monotonic clock."""
         step = seen.step
         if not isinstance(step, TlsHandshake | HttpFetch):
             return
@@ -187,7 +189,7 @@ class Restraint:
             self._answered = {a: when for a, when in self._answered.items() if now - when <= DAY}
 
     def allows(self, address: str, now: float) -> bool:
-        """Whether a packet to `address` would look like nothing new."""
+        """Whether the service may send a packet to `address`: a known address, or too few silent ones."""
         if address in self._silent or address in self._answered:
             return True
         recent = sum(1 for when in self._silent.values() if now - when <= self._window)
@@ -195,8 +197,10 @@ class Restraint:
 
 
 class Asker:
-    """`groups` names the rule group of each target that is watched. `differs` is called with the question whose answer
-    does, `silent` with a resolver that begins to be silent and the name that got no answer there."""
+    """Measures steps within the limits and records the answers. `groups`: the rule group of each watched target.
+
+    It calls `differs` with a question whose answer differs, and `silent` with a resolver that begins to be silent and
+    the name that got no answer."""
 
     def __init__(
         self,
@@ -208,7 +212,7 @@ class Asker:
         silent: Callable[[str, str], None],
     ) -> None:
         self.in_flight = 0
-        self.changed: set[Key] = set()  # measured since somebody took them out
+        self.changed: set[Key] = set()  # measured since a caller last took them out
         self.groups: Mapping[Key, str] = {}
         self._prober = prober
         self._memory = memory
@@ -222,33 +226,33 @@ class Asker:
         self._admission = Admission()
 
     def use(self, prober: Prober) -> None:
-        """Measure with this one from now on."""
+        """Measure with this prober from now on."""
         self._prober = prober
 
     def limit(self, intervals: Intervals, plan: Plan) -> None:
-        """Rates and intervals from now on."""
+        """Set the rates and intervals."""
         pace = caps_of(intervals)
         self._intervals = intervals
-        if intervals.rate != self._rate:  # else what was spent stays spent
+        if intervals.rate != self._rate:  # else the spent tokens stay spent
             self._rate, self._bucket = intervals.rate, TokenBucket(intervals.rate, BURST)
         self._connections = asyncio.Semaphore(pace.connections)
-        # each resolver has its own: one that says nothing must not keep the questions to another waiting
+        # each resolver has its own semaphore: a silent resolver must not delay questions to another
         self._questions: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(pace.questions))
         limit = descriptors()
         self._sockets = asyncio.Semaphore(
             max(1, limit - RESERVED_DESCRIPTORS) if limit is not None else 1 << 20
         )
         bounds = plan.sweep_limit if intervals.rate else 1 << 30, plan.sweep_window
-        if bounds != self._bounds:  # else what has met silence is remembered
+        if bounds != self._bounds:  # else the silent addresses are kept
             self._bounds, self._restraint = bounds, Restraint(*bounds)
 
     def allows(self, step: Step) -> bool:
-        """Whether asking this now would not look like a scan."""
+        """Whether asking this step now would not look like a scan."""
         address = getattr(step, "address", None)
         return address is None or self._restraint.allows(address, time.monotonic())
 
     def longest_ago(self, steps: Iterable[Asked]) -> Asked | None:
-        """The one of `steps` that was asked longest ago, one that never was before all; None of none."""
+        """The step that was asked longest ago, one that never was before all others; None without steps."""
 
         def asked(step: Asked) -> float:
             seen = self._memory.known.get(step)
@@ -263,9 +267,9 @@ class Asker:
         begins: Callable[[], None] | None = None,
         priority: Priority = Priority.REGULAR,
     ) -> tuple[Observation, bool]:
-        """Measure `step` when its turn has come, and remember the answer; whether it differs from the one before.
+        """Measure `step` when its turn comes, and record the answer. Returns whether it differs from the one before.
 
-        `begins` is called when the turn has come, before the first packet.
+        Calls `begins` at the turn, before the first packet.
         """
         seen = await self._measure(step, begins, priority)
         return seen, self.record(seen, key)
@@ -278,9 +282,10 @@ class Asker:
         begins: Callable[[], None] | None = None,
         priority: Priority = Priority.REGULAR,
     ) -> Observation:
-        """The judging handshake of a target that has so many addresses; the GET inside only as often as is configured.
+        """The handshake that decides a target's verdict; it carries a GET only as often as configured.
 
-        A GET that begins to fail is sent once more: what the handshakes of the next minutes borrow is no single mishap.
+        `addresses` is the number of the target's addresses. If a GET begins to fail, it is sent once more: the
+        handshakes of the next minutes borrow its result, which must not be one accidental failure.
         """
         now, interval = time.monotonic(), self._intervals.http
         if step.path is None or self._gets.due(step, addresses, interval, now):
@@ -296,7 +301,8 @@ class Asker:
         return seen
 
     def record(self, seen: Observation, key: Key | None, *, borrowed: bool = False) -> bool:
-        """Remember an answer; whether it differs from the one before. `borrowed`: the GET in it is an earlier one."""
+        """Record an answer. Returns whether it differs from the one before. `borrowed`: its GET is from an earlier
+        answer."""
         if not borrowed:
             self._gets.note(seen, self._intervals.http, time.monotonic())
         new = self._memory.record(seen)
@@ -322,9 +328,10 @@ class Asker:
         return new
 
     async def resolve(self, key: Key | None, ways: list[Way], *, whole: bool = False) -> bool:
-        """Ask for a name as far as that is due, and in every way when an answer differs or does not come, or if `whole`.
+        """Resolve a name in the ways that are due, and in all ways if an answer differs or fails to arrive, or if
+        `whole`.
 
-        Returns whether every answer came. `ways`: all ways, the first resolver's A record first.
+        Returns whether every answer arrived. `ways`: all ways, the first resolver's A record first.
         """
         due = ways if whole else self._due(ways)
         good, differs = await self._ask_all(due, key)
@@ -340,7 +347,7 @@ class Asker:
         return all(seen.failure is None for seen, _ in answers), any(new for _, new in answers)
 
     def _due(self, ways: list[Way]) -> list[Way]:
-        """The first resolver's chain when its TTL has run out, and one more way in rotation."""
+        """The first resolver's chain if its TTL has run out, and one more way in rotation."""
         if not ways:
             return []
         now, first = time.time(), ways[0]
@@ -356,7 +363,7 @@ class Asker:
         return abs(now - seen.started) if seen is not None else float("inf")
 
     def _ttl(self, way: Way) -> float:
-        """Seconds for which the answer may be used without asking again (RFC 1035 section 3.2.1)."""
+        """Seconds for which the answer may be used without a new question (RFC 1035 section 3.2.1)."""
         seen = self._memory.known.get(way)
         answer = seen.evidence if seen is not None and seen.failure is None else None
         if not isinstance(answer, DnsAnswer) or not answer.records:
@@ -387,7 +394,7 @@ class Asker:
                 self.in_flight -= 1
 
     async def admit(self, times: int = 1, priority: Priority = Priority.REGULAR) -> None:
-        """Wait until the rate lets one more connection go; `times` that it took or will take are spent at once."""
+        """Wait until the rate admits one more connection, then take `times` tokens at once."""
         if not self._intervals.rate:
             return
         await self._admission.admit(self._bucket, times, priority)
@@ -405,7 +412,7 @@ def _same_resolver(way: Way, first: Way) -> bool:
 
 
 def as_kept(seen: Observation) -> Observation:
-    """An observation as it stays in memory: a document that did not come whole is judged by its beginning."""
+    """An observation as it stays in memory: of an incomplete document only the beginning."""
     facts = seen.evidence
     if isinstance(facts, HttpExchange) and facts.body is not None and seen.failure is not None:
         return replace(seen, evidence=replace(facts, body=facts.body[:4096]))

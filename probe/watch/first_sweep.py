@@ -1,4 +1,4 @@
-"""The first look at everything: not in a maintenance window in which nothing is asked, and anew after one that came."""
+"""The first sweep. It does not run in a maintenance window that pauses, and starts again after such a window."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from probe.config.settings import Config
 from probe.watch.loop import WatchLoop
 from rules.watch.maintenance import Window, open_window
 
-#: Seconds between two looks at the windows.
+#: Seconds between two checks of the windows.
 EVERY = 2.0
 
 
 def pausing_window(config: Config) -> Window | None:
-    """The maintenance window that is open now and in which nothing is asked."""
+    """The open maintenance window that pauses measurements."""
     window = open_window(config.serve.maintenance, time.time())
     return window if window is not None and window.pause else None
 
@@ -26,8 +26,10 @@ async def first_sweep(
     waits: Callable[[Window], Awaitable[None]],
     begins: Callable[[], Awaitable[None]],
 ) -> None:
-    """Until the first judgement. `window` says which one pauses now; `waits` is called again and again while one does,
-    `begins` before each sweep. A sweep in whose middle a window opens is given up."""
+    """Run until the first judgement. `window` returns the window that pauses now.
+
+    Calls `waits` repeatedly while a window pauses, and `begins` before each sweep. Cancels a sweep if a window opens
+    meanwhile."""
     while appliance.ways is None:
         while (found := window()) is not None:
             appliance.paused = True

@@ -1,7 +1,7 @@
-"""One judgement of all that is known, made in a thread beside the loop: `Audit` and `make_report` on a copy of the memory.
+"""One judgement of all known answers, in a thread beside the loop: `Audit` and `make_report` on a copy of the memory.
 
-Everything in here is pure but for the time that it takes. What the loop needs next is worked out here as well, because
-it costs in proportion to the list.
+Everything here is pure, except that it measures its own duration. It also computes what the loop must measure next,
+because the cost is in proportion to the list.
 """
 
 from __future__ import annotations
@@ -34,22 +34,23 @@ from rules.watch.state import SourceState
 from rules.watch.state_of import rows_of, source_states, target_states
 from rules.watch.targets import TargetRecords
 
-#: Seconds between two looks at this host itself, and while it has no way out: nothing else tells that it has one again.
+#: Seconds between two looks at this host itself, and the same while the host has no route: no other measurement shows
+#: that a route exists again.
 HOST_EVERY, HOST_SOON = 300.0, 15.0
-#: Seconds between two questions to each resolver that are asked whatever the TTLs say.
+#: Seconds between two questions to each resolver, whatever the TTLs say.
 HEARTBEAT = 30.0
-#: The least time between two fetches of a list whose life is nearly over.
+#: The least number of seconds between two fetches of a list that is about to expire.
 SHORTEST_LIFE = 300.0
-#: Targets, and documents, that are expedited at one time because the answer waits for them: a hundred of them would keep the
-#: rounds of the service waiting.
+#: Most targets, and most documents, to expedite at one time because the answer waits for them: a hundred would delay
+#: the rounds of the service.
 AWAITED = 8
 
 
 @dataclass(frozen=True, slots=True)
 class ScheduledProbe:
-    """What the schedule holds besides the targets: `step` is asked every `interval` seconds.
+    """An entry of the schedule that is not a target: the service asks `step` every `interval` seconds.
 
-    `host`: the name whose change or failure lets it be asked sooner, None where there is none.
+    `host`: if this name changes or fails, the service asks the step sooner; None if there is no such name.
     """
 
     key: tuple[object, ...]
@@ -61,22 +62,22 @@ class ScheduledProbe:
 
 @dataclass(frozen=True, slots=True)
 class TargetPlan:
-    """What measuring goes by until the next judgement: the ways to each target.
+    """The ways to each target, which the measurements use until the next judgement.
 
-    Addresses that are tried and questions that its chains stand on, by name; each resolver and whether it lives.
+    By name: the addresses to try, and the questions behind its CNAME chains. Also each resolver and whether it lives.
     """
 
     candidates: dict[str, tuple[str, ...]]
     questions: dict[str, tuple[DnsQuestion, ...]]
     resolvers: tuple[tuple[str, bool], ...]
-    seconds: float  # that the judgement took up to here
+    seconds: float  # of the judgement up to this point
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What a judgement tells. Of a long list it is megabytes: everybody keeps what he needs until the next one.
+    """The result of a judgement. For a long list it is megabytes, so each part of the service keeps only what it needs.
 
-    Measuring keeps `ways`, what is due keeps `targets` and `probes`, the page keeps the report and what is settled.
+    The asker keeps `ways`, the schedule keeps `targets` and `probes`, the page keeps `report` and `settled`.
     """
 
     report: Report
@@ -84,9 +85,9 @@ class Judgement:
     sources: tuple[SourceState, ...]
     targets: tuple[Target, ...]
     ways: TargetPlan
-    urgent: tuple[Step, ...]  # asked at once: second looks, what was never asked
+    urgent: tuple[Step, ...]  # to ask at once: second looks, new steps
     probes: tuple[ScheduledProbe, ...]
-    void: tuple[Step, ...]  # answers that do not suffice any more, to be asked for again
+    void: tuple[Step, ...]  # answers that no longer suffice, to ask again
     host: HostFacts | None
 
 
@@ -100,9 +101,9 @@ def judge(
     moment: Moment,
     asked: Mapping[Hashable, int],
 ) -> Judgement:
-    """Judge `memory`. Called by one thread at a time: it moves `tracks` and `confirmation` on.
+    """Judge `memory`. One thread at a time may call it, because it changes `tracks` and `confirmation`.
 
-    `asked`: what was asked after which judgement, as `Confirmation.settle` takes it.
+    `asked`: after which judgement each thing was asked, as `Confirmation.settle` takes it.
     """
     begun, now = time.perf_counter(), moment.wall
     audit = Audit(rules, plan, memory)
@@ -130,10 +131,10 @@ def judge(
 
 
 def expedite(settled: Settled, probes: Iterable[Hashable]) -> tuple[Hashable, ...]:
-    """What is asked soon because a change waits for it, by its key in the schedule.
+    """Keys in the schedule of everything to ask soon because a change waits for it.
 
-    These are the targets of `inquiries`, some of those for which the answer waits, and the documents at fault on which these
-    alone rest, so that no good list is fetched again. `probes`: keys of the scheduled probes.
+    These are the targets of `inquiries`, some of the targets that the answer waits for, and the faulty documents that
+    alone decide their status. No good list is fetched again. `probes`: keys of the scheduled probes.
     """
     targets = [*settled.inquiries, *sorted(settled.awaited - settled.inquiries.keys())[:AWAITED]]
     faulty = {t.key: t.documents for t in settled.targets if t.documents}
@@ -145,7 +146,7 @@ def expedite(settled: Settled, probes: Iterable[Hashable]) -> tuple[Hashable, ..
 
 
 def _ways(audit: Audit, begun: float) -> TargetPlan:
-    """`begun`: when the judgement did, by `time.perf_counter`."""
+    """The ways that this judgement found. `begun`: its start by `time.perf_counter`."""
     return TargetPlan(
         {host: _tried(audit, host) for host in audit.names.hosts},
         {host: _questions(audit, host) for host in audit.names.hosts},
@@ -159,13 +160,13 @@ def _tried(audit: Audit, host: str) -> tuple[str, ...]:
 
 
 def _questions(audit: Audit, host: str) -> tuple[DnsQuestion, ...]:
-    """Every question on which the name's chains stand."""
+    """Every question behind the name's CNAME chains."""
     return tuple(dict.fromkeys(q for chain in audit.names.chains(host) for q in chain.questions))
 
 
 def _urgent(audit: Audit, ready: list[Ready]) -> tuple[Step, ...]:
-    """What is asked at once. A further address of a target or a list that was asked waits for its turn in the rotation."""
-    asked, found = {_subject(step) for step in audit.seen}, []
+    """Steps to ask at once. A further address of a known target or list waits for its turn in the rotation."""
+    met, found = set(_met(audit)), []
     for item in ready:
         subject = _subject(item.step) if _rotates(item.step) else None
         if item.phase is not Phase.EXTRA and (subject is None or subject not in asked):
@@ -183,18 +184,18 @@ def _subject(step: Step) -> Hashable:
 
 
 def _host(step: Step) -> str | None:
-    """The name that this step asks for, or under which it asks."""
+    """The name that this step resolves or connects to."""
     return kind_of(step).name(step)
 
 
 def _waits(step: Step, walks: dict[DnsQuestion, str]) -> str | None:
-    """The name whose verdict waits for this step; for a question of a walk the name whose chain it follows."""
+    """The name whose verdict waits for this step; for a question of a walk, the name whose CNAME chain it follows."""
     question = dns_chain.KIND.asked(step)
     return walks.get(question) if question is not None and question.walk else _host(step)
 
 
 def _probes(audit: Audit, ready: list[Ready], intervals: Intervals, now: float) -> list[ScheduledProbe]:
-    """Documents by their remaining life, extra observations by the hour, names of documents, this host."""
+    """Scheduled probes: documents by their remaining life, extra observations, the hosts of documents, this host."""
     found: dict[Hashable, ScheduledProbe] = {probe.key: probe for probe in _heartbeats(audit)}
     key: Hashable
     needs = Needs(
@@ -210,7 +211,7 @@ def _probes(audit: Audit, ready: list[Ready], intervals: Intervals, now: float) 
             continue
         other = found.setdefault(probe.key, probe)
         if probe.kind == "revocation" and probe.interval > other.interval:
-            found[probe.key] = probe  # that one address serves an old list makes the new one no older
+            found[probe.key] = probe  # an old list at one address makes the new one no older
     for item in ready:
         if item.phase is Phase.EXTRA:
             key = ("extra", document_of(item.step) or item.step)
@@ -220,7 +221,7 @@ def _probes(audit: Audit, ready: list[Ready], intervals: Intervals, now: float) 
 
 
 def _links(audit: Audit) -> dict[DnsQuestion, str]:
-    """Questions for one link of a chain by itself, with the name whose chain it is."""
+    """Questions for a single link of a CNAME chain, with the name whose chain it is."""
     return audit.walks.questions() | {
         DnsQuestion(chain.resolver, link.value, "A"): host
         for host in audit.names.hosts
@@ -235,7 +236,7 @@ def _owner(step: Step, links: dict[DnsQuestion, str]) -> str | None:
 
 
 def _heartbeats(audit: Audit) -> list[ScheduledProbe]:
-    """A question to each resolver now and then whatever the TTLs say: one that died has to be noticed."""
+    """A regular question to each resolver whatever the TTLs say: the service must notice a dead resolver."""
     host = next((t.host for t in audit.targets if t.host is not None), None)
     if host is None:
         return []
@@ -269,7 +270,7 @@ def _probe(
 
 
 def refetch_after(seen: Observation, longest: float, now: float) -> float:
-    """A quarter of what is left of a list's life, in seconds."""
+    """A quarter of the remaining life of a list, in seconds, within limits."""
     fetch, exchange = http_fetch.KIND.asked(seen.step), http_fetch.KIND.shown(seen.evidence)
     ocsp = fetch is not None and fetch.purpose == "ocsp"
     until = expires(exchange, ocsp=ocsp) if exchange is not None else None
@@ -279,7 +280,7 @@ def refetch_after(seen: Observation, longest: float, now: float) -> float:
 
 
 def _void(audit: Audit, report: Report) -> tuple[Step, ...]:
-    """Lists of which only facts were kept, and not the facts that today's certificates ask for."""
+    """Lists of which only facts were kept, without the facts that today's certificates need."""
     if not any(v.check == "crl" and v.cause == causes.AUDIT_NOT_RECORDED for v in report.verdicts):
         return ()
     return tuple(step for step, seen in audit.seen.items() if _only_facts(seen))

@@ -1,7 +1,7 @@
-"""The appliance's loop: what is due is measured, what differs is judged, what a judgement wants is asked.
+"""The loop of the service: it measures what is due, judges when an answer differs, and asks what a judgement wants.
 
-It decides nothing about the network: due times are `rules/watch/schedule.py`, meaning is `rules/judge/report.py`, when packets may
-leave is `probe/watch/asker.py`.
+It makes no decision about the network: `rules/watch/schedule.py` decides when something is due, `rules/judge/report.py`
+what an answer means, `probe/watch/asker.py` when a packet may leave.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ from rules.watch.schedule import KINDS, OVERDUE, Kind, Schedule
 from rules.watch.state import Key
 from rules.watch.targets import TargetRecords, key_of
 
-#: Seconds after which everything is judged anew although no answer differs: certificates and lists run out.
+#: Seconds after which the loop judges everything again although no answer differs: certificates and lists expire.
 JUDGED_EVERY = 900.0
-#: Share of the time that may be spent on judging when answers differ all the time, and the longest wait for it.
+#: Share of the time that judgements may take if answers differ all the time, and the longest wait before one.
 JUDGING_SHARE = 0.1
 LONGEST_WAIT = 15.0
-#: Seconds by which a timer may come early.
+#: Seconds by which a timer may fire early.
 TIMER_EARLY = 0.1
 _KINDS: dict[Group, Kind] = {
     Group.SERVICE: "service",
@@ -64,14 +64,14 @@ _KINDS: dict[Group, Kind] = {
 
 @dataclass(frozen=True, slots=True)
 class Callbacks:
-    """What the appliance calls on the loop: for every judgement, and for every round that has ended."""
+    """Functions that the watch loop calls on the event loop: after every judgement, and after every finished round."""
 
     judged: Callable[[Judgement], None]
     closed: Callable[[FinishedRound], None]
 
 
 class WatchLoop:
-    """Everything that is measured and known."""
+    """Measures, keeps what is known, and starts the judgements."""
 
     def __init__(
         self,
@@ -87,11 +87,11 @@ class WatchLoop:
         self._dirty = asyncio.Event()
         self.memory = Memory()
         self.tracks = TargetRecords()
-        # without a name of its own in the configuration: two hosts must not ask in time
+        # the host's name if the configuration has none: two hosts must not ask at the same time
         self.schedule = Schedule(config.serve.connector or platform.node(), config.serve.schedule.retry)
         self.ways: TargetPlan | None = None  # None until the first judgement
         self.paused = False
-        self.stretch = 1.0  # by how much intervals are longer than configured, to keep the rate
+        self.stretch = 1.0  # factor by which intervals are longer than configured, to keep the rate
         self.planned: dict[str, float] = {}  # seconds between two rounds, stretched
         self.asker = Asker(prober, self.memory, self.tracks, meters, self._differs, self._second_opinion)
         self.asker.limit(config.serve.schedule, plan)
@@ -100,16 +100,16 @@ class WatchLoop:
         self._confirmation = confirmation
         self._rounds = Rounds()
         self._probes: dict[Hashable, ScheduledProbe] = {}
-        self._extras: dict[str, list[ScheduledProbe]] = {}  # lists too, by the name that they are about
+        self._extras: dict[str, list[ScheduledProbe]] = {}  # also lists, by the name that they are about
         self._failing: frozenset[Key] = frozenset()
-        # Of the last judgement. Before the first, nothing is known.
+        # The result of the last judgement; before the first, nothing is known.
         self._settled = Settled(0, (), Answer.NOT_PROVEN, 0.0, ())
-        self._waited_for: frozenset[Hashable] = frozenset()  # what a change waits for
+        self._waited_for: frozenset[Hashable] = frozenset()  # schedule keys that a change waits for
         self._asking: set[Step] = set()
-        self._asked: dict[Hashable, int] = {}  # after which judgement the last measurement of each began
-        self._running: dict[Hashable, int] = {}  # the same of what is measured now
+        self._asked: dict[Hashable, int] = {}  # the judgement before the last measurement of each
+        self._running: dict[Hashable, int] = {}  # the same for running measurements
         self._judged_at = 0.0
-        self._differed: float | None = None  # monotonic; of the first answer that no judgement has seen
+        self._differed: float | None = None  # monotonic; first differing answer since the judgement
         self._armed: dict[Kind, float] = {}  # monotonic; until when timers are set
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: dict[Hashable, asyncio.TimerHandle] = {}
@@ -117,7 +117,7 @@ class WatchLoop:
     # --- what the daemon calls -----------------------------------------------------------------------------------------
 
     async def sweep(self) -> None:
-        """The first look at everything, at the audit's own pace; ends with the first judgement."""
+        """The first sweep, at the audit's own pace; ends with the first judgement."""
         await self._look()
         await self._prober.rest()
         self._dirty.clear()
@@ -144,7 +144,7 @@ class WatchLoop:
                 self.asker.record(as_kept(seen), None)
 
     async def judge_for_ever(self) -> None:
-        """Judge whenever an answer differs, and now and then although none does."""
+        """Judge whenever an answer differs, and regularly although none does."""
         while True:
             now, due = time.monotonic(), self._judged_at + JUDGED_EVERY
             if self._settled.patience_ends is not None:
@@ -160,21 +160,21 @@ class WatchLoop:
             await self._judge()
 
     def arm(self, kind: Kind, horizon: float) -> None:
-        """Set a timer for everything of `kind` that is due within `horizon` seconds, or comes to be due within them."""
+        """Set a timer for everything of `kind` that is due, or becomes due, within `horizon` seconds."""
         self._armed[kind] = time.monotonic() + horizon
         self._arm(kind)
 
     def clock_was_set(self, by: float) -> None:
-        """What is remembered was measured as long ago as before."""
+        """Adjust the times in memory to a clock that was set by `by` seconds: every age stays as it was."""
         self.memory.clock_was_set(by, time.time())
         self.tracks.clock_was_set(by, time.time())
 
     def look_again(self) -> None:
-        """Let everything be judged soon."""
+        """Request a judgement soon."""
         self._dirty.set()
 
     def reconfigure(self, config: Config, rules: Rules, plan: Plan) -> None:
-        """Other rules or intervals from now on; what is known stays known."""
+        """Use other rules or intervals from now on; the known answers stay."""
         self.config, self.rules, self.plan = config, rules, plan
         self.asker.limit(config.serve.schedule, plan)
         self.schedule.retry = config.serve.schedule.retry
@@ -186,12 +186,12 @@ class WatchLoop:
         self.asker.use(prober)
 
     async def prepare(self, watched: Watched) -> str | None:
-        """Resolve a target as far as that is due; the address that is asked next."""
+        """Resolve a target as far as that is due. Returns the next address to ask."""
         await self.asker.resolve(watched.key, lookups_of(self.ways, watched.key[0]))
         return self._longest_ago(watched, self._addresses(watched))
 
     async def close(self) -> None:
-        """End every measurement: what was begun is given up, and judged by nobody."""
+        """Cancel every measurement; the loop does not judge unfinished ones."""
         self.paused = True
         self._armed.clear()
         for timer in self._timers.values():
@@ -264,7 +264,7 @@ class WatchLoop:
         return intervals.service if kind == "service" else intervals.sign_in
 
     def _forget(self, outdated: Mapping[tuple[Key, str], float]) -> None:
-        """Forget failures of before a change, where no rate would allow to ask all addresses again in time."""
+        """Forget failures from before a change, if the rate does not allow asking all addresses again in time."""
         gone = []
         for step, seen in self.memory.known.items() if outdated else ():
             key, place = key_of(step), kind_of(step).place(step)
@@ -278,11 +278,11 @@ class WatchLoop:
             self.look_again()
 
     def _expedite(self) -> None:
-        """Let what a change waits for be due soon. A target that is asked at this moment is asked again if it began too early."""
+        """Make everything due soon that a change waits for. A running measurement that began too early is repeated."""
         keys, inquiries = expedite(self._settled, self._probes), self._settled.inquiries
         self._waited_for = frozenset(keys)
         early = {key for key, one in inquiries.items() if self._running.get(key, one.since) < one.since}
-        first = inquiries.keys() - self._settled.differing  # no look that must be apart from another
+        first = inquiries.keys() - self._settled.differing  # these need no delay after another look
         now = time.monotonic()
         for key in keys:
             self.schedule.advance(key, now if key in first else now + self.schedule.retry, again=key in early)
@@ -294,7 +294,7 @@ class WatchLoop:
             if probe.host is not None:
                 self._extras.setdefault(probe.host, []).append(probe)
             within, age = None if probe.step in self.memory.known else OVERDUE, None
-            if probe.kind == "revocation":  # may come and go with what names it, and is large
+            if probe.kind == "revocation":  # may disappear and return, and is large
                 seen, within = self.memory.get(probe.step), OVERDUE
                 age = max(0.0, wall - seen.started) if seen is not None and answered(seen) else None
             self.schedule.add(probe.key, probe.kind, probe.interval, now, within, age=age)
@@ -312,7 +312,7 @@ class WatchLoop:
                 self._start(self._ask(step))
 
     async def _ask(self, step: Step) -> None:
-        """Something that a judgement wants."""
+        """Ask a step that a judgement wants."""
         try:
             if self.asker.allows(step):
                 began, place = self._settled.number, kind_of(step).place(step)
@@ -346,11 +346,11 @@ class WatchLoop:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            raise error  # a bug of ours: the loop's handler logs it, and the next round begins as usual
+            raise error  # a bug of the program: the event loop logs it, the next round begins as usual
 
     async def _tick(self, key: Hashable) -> None:
-        """One thing that is due."""
-        ok, interval = self.paused, None  # where nothing is asked nothing fails
+        """Measure one entry of the schedule."""
+        ok, interval = self.paused, None  # nothing fails during a pause
         watched = self.watched.get(key) if isinstance(key, tuple) else None
         probe = self._probes.get(key)
         began = self._running[key] = self._settled.number
@@ -380,7 +380,9 @@ class WatchLoop:
             self._callbacks.closed(closed)
 
     async def _target(self, watched: Watched) -> bool:
-        """Resolve as far as that is due, then one address in rotation; one that differs whole. Whether all went well."""
+        """Resolve a target as far as that is due, then ask one address in rotation, or more if the target differs.
+
+        Returns whether all went well."""
         key, inquiry = watched.key, self._settled.inquiries.get(watched.key)
         whole = inquiry is not None or key in self._settled.misnamed
         ok = await self.asker.resolve(key, lookups_of(self.ways, key[0]), whole=whole)
@@ -392,7 +394,8 @@ class WatchLoop:
         return all((ok, *answers)) and key not in self._failing
 
     async def _at_address(self, watched: Watched, step: TlsHandshake | HttpFetch) -> bool:
-        """Ask a target at one address, unless that is a list, which has a time of its own; whether it went well."""
+        """Ask a target at one address, unless it is a list, which has its own schedule. Returns whether it went
+        well."""
         key = watched.key
         if ("document", document_of(step)) in self._probes and (
             key in self._settled.misnamed or key not in self._waited_for
@@ -418,13 +421,13 @@ class WatchLoop:
         return Priority.AWAITED if decides or watched.key in self._waited_for else Priority.REGULAR
 
     def _turn_of(self, watched: Watched, inquiry: Inquiry | None) -> tuple[str, ...]:
-        """The addresses that are asked now; of a target that differs all, or one of each family."""
+        """The addresses to ask now; for a target that differs all of them, or one of each family."""
         addresses = self._addresses(watched)
         if inquiry is None:
             families = [addresses]
         elif inquiry.whole and document_of(step_for(watched.targets[0], "")) is None:
             return addresses
-        else:  # a list is large: it is not fetched from all addresses
+        else:  # a list is large: fetch it from one address of each family only
             families = [tuple(a for a in addresses if is_v6(a) is v6) for v6 in (False, True)]
         return tuple(a for one in families if (a := self._longest_ago(watched, one)) is not None)
 
@@ -437,7 +440,7 @@ class WatchLoop:
         return self.ways.candidates.get(watched.key[0], ()) if self.ways is not None else ()
 
     def _differs(self, step: Step) -> None:
-        """An answer differs: all is judged anew, and what is observed besides of that name is observed again."""
+        """An answer differs: request a judgement, and repeat the extra observations of that name."""
         self._dirty.set()
         if self._differed is None:
             self._differed = time.monotonic()
@@ -447,7 +450,7 @@ class WatchLoop:
             self._observe(step.name, DnsQuestion)
 
     def _observe(self, host: str, of: type[Step]) -> None:
-        """Let the extra observations of a name be made soon, but none more often than a service name is asked."""
+        """Make the extra observations of a name due soon, but none more often than a service name."""
         now, wall, apart = time.monotonic(), time.time(), self.config.serve.schedule.service
         for probe in self._extras.get(host, ()):
             seen = self.memory.known.get(probe.step)
@@ -460,7 +463,8 @@ class WatchLoop:
         self._want([*(DnsQuestion(resolver, host, "A") for host in others), *map(OsLookup, others)])
 
     async def _scheduled(self, probe: ScheduledProbe) -> tuple[bool, float | None]:
-        """A document, an extra observation, this host; whether it went well, and its interval from now on."""
+        """Measure a document, an extra observation or this host. Returns whether it went well, and a new interval or
+        None."""
         step = self._turn(probe.step)
         if probe.key[0] == "heartbeat" and isinstance(step, DnsQuestion | OsLookup):
             names = (replace(step, name=host) for host, _ in self.watched)
@@ -477,7 +481,7 @@ class WatchLoop:
         return seen.failure is None, max(own, probe.interval)
 
     def _turn(self, step: Step) -> Step:
-        """A document is fetched where its host is now, at each of its addresses in turn."""
+        """The step for a document at an address that its host has now, each address in turn."""
         if not isinstance(step, HttpFetch) or self.ways is None:
             return step
         candidates = self.ways.candidates.get(step.host, ())

@@ -1,7 +1,7 @@
-"""`/probe`: one measurement when somebody asks, of a target of the active rules and of nothing else.
+"""`/probe`: one measurement on request, only of a target of the active rules.
 
-Whatever the caller sends, no packet leaves for a name that is not watched: the target is compared as it stands, and the
-address is the one that resolution gave, which the prober's guard looks at once more.
+Whatever the caller sends, no packet leaves for a name that the service does not watch. The service compares the target
+literally, and uses an address from its own resolution, which the prober's guard checks again.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ from rules.pki.handshake import judge_leaf, tls_cause
 from rules.pki.revocation import CrlSubject, judge_crl
 from rules.pki.trust import judge_chain
 
-#: What a caller may name as module; "" is whatever the port needs.
+#: Modules that a caller may name; "" is the module that the port needs.
 MODULES = ("", "tls", "http")
-#: Seconds: the limit without Prometheus' header, and what is left of it for the answer.
+#: Seconds: the limit without Prometheus' header, and the part of a limit that is kept for the answer.
 LIMIT, OFFSET = 10.0, 0.5
-#: The longest limit: the web server gives an answer a minute.
+#: The longest limit in seconds: the web server allows a minute for an answer.
 LONGEST = 55.0
 _HEADER = "x-prometheus-scrape-timeout-seconds"
 
 
 class NotAskedError(Exception):
-    """No packet left for the target, so nothing can be told of it; the text says why."""
+    """No packet left for the target, so there is no result; the text says why."""
 
 
 @dataclass(slots=True)
 class WaitState:
-    """Whether a probe waits for the rate and the caps of the service, so that nothing of it has left."""
+    """Whether a probe still waits for the rate and the caps of the service and has sent nothing."""
 
     waiting: bool = False
 
@@ -54,9 +54,10 @@ class WaitState:
 async def probe(
     appliance: WatchLoop | None, query: Mapping[str, str], headers: Mapping[str, str]
 ) -> tuple[int, str]:
-    """(HTTP status, text). 403 without a packet for everything that no rule asks for, 503 where nothing is asked now.
+    """(HTTP status, text). 403 without a packet for everything that no rule contains, 503 while the service measures
+    nothing.
 
-    What was not asked is neither a success nor a failure.
+    A target that was not asked is neither a success nor a failure.
     """
     module, name = query.get("module", ""), query.get("target", "")
     if module not in MODULES:
@@ -86,7 +87,7 @@ async def probe(
 
 
 def _watched(appliance: WatchLoop, name: str, module: str) -> Watched | None:
-    """The target that is meant: its name and port exactly, or its name alone and the port that the module needs."""
+    """The requested target: by its exact name and port, or by its name and the port that the module needs."""
     host, colon, port = name.partition(":")
     wanted = port if colon else "80" if module == "http" else "443"
     found = next(
@@ -133,7 +134,7 @@ async def _probed(
 async def _seen(
     appliance: WatchLoop, watched: Watched, step: TlsHandshake | HttpFetch, turn: WaitState
 ) -> Observation:
-    """An answer of now; a list of megabytes is fetched by its life, whoever asks."""
+    """A new answer. A list of megabytes is fetched only when its life requires it, whatever the caller asks."""
     if isinstance(step, TlsHandshake):
         return await appliance.asker.handshake(step, watched.key, begins=turn.come)
     known, now = appliance.memory.get(step), time.time()
@@ -147,22 +148,22 @@ async def _seen(
 def _as_wanted(
     step: HttpFetch, seen: Observation, exchange: HttpExchange, authorities: tuple[bytes, ...]
 ) -> bool:
-    """Whether a host gives its list, verified, or any answer of its own where no document is known.
+    """Whether a host serves its list, verified, or any answer of its own if no document is known.
 
-    Where no CA has been met yet, any current list will do: nothing can be held against it.
+    If no CA is known yet, any current list counts: there is no key to check it with.
     """
     if step.purpose != "crl":
         return judge_reach(exchange, seen.failure, step.host).cause == causes.OK
     held = CrlSubject(url=f"http://{step.host}{step.target}", bound=False)
     found = judge_crl(exchange, seen.failure, authorities, (), time.time(), step.host, held)
     if found.cause == causes.CRL_UNVERIFIED:
-        # a current list that a known CA signed, and that names another address than this one, is a list all the same
+        # a current list that a known CA signed counts, also if it names another address than this one
         return not authorities or found.circumstance == "partition-unknown"
-    return found.status in (Status.PASS, Status.NOTICE)  # a notice is said of what is good
+    return found.status in (Status.PASS, Status.NOTICE)  # a list with a notice is good
 
 
 def _authorities(appliance: WatchLoop) -> tuple[bytes, ...]:
-    """The CAs that are known by their key: roots of the public list, and certificates met whose key the CA sets hold."""
+    """The CAs with a known key: roots of the public list, and seen certificates whose key is in the CA sets."""
     keys = {ca.spki_sha256.lower() for cas in appliance.rules.cas for ca in cas.cas if ca.spki_sha256}
     found: dict[bytes, None] = {}
     met: dict[bytes, None] = {}
@@ -177,7 +178,7 @@ def _authorities(appliance: WatchLoop) -> tuple[bytes, ...]:
 
 
 def _tls(appliance: WatchLoop, watched: Watched, seen: Observation, shown: TlsFacts, base: Probed) -> Probed:
-    """A handshake succeeds when the certificate is genuine: judged as the audit judges it, by its chain."""
+    """A handshake succeeds if the certificate is genuine. The audit's functions judge it by its chain."""
     good = False
     if got_through(seen) and shown.chain:
         target, now = watched.targets[0], time.time()
@@ -195,13 +196,13 @@ def _tls(appliance: WatchLoop, watched: Watched, seen: Observation, shown: TlsFa
         tls=shown.handshake_s,
         tls_version=shown.version or "",
         expiry=leaf.not_after if leaf is not None else None,
-        # one that was borrowed from an earlier GET has no headers: see Memory.as_judged
+        # a status borrowed from an earlier GET has no headers: see Memory.with_last_get
         status=shown.http_status if shown.http_headers else None,
     )
 
 
 def _roots(appliance: WatchLoop) -> dict[bytes, TrustRoots]:
-    """What the stores said about the roots that were looked up so far."""
+    """The stores' answers about the roots that were looked up so far."""
     return {
         seen.step.subject: seen.evidence
         for seen in appliance.memory.known.values()

@@ -1,4 +1,4 @@
-"""Plans of a service: a tenant that is given as a domain stays known when it cannot be looked up anew."""
+"""Makes the plans of a service. The tenant of a domain stays known if a new lookup fails."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from rules.model.verdict import Plan
 from rules.text.display import display
 
 LOG = logging.getLogger("wayclear")
-#: Seconds until a lookup that failed is tried again: the first time, and the longest after each failure doubled it.
+#: Seconds until a failed lookup is tried again: the first wait, and the longest. Each failure doubles the wait.
 FIRST, LONGEST = 15.0, 600.0
-#: Seconds for which a tenant that was found is not looked up again, however often the files are read.
+#: Seconds for which the service does not look up a found tenant again, however often it reads the files.
 FOUND_LASTS = 300.0
-#: Lookups that are remembered: of so many domains, or ways to ask for one.
+#: Most lookups to remember: of different domains, or of different ways to ask for one.
 MOST_LOOKUPS = 16
-#: By how much a timer may come early.
+#: Seconds by which a timer may fire early.
 _EARLY = 0.5
 
 
 class RateLimiter(Protocol):
-    """The rate that everything of the service keeps together (`probe.watch.asker.Asker`)."""
+    """The rate that all parts of the service share (`probe.watch.asker.Asker`)."""
 
     async def admit(self, times: int = 1) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class _Lookup:
-    """What a lookup gave, when it ended and how long it stands, in seconds of the monotonic clock."""
+    """The result of a lookup, when it ended and how long it is valid, in seconds of the monotonic clock."""
 
     found: TenantFound
     ended: float
@@ -47,9 +47,9 @@ class _Lookup:
 class Planner:
     """Makes the plans of one daemon, and remembers the tenant of each domain.
 
-    A reload is no reason to ask again: the tenant of a domain stays the same, and one who reloads again and again must not
-    exceed the rate. What was found stands for some minutes, a failure until its next try is due; another domain, other
-    resolvers or another cloud are another question.
+    A reload alone causes no new lookup: the tenant of a domain stays the same, and repeated reloads must not exceed the
+    rate. A found tenant is valid for some minutes, a failure until its next try is due. Another domain, other resolvers
+    or another cloud need a new lookup.
     """
 
     def __init__(self, meters: Meters, clock: Callable[[], float] = time.monotonic) -> None:
@@ -67,9 +67,10 @@ class Planner:
         *,
         quiet: object = None,
     ) -> Plan:
-        """A plan; its notes say where its tenant is none, or is not of now. `quiet`: without a packet, where there is anything.
+        """A plan; its notes say if there is no tenant, or if it is from an earlier lookup. `quiet`: if it is true, send
+        no packet.
 
-        `rate` is what the lookup's connections take their tokens from; None before there is one.
+        `rate`: the lookup's connections take their tokens from it; None before there is one.
         """
 
         async def asked(config: Config, rules: Rules, prober: Prober) -> TenantFound:
@@ -108,7 +109,7 @@ class Planner:
         return self._with_known(domain, found)
 
     def _with_known(self, domain: str, found: TenantFound) -> TenantFound:
-        """What a lookup gave; where it gave no tenant, with the one of before."""
+        """The result of a lookup; if it found no tenant, with the tenant of an earlier lookup."""
         if found.tenant is not None or domain not in self._known:
             return found
         note = f"{display(domain)} could not be looked up anew: the tenant id of before stays."
@@ -124,12 +125,12 @@ class Planner:
 
 
 def lacks_tenant(config: Config, plan: Plan) -> bool:
-    """Whether a tenant is configured and not known: it is worth another lookup."""
+    """Whether a tenant is configured and not known, so that another lookup may help."""
     return config.tenant is not None and plan.tenant is None
 
 
 async def retry_search(look_up: Callable[[], Awaitable[bool]], paused: Callable[[], object]) -> None:
-    """Call `look_up` until it says that it has found, less and less often, and never while `paused` says something."""
+    """Call `look_up` until it returns true, with growing pauses, and never while `paused` returns something true."""
     pause = FIRST
     while True:
         await asyncio.sleep(pause)

@@ -1,4 +1,4 @@
-"""The prober in force, and those of configurations before it until what they began has ended."""
+"""The active prober, and the probers of earlier configurations until their measurements have ended."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rules.model.observation import Observation, Step
 
 
 class CountedProber(Prober):
-    """A prober that knows when it measures nothing: `idle` is set then."""
+    """A prober whose event `idle` is set while it measures nothing."""
 
     def __init__(self, config: Config, meters: Meters, lists: LongLists | None = None) -> None:
         super().__init__(limits=config.limits, stores=stores_of(config), late=meters.loop_lag, lists=lists)
@@ -33,36 +33,37 @@ class CountedProber(Prober):
 
 
 class Probers:
-    """All probers of one daemon. `settled` is to be set when the first look has ended: it keeps the prober with which
-    it began, also while it waits for its pace and measures nothing."""
+    """All probers of one daemon. The daemon sets `settled` when the first sweep has ended.
+
+    The first sweep keeps the prober with which it began, also while it waits for its pace and measures nothing."""
 
     def __init__(self, meters: Meters) -> None:
         self.settled = asyncio.Event()
         self._meters = meters
-        self._lists = LongLists()  # what one has read stays in memory when another measures
+        self._lists = LongLists()  # lists that one prober has read stay in memory for the next
         self._current: tuple[Config, CountedProber] | None = None
         self._retired: list[CountedProber] = []
-        self._gone = 0  # connections of those that were closed
+        self._gone = 0  # connections of closed probers
 
     @property
     def connections(self) -> int:
-        """TCP connections that all of them began so far: it never becomes less."""
+        """TCP connections that all of them have begun so far: the number never decreases."""
         current = [self._current[1]] if self._current is not None else []
         return self._gone + sum(prober.connections for prober in (*self._retired, *current))
 
     @property
     def retired(self) -> int:
-        """Those that are not closed yet."""
+        """The number of retired probers that are not closed yet."""
         return len(self._retired)
 
     def fitting(self, config: Config) -> CountedProber:
-        """The one in force where it measures as `config` says, else a new one, which is not in force yet."""
+        """The active prober if it measures as `config` says, else a new one that is not active yet."""
         if self._current is not None and _measures_alike(self._current[0], config):
             return self._current[1]
         return CountedProber(config, self._meters, self._lists)
 
     def use(self, config: Config, prober: CountedProber) -> CountedProber | None:
-        """Put what `fitting` gave in force; the one before, which is to be buried, where it is another."""
+        """Activate the prober from `fitting`. Returns the previous one if it is another; the caller must bury it."""
         before = self._current[1] if self._current is not None else None
         self._current = config, prober
         if before is None or before is prober:
@@ -71,13 +72,13 @@ class Probers:
         return before
 
     async def refuse(self, prober: CountedProber) -> None:
-        """Close what `fitting` gave, unless it is in force."""
+        """Close the prober from `fitting`, unless it is active."""
         if self._current is None or self._current[1] is not prober:
             self._gone += prober.connections
             await prober.close()
 
     async def bury(self, prober: CountedProber) -> None:
-        """Close a retired one when the last of its measurements has ended."""
+        """Close a retired prober when its last measurement has ended."""
         await self.settled.wait()
         await prober.idle.wait()
         self._retired.remove(prober)
@@ -85,7 +86,7 @@ class Probers:
         await prober.close()
 
     async def close(self) -> None:
-        """Close all of them, whatever they measure."""
+        """Close all of them, even if they measure."""
         current = [self._current[1]] if self._current is not None else []
         for prober in (*self._retired, *current):
             await prober.close()

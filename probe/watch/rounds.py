@@ -1,4 +1,4 @@
-"""Rounds: when every target of a kind has been measured once since the round before, a cycle has ended."""
+"""Rounds: a cycle ends when every target of a kind was measured once since the previous cycle."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rules.watch.state import Key
 
 @dataclass(slots=True)
 class Watched:
-    """A name and port that is measured, and the targets of the rules that mean it."""
+    """A name and port that the service measures, and the targets of the rules with that name and port."""
 
     key: Key
     kind: Kind
@@ -23,7 +23,7 @@ class Watched:
 
 @dataclass(frozen=True, slots=True)
 class FinishedRound:
-    """A cycle that has ended: when it began (Unix time), how long it took (seconds), what it found."""
+    """A finished cycle: when it began (Unix time), how long it took (seconds), what it found."""
 
     kind: Kind
     started: float
@@ -48,7 +48,7 @@ class Rounds:
         self._rounds: dict[Kind, _Round] = {kind: _Round() for kind in KINDS}
 
     def plan(self, keys: Iterable[tuple[Key, Kind]]) -> None:
-        """These are the targets from now on."""
+        """Set the targets."""
         fresh: dict[Kind, set[Key]] = {kind: set() for kind in KINDS}
         for key, kind in keys:
             fresh[kind].add(key)
@@ -59,7 +59,7 @@ class Rounds:
             running.all = found
 
     def done(self, key: Key, kind: Kind, ok: bool, now: float) -> FinishedRound | None:
-        """A target was measured; the cycle that ended with it. `now` is Unix time."""
+        """Record a measured target. Returns the cycle that ended with it, or None. `now` is Unix time."""
         running = self._rounds[kind]
         if running.started is None:
             running.started, running.begun = now, time.monotonic()
