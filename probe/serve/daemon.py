@@ -66,7 +66,7 @@ class Daemon:
     def __init__(self, options: Options, config: Config, rules: Rules) -> None:
         self._options = options
         self._config, self._rules = config, rules
-        self._begun = config.serve  # settings that only a restart changes
+        self._begun = config.serve  # settings that change only with a restart
         place = place_of(config, platform.node())
         self._meters = Meters(place)
         path = config.serve.history_path or default_path(os.environ)
@@ -138,7 +138,7 @@ class Daemon:
         await appliance.judge_for_ever()
 
     async def _begin(self) -> WatchLoop:
-        async with self._reloading:  # one that comes meanwhile is for what is made here
+        async with self._reloading:  # a request that arrives meanwhile is for the values made here
             config, rules = self._config, self._rules
             prober = self._probers.fitting(config)
             self._probers.use(config, prober)
@@ -173,7 +173,7 @@ class Daemon:
         self._publisher.notes = [note for note in notes if note]
 
     def _planned(self, plan: Plan) -> None:
-        """A plan is in force: log its notes, and start a search if it has no tenant."""
+        """A plan is active: log its notes, and start a search if it has no tenant."""
         for note in plan.notes:
             LOG.warning("%s", note)
         if self._search is not None:
@@ -219,7 +219,8 @@ class Daemon:
         signals.ignore_signals(asyncio.get_running_loop())
 
     def stop(self) -> None:
-        """End soon; a second call ends at once. `signals.handle_signals` decides which second signal calls it again."""
+        """End soon; a second call ends the process at
+        once. `signals.handle_signals` decides which second signal calls it again."""
         if self._stop.is_set():
             os._exit(1)
         LOG.info("ending")
@@ -230,7 +231,7 @@ class Daemon:
 
     @property
     def ready(self) -> bool:
-        """Whether the first look has ended."""
+        """Whether the first sweep has ended."""
         return self._ready
 
     @property
@@ -292,7 +293,8 @@ class Daemon:
         return await asyncio.to_thread(lambda: (*files(config), *files(None)))
 
     async def _change(self, config: Config, rules: Rules) -> None:
-        """Put these in force. Everything that can fail comes first, so a failure leaves the old ones unchanged."""
+        """Activate this configuration and these rules. Steps that can fail come first, so a failure leaves the old ones
+        unchanged."""
         place, appliance, plan = place_of(config, platform.node()), self._appliance, None
         if appliance is not None:
             prober = self._probers.fitting(config)
@@ -329,7 +331,7 @@ class Daemon:
         LOG.warning("the job %s was missed", job)
         self._meters.job_missed(job)
         for kind in KINDS:
-            if kind == job:  # the next tick may come after the end of what the last one scheduled
+            if kind == job:  # the next tick may come after the end of the period that the last one scheduled
                 self._watch(self._tick(kind))
 
     async def _tick(self, kind: Kind) -> None:

@@ -29,11 +29,11 @@ class Notes:
     ) -> None:
         self._history, self._web, self._textfile, self._happened = history, web, textfile, happened
         self._writable = True
-        self._window = ("", False)  # the one that was logged last, and whether it pauses
+        self._window = ("", False)  # the window that was logged last, and whether it pauses
         self._web_seen = ("", 0.0)
 
     def shown(self) -> tuple[str, ...]:
-        """Sentences for the page about what does not work now."""
+        """Sentences for the page about the present faults."""
         found = []
         if self._web is not None and self._web.problem:
             old = "The web configuration could not be reloaded, the old one is in force: "

@@ -37,7 +37,7 @@ Page = Callable[[Request], Awaitable[Response]]
 
 
 class Service(Protocol):
-    """What the pages need of the daemon."""
+    """The part of the daemon that the pages need."""
 
     @property
     def ready(self) -> bool: ...

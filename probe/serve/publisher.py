@@ -71,7 +71,7 @@ class Publisher:
         self._exposition = Exposition(place)
         self._events = EventLog()
         self._ledger = Ledger()
-        self._forgotten = 0.0  # the history's border to which the ledger was cut
+        self._forgotten = 0.0  # the oldest time in the history, to which the ledger was cut
         self._started = time.time()
         self._state: State | None = None
         self._last_answer: Transition | None = None
@@ -85,7 +85,7 @@ class Publisher:
 
     @property
     def snapshot(self) -> Snapshot:
-        """The last one. If the web configuration has changed since, this starts the next one."""
+        """The last snapshot. If the web configuration has changed since, this starts the next one."""
         if self._notes.web_changed():
             self._wake.set()
         return self._snapshot
@@ -104,7 +104,7 @@ class Publisher:
         return Confirmation(self._known)
 
     def state(self, appliance: WatchLoop | None, now: float) -> State:
-        """Everything at this moment (Unix time)."""
+        """The state at this moment (Unix time)."""
         config = appliance.config.serve if appliance is not None else None
         window = open_window(config.maintenance, now) if config is not None else None
         base = State(
@@ -151,7 +151,7 @@ class Publisher:
     def judged(self, made: Judgement) -> None:
         """A judgement has been made."""
         settled, before, now = made.settled, self._state, time.time()
-        holds = made.report.answer is settled.answer  # else the change of the answer is not confirmed yet
+        holds = made.report.answer is settled.answer  # otherwise its change is not confirmed yet
         report = made.report if holds or before is None else before.report
         assert report is not None
         self._textfile.judged(now)
@@ -185,10 +185,10 @@ class Publisher:
         self._wake.set()
 
     def closed(self, ended: FinishedRound, connections: int) -> None:
-        """A round has ended; `connections` were opened since the one before, of whichever kind."""
+        """A round has ended; `connections` is the number opened since the previous round of any kind."""
         self._textfile.closed(ended.kind, time.time())
         targets = self._state.targets if self._state is not None else ()
-        service = {t.key for t in targets if t.group == "service"}  # whatever else means them
+        service = {t.key for t in targets if t.group == "service"}  # also if another group has this key
         unclear = {t.key for t in targets if status_word(t.status) == "inconclusive"}
         row = CycleRow(
             ended.kind,
@@ -215,7 +215,7 @@ class Publisher:
         self._start(self._record(CycleRow("gap", time.time(), 0.0, 0, 0, 0, 0, "", text)))
 
     async def render_for_ever(self, appliance: WatchLoop) -> None:
-        """Make a snapshot when a judgement was made, and now and then for what every answer brings."""
+        """Make a snapshot after each judgement, and regularly for the details of new answers."""
         while True:
             await self.render(appliance)
             try:

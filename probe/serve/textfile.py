@@ -31,7 +31,7 @@ from rules.watch.state import Place, State
 
 LOG = logging.getLogger("wayclear")
 TEXTFILE = "wayclear.prom"
-#: Most bytes of a textfile that is read. With 10,000 names, the most that a rule set has, ours has less than half.
+#: Most bytes of a textfile to read. With 10,000 names, the most in a rule set, the program's file has less than half.
 LARGEST = 16 * 1024 * 1024
 #: Least seconds between two textfiles while nothing changes.
 TEXTFILE_EVERY = 15.0
@@ -59,10 +59,9 @@ class TextfilePublisher:
         self._looked = 0.0  # Unix time of the first judgement
         self._rounds: dict[str, float] = {}  # Unix time of the end of the last one of each kind
         self._written_at = -math.inf  # monotonic
-        # what the last one had: a report or not, and the window
-        self._alert_inputs: tuple[bool, str] | None = None
+        self._told: tuple[bool, str] | None = None  # of the last file: had it a report, which window
         self._writing: asyncio.Task[None] | None = None
-        self.fault = ""  #: why it was not written the last time
+        self.fault = ""  #: why the last write failed, "" for success
 
     @property
     def writing(self) -> bool:
@@ -80,7 +79,7 @@ class TextfilePublisher:
     def ended(self, state: State, intervals: Mapping[str, float]) -> Ended:
         """The round that gives the age of `state`: the last one of service names, or of any kind if there are none.
 
-        Until one has ended it is the first sweep, which counts as an audit.
+        Until a round has ended, it is the first sweep, which counts as an audit.
         """
         if any(target.group == "service" for target in state.targets):
             at = self._rounds.get("service")

@@ -46,7 +46,7 @@ class Acceptor:
         self._tasks: set[asyncio.Task[None]] = set()
         self._handshakes: dict[
             asyncio.Task[None], socket.socket
-        ] = {}  # the oldest first, without those that end
+        ] = {}  # the oldest first, without those that are ending
 
     @property
     def sockets(self) -> Sequence[socket.socket]:
@@ -82,7 +82,7 @@ class Acceptor:
                 sock, peer = await loop.sock_accept(listener)
             except OSError as error:
                 if lost_accept.is_lost(error):
-                    continue  # the client had disconnected before
+                    continue  # the client disconnected earlier
                 if loop.time() - self._logged_at >= _LOG_AGAIN:
                     self._logged_at = loop.time()
                     _log.warning("no connection can be accepted: %s", error.strerror or error)
@@ -95,9 +95,7 @@ class Acceptor:
             self._tasks.add(task)
             self._handshakes[task] = sock
             task.add_done_callback(self._connected)
-            await asyncio.sleep(
-                0
-            )  # those that are connected get their turn during a burst of new connections
+            await asyncio.sleep(0)  # connected clients get their turn during a burst of new connections
 
     def _connected(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

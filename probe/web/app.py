@@ -51,14 +51,14 @@ class RequestClass(Enum):
 
 
 def class_of(path: str) -> RequestClass:
-    """The class of a path as it was sent: an encoded path is not the plain one."""
+    """The class of a path as the client sent it: an encoded path is not the plain path."""
     if path == "/metrics":
         return RequestClass.SCRAPE
     return RequestClass.CONTROL if path.startswith("/-/") else RequestClass.PAGE
 
 
 class HttpServer:
-    """Serves `handler` at `listen`. `hosts`: names besides the machine's own that a browser may use.
+    """Serves `handler` at `listen`. `hosts`: further names, beyond the machine's own, that a browser may use.
 
     `start()` opens the sockets. Beyond loopback the server listens only with TLS and users or verified client certificates,
     unless `allow_insecure` is set.
@@ -87,9 +87,7 @@ class HttpServer:
         self._acceptor = Acceptor(self.limits, self._connection, self._context, self._make_room)
         self._connections: dict[Connection, None] = {}
         self._places: dict[RequestClass, dict[Connection, None]] = {one: {} for one in RequestClass}
-        self._changes: set[asyncio.Task[Response]] = (
-            set()
-        )  # requests that are finished although the client leaves
+        self._changes: set[asyncio.Task[Response]] = set()  # requests that finish although the client leaves
         self._gone = asyncio.Event()
 
     @property

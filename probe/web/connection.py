@@ -24,7 +24,7 @@ from probe.web.request_head import head_end
 from probe.web.tls import client_sans
 
 READ_AT_ONCE = 16 * 1024  #: bytes
-WRITTEN_AT_ONCE = 64 * 1024  #: bytes: also what may wait in this process for a slow reader
+WRITTEN_AT_ONCE = 64 * 1024  #: bytes: also the most that this process keeps for a slow reader
 _DISCARDED = (
     1024 * 1024
 )  # most bytes to read after a refusal, so that the client gets its text before a reset
@@ -82,8 +82,8 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
         self._wire: asyncio.Transport | None = None  # aiohttp forgets its own when it begins to close
         self._body: StreamReader | None = None
         self.state = State.FRESH
-        self.since = 0.0  #: loop time of the connection's begin or of its last answer
-        self.stalled_since = _NEVER  #: loop time since when the client takes nothing of an answer
+        self.since = 0.0  #: loop time of the connection's start or of its last answer
+        self.stalled_since = _NEVER  #: loop time since when the client has read nothing of an answer
         self.peer = ""
         self.sans: frozenset[str] | None = None
 
@@ -119,7 +119,7 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
                 if self._dropped > _DISCARDED:
                     self.abort()
             case State.BUSY:
-                if data and self._wire is not None:  # pipelined: it waits, and nothing more is read
+                if data and self._wire is not None:  # pipelined: it waits, and reading stops
                     self._buffer += data
                     self._wire.pause_reading()
             case State.FRESH | State.IDLE:
@@ -144,7 +144,7 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
     def connection_lost(self, exc: BaseException | None) -> None:
         super().connection_lost(exc)
         self._unlimit()
-        self._wire = None  # over TLS it refers to 256 KiB of buffers, and they to this object
+        self._wire = None  # over TLS it refers to 256 KiB of buffers, which refer to this object
         self._owner.closed(self)
 
     # --- what the server calls -------------------------------------------------------------------------------------
@@ -354,7 +354,7 @@ class Answer(web.StreamResponse):
             await self._connection.answer(request, response)
 
     async def write_eof(self, data: bytes = b"") -> None:
-        """`prepare` has written all."""
+        """Does nothing: `prepare` has written everything."""
 
 
 def _reason(status: int) -> str:

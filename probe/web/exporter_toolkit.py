@@ -1,8 +1,8 @@
 """The web configuration: the file of `--web.config.file`, in the format of Prometheus' exporter-toolkit.
 
-Unknown keys and wrong values are refused with file, key and line; a valid setting that this server does not support is a
-warning. The file and the files that it names are read again when they change; a bad new version is logged, and the old one
-stays. Described for users in docs/web-config.md.
+It refuses unknown keys and wrong values with file, key and line; a valid setting that this server does not support is a
+warning. It reads the file, and the files that it names, again when they change; it logs a bad new version and keeps the
+old one. docs/web-config.md describes the file for users.
 """
 
 from __future__ import annotations

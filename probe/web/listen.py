@@ -49,7 +49,7 @@ def parse_addresses(listen: Sequence[str]) -> tuple[ListenAddress, ...]:
 
 
 def check_exposure(wanted: Sequence[ListenAddress], config: WebConfig | None, allow_insecure: bool) -> None:
-    """CommandError if an address beyond loopback would be open to everybody."""
+    """CommandError if an address beyond loopback would be open to every client."""
     for place in wanted:
         if place.address.is_loopback or allow_insecure:
             continue

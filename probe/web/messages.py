@@ -18,17 +18,17 @@ _LONGEST_ACCEPT = 1024
 class HttpLimits:
     """Limits in seconds, counts and bytes."""
 
-    head: float = 5.0  #: until a request is complete, from its first byte or from the connection's begin
+    head: float = 5.0  #: until a request is complete, from its first byte or from the connection's start
     idle: float = 30.0  #: between two requests
     write: float = 10.0  #: for one answer
-    handler: float = 60.0  #: for the work behind one answer
+    handler: float = 60.0  #: for the work that produces one answer
     handshake: float = 5.0  #: for TLS
-    linger: float = 1.0  #: reading on after a refusal, so that the client sees it
+    linger: float = 1.0  #: reading after a refusal, so that the client receives it
     in_flight: int = (
         40  #: requests of each class (scrapes, `/-/`, the other pages) that are worked on or written
     )
     connections: int = 256
-    handshakes: int = 64  #: TLS handshakes under way
+    handshakes: int = 64  #: running TLS handshakes
     head_bytes: int = 64 * 1024
     url_bytes: int = 8 * 1024
     headers: int = 100
@@ -37,7 +37,8 @@ class HttpLimits:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request without its body. `headers` have names in lower case; `peer` is the address, `user` "" for nobody."""
+    """A request without its body. `headers` have names in lower case; `peer` is the address; `user` is "" without
+    one."""
 
     method: str
     path: str  # as it was sent, not decoded
@@ -62,7 +63,7 @@ Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 
 class Refusal(Exception):  # noqa: N818 - an answer, not a fault of ours
-    """A request is refused: the status and one line for the client with the reason."""
+    """A refused request: the status and one line for the client with the reason."""
 
     def __init__(self, status: int, text: str, headers: tuple[tuple[str, str], ...] = ()) -> None:
         super().__init__(text)
@@ -75,10 +76,10 @@ class Refusal(Exception):  # noqa: N818 - an answer, not a fault of ours
 
 
 def read_target(target: str) -> tuple[str, dict[str, str]]:
-    """Path and parameters of a request's target in origin form. Refusal for parameters that two readers read two ways.
+    """Path and parameters of a request's target in origin form. Refusal for ambiguous parameters.
 
-    The path is as it was sent, not decoded: a reverse proxy that withholds `/-/reload` must not be passed by
-    `/%2d/reload`, and no page of ours has a name that needs an escape.
+    The path is as the client sent it, not decoded: if a reverse proxy blocks `/-/reload`, a client must not get past it
+    with `/%2d/reload`. No page of this server has a name that needs an escape.
     """
     path, _, query = target.partition("?")
     try:

@@ -1,7 +1,8 @@
 """Checks the head of a request strictly before aiohttp's parser gets it, one complete head at a time.
 
-HTTP/1.1 as RFC 9110 and RFC 9112 describe it, without what only helps attackers: bare line feeds, folded headers
-(RFC 9112 sections 2.2 and 5.2), HTTP/0.9. What passes here holds no second request and has a bounded length.
+It accepts HTTP/1.1 as RFC 9110 and RFC 9112 describe it, without forms that only help attackers: bare line feeds,
+folded headers (RFC 9112 sections 2.2 and 5.2), HTTP/0.9. An accepted head contains no second request and has a bounded
+length.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ from probe.web.messages import METHODS, HttpLimits, Refusal
 _LINE = re.compile(rb"([A-Z]{1,20}) ([!-~]+) HTTP/(\d)\.(\d)\r")
 _LOOSE = re.compile(rb"(?<!\r)\n|\r(?!\n)|\n[ \t]|\0")
 _TLS_RECORD = 0x16
-_LINE_ROOM = 32  # bytes of a request line besides the URL
+_LINE_ROOM = 32  # bytes of a request line without the URL
 
 
 def head_end(buffer: bytearray, limits: HttpLimits) -> int:
-    """The length of the request's head at the begin of `buffer`; 0 while it is not complete. Refusal when it is bad."""
+    """The length of the request's head at the start of `buffer`; 0 while it is not complete. Refusal if it is bad."""
     newline = buffer.find(b"\n", 0, limits.url_bytes + _LINE_ROOM)
     if newline < 0:
         if buffer[:1] == bytes((_TLS_RECORD,)):

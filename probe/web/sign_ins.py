@@ -1,7 +1,7 @@
-"""Refused sign-ins to the web server: all are counted and some are logged, so that a flood of them fills no disk.
+"""Counts all refused sign-ins to the web server and logs some of them, so that a flood fills no disk.
 
-What a client calls itself is hostile text, and may be a password that a person has typed in the wrong field: it is made
-harmless and cut. The password is never kept.
+The user name from a client is hostile text, and may be a password that a person has typed in the wrong field. So the
+log shows it cut and in harmless form. The program never keeps the password.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Reason: TypeAlias = Literal["password", "unreadable", "blocked", "certificate"]
 
 BURST = 5  #: most log lines at once
 INTERVAL = 12.0  #: seconds for each further one
-LONGEST = 64  #: characters of a user's name that are shown
+LONGEST = 64  #: most characters of a user's name to show
 
 _WORDS: dict[Reason, str] = {
     "password": "user or password is wrong",
@@ -29,7 +29,7 @@ _log = logging.getLogger("wayclear.http")
 
 
 class SignIns:
-    """See the module. Belongs to the event loop."""
+    """Counts and logs refused sign-ins. Use it only on the event loop."""
 
     def __init__(
         self, clock: Callable[[], float] = time.monotonic, say: Callable[[str], None] = _log.warning

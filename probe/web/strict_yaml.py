@@ -1,7 +1,7 @@
 """A web configuration's YAML: PyYAML's safe loader, made stricter for files of untrusted content.
 
-Anchors, aliases, tags and merge keys are refused before anything is built of them (an alias bomb of 271 bytes has 9^8
-leaves). So are duplicate keys, and plain values that YAML 1.1 reads as something else than they look (`no`, `0443`,
+It refuses anchors, aliases, tags and merge keys before it builds values from them (an alias bomb of 271 bytes has 9^8
+leaves). It also refuses duplicate keys, and plain values that YAML 1.1 reads in an unexpected way (`no`, `0443`,
 `1:20`, `4_43`). No message repeats a value: it may be a secret.
 """
 
@@ -64,7 +64,8 @@ def parse_yaml(content: bytes, source: str) -> YamlFile:
 
 
 class _Loader(Composer, yaml.CSafeLoader):
-    """The safe loader with libyaml's parser and PyYAML's own composer, which lets each node be checked before it is made."""
+    """The safe loader with libyaml's parser and PyYAML's own composer, which allows checking each node before building
+    it."""
 
     def __init__(self, text: str, source: str) -> None:
         Composer.__init__(self)
@@ -75,7 +76,7 @@ class _Loader(Composer, yaml.CSafeLoader):
 
     def read(self) -> YamlFile:
         """The only document of the file; an empty mapping if it has only comments."""
-        self.get_event()  # the begin of the stream
+        self.get_event()  # the start of the stream
         data: dict[str, Value] = {}
         if not self.check_event(yaml.StreamEndEvent):
             root = self.compose_document()

@@ -1,7 +1,9 @@
-"""TLS of the web server: from the settings of a web configuration to a context, and who a client's certificate names.
+"""TLS of the web server: makes a context from the settings of a web configuration, and reads the names in a client's
+certificate.
 
-The settings are Go's, as exporter-toolkit has them; Python's `ssl` cannot ask for a certificate without verifying it,
-takes one curve or all, and leaves the suites of TLS 1.3 to OpenSSL. What differs is told as a warning or refused.
+The settings are Go's, as in exporter-toolkit. Python's `ssl` cannot ask for a certificate without verifying it, accepts
+one curve or all, and leaves the suites of TLS 1.3 to OpenSSL. For each difference the program gives a warning or
+refuses the setting.
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ OLD_VERSIONS = ("TLS10", "TLS11")
 #: Go's names of curves (crypto/tls.CurveID) to OpenSSL's; X25519MLKEM768 needs an OpenSSL newer than Python's.
 CURVES = {"X25519": "X25519", "CurveP256": "prime256v1", "CurveP384": "secp384r1", "CurveP521": "secp521r1"}
 
-#: What Go's crypto/tls.CipherSuites() lists, to OpenSSL's names. Those of TLS 1.3 cannot be chosen, in Go neither.
+#: The suites of Go's crypto/tls.CipherSuites() to OpenSSL's names. Nobody can choose the suites of TLS 1.3, not even in
+#: Go.
 TLS13_SUITES = frozenset({"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"})
 SUITES = {
     "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256": "ECDHE-ECDSA-AES128-GCM-SHA256",
@@ -64,7 +67,8 @@ class ClientAuth(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TlsSettings:
-    """`tls_server_config`, with absolute paths and with what Python can do: `client_auth` asks nothing or verifies."""
+    """`tls_server_config` with absolute paths and only the settings that Python supports: `client_auth` asks for
+    nothing or verifies."""
 
     cert_file: str
     key_file: str
@@ -83,7 +87,7 @@ class TlsSettings:
 
 
 def read_settings(table: Table, base: str, warnings: list[str]) -> TlsSettings:
-    """`tls_server_config` understood: faults go to the table, what is not honoured to `warnings`.
+    """Parse `tls_server_config`: faults go to the table, ignored settings to `warnings`.
 
     Names of files are relative to `base`.
     """
@@ -116,7 +120,7 @@ def _path(table: Table, key: str, base: str) -> str:
 
 
 def _client_auth(table: Table, ca: str, warnings: list[str]) -> ClientAuth:
-    """Go's five policies, as far as they verify: `ssl` cannot take a certificate that it does not verify."""
+    """Go's five policies, as far as they verify: `ssl` cannot accept a certificate without verifying it."""
     key, example = "client_auth_type", "client_auth_type: RequireAndVerifyClientCert"
     if table.data.get(key) == "RequireClientCert":  # exporter-toolkit's older name
         table.text(key, example)
@@ -204,10 +208,10 @@ class TlsServer:
 
 
 def tls_server(settings: TlsSettings) -> TlsServer:
-    """Read certificate, key and client CAs. BadFile, naming the file, for what cannot be used."""
+    """Read certificate, key and client CAs. BadFile with the file's name if it cannot be used."""
     chain = read_file(
         settings.cert_file, LARGEST_PEM
-    )  # also refuses a FIFO, on which OpenSSL would wait for ever
+    )  # also refuses a FIFO, where OpenSSL would wait without limit
     read_file(settings.key_file, LARGEST_PEM)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = settings.min_version
@@ -232,7 +236,7 @@ def tls_server(settings: TlsSettings) -> TlsServer:
 
 
 def loose_mode(path: str) -> tuple[str, ...]:
-    """A warning if everybody on this host can read or write a file with secrets."""
+    """A warning if every user of this host can read or write a file with secrets."""
     if sys.platform == "win32":
         return ()  # Windows has no mode bits
     try:

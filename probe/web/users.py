@@ -26,11 +26,11 @@ from probe.web.messages import Refusal
 from probe.web.sign_ins import SignIns
 
 HIGHEST_COST = 14  #: about a second; each step doubles it
-LONGEST_PASSWORD = 72  #: bytes that bcrypt looks at
+LONGEST_PASSWORD = 72  #: bytes that bcrypt uses
 TRIES = 5  #: wrong ones within PERIOD seconds, for one address
 PERIOD = 60.0
 THREADS = 2
-MOST_WAITING = 16  #: requests that wait for a hash; more are answered 503
+MOST_WAITING = 16  #: requests that wait for a hash; further ones get 503
 _REMEMBERED = 256
 _ADDRESSES = 4096
 _LONGEST_HEADER = 1024
@@ -60,7 +60,7 @@ class Users:
 
 
 def hash_fault(text: str) -> str:
-    """What is wrong with a bcrypt hash, without quoting it; "" for a good one."""
+    """The fault of a bcrypt hash, without quoting it; "" for a good one."""
     found = _HASH.fullmatch(text)
     if found is None:
         return (
@@ -185,7 +185,7 @@ def _credentials(authorization: str) -> tuple[str, bytes]:
 
 
 def _place(peer: str) -> str:
-    """What counts as one address: for IPv6 the /64, because a host can use all of it."""
+    """The network that counts as one address: for IPv6 the /64, because a host can use all of it."""
     try:
         address = ipaddress.ip_address(peer)
     except ValueError:
