@@ -14,7 +14,7 @@ import time
 from probe.history.tables import sqlite_code
 
 OK = "ok"
-LONGEST = 8.0  #: seconds that the comparison may take; a slower disk goes without
+LONGEST = 8.0  #: seconds that the comparison may take; on a slower disk it is omitted
 _STEPS = 10_000  # instructions of SQLite's virtual machine between two checks of the time
 
 

@@ -80,7 +80,7 @@ def _kept(value: Value) -> Value:
 class RowQueue:
     """Rows that wait for the disk, the oldest first: at most `most_rows`, together at most `most_bytes`.
 
-    `next_batch()` gives out the oldest to be written, which still count; `done()` or `requeue()` follows.
+    `next_batch()` returns the oldest rows to write, which still count; `done()` or `requeue()` follows.
     """
 
     def __init__(self, most_rows: int, most_bytes: int) -> None:

@@ -39,12 +39,12 @@ from rules.text.hostname import BadName
 from rules.watch.events import Reading
 from rules.watch.ledger import REVOCATION
 
-LIMIT = 1000  #: events that are shown
+LIMIT = 1000  #: most events to show
 LEDGER_LIMIT = 10_000
 READ_LIMIT = 30.0  #: seconds that a reader may take
 CONNECTOR = "connector"  #: the subject of the transitions of the answer
 _BUSY = 5.0  # seconds to wait for a writer; only where there is no write-ahead log
-_STEPS = 10_000  # instructions of SQLite's machine between two looks at the time
+_STEPS = 10_000  # instructions of SQLite's virtual machine between two checks of the time
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 _SPAN = re.compile(r"([0-9]{1,9})([smhdw])")
 _EXAMPLES = (
@@ -70,7 +70,7 @@ def history_command(
 
 
 def _must_know(path: str, endpoint: str) -> None:
-    """CommandError if the history does not know `endpoint`: "no change" would mean that it is watched."""
+    """CommandError if the history does not know `endpoint`: "no change" would mean that the service watches it."""
     place = Path(path)
     with _read_errors(place), _opened(place) as connection:
         rows = connection.execute(
@@ -275,7 +275,7 @@ def _read_errors(path: Path) -> Iterator[None]:
             what = f"reading the history {shown} took more than {READ_LIMIT:.0f} s"
             raise CommandError(what, "ask for less: --since 7d, or one endpoint") from error
         if is_damage(error) or isinstance(error, ValueError | TypeError):
-            name = getattr(error, "sqlite_errorname", "")  # the words for it would say "damaged" once more
+            name = getattr(error, "sqlite_errorname", "")  # its text would say "damaged" once more
             what = f"the history {shown} is damaged: {name or display(error_words(error))}"
             raise CommandError(
                 what, "`wayclear serve` puts it aside and begins a new one when it starts"

@@ -79,7 +79,8 @@ class Loaded:
 
 
 class Store:
-    """See the module. All methods but the constructor belong to one thread, and raise Unavailable for disk trouble."""
+    """The file of the history. Use all methods except the constructor in one thread. They raise Unavailable for disk
+    errors."""
 
     def __init__(self, path: Path, keep: float, max_bytes: int, *, busy: float, log_cap: int) -> None:
         """`keep` and `busy` (how long to wait for others) in seconds; `log_cap`: largest write-ahead log, in bytes."""
@@ -218,7 +219,7 @@ class Store:
             )
         name = f"{self.path}.damaged-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
         tries = (Path(f"{name}-{number}" if number else name) for number in range(MOST_ASIDE + 1))
-        aside = next(place for place in tries if not place.exists())  # fewer than that are there
+        aside = next(place for place in tries if not place.exists())  # the directory has fewer than that
         for ending in (
             *_BESIDE,
             "",

@@ -1,8 +1,8 @@
 """The history of the service: transitions, drift, ledgers and a row for each cycle, in SQLite.
 
 An executor with one thread owns the file, so the event loop never waits for the disk. Rows go into a bounded queue, and
-one task writes the queue in order. `record()` is acknowledged after the commit of its rows. While the disk is full,
-read-only or gone, rows wait in the queue, and measuring and metrics go on.
+one task writes the queue in order. `record()` acknowledges rows after their commit. While the disk is full, read-only
+or gone, rows wait in the queue, and measurements and metrics continue.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from rules.watch.events import CycleRow, Drift, LedgerEntry, Transition
 __all__ = ["Bounds", "History", "Loaded"]
 
 MIB = 1024 * 1024
-CLOSING = 3.0  #: seconds that ending may take: the whole daemon has five
+CLOSING = 3.0  #: seconds that `close()` may take: the whole daemon has five
 T = TypeVar("T")
 
 
@@ -32,8 +32,9 @@ T = TypeVar("T")
 class Bounds:
     """Limits of the history: rows and bytes that wait in memory, times in seconds.
 
-    `log`: bytes of SQLite's write-ahead log above which nothing is written while a reader keeps it from being cut back
-    (a batch may come on top: with it the log stays under 64 MiB). `patience`: how long a caller waits for the disk.
+    `log`: bytes of SQLite's write-ahead log. If the log is larger and a reader prevents its truncation, the writer
+    writes nothing (one more batch may be added: even then the log stays under 64
+    MiB). `patience`: how long a caller waits for the disk.
     `retry`: the first pause after a failure; it doubles up to `retry_most`.
     """
 
@@ -47,7 +48,8 @@ class Bounds:
 
 
 class History:
-    """See the module. Does nothing until `open()`. Methods never raise for disk trouble and never block the loop."""
+    """The writer of the history. Does nothing until `open()`. Methods never raise for disk errors and never block the
+    loop."""
 
     def __init__(
         self,
@@ -60,10 +62,10 @@ class History:
         self._store = Store(
             Path(path), keep_days * DAY, max_bytes, busy=self._bounds.busy, log_cap=self._bounds.log
         )
-        self._disk = ThreadPoolExecutor(1, "history")  # alone calls the store's methods
+        self._disk = ThreadPoolExecutor(1, "history")  # only this thread calls the store's methods
         # Everything below belongs to the event loop.
         self._queue = RowQueue(self._bounds.rows, self._bounds.bytes)
-        # Rows that were dropped before, and a future that is set when all rows of the queue are written or could not be.
+        # The number of rows dropped before, and a future that is set when the queue is written or has failed.
         self._acknowledgements: list[tuple[int, asyncio.Future[bool]]] = []
         self._writer: asyncio.Task[None] | None = None
         self._shrinking: asyncio.Task[int] | None = None
@@ -79,12 +81,12 @@ class History:
 
     @property
     def writable(self) -> bool:
-        """Whether the last attempt on the disk succeeded."""
+        """Whether the last write to the disk succeeded."""
         return self._writable
 
     @property
     def dropped(self) -> int:
-        """Rows that were lost since the start: too many waited, or the disk did not work until the end."""
+        """Rows lost since the start: too many waited, or the disk did not work until the end."""
         return self._queue.dropped
 
     @property
@@ -104,13 +106,13 @@ class History:
 
     @property
     def fault(self) -> str:
-        """A sentence about what is wrong, or about what was found at the start; else ""."""
+        """A sentence about the present fault, or about a fault found at the start; else ""."""
         return self._fault or self._store.note
 
     # --- for the daemon --------------------------------------------------------------------------------------------
 
     async def open(self) -> bool:
-        """Open the file. True: it can be written. False: a task tries again until `close()`."""
+        """Open the file. Returns True if it can be written; if False, a task tries again until `close()`."""
         if self._closing:
             return False
         if self._writer is None:
@@ -124,7 +126,8 @@ class History:
         drifts: Iterable[Drift] = (),
         cycle: CycleRow | None = None,
     ) -> bool:
-        """Write these rows. True: they are on the disk. False: they wait in memory until the disk works again."""
+        """Write these rows. Returns True if they are on the disk; if False, they wait in memory until the disk works
+        again."""
         rows = rows_of(transitions, drifts, ledger, cycle)
         if not rows:
             return self._writable
@@ -150,9 +153,10 @@ class History:
         return Loaded()
 
     async def retain(self, now: float | None) -> int:
-        """Delete what is older than `keep_days` at `now` (Unix time; None: look at the size only) or too much.
+        """Delete rows older than `keep_days` at `now` (Unix time; None: check only the size) and rows above the size
+        limit.
 
-        Gives the number of rows that went. Rows that are recorded meanwhile are written between its transactions.
+        Returns the number of deleted rows. The writer writes new rows between the transactions of this deletion.
         """
         deleted = 0
         async with self._retaining:
@@ -168,7 +172,7 @@ class History:
         return deleted
 
     async def close(self) -> None:
-        """Write the rows that wait, fold the log into the file, end the thread.
+        """Write the waiting rows, merge the log into the file, end the thread.
 
         Rows that cannot be written now count as dropped.
         """
@@ -181,9 +185,9 @@ class History:
         self._disk.shutdown(wait=False)
 
     async def _acknowledged(self, dropped: int) -> bool:
-        """Wait until all rows of the queue are written, or cannot be, or the disk does not answer.
+        """Wait until all rows of the queue are written, or have failed, or the disk does not answer.
 
-        False as well where rows were lost since `dropped` rows were: they may be those of the caller.
+        Returns False also if more than `dropped` rows are lost now: they may be the caller's.
         """
         future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._acknowledgements.append((dropped, future))
@@ -191,7 +195,7 @@ class History:
         done, _ = await asyncio.wait({future}, timeout=self._bounds.patience)
         if done:
             return future.result()
-        self._writable = False  # from now on nobody waits for the disk, until it answers
+        self._writable = False  # from now on no caller waits for the disk, until it answers
         self._fault = f"The history {self._store.path} cannot be written: the disk does not answer."
         return False
 
@@ -211,7 +215,7 @@ class History:
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._wake.wait()
-        if self._acknowledgements or len(self._queue):  # once more, whatever the pause
+        if self._acknowledgements or len(self._queue):  # once more, without the pause
             await self._write()
         await self._on_disk(self._store.close)
 
@@ -235,7 +239,7 @@ class History:
             self._shrinking = asyncio.create_task(self.retain(None))
 
     def _failed(self, error: Exception) -> None:
-        """End all waiting, and try again after a pause that doubles with each failure."""
+        """Release all waiting callers, and try again after a pause that doubles with each failure."""
         self._fault = str(error) if isinstance(error, Unavailable) else f"This is a bug: {error!r}"
         self._writable = False
         self._next_try = asyncio.get_running_loop().time() + self._pause

@@ -72,7 +72,7 @@ def check_spares(output: Path, inputs: Iterable[str]) -> None:
 
 
 def _is_same(output: Path, name: str) -> bool:
-    with contextlib.suppress(OSError, ValueError, AttributeError):  # it does not exist: nothing is lost
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # it does not exist: nothing to lose
         read = os.fstat(sys.stdin.fileno()) if name == STANDARD_INPUT else Path(name).stat()
         return stat.S_ISREG(read.st_mode) and os.path.samestat(output.stat(), read)
     return False

@@ -83,7 +83,8 @@ def _has_terminal() -> bool:
 def handle_signals(loop: AbstractEventLoop, stop: Callable[[], None], reload: Callable[[], None]) -> None:
     """Let SIGTERM and Ctrl-C call `stop`, and SIGHUP `reload`, on the running `loop`.
 
-    SIGHUP calls `stop` if the terminal in which the service was started is gone: nobody would see that it still runs. A
+    SIGHUP calls `stop` if the terminal in which the service was started is gone: no user would see that it still
+    runs. A
     second signal calls `stop` again only if it comes at least `SAME` seconds after the first.
     """
     begun: list[float] = []

@@ -224,7 +224,7 @@ class _HostStream:
 
     def _readable(self) -> None:
         waiter = self._waiter
-        if waiter is None or waiter.done():  # nobody waits: leave the data in the kernel's buffer
+        if waiter is None or waiter.done():  # no caller waits: leave the data in the kernel's buffer
             self._loop.remove_reader(self._fd)
             self._reading = False
             return

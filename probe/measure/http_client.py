@@ -17,7 +17,7 @@ from probe.version import VERSION
 from rules.model.failure import Code, Failure, Stage
 from rules.text.display import display
 
-USER_AGENT = f"wayclear/{VERSION}"  # of every request of this program
+USER_AGENT = f"wayclear/{VERSION}"  # User-Agent of every request of this program
 INTERIM_CAP = 5  # 1xx answers before the real one (RFC 9110 section 15.2)
 EVIDENCE = 4_096  # bytes kept of an answer that is not HTTP
 _FREE_PIECES, _PIECE = 1_024, 64  # after 1,024 pieces of body, a piece must have 64 bytes on average

@@ -39,9 +39,9 @@ from probe.measure.tls_records import (
 from rules.model.failure import Code, Failure, Stage
 from rules.model.kinds.tls_handshake import TlsFacts, TlsHandshake
 
-_HANDSHAKES_CAP = 2  # that the peer may ask for when it is asked for a page (it wants a certificate)
-_GET_BYTES = 65_536  # most that the peer may send after the handshake
-_BANNER_WAIT = 0.25  # seconds that the rest of an answer that is not TLS is waited for
+_HANDSHAKES_CAP = 2  # renegotiations that the peer may request after the GET (it wants a certificate)
+_GET_BYTES = 65_536  # most bytes that the peer may send after the handshake
+_BANNER_WAIT = 0.25  # seconds to wait for the rest of an answer that is not TLS
 
 
 class Session:
@@ -115,9 +115,9 @@ class Session:
         return None
 
     async def _at_hand(self) -> bool:
-        """Whether bytes of the peer or its end are here already; what is here is kept for `_receive`.
+        """Whether bytes of the peer, or the end of the connection, have arrived; keeps them for `_receive`.
 
-        A read that is begun and given up may lose what it has read where a loop completes operations (Windows).
+        On a loop that reports completion (Windows), a cancelled read may lose the bytes that it has read.
         """
         self._look = asyncio.create_task(self.stream.receive())
         self._look.add_done_callback(_retrieve)
@@ -129,13 +129,13 @@ class Session:
         return await (self.stream.receive() if look is None else look)
 
     def _completed(self, lost: Failure | None) -> None:
-        """The handshake is done: in TLS 1.3 our last flight, in TLS 1.2 the server's is its last word."""
+        """The handshake is complete: it ends with our last flight in TLS 1.3, with the server's in TLS 1.2."""
         self.key_proven = True
         if self.conn.get_protocol_version_name() == "TLSv1.3":
             self.certificate_sent = self.seen.client_certificate_asked and lost is None
 
     def _take(self, data: bytes, cap: int) -> Failure | None:
-        """Hand bytes of the peer to OpenSSL, unless they break a cap or are not TLS."""
+        """Give bytes of the peer to OpenSSL, unless they exceed a limit or are not TLS."""
         records = self.records
         records.feed(data)
         if records.size > cap:
@@ -146,7 +146,7 @@ class Session:
         return None
 
     async def _refused(self, failure: Failure) -> Failure:
-        """OpenSSL gave up: let its own alert go out, and say what the peer's alert was."""
+        """OpenSSL has stopped: send its own alert, and report the peer's alert."""
         await self._send()
         alert = self.records.alert
         if alert is None and failure.code in (Code.ALERT, Code.EOF):
@@ -166,7 +166,7 @@ class Session:
         return failure
 
     async def _rest_of_banner(self, failure: Failure) -> None:
-        """The first bytes of a block page or banner, where they come in pieces."""
+        """The first bytes of a block page or banner, also if they arrive in pieces."""
         if failure.code is not Code.NOT_TLS:
             return
         try:
@@ -180,9 +180,9 @@ class Session:
             return
 
     async def get(self, path: str, body_cap: int = 0) -> None:
-        """GET `path` inside the session: status and headers, and up to `body_cap` bytes of a body where one is wanted.
+        """GET `path` inside the session: status and headers, and up to `body_cap` bytes of a body if it is wanted.
 
-        What fails here is no failure of the handshake.
+        A failure here is not a failure of the handshake.
         """
         wire = request(self.step.server_name, self.step.port, path, 443)
         if isinstance(wire, Failure):
@@ -235,7 +235,7 @@ class Session:
         return reader.failure
 
     def facts(self) -> TlsFacts:
-        """All that was seen until now, of a handshake that failed as well."""
+        """The facts seen so far, also of a failed handshake."""
         conn, records, seen = self.conn, self.records, self.seen
         done = self.handshake_s is not None
         is_tls = records.record_count > 0
@@ -259,7 +259,7 @@ class Session:
         )
 
     def _decrypted_chain(self) -> tuple[bytes, ...]:
-        """The chain of TLS 1.3, which OpenSSL alone has seen in plain."""
+        """The chain of TLS 1.3, which only OpenSSL has seen in plaintext."""
         if self.records.version != "TLSv1.3":
             return ()
         chain = self.conn.get_peer_cert_chain() or ()
@@ -267,13 +267,13 @@ class Session:
 
 
 def _retrieve(task: asyncio.Task[bytes]) -> None:
-    """An end that is not read any more is no error of the loop's."""
+    """Prevents the loop from logging an error for an end of connection that is no longer read."""
     if not task.cancelled():
         task.exception()
 
 
 def _written(conn: SSL.Connection) -> bytes:
-    """Everything that OpenSSL has written for the peer."""
+    """All bytes that OpenSSL has written for the peer."""
     out = b""
     try:
         while len(out) % 16_384 == 0:  # a flight is rarely longer than one piece

@@ -103,7 +103,8 @@ def _system_path() -> Path | None:
 
 
 def _system_mark() -> object:
-    """What differs when the operating system's store may; Windows' has no file, and is read once in a while."""
+    """A stamp that differs if the operating system's store may have changed; Windows' store has no file and is read
+    regularly."""
     if sys.platform == "win32":
         return time.monotonic() // WINDOWS_EVERY
     path = _system_path()
@@ -111,7 +112,7 @@ def _system_mark() -> object:
 
 
 def _mark(path: Path) -> object:
-    """How a file looks from outside, or every file of a directory; why it cannot be looked at."""
+    """The stamp of a file, or of every file of a directory, or the reason why it cannot be read."""
     try:
         files = [path, *(_files_of(path) if path.is_dir() else ())]
     except (OSError, ValueError) as error:
@@ -120,7 +121,7 @@ def _mark(path: Path) -> object:
 
 
 def subject_of(der: bytes) -> bytes:
-    """The subject's Name (DER) of a certificate; ValueError where its outline is not that of RFC 5280 section 4.1."""
+    """The subject's Name (DER) of a certificate; ValueError if its structure is not that of RFC 5280 section 4.1."""
     at, _end = _content(der, 0, 0x30)  # Certificate
     at, _end = _content(der, at, 0x30)  # TBSCertificate
     if der[at : at + 1] == b"\xa0":  # version
@@ -131,7 +132,7 @@ def subject_of(der: bytes) -> bytes:
 
 
 def _content(der: bytes, at: int, tag: int) -> tuple[int, int]:
-    """Begin and end of the content of the element at `at`, which must have `tag`."""
+    """Start and end of the content of the element at `at`, which must have `tag`."""
     if at + 2 > len(der) or der[at] != tag:
         raise ValueError(f"no element {tag:#x} at byte {at}")
     length, begin = der[at + 1], at + 2
@@ -181,7 +182,8 @@ def _from_file(path: Path) -> Store:
 
 
 def _read(path: Path) -> bytes:
-    """The file's text in UTF-8, whatever encoding an editor has chosen. A pipe and what never ends are refused: BadFile."""
+    """The file's text as UTF-8, from any encoding that editors use. BadFile for a pipe and for a file that never
+    ends."""
     content = read_file(str(path), LARGEST)
     marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     return decode_text(content, str(path)).encode() if marked else content
@@ -194,7 +196,7 @@ def _files_of(directory: Path) -> list[Path]:
 
 
 def _from_directory(path: Path) -> Store:
-    """A directory of one certificate per file, where nobody builds a bundle."""
+    """A directory with one certificate per file, for systems without a bundle."""
     files = _files_of(path)
     date = max((file.stat().st_mtime for file in files), default=None)
     return _store(str(path), date, (der for file in files for der in _ders(_read(file))))

@@ -51,5 +51,5 @@ class UnconnectedSocket:
 
 
 def _plain(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """A literal without its zone, however it is spelt."""
+    """The address of a literal without its zone, so that different spellings are equal."""
     return ipaddress.ip_address(address.partition("%")[0])

@@ -1,4 +1,4 @@
-"""`wayclear serve` inside a lab: started with a schedule that is quick, asked over HTTP, waited for."""
+"""Runs `wayclear serve` inside a lab with a fast schedule, and asks it over HTTP."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.lab.lab import Finished, Lab
 
 _T = TypeVar("_T")
 PORT = 19115
-#: Seconds between two rounds of everything; no limit of the rate, so that a change is seen as soon as it can be.
+#: Seconds between two rounds of everything; without a rate limit, so that the daemon sees a change as soon as possible.
 QUICK: Mapping[str, float] = {
     "service": 3,
     "sign_in": 3,
@@ -31,10 +31,10 @@ _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
 
 def until(what: str, condition: Callable[[], bool], within: float, every: float = 0.25) -> float:
-    """Wait until `condition` holds; how long that took, in seconds. AssertionError after `within` seconds, four times as long
-    as it takes on a machine that has nothing else to do: the bound only tells hanging from slow.
+    """Wait until `condition` holds; returns how long that took, in seconds. AssertionError after `within` seconds.
 
-    What is waited for happens in processes that tell only those who ask, so there is no event to wait for.
+    `within` should be four times the time on an idle machine: it only distinguishes a hang from a slow machine. The
+    processes report nothing by themselves, so this function polls.
     """
     begun, within = time.monotonic(), 4 * within
     while not condition():
@@ -44,7 +44,7 @@ def until(what: str, condition: Callable[[], bool], within: float, every: float 
 
 
 def settles_at(what: str, wanted: _T, look: Callable[[], _T], within: float) -> None:
-    """Wait until `look` shows `wanted`; AssertionError with what it showed last after `within` seconds."""
+    """Wait until `look` returns `wanted`; after `within` seconds AssertionError with its last result."""
     shown: list[_T] = []
 
     def settled() -> bool:
@@ -59,14 +59,14 @@ def settles_at(what: str, wanted: _T, look: Callable[[], _T], within: float) -> 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a web server answered; status 0 where it did not."""
+    """The answer of a web server; status 0 without an answer."""
 
     status: int
     text: str
 
 
 def fetch(lab: Lab, url: str, *, network: str, arguments: tuple[str, ...] = ()) -> Reply:
-    """GET `url` from inside the lab. `arguments`: further ones for curl."""
+    """GET `url` from inside the lab. `arguments`: further arguments for curl."""
     argv = ["curl", "-s", "--compressed", "-m", "10", "-w", "\n%{http_code}", *arguments, url]
     text, _, status = lab.run(argv, network=network, timeout=20).stdout.rpartition("\n")
     return Reply(int(status or 0), text)
@@ -82,7 +82,7 @@ class Sample:
 
 
 def samples(text: str) -> list[Sample]:
-    """The lines of a scrape; our label values hold nothing that is escaped."""
+    """The lines of a scrape; our label values need no unescaping."""
     return [
         Sample(name, dict(_LABEL.findall(labels)), float(value))
         for name, labels, value in _SAMPLE.findall(text)
@@ -91,7 +91,7 @@ def samples(text: str) -> list[Sample]:
 
 @dataclass(frozen=True, slots=True)
 class Daemon:
-    """One `wayclear serve`. `name`: its service in the lab, and the label that it tells as connector."""
+    """One `wayclear serve`. `name`: its service in the lab, and its connector label."""
 
     lab: Lab
     name: str
@@ -103,11 +103,11 @@ class Daemon:
         return f"http://{self.address}:{PORT}"
 
     def get(self, path: str) -> Reply:
-        """A page, asked from the daemon's own network."""
+        """A page, requested from the daemon's own network."""
         return fetch(self.lab, self.url + path, network=self.network)
 
     def ready(self, within: float = 60.0) -> float:
-        """Wait until the first look has ended."""
+        """Wait until the first sweep has ended."""
         return until(f"{self.name} is ready", lambda: self.get("/-/ready").status == 200, within)
 
     def samples(self) -> list[Sample]:
@@ -117,7 +117,7 @@ class Daemon:
         return samples(reply.text)
 
     def value(self, metric: str, **labels: str) -> float | None:
-        """A metric's value, None where there is no such series; the sum where several have these labels."""
+        """A metric's value, None without a matching series; the sum if several series have these labels."""
         found = [s.value for s in self.samples() if s.name == metric and labels.items() <= s.labels.items()]
         return sum(found) if found else None
 
@@ -147,10 +147,10 @@ def serve(
     top: Mapping[str, object] | None = None,
     counted: bool = False,
 ) -> Daemon:
-    """Start a daemon; it listens when this returns, its first look may go on.
+    """Start a daemon. When this returns it listens; its first sweep may still run.
 
-    `top`: further keys of the configuration, texts and lists of texts. `counted`: on SIGUSR1 it writes
-    how many tasks and blocks it holds.
+    `top`: further keys of the configuration, strings and lists of strings. `counted`: on SIGUSR1 it writes how many
+    tasks and blocks it holds.
     """
     labels = {"connector": name, **(top or {})}
     intervals = "".join(f"{key} = {value:g}\n" for key, value in schedule.items())

@@ -1,4 +1,4 @@
-"""The files that an audit inside the lab is given: configuration, CA set, public roots, system store."""
+"""Writes the files for an audit inside the lab: configuration, CA set, public roots, system store."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TIMEOUTS = {"dns_try": 1.0, "dns_name": 3.0, "tcp": 1.5, "tls": 1.5, "http": 3.0
 
 
 def current_pki() -> pki.Pki:
-    """The hierarchy as of now."""
+    """The present hierarchy."""
     return pki.Pki(datetime.datetime.now(datetime.UTC))
 
 

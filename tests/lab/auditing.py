@@ -1,4 +1,4 @@
-"""Running the program's command line inside a lab, and keeping what it reports."""
+"""Runs the program's command line inside a lab and keeps its reports."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ KEPT_FILES = ("lab-cas.toml", "public-roots.pem", "system-store.pem", "wayclear.
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """One run: what the process said, and the report it wrote (None where it wrote none)."""
+    """One run: the output of the process, and its report (None without one)."""
 
     finished: Finished
     report: dict[str, Any] | None
@@ -57,7 +57,7 @@ def replay(lab: Lab, report: Path, config: Path | None = None) -> tuple[Finished
 
 
 def record_golden(lab: Lab, name: str, report: Path) -> None:
-    """Keep a run's report as the golden replay of a scenario, without what it tells of the machine it was made on."""
+    """Keep a run's report as the recording of a scenario, without facts about the machine that made it."""
     text = report.read_text(encoding="utf-8")
     system = json.dumps(json.loads(text)["vantage"]["os"])
     recordings.keep(name, json.loads(text.replace(str(lab.directory), "/lab").replace(system, '"Linux"')))

@@ -137,7 +137,8 @@ def write_squid(directory: Path, interceptor: Interceptor, resolver: str) -> Pat
 
 
 def sysctls(network: str) -> str:
-    """Shell text for the kernel's settings of a namespace: no duplicate address detection, it costs a second."""
+    """Shell text for the kernel's settings of a namespace: no duplicate address detection, because it takes a
+    second."""
     settings = {
         "ipv6/conf/default/accept_dad": 0,
         "ipv6/conf/all/accept_dad": 0,
@@ -150,7 +151,7 @@ def sysctls(network: str) -> str:
 
 
 def links(plan: Plan) -> dict[str, str]:
-    """`ip -batch` text by namespace. The links are made from the firewall's."""
+    """`ip -batch` text by namespace. The firewall's namespace makes the links."""
     v4, v6 = plan.ipv4 == "working", plan.ipv6 != "absent"
     inside, outside = plans.FIREWALL_INSIDE, plans.FIREWALL_OUTSIDE
     firewall = [
@@ -191,7 +192,7 @@ def links(plan: Plan) -> dict[str, str]:
 
 
 def beside(name: str, number: int) -> dict[str, str]:
-    """`ip -batch` text that puts network `name` beside the connector's: behind the same firewall, on a link of its own."""
+    """`ip -batch` text that adds network `name`: behind the same firewall as the connector's, on a separate link."""
     v4, v6 = f"10.10.{number}", f"2a02:810:{number}:"
     firewall = [
         f"link add inside{number} type veth peer name eth0 netns @{name}",
@@ -235,7 +236,7 @@ def ruleset(plan: Plan) -> str:
 
 
 def family(address: str) -> str:
-    """nft's word for the family of an address."""
+    """nft's keyword for the family of an address."""
     return "ip6" if ":" in address else "ip"
 
 

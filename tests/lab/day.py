@@ -25,19 +25,19 @@ from tests.lab.appliance import Daemon, serve, until
 from tests.lab.lab import Lab
 
 FASTER = 24.0
-RATE, BURST = 0.5, 2  # of the shipped schedule: new connections a second, and at once after a pause
+RATE, BURST = 0.5, 2  # of the shipped schedule: new connections per second, and at once after a pause
 MINUTE, DAY = 60.0, 86_400.0
-#: Seconds of the schedule within which every address of a service name is connected to.
+#: Seconds of the schedule within which the daemon connects to every address of a service name.
 ROTATION = 600.0
-#: By how much longer than its turn an address may wait: a queue for the rate, a second of a busy machine.
+#: Additional time that an address may wait after its turn: for the queue of the rate, and a second of a busy machine.
 SLACK = 1.25
-#: Hosts that serve lists: each list is fetched by its own life, from whichever address.
+#: Hosts that serve lists: the daemon fetches each list by its own life, from any address.
 LIST_HOSTS = frozenset(urlsplit(u).hostname for a in pki.AUTHORITIES.values() for u in a.sources.crls)
 Place = tuple[str, int]  # address and port
 
 
 def schedule(faster: float) -> dict[str, float]:
-    """The shipped intervals, so many times as fast."""
+    """The shipped intervals, divided by the factor."""
     shipped = Intervals()
     names = ("service", "sign_in", "http", "revocation", "extras", "rotation")
     made = {name: getattr(shipped, name) / faster for name in names}
@@ -46,7 +46,7 @@ def schedule(faster: float) -> dict[str, float]:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One of `places` has to be asked within so many seconds of the schedule."""
+    """The daemon must ask one of `places` within so many seconds of the schedule."""
 
     name: str
     places: frozenset[Place]
@@ -55,14 +55,14 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What was seen. Times are seconds of the schedule since the first look ended."""
+    """The observations. Times are seconds of the schedule since the first sweep ended."""
 
     span: float
     moments: tuple[float, ...]
     by_place: Mapping[Place, tuple[float, ...]]
     turns: tuple[Turn, ...]
     said: int  # `wayclear_connections_opened_total` of one snapshot
-    seen: int  # connections on the wire until then, the first look's included
+    seen: int  # connections on the wire until then, including the first sweep
 
     @property
     def worst_minute(self) -> int:
@@ -71,14 +71,14 @@ class Counted:
 
 
 def most_within(moments: tuple[float, ...], seconds: float) -> int:
-    """The largest number in any stretch of so many seconds; `moments` in order."""
+    """The largest number in any period of so many seconds; `moments` in order."""
     return max(
         (bisect.bisect_left(moments, at + seconds) - first for first, at in enumerate(moments)), default=0
     )
 
 
 def turns(daemon: Daemon) -> tuple[Turn, ...]:
-    """Every address of every target; of a host that serves lists any one, by the lives of its lists."""
+    """Every address of every target; for a host that serves lists any one of them, by the lives of its lists."""
     shipped, hosts = Intervals(), daemon.lab.plan.world.hosts
     found = []
     for row in json.loads(daemon.get("/targets").text):
@@ -95,7 +95,7 @@ def turns(daemon: Daemon) -> tuple[Turn, ...]:
 
 
 def counted(daemon: Daemon, faster: float) -> Counted:
-    """Hold what the wire saw against what the daemon says of the same moment."""
+    """Compare the connections on the wire with the daemon's own count at the same moment."""
     values = {s.name: s.value for s in daemon.samples() if not set(s.labels) - {"connector"}}
     until_then = values["wayclear_snapshot_timestamp_seconds"]
     began = values["wayclear_connector_answer_since_timestamp_seconds"]
@@ -115,13 +115,13 @@ def counted(daemon: Daemon, faster: float) -> Counted:
 
 
 def faults(found: Counted) -> list[str]:
-    """What is not as promised, in words."""
+    """The broken promises, in words."""
     wrong = []
     if (most := RATE * found.span + BURST) < len(found.moments):
         wrong.append(f"{len(found.moments)} connections, more than {most:.0f}")
     if found.worst_minute > RATE * MINUTE + BURST:
         wrong.append(f"{found.worst_minute} connections within a minute, more than {RATE * MINUTE + BURST:g}")
-    if abs(found.said - found.seen) > 1:  # one may be counted whose SYN is not on the wire yet
+    if abs(found.said - found.seen) > 1:  # the daemon may have counted one whose SYN is not on the wire yet
         wrong.append(f"the metric says {found.said} connections, the wire saw {found.seen}")
     for turn in found.turns:
         late = longest_wait(found, turn)
@@ -133,7 +133,7 @@ def faults(found: Counted) -> list[str]:
 
 
 def longest_wait(found: Counted, turn: Turn) -> float:
-    """The longest time without a connection to any of the places, the ends of the count included."""
+    """The longest time without a connection to any of the places, including the start and the end of the count."""
     moments = sorted(at for place in turn.places for at in found.by_place.get(place, ()))
     return max(after - before for before, after in itertools.pairwise((0.0, *moments, found.span)))
 
@@ -157,12 +157,12 @@ def verdict(found: Counted) -> str:
 
 
 def run(seconds: float, faster: float = FASTER) -> Counted:
-    """Let a daemon work on a healthy network for so long after its first look, and count."""
+    """Run a daemon on a healthy network for this time after its first sweep, and count."""
     with Lab() as lab:
         lab.watch()
         daemon = serve(lab, schedule=schedule(faster))
         daemon.ready(300)
-        time.sleep(seconds)  # what is measured is what happens meanwhile
+        time.sleep(seconds)  # the measurement is what happens meanwhile
         begun = time.time()
         until("a snapshot of after that", lambda: _snapshot(daemon) > begun, 30)
         return counted(daemon, faster)
@@ -173,7 +173,7 @@ def _snapshot(daemon: Daemon) -> float:
 
 
 def main() -> int:
-    """0 when all was as promised."""
+    """Returns 0 if every promise was kept."""
     parser = argparse.ArgumentParser(prog="python -m tests.lab.day", description=__doc__)
     parser.add_argument("--seconds", type=float, default=DAY / FASTER, help="how long (default: an hour)")
     parser.add_argument("--faster", type=float, default=FASTER, help="how many times as fast (default: 24)")

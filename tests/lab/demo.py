@@ -1,6 +1,6 @@
-"""`make demo`: the same audit on a clean network and on two broken ones, all of them made on this machine.
+"""`make demo`: the same audit on a clean network and on two broken ones, all on this machine.
 
-Nothing here touches the internet: the networks, the servers and the names of Microsoft's services are the lab's own.
+It sends nothing to the internet: the lab provides the networks, the servers and the names of Microsoft's services.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ TOOLS = ("unshare", "ip", "nft", "nsd", "unbound", "squid")
 
 
 def clean(_plan: Plan) -> None:
-    """As it should be."""
+    """A healthy network."""
 
 
 def intercepted(plan: Plan) -> None:
-    """Squid ends TLS with a CA that the administrator put into the system's store."""
+    """Squid intercepts TLS with a CA that the administrator put into the system's store."""
     plan.interceptors = [Interceptor("squid", plans.match(port=443), pki.CORPORATE)]
     plan.os_store = (pki.CORPORATE,)
 
 
 def half_open(plan: Plan) -> None:
-    """A firewall that knows Microsoft 365's list only, and no port 80."""
+    """A firewall that allows only Microsoft 365's list, and blocks port 80."""
     service = [*plan.world.matching(".msappproxy.net"), *plan.world.matching(".servicebus.windows.net")]
     plan.forward = [plans.drop(to=[a for h in service for a in h.v4], port=443), plans.drop(port=80)]
 
@@ -42,7 +42,7 @@ NETWORKS: tuple[tuple[str, Callable[[Plan], None]], ...] = (
 
 
 def show(title: str, spoil: Callable[[Plan], None]) -> None:
-    """Bring one network up, audit it, print what the program says."""
+    """Start one network, audit it, print the program's output."""
     print(f"\n{'=' * 100}\n{title}\n{'=' * 100}", flush=True)
     plan = Plan()
     spoil(plan)
@@ -56,7 +56,7 @@ def show(title: str, spoil: Callable[[Plan], None]) -> None:
 
 
 def main() -> int:
-    """0 when all three networks were audited, whatever the audits found."""
+    """Returns 0 if all three networks were audited, whatever the audits found."""
     path = "/usr/sbin:/sbin:/usr/local/sbin:/usr/bin:/bin:/usr/local/bin"
     missing = [tool for tool in TOOLS if shutil.which(tool, path=path) is None]
     if missing:

@@ -1,4 +1,4 @@
-"""One lab: bring it up, run commands as the connector, take it down."""
+"""One lab: starts it, runs commands as the connector, removes it."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from tests.lab.plan import CONNECTOR, UPSTREAM, Interceptor, Plan, Resolver
 from tests.lab.world import HOSTILE_AUTHORITATIVE
 
 ROOT = Path(__file__).parents[2]
-#: Seconds for which a SYN may be repeated: longer than any connection of ours is waited for.
+#: Seconds for which a SYN may be repeated: longer than the program waits for any connection.
 LONGEST_SYN = 30.0
 
 
 class LabError(Exception):
-    """The lab itself could not be built or used; says what was tried and what the system answered."""
+    """The lab itself could not be built or used; the text gives the command and the system's answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """What a command in the lab said. `late`: it was killed at its time limit."""
+    """The output of a command in the lab. `late`: it was killed at its time limit."""
 
     code: int
     stdout: str
@@ -47,7 +47,7 @@ class Finished:
 
 @dataclass(slots=True)
 class Connection:
-    """One TCP connection seen from the firewall. Unix time; `ended`: the first FIN or RST, None while there is none."""
+    """One TCP connection seen from the firewall. Unix time; `ended`: the first FIN or RST, None before it."""
 
     began: float
     address: str
@@ -56,7 +56,7 @@ class Connection:
 
 
 class Lab:
-    """A context manager around one instance. Several may stand side by side; they share nothing."""
+    """A context manager around one instance. Several may run at the same time; they share nothing."""
 
     def __init__(self, plan: Plan | None = None) -> None:
         self.plan = plan or Plan()
@@ -115,7 +115,8 @@ class Lab:
         return str(self._call("batch", network="firewall", argv=["nft", "-f", "-"], text=text)["stdout"])
 
     def connect(self, name: str, number: int) -> str:
-        """Put a further network beside the connector's, with an interface `insideNUMBER` at the firewall; its IPv4 address."""
+        """Add a further network beside the connector's, with an interface `insideNUMBER` at the firewall. Returns its
+        IPv4 address."""
         self._call("network", name=name)
         self._call("batch", network=name, argv=["sh", "-s"], text=configs.sysctls(name))
         for network, text in configs.beside(name, number).items():
@@ -123,7 +124,7 @@ class Lab:
         return f"10.10.{number}.2"
 
     def resolve_as_planned(self) -> None:
-        """Let the DNS say what `plan.world` says now; its TTLs decide who notices when."""
+        """Reload the DNS with the present `plan.world`; its TTLs decide when clients notice."""
         configs.write_dns(self.directory, self.plan.world)
         self.signal("nsd", signal.SIGHUP if sys.platform == "linux" else 0)
 
@@ -132,7 +133,8 @@ class Lab:
         self._many([self._python(name, network, module, argument)])
 
     def start(self, name: str, argv: list[str], ready: str, *, network: str = "connector") -> None:
-        """Start a program as a service of the running lab, as the connector sees the network. `log` tells what it says."""
+        """Start a program as a service of the running lab, as the connector sees the network. `log` returns its
+        output."""
         self._many(
             [
                 self._service(name, network, argv, ready, env=self._environment() | {"PYTHONPATH": str(ROOT)})
@@ -149,11 +151,12 @@ class Lab:
         self._call("stop", name=service)
 
     def log(self, service: str) -> str:
-        """What a server has said so far."""
+        """The output of a server so far."""
         return (self.directory / f"{service}.log").read_text(errors="replace")
 
     def watch(self) -> None:
-        """Begin to keep, at the firewall, when each connection of the connector began and ended: see `connections`."""
+        """Start to record, at the firewall, when each connection of the connector begins and ends: see
+        `connections`."""
         options = {"interface": "inside", "inside": list(CONNECTOR)}
         self._many(
             [self._python("connections", "firewall", "connections", self._options("connections", options))]
@@ -167,9 +170,7 @@ class Lab:
             when, what, *ends = json.loads(line)
             key = (ends[0], ends[1], ends[2], ends[3])
             known = newest.get(key)
-            if (
-                what == "syn"
-            ):  # the same ends again: a SYN that was repeated, or much later a port that was used again
+            if what == "syn":  # the same two ends again: a repeated SYN, or much later a reused port
                 if known is None or known.ended is not None or when - known.began > LONGEST_SYN:
                     newest[key] = Connection(when, ends[2], ends[3])
                     made.append(newest[key])

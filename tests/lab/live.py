@@ -1,7 +1,7 @@
-"""Which scenarios `make test` brings up as networks, and which recordings a test of them all takes as its sample.
+"""The scenarios that `make test` runs as networks, and the sample of recordings for tests that could use all of them.
 
-Each cause that any recording shows is shown by one of these, and each kind of server and of intercepting device stands in one
-of them (`test_scenarios.py` holds the former). `make proof` takes the rest. Every recording is judged in `make test`.
+For each cause that any recording shows, one of these shows it too (`test_scenarios.py` checks that). They contain each
+kind of server and intercepting device. `make proof` runs the rest. `make test` judges every recording.
 """
 
 from __future__ import annotations
@@ -93,6 +93,13 @@ LIVE = frozenset(
         "zone-servfail",
     }
 )
+#: Tests of one group run in one process, which then loads and judges each recording once.
+ONE_PROCESS = pytest.mark.xdist_group("recordings")
+
+
+def marks(scenario: str) -> list[pytest.MarkDecorator]:
+    """The marks of the test that runs one scenario: it has its own network, so any process may run it."""
+    return [pytest.mark.xdist_group(scenario), *(() if scenario in LIVE else (pytest.mark.proof,))]
 
 
 def sampled(names: Iterable[str]) -> pytest.MarkDecorator:

@@ -1,7 +1,7 @@
-"""A fleet in the lab, and the Prometheus and Alertmanager that watch it: Debian's, with the rules of `dashboards/`.
+"""A fleet in the lab, watched by Debian's Prometheus and Alertmanager with the rules of `dashboards/`.
 
-Four connectors in two groups, each in a network of its own behind the one firewall, so that a rule of the firewall can
-break the way of one and leave the others alone. Prometheus and Alertmanager live in a fifth network.
+Four connectors in two groups, each in its own network behind one firewall, so that a firewall rule can break the path
+of one and leave the others working. Prometheus and Alertmanager are in a fifth network.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from tests.lab.lab import ROOT, Lab
 from tests.lab.plan import Interceptor, Plan
 from tests.lab.scenarios.names import RELAY
 
-#: A minute of the alerts is a second of the lab. What waits for longer than `LONGEST` then (sign-in an hour, CRLs six)
-#: waits for `CUT`, and what goes on firing does so for a quarter of it: nobody's order changes by that.
+#: A minute of the alerts is a second of the lab. An alert whose wait is then longer than `LONGEST` (sign-in an hour,
+#: CRLs six) waits for `CUT`, and `keep_firing_for` is shortened to a quarter. The order of the alerts stays the same.
 SCALE = 1 / 60
 LONGEST, CUT, KEEP = 30.0, "15s", 0.25
-#: Seconds after which a prober is stale, in place of five: a round of targets that are silent is as long as their
-#: timeouts, and those are not shortened.
+#: Seconds after which a prober is stale, instead of five: a round of silent targets takes as long as their timeouts,
+#: which are not shortened.
 STALE = 10
 EVERY = "500ms"
 SCHEDULE: Mapping[str, float] = {
@@ -44,7 +44,7 @@ SCHEDULE: Mapping[str, float] = {
     "rotation": 4,
     "rate": 0,
 }
-#: What is dropped here is dropped at TCP, so a handshake may take its time: Squid makes a certificate for each name.
+#: All drops here are of TCP, so a handshake may be slow: Squid makes a certificate for each name.
 TIMEOUTS = {"dns_try": 0.5, "dns_name": 1.5, "tcp": 1.0, "tls": 5.0, "http": 1.5, "crl": 2.0}
 MONITORING, NUMBER = "monitoring", 9
 NEW_ADDRESS = "40.84.255.21"
@@ -53,7 +53,7 @@ RULE_SET = ROOT / "rules" / "sets" / "entra-app-proxy.toml"
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A connector of the fleet. `number`: of its network, and of the firewall's interface to it."""
+    """A connector of the fleet. `number`: the number of its network and of the firewall's interface to it."""
 
     name: str
     number: int
@@ -73,7 +73,8 @@ MEMBERS = (DUB1, DUB2, SIN1, SYD1)
 
 
 def plan() -> Plan:
-    """A healthy network; Squid runs and nobody is led to it. The relay lives at `NEW_ADDRESS` as well (see `start`)."""
+    """A healthy network; Squid runs, and no connection is redirected to it. The relay also has `NEW_ADDRESS` (see
+    `start`)."""
     made = Plan(
         interceptors=[Interceptor("squid", "", pki.CORPORATE)],
         os_store=(pki.CORPORATE,),
@@ -86,7 +87,7 @@ def plan() -> Plan:
 
 
 def reviewed(file: Path, days_ago: int) -> str:
-    """A set as if it had been compared with its sources so many days ago; the tests do not age with the shipped ones."""
+    """A set with a review date so many days ago, so that the tests do not depend on the age of the shipped ones."""
     day = datetime.datetime.now(datetime.UTC).date() - datetime.timedelta(days=days_ago)
     return re.sub(
         r"^reviewed = .*$", f"reviewed = {day}", file.read_text("utf-8"), count=1, flags=re.MULTILINE
@@ -115,19 +116,19 @@ def word(labels: Mapping[str, str]) -> str:
 
 
 class Fleet:
-    """The running whole. `start` it inside a lab that was made from `plan()`."""
+    """The running fleet. `start` it inside a lab made from `plan()`."""
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
         self.daemons: dict[str, Daemon] = {}
 
     def start(self) -> None:
-        """Networks and daemons, and when all of them have had their first look, Prometheus and Alertmanager."""
+        """Start networks and daemons, and after the first sweep of all daemons Prometheus and Alertmanager."""
         self.review(0)
         cas = self.lab.directory / "lab-cas.toml"
         cas.write_text(reviewed(cas, 0), "utf-8")
         relay = self.lab.plan.world.hosts[RELAY]
-        relay.v4.remove(NEW_ADDRESS)  # its server is there, and no name leads to it yet
+        relay.v4.remove(NEW_ADDRESS)  # its server exists, and no name leads to it yet
         self.lab.resolve_as_planned()
         self.lab.connect(MONITORING, NUMBER)
         for member in MEMBERS:
@@ -149,17 +150,17 @@ class Fleet:
         self.daemons[member.name].ready()
 
     def review(self, days_ago: int) -> None:
-        """Let the rule set be so old for every daemon; each reads it again by itself."""
+        """Give every daemon a rule set of this age; each reads it again by itself."""
         (self.lab.directory / "rules.toml").write_text(reviewed(RULE_SET, days_ago), "utf-8")
 
     # --- breaking and repairing ----------------------------------------------------------------------------------------
 
     def block(self, member: Member, rule: str, chain: str = "passing") -> None:
-        """An nft rule for what comes from this member alone."""
+        """An nft rule for packets from this member only."""
         self.lab.nft(f"add rule inet lab {chain} iifname {member.interface} {rule}")
 
     def intercept(self, member: Member, match: str, port: int) -> None:
-        """Lead what matches to a device of the firewall."""
+        """Redirect matching packets to a device of the firewall."""
         hook = "{ type nat hook prerouting priority -100; }"
         self.lab.nft(
             f"add chain inet lab divert {hook}\n"
@@ -167,7 +168,7 @@ class Fleet:
         )
 
     def repair(self) -> None:
-        """The firewall as it was."""
+        """Restore the firewall."""
         self.lab.nft(
             "add chain inet lab divert { type nat hook prerouting priority -100; }\n"
             "flush chain inet lab passing\nflush chain inet lab own\nflush chain inet lab divert\n"
@@ -203,12 +204,12 @@ class Fleet:
         return {word(one["metric"]) for one in found}
 
     def told(self) -> dict[str, bool]:
-        """What Alertmanager knows, as words, and whether it is held back by another."""
+        """Alertmanager's alerts as words, and whether another alert inhibits each."""
         reply = fetch(self.lab, "http://127.0.0.1:9093/api/v2/alerts", network=MONITORING)
         return {word(a["labels"]): bool(a["status"]["inhibitedBy"]) for a in json.loads(reply.text)}
 
     def receivers(self) -> dict[str, set[str]]:
-        """Who would be told of what Alertmanager knows."""
+        """The receivers of Alertmanager's alerts."""
         reply = fetch(self.lab, "http://127.0.0.1:9093/api/v2/alerts", network=MONITORING)
         return {word(a["labels"]): {r["name"] for r in a["receivers"]} for a in json.loads(reply.text)}
 

@@ -1,4 +1,4 @@
-"""Network namespaces and private mounts by system call: nothing on the host is named, written or left behind."""
+"""Network namespaces and private mounts by system call: they leave no names and no files on the host."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def new_network() -> int:
 
 
 def private_files(files: Mapping[str, str]) -> None:
-    """In a mount namespace of its own, lay the files `files` (path -> file to show there) over the host's.
+    """In a separate mount namespace, mount the files `files` (path -> file to show there) over the host's.
 
     `/run` becomes empty, which hides the host's name service caches and whatever a linked resolv.conf points to.
     """
@@ -76,7 +76,7 @@ def private_files(files: Mapping[str, str]) -> None:
 
 
 def entering(fd: int, files: Mapping[str, str], *, unprivileged: bool = False) -> Callable[[], None]:
-    """What a child does before its exec to live in namespace `fd` with `files`.
+    """The steps of a child before its exec to run in namespace `fd` with `files`.
 
     `unprivileged`: as a user other than root (Squid refuses to serve as root and cannot change its user here).
     """
@@ -99,7 +99,7 @@ def identity() -> tuple[int, int]:
 
 
 def kill_session(leader: int) -> None:
-    """Kill every process of a group; one that has ended already is no fault."""
+    """Kill every process of a group; an ended process is not a fault."""
     if sys.platform != "win32":
         with suppress(ProcessLookupError):
             os.killpg(leader, SIGKILL)

@@ -1,4 +1,5 @@
-"""Server certificates in forms that break X.509 and that clients take: signed as they stand, by the issuer's own key."""
+"""Server certificates in forms that break X.509 and that clients accept. The issuer's own key signs them in that
+form."""
 
 from __future__ import annotations
 
@@ -13,12 +14,12 @@ from rules.pki.der import Element, only_element
 from tests.lab import pki
 
 _ECDSA_SHA256 = bytes.fromhex("300a06082a8648ce3d040302")
-#: Places in what is signed: version, serial, algorithm, issuer, validity, subject, key, extensions.
+#: Positions in the signed part: version, serial, algorithm, issuer, validity, subject, key, extensions.
 _VERSION, _SERIAL, _VALIDITY, _SUBJECT = 0, 1, 4, 5
 
 
 def tlv(tag: int, *parts: bytes) -> bytes:
-    """An element with its length in two bytes at most, as short as it can be."""
+    """An element with a length of at most two bytes, in the shortest form."""
     content = b"".join(parts)
     size = len(content)
     length = (
@@ -48,13 +49,13 @@ _CHANGES: dict[str, tuple[int, Callable[[Element], bytes]]] = {
     "without-seconds": (_VALIDITY, _without_seconds),
     "version-7": (_VERSION, lambda _: bytes.fromhex("a003020106")),
     "negative-serial": (_SERIAL, lambda serial: tlv(0x02, b"\x80" + serial.value[1:])),
-    "undated": (_VALIDITY, _month_13),  # no reader takes this one
+    "undated": (_VALIDITY, _month_13),  # no parser accepts this one
 }
 FORMS = tuple(form for form in _CHANGES if form != "undated")
 
 
 def pem(leaf: pki.Leaf, form: str, issuer_label: str) -> str:
-    """`leaf` in the odd `form`, signed anew with the key of `issuer_label`."""
+    """`leaf` in the odd `form`, signed again with the key of `issuer_label`."""
     signed, *_ = only_element(leaf.cert.public_bytes(Encoding.DER), 0x30).children()
     parts = [part.raw for part in signed.children()]
     place, change = _CHANGES[form]
