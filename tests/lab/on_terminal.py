@@ -1,7 +1,8 @@
-"""Run a command on a terminal of its own and say what appeared there: `python -m tests.lab.on_terminal OPTIONS COMMAND...`.
+"""Runs a command on its own terminal and reports what appeared there: `python -m tests.lab.on_terminal OPTIONS
+COMMAND...`.
 
-`OPTIONS` is a JSON object. `interrupt`: text after whose appearance Ctrl-C is typed ("" at no time). `columns`: how wide
-the terminal is. The result is a JSON object on standard output: exit code, what the terminal showed, seconds between
+`OPTIONS` is a JSON object. `interrupt`: it types Ctrl-C after this text has appeared ("": never). `columns`: the width
+of the terminal. The result is a JSON object on standard output: exit code, the output on the terminal, seconds between
 Ctrl-C and the end, and the command lines of processes that the command left behind.
 """
 
@@ -19,7 +20,7 @@ from pathlib import Path
 
 
 def run(argv: list[str], interrupt: str, columns: int) -> dict[str, object]:
-    """The command from its first byte to its end."""
+    """Run the command to its end."""
     pid, terminal = pty.fork()
     if pid == 0:
         os.execvp(argv[0], argv)
@@ -47,7 +48,7 @@ def run(argv: list[str], interrupt: str, columns: int) -> dict[str, object]:
 
 
 def left_behind(session: int) -> list[str]:
-    """Processes of the session that still live."""
+    """Processes of the session that still exist."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
@@ -55,7 +56,7 @@ def left_behind(session: int) -> list[str]:
                 fields = (entry / "stat").read_text().rpartition(")")[2].split()
                 if int(fields[3]) == session:
                     found.append((entry / "cmdline").read_text().replace("\0", " "))
-            except OSError:  # it ended while we looked
+            except OSError:  # it ended during this loop
                 continue
     return found
 

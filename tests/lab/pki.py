@@ -1,7 +1,8 @@
 """The lab's own certificate hierarchy, shaped like the one that Microsoft publishes for its services.
 
-Every key is derived from its CA's name, so that a checkout needs no key files, two processes agree without talking, and
-a report recorded on one machine is judged alike on another. These keys are public by construction and worth nothing.
+Every key is derived from its CA's name. So a checkout needs no key files, two processes agree without communication,
+and a report recorded on one machine gets the same verdicts on another. These keys are public by construction and
+protect nothing.
 Shapes (names, cross-sign, CDP, AIA and OCSP addresses): Microsoft, "Azure Certificate Authority details", 2025-11.
 """
 
@@ -55,7 +56,7 @@ def key_pem(key: ec.EllipticCurvePrivateKey) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Addresses that a CA writes into what it issues: `{}` free, already escaped."""
+    """Addresses that a CA writes into its certificates: complete URLs, already escaped."""
 
     crls: tuple[str, ...] = ()
     issuers: tuple[str, ...] = ()
@@ -70,9 +71,9 @@ class Authority:
     owner: tuple[str, str]
     issuer: str  # name of the CA that signed `certificate`; its own for a root
     role: str  # root | cross | issuing | foreign
-    sources: Sources = field(default_factory=Sources)  # what it writes into certificates that it issues
+    sources: Sources = field(default_factory=Sources)  # written into the certificates that it issues
     key_label: str = ""
-    published: bool = True  # in the CA set that the audit is given
+    published: bool = True  # whether it is in the audit's CA set
 
     @property
     def label(self) -> str:
@@ -170,7 +171,7 @@ def _serial(text: str) -> int:
 
 
 class Pki:
-    """Certificates of the hierarchy as seen at `now`; made on first use, a few tenths of a millisecond each."""
+    """Certificates of the hierarchy at `now`; made on first use, a few tenths of a millisecond each."""
 
     def __init__(self, now: datetime.datetime) -> None:
         self.now = now.replace(microsecond=0)
@@ -210,7 +211,7 @@ class Pki:
         return self.ca(TLSG2, G2)
 
     def chain_of(self, issuer: str) -> tuple[x509.Certificate, ...]:
-        """What a well-kept server sends above a leaf of `issuer`: up to, without, the self-signed root."""
+        """The certificates that a correct server sends above a leaf of `issuer`, without the self-signed root."""
         if issuer in (OCSP02, OCSP04, OCSP98):
             return (self.ca(issuer), self.cross)
         if AUTHORITIES[issuer].issuer == issuer:
@@ -247,11 +248,12 @@ class Pki:
         return Leaf(cert, key, () if authority else self.chain_of(issuer))
 
     def public_roots(self) -> str:
-        """What plays certifi. As in certifi 2026.5, Microsoft TLS RSA Root G2 is not among them."""
+        """The certificates that replace certifi's. As in certifi 2026.5, Microsoft TLS RSA Root G2 is not among
+        them."""
         return pem(*(self.ca(n) for n in (G2, RSA2017, X1, X2)))
 
     def system_store(self, *extra: str) -> str:
-        """What plays the store of the operating system; `extra` are CAs that an administrator added."""
+        """The certificates that replace the operating system's store; `extra` are CAs that an administrator added."""
         return pem(*(self.ca(n) for n in (G2, RSA2017, TLSG2, X1, X2, *extra)))
 
 

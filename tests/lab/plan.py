@@ -1,4 +1,4 @@
-"""What one lab instance looks like, as data that a scenario may change before anything starts."""
+"""The description of one lab instance, as data that a scenario may change before the lab starts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Resolver:
     address: str = RESOLVER
     lines: list[str] = field(default_factory=list)
     behaviour: dict[str, Any] = field(default_factory=dict)
-    dead: bool = False  # nothing listens and nothing answers
+    dead: bool = False  # no program listens or answers
 
 
 @dataclass(slots=True)
@@ -32,27 +32,27 @@ class Interceptor:
     """A device that answers in place of the real server. `kind`: squid | mitmproxy | forge | static | accept | pages."""
 
     kind: str
-    match: str = ""  # nft expression of what is redirected to it
-    ca: str = ""  # the CA that signs what it makes up
-    only: tuple[str, ...] = ()  # names that are bumped; empty: all
+    match: str = ""  # nft expression for the packets to redirect to it
+    ca: str = ""  # the CA that signs its certificates
+    only: tuple[str, ...] = ()  # names whose TLS it intercepts; empty: all
     options: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class Plan:
-    """The network of one scenario: a healthy one until somebody spoils it."""
+    """The network of one scenario: healthy until the scenario changes it."""
 
     world: World = field(default_factory=worlds.build)
     resolvers: list[Resolver] = field(default_factory=lambda: [Resolver()])
     resolv_conf: list[str] | None = None  # addresses for the operating system; None: the same resolvers
     hosts: list[str] = field(default_factory=list)  # lines of /etc/hosts
     forward: list[str] = field(default_factory=list)  # nft rules of the firewall's forward chain
-    tables: list[str] = field(default_factory=list)  # nft text that stands inside the table (sets, chains)
+    tables: list[str] = field(default_factory=list)  # nft text inside the table (sets, chains)
     inbound: list[str] = field(
         default_factory=list
     )  # nft rules of the chain before the firewall's own services
     interceptors: list[Interceptor] = field(default_factory=list)
-    ipv6: str = "working"  # working | absent | black-hole (address and route, nothing comes back)
+    ipv6: str = "working"  # working | absent | black-hole (address and route, no answers)
     ipv4: str = "working"  # working | absent
     dns64: bool = False
     os_store: tuple[str, ...] = ()  # CAs that the administrator put into the system's store
@@ -76,15 +76,15 @@ def match(*, to: list[str] | None = None, port: int | None = None, protocol: str
 
 
 def drop(**what: Any) -> str:
-    """Silently dropped."""
+    """nft rule: drop silently."""
     return f"{match(**what)} drop"
 
 
 def reset(**what: Any) -> str:
-    """Answered by the firewall with a RST."""
+    """nft rule: the firewall answers with a RST."""
     return f"{match(**what)} reject with tcp reset"
 
 
 def prohibit(**what: Any) -> str:
-    """Answered with ICMP communication administratively prohibited (type 3, code 13; v6: type 1, code 1)."""
+    """nft rule: answer with ICMP communication administratively prohibited (type 3, code 13; v6: type 1, code 1)."""
     return f"{match(**what)} reject with icmpx admin-prohibited"

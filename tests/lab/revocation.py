@@ -1,4 +1,4 @@
-"""What the lab's port-80 hosts serve: CRLs, CA certificates and OCSP answers (RFC 5280, RFC 6960)."""
+"""The documents on the lab's port-80 hosts: CRLs, CA certificates and OCSP answers (RFC 5280, RFC 6960)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.lab.revocation_forms import EXTENSIONS, delegated, formed, printable,
 
 OCSP_TYPE = "application/ocsp-response"
 HOUR = datetime.timedelta(hours=1)
-LARGE_CRL_ENTRIES = 4_000  # makes about 88 KiB: over the 64 KiB that a report keeps of a body
+LARGE_CRL_ENTRIES = 4_000  # makes about 88 KiB: more than the 64 KiB of a body that a report keeps
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,27 +30,27 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Flaws:
-    """What is wrong with the revocation data of this lab."""
+    """The faults in the revocation data of this lab."""
 
-    stale: tuple[str, ...] = ()  # CAs whose CRL ran out a day ago
+    stale: tuple[str, ...] = ()  # CAs whose CRL expired a day ago
     forged: tuple[str, ...] = ()  # CAs whose CRL is signed by another key
-    revoked: tuple[int, ...] = ()  # serial numbers that every CRL and OCSP answer calls revoked
+    revoked: tuple[int, ...] = ()  # serial numbers that every CRL and OCSP answer lists as revoked
     ocsp_unknown: bool = False
     ocsp_bad_signature: bool = False
     ocsp_unauthorized: bool = False
     form: str = ""  # of the CRLs of the CAs in `formed`: "name" or a key of revocation_forms.EXTENSIONS
     formed: tuple[str, ...] = ()
-    headers: tuple[str, ...] = ()  # lines that come with every CRL and OCSP answer
+    headers: tuple[str, ...] = ()  # header lines of every CRL and OCSP answer
     ocsp_form: str = (
         ""  # who signs and how: "pss", "ecdsa", "no-certificate", "expired", ...; "good-and-revoked"
     )
-    ocsp_revoked: tuple[int, ...] = ()  # serial numbers that only OCSP answers call revoked
+    ocsp_revoked: tuple[int, ...] = ()  # serial numbers that only OCSP answers list as revoked
     ocsp_stale: bool = False
-    rekeyed: tuple[str, ...] = ()  # CAs whose CRL is signed by another key of theirs, and says so
+    rekeyed: tuple[str, ...] = ()  # CAs whose CRL is signed by another of their keys, and says so
 
 
 def crl(pki: Pki, authority: Authority, url: str, flaws: Flaws, entries: int = 3) -> bytes:
-    """A DER CRL of `authority`; partitioned where the address says so (IssuingDistributionPoint)."""
+    """A DER CRL of `authority`; partitioned if the address says so (IssuingDistributionPoint)."""
     stale, forged = authority.name in flaws.stale, authority.name in flaws.forged
     begins = pki.now - (9 * 24 * HOUR if stale else 24 * HOUR)
     ends = pki.now - 24 * HOUR if stale else pki.now + 7 * 24 * HOUR
@@ -86,12 +86,12 @@ def crl(pki: Pki, authority: Authority, url: str, flaws: Flaws, entries: int = 3
     return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
 
 
-#: Forms that bring an IssuingDistributionPoint of their own.
+#: Forms with their own IssuingDistributionPoint.
 _POINTS = frozenset(EXTENSIONS) - {"delta", "critical"}
 
 
 class Library:
-    """The documents under their addresses, made when first asked for."""
+    """The documents by address, made on the first request."""
 
     def __init__(self, pki: Pki, flaws: Flaws) -> None:
         self.pki = pki
@@ -105,7 +105,7 @@ class Library:
         }
 
     def get(self, host: str, target: str) -> Document | None:
-        """The document at http://`host``target`, or None. Paths are compared decoded and without case."""
+        """The document at http://`host``target`, or None. It compares paths decoded and without case."""
         key = (host.lower(), urllib.parse.unquote(target).lower())
         if key not in self._made:
             self._made[key] = self._make(*key)
@@ -126,7 +126,7 @@ class Library:
 
 
 class Responder:
-    """An OCSP responder for every CA of the lab; answers are signed by the CA itself (RFC 6960 section 4.2.2.2)."""
+    """An OCSP responder for every CA of the lab; the CA itself signs the answers (RFC 6960 section 4.2.2.2)."""
 
     def __init__(self, pki: Pki, flaws: Flaws) -> None:
         self.pki = pki
@@ -144,7 +144,7 @@ class Responder:
             return _unsuccessful(ocsp.OCSPResponseStatus.MALFORMED_REQUEST)
 
     def answer(self, request_der: bytes) -> Document:
-        """The answer to a DER request; `unauthorized` for an issuer that is not ours."""
+        """The answer to a DER request; `unauthorized` for an issuer that is not the lab's."""
         try:
             request = ocsp.load_der_ocsp_request(request_der)
             authority = self._keys.get(request.issuer_key_hash)
@@ -170,7 +170,7 @@ class Responder:
         made = self._answer(authority, request, status).sign(derived_key(authority.label), hashes.SHA256())
         body = bytearray(made.public_bytes(serialization.Encoding.DER))
         if self.flaws.ocsp_bad_signature:
-            body[-1] ^= 1  # the last byte is the signature's: no certificates follow
+            body[-1] ^= 1  # the last byte belongs to the signature: no certificates follow
         return Document(bytes(body), OCSP_TYPE, self.flaws.headers)
 
     def _answer(

@@ -1,4 +1,4 @@
-"""CRLs and OCSP answers in every form that a CA, or a forger, may give them (RFC 5280 section 5, RFC 6960)."""
+"""CRLs and OCSP answers in every form that a CA or a forger may use (RFC 5280 section 5, RFC 6960)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ def tlv(tag: int, content: bytes) -> bytes:
 
 
 def printable(name: x509.Name) -> x509.Name:
-    """The same name, its texts in PrintableString, in capitals and spaced out: one name by RFC 5280 section 7.1."""
+    """The same name with its texts as PrintableString, in capitals and with more spaces: equal by RFC 5280 section
+    7.1."""
     return x509.Name(
         [
             x509.NameAttribute(
@@ -53,7 +54,7 @@ def printable(name: x509.Name) -> x509.Name:
 
 
 def point(url: str = "", **limits: object) -> x509.IssuingDistributionPoint:
-    """An IssuingDistributionPoint, of `url` where one is given."""
+    """An IssuingDistributionPoint, for `url` if it is given."""
     values: dict[str, object] = {
         "full_name": [x509.UniformResourceIdentifier(url)] if url else None,
         "relative_name": None,
@@ -99,7 +100,7 @@ def formed(builder: Builder, form: str, url: str, others: tuple[int, ...] = ()) 
 
 
 def forged_list() -> bytes:
-    """A list of an invented CA, "CN=x", whose signature is noise: the least that passes for a list at all."""
+    """A list of an invented CA, "CN=x", with a random signature: the minimum that parses as a list."""
     name = tlv(0x30, tlv(0x31, tlv(0x30, tlv(6, b"\x55\x04\x03") + tlv(0x0C, b"x"))))
     dates = tlv(0x17, b"260101000000Z") + tlv(0x17, b"490101000000Z")
     signed = tlv(0x30, tlv(2, b"\1") + ECDSA_SHA256 + name + dates)
@@ -123,7 +124,8 @@ def responder(
     ends: datetime.timedelta = 30 * DAY,
     signer: str = "",
 ) -> x509.Certificate:
-    """The certificate of a responder that `authority` appointed (RFC 6960 section 4.2.2.2), or not quite."""
+    """The certificate of a responder that `authority` appointed (RFC 6960 section 4.2.2.2), or a certificate with a
+    fault."""
     usage = ExtendedKeyUsageOID.OCSP_SIGNING if purpose else ExtendedKeyUsageOID.CODE_SIGNING
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Responder of {authority.name}"[:64])])
     made = (
@@ -140,7 +142,7 @@ def responder(
 
 
 def delegated(pki: Pki, authority: Authority, builder: ocsp.OCSPResponseBuilder, form: str) -> bytes:
-    """The answer of a responder with a certificate of its own, as `form` says."""
+    """The answer of a responder with its own certificate, as `form` says."""
     if form == "pss":
         return pss(builder, responder(pki, authority, rsa_key().public_key()))
     key = derived_key(f"responder of {authority.label}")
@@ -159,7 +161,7 @@ def delegated(pki: Pki, authority: Authority, builder: ocsp.OCSPResponseBuilder,
 
 
 def pss(builder: ocsp.OCSPResponseBuilder, cert: x509.Certificate) -> bytes:
-    """The answer signed with RSASSA-PSS, which the library does not write."""
+    """The answer signed with RSASSA-PSS, which the library cannot write."""
     made = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, cert).sign(rsa_key(), hashes.SHA256())
     signed = made.tbs_response_bytes
     value = rsa_key().sign(signed, padding.PSS(padding.MGF1(hashes.SHA256()), 32), hashes.SHA256())
@@ -167,7 +169,7 @@ def pss(builder: ocsp.OCSPResponseBuilder, cert: x509.Certificate) -> bytes:
 
 
 def assembled(signed: bytes, algorithm: bytes, value: bytes, *certs: x509.Certificate) -> bytes:
-    """A successful OCSPResponse out of its parts (RFC 6960 section 4.2.1)."""
+    """A successful OCSPResponse from its parts (RFC 6960 section 4.2.1)."""
     sent = b"".join(c.public_bytes(serialization.Encoding.DER) for c in certs)
     tail = tlv(0xA0, tlv(0x30, sent)) if certs else b""
     basic = tlv(0x30, signed + algorithm + tlv(3, b"\0" + value) + tail)
@@ -176,7 +178,7 @@ def assembled(signed: bytes, algorithm: bytes, value: bytes, *certs: x509.Certif
 
 
 def several(answers: list[ocsp.OCSPResponse], key: ec.EllipticCurvePrivateKey) -> bytes:
-    """One answer that holds the single answers of `answers`, in this order, signed anew."""
+    """One answer that contains the single answers of `answers`, in this order, signed again."""
     first = answers[0].tbs_response_bytes
     starts = [_responses(a.tbs_response_bytes) for a in answers]
     singles = b"".join(
@@ -188,7 +190,7 @@ def several(answers: list[ocsp.OCSPResponse], key: ec.EllipticCurvePrivateKey) -
 
 
 def _head(data: bytes, at: int) -> int:
-    """Where the content of the element at `at` begins."""
+    """The position where the content of the element at `at` begins."""
     return at + 2 + (data[at + 1] & 0x7F if data[at + 1] & 0x80 else 0)
 
 
@@ -199,7 +201,7 @@ def _end(data: bytes, at: int) -> int:
 
 
 def _responses(signed: bytes) -> tuple[int, int, int]:
-    """Where `responses` stands in a ResponseData, where its content begins and ends."""
+    """The position of `responses` in a ResponseData, and the start and end of its content."""
     at = _head(signed, 0)
     while signed[at] != 0x30:  # version, responderID, producedAt
         at = _end(signed, at)

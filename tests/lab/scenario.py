@@ -1,4 +1,4 @@
-"""A named network with its expected verdicts, and how an audit's report is held against them."""
+"""A named network with its expected verdicts, and the comparison of an audit's report with them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Report = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """Some verdict has this cause. `hosts`: globs, each of which must be hit; empty: wherever.
+    """A verdict with this cause must exist. `hosts`: globs, each of which must match; empty: any host.
 
-    `status` narrows it. `only`: nothing outside `hosts` may have the cause.
+    `status` narrows it. `only`: no verdict outside `hosts` may have the cause.
     """
 
     cause: str
@@ -26,7 +26,7 @@ class Want:
     only: bool = False
 
     def faults(self, verdicts: Iterable[Mapping[str, Any]]) -> list[str]:
-        """What is not as wanted, in words."""
+        """The differences from the expectation, in words."""
         found = [v for v in verdicts if v["cause"] == self.cause and v["status"] != "not-applicable"]
         told = [(_host(v), v["status"]) for v in found]
         wanted = f"{self.cause}{f' ({self.status})' if self.status else ''}"
@@ -51,8 +51,8 @@ class Want:
 class Scenario:
     """One network.
 
-    Whatever is expected is in `wants`; a verdict that fails for any cause outside `wants` and `also` is a false alarm.
-    `spoil` changes the plan before anything starts, `during` the running lab before the audit.
+    `wants` contains everything expected; a verdict that fails for any cause outside `wants` and `also` is a false
+    alarm. `spoil` changes the plan before the lab starts, `during` changes the running lab before the audit.
     """
 
     name: str
@@ -62,20 +62,20 @@ class Scenario:
     spoil: Callable[[Plan], None]
     wants: tuple[Want, ...] = ()
     also: tuple[str, ...] = ()  # further causes that may fail or be inconclusive here
-    never: tuple[str, ...] = ()  # globs of causes that no verdict may have, whatever its status
+    never: tuple[str, ...] = ()  # globs of causes that no verdict may have, with any status
     during: Callable[[Lab], None] | None = None
     seconds: float = 40.0  # the audit must be over by then
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A report held against its scenario."""
+    """The comparison of a report with its scenario."""
 
     faults: tuple[str, ...] = field(default=())
 
 
 def check(scenario: Scenario, report: Report, exit_code: int) -> Outcome:
-    """All differences between what was expected and what the report says."""
+    """All differences between the expectation and the report."""
     faults = []
     if report["answer"] != scenario.answer:
         faults.append(f"answer {report['answer']!r}, expected {scenario.answer!r}: {report['answer_text']}")
@@ -105,7 +105,7 @@ def _false_alarms(scenario: Scenario, verdicts: Iterable[Mapping[str, Any]]) -> 
 
 
 def _lacks_evidence(verdict: Mapping[str, Any], report: Report) -> bool:
-    """A verdict that fails for what was seen must name observations that the report holds."""
+    """A verdict that fails because of observations must name observations in the report."""
     if verdict["status"] != "fail":
         return False
     known = {o["id"] for o in report["observations"]}

@@ -25,20 +25,20 @@ from tests.lab.scenarios.names import BOOTSTRAP
 
 EVERY = 10.0
 SCHEDULE = dict(QUICK, service=1, sign_in=1, http=1, rotation=5)
-#: Seconds that the beginning does not count: caches fill. A third of a run that is shorter than half an hour.
+#: Seconds at the start that do not count, because caches fill. A third of a run that is shorter than half an hour.
 SETTLING = 600.0
 #: Bytes by which the resident memory may grow in an hour, by the line of least squares through all rows that count.
 SLOPE = 3 * 1024 * 1024
-#: By how much descriptors and tasks may differ between the first and the last quarter of the rows that count.
+#: The permitted difference of descriptors and tasks between the first and the last quarter of the rows that count.
 DESCRIPTORS, TASKS, THREADS = 2.0, 5.0, 1.0
-#: Seconds: how late the loop may wake up in the mean of ten seconds.
+#: Seconds by which the event loop may be late, as a mean over ten seconds.
 LAG = 0.05
 CHANGE_EVERY, CHANGE_FOR = 60.0, 20.0
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One look. Seconds since the first look of the daemon ended, bytes, totals since its start."""
+    """One row. Seconds since the end of the daemon's first sweep, bytes, totals since its start."""
 
     seconds: float
     rss: int
@@ -48,7 +48,7 @@ class Row:
     blocks: int
     connections: int
     in_flight: int
-    lag: float  # mean of the seconds since the row before
+    lag: float  # mean over the seconds since the previous row
     cpu: float
     missed: int
     transitions: int
@@ -69,7 +69,7 @@ class Looks:
         self._lag = (0.0, 0.0)
 
     def row(self) -> Row:
-        """Ask for everything once."""
+        """Request every page once."""
         lab, name = self._daemon.lab, self._daemon.name
         count = lab.directory / f"{name}.count"
         count.unlink(missing_ok=True)
@@ -103,7 +103,7 @@ class Looks:
 
 
 class Weather:
-    """One address of the service comes and goes."""
+    """Drops and restores one address of the service."""
 
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
@@ -111,7 +111,7 @@ class Weather:
         self._dropped = False
 
     def at(self, seconds: float) -> None:
-        """Make it as it should be at this moment."""
+        """Set the firewall to the state for this moment."""
         wanted = seconds % CHANGE_EVERY >= CHANGE_EVERY - CHANGE_FOR
         if wanted and not self._dropped:
             self._lab.nft(f"add rule inet lab passing {drop(to=[self._address], port=443)}")
@@ -121,7 +121,7 @@ class Weather:
 
 
 def soak(seconds: float, told: Callable[[Row], None]) -> list[Row]:
-    """Run for so long; `told` is called with each row as it comes."""
+    """Run for this time; calls `told` with each row when it is made."""
     rows = []
     with Lab() as lab:
         daemon = serve(lab, schedule=SCHEDULE, counted=True)
@@ -137,13 +137,13 @@ def soak(seconds: float, told: Callable[[Row], None]) -> list[Row]:
 
 
 def slope(rows: list[Row]) -> float:
-    """Bytes an hour by which the resident memory grows."""
+    """Bytes per hour by which the resident memory grows."""
     line = statistics.linear_regression([r.seconds for r in rows], [float(r.rss) for r in rows])
     return line.slope * 3600.0
 
 
 def faults(rows: list[Row]) -> list[str]:
-    """What is not flat, in words; `rows` of one whole run."""
+    """The values that grow, in words; `rows` of one whole run."""
     counted = [r for r in rows if r.seconds >= min(SETTLING, rows[-1].seconds / 3)]
     quarter = max(1, len(counted) // 4)
     first, last = counted[:quarter], counted[-quarter:]
@@ -188,7 +188,7 @@ def verdict(rows: list[Row]) -> str:
 
 
 def main() -> int:
-    """0 when everything stayed flat."""
+    """Returns 0 if everything stayed flat."""
     parser = argparse.ArgumentParser(prog="python -m tests.lab.soak", description=__doc__)
     parser.add_argument("--seconds", type=float, default=3600.0, help="how long (default: an hour)")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="the rows as CSV")

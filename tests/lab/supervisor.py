@@ -1,8 +1,8 @@
-"""The init process of one lab: `python -m tests.lab.supervisor DIRECTORY`, first process of a PID namespace of its own.
+"""The init process of one lab: `python -m tests.lab.supervisor DIRECTORY`, the first process of its PID namespace.
 
-It takes one JSON command a line on standard input and answers each with one line. When standard input ends, however
-that came about, it removes the lab's DIRECTORY and ends; the kernel takes everything else of the lab with it:
-processes, networks, mounts.
+It reads one JSON command per line on standard input and answers each with one line. When standard input ends for any
+reason, it removes the lab's DIRECTORY and ends. The kernel then removes the rest of the lab: processes, networks,
+mounts.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Supervisor:
                 raise ValueError(f"unknown command {other!r}")
 
     def network(self, name: str) -> dict[str, Any]:
-        """A further namespace; it has no link yet."""
+        """Add a further namespace; it has no link yet."""
         self.networks[name] = namespaces.new_network()
         return {}
 
@@ -86,7 +86,7 @@ class Supervisor:
         files: dict[str, str],
         **how: Any,
     ) -> dict[str, Any]:
-        """Start a server and wait until its log holds `ready` (empty: don't wait)."""
+        """Start a server and wait until its log contains `ready` (empty: do not wait)."""
         prepare = namespaces.entering(
             self.networks[network], files, unprivileged=how.get("unprivileged", False)
         )
@@ -107,7 +107,7 @@ class Supervisor:
                 raise RuntimeError(f"{name} did not start: {text[-2000:]}")
             await asyncio.sleep(
                 0.005
-            )  # a foreign daemon's log is all it tells; there is no event to wait for
+            )  # a foreign daemon reports only by its log; there is no event to wait for
         return {}
 
     def signal(self, name: str, number: int) -> dict[str, Any]:
@@ -132,7 +132,7 @@ class Supervisor:
         timeout: float,
         stdin: str,
     ) -> dict[str, Any]:
-        """Run a command to its end and return what it said; after `timeout` seconds its session is killed."""
+        """Run a command to its end and return its output; after `timeout` seconds kill its session."""
         started = time.monotonic()
         process = await asyncio.create_subprocess_exec(
             *argv,
@@ -163,7 +163,8 @@ class Supervisor:
 
 
 async def main() -> None:
-    """Serve commands until standard input ends. Commands with the same `id` as sent are answered as they end."""
+    """Serve commands until standard input ends. Each answer has the `id` of its command and is sent when the command
+    ends."""
     supervisor = Supervisor()
     reader = asyncio.StreamReader(limit=1 << 26)
     await asyncio.get_running_loop().connect_read_pipe(
@@ -192,9 +193,9 @@ if __name__ == "__main__":
     with contextlib.suppress(ProcessLookupError):
         os.kill(
             -1, signal.SIGKILL
-        )  # everybody of this PID namespace but ourselves: nobody writes there any more
+        )  # every other process of this PID namespace, which could still write there
     with contextlib.suppress(ChildProcessError):
         while os.wait():
             pass
-    shutil.rmtree(sys.argv[1], ignore_errors=True)  # whoever started us is gone, or has done so already
+    shutil.rmtree(sys.argv[1], ignore_errors=True)  # the parent is gone, or has removed it already
     os._exit(0)

@@ -19,17 +19,17 @@ class Connection:
 
 
 def start_watching(lab: Lab) -> None:
-    """From now on every first SYN of the connector is noted."""
+    """Start to record every first SYN of the connector."""
     lab.start_python("syn_watch", "firewall", "syn_watch", "inside")
 
 
 def connections(lab: Lab) -> list[Connection]:
-    """What was seen so far, in order. Connections to port 53 are left out: they go to the firewall itself."""
+    """The recorded connections so far, in order, without those to port 53, which go to the firewall itself."""
     rows = [line.split() for line in lab.log("syn_watch").splitlines()[1:]]
     made = [Connection(float(r[0]), r[1], int(r[2]), r[3], int(r[4])) for r in rows if len(r) == 5]
     return [c for c in made if c.port != 53]
 
 
 def most_within(seen: list[Connection], seconds: float) -> int:
-    """The largest number of new connections in any stretch of so many seconds."""
+    """The largest number of new connections in any period of so many seconds."""
     return max((sum(1 for c in seen if first.at <= c.at < first.at + seconds) for first in seen), default=0)

@@ -1,6 +1,7 @@
 """The lab's internet as data: which names exist, how they resolve, who certifies them and how they answer.
 
-The names come out of the shipped rule set, so the lab never drifts from it; only shapes of chains are written here.
+The names come from the shipped rule set, so the lab always matches it; this module contains only the shapes of CNAME
+chains.
 They follow chains seen in public (Microsoft Tech Community, "Azure Relay IP and DNS changes", 2025-10).
 """
 
@@ -32,7 +33,7 @@ LOCAL_V4 = (
     "23.55.0.0/16",
     "93.184.216.0/24",
     "199.7.83.0/24",
-    "10.20.0.0/16",  # private addresses at which the genuine relay answers
+    "10.20.0.0/16",  # private addresses where the genuine relay answers
 )
 LOCAL_V6 = ("2603:1026::/32", "2620:1ec::/32", "2600:1400::/32", f"{NAT64}/96")
 
@@ -63,17 +64,17 @@ class Host:
 
 @dataclass(slots=True)
 class World:
-    """Everything that the servers of one lab instance need to know about the internet that they play."""
+    """Everything that the servers of one lab instance need to know about the simulated internet."""
 
     hosts: dict[str, Host]
     flaws: Flaws = field(default_factory=Flaws)
-    clock_ahead: float = 0.0  # seconds by which everybody else's clock is ahead of the connector's
+    clock_ahead: float = 0.0  # seconds by which all other clocks are ahead of the connector's
     records: list[str] = field(default_factory=list)  # extra lines of the root zone
     hostile_zones: list[str] = field(default_factory=list)  # zones served by the hostile authoritative server
-    hostile_rules: list[dict[str, Any]] = field(default_factory=list)  # and how it misbehaves
+    hostile_rules: list[dict[str, Any]] = field(default_factory=list)  # its misbehaviour
 
     def remove(self, *names: str) -> None:
-        """Take names out of the DNS (NXDOMAIN)."""
+        """Remove names from the DNS (NXDOMAIN)."""
         for name in names:
             del self.hosts[name]
 
@@ -82,7 +83,7 @@ class World:
         return [h for n, h in sorted(self.hosts.items()) if n == suffix or n.endswith(suffix)]
 
     def zone(self, *, everything: bool = False) -> str:
-        """The root zone, without delegations but for the hostile zones: one file is enough for a whole root.
+        """The root zone, without delegations except those of the hostile zones: one file is enough for a whole root.
 
         `everything`: with the names of the hostile zones, as their own server knows them.
         """
@@ -139,7 +140,7 @@ def _sources_hosts() -> set[str]:
 
 
 def build() -> World:
-    """The healthy internet: every name of the rule set, of the certificates, and a few that everybody expects."""
+    """The healthy internet: every name of the rule set and of the certificates, and a few common names."""
     ports = rule_set_hosts()
     for name in _sources_hosts():
         ports.setdefault(name, set()).add(80)

@@ -1,14 +1,14 @@
-"""Servers that ask for a client certificate, and how they end a TLS 1.2 handshake in which none is sent.
+"""Servers that ask for a client certificate, and the ways in which they end a TLS 1.2 handshake without one.
 
-Behaviours of `Host.tls`, by what OpenSSL does of itself:
+Behaviours of `Host.tls` that OpenSSL provides:
 
 - `requires-certificate`: ends with its own alert (40 in TLS 1.2, 116 after the handshake in TLS 1.3);
 - `requires-certificate-12`: the same, without TLS 1.3;
-- `copied-chain`: as the first one, with the genuine chain and a key that is not the chain's.
+- `copied-chain`: like the first one, with the genuine chain and a key that does not belong to it.
 
-And, in TLS 1.2, ended by hand: `asks, then END` after the client's second flight has come; `asks, END too early` before
-ServerHelloDone went out; `asks, END unheard` before ServerHello did. END is `alert N`, `close_notify`, `fin` or `rst`. In
-TLS 1.3 these do as the first one does.
+In TLS 1.2 our own code ends the others: `asks, then END` after the client's second flight has arrived; `asks, END too
+early` before it sends ServerHelloDone; `asks, END unheard` before it sends ServerHello. END is `alert N`,
+`close_notify`, `fin` or `rst`. In TLS 1.3 these behave like the first one.
 """
 
 from __future__ import annotations
@@ -26,14 +26,12 @@ from tests.lab import pki
 from tests.lab.servers.tls_engine import CHUNK, send_reset
 
 _BY_HAND = re.compile(r"asks, (then )?(alert [0-9]+|close_notify|fin|rst)( too early| unheard)?")
-_DONE = bytes.fromhex(
-    "16 03 03 0004 0e 000000"
-)  # ServerHelloDone in a record of its own: TLS 1.2 alone has it
+_DONE = bytes.fromhex("16 03 03 0004 0e 000000")  # ServerHelloDone in a separate record: only TLS 1.2 has it
 _KEY = b"\x04\x20"  # RFC 5915 section 3: the private key of a P-256 key is an OCTET STRING of 32 bytes
 
 
 def ask(context: ssl.SSLContext, behaviour: str, made: pki.Pki) -> None:
-    """Let the context ask for a client certificate, where the behaviour is one of these."""
+    """Make the context ask for a client certificate, if the behaviour is one of these."""
     if behaviour in ("requires-certificate", "requires-certificate-12", "copied-chain"):
         context.verify_mode = ssl.CERT_REQUIRED
     elif behaviour == "client-certificate" or _BY_HAND.fullmatch(behaviour):
@@ -46,7 +44,7 @@ def ask(context: ssl.SSLContext, behaviour: str, made: pki.Pki) -> None:
 
 
 def copied_key(key: ec.EllipticCurvePrivateKey) -> str:
-    """A key file (PEM) with the public half of `key` and another private one: what a copied certificate looks like."""
+    """A key file (PEM) with the public half of `key` and another private half, as with a copied certificate."""
     known, other = (
         k.private_bytes(Encoding.DER, PrivateFormat.TraditionalOpenSSL, NoEncryption())
         for k in (key, pki.derived_key("whoever copied it"))
@@ -63,7 +61,8 @@ async def ended_by_hand(
     writer: asyncio.StreamWriter,
     early: bytes,
 ) -> bool:
-    """End a TLS 1.2 handshake as the behaviour says. False, and nothing was sent, where it is none of these or TLS 1.3."""
+    """End a TLS 1.2 handshake as the behaviour says. Returns False and sends nothing for another behaviour or TLS
+    1.3."""
     known = _BY_HAND.fullmatch(behaviour)
     if known is None:
         return False

@@ -1,4 +1,4 @@
-"""Just enough of a ClientHello (RFC 8446 section 4.1.2) to pick a certificate or a misbehaviour beforehand."""
+"""Parses the part of a ClientHello (RFC 8446 section 4.1.2) that decides the certificate or the misbehaviour."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ RECORD_HEADER = 5
 
 @dataclass(frozen=True, slots=True)
 class ClientHello:
-    """`sni` is empty where none was sent; `size` counts the bytes of the record with its header."""
+    """`sni` is empty without SNI; `size` counts the bytes of the record with its header."""
 
     sni: str
     size: int

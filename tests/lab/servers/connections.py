@@ -1,7 +1,7 @@
 """What a firewall engineer would see: `python -m tests.lab.servers.connections OPTIONS.json`, in the firewall's namespace.
 
-Prints one JSON list a TCP segment that begins or ends a connection, as it comes in from the connector's side or goes
-out to it: [kernel's time, "syn" | "end", address and port of the connector, address and port of the other end].
+Prints one JSON list for each TCP segment that begins or ends a connection, as it comes from the connector's side or
+goes to it: [kernel's time, "syn" | "end", address and port of the connector, address and port of the other end].
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def segment(frame: bytes) -> tuple[str, int, str, int, int] | None:
 
 
 def watch(interface: str, inside: list[str]) -> None:
-    """Until killed."""
+    """Run until killed."""
     listener = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0003))
     listener.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)

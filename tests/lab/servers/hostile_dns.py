@@ -1,9 +1,9 @@
 """Resolvers and authoritative servers that misbehave: `python -m tests.lab.servers.hostile_dns OPTIONS.json`.
 
-A resolver passes questions on to a healthy one and spoils what its rules name. Options: `listen`, `upstream`
-(a resolver) or `world` (an authoritative server), and `rules`, the first that matches counts:
-`{"under": ".msappproxy.net", "types": ["A"], "transport": "udp", "do": ACTION, ...}`. With `answer_from` datagrams
-are answered from another address of this machine than the one that was asked.
+A resolver forwards questions to a healthy one and changes the answers that its rules name. Options: `listen`,
+`upstream` (a resolver) or `world` (an authoritative server), and `rules`, of which the first match applies:
+`{"under": ".msappproxy.net", "types": ["A"], "transport": "udp", "do": ACTION, ...}`. With `answer_from` it answers
+datagrams from another address of this machine.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def names_below(name: str, suffix: str) -> bool:
 
 
 class Answers:
-    """What a server knows before anything is spoilt."""
+    """The correct data of a server, before the rules change it."""
 
     def __init__(self, options: dict[str, Any]) -> None:
         self.upstream: str | None = options.get("upstream")
@@ -51,7 +51,7 @@ class Answers:
             self.zone = dns.zone.from_text(text, origin=".", relativize=False, check_origin=False)
 
     async def get(self, query: dns.message.Message) -> dns.message.Message:
-        """The honest answer."""
+        """The correct answer."""
         if self.upstream is not None:
             forwarded = dns.message.make_query(query.question[0].name, query.question[0].rdtype, use_edns=0)
             honest = await dns.asyncquery.tcp(forwarded, self.upstream, timeout=5)
@@ -77,7 +77,7 @@ class Answers:
 
 
 async def relay(data: bytes, upstream: str, transport: str) -> list[bytes]:
-    """The question passed on and the answer passed back, byte for byte; nothing when none comes within 5 s."""
+    """Forward the question and return the answer, byte for byte; nothing if no answer arrives within 5 s."""
     try:
         async with asyncio.timeout(5):
             if transport == "udp":
@@ -163,7 +163,7 @@ class HostileServer:
 
 
 def make_up(action: str, query: dns.message.Message, name: str, rule: Rule) -> bytes:
-    """An answer out of thin air."""
+    """An invented answer."""
     answer = dns.message.make_response(query, recursion_available=True)
     kind = dns.rdatatype.to_text(query.question[0].rdtype)
     match action:
@@ -231,7 +231,7 @@ class Datagrams(asyncio.DatagramProtocol):
         self.transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, peer: tuple[str | Any, int]) -> None:
-        """Answer each question in a task of its own."""
+        """Answer each question in a separate task."""
         task = asyncio.create_task(self._answer(data, peer))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
@@ -245,7 +245,7 @@ class Datagrams(asyncio.DatagramProtocol):
 
 
 async def serve(options: dict[str, Any]) -> None:
-    """Listen on UDP and TCP port 53 and say so."""
+    """Listen on UDP and TCP port 53, and report it."""
     server = HostileServer(options)
     loop = asyncio.get_running_loop()
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

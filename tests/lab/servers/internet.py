@@ -1,7 +1,7 @@
 """All HTTP and TLS servers of the lab's internet in one process: `python -m tests.lab.servers.internet WORLD.pickle`.
 
-The world arrives as a pickle that the lab itself has just written. Listens on the wildcard addresses; which name is
-meant is told by SNI or Host, which behaviour by the address that was connected to.
+The world is in a pickle that the lab itself has just written. The process listens on the wildcard addresses. SNI or
+Host selects the name, the address of the connection selects the behaviour.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def response(status: str, body: bytes = b"", media_type: str = "text/html", *ext
 
 
 def plain_answer(behaviour: str) -> bytes | None:
-    """What a flawed port-80 host says to everything; None where it is not flawed."""
+    """The answer of a faulty port-80 host to every request; None if it is not faulty."""
     match behaviour:
         case "html":
             return response("200 OK", HTML)
@@ -74,7 +74,7 @@ def plain_answer(behaviour: str) -> bytes | None:
 
 
 def sent_on(behaviour: str) -> bytes | None:
-    """Answers that send their reader elsewhere."""
+    """Answers that redirect."""
     match behaviour:
         case "redirect":
             return response(
@@ -93,7 +93,7 @@ def sent_on(behaviour: str) -> bytes | None:
 
 
 def refusal(behaviour: str) -> bytes | None:
-    """Errors that a device on the way gives, and one of an origin's CDN."""
+    """Errors of a network device, and one of an origin's CDN."""
     match behaviour:
         case "azure-firewall":
             text = b"HTTP request from 10.10.1.2:51000 to here:80. Action: Deny. Reason: No rule matched."
@@ -112,7 +112,7 @@ def refusal(behaviour: str) -> bytes | None:
     return None
 
 
-#: What origins' own errors say and bear, of which nothing is the work of a device on the way.
+#: Texts and headers of origins' own errors. No network device wrote any of them.
 MENTIONS: tuple[tuple[str, str, str], ...] = (
     ("404 Not Found", "Not found. Trusted by Trend Micro, Fortinet.", "X-Served-From: umbrella-prod-3"),
     ("503 Service Unavailable", "Come back later, or see also forcepoint.", "X-Pool: kerio"),
@@ -123,13 +123,13 @@ MENTIONS: tuple[tuple[str, str, str], ...] = (
 
 
 def mention(host: str) -> bytes:
-    """An error of an origin, another one for each of neighbouring names, and another page for each name."""
+    """An error of an origin: neighbouring names have different errors, and each name has a different page."""
     status, text, mark = MENTIONS[zlib.crc32(host.encode()) % len(MENTIONS)]
     return response(status, f"<html><title>{host}</title><p>{text}</p></html>".encode(), "text/html", mark)
 
 
 def handed_on(behaviour: str, host: str, target: str, answer: bytes) -> bytes:
-    """The right answer in a form that its server, or a device before it, gives it."""
+    """The correct answer in an odd form that its server, or a device in front of it, uses."""
     head, _, body = answer.partition(b"\r\n\r\n")
     match behaviour:
         case "to-https":
@@ -160,7 +160,7 @@ def handed_on(behaviour: str, host: str, target: str, answer: bytes) -> bytes:
 
 
 def openid_configuration(host: str, tenant: str) -> bytes:
-    """What the sign-in service says of a tenant, given by its id or by a domain."""
+    """The sign-in service's answer about a tenant, for its id or a domain."""
     tenant = TENANT if tenant in TENANT_DOMAINS else tenant
     if "." in tenant:
         text = f"AADSTS90002: Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID."
@@ -175,7 +175,7 @@ def openid_configuration(host: str, tenant: str) -> bytes:
 
 
 async def read_request(read: asyncio.StreamReader | TlsStream) -> tuple[str, str, str, bytes] | None:
-    """Method, target, host and body of one request; None when the peer left before."""
+    """Method, target, host and body of one request; None if the peer disconnected earlier."""
     data = b""
     while b"\r\n\r\n" not in data:
         piece = await (read.read(4096) if isinstance(read, asyncio.StreamReader) else read.read())
@@ -206,8 +206,8 @@ class Internet:
         self.at = {a: h for h in world.hosts.values() for a in h.addresses}
 
     def host_at(self, address: str, name: str) -> Host | None:
-        """The host that is asked for: by name, else whoever lives at the address."""
-        if address.startswith("64:ff9b::"):  # the lab's internet plays the NAT64 translator as well
+        """The requested host: by name, else the host with that address."""
+        if address.startswith("64:ff9b::"):  # the lab's internet is also the NAT64 translator
             tail = address.removeprefix("64:ff9b::")
             if "." not in tail:
                 high, _, low = tail.rpartition(":")
@@ -257,7 +257,7 @@ class Internet:
         return re.sub(rb"\r\nDate: [^\r]*", b"\r\nDate: " + date, answer, count=1)
 
     def inside_tls(self, host: Host, target: str) -> bytes:
-        """What the genuine service says."""
+        """The answer of the genuine service."""
         if host.http == "forbidden":
             return response("403 Forbidden", b"", "text/plain")
         if target.endswith("/.well-known/openid-configuration"):
@@ -286,7 +286,7 @@ class Internet:
         return await writer.drain()
 
     def document(self, host: str, method: str, target: str, body: bytes) -> bytes | None:
-        """A CRL, a CA certificate or an OCSP answer, where this host has one."""
+        """A CRL, a CA certificate or an OCSP answer, if this host has one."""
         if host in OCSP_HOSTS:
             if method == "POST":
                 made = self.responder.answer(body)
@@ -299,7 +299,7 @@ class Internet:
 
 
 def bounded(handler: Handler) -> Handler:
-    """The handler with a time limit, closing whatever happens; a peer's fault is no fault of the lab."""
+    """The handler with a time limit; it always closes the connection. A peer's fault is not a fault of the lab."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -315,7 +315,7 @@ def bounded(handler: Handler) -> Handler:
 
 
 async def serve(file: Path) -> None:
-    """Listen on ports 80 and 443 of every address and say so on standard output."""
+    """Listen on ports 80 and 443 of every address, and report it on standard output."""
     world: World = pickle.loads(file.read_bytes())
     now = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=world.clock_ahead)
     internet = Internet(world, now, file.parent)

@@ -1,6 +1,6 @@
 """Answers every request on port 8080 with a long list: `python -m tests.lab.servers.long_lists "ENTRIES same|others"`.
 
-`same`: one list; `others`: another one each time.
+`same`: one list; `others`: another one for each request.
 """
 
 from __future__ import annotations

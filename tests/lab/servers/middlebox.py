@@ -1,9 +1,9 @@
-"""Devices on the way, in the firewall's namespace: `python -m tests.lab.servers.middlebox OPTIONS.json`.
+"""Network devices in the firewall's namespace: `python -m tests.lab.servers.middlebox OPTIONS.json`.
 
-`kind`: `forge` ends TLS with certificates of its own that copy the real issuers' names; `static` ends it with the one
-certificate of its own page; `accept` takes every connection and says nothing; `sni-reset`, `sni-silent` act on what the
-ClientHello asks for; `pages` answers HTTP for everybody. Names outside `only` are passed through to where they were
-going. Redirected by nftables (SO_ORIGINAL_DST).
+`kind`: `forge` intercepts TLS with its own certificates, which copy the real issuers' names; `static` ends TLS with the
+single certificate of its own page; `accept` accepts every connection and sends nothing; `sni-reset`, `sni-silent` act
+on the name in the ClientHello; `pages` answers HTTP for every host. It forwards names outside `only` to their
+destination. nftables redirects the connections (SO_ORIGINAL_DST).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ PATIENCE = 30.0
 
 
 def original_destination(writer: asyncio.StreamWriter) -> tuple[str, int]:
-    """Where the redirected connection was going."""
+    """The original destination of the redirected connection."""
     sock: socket.socket = writer.get_extra_info("socket")
     if sock.family == socket.AF_INET6 and not sock.getsockname()[0].startswith("::ffff:"):
         raw = sock.getsockopt(socket.IPPROTO_IPV6, SO_ORIGINAL_DST, 28)
@@ -63,12 +63,12 @@ async def relay(
 
 
 def impostor(name: str) -> pki.Authority:
-    """The CA `name` with somebody else's key."""
+    """The CA `name` with another key."""
     return dataclasses.replace(pki.AUTHORITIES[name], key_label=f"forged {name}")
 
 
 def forged_leaf(made: pki.Pki, name: str, issuer: str) -> pki.Leaf:
-    """A certificate for `name` whose chain reads exactly like the real one and is signed by other keys."""
+    """A certificate for `name` whose chain has exactly the real names and is signed by other keys."""
     above = impostor(issuer)
     leaf = made.leaf([name, "*." + name.partition(".")[2]], issuer, authority=above)
     chain, current = [], above
@@ -131,7 +131,7 @@ class Middlebox:
             await self.forge(reader, writer, early, hello.sni or "unnamed.example.com")
 
     def leaf(self, name: str) -> pki.Leaf:
-        """What is shown to a client that asks for `name`."""
+        """The certificate for a client that asks for `name`."""
         if self.kind == "forge":
             return forged_leaf(self.pki, name, self.issuers.get(name, pki.OCSP04))
         own = self.pki.leaf(["portal.hotel.example"], pki.PRIVATE)
@@ -146,7 +146,7 @@ class Middlebox:
     async def forge(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, early: bytes, name: str
     ) -> None:
-        """End TLS here, with a made-up certificate, and answer like a server that found nothing."""
+        """End TLS here with an invented certificate, and answer 404 like a server."""
         if name not in self.contexts:
             leaf = self.leaf(name)
             own = self.odd(leaf, name) if self.options.get("odd") else pki.pem(leaf.cert)
@@ -163,7 +163,7 @@ class Middlebox:
 
 
 async def serve(file: Path) -> None:
-    """Listen on both families and say so."""
+    """Listen on both families, and report it."""
     options = json.loads(file.read_text())
     box = Middlebox(options, file.parent)
     for family in ("0.0.0.0", "::"):

@@ -1,7 +1,8 @@
-"""`wayclear serve` that also tells how much it holds: `python -m tests.lab.servers.serve_counted FILE serve ...`.
+"""`wayclear serve` that also reports how many objects it
+holds: `python -m tests.lab.servers.serve_counted FILE serve ...`.
 
-On SIGUSR1 it writes the number of tasks of its loop and of blocks of memory that Python has allocated into FILE. What is
-counted is the program as it is: nothing else differs.
+On SIGUSR1 it writes into FILE the number of tasks of its loop and of memory blocks that Python has allocated. The rest
+of the program is unchanged.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from pathlib import Path
 
 
 def count(file: Path) -> None:
-    """Write the counts; whoever reads sees a whole file.
+    """Write the counts; a reader always sees a whole file.
 
-    Not by gc.get_objects(): it takes hold of tuples that other threads are making, which CPython 3.11 answers there with
-    a SystemError.
+    Not by gc.get_objects(): it refers to tuples that other threads are creating, and CPython 3.11 then raises a
+    SystemError there.
     """
     fresh = file.with_suffix(".new")
     fresh.write_text(f"{len(asyncio.all_tasks())} {sys.getallocatedblocks()}\n", encoding="ascii")
@@ -24,7 +25,7 @@ def count(file: Path) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command line with the handler in place."""
+    """Run the command line with the signal handler."""
     from probe.command.main import main as run
 
     assert sys.platform == "linux"

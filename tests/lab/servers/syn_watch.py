@@ -1,7 +1,7 @@
-"""Tells of every new connection that crosses the firewall: `python -m tests.lab.servers.syn_watch INTERFACE`.
+"""Reports every new connection that crosses the firewall: `python -m tests.lab.servers.syn_watch INTERFACE`.
 
-One line each: monotonic seconds, source address and port, destination address and port. Seen on the wire, so it does
-not matter what the program says of itself.
+One line each: monotonic seconds, source address and port, destination address and port. It reads the wire, so it does
+not depend on the program's own counts.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ SYN, ACK = 0x02, 0x10
 
 
 def new_connection(frame: bytes) -> tuple[str, int, str, int] | None:
-    """Source and destination of a frame that holds a first SYN (IPv4 or IPv6 without extension headers)."""
+    """Source and destination of a frame that contains a first SYN (IPv4 or IPv6 without extension headers)."""
     kind = int.from_bytes(frame[12:14])
     if kind == 0x0800 and frame[23] == socket.IPPROTO_TCP:
         start = 14 + (frame[14] & 15) * 4
@@ -33,7 +33,7 @@ def new_connection(frame: bytes) -> tuple[str, int, str, int] | None:
 
 
 def watch(interface: str) -> None:
-    """Report until killed. A repeated SYN of the same connection is told once."""
+    """Report until killed. It reports a repeated SYN of the same connection once."""
     assert sys.platform == "linux"
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL)) as wire:
         wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)

@@ -1,4 +1,4 @@
-"""Certificates and TLS contexts of the lab's servers, one per way of being right or wrong."""
+"""Certificates and TLS contexts of the lab's servers, one for each correct or faulty behaviour."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.lab.servers.client_certificate import ask, copied_key
 from tests.lab.world import Host
 
 DAY = datetime.timedelta(days=1)
-# Behaviours that never come to a handshake, and what a peer sees of them.
+# Behaviours without a handshake, and the bytes that a peer sees.
 RAW_ANSWERS = {
     "alert": b"\x15\x03\x03\x00\x02\x02\x31",  # fatal access_denied (49)
     "ssh-banner": b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n",
@@ -32,7 +32,7 @@ class Contexts:
         self._file = directory / "being-loaded.pem"  # the ssl module loads certificates from files only
 
     def get(self, host: Host, behaviour: str) -> ssl.SSLContext:
-        """The context that serves `host` when it behaves so."""
+        """The context of `host` for this behaviour."""
         key = (host.name, behaviour)
         if key not in self._contexts:
             self._contexts[key] = self._make(host, behaviour)
@@ -61,7 +61,7 @@ class Contexts:
 
 
 def leaf_for(made: pki.Pki, host: Host, kind: str) -> pki.Leaf:
-    """The certificate that `host` shows, flawed as `kind` says."""
+    """The certificate of `host`, with the fault `kind`."""
     names = [host.name, "*." + host.name.partition(".")[2]]
     issuer = host.issuer
     match kind:

@@ -1,4 +1,4 @@
-"""TLS over memory buffers, so that a server may look at the ClientHello first and misbehave at any byte."""
+"""TLS over memory buffers, so that a server can read the ClientHello first and misbehave at any byte."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class TlsStream:
         self._reader, self._writer = reader, writer
 
     async def handshake(self, drip: float = 0.0) -> None:
-        """Finish the handshake; `drip` seconds between the single bytes of what we send. Raises ssl.SSLError."""
+        """Finish the handshake; `drip`: seconds between single sent bytes. Raises ssl.SSLError."""
         while True:
             try:
                 self._tls.do_handshake()
