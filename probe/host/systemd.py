@@ -24,7 +24,7 @@ _MICROSECOND = 1e-6
 class Notifier:
     """Sends messages to the service manager whose socket is in `environ`. Each method returns whether it was sent.
 
-    A missing or full socket raises nothing: measuring goes on without a service manager.
+    A missing or full socket raises nothing: the service continues without a service manager.
     """
 
     def __init__(self, environ: Mapping[str, str], pid: int | None = None) -> None:

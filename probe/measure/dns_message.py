@@ -44,7 +44,7 @@ _EDE_NAMES = {int(code): code.name.replace("_", " ").capitalize() for code in dn
 _NO_QUESTION = frozenset({1, 2, 4, 5})  # FORMERR, SERVFAIL, NOTIMP, REFUSED
 
 
-#: Labels and names that every reader understands alike
+#: Labels and names that every parser reads in the same way
 _PLAIN = re.compile(rb"[A-Za-z0-9_-]+")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*")
 _JUMPS = 8  # most pointers in a plain name: answers have one or two

@@ -4,7 +4,8 @@ A connected socket does not get them. That is right for an answer and wrong for 
 a redirected port 53 whose answers are not translated back, looks like no answer.
 
 It cannot show everything. A stateful firewall on this host or in the network drops packets without a flow in its table.
-Over TCP an answer from another address belongs to no connection, and the kernel resets it. IPv4 and IPv6 work alike. On
+Over TCP an answer from another address belongs to no connection, and the kernel resets it. IPv4 and IPv6 work in the
+same way. On
 Windows, where the same calls exist, this project never ran it.
 """
 

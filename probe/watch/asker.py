@@ -189,7 +189,7 @@ class Restraint:
             self._answered = {a: when for a, when in self._answered.items() if now - when <= DAY}
 
     def allows(self, address: str, now: float) -> bool:
-        """Whether the service may send a packet to `address`: a known address, or too few silent ones."""
+        """Whether a packet to `address` cannot look like a scan: it is a known address, or few addresses are silent."""
         if address in self._silent or address in self._answered:
             return True
         recent = sum(1 for when in self._silent.values() if now - when <= self._window)

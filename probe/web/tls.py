@@ -34,8 +34,8 @@ OLD_VERSIONS = ("TLS10", "TLS11")
 #: Go's names of curves (crypto/tls.CurveID) to OpenSSL's; X25519MLKEM768 needs an OpenSSL newer than Python's.
 CURVES = {"X25519": "X25519", "CurveP256": "prime256v1", "CurveP384": "secp384r1", "CurveP521": "secp521r1"}
 
-#: The suites of Go's crypto/tls.CipherSuites() to OpenSSL's names. Nobody can choose the suites of TLS 1.3, not even in
-#: Go.
+#: The suites of Go's crypto/tls.CipherSuites() to OpenSSL's names. Neither Go nor Python can choose the suites of TLS
+#: 1.3.
 TLS13_SUITES = frozenset({"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"})
 SUITES = {
     "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256": "ECDHE-ECDSA-AES128-GCM-SHA256",

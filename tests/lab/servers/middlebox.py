@@ -146,7 +146,7 @@ class Middlebox:
     async def forge(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, early: bytes, name: str
     ) -> None:
-        """End TLS here with an invented certificate, and answer 404 like a server."""
+        """End TLS here with an invented certificate, and answer the request with 403."""
         if name not in self.contexts:
             leaf = self.leaf(name)
             own = self.odd(leaf, name) if self.options.get("odd") else pki.pem(leaf.cert)
