@@ -200,7 +200,8 @@ class Asker:
     """Measures steps within the limits and records the answers. `groups`: the rule group of each watched target.
 
     It calls `differs` with a question whose answer differs, and `silent` with a resolver that begins to be silent and
-    the name that got no answer."""
+    the name that got no answer.
+    """
 
     def __init__(
         self,

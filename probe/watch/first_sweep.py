@@ -29,7 +29,8 @@ async def first_sweep(
     """Run until the first judgement. `window` returns the window that pauses now.
 
     Calls `waits` repeatedly while a window pauses, and `begins` before each sweep. Cancels a sweep if a window opens
-    meanwhile."""
+    meanwhile.
+    """
     while appliance.ways is None:
         while (found := window()) is not None:
             appliance.paused = True

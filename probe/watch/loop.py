@@ -382,7 +382,8 @@ class WatchLoop:
     async def _target(self, watched: Watched) -> bool:
         """Resolve a target as far as that is due, then ask one address in rotation, or more if the target differs.
 
-        Returns whether all went well."""
+        Returns whether all went well.
+        """
         key, inquiry = watched.key, self._settled.inquiries.get(watched.key)
         whole = inquiry is not None or key in self._settled.misnamed
         ok = await self.asker.resolve(key, lookups_of(self.ways, key[0]), whole=whole)

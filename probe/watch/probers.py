@@ -35,7 +35,8 @@ class CountedProber(Prober):
 class Probers:
     """All probers of one daemon. The daemon sets `settled` when the first sweep has ended.
 
-    The first sweep keeps the prober with which it began, also while it waits for its pace and measures nothing."""
+    The first sweep keeps the prober with which it began, also while it waits for its pace and measures nothing.
+    """
 
     def __init__(self, meters: Meters) -> None:
         self.settled = asyncio.Event()

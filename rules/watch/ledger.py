@@ -119,7 +119,8 @@ def _suffix(name: str) -> str:
     """The zone by which aliases are compared.
 
     Possible error: a move from one customer to another under one suffix of the private section (`trafficmanager.net`)
-    is not news. It must not be news, because the service itself uses such suffixes."""
+    is not news. It must not be news, because the service itself uses such suffixes.
+    """
     return zone(name)
 
 
