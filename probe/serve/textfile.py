@@ -59,7 +59,8 @@ class TextfilePublisher:
         self._looked = 0.0  # Unix time of the first judgement
         self._rounds: dict[str, float] = {}  # Unix time of the end of the last one of each kind
         self._written_at = -math.inf  # monotonic
-        self._told: tuple[bool, str] | None = None  # of the last file: had it a report, which window
+        # Of the last file: whether it had a report, and the maintenance window.
+        self._alert_inputs: tuple[bool, str] | None = None
         self._writing: asyncio.Task[None] | None = None
         self.fault = ""  #: why the last write failed, "" for success
 

@@ -166,7 +166,7 @@ def _questions(audit: Audit, host: str) -> tuple[DnsQuestion, ...]:
 
 def _urgent(audit: Audit, ready: list[Ready]) -> tuple[Step, ...]:
     """Steps to ask at once. A further address of a known target or list waits for its turn in the rotation."""
-    met, found = set(_met(audit)), []
+    asked, found = {_subject(step) for step in audit.seen}, []
     for item in ready:
         subject = _subject(item.step) if _rotates(item.step) else None
         if item.phase is not Phase.EXTRA and (subject is None or subject not in asked):

@@ -93,13 +93,6 @@ LIVE = frozenset(
         "zone-servfail",
     }
 )
-#: Tests of one group run in one process, which then loads and judges each recording once.
-ONE_PROCESS = pytest.mark.xdist_group("recordings")
-
-
-def marks(scenario: str) -> list[pytest.MarkDecorator]:
-    """The marks of the test that runs one scenario: it has its own network, so any process may run it."""
-    return [pytest.mark.xdist_group(scenario), *(() if scenario in LIVE else (pytest.mark.proof,))]
 
 
 def sampled(names: Iterable[str]) -> pytest.MarkDecorator:
