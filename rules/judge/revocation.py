@@ -230,7 +230,10 @@ def _ocsp_sources(context: Context) -> Iterator[Verdict]:
 
 def _responder(context: Context, url: str, made: list[tuple[str, Observation, OcspJudgement]]) -> Verdict:
     seen = tuple(s for _, s, _ in made)
-    method, _, worst = max(made, key=lambda m: (m[2].revoked, m[2].status.rank))
+    # GET and the word decide between equals, because the order of `made` is that in which the servers answered.
+    method, _, worst = max(
+        made, key=lambda m: (m[2].revoked, m[2].status.rank, m[0] == "GET", m[2].cause.word)
+    )
     good = [m for m in made if m[2].status in (Status.PASS, Status.NOTICE)]
     methods = " and ".join(dict.fromkeys(m for m, _, _ in made))
     status, summary = worst.status, f"{worst.summary} ({methods})"
