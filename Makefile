@@ -35,6 +35,10 @@ demo: venv lab-packages ## The same audit inside the lab: a clean network and tw
 
 .PHONY: test
 test: venv windows-program check ## Linters, types, import contracts, then every test but those of `make proof`
+	$(BIN)/pytest -n $(JOBS) --dist loadfile -m 'not proof' $(PYTEST_ARGS)
+
+.PHONY: coverage
+coverage: venv windows-program ## The same tests, and which branches of the product they reach: three times as slow
 	$(BIN)/pytest -n $(JOBS) --dist loadfile --cov --cov-report=term:skip-covered -m 'not proof' $(PYTEST_ARGS)
 
 .PHONY: test-windows
@@ -42,8 +46,9 @@ test-windows: venv windows-program ## The program under Wine: replays, an audit,
 	$(BIN)/pytest -n $(JOBS) --dist loadfile -m 'not proof' tests/windows $(PYTEST_ARGS)
 
 .PHONY: proof
-proof: venv windows-program ## The long counts and the other scenarios live; run before a release
+proof: venv windows-program ## The long counts, the other scenarios live, new random examples; run before a release
 	$(BIN)/pytest -n $(JOBS) --dist worksteal -m proof $(PYTEST_ARGS)
+	$(BIN)/pytest -n $(JOBS) --dist loadfile -m 'not proof' --hypothesis-profile search tests/rules $(PYTEST_ARGS)
 
 .PHONY: bench
 bench: venv bench-packages ## The benchmark: each figure with its target (never a timed test)

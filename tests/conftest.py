@@ -11,8 +11,10 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 # A busy machine may need a second for what takes a millisecond elsewhere: no example is held against a stopwatch.
-settings.register_profile("anywhere", deadline=None)
-settings.load_profile("anywhere")
+# `make test` tries the same examples each time; `make proof` looks for new ones.
+settings.register_profile("repeatable", deadline=None, derandomize=True)
+settings.register_profile("search", deadline=None)
+settings.load_profile("repeatable")
 
 #: Where tests wait for servers, networks and programs more than they compute. These run first, in this order: a long file
 #: that begins last would keep one process busy alone.
@@ -22,13 +24,16 @@ LONG = (
     "tests/probe/serve",
     "tests/windows",
     "tests/lab",
+    "tests/virtual",
     "tests/range",
     "tests/probe",
+    "tests/dashboards",
 )
 #: Their tests need no server of their file, so any process may run them.
-SPREAD = ("tests/lab/test_scenarios.py", "tests/lab/test_goldens.py")
+SPREAD = ("tests/lab/test_scenarios.py", "tests/lab/test_goldens.py", "tests/virtual/test_changes.py")
 #: Their tests judge the recordings. One process reads and judges each recording once then (`tests/rules/goldens.py`).
 OF_RECORDINGS = (
+    "tests/lab/test_live.py",
     "tests/probe/audit/test_state.py",
     "tests/rules/files/test_recording.py",
     "tests/rules/judge/test_degraded.py",

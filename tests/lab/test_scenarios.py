@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 
 import pytest
 
@@ -17,7 +16,6 @@ from tests.lab.live import LIVE
 from tests.lab.plan import Plan
 from tests.lab.scenario import Scenario, check, essence
 from tests.lab.scenarios import SCENARIOS
-from tests.rules import goldens
 
 pytestmark = pytest.mark.lab
 
@@ -25,13 +23,6 @@ pytestmark = pytest.mark.lab
 def test_names_are_unique_and_there_are_enough() -> None:
     assert max(Counter(s.name for s in SCENARIOS).values()) == 1
     assert len(SCENARIOS) >= 32
-
-
-def test_each_cause_of_a_recording_is_seen_on_a_network_of_make_test() -> None:
-    def causes(names: Iterable[str]) -> set[str]:
-        return {v.cause.word for name in names for v in goldens.golden(name).verdicts}
-
-    assert causes(goldens.NAMES) == causes(LIVE)
 
 
 @pytest.mark.parametrize(
