@@ -30,10 +30,11 @@ LONG = (
     "tests/dashboards",
 )
 #: Their tests need no server of their file, so any process may run them.
-SPREAD = ("tests/lab/test_scenarios.py", "tests/lab/test_goldens.py", "tests/virtual/test_changes.py")
+SPREAD = ("tests/lab/test_scenarios.py", "tests/virtual/test_changes.py")
 #: Their tests judge the recordings. One process reads and judges each recording once then (`tests/rules/goldens.py`).
 OF_RECORDINGS = (
     "tests/lab/test_live.py",
+    "tests/lab/test_goldens.py",
     "tests/probe/audit/test_state.py",
     "tests/rules/files/test_recording.py",
     "tests/rules/judge/test_degraded.py",

@@ -161,7 +161,7 @@ def resolvers(places: Places) -> tuple[str, ...]:
 
 def _windows_resolvers() -> list[str]:
     """The resolvers in the registry of Windows."""
-    import dns.resolver
+    import dns.resolver  # other systems read resolv.conf without it
 
     try:
         return [str(server) for server in dns.resolver.Resolver(configure=True).nameservers]
