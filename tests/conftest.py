@@ -67,14 +67,19 @@ def _turn(item: pytest.Item) -> int:
     return next((turn for turn, place in enumerate(LONG) if item.nodeid.startswith(place)), len(LONG))
 
 
+def group_of(test: str) -> str:
+    """The group of a test, by its node id: the tests of a group run in one process."""
+    file = test.partition("::")[0]
+    if file in SPREAD:
+        return test
+    return OF_RECORDINGS[0] if file in OF_RECORDINGS else file
+
+
 class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no types
     """Runs each file in one process, whose servers are started once then: two fleets at once starve each other."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        if file in SPREAD:
-            return nodeid
-        return OF_RECORDINGS[0] if file in OF_RECORDINGS else file
+        return group_of(nodeid)
 
 
 @pytest.hookimpl(optionalhook=True)
