@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 import argparse
+import datetime
 import os
+import re
 import sys
 import time
 from dataclasses import dataclass
+from difflib import get_close_matches
 
+from exporters.terminal import history
 from exporters.terminal.style import Style
 from probe.command import common
 from probe.command.parser import Parser, non_blank
 from probe.config.settings import load_config
+from probe.errors import CommandError
 from probe.history.place import default_path
-from probe.history.reader import history_command
+from probe.history.reader import known_names, read_history
 from probe.host import standard_streams, terminal
+from rules.audit.focus import parse_endpoint
+from rules.text.display import display
+from rules.text.hostname import BadName
+from rules.watch.ledger import REVOCATION
+
+CONNECTOR = "connector"  #: the subject of the transitions of the answer
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
+_SPAN = re.compile(r"([0-9]{1,9})([smhdw])")
+_EXAMPLES = (
+    "for example: --since 7d, --since 12h, --since 2026-11-20, --since 2026-11-20T08:00:00Z. A span of time is one number "
+    "with one unit: s, m (minutes), h, d or w"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +74,75 @@ def run(options: HistoryOptions) -> int:
     path = path or config.serve.history_path or default_path(os.environ)
     as_json = options.format == "json"
     layout = Style(terminal.terminal_width(sys.stdout), encoding=common.output_encoding())
-    text = history_command(path, options.endpoint, options.since, as_json, time.time(), layout)
+    text = output(path, options.endpoint, options.since, as_json, time.time(), layout)
     standard_streams.write_output(text, "utf-8" if as_json else common.output_encoding())
     return 0
+
+
+def output(
+    path: str, endpoint: str | None, since: str | None, as_json: bool, now: float, style: Style | None = None
+) -> str:
+    """The output of `wayclear history [ENDPOINT] [--since SINCE]`; CommandError for a fault. `now` is Unix time."""
+    begin = None if since is None else parse_since(since, now)
+    asked = None if endpoint is None else _endpoint(endpoint)
+    found = read_history(path, asked, begin)
+    if asked is not None and asked not in (CONNECTOR, REVOCATION) and not found.events() and not found.ledger:
+        _must_know(path, asked)
+    return history.to_json(found) if as_json else history.render(found, style or Style())
+
+
+def _must_know(path: str, endpoint: str) -> None:
+    """CommandError if the history does not know `endpoint`: "no change" would mean that the service watches it."""
+    names = known_names(path)
+    host, colon, _ = endpoint.partition(":")
+    if names & {endpoint, host} or (not colon and any(name.startswith(f"{host}:") for name in names)):
+        return
+    hosts = {name.partition(":")[0] for name in names} - {CONNECTOR, REVOCATION}
+    alike = [other for other in get_close_matches(host, sorted(hosts), 1) if other != host]
+    advice = (
+        f"did you mean {display(alike[0])}?"
+        if alike
+        else "`wayclear history` shows every name that changed, /targets of the service what is watched"
+    )
+    raise CommandError(f"history: {display(endpoint)} is not known: it was never seen", advice)
+
+
+def parse_since(text: str, now: float) -> float:
+    """Unix time of `7d` (s, m, h, d, w: that long before `now`), of a day (its start in UTC) or of an RFC 3339 time."""
+    given = text.strip()
+    span = _SPAN.fullmatch(given)
+    if span:
+        return max(0.0, now - int(span[1]) * _UNITS[span[2]])
+    try:
+        if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", given):
+            moment = datetime.datetime.fromisoformat(given).replace(tzinfo=datetime.UTC)
+        elif re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]", given):
+            moment = datetime.datetime.fromisoformat(given)
+        else:
+            raise _bad_since(text, "is neither a span of time nor a date")
+        if moment.tzinfo is None:
+            raise _bad_since(text, "names no time zone: put a Z behind it for UTC")
+        begin = moment.timestamp()
+    except (ValueError, OverflowError):
+        raise _bad_since(text, "is no date that exists") from None
+    if begin > now:
+        raise _bad_since(text, "is in the future")
+    return max(0.0, begin)
+
+
+def _bad_since(text: str, what: str) -> CommandError:
+    return CommandError(f"history: --since {display(text, 60)} {what}", _EXAMPLES)
+
+
+def _endpoint(text: str) -> str:
+    """`HOST`, `HOST:PORT`, `connector` or the subject of revocation, as the history spells it."""
+    if text.strip() in (CONNECTOR, REVOCATION):
+        return text.strip()
+    try:
+        host, port = parse_endpoint(text)
+    except BadName as error:
+        example = "example: wayclear history login.microsoftonline.com:443"
+        raise CommandError(
+            f"history: {error}", f"{example}; `{CONNECTOR}` is the answer as a whole"
+        ) from None
+    return host if port is None else f"{host}:{port}"

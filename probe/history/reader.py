@@ -1,4 +1,4 @@
-"""Reads the history from another process while the daemon writes it: `wayclear history`.
+"""Reads the history while the daemon, another process, writes it.
 
 The file is opened with `mode=ro`. A reader has a time limit, because a long one prevents SQLite from truncating its
 write-ahead log.
@@ -6,17 +6,12 @@ write-ahead log.
 
 from __future__ import annotations
 
-import datetime
-import re
 import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from difflib import get_close_matches
 from pathlib import Path
 
-from exporters.terminal import history
-from exporters.terminal.style import Style
 from probe.errors import CommandError
 from probe.history.check import OK, first_fault
 from probe.history.pending import Table
@@ -33,102 +28,28 @@ from probe.history.tables import (
     read_transition,
     sqlite_code,
 )
-from rules.audit.focus import parse_endpoint
 from rules.text.display import display
-from rules.text.hostname import BadName
 from rules.watch.events import Reading
-from rules.watch.ledger import REVOCATION
 
 LIMIT = 1000  #: most events to show
 LEDGER_LIMIT = 10_000
 READ_LIMIT = 30.0  #: seconds that a reader may take
-CONNECTOR = "connector"  #: the subject of the transitions of the answer
 _BUSY = 5.0  # seconds to wait for a writer; only where there is no write-ahead log
 _STEPS = 10_000  # instructions of SQLite's virtual machine between two checks of the time
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
-_SPAN = re.compile(r"([0-9]{1,9})([smhdw])")
-_EXAMPLES = (
-    "for example: --since 7d, --since 12h, --since 2026-11-20, --since 2026-11-20T08:00:00Z. A span of time is one number "
-    "with one unit: s, m (minutes), h, d or w"
-)
 _ADVICE = (
     "`wayclear serve` writes it; run this as its account or as an administrator, where it runs. It may also lie elsewhere: "
     "`--state DIR` names its directory, .state for the one of `make serve`"
 )
 
 
-def history_command(
-    path: str, endpoint: str | None, since: str | None, as_json: bool, now: float, style: Style | None = None
-) -> str:
-    """The output of `wayclear history [ENDPOINT] [--since SINCE]`; CommandError for a fault. `now` is Unix time."""
-    begin = None if since is None else parse_since(since, now)
-    asked = None if endpoint is None else _endpoint(endpoint)
-    found = read_history(path, asked, begin)
-    if asked is not None and asked not in (CONNECTOR, REVOCATION) and not found.events() and not found.ledger:
-        _must_know(path, asked)
-    return history.to_json(found) if as_json else history.render(found, style or Style())
-
-
-def _must_know(path: str, endpoint: str) -> None:
-    """CommandError if the history does not know `endpoint`: "no change" would mean that the service watches it."""
+def known_names(path: str | Path) -> set[str]:
+    """Every subject and endpoint that the history has ever seen; CommandError if the file cannot be read."""
     place = Path(path)
     with _read_errors(place), _opened(place) as connection:
         rows = connection.execute(
             "SELECT subject FROM transitions UNION SELECT endpoint FROM drifts UNION SELECT endpoint FROM ledger"
         )
-        names = {str(name) for (name,) in rows}
-    host, colon, _ = endpoint.partition(":")
-    if names & {endpoint, host} or (not colon and any(name.startswith(f"{host}:") for name in names)):
-        return
-    hosts = {name.partition(":")[0] for name in names} - {CONNECTOR, REVOCATION}
-    alike = [other for other in get_close_matches(host, sorted(hosts), 1) if other != host]
-    advice = (
-        f"did you mean {display(alike[0])}?"
-        if alike
-        else "`wayclear history` shows every name that changed, /targets of the service what is watched"
-    )
-    raise CommandError(f"history: {display(endpoint)} is not known: it was never seen", advice)
-
-
-def parse_since(text: str, now: float) -> float:
-    """Unix time of `7d` (s, m, h, d, w: that long before `now`), of a day (its start in UTC) or of an RFC 3339 time."""
-    given = text.strip()
-    span = _SPAN.fullmatch(given)
-    if span:
-        return max(0.0, now - int(span[1]) * _UNITS[span[2]])
-    try:
-        if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", given):
-            moment = datetime.datetime.fromisoformat(given).replace(tzinfo=datetime.UTC)
-        elif re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]", given):
-            moment = datetime.datetime.fromisoformat(given)
-        else:
-            raise _bad_since(text, "is neither a span of time nor a date")
-        if moment.tzinfo is None:
-            raise _bad_since(text, "names no time zone: put a Z behind it for UTC")
-        begin = moment.timestamp()
-    except (ValueError, OverflowError):
-        raise _bad_since(text, "is no date that exists") from None
-    if begin > now:
-        raise _bad_since(text, "is in the future")
-    return max(0.0, begin)
-
-
-def _bad_since(text: str, what: str) -> CommandError:
-    return CommandError(f"history: --since {display(text, 60)} {what}", _EXAMPLES)
-
-
-def _endpoint(text: str) -> str:
-    """`HOST`, `HOST:PORT`, `connector` or the subject of revocation, as the history spells it."""
-    if text.strip() in (CONNECTOR, REVOCATION):
-        return text.strip()
-    try:
-        host, port = parse_endpoint(text)
-    except BadName as error:
-        example = "example: wayclear history login.microsoftonline.com:443"
-        raise CommandError(
-            f"history: {error}", f"{example}; `{CONNECTOR}` is the answer as a whole"
-        ) from None
-    return host if port is None else f"{host}:{port}"
+        return {str(name) for (name,) in rows}
 
 
 def read_history(

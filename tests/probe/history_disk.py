@@ -14,13 +14,16 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from probe.history.pending import rows_of
+from probe.history.store import DAY, Store
 from probe.history.writer import Bounds, History
-from rules.watch.events import CycleRow, Transition
+from rules.watch.events import CycleRow, Drift, LedgerEntry, Transition
 from tests.probe.isolated import ROOT, isolated
 
 NOW = 1_795_000_000.0
 QUICK = Bounds(busy=0.1, retry=0.01, retry_most=0.05)
 X = "login.windows.net:443"
+HOST = X.partition(":")[0]
 
 
 def changed(number: int = 1, **changes: object) -> Transition:
@@ -72,6 +75,8 @@ SMALL = "mkdir /run/small; mount -t tmpfs -o size=1m small /run/small"
 PRELUDE = """
 import errno, os, shutil, sqlite3, subprocess
 from pathlib import Path
+from probe.history.pending import rows_of
+from probe.history.store import DAY, Store
 from probe.history.writer import Bounds, History
 from tests.probe.history_disk import NOW, QUICK, arrived, changed, cycle, rows
 
@@ -142,3 +147,21 @@ def killed(path: Path, times: int, chance: random.Random) -> None:
             assert wanted <= {int(str(at).partition(".")[0]) for (at,) in rows(copy, statement)}
         number = most + 2  # one more may be on the disk without having been said
     assert most > 0
+
+
+def filled(path: Path) -> Path:
+    """A closed history with a few rows of each kind."""
+    one = Store(path, 400 * DAY, 1 << 30, busy=0.1, log_cap=1 << 30)
+    one.write(
+        rows_of(
+            [changed(1), changed(2, subject="connector", before="yes", after="no"), changed(3, subject=f"{HOST}:80")],
+            [Drift(NOW + 4, HOST, "cname", "b.example", "a new suffix"), Drift(NOW + 5, X, "issuer", "CN=B", "a class")],
+            [
+                LedgerEntry(HOST, "cname", "b.example", NOW, NOW + 4),
+                LedgerEntry(X, "issuer", "CN=B", NOW, NOW + 5),
+                LedgerEntry("other.example", "cname", "c.example", NOW, NOW),
+            ],
+        )
+    )  # fmt: skip
+    one.close()
+    return path

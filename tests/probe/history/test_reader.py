@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sqlite3
 import subprocess
 import sys
@@ -11,42 +10,24 @@ from pathlib import Path
 
 import pytest
 
+from probe.command.history import output
 from probe.errors import CommandError
 from probe.history import reader
 from probe.history.pending import rows_of
-from probe.history.reader import history_command, parse_since, read_history
+from probe.history.reader import read_history
 from probe.history.store import DAY, Store
 from probe.history.writer import History
-from rules.watch.events import Drift, LedgerEntry
-from tests.probe.history_disk import NOW, X, changed, rows, using
+from tests.probe.history_disk import HOST, NOW, X, changed, filled, rows, using
 from tests.probe.internet import RELAY, ZONE, Internet
 from tests.probe.isolated import ROOT
 from tests.probe.serve_process import served
 
-HOST = X.partition(":")[0]
 #: A reader that is root in name only: of the file's owner it has what the mode gives, as a member of its group has.
 READ = """
 import sys
 from probe.history.reader import read_history
 print([t.summary for t in read_history(sys.argv[1]).transitions])
 """
-
-
-def filled(path: Path) -> Path:
-    one = Store(path, 400 * DAY, 1 << 30, busy=0.1, log_cap=1 << 30)
-    one.write(
-        rows_of(
-            [changed(1), changed(2, subject="connector", before="yes", after="no"), changed(3, subject=f"{HOST}:80")],
-            [Drift(NOW + 4, HOST, "cname", "b.example", "a new suffix"), Drift(NOW + 5, X, "issuer", "CN=B", "a class")],
-            [
-                LedgerEntry(HOST, "cname", "b.example", NOW, NOW + 4),
-                LedgerEntry(X, "issuer", "CN=B", NOW, NOW + 5),
-                LedgerEntry("other.example", "cname", "c.example", NOW, NOW),
-            ],
-        )
-    )  # fmt: skip
-    one.close()
-    return path
 
 
 def trouble(path: Path) -> str:
@@ -164,8 +145,8 @@ def test_a_history_that_somebody_has_spoiled(tmp_path: Path) -> None:
         connection.close()
     assert "is damaged: could not convert string to float" in trouble(wrong)
     assert read_history(bytes_).transitions[0].summary == "a\\xff\x1b"
-    assert "\x1b" not in history_command(str(bytes_), None, None, False, NOW)
-    assert "\x1b" not in history_command(str(bytes_), None, None, True, NOW)
+    assert "\x1b" not in output(str(bytes_), None, None, False, NOW)
+    assert "\x1b" not in output(str(bytes_), None, None, True, NOW)
 
 
 def test_a_reader_has_a_time_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,97 +157,6 @@ def test_a_reader_has_a_time_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(reader, "READ_LIMIT", 0.0)
     with pytest.raises(CommandError, match="took more than 0 s\n  ask for less"):
         read_history(path, limit=20_000)
-
-
-# --- the command ---------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("text", "begin"),
-    [
-        ("7d", NOW - 7 * DAY),
-        ("12h", NOW - 12 * 3600),
-        ("30m", NOW - 1800),
-        ("90s", NOW - 90),
-        (" 2w ", NOW - 14 * DAY),
-        ("999999999w", 0.0),
-        ("2026-11-01", 1793491200.0),
-        ("2026-11-01T01:00:00+01:00", 1793491200.0),
-        ("2026-11-01T00:00:00.5Z", 1793491200.5),
-        ("1900-01-01", 0.0),
-    ],
-)
-def test_times_that_can_be_named(text: str, begin: float) -> None:
-    assert parse_since(text, NOW) == begin
-
-
-@pytest.mark.parametrize(
-    ("text", "what"),
-    [
-        ("", "is neither a span of time nor a date"),
-        ("yesterday", "is neither a span of time nor a date"),
-        ("7", "is neither a span of time nor a date"),
-        ("-7d", "is neither a span of time nor a date"),
-        ("7 d", "is neither a span of time nor a date"),
-        ("1h30m", "is neither a span of time nor a date"),
-        ("7D", "is neither a span of time nor a date"),
-        ("٧d", "is neither a span of time nor a date"),
-        ("9999999999d", "is neither a span of time nor a date"),
-        ("2026-02-30", "is no date that exists"),
-        ("2026-11-01T25:00:00Z", "is no date that exists"),
-        ("2026-11-01T00:00:00", "names no time zone: put a Z behind it for UTC"),
-        ("2100-01-01", "is in the future"),
-        ("\x1b[2J" + "x" * 9999, "is neither a span of time nor a date"),
-    ],
-)
-def test_times_that_cannot(text: str, what: str) -> None:
-    with pytest.raises(CommandError) as caught:
-        parse_since(text, NOW)
-    assert what in caught.value.what
-    assert caught.value.what.isprintable()
-    assert caught.value.advice.startswith("for example: --since 7d")
-    assert "one number with one unit: s, m (minutes), h, d or w" in caught.value.advice
-
-
-@pytest.mark.parametrize(
-    ("endpoint", "advice"),
-    [
-        ("login.windws.net", f"did you mean {HOST}?"),
-        (f"{HOST}x:443", f"did you mean {HOST}?"),
-        ("q.test", "`wayclear"),
-    ],
-)
-def test_an_endpoint_that_was_never_seen_is_not_known(tmp_path: Path, endpoint: str, advice: str) -> None:
-    path = str(filled(tmp_path / "history.sqlite"))
-    with pytest.raises(CommandError, match="is not known: it was never seen") as caught:
-        history_command(path, endpoint, "1d", False, NOW + 99)
-    assert caught.value.advice.startswith(advice)
-
-
-@pytest.mark.parametrize("endpoint", [f"{HOST}:80", HOST, "connector", "revocation"])
-def test_what_is_known_and_did_not_change_lately_is_no_trouble(tmp_path: Path, endpoint: str) -> None:
-    path = filled(tmp_path / "history.sqlite")
-    connection = sqlite3.connect(path)
-    connection.executescript("DELETE FROM ledger; DELETE FROM drifts")
-    connection.close()
-    said = history_command(str(path), endpoint, "1s", False, NOW + 9999)
-    assert said.startswith(f"The history has no change about {endpoint}")
-
-
-def test_the_command_prints_text_or_json(tmp_path: Path) -> None:
-    path = str(filled(tmp_path / "history.sqlite"))
-    text = history_command(path, "LOGIN.windows.net.:443", "1d", False, NOW + 60)
-    assert "pass -> fail" in text
-    assert f"Ever seen of {X}:" in text
-    told = json.loads(history_command(path, None, None, True, NOW))
-    assert told["schema"] == "wayclear.history/1"
-    assert len(told["events"]) == 5
-    assert "yes -> no" in history_command(path, "connector", None, False, NOW)
-
-
-def test_the_command_refuses_what_is_no_endpoint(tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match="example: wayclear history login"):
-        history_command(str(filled(tmp_path / "history.sqlite")), "http://x/", None, False, NOW)
 
 
 def test_what_changed_between_two_processes_is_told_and_the_rest_is_so_since_before(tmp_path: Path) -> None:
