@@ -20,14 +20,17 @@ settings.load_profile("repeatable")
 #: that begins last would keep one process busy alone.
 LONG = (
     "tests/lab/test_serve.py",
-    "tests/lab/test_end_to_end.py",
+    "tests/lab/test_end_to_end.py",  # takes a whole core, so tests that mostly wait run beside it
     "tests/probe/serve",
+    "tests/lab/test_polite.py",
+    "tests/lab/test_pace.py",
     "tests/windows",
     "tests/lab",
     "tests/virtual",
     "tests/range",
     "tests/probe",
     "tests/dashboards",
+    "tests/bench",
 )
 #: Their tests need no server of their file, so any process may run them.
 SPREAD = ("tests/lab/test_scenarios.py", "tests/virtual/test_changes.py")
