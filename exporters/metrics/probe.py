@@ -10,7 +10,7 @@ _FNV_PRIME, _FNV_OFFSET = 16_777_619, 2_166_136_261
 
 
 @dataclass(frozen=True, slots=True)
-class Probed:
+class ProbeResult:
     """The result of one probe. Seconds; `expiry` is Unix time; None where the stage was not reached."""
 
     success: bool
@@ -26,7 +26,7 @@ class Probed:
     status: int | None = None
 
 
-def render(found: Probed) -> str:
+def render(found: ProbeResult) -> str:
     """Prometheus text. It holds no text of the peer: as in blackbox_exporter, the address appears only as a hash."""
     registry = CollectorRegistry()
 

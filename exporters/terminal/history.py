@@ -9,7 +9,7 @@ from exporters.terminal.style import Style, count, say
 from rules.files.report_json import to_rfc3339
 from rules.text.display import display
 from rules.text.moments import FIRST, LAST
-from rules.watch.events import Drift, LedgerKind, Reading, Transition
+from rules.watch.events import Drift, HistoryExtract, LedgerKind, Transition
 
 SCHEMA = "wayclear.history/1"
 _KINDS: Mapping[LedgerKind, str] = {
@@ -22,7 +22,7 @@ _KINDS: Mapping[LedgerKind, str] = {
 _COLUMN = 48  # maximum width, in characters, of an aligned subject or value
 
 
-def render(found: Reading, style: Style) -> str:
+def render(found: HistoryExtract, style: Style) -> str:
     """Events, newest first; for an endpoint also its ledger."""
     events = found.events()
     lines: list[str] = []
@@ -45,7 +45,7 @@ def moment(at: float) -> str:
     return f"{to_rfc3339(at)[:19].replace('T', ' ')} UTC"
 
 
-def _nothing(found: Reading) -> str:
+def _nothing(found: HistoryExtract) -> str:
     about = f" about {display(found.endpoint)}" if found.endpoint else ""
     since = "" if found.since is None else f" since {moment(found.since)}"
     return f"The history has no change{about}{since}."
@@ -66,7 +66,7 @@ def _line(event: Transition | Drift, column: int) -> str:
     return f"{subject}  {change}{cause}  {say(event.summary)}".rstrip()
 
 
-def _ledger(found: Reading, style: Style) -> Iterator[str]:
+def _ledger(found: HistoryExtract, style: Style) -> Iterator[str]:
     """By kind, last seen first, with the first and the last time."""
     for kind, title in _KINDS.items():
         entries = [entry for entry in found.ledger if entry.kind == kind]
@@ -78,7 +78,7 @@ def _ledger(found: Reading, style: Style) -> Iterator[str]:
             yield from style.wrap(display(entry.value, 1024), " " * (4 + len(times)), f"    {times}")
 
 
-def to_json(found: Reading) -> str:
+def to_json(found: HistoryExtract) -> str:
     """`wayclear.history/1`, which only grows. Times are RFC 3339 in UTC; non-ASCII characters are escaped."""
     document = {
         "schema": SCHEMA,

@@ -29,7 +29,7 @@ from probe.history.tables import (
     sqlite_code,
 )
 from rules.text.display import display
-from rules.watch.events import Reading
+from rules.watch.events import HistoryExtract
 
 LIMIT = 1000  #: most events to show
 LEDGER_LIMIT = 10_000
@@ -54,7 +54,7 @@ def known_names(path: str | Path) -> set[str]:
 
 def read_history(
     path: str | Path, endpoint: str | None = None, since: float | None = None, limit: int = LIMIT
-) -> Reading:
+) -> HistoryExtract:
     """Transitions and drift, newest first, together at most `limit`; CommandError if the file cannot be read.
 
     `since` is Unix time. `endpoint` is "host:port", or "host" for all its ports. With it comes its ledger of all times: rows
@@ -72,7 +72,7 @@ def read_history(
                 f"{SELECT['ledger']} WHERE {under} ORDER BY kind, last DESC, value LIMIT ?",
                 (*names, LEDGER_LIMIT),
             ).fetchall()
-        whole = Reading(
+        whole = HistoryExtract(
             tuple(map(read_transition, transitions)),
             tuple(map(read_drift, drifts)),
             tuple(map(read_ledger_entry, ledger)),
@@ -82,13 +82,13 @@ def read_history(
     return _cut(whole, limit)
 
 
-def _cut(whole: Reading, limit: int) -> Reading:
+def _cut(whole: HistoryExtract, limit: int) -> HistoryExtract:
     """The newest `limit` events of both kinds."""
     events = whole.events()
     if len(events) <= limit:
         return whole
     oldest = events[limit - 1].id
-    return Reading(
+    return HistoryExtract(
         tuple(t for t in whole.transitions if t.id >= oldest),
         tuple(d for d in whole.drifts if d.id >= oldest),
         whole.ledger, whole.endpoint, whole.since, more=True,

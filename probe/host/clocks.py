@@ -26,7 +26,7 @@ class ClockChange:
 
 
 @dataclass(frozen=True, slots=True)
-class Readings:
+class ClockTimes:
     """The clocks at one moment, in seconds."""
 
     wall: float
@@ -34,7 +34,7 @@ class Readings:
     boot: float
 
     @classmethod
-    def now(cls) -> Readings:
+    def now(cls) -> ClockTimes:
         """The present readings."""
         monotonic = time.monotonic()
         boot = monotonic
@@ -44,7 +44,7 @@ class Readings:
         return cls(time.time(), monotonic, boot)
 
 
-def clock_change(before: Readings, after: Readings) -> ClockChange:
+def clock_change(before: ClockTimes, after: ClockTimes) -> ClockChange:
     """The change between two readings."""
     ran = after.monotonic - before.monotonic
     asleep = (after.boot - before.boot) - ran
@@ -57,9 +57,9 @@ class Clocks:
     """Remembers the last readings of the clocks."""
 
     def __init__(self) -> None:
-        self._before = Readings.now()
+        self._before = ClockTimes.now()
 
     def compare(self) -> ClockChange:
         """The change since the last call."""
-        before, self._before = self._before, Readings.now()
+        before, self._before = self._before, ClockTimes.now()
         return clock_change(before, self._before)

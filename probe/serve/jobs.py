@@ -16,7 +16,7 @@ from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEve
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.base import BaseTrigger
 
-from probe.host.clocks import Readings, clock_change
+from probe.host.clocks import ClockTimes, clock_change
 
 #: Seconds by which a job may be late before it counts as missed. APScheduler's default of 1 s would skip jobs silently.
 GRACE = 30
@@ -38,7 +38,9 @@ class Jobs:
             timezone=datetime.UTC,
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": GRACE},
         )
-        made.add_listener(partial(self._skipped, Readings.now()), EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
+        made.add_listener(
+            partial(self._skipped, ClockTimes.now()), EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES
+        )
         now = datetime.datetime.now(datetime.UTC)
         for name, (seconds, job) in self._jobs.items():
             made.add_job(_quietly, _Every(seconds), args=[job], id=name, next_run_time=now)
@@ -51,9 +53,9 @@ class Jobs:
             self._scheduler.shutdown(wait=False)
             self._scheduler = None
 
-    def _skipped(self, started: Readings, event: JobEvent) -> None:
+    def _skipped(self, started: ClockTimes, event: JobEvent) -> None:
         """Report a missed job, unless the clock was set: then it only looks late, and the daemon restarts the jobs."""
-        if not clock_change(started, Readings.now()):
+        if not clock_change(started, ClockTimes.now()):
             self._missed(event.job_id)
 
 

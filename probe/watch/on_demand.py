@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from exporters.metrics.probe import Probed, render
+from exporters.metrics.probe import ProbeResult, render
 from probe.watch.judgement import refetch_after
 from probe.watch.loop import WatchLoop
 from probe.watch.rounds import Watched
@@ -80,7 +80,7 @@ async def probe(
                 503,
                 f"Its turn did not come within {limit:g} s: so few connections may be opened. It was not asked.\n",
             )
-        found = Probed(False, time.monotonic() - begun, limit)
+        found = ProbeResult(False, time.monotonic() - begun, limit)
     except NotAskedError as why:
         return 503, f"{why}\n"
     return 200, render(found)
@@ -107,11 +107,11 @@ def _limit(headers: Mapping[str, str]) -> float:
 
 async def _probed(
     appliance: WatchLoop, watched: Watched, limit: float, begun: float, turn: WaitState
-) -> Probed:
+) -> ProbeResult:
     address = await appliance.prepare(watched)
     lookup = dict(appliance.tracks.record_of(watched.key).stages).get("dns")
     if address is None:
-        return Probed(False, time.monotonic() - begun, limit, lookup=lookup)
+        return ProbeResult(False, time.monotonic() - begun, limit, lookup=lookup)
     step = step_for(watched.targets[0], address)
     if not appliance.asker.allows(step):
         raise NotAskedError(
@@ -119,7 +119,7 @@ async def _probed(
         )
     turn.waiting = True
     seen = await _seen(appliance, watched, step, turn)
-    base = Probed(False, time.monotonic() - begun, limit, address, lookup)
+    base = ProbeResult(False, time.monotonic() - begun, limit, address, lookup)
     if isinstance(seen.evidence, TlsFacts) and isinstance(step, TlsHandshake):
         return _tls(appliance, watched, seen, seen.evidence, base)
     if isinstance(seen.evidence, HttpExchange) and isinstance(step, HttpFetch):
@@ -177,7 +177,9 @@ def _authorities(appliance: WatchLoop) -> tuple[bytes, ...]:
     return tuple(found)
 
 
-def _tls(appliance: WatchLoop, watched: Watched, seen: Observation, shown: TlsFacts, base: Probed) -> Probed:
+def _tls(
+    appliance: WatchLoop, watched: Watched, seen: Observation, shown: TlsFacts, base: ProbeResult
+) -> ProbeResult:
     """A handshake succeeds if the certificate is genuine. The audit's functions judge it by its chain."""
     good = False
     if got_through(seen) and shown.chain:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from rules.http_answer.links import redirect_kind, sent_to
 from rules.http_answer.marks import page_evidence, product, refusal_evidence, signed_by_cdn
 from rules.http_answer.proxy_failures import could_not_fetch
-from rules.http_answer.text import decoded_text, first_bytes, first_sentence, title, visible_text
+from rules.http_answer.text import body_text, first_bytes, first_sentence, title, visible_text
 from rules.http_answer.words import speaks_for_the_site
 from rules.model import causes
 from rules.model.causes.record import Cause
@@ -106,7 +106,7 @@ def _page(exchange: HttpExchange, host: str) -> BlockPage | None:
     status = exchange.status
     if status is None or (status < 300 and _is_document(exchange)):
         return None
-    text = decoded_text(exchange.headers, exchange.body)
+    text = body_text(exchange.headers, exchange.body)
     location = header(exchange, "location")
     kind: PageKind | None = None
     evidence = ""

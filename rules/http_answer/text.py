@@ -51,7 +51,7 @@ def first_bytes(headers: Headers, body: bytes | None) -> bytes:
     return _narrow(start, coding) if coding else start
 
 
-def decoded_text(headers: Headers, body: bytes | None) -> str:
+def body_text(headers: Headers, body: bytes | None) -> str:
     """The same as text, not yet harmless: see `display`. Binary bytes grow fourfold, so the text is cut too."""
     return first_bytes(headers, body).decode("utf-8", "backslashreplace")[:SNIFFED]
 

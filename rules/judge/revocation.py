@@ -76,7 +76,7 @@ def revoked_by(context: Context, judgement: ChainJudgement) -> str:
             continue
         for der, issuer in _naming(path, url):
             serials = (serial,) if (serial := facts(der).serial) else ()
-            found = _judge(context, seen, Named((issuer,), serials, CrlSubject((der,), url)))
+            found = _judge(context, seen, ListContext((issuer,), serials, CrlSubject((der,), url)))
             if found.revoked:
                 return f"the certificate with serial {', '.join(found.revoked)} is revoked (by {url})"
     for place, der in enumerate(path):
@@ -104,7 +104,7 @@ def _host(seen: Observation) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class ListContext:
     """The context of a list: its candidate issuers (DER), the serials to look for, and the certificates that name it."""
 
     issuers: tuple[bytes, ...]
@@ -112,7 +112,7 @@ class Named:
     held: CrlSubject
 
 
-def _judge(context: Context, seen: Observation, named: Named) -> CrlJudgement:
+def _judge(context: Context, seen: Observation, named: ListContext) -> CrlJudgement:
     exchange = seen.evidence if isinstance(seen.evidence, HttpExchange) else None
     return judge_crl(
         exchange, seen.failure, named.issuers, named.serials, context.now, _host(seen), named.held
@@ -146,7 +146,7 @@ def _naming(path: tuple[bytes, ...], url: str) -> Iterator[tuple[bytes, bytes]]:
             yield der, issuer
 
 
-def named_by(context: Context, url: str) -> Named:
+def named_by(context: Context, url: str) -> ListContext:
     """The certificates that name the list at `url`, and its issuer by them (RFC 5280 section 6.3.3 (b)).
 
     Where no served chain names it, every known CA may have issued it.
@@ -161,10 +161,12 @@ def named_by(context: Context, url: str) -> Named:
     )
     pairs = tuple(dict.fromkeys(pair for path in paths for pair in _naming(path, url)))
     if not pairs:
-        return Named(known_issuers(context), (), CrlSubject(url=url, bound=False))
+        return ListContext(known_issuers(context), (), CrlSubject(url=url, bound=False))
     serials = tuple(dict.fromkeys(s for der, _ in pairs if (s := facts(der).serial)))
     certificates = tuple(dict.fromkeys(der for der, _ in pairs))
-    return Named(tuple(dict.fromkeys(issuer for _, issuer in pairs)), serials, CrlSubject(certificates, url))
+    return ListContext(
+        tuple(dict.fromkeys(issuer for _, issuer in pairs)), serials, CrlSubject(certificates, url)
+    )
 
 
 def _good_crls(context: Context) -> frozenset[str]:

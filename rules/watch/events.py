@@ -74,7 +74,7 @@ class CycleRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class HistoryExtract:
     """Events read from the history, the newest first; with `endpoint` only the events of that endpoint, and its ledger.
 
     `since` is Unix time or None; `more`: the reader's limit has cut off older events.

@@ -7,14 +7,14 @@ import re
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporters.metrics.probe import Probed, render
+from exporters.metrics.probe import ProbeResult, render
 
-TLS = Probed(
+TLS = ProbeResult(
     True, 0.25, 9.5, "20.50.1.1", 0.01, 0.02, 0.03, tls_version="TLSv1.2", expiry=1.9e9, status=403
 )  # fmt: skip
 
 
-def values(found: Probed) -> dict[tuple[str, ...], float]:
+def values(found: ProbeResult) -> dict[tuple[str, ...], float]:
     """Every sample by its name and the values of its labels."""
     families = text_string_to_metric_families(render(found))
     return {(s.name, *s.labels.values()): s.value for family in families for s in family.samples}
@@ -39,14 +39,14 @@ def test_a_handshake() -> None:
 
 
 def test_a_page() -> None:
-    told = values(Probed(True, 0.2, 9.5, "2001:db8::1", connect=0.01, first_byte=0.02, status=200))
+    told = values(ProbeResult(True, 0.2, 9.5, "2001:db8::1", connect=0.01, first_byte=0.02, status=200))
     assert told[("probe_ip_protocol",)] == 6
     assert told[("probe_http_duration_seconds", "processing")] == 0.02
     assert not [key for key in told if "ssl" in key[0] or "tls" in key[0] or "tls" in key[1:]]
 
 
 def test_what_was_not_reached_is_not_told() -> None:
-    assert set(values(Probed(False, 10.0, 9.5))) == {
+    assert set(values(ProbeResult(False, 10.0, 9.5))) == {
         ("probe_success",),
         ("probe_duration_seconds",),
         ("probe_timeout_seconds",),
@@ -56,7 +56,7 @@ def test_what_was_not_reached_is_not_told() -> None:
 @pytest.mark.parametrize(("address", "expected"), [("a", 0xE40C292C), ("foobar", 0xBF9CF968)])
 def test_the_hash_is_fnv_1a(address: str, expected: int) -> None:
     """Test vectors of draft-eastlake-fnv, appendix C."""
-    assert values(Probed(True, 0.1, 1.0, address))[("probe_ip_addr_hash",)] == expected
+    assert values(ProbeResult(True, 0.1, 1.0, address))[("probe_ip_addr_hash",)] == expected
 
 
 def test_each_metric_has_its_help_and_type_once() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from exporters.terminal.history import moment, render, to_json
 from exporters.terminal.style import Style
-from rules.watch.events import Drift, LedgerEntry, Reading, Transition
+from rules.watch.events import Drift, HistoryExtract, LedgerEntry, Transition
 
 AT = 1_795_597_923.0  # 2026-11-25 09:12:03 UTC
 X = "login.windows.net:443"
@@ -29,11 +29,11 @@ LEDGER = (
     LedgerEntry("login.windows.net", "cname", "b.azurefd.example", AT - 60, AT),
     LedgerEntry(X, "issuer", "CN=Microsoft Azure RSA TLS Issuing CA 04 [expected]", AT, AT, "expected"),
 )  # fmt: skip
-WHOLE = Reading((FAILED, FIRST), (NEWS,), LEDGER, X)
+WHOLE = HistoryExtract((FAILED, FIRST), (NEWS,), LEDGER, X)
 
 
 def test_events_are_lines_the_newest_first() -> None:
-    assert render(Reading((FAILED, FIRST), (NEWS,)), Style(200)).splitlines() == [
+    assert render(HistoryExtract((FAILED, FIRST), (NEWS,)), Style(200)).splitlines() == [
         "2026-11-25 09:12:03 UTC  login.windows.net:443  pass -> fail  tcp.timeout  No answer to SYN from 20.190.1.1.",
         "2026-11-25 09:11:03 UTC  login.windows.net      new  a new suffix in the chain of X: azurefd.example",
         "2026-11-24 09:12:03 UTC  login.windows.net:443  is pass  as it should be",
@@ -55,25 +55,25 @@ def test_with_an_endpoint_comes_what_it_ever_showed() -> None:
 
 
 def test_a_narrow_terminal_wraps_behind_the_time() -> None:
-    lines = render(Reading((FAILED,)), Style(60)).splitlines()
+    lines = render(HistoryExtract((FAILED,)), Style(60)).splitlines()
     assert len(lines) > 1
     assert all(line.startswith(" " * 25) and len(line) <= 60 for line in lines[1:])
 
 
 def test_nothing_is_a_sentence() -> None:
-    assert render(Reading(), Style()) == "The history has no change.\n"
-    assert render(Reading(endpoint=X, since=AT), Style()) == (
+    assert render(HistoryExtract(), Style()) == "The history has no change.\n"
+    assert render(HistoryExtract(endpoint=X, since=AT), Style()) == (
         f"The history has no change about {X} since 2026-11-25 09:12:03 UTC.\n"
     )
 
 
 def test_what_was_cut_off_is_said() -> None:
-    assert "Only the newest 1 are shown: --since" in render(Reading((FAILED,), more=True), Style())
+    assert "Only the newest 1 are shown: --since" in render(HistoryExtract((FAILED,), more=True), Style())
 
 
 @pytest.mark.parametrize("text", ["\x1b]0;title\x07", "\x9b2J", "a\nb", "\u202eltr", "\ud800", "=1+1\0"])
 def test_nothing_that_a_peer_wrote_acts_on_a_terminal_or_breaks_the_json(text: str) -> None:
-    hostile = Reading(
+    hostile = HistoryExtract(
         (Transition(AT, text, text, text, text, text, text, 1),),
         (Drift(AT, text, "cname", text, text, 2),),
         (LedgerEntry(text, "cname", text, AT, AT, text),),
@@ -105,13 +105,16 @@ def test_the_json_has_everything() -> None:
         "endpoint": X, "kind": "issuer", "value": "CN=Microsoft Azure RSA TLS Issuing CA 04 [expected]",
         "first": "2026-11-25T09:12:03.000Z", "last": "2026-11-25T09:12:03.000Z",
     }  # fmt: skip
-    assert json.loads(to_json(Reading(since=AT)))["since"] == "2026-11-25T09:12:03.000Z"
+    assert json.loads(to_json(HistoryExtract(since=AT)))["since"] == "2026-11-25T09:12:03.000Z"
 
 
 @pytest.mark.parametrize("at", [1e30, -1e30, 9e18])
 def test_a_time_that_no_calendar_holds_is_shown_as_a_number(at: float) -> None:
     assert moment(at) == f"{at:.0f}"
-    assert json.loads(to_json(Reading((Transition(at, "a", "", "", "", "", ""),))))["events"][0]["at"] is None
+    assert (
+        json.loads(to_json(HistoryExtract((Transition(at, "a", "", "", "", "", ""),))))["events"][0]["at"]
+        is None
+    )
 
 
 # --- the documentation ---------------------------------------------------------------------------------------------
@@ -146,16 +149,16 @@ SEEN = (
 @pytest.mark.parametrize(
     ("command", "found"),
     [
-        ("--since 7d", Reading((CONNECTOR, SIGN_IN), DRIFTS)),
-        (f"{X} --since 1h", Reading((SIGN_IN,), DRIFTS[:1], SEEN, X)),
+        ("--since 7d", HistoryExtract((CONNECTOR, SIGN_IN), DRIFTS)),
+        (f"{X} --since 1h", HistoryExtract((SIGN_IN,), DRIFTS[:1], SEEN, X)),
     ],
 )
-def test_the_page_shows_what_is_printed(command: str, found: Reading) -> None:
+def test_the_page_shows_what_is_printed(command: str, found: HistoryExtract) -> None:
     page = (Path(__file__).resolve().parents[3] / "docs/history.md").read_text("utf-8")
     assert f"$ wayclear history {command}\n{render(found, Style(100))}```\n" in page
 
 
 def test_the_page_s_json_is_what_is_printed() -> None:
     page = (Path(__file__).resolve().parents[3] / "docs/history.md").read_text("utf-8")
-    found = Reading((SIGN_IN,), (), SEEN[4:5], X, AT - 723)
+    found = HistoryExtract((SIGN_IN,), (), SEEN[4:5], X, AT - 723)
     assert f"```json\n{to_json(found)}```\n" in page

@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.host.clocks import TOLERANCE, Clocks, Readings, clock_change
+from probe.host.clocks import TOLERANCE, Clocks, ClockTimes, clock_change
 
 YEAR = 365 * 86_400.0
-BEFORE = Readings(1.8e9, 5000.0, 6000.0)
+BEFORE = ClockTimes(1.8e9, 5000.0, 6000.0)
 
 
-def after(wall: float = 0.0, monotonic: float = 5.0, boot: float = 0.0) -> Readings:
+def after(wall: float = 0.0, monotonic: float = 5.0, boot: float = 0.0) -> ClockTimes:
     """Five seconds later; `wall` and `boot` are what those clocks went ahead of the monotonic one."""
-    return Readings(
+    return ClockTimes(
         BEFORE.wall + monotonic + wall, BEFORE.monotonic + monotonic, BEFORE.boot + monotonic + boot
     )
 
@@ -51,19 +51,19 @@ def test_a_stopped_process_neither_slept_nor_stepped() -> None:
 
 def test_where_there_is_no_boot_clock_a_sleep_is_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(time, "CLOCK_BOOTTIME")
-    now = Readings.now()
+    now = ClockTimes.now()
     assert now.boot == now.monotonic
-    later = Readings(now.wall + 3605.0, now.monotonic + 5.0, now.boot + 5.0)
+    later = ClockTimes(now.wall + 3605.0, now.monotonic + 5.0, now.boot + 5.0)
     assert clock_change(now, later).stepped == pytest.approx(3600.0)
     assert clock_change(now, later).asleep == 0.0
 
 
 def test_now_is_now() -> None:
     begun = time.monotonic()
-    assert begun <= Readings.now().monotonic <= time.monotonic()
-    assert abs(Readings.now().wall - time.time()) < 1
-    assert Readings.now().boot >= begun
-    assert not clock_change(Readings.now(), Readings.now())
+    assert begun <= ClockTimes.now().monotonic <= time.monotonic()
+    assert abs(ClockTimes.now().wall - time.time()) < 1
+    assert ClockTimes.now().boot >= begun
+    assert not clock_change(ClockTimes.now(), ClockTimes.now())
 
 
 @given(st.floats(-20 * YEAR, 20 * YEAR), st.floats(0, YEAR), st.floats(0, 3600))

@@ -10,7 +10,7 @@ import time
 import pytest
 from apscheduler.events import EVENT_JOB_MISSED, JobEvent
 
-from probe.host.clocks import Readings
+from probe.host.clocks import ClockTimes
 from probe.serve import jobs as module
 from probe.serve.jobs import Jobs, _Every
 from tests.probe.looped import looping, until
@@ -128,7 +128,7 @@ async def test_a_clock_that_was_set_makes_no_job_late(monkeypatch: pytest.Monkey
     told: list[str] = []
     jobs = Jobs({"job": (1.0, Counted())}, told.append)
     jobs.start()
-    before = Readings.now()
+    before = ClockTimes.now()
     true = time.time
     monkeypatch.setattr(time, "time", lambda: true() + 3600)
     event = JobEvent(EVENT_JOB_MISSED, "job", "default")
@@ -136,7 +136,7 @@ async def test_a_clock_that_was_set_makes_no_job_late(monkeypatch: pytest.Monkey
     jobs.start()
     jobs._skipped(before, event)
     assert told == []
-    jobs._skipped(Readings.now(), event)
+    jobs._skipped(ClockTimes.now(), event)
     assert told == ["job"]
     jobs.stop()
 

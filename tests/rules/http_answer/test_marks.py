@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from rules.http_answer import marks
 from rules.http_answer.marks import no_origin_gives, signed_by_cdn
-from rules.http_answer.text import SNIFFED, decoded_text
+from rules.http_answer.text import SNIFFED, body_text
 
 Headers = tuple[tuple[str, str], ...]
 Strings = tuple[str, ...]
@@ -19,15 +19,15 @@ AZURE = (
 
 
 def refusal_evidence(status: int, headers: Headers, body: bytes, host: str = "crl.contoso.example") -> str:
-    return marks.refusal_evidence(status, headers, decoded_text(headers, body), host)
+    return marks.refusal_evidence(status, headers, body_text(headers, body), host)
 
 
 def page_evidence(headers: Headers, body: bytes) -> str:
-    return marks.page_evidence(headers, decoded_text(headers, body))
+    return marks.page_evidence(headers, body_text(headers, body))
 
 
 def product(headers: Headers, body: bytes) -> tuple[str, Strings]:
-    return marks.product(headers, decoded_text(headers, body))
+    return marks.product(headers, body_text(headers, body))
 
 
 @pytest.mark.parametrize("status", [470, 427, 432, 450, 590, 599, 600, 999])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rules.http_answer.text import (
     SENTENCE,
     SNIFFED,
-    decoded_text,
+    body_text,
     first_bytes,
     first_sentence,
     title,
@@ -35,30 +35,28 @@ def called(charset: str) -> tuple[tuple[str, str], ...]:
 @pytest.mark.parametrize("coding", WIDE)
 def test_a_wide_page_is_read_by_its_mark_its_zeros_or_its_label(coding: str) -> None:
     body = PAGE.encode(coding)
-    assert decoded_text((), BOMS[coding] + body) == PAGE
-    assert decoded_text((), body) == PAGE
-    assert decoded_text((), f"\r\n {PAGE}".encode(coding)) == f"\r\n {PAGE}"
+    assert body_text((), BOMS[coding] + body) == PAGE
+    assert body_text((), body) == PAGE
+    assert body_text((), f"\r\n {PAGE}".encode(coding)) == f"\r\n {PAGE}"
     late = f"\u7981\u6b62{PAGE}"
-    assert decoded_text(called(f'"{coding.upper()}"'), late.encode(coding)) == late
-    assert (
-        decoded_text(called(coding[:6]), late.encode(coding)) == late
-    )  # which end comes first, the zeros tell
+    assert body_text(called(f'"{coding.upper()}"'), late.encode(coding)) == late
+    assert body_text(called(coding[:6]), late.encode(coding)) == late  # which end comes first, the zeros tell
     assert first_bytes((), body).startswith(b"<html>")
 
 
 def test_other_pages_are_read_as_they_are() -> None:
-    assert decoded_text((), b"\xef\xbb\xbf" + PAGE.encode()) == PAGE
-    assert decoded_text(called("utf-16"), PAGE.encode()) == PAGE  # a label that the bytes belie
-    assert decoded_text((), b"<p>\xff") == "<p>\\xff"
-    assert decoded_text((), None) == ""
+    assert body_text((), b"\xef\xbb\xbf" + PAGE.encode()) == PAGE
+    assert body_text(called("utf-16"), PAGE.encode()) == PAGE  # a label that the bytes belie
+    assert body_text((), b"<p>\xff") == "<p>\\xff"
+    assert body_text((), None) == ""
     assert first_bytes((), b"0\x82\x00\x01") == b"0\x82\x00\x01"
     assert first_bytes(called("utf-16"), b"0\x82\x01\x01") == b"0\x82\x01\x01"
 
 
 def test_no_more_is_read_than_is_sniffed() -> None:
-    assert len(decoded_text((), b"a" * 99_999)) == SNIFFED
-    assert len(decoded_text((), "a".encode("utf-16-le") * 99_999)) == SNIFFED // 2
-    assert decoded_text((), PAGE.encode("utf-16-le")[:-1]).startswith(
+    assert len(body_text((), b"a" * 99_999)) == SNIFFED
+    assert len(body_text((), "a".encode("utf-16-le") * 99_999)) == SNIFFED // 2
+    assert body_text((), PAGE.encode("utf-16-le")[:-1]).startswith(
         "<html>"
     )  # cut in the middle of a character
 
@@ -68,8 +66,8 @@ def test_how_a_text_begins() -> None:
     assert first_sentence(page) == "No way here"
     assert visible_text(page) == "No way here"
     assert len(first_sentence("word " * 1000)) <= SENTENCE + 40  # with how much was left out
-    assert first_sentence(decoded_text((), b"\x30\x82\x00\x01")) == ""
-    assert first_sentence(decoded_text((), b"\x1f\x8b" + bytes(range(128, 256)))) == ""
+    assert first_sentence(body_text((), b"\x30\x82\x00\x01")) == ""
+    assert first_sentence(body_text((), b"\x1f\x8b" + bytes(range(128, 256)))) == ""
     assert first_sentence("") == ""
     assert title("<TITLE a=b> a\n b </TITLE>") == "a b"
     assert title("<title>never ends") == ""
@@ -78,6 +76,6 @@ def test_how_a_text_begins() -> None:
 @given(st.binary(max_size=300), st.sampled_from([*WIDE, "utf-16", "utf-8", "zip", ""]))
 def test_whatever_comes_has_a_text(body: bytes, charset: str) -> None:
     for mark in (b"", *BOMS.values()):
-        text = decoded_text(called(charset), mark + body)
+        text = body_text(called(charset), mark + body)
         text.encode()
         assert first_sentence(text).isprintable()

@@ -6,7 +6,7 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from rules.watch.events import Drift, LedgerEntry, Reading, Transition
+from rules.watch.events import Drift, HistoryExtract, LedgerEntry, Transition
 
 
 def test_values_are_frozen_and_compare_by_content() -> None:
@@ -22,4 +22,4 @@ def test_a_reading_merges_in_the_order_of_writing() -> None:
     passed = Transition(900.0, "connector", "", "yes", "", "ok", "", 1)
     drift = Drift(1000.0, "a.example", "cname", "b.example", "a new suffix", 2)
     failed = Transition(500.0, "connector", "yes", "no", "ok", "tcp.timeout", "", 3)
-    assert Reading((failed, passed), (drift,)).events() == (failed, drift, passed)
+    assert HistoryExtract((failed, passed), (drift,)).events() == (failed, drift, passed)
