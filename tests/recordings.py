@@ -86,4 +86,6 @@ def _flat(value: object) -> str:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2 or sys.argv[1] not in names():
+        sys.exit("usage: python -m tests.recordings NAME, the name of a folder of tests/scenarios")
     print(whole(sys.argv[1]))
