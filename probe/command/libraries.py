@@ -6,7 +6,7 @@ from importlib import metadata
 
 from cryptography.hazmat.backends.openssl import backend
 
-_NAMED = ("cryptography", "pyOpenSSL", "dnspython", "h11")
+_NAMED = ("cryptography", "pyOpenSSL", "dnspython", "h11", "aiohttp", "msgspec")
 
 
 def libraries() -> list[str]:
