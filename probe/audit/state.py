@@ -7,6 +7,7 @@ from probe.config.settings import Config
 from rules.audit.machine import Audit
 from rules.model.ruleset import Rules
 from rules.model.verdict import Report
+from rules.text.display import display
 from rules.watch.state import Place, State
 from rules.watch.state_of import host_faults, rows_of, source_states, target_states, with_latest
 from rules.watch.targets import TargetRecords, key_of
@@ -47,4 +48,5 @@ def state_of(report: Report, rules: Rules, place: Place) -> State:
 def place_of(config: Config, host: str) -> Place:
     """The constant labels; `host` is this host's name, used if the configuration has no name for the connector."""
     serve = config.serve
-    return Place(serve.connector or host or "connector", serve.connector_group, serve.site, serve.region)
+    name = serve.connector or display(host, 255) or "connector"  # the host may come from a file
+    return Place(name, serve.connector_group, serve.site, serve.region)

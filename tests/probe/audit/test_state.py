@@ -64,7 +64,8 @@ def test_a_host_without_a_resolver_is_a_fault_of_the_host_and_nothing_is_measure
 
 
 @pytest.mark.parametrize(
-    ("connector", "host", "name"), [("c1", "h", "c1"), ("", "h", "h"), ("", "", "connector")]
+    ("connector", "host", "name"),
+    [("c1", "h", "c1"), ("", "h", "h"), ("", "", "connector"), ("", "\u202eh", "\\u202eh")],
 )
 def test_the_connector_is_called_as_configured_or_as_the_host(connector: str, host: str, name: str) -> None:
     config = Config(serve=ServeConfig(connector=connector, site="Dublin"))
