@@ -1,6 +1,6 @@
 """The scenarios that `make test` runs as networks, and the sample of recordings for tests that could use all of them.
 
-For each cause that any recording shows, one of these shows it too (`test_scenarios.py` checks that). They contain each
+For each cause that any recording shows, one of these shows it too (`test_live.py` checks that). They contain each
 kind of server and intercepting device. `make proof` runs the rest. `make test` judges every recording.
 """
 

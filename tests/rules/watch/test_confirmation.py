@@ -1,4 +1,4 @@
-"""When the change of one target is published: every row of the table, and what must be true besides."""
+"""When the confirmation publishes the change of one target: each row of its table, and rules for several judgements in a row."""
 
 from __future__ import annotations
 

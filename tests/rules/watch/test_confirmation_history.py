@@ -59,7 +59,7 @@ def test_what_no_history_knows_is_kept_as_seen_first_once() -> None:
 
 
 def test_what_comes_back_later_is_seen_for_the_first_time() -> None:
-    """The history counts for the first judgement: nobody knows what a target was while it was not on the list."""
+    """The confirmation uses the history in the first judgement only: a target that is off the list is not measured."""
     told = after_a_restart("fail")
     told.judge([])
     settled = told(Status.FAIL)
