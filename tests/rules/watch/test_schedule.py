@@ -413,12 +413,10 @@ def lines(entries: int) -> float:
 
 
 def test_twenty_thousand_entries_cost_hardly_more_each_than_a_hundred() -> None:
-    assert 1 < lines(10_000) < 1.2 * lines(500)
+    assert 1 < lines(20_000) < 1.2 * lines(500)
     begun = time.process_time()
     made = turns(20_000)
-    assert (time.process_time() - begun) / made < 300e-6, (
-        "what the library does: to look at all entries takes longer"
-    )
+    assert (time.process_time() - begun) / made < 100e-6, "lines do not count what heapq does"
 
 
 def test_places_that_are_void_do_not_pile_up() -> None:
