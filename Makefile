@@ -10,10 +10,12 @@ SHELL := /bin/sh
 ARGS ?=
 # Further arguments for pytest: make test PYTEST_ARGS='-k trust -x'
 PYTEST_ARGS ?=
-# Test processes side by side. They wait more than they compute: three keep two cores busy for two thirds of the time.
+# Test processes side by side. They wait more than they compute: three keep two cores busy for little more than half of the time.
 JOBS ?= 3
 
 BIN := .venv/bin
+# Files with property tests.
+PROPERTIES = $(shell grep -rl '^from hypothesis import' --include='test_*.py' tests)
 LAB_PACKAGES = $(shell sed -e 's/\#.*//' tests/lab/packages.txt)
 TEST_PACKAGES = $(LAB_PACKAGES) $(shell sed -e 's/\#.*//' tests/windows/packages.txt)
 
@@ -38,7 +40,7 @@ test: venv windows-program check ## Linters, types, import contracts, then every
 	$(BIN)/pytest -n $(JOBS) --dist loadfile -m 'not proof' $(PYTEST_ARGS)
 
 .PHONY: coverage
-coverage: venv windows-program ## The same tests, and which branches of the product they reach: three times as slow
+coverage: venv windows-program ## The same tests, and which branches of the product they reach: about twice as slow
 	$(BIN)/pytest -n $(JOBS) --dist loadfile --cov --cov-report=term:skip-covered -m 'not proof' $(PYTEST_ARGS)
 
 .PHONY: test-windows
@@ -48,7 +50,7 @@ test-windows: venv windows-program ## The program under Wine: replays, an audit,
 .PHONY: proof
 proof: venv windows-program ## The long counts, the other scenarios live, new random examples; run before a release
 	$(BIN)/pytest -n 2 --dist worksteal -m proof $(PYTEST_ARGS)
-	$(BIN)/pytest -n $(JOBS) --dist loadfile -m 'not proof' --hypothesis-profile search tests/rules $(PYTEST_ARGS)
+	$(BIN)/pytest -n $(JOBS) --dist loadfile -m 'not proof' --hypothesis-profile search $(PROPERTIES) $(PYTEST_ARGS)
 
 .PHONY: bench
 bench: venv bench-packages ## The benchmark: each figure with its target (never a timed test)

@@ -96,11 +96,13 @@ def tls_chapter(directory: Path, size: Size) -> Chapter:
             side.stop()
     text = (
         f"{size.servers} TLS servers run in one process, whose CPU time is not counted. Both probers keep {size.in_flight} "
-        "handshakes open at a time. Chains are leaf, issuing CA and cross-signed root. Ours: the program's own `Prober` with its guard, deadlines and record "
+        "handshakes open at a time. Chains are leaf, issuing CA and cross-signed root. Ours: the program's own "
+        "`Prober` with its guard, deadlines and record "
         "reader, the chain judged by signatures up to the expected key, the certificate's name and dates, down to the one "
         "cause; parsing and proofs are cached by the chain, as in an audit. The exporter: module tcp with tls, verifying "
         "against the one root, over kept-alive connections, without DNS. One clock for both (the kernel's per-process "
-        "CPU clock, user and system). The ratio is the median over the rounds; our prober and the exporter take turns. Addresses are "
+        "CPU clock, user and system). The ratio is the median over the rounds; our prober and the exporter take turns. "
+        "Addresses are "
         "public ones on the loopback of a network namespace, so that no guard is switched off."
     )
     return Chapter("TLS", text, tuple(figures))
