@@ -38,33 +38,67 @@ class Place:
 @contextlib.asynccontextmanager
 async def serving(talk: Talk, context: ssl.SSLContext | None = None) -> AsyncIterator[Place]:
     """Run `talk` for every connection; on leaving, all of them are ended."""
-    tasks: set[asyncio.Task[None]] = set()
     place = Place(0)
 
     async def run(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
+        if context is not None:
+            await writer.start_tls(context)
         place.connections += 1
+        await talk(reader, writer)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        place.port = listener.getsockname()[1]
+        async with answering(listener, run):
+            yield place
+
+
+@contextlib.asynccontextmanager
+async def answering(listener: socket.socket, talk: Talk) -> AsyncIterator[None]:
+    """Run `talk` for every connection of a listening socket; on leaving, every one is ended and its socket closed.
+
+    With `asyncio.start_server`, a TLS connection whose client has not yet said goodbye stays open beyond the loop.
+    """
+    loop = asyncio.get_running_loop()
+    tasks: set[asyncio.Task[None]] = set()
+    connections: dict[socket.socket, asyncio.Transport] = {}  # the socket's own transport, below TLS
+
+    async def converse(conn: socket.socket) -> None:
+        writers: list[asyncio.StreamWriter] = []
+        reader = asyncio.StreamReader(limit=2**20)
+        protocol = asyncio.StreamReaderProtocol(reader, lambda _, writer: writers.append(writer))
+        connections[conn], _ = await loop.connect_accepted_socket(lambda: protocol, conn)
         try:
-            await talk(reader, writer)
+            await talk(reader, writers[0])
         except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
             pass
-        except asyncio.CancelledError:
-            writer.transport.abort()
         finally:
-            tasks.discard(task)
-            writer.close()
+            writers[0].close()
 
-    server = await asyncio.start_server(run, "127.0.0.1", 0, ssl=context, limit=2**20)
-    place.port = server.sockets[0].getsockname()[1]
+    def accept() -> None:
+        with contextlib.suppress(BlockingIOError, ConnectionError):
+            conn = listener.accept()[0]
+            conn.setblocking(False)
+            for ended in [known for known in connections if known.fileno() < 0]:
+                del connections[ended]
+            task = loop.create_task(converse(conn))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+
+    loop.add_reader(listener, accept)
     try:
-        yield place
+        yield
     finally:
-        server.close()
+        loop.remove_reader(listener)
+        for _ in range(5):  # a task that is cancelled before it has its transport would leave its socket open
+            await asyncio.sleep(0)
         for task in tuple(tasks):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for transport in connections.values():
+            transport.abort()
+        while any(conn.fileno() >= 0 for conn in connections):  # noqa: ASYNC110 - closed in the next turn
+            await asyncio.sleep(0)
 
 
 def reset(writer: asyncio.StreamWriter) -> None:

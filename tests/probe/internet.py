@@ -33,7 +33,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from rules.pki.certificate import facts
 from tests import pki
-from tests.servers import reset, silent
+from tests.servers import answering, reset, silent
 
 RESOLVERS = ("20.50.0.53", "20.50.0.54")
 BOOT, RELAY, SIGN_IN, LISTS = (
@@ -180,41 +180,18 @@ class Internet:
     async def served(self, sockets: Sockets) -> AsyncIterator[None]:
         """Serve on the running loop until left."""
         loop = asyncio.get_running_loop()
-        tasks: set[asyncio.Task[None]] = set()
         transports: list[asyncio.DatagramTransport] = []
-        servers: list[asyncio.Server] = []
         for address, sock in sockets.resolvers.items():
             transport, _ = await loop.create_datagram_endpoint(partial(_Resolver, self, address), sock=sock)
             transports.append(transport)
-
-        async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
-            task = asyncio.current_task()
-            assert task is not None
-            tasks.add(task)
-            try:
-                await self._talk(reader, writer, port)
-            except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
-                pass
-            except asyncio.CancelledError:
-                writer.transport.abort()
-            finally:
-                tasks.discard(task)
-                writer.close()
-
-        for port, sock in sockets.ports.items():
-            servers.append(await asyncio.start_server(partial(talk, port=port), sock=sock))
         try:
-            yield
+            async with contextlib.AsyncExitStack() as servers:
+                for port, sock in sockets.ports.items():
+                    await servers.enter_async_context(answering(sock, partial(self._talk, port=port)))
+                yield
         finally:
             for transport in transports:
                 transport.close()
-            for server in servers:
-                server.close()
-            for _ in range(5):  # those that were accepted in this turn of the loop begin in a later one
-                await asyncio.sleep(0)
-                for task in tuple(tasks):
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
             sockets.close()
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
