@@ -121,14 +121,22 @@ async def test_the_caps_are_those_of_the_pace(tmp_path: Path, rate: float) -> No
     async with desk(net, Intervals(rate=rate or 0.0)) as here:
         if rate != 0.5:
             crowd = [asyncio.create_task(here.asker.ask(shake(), KEY)) for _ in range(pace.connections + 10)]
-            await until(lambda: here.asker.in_flight == pace.connections)
-            assert len(net.hits) <= pace.connections
+            await until(lambda: len(net.hits) == pace.connections)
+            assert here.asker.in_flight == pace.connections
             await asyncio.gather(*crowd)
             assert here.asker.in_flight == 0
         names = [DnsQuestion(FIRST, f"n{n}.example", "A") for n in range(pace.questions + 10)]
         more = [asyncio.create_task(here.asker.ask(name, None)) for name in names]
-        await until(lambda: here.asker.in_flight == pace.questions)
-        assert len(net.asked) <= pace.questions
+        in_flight: list[int] = []
+
+        def all_asked() -> bool:
+            in_flight.append(here.asker.in_flight)
+            return len(net.asked) >= pace.questions
+
+        await until(all_asked)
+        assert max(in_flight) == pace.questions, (
+            "at any time, as a busy machine may see the first ones run out"
+        )
         for task in more:
             task.cancel()
         await asyncio.gather(*more, return_exceptions=True)
