@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from rules.judge.remedies import in_circumstance
 from rules.model import causes
@@ -21,6 +22,7 @@ _OWN = frozenset({"from", "handshake", "names", "addresses", "client certificate
 #: Maximum of different values shown instead of one.
 _LISTED = {"source": 3, "sent to": 3, "page": 2}
 MAX_DETAILS = 12
+_WRONG = (Status.FAIL, Status.BROKEN, Status.WARN)
 #: The property by which a device selects the traffic, where the cause shows it.
 _MECHANISMS: Mapping[Cause, Mechanism] = {
     causes.TLS_VERSION: "protocol",
@@ -39,14 +41,42 @@ _MANY = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A group with its verdicts."""
+
+    group: CauseGroup
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def circumstance(self) -> str:
+        """That of its heaviest verdict."""
+        return _heaviest(self.group.cause, self.verdicts).circumstance
+
+
 def group(verdicts: Iterable[Verdict]) -> tuple[CauseGroup, ...]:
     """Groups of every cause but "ok", heaviest first. Verdicts of one cause with different remedies stay apart."""
+    return tuple(found.group for found in grouped(verdicts))
+
+
+def grouped(verdicts: Iterable[Verdict]) -> tuple[Finding, ...]:
+    """The same with the verdicts of each group."""
     groups: dict[tuple[Cause, str], list[Verdict]] = defaultdict(list)
     for verdict in verdicts:
         if verdict.cause != causes.OK and verdict.status not in (Status.PASS, Status.NOT_APPLICABLE):
             groups[(verdict.cause, _group_key(verdict))].append(verdict)
-    made = [_group(cause, found) for (cause, _), found in groups.items()]
-    return tuple(sorted(made, key=lambda g: (-_weight(g), -len(g.endpoints), g.cause.word, g.summary)))
+    made = [Finding(_group(cause, found), tuple(found)) for (cause, _), found in groups.items()]
+    return tuple(
+        sorted(
+            made,
+            key=lambda f: (
+                -_weight(f.group),
+                -len(f.group.endpoints),
+                f.group.cause.word,
+                f.group.summary,
+            ),
+        )
+    )
 
 
 def _weight(found: CauseGroup) -> int:
@@ -55,15 +85,14 @@ def _weight(found: CauseGroup) -> int:
 
 
 def _group_key(verdict: Verdict) -> str:
-    """The properties that separate two verdicts of one cause: weight, port, the intercepting key, the remedy."""
+    """The properties that separate two verdicts of one cause: whether it is wrong, the port, the remedy."""
     if verdict.cause.host_wide:
         return verdict.circumstance if verdict.cause == causes.PROXY_NOT_TESTED else ""
-    heavy = "heavy" if verdict.status in (Status.FAIL, Status.BROKEN) else verdict.status.value
+    heavy = "heavy" if verdict.status in _WRONG else verdict.status.value
     if not verdict.rule and verdict.check not in _ON_NO_RULE:
         return f"{heavy} {verdict.summary}"
     port = str(verdict.endpoint.port) if verdict.endpoint and verdict.cause.layer in _BY_PORT else ""
-    key = "forged" if _forged(verdict) else _find_detail(verdict, "issuing key")
-    return f"{heavy} {port} {key} {verdict.circumstance}"
+    return f"{heavy} {port} {verdict.circumstance}"
 
 
 def _forged(verdict: Verdict) -> bool:
@@ -76,9 +105,7 @@ def _find_detail(verdict: Verdict, wanted: str) -> str:
 
 
 def _group(cause: Cause, found: list[Verdict]) -> CauseGroup:
-    heaviest = max(
-        found, key=lambda v: (not v.rule, v.status.rank) if cause.host_wide else (True, v.status.rank)
-    )
+    heaviest = _heaviest(cause, found)
     endpoints = tuple(dict.fromkeys(v.endpoint for v in found if v.endpoint is not None))
     many = len(_merge(endpoints)) > 1
     remedy = heaviest.remedy or next((v.remedy for v in found if v.remedy), "")
@@ -98,16 +125,25 @@ def _group(cause: Cause, found: list[Verdict]) -> CauseGroup:
     )
 
 
+def _heaviest(cause: Cause, found: Sequence[Verdict]) -> Verdict:
+    return max(found, key=lambda v: (not v.rule, v.status.rank) if cause.host_wide else (True, v.status.rank))
+
+
 def _summary(cause: Cause, heaviest: Verdict, found: list[Verdict], names: int) -> str:
     """The heaviest verdict's own sentence, or one that holds for all."""
     if cause == causes.TLS_INTERCEPTED and names > 1:
         keys = {_find_detail(v, "issuing key") for v in found}
         if len(keys) == 1:
             return heaviest.summary  # it describes all handshakes with this key
-        return (
-            f"TLS is intercepted at {names} endpoints: their certificates bear the names of {len(keys)} known CAs, each "
-            "on a key that is not that CA's"
+        forged = {_find_detail(v, "issuing key") for v in found if _forged(v)}
+        copied = (
+            f": {len(forged)} keys carry the names of known CAs and are not theirs"
+            if forged == keys
+            else f", with {len(keys)} keys; {len(forged)} of them carry the names of known CAs and are not theirs"
+            if forged
+            else f", with {len(keys)} unknown keys"
         )
+        return f"TLS is intercepted at {names} endpoints{copied}"
     if heaviest.circumstance == "ca-set-missing":
         return heaviest.summary  # it describes all of them
     if names > 1 and cause.plural and not (cause.host_wide and not heaviest.rule):

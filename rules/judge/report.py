@@ -15,9 +15,9 @@ from rules.audit.targets import Target
 from rules.files.recording import check
 from rules.judge import missing_sets
 from rules.judge.answer import NameState, answer, answer_text, exit_code, roll_up, without_clock
-from rules.judge.causes import group
 from rules.judge.circumstances import adjust_after_sweep, adjust_retired, adjust_samples, adjust_unresolved
 from rules.judge.evidence import Context
+from rules.judge.findings import findings
 from rules.judge.host import judge_host, local_stop
 from rules.judge.missing_sets import adjust_without_sets, set_names
 from rules.judge.proxies import proxied
@@ -84,7 +84,7 @@ def make_report(
         decided,
         text,
         exit_code(decided, verdicts),
-        group(verdicts),
+        findings(context, verdicts),
         tuple(verdicts),
         _recorded_observations(context),
         stopped=audit.stopped,

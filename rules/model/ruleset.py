@@ -64,6 +64,7 @@ class Probe:
     path: str | None = None
     expects_client_certificate: bool = False
     note: str = ""
+    region: str = ""  # the geography whose connectors need this name (`rules.model.geography`)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 from rules.model.causes.record import Cause, Confidence, Mechanism, Owner
 from rules.model.kinds.local_host import ProxySetting
 from rules.model.observation import Observation
+from rules.model.request import Request, TestedName
 
 
 class Status(StrEnum):
@@ -77,7 +78,12 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class CauseGroup:
-    """One cause and all its endpoints: the unit that a reader acts on."""
+    """A finding: one cause and all its endpoints, the unit that a reader acts on.
+
+    `id`: "1", "2", ... in the order of weight; "1.1" for what follows from finding 1, which then stands in `because`.
+    `request`: what to allow. `tested`: what was tested, each name with the reason. `contrast`: what passed from the same
+    source, on the same port, at the same time; "" where nothing comparable passed.
+    """
 
     cause: Cause
     status: Status  # the heaviest of its verdicts
@@ -90,6 +96,11 @@ class CauseGroup:
     details: tuple[tuple[str, str], ...] = ()
     hop: str | None = None
     mechanism: Mechanism | None = None
+    id: str = ""
+    because: tuple[str, ...] = ()
+    request: Request | None = None
+    tested: tuple[TestedName, ...] = ()
+    contrast: str = ""
 
 
 @dataclass(frozen=True, slots=True)

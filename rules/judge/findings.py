@@ -1,0 +1,53 @@
+"""The findings of a report: causes with what they ask for, what passed beside them, and what follows from what."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+
+from rules.judge.causes import Finding, grouped
+from rules.judge.contrast import contrast
+from rules.judge.evidence import Context
+from rules.judge.requests import Rows, request, tested
+from rules.judge.roots import Seen, roots
+from rules.model.observation import Observation
+from rules.model.verdict import CauseGroup, Verdict
+
+
+def findings(context: Context, verdicts: Iterable[Verdict]) -> tuple[CauseGroup, ...]:
+    """All findings, heaviest first. What follows from a finding has its id in `because`."""
+    rows = list(verdicts)
+    found = grouped(rows)
+    observations = {name: context.audit.seen[step] for step, name in context.ids.items()}
+    invented = frozenset(address for given in context.canaries.values() for address in given)
+    below = roots(found, Seen(observations, invented))
+    known = Rows.of_audit(context.audit.rules.rulesets, context.audit.targets)
+    made = [_completed(one, known, rows, observations) for one in found]
+    numbers: dict[int, str] = {}
+    for place in range(len(made)):
+        if place not in below:
+            numbers[place] = str(len(numbers) + 1)
+    followers: Counter[int] = Counter()
+    for place in sorted(below):
+        followers[below[place]] += 1
+        numbers[place] = f"{numbers[below[place]]}.{followers[below[place]]}"
+    return tuple(
+        replace(one, id=numbers[place], because=(numbers[below[place]],) if place in below else ())
+        for place, one in enumerate(made)
+    )
+
+
+def _completed(
+    found: Finding, rows: Rows, verdicts: list[Verdict], observations: dict[str, Observation]
+) -> CauseGroup:
+    group = found.group
+    names = tested(rows, found.verdicts)
+    beside = contrast(group, names, verdicts, observations)
+    return replace(
+        group,
+        confidence=beside.confidence,
+        contrast=beside.text,
+        tested=names,
+        request=request(rows, group.cause, group.owner, found.verdicts),
+    )

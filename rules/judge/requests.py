@@ -1,0 +1,151 @@
+"""What a finding asks for, by the rows of the rule sets, and what was tested, apart from it.
+
+A name that was tested under a wildcard is an example: a connector is handed other names at run time. Whoever allows the
+examples builds a wrong rule, so a request names the row's pattern.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from rules.audit.targets import Target
+from rules.model.causes.record import Cause, Layer, Owner
+from rules.model.request import Action, Inspect, Need, Request, RequestRow, TestedName
+from rules.model.ruleset import Group, Match, Rule, RuleSet, Severity
+from rules.model.verdict import Endpoint, Status, Verdict
+
+#: Whose devices a request is about. Others have nothing to allow.
+_ASKED = frozenset[Owner]({"firewall", "proxy", "dns"})
+_ACTIONS: Mapping[Layer, Action] = {
+    "dns": "resolve",
+    "tcp": "allow",
+    "tls": "allow",
+    "http": "allow",
+    "crl": "allow",
+    "ocsp": "allow",
+    "proxy": "allow",
+}
+_RESOLVERS_PORT = 53
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows of the rule sets and the names that were tested, for looking up."""
+
+    rulesets: tuple[RuleSet, ...]
+    targets: Mapping[tuple[str, str], Target]  # by the row's id and the name
+
+    @classmethod
+    def of_audit(cls, rulesets: tuple[RuleSet, ...], targets: Iterable[Target]) -> Rows:
+        return cls(rulesets, {(t.id, t.shown): t for t in targets})
+
+    def row(self, verdict: Verdict) -> Rule | None:
+        """The row behind a verdict; for a host that only certificates name, the row that covers it."""
+        endpoint = verdict.endpoint
+        if endpoint is None:
+            return None
+        for ruleset in self.rulesets:
+            for rule in ruleset.rules:
+                if f"{ruleset.name}/{rule.id}" == verdict.rule:
+                    return rule
+        covering = (ruleset.rule_for(endpoint.host, endpoint.port) for ruleset in self.rulesets)
+        return next((rule for rule in covering if rule is not None), None)
+
+    def need(self, verdict: Verdict, rule: Rule | None) -> tuple[Need, str]:
+        """Why a name was tested, and the region of an example."""
+        assert verdict.endpoint is not None
+        if rule is None:
+            return "named", ""
+        target = self.targets.get((verdict.rule, verdict.endpoint.host))
+        if rule.severity is not Severity.REQUIRED:
+            return "optional", ""
+        if target is not None and target.sample:
+            return "example", target.probe.region if target.probe else ""
+        return "required", ""
+
+
+def pattern(rule: Rule) -> str:
+    """The row as a pattern: "*.msappproxy.net", "www.microsoft.com/pkiops"."""
+    return f"{rule.host}{rule.path or ''}" if rule.match is Match.URL_PATH else rule.host
+
+
+def inspection(rule: Rule, ports: Iterable[int]) -> Inspect:
+    """Whether TLS to this row may be inspected: Microsoft forbids it for the service, whose connections are mutual TLS."""
+    if all(port == 80 for port in ports):
+        return ""
+    return "never" if rule.group is Group.SERVICE else "allowed"
+
+
+def tested(rows: Rows, verdicts: Iterable[Verdict]) -> tuple[TestedName, ...]:
+    """Each name and port behind a finding, once. Resolvers are none."""
+    found: dict[tuple[str, int], tuple[Verdict, dict[str, None]]] = {}
+    for verdict in verdicts:
+        endpoint = verdict.endpoint
+        if endpoint is None or _resolver(endpoint):
+            continue
+        _, addresses = found.setdefault((endpoint.host, endpoint.port), (verdict, {}))
+        if endpoint.address is not None:
+            addresses[endpoint.address] = None
+    names = []
+    for (host, port), (verdict, addresses) in found.items():
+        rule = rows.row(verdict)
+        need, region = rows.need(verdict, rule)
+        names.append(TestedName(host, port, need, pattern(rule) if rule else host, region, tuple(addresses)))
+    return tuple(names)
+
+
+def request(rows: Rows, cause: Cause, owner: Owner, verdicts: Sequence[Verdict]) -> Request | None:
+    """What to ask for; None where no device of the owner's has anything to allow."""
+    action = "exempt" if cause.depends_on_ca_set and cause.layer == "tls" else _ACTIONS.get(cause.layer)
+    if owner not in _ASKED or action is None:
+        return None
+    made: dict[RequestRow, None] = {}
+    for verdict in verdicts:
+        if verdict.endpoint is None or _resolver(verdict.endpoint) or verdict.status is Status.NOTICE:
+            continue
+        made[_row(rows, verdict)] = None
+    if not made:
+        return None
+    may: tuple[str, ...] = ()
+    asked = list(made)
+    never = [row for row in asked if row.inspect == "never"]
+    if action == "exempt" and never:
+        may = tuple(dict.fromkeys(row.pattern for row in asked if row.inspect == "allowed"))
+        asked = never
+    cited = dict.fromkeys(f"{row.citation}, {row.date}" if row.date else row.citation for row in asked)
+    return Request(
+        action,
+        tuple(dict.fromkeys(row.pattern for row in asked)),
+        tuple(sorted({port for row in asked for port in row.ports})),
+        "never" if never else "allowed" if any(row.inspect for row in asked) else "",
+        "; ".join(cited),
+        tuple(asked),
+        may,
+    )
+
+
+def _row(rows: Rows, verdict: Verdict) -> RequestRow:
+    """The row, with the one port of the finding where the row has several."""
+    assert verdict.endpoint is not None
+    port = verdict.endpoint.port
+    rule = rows.row(verdict)
+    if rule is None:
+        return RequestRow(
+            verdict.endpoint.host, (port,), "", verdict.title, "on no list: certificates name it"
+        )
+    ports = (port,) if port in rule.ports else rule.ports
+    cited = rule.citation
+    return RequestRow(
+        pattern(rule),
+        ports,
+        inspection(rule, ports),
+        rule.title,
+        cited.title,
+        cited.url,
+        cited.date.isoformat(),
+    )
+
+
+def _resolver(endpoint: Endpoint) -> bool:
+    return endpoint.port == _RESOLVERS_PORT
