@@ -10,6 +10,7 @@ from probe.audit.tenant import TenantFound, search_tenant
 from probe.config.settings import Config
 from probe.measure.prober import Prober
 from probe.measure.trust_stores import TrustStores
+from rules.model.geography import geography
 from rules.model.ruleset import Rules
 from rules.model.verdict import Plan
 
@@ -57,6 +58,8 @@ async def make_plan(
         canary_address=config.canary_address,
         control_name=config.control_name,
         labels=config.labels,
+        region=geography(config.region),
+        owners=config.owners,
         notes=(found.note,) if found.note else (),
     )
     return plan, found.connections

@@ -9,6 +9,7 @@ from typing import Self
 
 from probe.command.formats import FORMATS
 from probe.command.parser import Parser, non_blank, seconds
+from rules.model.geography import GEOGRAPHIES
 
 STANDARD_OUTPUT = "-"  #: as the value of --output
 
@@ -60,6 +61,7 @@ class Measuring:
     """Options about measuring. None: the option was not given. `budget` is in seconds."""
 
     tenant: str | None = None
+    region: str | None = None
     resolvers: tuple[str, ...] | None = None
     pace: str | None = None
     budget: float | None = None
@@ -72,6 +74,12 @@ class Measuring:
             metavar="GUID|DOMAIN",
             type=non_blank,
             help="whose own names are tested (on a connector: its own)",
+        )
+        parser.add_argument(
+            "--region",
+            metavar="REGION",
+            type=non_blank,
+            help=f"of the connector's group, so that its names are required: {', '.join(GEOGRAPHIES.values())}",
         )
         parser.add_argument(
             "--resolver",
@@ -92,13 +100,14 @@ class Measuring:
     def parsed(cls, arguments: argparse.Namespace) -> Self:
         """The values of this group; without a budget where the command has none."""
         budget = getattr(arguments, "budget", None)
-        return cls(arguments.tenant, _several(arguments.resolver), arguments.pace, budget)
+        return cls(arguments.tenant, arguments.region, _several(arguments.resolver), arguments.pace, budget)
 
     @property
     def settings(self) -> Mapping[str, object]:
         """By the keys of the configuration."""
         return {
             "tenant": self.tenant,
+            "region": self.region,
             "resolvers": self.resolvers,
             "pace": self.pace,
             "budget": self.budget,

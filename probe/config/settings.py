@@ -43,6 +43,7 @@ from rules.files import recording, report_json
 from rules.files.fields import BadFile, Fault, Faults, Table
 from rules.files.limits import LARGEST_REPORT
 from rules.files.rule_set import SCHEMA as RULES_SCHEMA
+from rules.model.causes.record import OWNED
 from rules.model.ruleset import Rules
 from rules.text.address import AddressClass, classify
 from rules.text.hostname import BadName, normalise, shown
@@ -89,6 +90,10 @@ class Config:
     budget: float | None = None
     limits: Limits = field(default_factory=Limits)
     labels: tuple[tuple[str, str], ...] = ()
+    owners: tuple[
+        tuple[str, str], ...
+    ] = ()  # by `rules.model.causes.record.Owner`: what this organisation calls them
+    region: str = ""  # of the connector's group; one that Microsoft names makes its names required
     serve: ServeConfig = field(default_factory=ServeConfig)
     source: str = ""  # the file it was read from, "" for none
 
@@ -167,6 +172,7 @@ def parse_config(data: Mapping[str, object], source: str, *, base: str = "") -> 
     top.matched("schema", re.escape(SCHEMA), SCHEMA, f'schema = "{SCHEMA}"')
     default = Config()
     tenant = _tenant(top)
+    serve = parse_serve(top, base)
     config = Config(
         tenant=tenant,
         tenant_source="configuration" if tenant else "",
@@ -186,7 +192,9 @@ def parse_config(data: Mapping[str, object], source: str, *, base: str = "") -> 
         budget=top.number("budget", "budget = 120", 1, _DAY),
         limits=_limits(top),
         labels=_labels(top),
-        serve=parse_serve(top, base),
+        owners=_owners(top),
+        region=serve.region,
+        serve=serve,
         source="" if source == COMMAND_LINE else source,
     )
     top.finish()
@@ -405,6 +413,18 @@ def _labels(top: Table) -> tuple[tuple[str, str], ...]:
             table.fault(key, "is no name of a label (letters, digits, _ . -)", example)
         found.append((key, value))
     return tuple(found)
+
+
+def _owners(top: Table) -> tuple[tuple[str, str], ...]:
+    """`[owners]`: what this organisation calls the teams that a finding names."""
+    example = 'owners = { firewall = "NETSEC queue" }'
+    data = top.get("owners", dict, example)
+    if not isinstance(data, dict):
+        return ()
+    table = Table(cast("Mapping[str, object]", data), "owners", top.faults)
+    found = tuple((owner, table.text(owner, example, most=80)) for owner in OWNED if table.has(owner))
+    table.finish()
+    return found
 
 
 def _distinct(items: Iterable[str]) -> tuple[str, ...]:

@@ -174,7 +174,7 @@ class Audit:
             return
         self.host = facts
         self.tenant = self.plan.tenant or facts.tenant
-        self.targets = targets(self.rules, self.tenant, self.plan.only)
+        self.targets = targets(self.rules, self.tenant, self.plan.only, self.plan.region)
         if not (facts.route_v4 or facts.route_v6):
             self.stop("no-route")
             return

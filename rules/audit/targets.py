@@ -28,6 +28,7 @@ class Target:
     host: str | None
     probe: Probe | None = None
     why: Cause | None = None
+    in_region: bool = False  # a sample of the connector's own geography: its names are the ones it is handed
     # one shared text for the thousands of verdicts with this rule
     id: str = field(init=False, compare=False, repr=False)
 
@@ -37,11 +38,12 @@ class Target:
     @property
     def required(self) -> bool:
         """Whether this very name must work, and its row still counts."""
-        return self.rule.severity is Severity.REQUIRED and (self.probe is None or self.probe.required)
+        needed = self.probe is None or self.probe.required or self.in_region
+        return self.rule.severity is Severity.REQUIRED and needed
 
     @property
     def sample(self) -> bool:
-        return self.probe is not None and not self.probe.required
+        return self.probe is not None and not self.probe.required and not self.in_region
 
     @property
     def shown(self) -> str:
@@ -62,18 +64,19 @@ class Target:
         )
 
 
-def targets(rules: Rules, tenant: str | None, only: str = "") -> tuple[Target, ...]:
-    """Every name and port to test, in the order of the sets. `only` is a glob over names."""
+def targets(rules: Rules, tenant: str | None, only: str = "", region: str = "") -> tuple[Target, ...]:
+    """Every name and port to test, in the order of the sets. `only` is a glob over names; the samples of `region`
+    (`rules.model.geography`) are required."""
     found = (
         target
         for ruleset in rules.rulesets
         for rule in ruleset.rules
-        for target in _of_rule(ruleset.name, rule, tenant)
+        for target in _of_rule(ruleset.name, rule, tenant, region)
     )
     return tuple(t for t in found if not only or fnmatchcase(t.shown, only.lower()))
 
 
-def _of_rule(ruleset: str, rule: Rule, tenant: str | None) -> Iterator[Target]:
+def _of_rule(ruleset: str, rule: Rule, tenant: str | None, region: str) -> Iterator[Target]:
     for port in rule.ports:
         if not rule.probes and rule.match is not Match.SUFFIX:
             yield Target(ruleset, rule, port, rule.host)
@@ -81,7 +84,8 @@ def _of_rule(ruleset: str, rule: Rule, tenant: str | None) -> Iterator[Target]:
             yield Target(ruleset, rule, port, None, None, causes.AUDIT_NO_PROBE_NAME)
         for probe in rule.probes:
             if "{tenant}" not in probe.host:
-                yield Target(ruleset, rule, port, probe.host, probe)
+                own = bool(region) and probe.region == region
+                yield Target(ruleset, rule, port, probe.host, probe, in_region=own)
             elif tenant is None:
                 yield Target(ruleset, rule, port, None, probe, causes.AUDIT_NO_TENANT)
             else:

@@ -50,6 +50,7 @@ class RecordedVantage(Struct, frozen=True, kw_only=True):
     tenant: str | None
     tenant_source: str = ""
     labels: Labels = {}
+    utc_offset: int | None = None
     proxy: RecordedProxies | None = None
 
 

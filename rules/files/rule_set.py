@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from rules.files.ca_set import parse_caset, parse_interceptors
 from rules.files.citations import GRADES, NOBODY, cite, names_of, read_citations, read_name
 from rules.files.fields import BadFile, Fault, Faults, Table
+from rules.model.geography import GEOGRAPHIES
 from rules.model.ruleset import Citation, Document, Expect, Group, Match, Probe, Rule, RuleSet, Severity
 from rules.text.hostname import BadName, mixed_scripts, normalise, shown
 
@@ -237,11 +238,16 @@ def _probe(table: Table, rule: Rule, file: _File) -> Probe | None:
     client = table.flag("expects_client_certificate", "expects_client_certificate = true")
     grade = table.matched("grade", GRADES, "A, B or C", 'grade = "A"')
     note = table.text("note", 'note = "..."')
+    region = table.matched(
+        "region", "|".join(GEOGRAPHIES), f"one of {', '.join(GEOGRAPHIES)}", 'region = "eur"'
+    )
+    if region and kind != "sample":
+        table.fault("region", "is for a sample: a required name is needed in every region", 'kind = "sample"')
     citation = _cited(table, file)
     table.finish()
     if not host or citation is None:
         return None
-    return Probe(host, exact or kind == "required", citation, grade or "A", path, client, note)
+    return Probe(host, exact or kind == "required", citation, grade or "A", path, client, note, region)
 
 
 def _probe_host(table: Table, rule: Rule, file: _File, example: str) -> str:

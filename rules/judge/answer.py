@@ -200,7 +200,15 @@ def _lost(states: Iterable[NameState]) -> Iterator[Loss]:
             continue
         host, rule = target.shown, target.rule
         yield Loss(
-            host, target.port, rule.group, extent, target.required, rule.title, state.closed, state.addresses
+            host,
+            target.port,
+            rule.group,
+            extent,
+            target.required,
+            rule.title,
+            state.closed,
+            state.addresses,
+            target.probe.region if target.probe is not None else "",
         )
 
 

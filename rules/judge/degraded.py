@@ -3,9 +3,9 @@
 =============  ======  ==================================  ===========================================================
 group          port    what failed                         text
 =============  ======  ==================================  ===========================================================
-service        443     some addresses of a name            less redundancy: another address of it gets through
-service        443     a whole name                        a connector that is sent there fails (its wildcard gets
-                                                            through elsewhere; otherwise the answer is NO)
+service        443     some addresses of a name            fewer ways to the service: another address gets through
+service        443     a whole name                        an outage for connector groups of its region (its wildcard
+                                                            gets through elsewhere; otherwise the answer is NO)
 service        443     nothing, but another public CA      the CA is not one that the service is known to use
 service        443     a session after it opened           sessions are cut
 sign-in        443     a whole required name               sign-in or registration fails
@@ -26,6 +26,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from rules.model.geography import GEOGRAPHIES
 from rules.model.ruleset import Group
 
 Extent: TypeAlias = Literal["whole", "some", "issuer", "session"]
@@ -47,6 +48,7 @@ class Loss:
     purpose: str
     closed: int = 0
     addresses: int = 0
+    region: str = ""  # of an example: the geography whose connectors are handed this name
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +84,27 @@ def _service(lost: Sequence[Loss]) -> Iterable[str]:
     if len(some) == 1:
         one = some[0]
         fail = "fails" if one.closed == 1 else "fail"
-        yield f"{one.closed} of {one.addresses} addresses of {one.host} {fail}, which costs redundancy"
+        yield f"{one.closed} of {one.addresses} addresses of {one.host} {fail}, so fewer ways to the service are left"
     elif some:
-        yield f"some addresses of {_names(some)} fail, which costs redundancy"
+        yield f"some addresses of {_names(some)} fail, so fewer ways to the service are left"
     if whole := [one for one in lost if one.extent == "whole"]:
-        yield f"{_names(whole)} of the service fail{_s(whole)}: a connector that is sent there gets no way through"
+        yield from _examples(whole)
     if issuer := [one for one in lost if one.extent == "issuer"]:
         yield f"the certificate of {_names(issuer)} is from a public CA that the service is not known to use"
     if session := [one for one in lost if one.extent == "session"]:
         yield f"sessions to {_names(session)} are cut after they opened"
+
+
+def _examples(whole: Sequence[Loss]) -> Iterable[str]:
+    """Names that fail under a wildcard that gets through elsewhere, by the geography whose connectors are handed them."""
+    regions = dict.fromkeys(one.region for one in whole)
+    for region in regions:
+        found = [one for one in whole if one.region == region]
+        fails = f"{_names(found)} fail{_s(found)}"
+        if region:
+            yield f"{fails}: if your connector group is in {GEOGRAPHIES[region]}, this is an outage"
+        else:
+            yield f"{fails}: a connector that is handed such a name cannot connect"
 
 
 def _sign_in(lost: Sequence[Loss]) -> Iterable[str]:

@@ -133,6 +133,7 @@ def _vantage(audit: Audit) -> Vantage:
         audit.tenant,
         tenant_source,
         audit.plan.labels,
+        host.utc_offset,
     )
 
 

@@ -126,6 +126,7 @@ class Vantage:
     tenant: str | None
     tenant_source: str = ""  # "--tenant", "configuration", "connector", ""
     labels: tuple[tuple[str, str], ...] = ()
+    utc_offset: int | None = None  # seconds that this host's local time is ahead of UTC; None: not recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +145,16 @@ class Plan:
     canary_address: str = ""  # "address:port"; empty: no address canary
     control_name: str = "www.example.com"  # SNI that no rule names, asked at an intercepted address
     labels: tuple[tuple[str, str], ...] = ()
+    owners: tuple[
+        tuple[str, str], ...
+    ] = ()  # what this organisation calls whoever must act: ("firewall", "NETSEC queue")
     sweep_limit: int = 20  # hosts with silence or a reset within sweep_window before a polite audit stops
     sweep_window: float = 300.0
     steady: bool = False  # the service's: answers have different times, so silence is no reaction to a scan
     dead: tuple[str, ...] = ()  # of a steady plan: resolvers (and "os") that have answered nothing lately
+    region: str = (
+        ""  # the geography of the connector's group (`rules.model.geography`): its sample names are required
+    )
     # For names that do not resolve now: earlier addresses.
     last_good: tuple[tuple[str, tuple[str, ...]], ...] = ()
     notes: tuple[str, ...] = ()  # events before the audit began: a tenant's domain that led to no id

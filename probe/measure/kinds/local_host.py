@@ -55,6 +55,7 @@ async def measure(step: LocalHost, places: Places | None = None) -> Observation:
     v4, v6 = source_address(ROUTE_V4), source_address(ROUTE_V6)
     sources = tuple(a for a in (v4, v6) if a)
     facts = HostFacts(
+        utc_offset=time.localtime().tm_gmtoff,
         host=display(socket.gethostname()),
         user=display(account(places.environment)),
         os=display(system()),

@@ -8,6 +8,8 @@ from typing import Literal, TypeAlias, get_args
 
 Confidence: TypeAlias = Literal["proven", "likely", "possible"]
 Owner: TypeAlias = Literal["firewall", "proxy", "dns", "host", "pki", "microsoft", "wayclear", "nobody"]
+#: Owners whom an organisation may call by names of its own.
+OWNED: tuple[Owner, ...] = ("firewall", "proxy", "dns", "host", "pki")
 Mechanism: TypeAlias = Literal["name", "size", "protocol", "address", "idle"]
 #: "local": this host; "audit": what was not tested, or our own bug; "other": "ok", and layers of newer versions.
 Layer: TypeAlias = Literal[

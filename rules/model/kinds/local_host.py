@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rules.model.kind import Interval, Kind, Needs
 
@@ -52,6 +52,7 @@ class HostFacts:
     proxies: tuple[ProxySetting, ...] = ()
     tenant: str | None = None  # tenant id found in the connector's own files
     descriptors: int | None = None  # RLIMIT_NOFILE, where there is one
+    utc_offset: int | None = None  # seconds that local time is ahead of UTC, at this moment
 
 
 def _interval(_: LocalHost, _needs: Needs) -> Interval:
@@ -64,6 +65,9 @@ KIND: Kind[LocalHost, HostFacts] = Kind(
     evidence=HostFacts,
     queue="local",
     interval=_interval,
+    significant=lambda facts: replace(
+        facts, utc_offset=None
+    ),  # summer time begins: nothing about the network changed
     literals=lambda facts: ((f"addresses[{at}]", value) for at, value in enumerate(facts.addresses)),
     stands=True,  # a failed look at this host does not mean that it lost its addresses
 )
