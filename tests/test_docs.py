@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from OpenSSL import SSL
 
-from exporters.terminal.audit import OWNERS
+from exporters.terminal.owners import OWNERS
 from probe.audit import plan as planning
 from probe.audit import runner
 from probe.audit.pace import FAST, POLITE

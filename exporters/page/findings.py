@@ -21,8 +21,9 @@ from exporters.page.markup import (
     tag,
 )
 from exporters.terminal import audit
-from exporters.terminal.audit import ADDRESSES, FLOWS, FOLD, OWNERS, WORDS, WRONG
+from exporters.terminal.audit import ADDRESSES, FLOWS, FOLD, WORDS, WRONG
 from exporters.terminal.evidence import connection_text, hostport
+from exporters.terminal.owners import OWNERS
 from exporters.terminal.style import count
 from rules.model.verdict import CauseGroup, Endpoint, Report, Status
 from rules.watch.state import State
@@ -43,9 +44,8 @@ def notices(state: State) -> Markup:
     lines: list[str] = []
     notes = state.notes
     if state.report is not None:
-        wrong = [c for c in state.report.causes if c.status in WRONG]
         causes = [c for c in state.report.causes if c.status is Status.NOTICE]
-        lines += [audit.notice(state.report, cause, wrong) for cause in causes[:CAUSES]]
+        lines += [audit.notice(state.report, cause) for cause in causes[:CAUSES]]
         notes = (*state.report.notes, *notes)
     lines += dict.fromkeys(notes)
     if not lines:

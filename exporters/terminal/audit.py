@@ -1,7 +1,8 @@
-"""The audit's report: the answer, who must act, what is wrong, what could not be tested, what is fine.
+"""The whole report as text: the answer, who must act, what is wrong, what could not be tested, what is fine.
 
 A reader stops when they know enough, hence this order. The vantage point is on the first screen, because half of all
-surprises come from the wrong account, the wrong outbound route or a forgotten proxy.
+surprises come from the wrong account, the wrong outbound route or a forgotten proxy. `exporters.terminal.summary` is the
+short form for a screen.
 """
 
 from __future__ import annotations
@@ -9,9 +10,12 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from exporters.terminal.evidence import connection_text, hostport, without_repeats
+from exporters.terminal.finding import ACTIONS, need_text, request_notes, row_text, tested_text
 from exporters.terminal.headline import ANSWERS, answer_notes, headline
+from exporters.terminal.owners import owner_text
 from exporters.terminal.proxies import proxy_words
 from exporters.terminal.style import Style, count, say, seconds
 from rules.files.report_json import to_rfc3339
@@ -35,16 +39,6 @@ WORDS: Mapping[Status, tuple[str, str]] = {
     Status.FAIL: ("FAIL", "bad"),
     Status.BROKEN: ("BUG IN WAYCLEAR", "bad"),
 }
-OWNERS: Mapping[str, str] = {
-    "firewall": "Firewall team",
-    "proxy": "Proxy team",
-    "dns": "DNS team",
-    "host": "Administrator of this host",
-    "pki": "Certificate (PKI) team",
-    "microsoft": "Microsoft",
-    "wayclear": "Authors of wayclear (please report it)",
-    "nobody": "Whoever runs this audit",
-}
 CHECKS: Mapping[str, str] = {
     "dns": "DNS",
     "tcp": "TCP",
@@ -60,18 +54,19 @@ WRONG = frozenset({Status.BROKEN, Status.FAIL, Status.WARN})
 
 def render(report: Report, style: Style) -> str:
     """The whole report, in reading order."""
-    wrong = [c for c in report.causes if c.status in WRONG]
-    untested = [c for c in report.causes if c.status is Status.INCONCLUSIVE]
-    notices = [c for c in report.causes if c.status is Status.NOTICE]
-    numbered = list(enumerate(wrong, 1))
+    roots = [c for c in report.causes if not c.because]
+    wrong = [c for c in roots if c.status in WRONG]
+    untested = [c for c in roots if c.status is Status.INCONCLUSIVE]
+    notices = [c for c in roots if c.status is Status.NOTICE]
+    style = replace(style, tenant=report.vantage.tenant or "")
     lines: list[str] = []
     for part in (
         _answer(report, style),
-        _owners(numbered, untested, style),
+        _owners(report, wrong, untested, style),
         _vantage(report, style),
-        _section("WHAT IS WRONG", _wrong(report, numbered, style), style),
+        _section("WHAT IS WRONG", _wrong(report, wrong, style), style),
         _section("WHAT COULD NOT BE TESTED, AND WHY", _untested(report, untested, style), style),
-        _section("WORTH KNOWING", _notices(report, notices, wrong, style), style),
+        _section("WORTH KNOWING", _notices(report, notices, style), style),
         _section("WHAT IS FINE", _fine(report, style), style),
         _section(
             "NOTES", [line for note in report.notes for line in style.wrap(say(note), "    ", "  - ")], style
@@ -100,17 +95,14 @@ def _answer(report: Report, style: Style) -> Iterator[str]:
 
 
 def _owners(
-    numbered: list[tuple[int, CauseGroup]], untested: list[CauseGroup], style: Style
+    report: Report, wrong: list[CauseGroup], untested: list[CauseGroup], style: Style
 ) -> Iterator[str]:
     """Who must act, on which of the numbered findings; who could make the rest testable."""
-    owners: dict[str, list[int]] = defaultdict(list)
-    for number, cause in numbered:
-        owners[cause.owner].append(number)
-    lines = [
-        f"{OWNERS[owner]}: finding{'s' if len(n) > 1 else ''} {', '.join(map(str, n))}"
-        for owner, n in owners.items()
-    ]
-    lines += other_owners(owners, untested)
+    owners: dict[str, list[str]] = defaultdict(list)
+    for found in wrong:
+        owners[owner_text(found.owner, report.plan.owners)].append(found.id)
+    lines = [f"{who}: finding{'s' if len(n) > 1 else ''} {', '.join(n)}" for who, n in owners.items()]
+    lines += other_owners({c.owner for c in wrong}, untested, report.plan.owners)
     if not lines:
         yield nobody_text(untested)
         return
@@ -119,15 +111,17 @@ def _owners(
         yield from style.wrap(line, "    ", "  ")
 
 
-def other_owners(owners: Collection[str], untested: list[CauseGroup]) -> list[str]:
+def other_owners(
+    owners: Collection[str], untested: list[CauseGroup], named: tuple[tuple[str, str], ...] = ()
+) -> list[str]:
     """Who could make the untested rest testable, besides the `owners` who must act."""
     found = (c.owner for c in untested if c.remedy and c.owner != "nobody" and c.owner not in owners)
-    return [f"{OWNERS[owner]}: so that it can be tested, see below" for owner in dict.fromkeys(found)]
+    return [f"{owner_text(owner, named)}: to make it testable, see below" for owner in dict.fromkeys(found)]
 
 
 def nobody_text(untested: list[CauseGroup]) -> str:
     """The text when nobody must act."""
-    return "Nobody must act yet: see below what could not be tested." if untested else "Nobody must act."
+    return "Nobody must act yet: see below what could not be tested." if untested else "Nothing to do."
 
 
 def _vantage(report: Report, style: Style) -> Iterator[str]:
@@ -141,7 +135,7 @@ def _vantage(report: Report, style: Style) -> Iterator[str]:
         ("Resolvers", joined_text(seen.resolvers) or "none configured"),
         ("Proxy", proxy_words(report)),
         ("Tenant", tenant_words(report)),
-        ("When", f"{to_rfc3339(report.started)[:19].replace('T', ' ')} UTC, {_took(report)}"),
+        ("When", f"{when_text(report)}, {took_text(report)}, wayclear {display(report.version, 40)}"),
     ]
     for used in report.rulesets:
         what = "Expected CAs" if used.kind == "cas" else "Rules"
@@ -152,16 +146,26 @@ def _vantage(report: Report, style: Style) -> Iterator[str]:
                 f"{display(used.name)} {display(used.version, 40)}, reviewed {display(used.reviewed, 40)}{note}",
             )
         )
-    yield from style.pairs(rows, "  ")
+    yield from replace(style, tenant="").pairs(rows, "  ")
 
 
-def _took(report: Report) -> str:
+def when_text(report: Report) -> str:
+    """When it began, in UTC and in the host's local time where the report knows it."""
+    utc = to_rfc3339(report.started)[:19].replace("T", " ")
+    offset = report.vantage.utc_offset
+    if not offset:
+        return f"{utc} UTC"
+    local = to_rfc3339(report.started + offset)[:16].replace("T", " ")
+    return f"{utc} UTC ({local if local[:10] != utc[:10] else local[11:]} local time)"
+
+
+def took_text(report: Report) -> str:
     connections = sum(1 for o in report.observations if o.local is not None and kind_of(o.step).connects)
     took = f"took {seconds(report.finished - report.started)}"
     if report.plan.steady:  # the service's answers come from different times and are judged together
         oldest = min((o.started for o in report.observations), default=report.started)
         took = f"from answers of the {seconds(max(0.0, report.started - oldest))} before"
-    return f"{took}, {count(connections, 'connection')}, wayclear {display(report.version, 40)}"
+    return f"{took}, {count(connections, 'connection')}"
 
 
 def tenant_words(report: Report) -> str:
@@ -181,31 +185,74 @@ def joined_text(values: Iterable[str]) -> str:
     return ", ".join(display(value, 80) for value in values)
 
 
-def _wrong(report: Report, numbered: list[tuple[int, CauseGroup]], style: Style) -> Iterator[str]:
-    for position, (number, cause) in enumerate(numbered):
-        if position:
+def _wrong(report: Report, wrong: list[CauseGroup], style: Style) -> Iterator[str]:
+    for place, found in enumerate(wrong):
+        if place:
             yield ""
-        yield from _block(report, number, cause, style)
+        yield from _block(report, found, style)
 
 
-def _block(report: Report, number: int, cause: CauseGroup, style: Style) -> Iterator[str]:
-    """One cause: the problem, the endpoints, the remedy, the evidence."""
-    word, tone = WORDS[cause.status]
+def _block(report: Report, found: CauseGroup, style: Style) -> Iterator[str]:
+    """One finding: the problem, the remedy, what to allow, what was tested, what follows, the evidence."""
+    word, tone = WORDS[found.status]
     head, *more = style.wrap(
-        f"{word}: {say(cause.summary)} [{display(cause.cause.word, 60)}]", "     ", f"  {number}. "
+        f"{word}: {say(found.summary)} [{display(found.cause.word, 60)}]", "     ", f"  {found.id}. "
     )
     yield head.replace(word, style.paint(tone, word), 1)
     yield from more
-    rows = [("For", f"{OWNERS[cause.owner]} ({confidence_text(cause)})")]
-    if cause.remedy:
-        rows.append(("Do", say(cause.remedy)))
+    rows = [("For", f"{owner_text(found.owner, report.plan.owners)} ({confidence_text(found)})")]
+    if found.remedy:
+        rows.append(("Do", say(found.remedy)))
+    if found.command:
+        rows.append(("Copy", say(found.command)))
+    rows += _request(found)
+    if found.contrast:
+        rows.append(("Passes", f"{say(found.contrast)}."))
     yield from style.pairs(rows, "     ")
-    if cause.endpoints:
-        yield from _endpoints(cause.endpoints, style, "     ")
-    evidence = list(_evidence(report, cause, style))
+    yield from _tested(found, style)
+    followers = [c for c in report.causes if found.id in c.because]
+    if followers:
+        yield "     What follows from it"
+        for below in followers:
+            yield from style.wrap(notice(report, below), "         ", f"       {below.id} ")
+            if style.verbose and below.endpoints:
+                yield from _endpoints(below.endpoints, style, "         ")
+    evidence = list(_evidence(report, found, style))
     if evidence:
         yield "     Evidence"
         yield from evidence
+
+
+def _request(found: CauseGroup) -> Iterator[tuple[str, str]]:
+    """The rows to allow, each with the page that asks for it."""
+    if found.request is None:
+        return
+    label = ACTIONS[found.request.action]
+    for row in found.request.rows:
+        purpose = f" ({say(row.purpose)})" if row.purpose else ""
+        yield label, f"{display(row.pattern)}: {row_text(row, found.request.action)}{purpose}"
+        label = ""
+    for note in request_notes(found.request):
+        yield "", note
+    for url in dict.fromkeys(row.url for row in found.request.rows if row.url):
+        yield "", display(url)
+
+
+def _tested(found: CauseGroup, style: Style) -> Iterator[str]:
+    """What was tested: each name with the reason and its addresses."""
+    if not found.tested:
+        if found.endpoints:
+            yield from _endpoints(found.endpoints, style, "     ")
+        return
+    yield from style.wrap(f"Tested: {tested_text(found)}", "       ", "     ")
+    if len(found.tested) == 1 and not style.verbose:
+        return
+    shown = found.tested if style.verbose or len(found.tested) <= FOLD + 1 else found.tested[:FOLD]
+    for one in shown:
+        at = _address_list(list(one.addresses), style)
+        yield from style.wrap(f"{hostport(one.host, one.port)}{at}, {need_text(one)}", "         ", "       ")
+    if len(shown) < len(found.tested):
+        yield f"       +{len(found.tested) - len(shown)} more (--verbose shows all)"
 
 
 def confidence_text(cause: CauseGroup) -> str:
@@ -316,7 +363,7 @@ def _untested(report: Report, causes: list[CauseGroup], style: Style) -> Iterato
             yield from style.wrap(say(cause.remedy), "    ", "    To test it: ")
         if cause.cause.layer == "local" and not style.verbose:  # the fault is in this host: no list of names
             yield from style.wrap(
-                f"So {count(len(cause.endpoints), 'endpoint')} could not be tested.", "    ", "    "
+                f"{count(len(cause.endpoints), 'endpoint')} could not be tested.", "    ", "    "
             )
         elif cause.endpoints:
             yield from _endpoints(cause.endpoints, style)
@@ -324,12 +371,10 @@ def _untested(report: Report, causes: list[CauseGroup], style: Style) -> Iterato
             yield from _evidence(report, cause, style)
 
 
-def _notices(
-    report: Report, causes: list[CauseGroup], wrong: Iterable[CauseGroup], style: Style
-) -> Iterator[str]:
+def _notices(report: Report, causes: list[CauseGroup], style: Style) -> Iterator[str]:
     """Findings that need no action; a line each, in full with --verbose."""
     for cause in causes:
-        yield from style.wrap(notice(report, cause, wrong), "    ", "  - ")
+        yield from style.wrap(notice(report, cause), "    ", "  - ")
         if style.verbose:
             if cause.remedy:
                 yield from style.wrap(say(cause.remedy), "    ", "    If you like: ")
@@ -338,13 +383,14 @@ def _notices(
             yield from _evidence(report, cause, style)
 
 
-def notice(report: Report, cause: CauseGroup, wrong: Iterable[CauseGroup]) -> str:
-    """A notice in a line, with its names."""
+def notice(report: Report, cause: CauseGroup) -> str:
+    """A notice, or what follows from a finding, in a line with its names."""
     names = list(dict.fromkeys(endpoint.host for endpoint in cause.endpoints))
     shown = joined_text(names[:FOLD]) + (f", +{len(names) - FOLD} more" if len(names) > FOLD else "")
     text = say(cause.summary)
-    if names and cause.cause in {c.cause for c in wrong} and _dispensable(report, cause):
-        text = f"The same as above for {shown}, which is not required"
+    if names and cause.because and _dispensable(report, cause):
+        are = "which are" if len(names) > 1 else "which is"
+        text = f"the same for {shown}, {are} not required"
     elif len(names) > 1 and not any(name in cause.summary for name in names):
         text += f": {shown}"
     return f"{text} [{display(cause.cause.word, 60)}]"

@@ -147,6 +147,11 @@ def clock(moment: float) -> str:
     return to_rfc3339(moment)[11:23]
 
 
+def day_and_clock(moment: float) -> str:
+    """The date and the time of day in UTC, `2026-11-02 09:14:05.120`."""
+    return to_rfc3339(moment)[:23].replace("T", " ")
+
+
 def step_text(step: Step) -> str:
     """The question of a step."""
     return text_of_kind(step).question(step) + _again(step)
@@ -155,7 +160,7 @@ def step_text(step: Step) -> str:
 def connection_text(seen: Observation) -> str:
     """The connection as it appears in a firewall's log: both addresses and ports, the time, the outcome."""
     step = seen.step
-    came = f"{clock(seen.started)} UTC, {outcome_text(seen)}"
+    came = f"{day_and_clock(seen.started)} UTC, {outcome_text(seen)}"
     place, name = kind_of(step).place(step), kind_of(step).name(step)
     if place is None:
         return f"{step_text(step)}: {came}"

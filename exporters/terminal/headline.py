@@ -10,10 +10,18 @@ from rules.text.display import display
 
 #: The answers as words, colours and sentences about {who}.
 ANSWERS: Mapping[Answer, tuple[str, str, str]] = {
-    Answer.YES: ("YES", "good", "{who} can live on this network."),
-    Answer.DEGRADED: ("DEGRADED", "doubt", "{who} lives on this network, but not in full health."),
-    Answer.NO: ("NO", "bad", "{who} cannot live on this network."),
-    Answer.NOT_PROVEN: ("NOT PROVEN", "doubt", "it is not proven that {who} can live on this network."),
+    Answer.YES: ("YES", "good", "{who} will work from this network."),
+    Answer.DEGRADED: (
+        "DEGRADED",
+        "doubt",
+        "{who} will work from this network, but not everything that it needs does.",
+    ),
+    Answer.NO: ("NO", "bad", "{who} will not work from this network (the portal would show it as inactive)."),
+    Answer.NOT_PROVEN: (
+        "NOT PROVEN",
+        "doubt",
+        "not enough could be tested to say that {who} will work from this network.",
+    ),
 }
 NO_LIST = "no published list"
 #: The software that a rule set is for, by the set's name. Users usually name their own sets after the one they

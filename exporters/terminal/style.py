@@ -40,6 +40,7 @@ class Style:
     color: bool = False
     verbose: bool = False
     encoding: str = "utf-8"
+    tenant: str = ""  # the tenant's id, which stands once in a report: names show "{tenant}" in its place
 
     def paint(self, tone: str, text: str) -> str:
         """`text` in a colour, or as it is."""
@@ -48,7 +49,7 @@ class Style:
     def wrap(self, text: str, indent: str = "", first: str | None = None) -> list[str]:
         """`text` as lines of at most the width. Names and addresses are never cut, so that they can be copied."""
         lines = textwrap.wrap(
-            text,
+            text.replace(self.tenant, "{tenant}") if self.tenant else text,
             max(self.width, 40),
             initial_indent=indent if first is None else first,
             subsequent_indent=indent,

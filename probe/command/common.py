@@ -75,7 +75,7 @@ def output_style(verbose: bool, *, no_color: bool = False) -> Style:
 def report_style(delivery: Delivery) -> Style:
     """The layout of the report: a fixed width in a file, the terminal's width on a terminal."""
     if delivery.file is not None:
-        return Style(terminal.WIDTH, verbose=delivery.verbose)
+        return Style(terminal.WIDTH, verbose=True)  # nothing is folded in what is kept or handed on
     return output_style(delivery.verbose, no_color=delivery.no_color)
 
 

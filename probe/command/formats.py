@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from exporters.metrics.exposition import from_state
-from exporters.terminal import audit
+from exporters.terminal import audit, summary
 from exporters.terminal.style import Style
 from probe.audit.state import place_of, state_of
 from probe.config.settings import Config
@@ -35,7 +35,7 @@ class Format:
 
 
 def _text(judged: JudgedReport, style: Style) -> Iterable[str]:
-    return [audit.render(judged.report, style)]
+    return [(audit if style.verbose else summary).render(judged.report, style)]
 
 
 def _json(judged: JudgedReport, _: Style) -> Iterable[str]:

@@ -122,6 +122,7 @@ def _group(cause: Cause, found: list[Verdict]) -> CauseGroup:
         _details(found, len(endpoints)),
         _hop(found),
         _mechanism(cause, found),
+        command=seen.command,
     )
 
 

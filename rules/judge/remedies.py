@@ -28,6 +28,7 @@ def in_circumstance(cause: Cause, circumstance: str) -> Cause:
         plural=found.plural or cause.plural,
         owner=found.owner or cause.owner,
         confidence=found.confidence or cause.confidence,
+        command=found.command or cause.command,
     )
 
 

@@ -101,6 +101,7 @@ class CauseGroup:
     request: Request | None = None
     tested: tuple[TestedName, ...] = ()
     contrast: str = ""
+    command: str = ""  # a line to copy that belongs to the remedy
 
 
 @dataclass(frozen=True, slots=True)

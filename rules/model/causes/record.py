@@ -31,6 +31,7 @@ class Circumstance:
     plural: str = ""  # the finding at several endpoints; `{n}` is how many
     owner: Owner | None = None
     confidence: Confidence | None = None
+    command: str = ""  # a line to copy; "": that of the cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class Cause:
     confidence: Confidence = field(default="likely", compare=False)
     plural: str = field(default="", compare=False)  # the finding at several endpoints; `{n}` is how many
     remedy: str = field(default="", compare=False)  # a sentence; "" where nothing has to be done
+    command: str = field(default="", compare=False)  # a line to copy that belongs to the remedy
     circumstances: tuple[Circumstance, ...] = field(default=(), compare=False)
     #: One finding about the host or the path, for all endpoints.
     host_wide: bool = field(default=False, compare=False)

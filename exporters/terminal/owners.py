@@ -1,0 +1,26 @@
+"""Who must act, in words; an organisation may use names of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rules.model.causes.record import Owner
+from rules.text.display import display
+
+#: By the owner of a cause.
+OWNERS: Mapping[str, str] = {
+    "firewall": "Firewall team",
+    "proxy": "Proxy team",
+    "dns": "DNS team",
+    "host": "You, the administrator of this host",
+    "pki": "Certificate (PKI) team",
+    "microsoft": "Microsoft: open a support case and attach this report",
+    "wayclear": "Authors of wayclear: please report it",
+    "nobody": "You",
+}
+
+
+def owner_text(owner: Owner, named: tuple[tuple[str, str], ...] = ()) -> str:
+    """Whoever must act. `named`: what the organisation calls them (`Plan.owners`)."""
+    own = dict(named).get(owner)
+    return display(own, 80) if own else OWNERS[owner]

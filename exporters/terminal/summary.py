@@ -1,0 +1,202 @@
+"""The report on a screen: the answer, who must act, each finding with its request and one proof, where it was measured.
+
+Ten lines tell a healthy network, about thirty a network with one fault. The rest is counted and unfolds with --verbose
+(`exporters.terminal.audit`); a file always holds everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from exporters.terminal.audit import (
+    WORDS,
+    WRONG,
+    confidence_text,
+    distinct_first,
+    joined_text,
+    observations_of,
+    tenant_words,
+    took_text,
+    when_text,
+)
+from exporters.terminal.evidence import connection_text
+from exporters.terminal.finding import ACTIONS, need_text, patterns_text, request_notes, row_text, tested_text
+from exporters.terminal.headline import ANSWERS, answer_notes, headline
+from exporters.terminal.owners import owner_text
+from exporters.terminal.proxies import proxy_words
+from exporters.terminal.style import Style, count, say
+from rules.model.verdict import CauseGroup, Report, Status
+from rules.text.display import display
+
+FULL_FINDINGS = 3  #: findings told with everything; the others get a line and their remedy
+ROWS = 4  #: maximum of rows of a request with a line each
+LISTED = 5  #: maximum of patterns in a sentence
+
+
+def render(report: Report, style: Style) -> str:
+    """The report in reading order."""
+    roots = [c for c in report.causes if not c.because]
+    wrong = [c for c in roots if c.status in WRONG]
+    untested = [c for c in roots if c.status is Status.INCONCLUSIVE]
+    style = replace(style, tenant=report.vantage.tenant or "")
+    lines = [*_answer(report, wrong, untested, style)]
+    for place, found in enumerate(wrong):
+        lines += ["", *_finding(report, found, style, full=place < FULL_FINDINGS)]
+    for found in untested:
+        lines += ["", *_untested(report, found, style)]
+    lines += ["", *_place(report, wrong, untested, style)]
+    return style.finish(lines)
+
+
+def _answer(
+    report: Report, wrong: Sequence[CauseGroup], untested: Sequence[CauseGroup], style: Style
+) -> Iterator[str]:
+    word, tone, _ = ANSWERS[report.answer]
+    head, *more = style.wrap(headline(report))
+    yield head.replace(word, style.paint(tone, word), 1)
+    yield from more
+    act = _act(report, wrong, untested)
+    said = " ".join((say(report.answer_text), *answer_notes(report)))
+    if wrong or untested:
+        yield from style.wrap(said, "  ")
+        yield from style.wrap(act, "    ", "  ")
+    else:
+        yield from style.wrap(f"{said} {act}", "  ")
+
+
+def _act(report: Report, wrong: Sequence[CauseGroup], untested: Sequence[CauseGroup]) -> str:
+    """Who must act, and on which findings."""
+    owners: dict[str, list[str]] = {}
+    for found in wrong:
+        owners.setdefault(owner_text(found.owner, report.plan.owners), []).append(found.id)
+    helpers = [owner_text(c.owner, report.plan.owners) for c in untested if c.remedy and c.owner != "nobody"]
+    parts = [
+        f"{owner} (finding{'s' if len(ids) > 1 else ''} {', '.join(ids)})" if len(wrong) > 1 else owner
+        for owner, ids in owners.items()
+    ]
+    parts += [f"{one} (to make it testable)" for one in dict.fromkeys(helpers) if one not in owners]
+    if parts:
+        return f"Who must act: {'; '.join(parts)}."
+    return "Nobody must act yet: see below what could not be tested." if untested else "Nothing to do."
+
+
+def _finding(report: Report, found: CauseGroup, style: Style, *, full: bool) -> Iterator[str]:
+    word, tone = WORDS[found.status]
+    head, *more = style.wrap(
+        f"{word}: {say(found.summary)} [{display(found.cause.word, 60)}]", "   ", f"{found.id}. "
+    )
+    yield head.replace(word, style.paint(tone, word), 1)
+    yield from more
+    rows = [("For", f"{owner_text(found.owner, report.plan.owners)} ({confidence_text(found)})")]
+    if found.remedy:
+        rows.append(("Do", say(found.remedy)))
+    if found.command:
+        rows.append(("Copy", say(found.command)))
+    if full:
+        rows += _request(found)
+        rows.append(("Tested", tested_text(found)))
+        rows.append(("Compare", f"{say(found.contrast)}." if found.contrast else ""))
+        rows.append(("So also", _followers(report, found)))
+        rows.append(("Proof", _proof(report, found)))
+    yield from style.pairs((row for row in rows if row[1]), "   ")
+
+
+def _request(found: CauseGroup) -> Iterator[tuple[str, str]]:
+    """The patterns, those with the same ports and rules together where they are many."""
+    if found.request is None:
+        return
+    label = ACTIONS[found.request.action]
+    by_text: dict[str, list[str]] = {}
+    for row in found.request.rows:
+        by_text.setdefault(row_text(row, found.request.action), []).append(row.pattern)
+    apart = len(found.request.rows) <= ROWS
+    width = max(len(display(row.pattern)) for row in found.request.rows)
+    for text, patterns in by_text.items():
+        if apart:
+            for pattern in patterns:
+                yield label, f"{display(pattern):<{width}}  {text}"
+                label = ""
+        else:
+            yield label, f"{patterns_text(patterns, LISTED)} ({text})"
+            label = ""
+    yield "", " ".join(request_notes(found.request, LISTED))
+
+
+def _followers(report: Report, found: CauseGroup) -> str:
+    """What follows from a finding, in a sentence each."""
+    below = [c for c in report.causes if found.id in c.because and c.status is not Status.NOTICE]
+    return "; ".join(f"{say(c.summary)} [{display(c.cause.word, 60)}]" for c in below)
+
+
+def _proof(report: Report, found: CauseGroup) -> str:
+    """One connection as a firewall's log shows it, or the first line of evidence."""
+    seen = observations_of(report, found.evidence)
+    if not seen:
+        return "; ".join(f"{display(k, 40)} {say(v)}" for k, v in found.details[:1])
+    own = [o for o in distinct_first(seen) if o.local is not None] or distinct_first(seen)
+    more = f"; +{len(seen) - 1} more (--verbose)" if len(seen) > 1 else ""
+    return connection_text(own[0]) + more
+
+
+def _untested(report: Report, found: CauseGroup, style: Style) -> Iterator[str]:
+    names = len({(e.host, e.port) for e in found.endpoints})
+    many = f" ({count(names, 'endpoint')})" if names > 1 and str(names) not in found.summary else ""
+    yield from style.wrap(
+        f"NOT TESTED: {say(found.summary)}{many} [{display(found.cause.word, 60)}]", "   ", "-  "
+    )
+    rows = [("For", owner_text(found.owner, report.plan.owners)), ("Do", say(found.remedy))]
+    if found.command:
+        rows.append(("Copy", say(found.command)))
+    if len(found.tested) == 1:
+        rows.append(("Tested", need_text(found.tested[0])))
+    rows.append(("So also", _followers(report, found)))
+    yield from style.pairs((row for row in rows if row[1] and (row[0] != "For" or found.remedy)), "   ")
+
+
+def _place(
+    report: Report, wrong: Sequence[CauseGroup], untested: Sequence[CauseGroup], style: Style
+) -> Iterator[str]:
+    """Where, when and by which rules it was measured, and what this screen leaves out."""
+    seen = report.vantage
+    labels = "".join(f", {display(k, 60)} {display(v, 120)}" for k, v in seen.labels)
+    proxy = f"proxy: {proxy_words(report)}" if seen.proxies else "no proxy"
+    rows = [
+        (
+            "Tested from",
+            f"{display(seen.host)} ({display(seen.os)}{labels}) as {display(seen.user)}; "
+            f"{joined_text(seen.sources) or 'no route to the internet'}; resolver "
+            f"{joined_text(seen.resolvers) or 'none configured'}; {proxy}",
+        ),
+        ("Tenant", tenant_words(report)),
+        ("When", f"{when_text(report)}; {took_text(report)}"),
+        ("Rules", "; ".join(_rules(report))),
+        ("Passed", _passed(report)),
+    ]
+    rows += [("Note", " ".join(_ended(say(note)) for note in report.notes))] if report.notes else []
+    if wrong or untested:
+        rows.append(("Details", "wayclear audit --verbose, or --output report.txt for a file"))
+    plain = replace(style, tenant="")
+    yield from plain.pairs(rows, "  ")
+
+
+def _ended(sentence: str) -> str:
+    return sentence if sentence.endswith(".") else f"{sentence}."
+
+
+def _rules(report: Report) -> Iterator[str]:
+    for used in report.rulesets:
+        what = "CAs " if used.kind == "cas" else ""
+        version = "" if used.version == used.reviewed else f" {display(used.version, 40)}"
+        note = f", {say(used.note)}" if used.note else ""
+        yield f"{what}{display(used.name)}{version} (reviewed {display(used.reviewed, 40)}{note})"
+
+
+def _passed(report: Report) -> str:
+    passed = [v for v in report.verdicts if v.status is Status.PASS]
+    notices = sum(1 for c in report.causes if c.status is Status.NOTICE and not c.because)
+    more = f"; {count(notices, 'notice')}, see --verbose" if notices else ""
+    names = {v.endpoint.host for v in passed if v.endpoint}
+    return (
+        f"{count(len(passed), 'check')} of {count(len(names), 'name')}{more}" if passed else f"no check{more}"
+    )
