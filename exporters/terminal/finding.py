@@ -39,11 +39,11 @@ def request_notes(request: Request, most: int | None = None) -> Iterator[str]:
     """Sentences that complete the rows: how deep a wildcard reaches, what may stay inspected, the source. `most`: patterns
     listed in a sentence."""
     if any(pattern.startswith("*.") for pattern in request.patterns):
-        yield "A wildcard means all names below it, at any depth: rules for the tested names alone are not enough."
+        yield "A wildcard means all names below it, at any depth; the tested names alone are not enough."
     if request.may_inspect:
         yield (
-            f"Microsoft does not forbid TLS inspection for {patterns_text(request.may_inspect, most)}. Where it stays, this "
-            "host must trust the inspecting CA, or signing in and installing the connector fail."
+            f"Microsoft does not forbid TLS inspection for {patterns_text(request.may_inspect, most)}; where it stays, this "
+            "host must trust the inspecting CA, or signing in and installing fail."
         )
     yield f"Source: {say(request.citation)}."
 

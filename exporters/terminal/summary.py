@@ -31,7 +31,7 @@ from rules.text.display import display
 
 FULL_FINDINGS = 3  #: findings told with everything; the others get a line and their remedy
 ROWS = 4  #: maximum of rows of a request with a line each
-LISTED = 5  #: maximum of patterns in a sentence
+LISTED = 4  #: maximum of patterns in a sentence
 
 
 def render(report: Report, style: Style) -> str:
@@ -135,7 +135,7 @@ def _proof(report: Report, found: CauseGroup) -> str:
     if not seen:
         return "; ".join(f"{display(k, 40)} {say(v)}" for k, v in found.details[:1])
     own = [o for o in distinct_first(seen) if o.local is not None] or distinct_first(seen)
-    more = f"; +{len(seen) - 1} more (--verbose)" if len(seen) > 1 else ""
+    more = f"; +{len(seen) - 1} more" if len(seen) > 1 else ""
     return connection_text(own[0]) + more
 
 
@@ -174,8 +174,6 @@ def _place(
         ("Passed", _passed(report)),
     ]
     rows += [("Note", " ".join(_ended(say(note)) for note in report.notes))] if report.notes else []
-    if wrong or untested:
-        rows.append(("Details", "wayclear audit --verbose, or --output report.txt for a file"))
     plain = replace(style, tenant="")
     yield from plain.pairs(rows, "  ")
 
@@ -195,7 +193,7 @@ def _rules(report: Report) -> Iterator[str]:
 def _passed(report: Report) -> str:
     passed = [v for v in report.verdicts if v.status is Status.PASS]
     notices = sum(1 for c in report.causes if c.status is Status.NOTICE and not c.because)
-    more = f"; {count(notices, 'notice')}, see --verbose" if notices else ""
+    more = f"; {count(notices, 'notice')}" if notices else ""
     names = {v.endpoint.host for v in passed if v.endpoint}
     return (
         f"{count(len(passed), 'check')} of {count(len(names), 'name')}{more}" if passed else f"no check{more}"

@@ -106,7 +106,7 @@ def late_by(exchange: HttpExchange, made: float, ran_out: float, now: float) -> 
     if before and not any(before):
         return "late", f"{called} got it {_span(max(seen.ages))} ago, when it had run out already"
     if not seen.identified:
-        return "", f"which of the caches on the way kept it cannot be told ({seen.line})"
+        return "", f"which cache kept it cannot be told ({seen.line})"
     kept = f" has kept it for {_span(max(seen.ages))}" if seen.ages else " gave it"
     by: LateBy = "cached-by-publisher" if seen.publisher else "cached" if seen.name else "cached-unnamed"
     return by, f"{called}{kept} ({seen.line})"

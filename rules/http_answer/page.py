@@ -210,14 +210,14 @@ def page_text(page: BlockPage, status: int | None) -> str:
         "refused": "the request is refused",
         "redirect": f"{'the request is sent' if sent else 'a web page sends its reader'} elsewhere, to {page.location}",
         "portal": "a page to sign in to this network comes instead",
-        "proxy": "a proxy on the way wants a password",
-        "failed": "a proxy on the way cannot fetch from this host",
+        "proxy": "a proxy wants a password",
+        "failed": "a proxy cannot fetch from this host",
     }[page.kind]
     words = (
         f', titled "{page.title}"' if page.title else f', saying "{page.sentence}"' if page.sentence else ""
     )
     vendor = f" (looks like {page.vendor})" if page.vendor else ""
-    why = f"; sign of a device on the way: {page.evidence}" if page.evidence else ""
+    why = f"; sign of a network device: {page.evidence}" if page.evidence else ""
     return f"{what} (HTTP {status}){words}{vendor}{why}"
 
 

@@ -109,7 +109,7 @@ def _unreached(context: Context, target: Target, candidate: Candidate) -> Verdic
         why = f"{'IPv6' if is_v6(candidate.address) else 'IPv4'} goes nowhere on this host"
     elif context.audit.guard.sweep:
         cause = causes.PATH_SWEEP_DETECTED
-        why = "a firewall on the way had begun to drop this host's traffic"
+        why = "a firewall had begun to drop this host's traffic"
     return address_verdict(context, target, candidate.address, "tcp", status, cause, f"not tried: {why}")
 
 
@@ -168,7 +168,7 @@ def _tcp_cause(context: Context, failure: Failure) -> tuple[Cause, str]:
         return causes.TCP_UNREACHABLE, f"is unreachable ({word}{sender})"
     if failure.code in (Code.UNREACHABLE, Code.NO_ROUTE):
         return causes.TCP_UNREACHABLE, "is unreachable (this host has no way there)"
-    return causes.TCP_TIMEOUT, "gets no answer: it is silently dropped"
+    return causes.TCP_TIMEOUT, "gets no answer: something drops it silently"
 
 
 def _tcp_opened(
@@ -282,14 +282,14 @@ def _page_compared(
         return (
             Status.FAIL,
             causes.HTTP_BLOCK_PAGE,
-            f"the very same answer (HTTP {exchange.status}) comes from {canary}, where nothing is: a device on the way wrote it",
+            f"the very same answer (HTTP {exchange.status}) comes from {canary}, an unused address: a network device wrote it",
         )
     same_page = context.same_page_hosts(seen)
     if same_page:
         more = f" and {len(same_page) - 1} more" if len(same_page) > 1 else ""
         text = (
             f"{summary}, with the same web page as {same_page[0]}{more}: common front ends and servers' first pages look so, "
-            "and so does a page that a device on the way writes"
+            "and so does a page that a network device writes"
         )
         return Status.NOTICE, causes.HTTP_SAME_PAGE, text
     odd = oddities(exchange)

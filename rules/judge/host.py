@@ -122,7 +122,7 @@ def _resolvers(context: Context) -> Iterator[Verdict]:
                 "dns",
                 Status.WARN,
                 causes.DNS_WILDCARDED,
-                f"Resolver {resolver} answers a name that nobody has with {shown}",
+                f"Resolver {resolver} answers an invented name with {shown}",
                 "canary",
                 Endpoint(resolver, 53),
             )
@@ -230,8 +230,8 @@ def _canary(context: Context) -> Iterator[Verdict]:
                 "tcp",
                 Status.WARN,
                 causes.TCP_ACCEPT_ALL,
-                f"A device on the way accepts every connection: {where}, "
-                'where nothing is, was opened too. "Open" proves nothing here; only certificates and documents do',
+                f"A network device accepts every connection: {where}, "
+                "an unused address, opened too. So an open port proves nothing here",
                 evidence=context.evidence(seen),
             )
 
@@ -244,7 +244,7 @@ def _sweep(context: Context) -> Iterator[Verdict]:
             Status.INCONCLUSIVE,
             causes.PATH_SWEEP_DETECTED,
             "Addresses that had answered went silent in the "
-            "middle of the audit: a firewall on the way takes the audit for a scan and drops this host's traffic",
+            "middle of the audit: a firewall takes the audit for a scan and drops this host's traffic",
         )
     elif audit.stopped == "sweep":
         count = len(audit.guard.silent)

@@ -79,7 +79,7 @@ def unfetched_verdict(context: Context, url: str, check: Check, elsewhere: bool 
         text = f"was not fetched: its host {_WORDS.get(view.word, 'does not resolve')}{where}"
         return source_verdict(context, url, check, status, cause, text, view.seen)
     if audit.guard.sweep:
-        text = "was not fetched: a firewall on the way had begun to drop this host's traffic"
+        text = "was not fetched: a firewall had begun to drop this host's traffic"
         return source_verdict(context, url, check, Status.INCONCLUSIVE, causes.PATH_SWEEP_DETECTED, text, ())
     if addresses and all(audit.guard.family_broken(is_v6(a)) for a in addresses):
         text = "was not fetched: its host has addresses only of a family that goes nowhere here"

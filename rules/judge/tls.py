@@ -123,7 +123,7 @@ def _failed(context: Context, target: Target, seen: Observation) -> TlsCause:
         status = Status.FAIL if target.rule.group is Group.SERVICE else Status.NOTICE
         return TlsCause(causes.TLS_VERSION, status, "TLS 1.2 is refused; TLS 1.3 works")
     if isinstance(seen.evidence, TlsFacts) and seen.evidence.version in _OLD:
-        text = f"only {seen.evidence.version} is to be had, the connector needs TLS 1.2"
+        text = f"only {seen.evidence.version} is offered, the connector needs TLS 1.2"
         return TlsCause(causes.TLS_VERSION, Status.FAIL, text)
     if _unread(seen):
         text = f"the certificate was read here, and the TLS library goes no further with its form: {failure.detail}"

@@ -73,7 +73,7 @@ def answered(
     coding = content_coding(exchange)
     if coding:
         return Fault(causes.HTTP_COMPRESSED, Status.FAIL, f"the {word} came compressed ({coding}), although the request asked "
-                     "for it as it is; whether the server or a device on the way packed it does not show")  # fmt: skip
+                     "for it as it is; whether the server or a network device packed it does not show")  # fmt: skip
     if failure is not None and failure.code is not Code.TOO_LARGE:
         return _not_whole(exchange, failure, check, word)
     cut = exchange.body is not None and exchange.size > len(exchange.body)

@@ -194,7 +194,7 @@ def _accepted(
         return TlsCause(causes.TLS_ISSUER_UNEXPECTED, Status.WARN, summary, evidence)
     if only_tls13:
         status = Status.FAIL if group is Group.SERVICE else Status.NOTICE
-        return TlsCause(causes.TLS_VERSION, status, "TLS 1.2 is not to be had, only TLS 1.3", evidence)
+        return TlsCause(causes.TLS_VERSION, status, "TLS 1.2 is not offered, only TLS 1.3", evidence)
     if judgement.new_issuing_ca:
         summary = f"genuine, through an issuing CA that the CA set does not know yet: {who} under {anchor}"
         return TlsCause(causes.TLS_NEW_ISSUING_CA, Status.NOTICE, summary, evidence)

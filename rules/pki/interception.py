@@ -152,14 +152,14 @@ def _reason(group: Sequence[Handshake], brands: tuple[str, ...]) -> str:
         return ""
     forged = next((h.judgement for h in group if h.judgement.forged), None)
     if forged is not None:
-        return f"it bears the name of {display(forged.forged_name, SHOWN)} without that CA's key"
+        return f"it carries the name of {display(forged.forged_name, SHOWN)} without that CA's key"
     if any(h.judgement.verdict == "intercepted" for h in group):
         return "its root is trusted by this host only, no public list has it"
     zones = _zones(group)
     if len(zones) > 1:
         shown = " and ".join(display(name, SHOWN) for name in list(zones)[:2])
         who = "issuer" if (group[0].judgement.issuing_key or "").startswith("name:") else "key"
-        return f"one unknown {who} issued for names that have nothing to do with each other ({shown})"
+        return f"one unknown {who} issued for unrelated names ({shown})"
     brand = next((h.judgement.brand for h in group if h.judgement.brand), "") or _brand(group, brands)
     return f"an unknown CA calls itself {display(brand, SHOWN)}" if brand else ""
 
@@ -240,10 +240,10 @@ def _reach(group: Sequence[Handshake], everything: Sequence[Handshake]) -> Reach
 
 
 _REACH_TEXT: dict[Reach, str] = {
-    "everything": "every handshake of this audit meets it",
-    "by-name": "it goes by the name asked for: other names at the same addresses are left alone",
-    "by-address": "it goes by the address: other names meet it there as well, or the same names escape it elsewhere",
-    "single": "one name at one address met it",
+    "everything": "so is every handshake of this audit",
+    "by-name": "it depends on the server name: other names at the same addresses are not intercepted",
+    "by-address": "it depends on the address: other names are intercepted there too, or the same names are not elsewhere",
+    "single": "one name at one address was tested",
     "unclear": "",
 }
 
@@ -261,14 +261,15 @@ def _sentence(
     who = f"{issuer} (looks like {display(product, SHOWN)})" if product else issuer
     count = _count(len(names), "name") if names else "the control name only"
     parts = [
-        f"TLS is intercepted: certificates are issued by {who}",
-        reason,
-        f"seen for {count} at {_count(len(addresses), 'address', 'addresses')}",
+        f"TLS is intercepted: {who} issued the certificates of {count} at {_count(len(addresses), 'address', 'addresses')}",
     ]
     if _REACH_TEXT[reach]:
         parts.append(_REACH_TEXT[reach])
+    parts.append(reason)
     if genuine:
-        parts.append("other attempts at the same place were genuine, so it does not catch every handshake")
+        parts.append(
+            "other attempts at the same addresses were genuine, so not every handshake is intercepted"
+        )
     return "; ".join(parts)
 
 

@@ -36,7 +36,9 @@ PATH_SWEEP_DETECTED = Cause(
     "path.sweep-detected",
     owner="firewall",
     plural="{n} endpoints could not be tested once a firewall dropped this host's traffic",
-    remedy="Wait until the block ends, then run the audit at the polite pace, or have this host exempted.",
+    remedy="Wait until the firewall's block ends, then run the audit again at the polite pace, or have this host exempted. Such a "
+    "block ends by itself; on PAN-OS it lasts 1 to 3,600 seconds (Palo Alto Networks, Configure Reconnaissance Protection).",
+    command="wayclear audit --pace polite",
     host_wide=True,
     leaves_open=True,
     open_reason="a firewall stopped answering this host in the middle of the audit",
@@ -45,8 +47,8 @@ PATH_SWEEP_DETECTED = Cause(
 TCP_TIMEOUT = Cause(
     "tcp.timeout",
     owner="firewall",
-    plural="TCP is silently dropped on the way to {n} endpoints",
-    remedy="Allow TCP port {port} to this name at the firewall that drops it; its log shows our address and ports.",
+    plural="TCP connections to {n} endpoints get no answer: something drops them silently",
+    remedy="Allow TCP port {port} to this name at the firewall that drops it. Its log shows our address and ports.",
     silence=True,
     circumstances=(
         _others_pass("; the firewall's log shows our address and ports."),
@@ -72,7 +74,7 @@ TCP_UNREACHABLE = Cause(
     "tcp.unreachable",
     owner="firewall",
     confidence="proven",
-    plural="{n} endpoints are unreachable: the way there is refused (ICMP) or missing",
+    plural="{n} endpoints are unreachable: a device refuses the connection (ICMP), or there is no route",
     remedy="Look at the device that sent the ICMP message, or at the route; allow TCP port {port} to this name there.",
     circumstances=(
         _others_pass(". The evidence names the sender of the ICMP message where it is known."),
@@ -84,7 +86,7 @@ TCP_UNREACHABLE = Cause(
 TCP_ACCEPT_ALL = Cause(
     "tcp.accept-all",
     owner="firewall",
-    remedy="Nothing to do when all names pass; otherwise find the transparent proxy on the way.",
+    remedy="Nothing to do when all names pass. Otherwise find the transparent proxy between this host and Microsoft.",
 )
 
 TLS_INTERCEPTED = Cause(
@@ -92,8 +94,8 @@ TLS_INTERCEPTED = Cause(
     owner="firewall",
     confidence="proven",
     plural="TLS is intercepted at {n} endpoints",
-    remedy="Exempt this name from TLS inspection at the device that re-signs it: Microsoft forbids inspection for the "
-    "connector, whose client certificate cannot pass.",
+    remedy="Exempt this name from TLS inspection at the device that re-signs it. Microsoft forbids inspection for the "
+    "connector: mutual TLS would break.",
     depends_on_ca_set=True,
 )
 
@@ -116,7 +118,7 @@ TLS_UNTRUSTED = Cause(
     "tls.untrusted",
     owner="firewall",
     confidence="possible",
-    plural="{n} endpoints show a certificate that leads to a root nobody knows",
+    plural="The certificates of {n} endpoints lead to a root which is neither a public CA nor one of the expected CAs",
     remedy="Find out who issued this certificate; when it is your own inspection, exempt this name.",
     depends_on_ca_set=True,
 )
@@ -132,9 +134,10 @@ TLS_SELF_SIGNED = Cause(
 
 TLS_REVOKED = Cause(
     "tls.revoked",
-    owner="pki",
+    owner="microsoft",
     confidence="proven",
-    remedy="Do not trust this server; report it.",
+    remedy="Do not trust this server. Open a support case with Microsoft and attach this report: the service shows a certificate "
+    "that its CA has revoked.",
 )
 
 TLS_EXPIRED = Cause(
@@ -172,7 +175,7 @@ TLS_NAME_MISMATCH = Cause(
     circumstances=(
         Circumstance(
             "many-addresses",
-            "One server answers at the addresses of several names: look for a device on the way that takes their connections (a "
+            "One server answers at the addresses of several names: look for a network device that takes their connections (a "
             "captive portal, a block page), and let these addresses through.",
             owner="firewall",
         ),
@@ -182,13 +185,13 @@ TLS_NAME_MISMATCH = Cause(
 TLS_INCOMPLETE_CHAIN = Cause(
     "tls.incomplete-chain",
     owner="pki",
-    plural="The chains of {n} endpoints end before a known CA, and the missing issuer is not to be had",
+    plural="The chains of {n} endpoints end before a known CA, and the missing issuer cannot be downloaded",
     remedy="Allow the issuer's certificate to be fetched (port 80) from the address that the certificate names.",
     depends_on_ca_set=True,
     circumstances=(
         Circumstance(
             "page",
-            "A web page comes in place of the issuer's certificate: look for a captive portal, a block page or a proxy on port "
+            "A web page comes instead of the issuer's certificate: look for a captive portal, a block page or a proxy on port "
             "80, which is open there.",
             owner="firewall",
         ),
@@ -248,21 +251,23 @@ TLS_RESET = Cause(
     owner="firewall",
     confidence="possible",
     plural="The connection is reset when TLS begins, at {n} endpoints",
-    remedy="Look in the firewall's log for a rule that cuts TLS by server name (SNI) or by category, and exempt this name.",
+    remedy="Look in the firewall's log for a rule that closes TLS connections for some server names (SNI) or categories, and "
+    "exempt this "
+    "name.",
     circumstances=(
         Circumstance(
             "tls13-passes",
-            "Look in the firewall's log for a rule that cuts TLS 1.2 and lets TLS 1.3 pass to this name; where there is none, "
+            "Look in the firewall's log for a rule that closes TLS 1.2 and lets TLS 1.3 pass to this name; where there is none, "
             "the server offers no TLS 1.2, which a connector needs.",
         ),
         Circumstance(
             "certificate-shown",
-            "Look in the firewall's log for a rule that cuts a connection once it has seen the server's certificate (by "
+            "Look in the firewall's log for a rule that closes a connection once it has seen the server's certificate (by "
             "category or issuer), and exempt this name.",
         ),
         Circumstance(
             "certificate-asked",
-            "Look in the firewall's log for a rule that cuts connections in which a client certificate is asked for, and exempt "
+            "Look in the firewall's log for a rule that closes connections in which a client certificate is asked for, and exempt "
             "this name; where there is none, the server itself resets who has no certificate, and nothing is blocked.",
         ),
     ),
@@ -272,8 +277,8 @@ TLS_TIMEOUT = Cause(
     "tls.timeout",
     owner="firewall",
     confidence="possible",
-    plural="TLS comes to no end at {n} endpoints, although TCP opens",
-    remedy="Look for a device that swallows the ClientHello: inspection by server name, or a path MTU fault.",
+    plural="No TLS answer from {n} endpoints after the TCP connection opened",
+    remedy="Look for a device that drops the ClientHello (the first TLS message): inspection by server name, or a path MTU fault.",
     silence=True,
 )
 

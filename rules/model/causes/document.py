@@ -11,14 +11,14 @@ _SESSION_CUT = Circumstance(
 HTTP_BLOCK_PAGE = Cause(
     "http.block-page",
     owner="firewall",
-    plural="A block page answers in place of {n} endpoints on port 80",
-    remedy="Exempt this host from web filtering on port 80: a page comes in place of the real answer.",
+    plural="A block page comes instead of the answer of {n} endpoints on port 80",
+    remedy="Exempt this host from web filtering on port 80: a page comes instead of the real answer.",
     circumstances=(
         Circumstance(
             "proxy-failed",
             "A proxy on port 80 here cannot fetch from this host: look in the proxy's log, and let the proxy resolve and reach "
             "this host.",
-            plural="A proxy on the way answers for {n} endpoints on port 80 that it cannot reach",
+            plural="A proxy answers for {n} endpoints on port 80 that it cannot reach",
             owner="proxy",
         ),
     ),
@@ -125,7 +125,7 @@ HTTP_ODD_HEADER = Cause(
 CRL_UNREACHABLE = Cause(
     "crl.unreachable",
     owner="firewall",
-    plural="No CRL is to be had from {n} hosts",
+    plural="The CRL cannot be downloaded from {n} hosts",
     remedy="Allow port 80 to this host: Windows fetches this list to check certificates.",
     silence=True,
     unheard=True,
@@ -134,13 +134,13 @@ CRL_UNREACHABLE = Cause(
 CRL_NOT_A_CRL = Cause(
     "crl.not-a-crl",
     owner="firewall",
-    plural="Something else comes in place of the CRLs of {n} hosts",
+    plural="Something else comes instead of the CRLs of {n} hosts",
     remedy="Fetch the list from another network: where it comes there, something here answers on port 80 in its place; where "
     "not, report it to the publisher.",
     circumstances=(
         Circumstance(
             "page",
-            "A web page comes in place of the list: look for a captive portal, a block page or a proxy on port 80.",
+            "A web page comes instead of the list: look for a captive portal, a block page or a proxy on port 80.",
         ),
         Circumstance(
             "pem",
@@ -185,13 +185,14 @@ CRL_STALE = Cause(
     circumstances=(
         Circumstance(
             "cached",
-            "The cache that the answer names serves the list past its end: let it fetch this host's lists anew, or exempt the "
+            "The cache that the answer names serves an expired list: let it fetch this host's lists anew, or exempt the "
             "host from caching.",
             owner="proxy",
         ),
         Circumstance(
             "cached-unnamed",
-            "A cache on the way, which does not tell its name, serves the list past its end. Fetch the list from another "
+            "A cache between this host and the CA, which does not tell its name, serves an expired list. Fetch the list from "
+            "another "
             "network: where a new one comes, look for a cache on port 80 here and exempt this host from it; where not, report "
             "it to the CA.",
             confidence="possible",
@@ -264,9 +265,9 @@ CRL_FORM = Cause("crl.form", owner="pki")
 
 CRL_REVOKED = Cause(
     "crl.revoked",
-    owner="pki",
+    owner="microsoft",
     confidence="proven",
-    remedy="The CA has revoked this certificate: report it to Microsoft.",
+    remedy="The CA has revoked this certificate. Open a support case with Microsoft and attach this report.",
 )
 
 CRL_UNVERIFIED = Cause(
@@ -287,13 +288,13 @@ OCSP_UNREACHABLE = Cause(
 OCSP_NOT_OCSP = Cause(
     "ocsp.not-ocsp",
     owner="firewall",
-    plural="Something else answers in place of {n} OCSP responders",
+    plural="Something else answers instead of {n} OCSP responders",
     remedy="Ask the responder from another network: where it answers well there, something here answers on port 80 in its "
     "place; where not, report it to the CA.",
     circumstances=(
         Circumstance(
             "page",
-            "A web page comes in place of the responder's answer: look for a captive portal, a block page or a proxy on port 80.",
+            "A web page comes instead of the responder's answer: look for a captive portal, a block page or a proxy on port 80.",
         ),
     ),
 )
@@ -307,13 +308,14 @@ OCSP_STALE = Cause(
     circumstances=(
         Circumstance(
             "cached",
-            "The cache that the answer names serves it past its end: let it fetch this host's answers anew, or exempt the host "
+            "The cache that the answer names serves an expired answer: let it fetch this host's answers anew, or exempt the host "
             "from caching.",
             owner="proxy",
         ),
         Circumstance(
             "cached-unnamed",
-            "A cache on the way, which does not tell its name, serves the answer past its end. Ask the responder from another "
+            "A cache between this host and the CA, which does not tell its name, serves an expired answer. Ask the responder "
+            "from another "
             "network: where a new one comes, look for a cache on port 80 here and exempt this host from it; where not, report "
             "it to the CA.",
             confidence="possible",
@@ -373,9 +375,9 @@ OCSP_UNVERIFIED = Cause(
 
 OCSP_REVOKED = Cause(
     "ocsp.revoked",
-    owner="pki",
+    owner="microsoft",
     confidence="proven",
-    remedy="The CA has revoked this certificate: report it to Microsoft.",
+    remedy="The CA has revoked this certificate. Open a support case with Microsoft and attach this report.",
 )
 
 OCSP_UNAUTHORIZED = Cause("ocsp.unauthorized", owner="pki")

@@ -83,7 +83,7 @@ DNS_CHAIN_BROKEN = Cause(
     circumstances=(
         Circumstance(
             "by-itself",
-            "Let the resolver {resolver} resolve {link}: devices on the way look up every name of the chain by itself.",
+            "Let the resolver {resolver} resolve {link}: network devices look up every name of the chain by itself.",
         ),
         Circumstance(
             "nxdomain",
@@ -128,7 +128,7 @@ DNS_MALFORMED = Cause(
     "dns.malformed",
     owner="dns",
     plural="The answers for {n} names break the protocol",
-    remedy="The answers break the protocol: look at the resolver, and at a DNS proxy or inspection on the way to it.",
+    remedy="The answers break the protocol: look at the resolver, and at a DNS proxy or inspection between it and this host.",
     circumstances=(
         Circumstance(
             "no-question",
@@ -213,6 +213,7 @@ DNS_OS_DIFFERS = Cause(
     "dns.os-differs",
     owner="host",
     remedy="Look for this name in the hosts file, in the name resolution policy (NRPT) and in the search list of this host.",
+    command="Get-Content $env:SystemRoot\\System32\\drivers\\etc\\hosts; Get-DnsClientNrptPolicy (Linux: cat /etc/hosts)",
     circumstances=(
         Circumstance(
             "address-fails",

@@ -12,7 +12,10 @@ AUDIT_NO_TENANT = Cause(
     "audit.no-tenant",
     owner="host",
     plural="{n} names hold the tenant's id, which is not known",
-    remedy="Give --tenant with the tenant's id or domain.",
+    remedy="Give your tenant's id or domain. The id is in the Microsoft Entra admin center under Overview (Tenant ID). "
+    "Everything that "
+    "can be tested without it was tested.",
+    command="wayclear audit --tenant contoso.onmicrosoft.com",
     leaves_open=True,
     open_reason="the tenant's own names were not tested (give --tenant)",
 )
@@ -125,18 +128,19 @@ LOCAL_DENIED = Cause("local.denied", owner="host")
 LOCAL_CLOCK_SKEW = Cause(
     "local.clock-skew",
     owner="host",
-    remedy="Set the clock (w32time, chrony). Kerberos tolerates 5 minutes unless a policy says otherwise (Microsoft, Kerberos "
+    remedy="Set the clock. Kerberos tolerates 5 minutes unless a policy says otherwise (Microsoft, Kerberos "
     "policy); what else fails on Windows with this difference is not known.",
+    command="w32tm /resync (Windows) or chronyc makestep (Linux)",
     host_wide=True,
     circumstances=(
         Circumstance(
             "certificates",
-            "Set the clock (w32time, chrony): by it the certificates of the service are not valid, and Windows calls such a "
+            "Set the clock: by it the certificates of the service are not valid, and Windows calls such a "
             "chain not time valid (Microsoft, CERT_TRUST_STATUS).",
         ),
         Circumstance(
             "certificates-alone",
-            "Compare this host's clock with a good one and set it (w32time, chrony). When it is right, fetch one of these "
+            "Compare this host's clock with a good one and set it. When it is right, fetch one of these "
             "certificates from another network: then the servers show certificates that are not valid.",
         ),
     ),
