@@ -193,6 +193,7 @@ INTERCEPTED = CauseGroup(
         ("served", "CN=Corp Proxy CA \x1b[31m, key 1f0a55..."),
         ("product", "Squid, by the issuer's name"),
     ),
+    id="1",
 )
 SILENT = CauseGroup(
     causes.TCP_TIMEOUT,
@@ -204,6 +205,7 @@ SILENT = CauseGroup(
     (Endpoint(SIGN_IN, 443, "20.190.0.2"),),
     ("o6",),
     hop="10.20.0.1",
+    id="2",
 )
 UNTESTED = CauseGroup(
     causes.AUDIT_NO_PROBE_NAME,
@@ -214,6 +216,7 @@ UNTESTED = CauseGroup(
     "proven",
     (),
     (),
+    id="3",
 )
 NOTICE = CauseGroup(
     causes.TLS_LARGE_HELLO_BLOCKED,
@@ -224,6 +227,7 @@ NOTICE = CauseGroup(
     "proven",
     (Endpoint(SIGN_IN, 443, "20.190.0.1"),),
     (),
+    id="4",
 )
 RULESETS = (
     RulesUsed("entra-app-proxy", "2026.11.1", "2026-11-01"),

@@ -65,6 +65,7 @@ class Scenario:
     never: tuple[str, ...] = ()  # globs of causes that no verdict may have, with any status
     during: Callable[[Lab], None] | None = None
     seconds: float = 40.0  # the audit must be over by then
+    owners: tuple[str, ...] = ()  # of several faults: who must act on each, which are as many findings
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +87,25 @@ def check(scenario: Scenario, report: Report, exit_code: int) -> Outcome:
     for want in scenario.wants:
         faults += want.faults(verdicts)
     faults += _false_alarms(scenario, verdicts)
+    faults += _findings(scenario, report.get("causes", ()))
     faults += [f"not evidenced: {v['cause']} for {_host(v)}" for v in verdicts if _lacks_evidence(v, report)]
     return Outcome(tuple(faults))
+
+
+def _findings(scenario: Scenario, causes: Iterable[Mapping[str, Any]]) -> list[str]:
+    """One fault is one finding, and each finding that a network team must act on says what to allow."""
+    found = []
+    roots = [c for c in causes if c["status"] in ("fail", "warn", "broken") and not c["because"]]
+    shown = [f"{c['cause']} ({c['owner']}): {c['summary']}" for c in roots]
+    if scenario.owners and sorted(c["owner"] for c in roots) != sorted(scenario.owners):
+        found.append(f"findings {shown}, expected one for each of {scenario.owners}")
+    elif not scenario.owners and len(roots) > 1:
+        found.append(f"{len(roots)} findings of one fault: {shown}")
+    for cause in roots:
+        asked = cause["owner"] in ("firewall", "proxy", "dns") and cause["tested"]
+        if asked and not (cause["request"] and cause["request"]["patterns"]):
+            found.append(f"nothing to allow: {cause['cause']} ({cause['owner']}): {cause['summary']}")
+    return found
 
 
 def _false_alarms(scenario: Scenario, verdicts: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -65,3 +66,30 @@ def test_essence_ignores_words_and_order_only() -> None:
     one, other = verdict("tls.expired", "fail"), verdict("ok", "pass", "b.example.net")
     assert essence(report(one, other)) == essence(report(other | {"summary": "else"}, one))
     assert essence(report(one, other)) != essence(report(one, other | {"status": "warn"}))
+
+
+def cause(
+    word: str, owner: str = "firewall", because: tuple[str, ...] = (), patterns: tuple[str, ...] = ("*.a",)
+) -> dict[str, Any]:
+    asked = {"patterns": list(patterns)} if patterns else None
+    told = {"cause": word, "status": "fail", "owner": owner, "because": list(because), "summary": "told"}
+    return told | {"request": asked, "tested": [{"host": "a"}]}
+
+
+@pytest.mark.parametrize(
+    ("causes", "owners", "complaint"),
+    [
+        ([cause("tls.expired"), cause("tcp.reset")], (), "2 findings of one fault"),
+        ([cause("tls.expired"), cause("tcp.reset", because=("1",))], (), ""),
+        ([cause("tls.expired", patterns=())], (), "nothing to allow"),
+        ([cause("tls.expired", "host", patterns=())], (), ""),
+        ([cause("tls.expired"), cause("dns.nxdomain", "dns")], ("dns", "firewall"), ""),
+        ([cause("tls.expired"), cause("dns.nxdomain", "host")], ("dns", "firewall"), "expected one for each"),
+    ],
+)
+def test_one_fault_is_one_finding(
+    causes: list[dict[str, Any]], owners: tuple[str, ...], complaint: str
+) -> None:
+    found = report(verdict("tls.expired", "fail")) | {"causes": causes}
+    faults = check(replace(WANTED, owners=owners), found, 2).faults
+    assert any(complaint in fault for fault in faults) if complaint else faults == ()

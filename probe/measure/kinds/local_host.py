@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import ipaddress
 import os
 import platform
@@ -55,7 +56,7 @@ async def measure(step: LocalHost, places: Places | None = None) -> Observation:
     v4, v6 = source_address(ROUTE_V4), source_address(ROUTE_V6)
     sources = tuple(a for a in (v4, v6) if a)
     facts = HostFacts(
-        utc_offset=time.localtime().tm_gmtoff,
+        utc_offset=utc_offset(),
         host=display(socket.gethostname()),
         user=display(account(places.environment)),
         os=display(system()),
@@ -70,6 +71,12 @@ async def measure(step: LocalHost, places: Places | None = None) -> Observation:
         descriptors=descriptors(),
     )
     return Observation(step, started, time.monotonic() - begun, None, facts)
+
+
+def utc_offset() -> int:
+    """Seconds that this host's local time is ahead of UTC now."""
+    offset = datetime.datetime.now().astimezone().utcoffset()
+    return round(offset.total_seconds()) if offset is not None else 0
 
 
 def source_address(target: str) -> str | None:

@@ -13,8 +13,7 @@ AUDIT_NO_TENANT = Cause(
     owner="host",
     plural="{n} names hold the tenant's id, which is not known",
     remedy="Give your tenant's id or domain. The id is in the Microsoft Entra admin center under Overview (Tenant ID). "
-    "Everything that "
-    "can be tested without it was tested.",
+    "Everything that can be tested without it was tested.",
     command="wayclear audit --tenant contoso.onmicrosoft.com",
     leaves_open=True,
     open_reason="the tenant's own names were not tested (give --tenant)",

@@ -29,7 +29,7 @@ def test_causes_stand_under_who_must_act_with_the_numbers_of_the_audit() -> None
     report = samples.report(causes=(samples.INTERCEPTED, HOST, samples.SILENT, samples.UNTESTED))
     page = shown(report)
     assert [h.text for h in page.all("h2")] == ["Who must act", "What could not be tested, and why"]
-    assert [h.text for h in page.all("h3")] == ["Firewall team", "Administrator of this host"]
+    assert [h.text for h in page.all("h3")] == ["Firewall team", "You, the administrator of this host"]
     assert [h.text[:2] for h in page.all("h4")] == ["1.", "3.", "2."]
     screen = render(report, Style())
     assert "Firewall team: findings 1, 3" in screen, "the numbers are those of the text"
@@ -100,7 +100,7 @@ def test_causes_are_bounded_too() -> None:
 
 
 def test_nobody_must_act_is_said_in_the_audits_words() -> None:
-    assert "Nobody must act." in shown(samples.healthy()).text
+    assert "Nothing to do." in shown(samples.healthy()).text
     page = shown(samples.report(causes=(samples.UNTESTED,)))
     assert "Nobody must act yet: see below what could not be tested." in page.text
 
@@ -108,10 +108,10 @@ def test_nobody_must_act_is_said_in_the_audits_words() -> None:
 def test_who_can_make_it_testable_is_named() -> None:
     cause = replace(samples.UNTESTED, owner="host")
     assert (
-        "Administrator of this host: so that it can be tested, see below"
+        "You, the administrator of this host: to make it testable, see below"
         in shown(samples.report(causes=(cause,))).text
     )
-    assert "so that it can be tested" in shown(samples.report(causes=(samples.INTERCEPTED, cause))).text
+    assert "to make it testable" in shown(samples.report(causes=(samples.INTERCEPTED, cause))).text
 
 
 def test_what_could_not_be_tested_says_how_it_could_be() -> None:

@@ -156,9 +156,9 @@ def test_who_could_make_it_testable_is_named() -> None:
         samples.UNTESTED, cause=causes.LOCAL_NO_RESOLVER, owner="dns", remedy="Let it resolve."
     )
     shown = render(samples.report(causes=(cause,)), Style())
-    assert "DNS team: so that it can be tested, see below" in shown
+    assert "DNS team: to make it testable, see below" in shown
     assert "Nobody must act yet" in render(samples.report(causes=(samples.UNTESTED,)), Style())
-    assert "Nobody must act.\n" in render(samples.report(causes=()), Style())
+    assert "Nothing to do.\n" in render(samples.report(causes=()), Style())
 
 
 def test_only_connections_are_counted() -> None:
@@ -201,11 +201,13 @@ def test_what_is_not_required_is_not_told_as_another_finding(severity: str, shor
         status=Status.NOTICE,
         endpoints=(Endpoint("old.example", 443),),
         summary="A long sentence.",
+        id="1.1",
+        because=("1",),
     )
     row = samples.verdict("old.example", "tls", Status.NOTICE, retired.cause.word, severity=severity)
     report = dataclasses.replace(report, causes=(report.causes[0], retired), verdicts=(row,))
     shown = render(report, Style(120))
-    assert ("The same as above for old.example, which is not required" in shown) is short
+    assert ("the same for old.example, which is not required" in shown) is short
     assert ("A long sentence" in shown) is not short
 
 
@@ -233,6 +235,6 @@ def test_what_is_the_matter_with_this_host_is_not_told_name_by_name() -> None:
     report = samples.behind_proxy()
     local = dataclasses.replace(report.causes[0], cause=causes.LOCAL_NO_ROUTE)
     report = dataclasses.replace(report, causes=(local,))
-    assert "So 8 endpoints could not be tested." in render(report, Style(120))
+    assert "8 endpoints could not be tested." in render(report, Style(120))
     assert "cwap-nam-1" not in render(report, Style(120))
     assert "cwap-nam-1" in render(report, Style(120, verbose=True))

@@ -47,7 +47,7 @@ def test_every_kind_has_words(seen: Observation) -> None:
 
 def test_a_flow_is_what_a_firewall_log_holds() -> None:
     assert connection_text(samples.observations()[6]) == (
-        "10.20.0.5:53213 → 20.190.0.2:443 (login.microsoftonline.com) at 09:14:12.020 UTC, TCP: unreachable (ICMP), "
+        "10.20.0.5:53213 → 20.190.0.2:443 (login.microsoftonline.com) at 2026-11-02 09:14:12.020 UTC, TCP: unreachable (ICMP), "
         "ICMP type 3 code 13 (administratively prohibited) from 10.20.0.1 after 13 ms"
     )
 

@@ -38,7 +38,10 @@ def test_every_answer_has_a_sentence_about_somebody(answer: Answer) -> None:
     ],
 )
 def test_the_sentence_is_about_whom_the_rules_are_for(names: tuple[str, ...], who: str) -> None:
-    assert headline(by(*names)) == f"NO: {who} cannot live on this network."
+    assert (
+        headline(by(*names))
+        == f"NO: {who} will not work from this network (the portal would show it as inactive)."
+    )
 
 
 def test_nothing_stands_beside_an_ordinary_answer() -> None:

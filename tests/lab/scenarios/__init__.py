@@ -18,9 +18,10 @@ from tests.lab.scenarios import (
     tcp,
     tls,
     tls_devices,
+    two_faults,
 )
 
-SCENARIOS: tuple[Scenario, ...] = (
+ONE_FAULT: tuple[Scenario, ...] = (
     *healthy.SCENARIOS,
     *resolution.SCENARIOS,
     *resolution_links.SCENARIOS,
@@ -36,3 +37,5 @@ SCENARIOS: tuple[Scenario, ...] = (
     *port_80.SCENARIOS,
     *host.SCENARIOS,
 )
+
+SCENARIOS: tuple[Scenario, ...] = (*ONE_FAULT, *two_faults.of(ONE_FAULT))

@@ -177,6 +177,7 @@ SCENARIOS = (
             Want("tcp.timeout", ("crl3.digicert.com", "oneocsp.microsoft.com"), "fail"),
         ),
         also=("crl.unreachable", "ocsp.unreachable"),
+        owners=("host", "firewall"),
         never=("tls.*", "crl.stale", "ocsp.stale"),
     ),
     Scenario(

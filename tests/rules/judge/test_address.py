@@ -52,7 +52,7 @@ def tcp(failure: Failure) -> Verdict:
 @pytest.mark.parametrize(
     ("failure", "cause", "words"),
     [
-        (SILENCE, "tcp.timeout", "silently dropped"),
+        (SILENCE, "tcp.timeout", "drops it silently"),
         (REFUSED, "tcp.reset", "refused with a reset"),
         (Failure(Stage.TCP, Code.UNREACHABLE, "", Icmp(3, 13, "203.0.113.254")), "tcp.unreachable", "sent by 203.0.113.254"),
         (Failure(Stage.TCP, Code.UNREACHABLE, "", Icmp(1, 1, None)), "tcp.unreachable", "administratively prohibited)"),
@@ -251,7 +251,7 @@ def test_the_page_of_an_address_where_nothing_is_was_written_by_a_device_on_the_
     report = judged(accepting(SAME), TWO, CANARY)
     found = only(report, OTHER, "http")
     assert (found.cause.word, found.status) == ("http.block-page", Status.FAIL)
-    assert "192.0.2.77, where nothing is" in found.summary
+    assert "192.0.2.77, an unused address" in found.summary
     assert found.remedy
 
 

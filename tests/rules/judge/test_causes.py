@@ -52,7 +52,7 @@ def verdict(
 
 def test_many_endpoints_of_one_cause_are_one_block() -> None:
     (found,) = group([verdict(f"h{n}.example") for n in range(5)])
-    assert found.summary == "TCP is silently dropped on the way to 5 endpoints"
+    assert found.summary == "TCP connections to 5 endpoints get no answer: something drops them silently"
     assert len(found.endpoints) == 5
     assert found.evidence == ("o443",)
 
@@ -63,8 +63,8 @@ def test_a_proxy_that_fails_is_called_no_block_page() -> None:
         verdict(f"p{n}.example", "http.block-page", port=80, circumstance="proxy-failed") for n in range(3)
     ]
     assert {c.summary for c in group([*pages, *failed])} == {
-        "A block page answers in place of 2 endpoints on port 80",
-        "A proxy on the way answers for 3 endpoints on port 80 that it cannot reach",
+        "A block page comes instead of the answer of 2 endpoints on port 80",
+        "A proxy answers for 3 endpoints on port 80 that it cannot reach",
     }
 
 
@@ -99,19 +99,19 @@ def test_two_ports_are_two_requests_to_a_firewall() -> None:
     assert len(group([verdict("a", "dns.nxdomain", port=443), verdict("a", "dns.nxdomain", port=80)])) == 1
 
 
-def test_a_failure_and_a_warning_of_one_cause_stay_apart() -> None:
-    assert [c.status for c in group([verdict("a"), verdict("b", status=Status.WARN)])] == [
-        Status.FAIL,
-        Status.WARN,
-    ]
+def test_a_failure_and_a_warning_of_one_cause_and_action_are_one_finding() -> None:
+    (found,) = group([verdict("a"), verdict("b", status=Status.WARN)])
+    assert (found.status, len(found.endpoints)) == (Status.FAIL, 2)
+    apart = group([verdict("a"), verdict("b", status=Status.NOTICE)])
+    assert [c.status for c in apart] == [Status.FAIL, Status.NOTICE]
 
 
-def test_two_interceptors_are_two_causes() -> None:
+def test_interception_is_one_finding_whatever_its_keys() -> None:
     one, other = (("issuing key", "aa"),), (("issuing key", "bb"),)
-    found = group(
+    (found,) = group(
         [verdict(h, "tls.intercepted", details=d) for h, d in (("a", one), ("b", one), ("c", other))]
     )
-    assert [len(c.endpoints) for c in found] == [2, 1]
+    assert found.summary == "TLS is intercepted at 3 endpoints, with 2 unknown keys"
 
 
 def test_a_cause_of_the_whole_host_is_one_block_led_by_its_own_finding() -> None:
@@ -212,12 +212,15 @@ def test_copied_names_are_one_block_whatever_their_keys() -> None:
         intercepted("b.example", KEY_B, f"CA 2, {own}"),
         intercepted("c.example", KEY_A, "a signature up to a public root", summary="an own key"),
     ]
-    forged, other = group(found)
-    assert forged.summary.startswith(
-        "TLS is intercepted at 2 endpoints: their certificates bear the names of 2 known CAs"
+    (one,) = group(found)
+    assert (
+        one.summary
+        == "TLS is intercepted at 3 endpoints: 2 keys carry the names of known CAs and are not theirs"
     )
-    assert forged.remedy == "Exempt these names at the device that re-signs them."
-    assert other.summary == "c.example: an own key"
+    assert one.remedy == "Exempt these names at the device that re-signs them."
+    other = intercepted("d.example", "f" * 64, "a signature up to a public root", summary="an own key")
+    (both,) = group([*found, other])
+    assert both.summary.endswith("with 3 keys; 2 of them carry the names of known CAs and are not theirs")
 
 
 def test_the_evidence_of_many_is_what_they_share_and_the_first_of_what_differs() -> None:
@@ -261,7 +264,7 @@ def test_hosts_that_only_certificates_name_join_those_on_a_rule() -> None:
     listed = verdict("crl.example", "crl.unreachable", check="crl")
     unlisted = replace(verdict("other.example", "crl.unreachable", check="crl", summary="another"), rule="")
     (found,) = group([listed, unlisted])
-    assert found.summary == "No CRL is to be had from 2 hosts"
+    assert found.summary == "The CRL cannot be downloaded from 2 hosts"
     resolvers = [
         replace(verdict(r, "dns.timeout", check="dns", summary=f"{r} is dead"), rule="")
         for r in ("10.0.0.1", "10.0.0.2")

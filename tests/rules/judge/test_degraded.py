@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from rules.judge.degraded import Extent, Loss, Revocation, loss_clauses, opening_sentence
@@ -27,8 +29,12 @@ def lost(
 @pytest.mark.parametrize(
     ("one", "said"),
     [
-        (lost("some"), "1 of 3 addresses of a.example fails, which costs redundancy"),
-        (lost("whole"), "a.example of the service fails: a connector that is sent there gets no way through"),
+        (lost("some"), "1 of 3 addresses of a.example fails, so fewer ways to the service are left"),
+        (lost("whole"), "a.example fails: a connector that is handed such a name cannot connect"),
+        (
+            replace(lost("whole"), region="eur"),
+            "a.example fails: if your connector group is in Europe, this is an outage",
+        ),
         (
             lost("issuer"),
             "the certificate of a.example is from a public CA that the service is not known to use",
@@ -74,7 +80,7 @@ def test_what_is_said_of_revocation(revocation: Revocation, said: str) -> None:
 def test_several_names() -> None:
     some = [lost("some", host=f"{letter}.example") for letter in "abc"]
     assert loss_clauses(some, FINE) == (
-        "some addresses of a.example, b.example and 1 more fail, which costs redundancy",
+        "some addresses of a.example, b.example and 1 more fail, so fewer ways to the service are left",
     )
     both = loss_clauses([lost("some"), lost("whole", host="b.example")], FINE)
     assert len(both) == 2
@@ -107,9 +113,9 @@ def test_something_is_said_and_it_fits(name: str) -> None:
         assert "sign-in or registration" not in text
     closed = [v for v in way(report, "service") if v.status in bad]
     if not closed:
-        assert "redundancy" not in text
-        assert "of the service" not in text
-    if "redundancy" in text:
+        assert "fewer ways" not in text
+        assert "handed" not in text
+    if "fewer ways" in text:
         hosts = {v.endpoint.host for v in closed if v.endpoint is not None}
         open_ = {
             v.endpoint.host
@@ -128,10 +134,10 @@ def test_something_is_said_and_it_fits(name: str) -> None:
     [
         ("port-80-dropped", "certificates cannot be checked for revocation", "sign-in"),
         ("captive-portal-on-80", "certificates cannot be checked for revocation", "sign-in"),
-        ("one-of-three-dropped", "1 of 3 addresses", "of the service"),
-        ("one-region-dropped", "of the service fails", "redundancy"),
-        ("other-public-ca", "public CA", "redundancy"),
-        ("sign-in-dropped", "cannot be installed or renewed", "redundancy"),
+        ("one-of-three-dropped", "1 of 3 addresses", "handed"),
+        ("one-region-dropped", "if your connector group is in Europe, this is an outage", "fewer ways"),
+        ("other-public-ca", "public CA", "fewer ways"),
+        ("sign-in-dropped", "cannot be installed or renewed", "fewer ways"),
         ("sign-in-expired", "cannot be installed or renewed", "revocation"),
         ("crl-host-resets", "others come through", "cannot be checked"),
         ("ocsp-bad-signature", "OCSP", "cannot be checked"),

@@ -306,7 +306,7 @@ def test_a_device_that_answers_443_in_several_networks_is_the_firewall_teams() -
     report = judged(world, plan=plan)
     (cause,) = [c for c in report.causes if c.status is Status.FAIL]
     assert (cause.cause.word, cause.owner) == ("tls.name-mismatch", "firewall")
-    assert "device on the way" in cause.remedy
+    assert "network device" in cause.remedy
     one = judged(healthy().when(TlsHandshake, shown(chain), server_name=BOOTSTRAP))
     (cause,) = [c for c in one.causes if c.status is Status.FAIL]
     assert (cause.cause.word, cause.owner) == ("tls.name-mismatch", "dns")

@@ -1,0 +1,184 @@
+"""Findings: what to allow apart from what was tested, what follows from what, what passed beside it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from rules.judge.report import replay
+from rules.model.geography import GEOGRAPHIES, geography
+from rules.model.verdict import Answer, CauseGroup, Report, Status
+from tests.rules import goldens
+
+WRONG = (Status.FAIL, Status.WARN, Status.BROKEN)
+SERVICE = ("*.msappproxy.net", "*.servicebus.windows.net")
+
+
+def roots(report: Report) -> list[CauseGroup]:
+    return [c for c in report.causes if c.status in WRONG and not c.because]
+
+
+def root(name: str) -> CauseGroup:
+    (found,) = roots(goldens.golden(name))
+    return found
+
+
+def followers(name: str) -> dict[str, Status]:
+    return {
+        c.cause.word: c.status
+        for c in goldens.golden(name).causes
+        if c.because and c.status is not Status.NOTICE
+    }
+
+
+@pytest.mark.parametrize("name", goldens.NAMES)
+def test_every_finding_has_its_number_and_follows_from_one_that_has_none(name: str) -> None:
+    report = goldens.golden(name)
+    by_id = {c.id: c for c in report.causes}
+    assert len(by_id) == len(report.causes)
+    for found in report.causes:
+        for below in found.because:
+            assert by_id[below].because == ()
+            assert by_id[below].status in WRONG
+            assert found.id.startswith(f"{below}.")
+    assert [c.id for c in roots(report)] == [str(n) for n in range(1, len(roots(report)) + 1)]
+
+
+@pytest.mark.parametrize("name", goldens.NAMES)
+def test_no_request_lacks_its_pattern_its_row_and_its_source(name: str) -> None:
+    for found in goldens.golden(name).causes:
+        if found.request is not None:
+            assert found.request.patterns
+            assert found.request.ports
+            assert found.request.citation
+            assert {row.pattern for row in found.request.rows} == set(found.request.patterns)
+        elif found in roots(goldens.golden(name)) and found.owner in ("firewall", "proxy"):
+            assert not found.tested, "a network device has something to let through"
+
+
+@pytest.mark.parametrize("name", goldens.NAMES)
+def test_a_request_for_a_sample_names_its_wildcard(name: str) -> None:
+    for found in goldens.golden(name).causes:
+        for one in found.tested:
+            if one.need == "example":
+                assert one.pattern.startswith("*.")
+                assert found.request is None or one.host not in found.request.patterns
+
+
+def test_what_to_allow_is_the_service_and_not_the_names_that_were_tried() -> None:
+    found = root("service-dropped")
+    assert found.request is not None
+    assert (found.request.action, found.request.patterns, found.request.ports) == ("allow", SERVICE, (443,))
+    assert found.request.inspect == "never"
+    assert found.request.citation.endswith("2026-02-04")
+    assert Counter(one.need for one in found.tested) == {"required": 2, "example": 11}
+
+
+def test_inspection_is_forbidden_for_the_service_alone() -> None:
+    found = root("intercepted-by-squid")
+    assert found.request is not None
+    assert (found.request.action, found.request.patterns, found.request.inspect) == (
+        "exempt",
+        SERVICE,
+        "never",
+    )
+    assert "login.windows.net" in found.request.may_inspect
+    only = root("intercepted-sign-in-only").request
+    assert only is not None
+    assert (only.inspect, only.may_inspect) == ("allowed", ())
+
+
+@pytest.mark.parametrize(
+    ("name", "word", "below"),
+    [
+        ("wildcard-everything", "dns.wildcarded", {"tls.name-mismatch", "http.block-page", "dns.wildcarded"}),
+        ("port-80-dropped", "tcp.timeout", {"crl.unreachable", "ocsp.unreachable"}),
+        ("hosts-file-pin", "dns.os-differs", {"tcp.timeout"}),
+        ("revoked", "tls.revoked", {"crl.revoked", "ocsp.revoked"}),
+        ("intercepted-by-squid", "tls.intercepted", {"tcp.accept-all"}),
+        ("accepts-everything", "tls.timeout", {"tcp.accept-all"}),
+        ("one-page-for-everything", "http.block-page", {"crl.not-a-crl", "ocsp.not-ocsp"}),
+        ("forged-list-everywhere", "crl.wrong-issuer", {"ocsp.not-ocsp"}),
+        ("large-answers-lost", "tls.timeout", {"http.timeout"}),
+        (
+            "chain-incomplete-for-good",
+            "tcp.timeout",
+            {"crl.unreachable", "ocsp.unreachable", "tls.incomplete-chain"},
+        ),
+    ],
+)
+def test_what_follows_is_told_below_its_root(name: str, word: str, below: set[str]) -> None:
+    assert root(name).cause.word == word
+    assert set(followers(name)) == below
+
+
+def test_a_revoked_certificate_of_the_service_is_a_case_for_microsoft() -> None:
+    assert root("revoked").owner == "microsoft"
+
+
+@pytest.mark.parametrize(
+    ("region", "answer"), [("", Answer.DEGRADED), ("eur", Answer.NO), ("nam", Answer.DEGRADED)]
+)
+def test_the_names_of_the_connectors_region_are_required(region: str, answer: Answer) -> None:
+    recorded = goldens.recorded("one-region-dropped")
+    report = replay(replace(recorded, plan=replace(recorded.plan, region=region)), goldens.rules())
+    assert report.answer is answer
+    (found,) = roots(report)
+    assert [(one.need, one.region) for one in found.tested] == [
+        ("required", "") if region == "eur" else ("example", "eur")
+    ]
+
+
+def test_a_healthy_network_is_healthy_in_every_region() -> None:
+    recorded = goldens.recorded("healthy")
+    for region in GEOGRAPHIES:
+        report = replay(replace(recorded, plan=replace(recorded.plan, region=region)), goldens.rules())
+        assert report.answer is Answer.YES
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ("Europe", "eur"),
+        ("eur", "eur"),
+        ("north-america", "nam"),
+        ("NORTH AMERICA", "nam"),
+        ("emea", ""),
+        ("", ""),
+    ],
+)
+def test_a_geography_is_known_by_its_name_and_its_code(said: str, code: str) -> None:
+    assert geography(said) == code
+
+
+# --- the contrast --------------------------------------------------------------------------------------------------------
+
+
+def test_what_passed_beside_it_proves_that_the_destinations_are_filtered() -> None:
+    found = root("service-dropped")
+    assert found.confidence == "proven"
+    assert found.contrast == (
+        "13 of 13 tested names under *.msappproxy.net and *.servicebus.windows.net fail; 17 other names on port 443 are reached "
+        "from the same source at the same time"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "confidence"),
+    [
+        ("one-region-dropped", "likely"),  # one server's fault explains it
+        ("all-443-dropped", "likely"),  # nothing passes on this port: nothing to compare with
+        ("reset-by-name", "likely"),  # possible before
+        ("shared-front-end-dropped", "proven"),
+        ("dns-filter-page", "likely"),  # resolution proves nothing about filters
+    ],
+)
+def test_a_contrast_raises_the_confidence_by_one_step_at_most(name: str, confidence: str) -> None:
+    assert root(name).confidence == confidence
+
+
+def test_without_anything_that_passes_there_is_no_contrast() -> None:
+    assert root("all-443-dropped").contrast == ""
+    assert root("port-80-dropped").contrast == ""
