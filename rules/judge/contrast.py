@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from rules.model import causes
 from rules.model.causes.record import Confidence
 from rules.model.observation import Observation
 from rules.model.request import TestedName
@@ -67,9 +68,8 @@ def contrast(
         endpoint = verdict.endpoint
         if verdict.check != check or endpoint is None or endpoint.host in hosts:
             continue
-        if verdict.status not in (Status.PASS, Status.NOTICE) or (
-            check != "dns" and endpoint.port not in ports
-        ):
+        passed = verdict.status in (Status.PASS, Status.NOTICE) and verdict.cause == causes.OK
+        if not passed or (check != "dns" and endpoint.port not in ports):
             continue
         seen = [observations[name] for name in verdict.evidence if name in observations]
         near = [o for o in seen if begun - SAME_TIME <= o.started <= ended + SAME_TIME]

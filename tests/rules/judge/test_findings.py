@@ -171,7 +171,6 @@ def test_what_passed_beside_it_proves_that_the_destinations_are_filtered() -> No
         ("one-region-dropped", "likely"),  # one server's fault explains it
         ("all-443-dropped", "likely"),  # nothing passes on this port: nothing to compare with
         ("reset-by-name", "likely"),  # possible before
-        ("shared-front-end-dropped", "proven"),
         ("dns-filter-page", "likely"),  # resolution proves nothing about filters
     ],
 )
