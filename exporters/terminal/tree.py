@@ -20,6 +20,7 @@ from exporters.terminal.evidence import (
     unsent_text,
     without_repeats,
 )
+from exporters.terminal.finding import ACTIONS, need_text, request_notes, row_text
 from exporters.terminal.style import Style, say, seconds
 from rules.model import causes
 from rules.model.kinds import dns_chain, http_fetch, os_lookup
@@ -260,6 +261,24 @@ def _judged(root: Node, report: Report, host: str, port: int | None) -> None:
     }
     for rule in rules:
         branch.add(rule)
+    _asked(branch, report, host, port)
+
+
+def _asked(branch: Node, report: Report, host: str, port: int | None) -> None:
+    """What the finding about this endpoint asks for, and why this name was tested."""
+    for found in report.causes:
+        mine = [one for one in found.tested if one.host == host and port in (None, one.port)]
+        if not mine or found.because:
+            continue
+        node = branch.add(f"this name: {need_text(mine[0])}")
+        if found.request is not None:
+            label = ACTIONS[found.request.action].lower()
+            for row in found.request.rows:
+                node.add(f"{label}: {display(row.pattern)}, {row_text(row, found.request.action)}")
+            for note in request_notes(found.request):
+                node.add(note)
+        if found.contrast:
+            node.add(f"compare: {say(found.contrast)}")
 
 
 def _verdict(branch: Node, alike: list[Verdict], source: str = "") -> None:

@@ -6,6 +6,7 @@ import argparse
 from dataclasses import dataclass
 
 from probe.command import common
+from probe.command.ask_tenant import ask_tenant
 from probe.command.options import Delivery, Judging, Measuring, add_verbose
 from probe.command.parser import Parser, non_blank
 from probe.config.settings import check_only
@@ -50,6 +51,11 @@ def run(options: AuditOptions) -> int:
     config, rules = common.load_configuration(
         options.judging, {**options.measuring.settings, "only": options.only}
     )
+    tenant = ask_tenant(config, rules)
+    if tenant is not None:
+        config, rules = common.load_configuration(
+            options.judging, {**options.measuring.settings, "only": options.only, "tenant": tenant}
+        )
     check_only("only" if options.only is None else "--only", config, rules)
     judged = common.run_measurement(config, rules)
     common.deliver(options.delivery, judged)

@@ -1,0 +1,65 @@
+"""The question for the tenant, on real terminals."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+import pytest
+
+from probe.command.ask_tenant import ask_tenant
+from probe.config.settings import Config, load_rules
+
+RULES = load_rules(("entra-app-proxy",), ("microsoft-azure",))
+SHARED = load_rules(("entra-cloud-sync",), ("microsoft-azure",))
+
+
+@contextmanager
+def terminal() -> Iterator[tuple[TextIO, TextIO, int]]:
+    """A terminal: the program's two ends, and the user's."""
+    user, program = os.openpty()
+    with os.fdopen(os.dup(program), "r") as reader, os.fdopen(program, "w") as writer:
+        try:
+            yield reader, writer, user
+        finally:
+            os.close(user)
+
+
+def nothing(_: object) -> None:
+    """No connector is installed here."""
+
+
+@pytest.mark.parametrize(
+    ("typed", "tenant"),
+    [("contoso.onmicrosoft.com\n", "contoso.onmicrosoft.com"), ("\n", None), (" \n", None)],
+)
+def test_it_asks_once_and_enter_skips_it(typed: str, tenant: str | None) -> None:
+    with terminal() as (reader, writer, user):
+        os.write(user, typed.encode())
+        assert ask_tenant(Config(), RULES, reader, writer, nothing) == tenant
+        shown = os.read(user, 4096).decode()
+    assert "Enter alone skips it" in shown
+
+
+def test_it_does_not_ask_where_the_tenant_is_known() -> None:
+    with terminal() as (reader, writer, user):
+        os.write(user, b"other\n")
+        assert (
+            ask_tenant(Config(tenant="1" * 8 + "-2222-3333-4444-" + "5" * 12), RULES, reader, writer) is None
+        )
+        assert ask_tenant(Config(), RULES, reader, writer, lambda _: "known") is None
+        assert ask_tenant(Config(only="login.*"), RULES, reader, writer, nothing) is None
+
+
+def test_it_does_not_ask_in_a_pipe() -> None:
+    source, target = os.pipe()
+    with (
+        os.fdopen(source, "r") as reader,
+        os.fdopen(target, "w") as pipe,
+        terminal() as (typed, writer, user),
+    ):
+        os.write(user, b"other\n")
+        assert ask_tenant(Config(), RULES, reader, writer, nothing) is None
+        assert ask_tenant(Config(), RULES, typed, pipe, nothing) is None
