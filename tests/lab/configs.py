@@ -120,10 +120,24 @@ def write_unbound(directory: Path, resolver: Resolver, address: str, *, dns64: b
     return file
 
 
+#: Instead of bumping: a firewall that lets allowed names pass unchanged, by the name in the ClientHello.
+FILTER = """\
+acl hello at_step SslBump1
+{allowed}
+ssl_bump peek hello
+ssl_bump splice allowed
+ssl_bump terminate all
+"""
+
+
 def write_squid(directory: Path, interceptor: Interceptor, resolver: str) -> Path:
     """squid.conf of an intercepting Squid that bumps some names or all."""
     names = " ".join(interceptor.only) or "--server-provided-regex ."
-    if not interceptor.only:
+    lines = interceptor.options.get("allow")
+    if lines is not None:
+        begin, end = SQUID.index("acl hello"), SQUID.index("sslproxy_cert_error")
+        text = SQUID[:begin] + FILTER.format(allowed="\n".join(lines)) + SQUID[end:]
+    elif not interceptor.only:
         text = SQUID.replace("acl bumped ssl::server_name {names}", "acl bumped any-of all")
         text = text.replace("acl bumped any-of all\n", "").replace(
             "ssl_bump bump bumped", "ssl_bump bump all"

@@ -35,7 +35,9 @@ class Interceptor:
     match: str = ""  # nft expression for the packets to redirect to it
     ca: str = ""  # the CA that signs its certificates
     only: tuple[str, ...] = ()  # names whose TLS it intercepts; empty: all
-    options: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(
+        default_factory=dict
+    )  # of a Squid: "allow", lines that name what alone may pass
 
 
 @dataclass(slots=True)
