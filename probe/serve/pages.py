@@ -15,7 +15,7 @@ from exporters.page import page as status_page
 from probe.config.settings import Config
 from probe.serve.publisher import Snapshot
 from probe.watch.loop import WatchLoop
-from probe.watch.on_demand import probe
+from probe.watch.on_demand import explained, probe
 from probe.web.messages import Request, Response, takes_gzip
 from rules.files import report_json
 from rules.text.display import display
@@ -147,9 +147,13 @@ class Pages:
         self._probing += 1
         try:
             status, text = await probe(self._service.appliance, request.query, request.headers)
+            debug = status == 200 and request.query.get("debug") == "true"
+            if debug:
+                async with self._turn:
+                    text = await explained(self._service.appliance, request.query, text)
         finally:
             self._probing -= 1
-        return Response(status, text.encode(), METRICS if status == 200 else TEXT)
+        return Response(status, text.encode("utf-8", "replace"), TEXT if debug or status != 200 else METRICS)
 
     async def _healthy(self, _: Request) -> Response:
         return _plain(200, "wayclear is healthy.\n")

@@ -12,11 +12,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from exporters.metrics.probe import ProbeResult, render
+from exporters.terminal import tree
+from exporters.terminal.style import Style
+from probe.version import VERSION
 from probe.watch.judgement import refetch_after
 from probe.watch.loop import WatchLoop
 from probe.watch.rounds import Watched
+from rules.audit.machine import Audit
 from rules.audit.phases import step_for
 from rules.http_answer.page import judge_reach
+from rules.judge.report import make_report
 from rules.model import causes
 from rules.model.kinds.http_fetch import HttpExchange, HttpFetch
 from rules.model.kinds.tls_handshake import TlsFacts, TlsHandshake
@@ -30,6 +35,7 @@ from rules.pki.trust import judge_chain
 
 #: Modules that a caller may name; "" is the module that the port needs.
 MODULES = ("", "tls", "http")
+USAGE = "Usage: /probe?target=HOST[:PORT][&module=tls|http][&debug=true]. /targets lists the targets.\n"
 #: Seconds: the limit without Prometheus' header, and the part of a limit that is kept for the answer.
 LIMIT, OFFSET = 10.0, 0.5
 #: The longest limit in seconds: the web server allows a minute for an answer.
@@ -54,12 +60,14 @@ class WaitState:
 async def probe(
     appliance: WatchLoop | None, query: Mapping[str, str], headers: Mapping[str, str]
 ) -> tuple[int, str]:
-    """(HTTP status, text). 403 without a packet for everything that no rule contains, 503 while the service measures
-    nothing.
+    """(HTTP status, text). 400 for a wrong request, 403 without a packet for everything that no rule contains, 503 while
+    the service measures nothing.
 
     A target that was not asked is neither a success nor a failure.
     """
     module, name = query.get("module", ""), query.get("target", "")
+    if not name:
+        return 400, USAGE
     if module not in MODULES:
         return 400, f"There is no such module; there are {', '.join(m for m in MODULES if m)}.\n"
     if appliance is None or appliance.ways is None:
@@ -84,6 +92,29 @@ async def probe(
     except NotAskedError as why:
         return 503, f"{why}\n"
     return 200, render(found)
+
+
+async def explained(appliance: WatchLoop | None, query: Mapping[str, str], metrics: str) -> str:
+    """What the service knows of the requested target, as `wayclear explain` shows it, and `metrics` below it.
+
+    It is judged now, so the answer of a probe that has just ended is in it. Nothing is sent. The judgement is that of the
+    whole list, as on the status page: call it for one request at a time.
+    """
+    watched = _watched(appliance, query.get("target", ""), query.get("module", "")) if appliance else None
+    if appliance is None or watched is None:
+        return metrics  # a reload has just removed the target
+    host, port = watched.key
+    plan = appliance.memory.plan(appliance.plan, tuple(dict.fromkeys(key[0] for key in appliance.watched)))
+    audit = Audit(appliance.rules, plan, appliance.memory.copy())
+
+    def text() -> str:
+        audit.ready()
+        now = time.time()
+        return tree.render(make_report(audit, now, now, VERSION), host, port, Style())
+
+    return (
+        f"{await asyncio.to_thread(text)}\nMetrics that this probe answers without debug=true:\n\n{metrics}"
+    )
 
 
 def _watched(appliance: WatchLoop, name: str, module: str) -> Watched | None:

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from prometheus_client.parser import text_string_to_metric_families
 
 from probe.watch.asker import BURST
-from probe.watch.on_demand import LIMIT, LONGEST, _as_wanted, _limit, probe
+from probe.watch.on_demand import LIMIT, LONGEST, USAGE, _as_wanted, _limit, probe
 from rules.model.failure import Code, Failure, Stage
 from rules.model.kinds.http_fetch import HttpExchange, HttpFetch
 from rules.model.kinds.tls_handshake import TlsHandshake
@@ -119,6 +119,16 @@ def test_a_name_of_the_rules_that_comes_to_resolve_to_us_gets_no_packet(tmp_path
         assert elsewhere <= known
 
 
+@pytest.mark.parametrize("query", ["", "?", "?target=", "?module=tls", "?debug=true", "?module=icmp"])
+def test_without_a_target_it_says_how_it_is_used(daemon: Served, query: str) -> None:
+    before = traffic(daemon)
+    status, text, headers = daemon.client.ask(f"/probe{query}")
+    assert (status, text) == (400, USAGE)
+    assert text.startswith("Usage: /probe?target=HOST[:PORT]")
+    assert headers["content-type"] == "text/plain; charset=utf-8"
+    assert traffic(daemon) == before
+
+
 # --- what is asked for ------------------------------------------------------------------------------------------------------
 
 
@@ -132,6 +142,47 @@ def test_a_good_target(daemon: Served, target: str) -> None:
     assert found["probe_ssl_earliest_cert_expiry"] > time.time()
     assert 0 < found["probe_http_duration_seconds:tls"] < found["probe_duration_seconds"] < 2
     assert traffic(daemon)[0] == before + 1, "one connection"
+
+
+def debugged(daemon: Served, query: str) -> tuple[int, str, str]:
+    status, text, headers = daemon.client.ask(f"/probe?{query}")
+    return status, text, headers["content-type"]
+
+
+def test_debug_is_the_text_of_explain_and_one_connection(daemon: Served) -> None:
+    before = traffic(daemon)[0]
+    status, text, kind = debugged(daemon, f"target={RELAY}&debug=true")
+    assert (status, kind) == (200, "text/plain; charset=utf-8")
+    assert traffic(daemon)[0] == before + 1, "the probe's own, and none for the text"
+    tree, _, metrics = text.partition("\nMetrics that this probe answers without debug=true:\n\n")
+    assert tree.startswith(f"{RELAY}:443  ok\n├─ names\n")
+    assert f"└─ {ZONE[RELAY][-1]}:443" in tree or f"├─ {ZONE[RELAY][0]}:443" in tree
+    assert "certificates as served: chain 1" in tree
+    assert "├─ verdict" in tree or "└─ verdict" in tree
+    assert values(metrics)["probe_success"] == 1
+    for other in ("debug=false", "debug", "debug=1"):  # only "true", as in blackbox_exporter
+        assert debugged(daemon, f"target={RELAY}&{other}")[2].startswith("text/plain; version=0.0.4")
+
+
+def test_debug_has_the_answer_of_the_probe_that_it_is_about(daemon: Served) -> None:
+    daemon.net.places |= dict.fromkeys(ZONE[RELAY], "reset")
+    try:
+        for _ in ZONE[RELAY][1:]:  # each address in turn
+            debugged(daemon, f"target={RELAY}&debug=true")
+        status, text, _ = debugged(daemon, f"target={RELAY}&debug=true")
+        assert (status, text.partition("\n")[0]) == (200, f"{RELAY}:443  FAIL")
+        assert "[tls.reset]" in text or "[tcp.reset]" in text
+        assert "\nprobe_success 0.0\n" in text
+    finally:
+        daemon.net.places.clear()
+
+
+@pytest.mark.parametrize(("target", "expected"), [("localhost", 403), ("", 400)])
+def test_debug_lets_no_target_in(daemon: Served, target: str, expected: int) -> None:
+    before = traffic(daemon)
+    status, text, _ = debugged(daemon, f"target={target}&debug=true")
+    assert (status, "verdict" in text) == (expected, False)
+    assert traffic(daemon) == before
 
 
 def test_http_inside_is_not_asked_more_often_because_somebody_probes(daemon: Served) -> None:
