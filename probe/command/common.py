@@ -14,7 +14,7 @@ from probe.audit.runner import Progress, run_audit
 from probe.command.formats import FORMATS, JudgedReport
 from probe.command.options import Delivery, Judging
 from probe.config.rule_files import is_file_name
-from probe.config.settings import Config, load_config, load_rules
+from probe.config.settings import Config, load_config, load_rules_of
 from probe.errors import EXIT_INTERRUPTED, CommandError
 from probe.host import output_file, standard_streams, terminal
 from rules.files.fields import BadFile
@@ -37,7 +37,7 @@ def load_configuration(judging: Judging, settings: Mapping[str, object]) -> tupl
     `settings` has the keys of the configuration. BadFile if a file or a setting cannot be used.
     """
     config = load_config(judging.config, {**judging.settings, **settings})
-    return config, load_rules(config.rules, config.ca_sets)
+    return config, load_rules_of(config, (*(judging.rules or ()), *(judging.ca_sets or ())))
 
 
 def run_measurement(config: Config, rules: Rules) -> JudgedReport:

@@ -16,7 +16,7 @@ from probe.command.options import Judging, Measuring, add_verbose
 from probe.command.parser import Parser, non_blank
 from probe.config.rule_files import is_file_name
 from probe.config.service import LISTEN, listen_fault
-from probe.config.settings import Config, check_only, default_path, load_config, load_rules
+from probe.config.settings import Config, check_only, default_path, load_config, load_rules_of
 from probe.config.watched_files import Options
 from probe.errors import CommandError
 from probe.history.place import default_path as default_history
@@ -140,7 +140,8 @@ def load(options: ServeOptions) -> tuple[Config, Rules]:
         serve_part = replace(serve_part, history_path=os.path.join(options.state, "history.sqlite"))  # noqa: PTH118  # text
     if options.textfile:
         serve_part = replace(serve_part, textfile=options.textfile)
-    made, rules = replace(config, serve=serve_part), load_rules(config.rules, config.ca_sets)
+    given = (*(options.judging.rules or ()), *(options.judging.ca_sets or ()))
+    made, rules = replace(config, serve=serve_part), load_rules_of(config, given)
     _check(made, rules, options.allow_insecure)
     return made, rules
 

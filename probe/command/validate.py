@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from probe.command import common
 from probe.command.parser import EXIT_ERROR, Parser, non_blank
-from probe.config.settings import validate_file
+from probe.config.validation import validate_file
 from probe.host import standard_streams
 from probe.host.files import shown_name
 from rules.text.display import display

@@ -10,7 +10,7 @@ import ipaddress
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Literal, cast
@@ -18,7 +18,6 @@ from typing import Literal, cast
 from probe.config.rule_files import (
     DEFAULT_CA_SETS,
     DEFAULT_RULES,
-    check_file,
     is_file_name,
     load_rules,
     shipped_interceptors,
@@ -27,22 +26,10 @@ from probe.config.rule_files import (
 )
 from probe.config.service import ServeConfig, parse_serve
 from probe.errors import CommandError
-from probe.host.files import (
-    LARGEST,
-    TomlFile,
-    decode_text,
-    exists,
-    parse_toml,
-    read_input,
-    read_toml,
-    shown_name,
-)
+from probe.host.files import exists, read_toml
 from probe.measure.limits import Limits
 from rules.audit.targets import targets
-from rules.files import recording, report_json
 from rules.files.fields import BadFile, Fault, Faults, Table
-from rules.files.limits import LARGEST_REPORT
-from rules.files.rule_set import SCHEMA as RULES_SCHEMA
 from rules.model.causes.record import OWNED
 from rules.model.ruleset import Rules
 from rules.text.address import AddressClass, classify
@@ -55,11 +42,11 @@ __all__ = [
     "default_path",
     "load_config",
     "load_rules",
+    "load_rules_of",
     "parse_config",
     "shipped_interceptors",
     "shipped_names",
     "shipped_sets",
-    "validate_file",
 ]
 
 SCHEMA = "wayclear.config/1"
@@ -202,6 +189,26 @@ def parse_config(data: Mapping[str, object], source: str, *, base: str = "") -> 
     return config
 
 
+def load_rules_of(config: Config, given: Collection[str] = ()) -> Rules:
+    """The rules that `config` names. BadFile for a fault; a file that cannot be read is told with its key.
+
+    `given`: names from the command line, which no key of the configuration holds.
+    """
+    try:
+        return load_rules(config.rules, config.ca_sets)
+    except BadFile as error:
+        names = {"rules": config.rules, "ca_sets": config.ca_sets}
+        keys = [
+            f"{key}[{found.index(error.source)}]" for key, found in names.items() if error.source in found
+        ]
+        unread = error.message.startswith("cannot be read")
+        if not unread or not keys or not config.source or error.source in given:
+            raise
+        advice = "correct the name, which is relative to this file, or let this account read it"
+        fault = Fault(keys[0], f"{error.source} {error.message}: {advice}")
+        raise BadFile(config.source, [fault]) from None
+
+
 def check_only(said: str, config: Config, rules: Rules) -> None:
     """CommandError if `only` matches no name of the rules: it has a typing error, and nothing would be measured."""
     known = None if config.tenant_is_domain else config.tenant
@@ -218,49 +225,6 @@ def check_only(said: str, config: Config, rules: Rules) -> None:
         f"{said} {config.only}: no name of {sets} matches",
         f"there are {', '.join(names[:_NAMED])}{more}; `wayclear rules show NAME` lists all",
     )
-
-
-def validate_file(path: str) -> list[str]:
-    """The faults of a file (rule set, CA set, interceptors, configuration or report), one message each; [] for none.
-
-    The `schema` in the file says what it is; without one it is a configuration. An empty file is a fault: it could be
-    anything. `-` is standard input; gzip is unpacked. A message about something that is allowed but looks wrong begins
-    with "warning: ".
-    """
-    try:
-        content, source = read_input(path, LARGEST_REPORT), shown_name(path)
-        text = decode_text(content, source)
-        if text.lstrip()[:1] == "{":
-            return _validate_report(text, source)
-        if len(content) > LARGEST:
-            raise BadFile(source, [Fault("", f"has {len(content)} bytes, at most {LARGEST} are read")])
-        return _validate_toml(parse_toml(content, source))
-    except BadFile as error:
-        return [f"{error.source}: {fault}" for fault in error.faults]
-
-
-def _validate_toml(file: TomlFile) -> list[str]:
-    if not file.data:
-        message = "is empty: begin a rule set with this line, a CA set or a configuration with its own schema"
-        raise BadFile(file.source, [Fault("schema", message, f'schema = "{RULES_SCHEMA}"')])
-    schema = file.data.get("schema", SCHEMA)
-    if (
-        schema != SCHEMA
-        and isinstance(schema, str)
-        and re.match(r"wayclear\.(ruleset|caset|interceptors)/", schema)
-    ):
-        return [f"warning: {file.source}: {text}" for text in check_file(file)]
-    config = parse_config(file.data, file.source, base=str(Path(file.source).parent))
-    load_rules(config.rules, config.ca_sets)
-    return []
-
-
-def _validate_report(content: str, path: str) -> list[str]:
-    try:
-        recording.check(report_json.loads(content))
-    except report_json.BadReport as error:
-        return [f"{path}: {error}"]
-    return []
 
 
 def _tenant(top: Table) -> str | None:

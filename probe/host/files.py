@@ -36,6 +36,8 @@ _NEW_NAMES = 16  # names to try: one that already exists is a coincidence
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
 _BUSY_TRIES = 20  # Windows does not replace a file while a program has it open
 _BUSY_WAIT = 0.05  # seconds between two tries
+#: The first line of a YAML document: its mark, an item of a list, or a key with a colon.
+_YAML = re.compile(r"(---|%YAML |- |[A-Za-z_][\w.-]*:(\s|$))")
 _WHERE = re.compile(r" \(at line (\d+), column (\d+)\)$")
 
 
@@ -146,7 +148,7 @@ def parse_toml(content: bytes, source: str) -> TomlFile:
     except RecursionError:
         raise _bad(source, f"is nested deeper than {DEEPEST}") from None
     except ValueError as error:  # TOMLDecodeError, and integers of more than 4,300 digits
-        raise _syntax(source, str(error)) from None
+        raise _syntax(source, str(error), text) from None
     if deeper(data, DEEPEST + 1):  # the document itself is a table
         raise _bad(source, f"is nested deeper than {DEEPEST}")
     return TomlFile(source, data, hashlib.sha256(content).hexdigest())
@@ -223,11 +225,26 @@ def exists(path: str) -> bool:
     return True
 
 
-def _syntax(source: str, message: str) -> BadFile:
+def _syntax(source: str, message: str, content: str) -> BadFile:
     place = _WHERE.search(message)
     text = ascii(_WHERE.sub("", message))[1:-1]
     at = f"{source}:{place[1]}:{place[2]}" if place else source
-    return _bad(at, f"is not TOML: {text[:200]}")
+    other = _other_format(content)
+    hint = f'. It seems to be {other}: write it as TOML, key = "value" in each line' if other else ""
+    return _bad(at, f"is not TOML: {text[:200]}{hint}")
+
+
+def _other_format(content: str) -> str:
+    """The format that a file seems to have if it is not TOML; "" if nothing tells."""
+    lines = (line for line in content.splitlines() if line.strip() and not line.lstrip().startswith("#"))
+    first = next(lines, "").strip()
+    if first.startswith(("{", "[")):
+        with suppress(ValueError, RecursionError):
+            json.loads(content)
+            return "JSON"
+    if first.startswith("<"):
+        return "XML or HTML"
+    return "YAML" if _YAML.match(first) else ""
 
 
 def _reason(error: Exception) -> str:

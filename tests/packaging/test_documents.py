@@ -18,15 +18,18 @@ from probe.command import serve as serving
 from probe.command.main import parse
 from probe.config.rule_files import load_rules
 from probe.config.service import Intervals, Web
-from probe.config.settings import Config, validate_file
+from probe.config.settings import Config
+from probe.config.validation import validate_file
 from probe.web.exporter_toolkit import read_web_config
 from rules.audit.targets import targets
+from tests.packaging.examples import EXAMPLE as SHIPPED
+from tests.packaging.examples import uncommented
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = {
     name: (ROOT / f"docs/{name}.md").read_text("utf-8") for name in ("install", "serve", "windows", "scaling")
 }
-EXAMPLE: dict[str, Any] = tomllib.loads((ROOT / "packaging/wayclear.example.toml").read_text("utf-8"))
+EXAMPLE: dict[str, Any] = tomllib.loads(uncommented(SHIPPED))
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -45,13 +48,9 @@ def test_every_option_of_serve_is_explained(capsys: pytest.CaptureFixture[str]) 
 
 
 def keys_of_the_example() -> set[str]:
-    """Every key with its table, those that are commented out as well."""
-    text = (ROOT / "packaging/wayclear.example.toml").read_text("utf-8")
-    every = tomllib.loads(
-        re.sub(r"^# (?=(config_file|path|directory) = |\[textfile\])", "", text, flags=re.MULTILINE)
-    )
+    """Every key with its table."""
     found = set()
-    for key, value in every.items():
+    for key, value in EXAMPLE.items():
         rows = value if isinstance(value, list) else [value]
         tables = [row for row in rows if isinstance(row, dict)]
         found |= {f"{key}.{inner}" for table in tables for inner in table} if tables else {key}
@@ -88,8 +87,13 @@ def test_an_overlay_wins_key_by_key(tmp_path: Path) -> None:
     (text,) = blocks("scaling", "toml")
     overlay = tmp_path / "overlay.toml"
     overlay.write_text(text)
-    assert validate_file(str(overlay)) == []
-    shared = ROOT / "packaging/wayclear.example.toml"
+    (warning,) = validate_file(str(overlay))
+    assert warning.startswith(
+        f"warning: {overlay}: connector: conn-dub-01 is the name in wayclear's examples"
+    )
+    shared = tmp_path / "wayclear.toml"
+    shared.write_text(uncommented(SHIPPED), "utf-8")
+    (tmp_path / "web.yml").write_text("{}\n")
     _, arguments = parse(["serve", "--config", str(shared), "--overlay", str(overlay)])
     config, _ = serving.load(serving.parsed(arguments))
     assert (config.serve.connector, config.serve.site) == ("conn-dub-01", "Dublin")

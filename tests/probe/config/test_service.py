@@ -26,8 +26,8 @@ from rules.model.kinds.dns_chain import DnsQuestion
 from rules.model.kinds.tcp_connect import TcpConnect
 from rules.watch.maintenance import Window
 from rules.watch.schedule import Entry, Kind
+from tests.packaging.examples import EXAMPLE, OVERLAY, uncommented
 
-ROOT = Path(__file__).resolve().parents[3]
 GOOD = """
 connector = "conn-dublin-1"
 connector_group = "Dublin 2"
@@ -318,13 +318,13 @@ def test_the_overlay_s_keys_win(tmp_path: Path) -> None:
     assert load_config(str(fleet), overlay=str(host)).serve.maintenance == (), "arrays are taken whole"
 
 
-def test_the_shipped_example_has_every_key() -> None:
-    data = tomllib.loads((ROOT / "packaging/wayclear.example.toml").read_text("utf-8"))
+def test_the_shipped_example_has_every_key(tmp_path: Path) -> None:
+    shared, overlay = tmp_path / "wayclear.toml", tmp_path / "overlay.toml"
+    shared.write_text(uncommented(EXAMPLE), "utf-8")
+    overlay.write_text(uncommented(OVERLAY), "utf-8")
+    data = tomllib.loads(shared.read_text("utf-8"))
     assert set(data["schedule"]) == {one.name for one in fields(Intervals)}
-    found = load_config(
-        str(ROOT / "packaging/wayclear.example.toml"),
-        overlay=str(ROOT / "packaging/systemd/overlay.example.toml"),
-    )
+    found = load_config(str(shared), overlay=str(overlay))
     assert found.serve.schedule == Intervals()
     assert found.serve.web.listen == LISTEN
     assert len(found.serve.maintenance) == 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import tomllib
 from pathlib import Path
@@ -18,10 +17,8 @@ from probe.config.settings import (
     load_rules,
     merge,
     parse_config,
-    validate_file,
 )
 from probe.errors import CommandError
-from probe.host.files import LARGEST
 from probe.measure.limits import Limits
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -235,71 +232,6 @@ def test_default_places() -> None:
     assert default_path({"HOME": "/home/u"}, "linux", root=False) == "/home/u/.config/wayclear/wayclear.toml"
     assert default_path({"ProgramData": "D:\\Data"}, "win32") == "D:\\Data\\wayclear\\wayclear.toml"
     assert default_path({}, "win32") == "C:\\ProgramData\\wayclear\\wayclear.toml"
-
-
-def test_validate_tells_what_a_file_is_by_its_schema(tmp_path: Path) -> None:
-    for shipped in sorted((ROOT / "rules/sets").glob("*.toml")):
-        assert validate_file(str(shipped)) == []
-    path = tmp_path / "file"
-    for text, told in (
-        ('schema = "wayclear.config/1"', []),
-        ('pace = "fast"', []),
-        ('pace = "slow"', [f"{path}: pace: 'slow' is not polite or fast. For example: pace = \"polite\""]),
-        ('rules = ["none.toml"]', [f"{tmp_path / 'none.toml'}: cannot be read: no such file or directory"]),
-        ("pace = \n", [f"{path}:1:8: is not TOML: Invalid value"]),
-        (
-            "{",
-            [
-                f"{path}: $: is not JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"
-            ],
-        ),
-    ):
-        path.write_text(text)
-        assert validate_file(str(path)) == told
-    path.write_text('schema = "wayclear.ruleset/1"\npace = "fast"')
-    assert any("title: is missing" in line for line in validate_file(str(path)))
-    assert validate_file(str(tmp_path / "none")) == [
-        f"{tmp_path / 'none'}: cannot be read: no such file or directory"
-    ]
-
-
-def test_an_empty_file_is_fine_as_the_configuration_and_nothing_to_validate(tmp_path: Path) -> None:
-    path = tmp_path / "empty.toml"
-    path.write_text("# nothing yet\n")
-    assert load_config(str(path)) == Config(source=str(path))
-    (message,) = validate_file(str(path))
-    assert message.startswith(f"{path}: schema: is empty")
-    assert message.endswith('For example: schema = "wayclear.ruleset/1"')
-
-
-def test_validate_reads_what_is_packed(tmp_path: Path) -> None:
-    path = tmp_path / "own.toml.gz"
-    path.write_bytes(gzip.compress(b'pace = "slow"'))
-    (message,) = validate_file(str(path))
-    assert message.startswith(f"{path}: pace: 'slow' is not polite or fast")
-    path.write_bytes(gzip.compress(b"#" * (LARGEST + 1)))
-    assert validate_file(str(path)) == [f"{path}: has {LARGEST + 1} bytes, at most {LARGEST} are read"]
-    path.write_bytes(gzip.compress(json.dumps({"schema": "wayclear.report/1"}).encode()))
-    (message,) = validate_file(str(path))
-    assert message.startswith(f"{path}: $")
-
-
-def test_validate_warns_of_a_look_alike(tmp_path: Path) -> None:
-    text = (ROOT / "rules/sets/entra-app-proxy.toml").read_text("utf-8")
-    path = tmp_path / "own.toml"
-    path.write_text(text.replace('host = "management.azure.com"', 'host = "management.аzure.com"'), "utf-8")
-    (warning,) = validate_file(str(path))
-    assert warning.startswith(f"warning: {path}: rule[")
-    assert "mixes CYRILLIC and LATIN" in warning
-
-
-def test_the_example_of_the_documentation_is_right(tmp_path: Path) -> None:
-    examples = (ROOT / "docs/rules.md").read_text("utf-8").split("```toml\n")[1:]
-    assert len(examples) == 3, "a rule set, a CA set, a configuration"
-    for number, example in enumerate(examples):
-        path = tmp_path / f"{('my-rules', 'my-cas', 'wayclear')[number]}.toml"
-        path.write_text(example.split("```")[0], "utf-8")
-        assert validate_file(str(path)) == []
 
 
 # --- one configuration for a fleet, and an overlay for each host --------------------------------------------------------
