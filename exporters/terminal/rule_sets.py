@@ -1,11 +1,14 @@
-"""Rule sets and CA sets as text: what is required, by whom, since when."""
+"""Rule sets and CA sets as text: what is required, by whom, since when.
+
+Each row has the numbers of its sources ([1]); the sources stand once, at the end.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from exporters.terminal.style import Style, count, say
-from rules.model.ruleset import CaSet, Rule, RuleSet, Severity
+from rules.model.ruleset import CaSet, Citation, Rule, RuleSet, Severity
 from rules.text.display import display
 
 
@@ -35,12 +38,41 @@ def _ruleset(ruleset: RuleSet, style: Style) -> Iterator[str]:
     yield f"version {display(ruleset.version)}, reviewed {ruleset.reviewed}, cloud {display(ruleset.cloud)}"
     if ruleset.unpublished:
         yield from style.wrap(say(ruleset.unpublished))
+    sources = _numbered(one for rule in ruleset.rules for one in _cited(rule))
     for rule in ruleset.rules:
         yield ""
-        yield from _rule(rule, style)
+        yield from _rule(rule, sources, style)
+    yield from _sources(sources, style)
 
 
-def _rule(rule: Rule, style: Style) -> Iterator[str]:
+def _cited(rule: Rule) -> tuple[Citation, ...]:
+    return rule.citations or (rule.citation,)
+
+
+def _numbered(cited: Iterable[Citation]) -> dict[Citation, int]:
+    """Each source once, numbered from 1 in the order of the rows."""
+    return {one: number for number, one in enumerate(dict.fromkeys(cited), 1)}
+
+
+def _sources(sources: Mapping[Citation, int], style: Style) -> Iterator[str]:
+    """The numbered list of sources; nothing if there is none."""
+    if not sources:
+        return
+    yield ""
+    yield style.paint("heading", "Sources")
+    rows = [
+        (f"[{number}]", f"{say(one.title)}, {one.date}, {display(one.url)}")
+        for one, number in sources.items()
+    ]
+    yield from style.pairs(rows, "  ")
+
+
+def _numbers(cited: Iterable[Citation], sources: Mapping[Citation, int]) -> str:
+    """`[1] [3]`: the places of `cited` in the list at the end."""
+    return " ".join(f"[{sources[one]}]" for one in cited)
+
+
+def _rule(rule: Rule, sources: Mapping[Citation, int], style: Style) -> Iterator[str]:
     ports = ", ".join(map(str, rule.ports))
     weight = "" if rule.severity is Severity.REQUIRED else f", {rule.severity.value}"
     yield style.paint("heading", f"{display(rule.host)}{display(rule.path or '')}") + f"  port {ports}"
@@ -58,14 +90,14 @@ def _rule(rule: Rule, style: Style) -> Iterator[str]:
     ]
     rows += [("changed", say(rule.changed))] if rule.changed else []
     rows += [("note", say(rule.note))] if rule.note else []
-    cited = rule.citations or (rule.citation,)
-    rows += [("source", f"{say(c.title)}, {c.date}, {display(c.url)}") for c in cited]
+    rows.append(("source", _numbers(_cited(rule), sources)))
     yield from style.pairs(rows, "  ")
 
 
 def _caset(caset: CaSet, style: Style) -> Iterator[str]:
     yield style.paint("heading", f"{display(caset.name)}: {say(caset.title)}")
     yield f"version {display(caset.version)}, reviewed {caset.reviewed}"
+    sources = _numbered(ca.citation for ca in caset.cas)
     for ca in caset.cas:
         yield ""
         yield style.paint("heading", display(ca.name))
@@ -79,5 +111,6 @@ def _caset(caset: CaSet, style: Style) -> Iterator[str]:
         )
         rows += [("certificate", f"SHA-256 {ca.sha256}")] if ca.sha256 else []
         rows += [("note", say(ca.note))] if ca.note else []
-        rows.append(("source", f"{say(ca.citation.title)}, {ca.citation.date}, {display(ca.citation.url)}"))
+        rows.append(("source", _numbers((ca.citation,), sources)))
         yield from style.pairs(rows, "  ")
+    yield from _sources(sources, style)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import datetime
+import re
+from dataclasses import replace
 
 from exporters.terminal.rule_sets import listing, show_cas, show_rules
 from exporters.terminal.style import Style
+from probe.config.rule_files import shipped_sets
 from rules.model.ruleset import (
     CaSet,
     Citation,
@@ -94,9 +97,37 @@ def test_a_rule_set_is_shown_row_by_row_with_its_sources() -> None:
         "http://crl3.example/root.crl (crl)",
         "gone since May",
         "kept\\x1b",
-        "Tutorial: add an application, 2026-10-01, https://learn.microsoft.com/entra/x",
+        "  [1]  Tutorial: add an application, 2026-10-01, https://learn.microsoft.com/entra/x\n",
     ):
         assert part in shown
+
+
+def test_each_source_is_cited_by_number_and_told_once_at_the_end() -> None:
+    other = replace(CITED, title="Another page", url="https://learn.microsoft.com/entra/y")
+    rows = (
+        replace(RULES.rules[0], citations=(CITED, other)),
+        replace(RULES.rules[1], citation=other),
+        replace(RULES.rules[1], id="third"),
+    )
+    shown = show_rules(replace(RULES, rules=rows), Style(200))
+    assert re.findall(r"^  source +(.*)$", shown, re.MULTILINE) == ["[1] [2]", "[2]", "[1]"]
+    before, _, end = shown.partition("\nSources\n")
+    assert [line.split("  ")[1:3] for line in end.splitlines()] == [
+        ["[1]", "Tutorial: add an application, 2026-10-01, https://learn.microsoft.com/entra/x"],
+        ["[2]", "Another page, 2026-10-01, https://learn.microsoft.com/entra/y"],
+    ]
+    assert "https://learn" not in before
+    assert show_cas(CAS, Style(200)).count(CITED.url) == 1
+
+
+def test_every_shipped_set_tells_each_of_its_sources_once() -> None:
+    for one in shipped_sets():
+        shown = show_rules(one, Style(400)) if isinstance(one, RuleSet) else show_cas(one, Style(400))
+        before, _, end = shown.partition("\nSources\n")
+        listed = dict(re.findall(r"^  \[([0-9]+)\] +(.*)$", end, re.MULTILINE))
+        assert len(set(listed.values())) == len(listed) == len(end.splitlines())
+        cited = set(re.findall(r"\[([0-9]+)\]", "".join(re.findall(r"^  source .*$", before, re.MULTILINE))))
+        assert cited == set(listed)
 
 
 def test_a_set_that_nobody_publishes_says_so() -> None:
