@@ -21,6 +21,8 @@ from rules.files.fields import BadFile
 from rules.model.ruleset import Rules
 from rules.model.verdict import Report
 
+OR_A_FILE = ", or name a file with --output"  #: advice of the commands that have this option
+
 
 @contextlib.contextmanager
 def convert_bad_file() -> Iterator[None]:
@@ -82,7 +84,7 @@ def report_style(delivery: Delivery) -> Style:
 def check_output(delivery: Delivery, judging: Judging, *inputs: str) -> None:
     """CommandError if the report cannot be written, or would overwrite an input file. Call it before measuring."""
     if delivery.file is None:
-        standard_streams.check_open()
+        standard_streams.check_open(OR_A_FILE)
         return
     output = Path(delivery.file)
     output_file.check_writable(output)
@@ -96,7 +98,8 @@ def deliver(delivery: Delivery, judged: JudgedReport, text: str | None = None) -
     chosen = FORMATS[delivery.format]
     pieces = chosen.render(judged, report_style(delivery)) if text is None else [text]
     if delivery.file is None:
-        standard_streams.write_output(pieces, "utf-8" if chosen.utf8 else output_encoding())
+        encoding = "utf-8" if chosen.utf8 else output_encoding()
+        standard_streams.write_output(pieces, encoding, OR_A_FILE)
         return
     output_file.write_whole(Path(delivery.file), pieces, chosen.mode)
     standard_streams.print_message(f"{headline(judged.report)} The report is in {delivery.output}")

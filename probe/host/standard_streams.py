@@ -20,13 +20,14 @@ def print_message(text: str) -> None:
         sys.stderr.flush()
 
 
-def write_output(text: str | Iterable[str], encoding: str) -> None:
+def write_output(text: str | Iterable[str], encoding: str, otherwise: str = "") -> None:
     """Write the output (whole or in pieces) in its encoding, with its line ends unchanged.
 
+    `otherwise`: where else this command can write, for the message (", or name a file with --output").
     CommandError if it cannot be written; BrokenPipeError if the reader has closed the pipe.
     """
     pieces = [text] if isinstance(text, str) else text
-    check_open()
+    check_open(otherwise)
     binary = getattr(sys.stdout, "buffer", None)
     try:
         if binary is None:  # replaced by an object that accepts text only
@@ -41,14 +42,14 @@ def write_output(text: str | Iterable[str], encoding: str) -> None:
         drop_output()
         raise CommandError(
             f"standard output cannot be written: {error.strerror or error}",
-            "make room there, or name a file with --output",
+            f"make room there{otherwise}",
         ) from error
 
 
-def check_open() -> None:
-    """CommandError if standard output is closed."""
+def check_open(otherwise: str = "") -> None:
+    """CommandError if standard output is closed. `otherwise` as in `write_output`."""
     if sys.stdout is None or sys.stdout.closed:
-        raise CommandError("standard output is closed", "open it, or name a file with --output")
+        raise CommandError("standard output is closed", f"open it{otherwise}")
 
 
 def drop_output() -> None:

@@ -15,6 +15,7 @@ import pytest
 from probe.command import main as cli
 from probe.errors import CommandError
 from probe.version import VERSION
+from tests import recordings
 
 assert sys.platform != "win32"  # terminals are pseudo terminals here; also tells the type checker
 
@@ -179,16 +180,35 @@ def test_a_standard_output_that_takes_nothing_is_a_message(words: list[str]) -> 
     assert done.returncode == 3
     assert done.stderr.startswith("wayclear: standard output cannot be written: No space left on device\n  ")
     assert len(done.stderr.splitlines()) == 2
+    assert "--output" not in done.stderr, "these commands have no such option"
 
 
-@pytest.mark.parametrize("words", ["rules list", "--version", "audit", "replay /dev/null"])
-def test_a_standard_output_that_is_closed_is_a_message(words: str) -> None:
+def test_a_full_disk_is_a_message_with_the_option_of_the_command(tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    report.write_text(recordings.whole("healthy"), "utf-8")
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "probe", "replay", str(report)],
+            cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False,
+        )  # fmt: skip
+    advice = "make room there, or name a file with --output"
+    assert (
+        done.stderr == f"wayclear: standard output cannot be written: No space left on device\n  {advice}\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "has"),
+    [("rules list", False), ("--version", False), ("audit", True), ("replay /dev/null", True)],
+)
+def test_a_standard_output_that_is_closed_is_a_message(words: str, has: bool) -> None:
     done = subprocess.run(
         ["sh", "-c", f'exec "$0" -m probe {words} >&-', sys.executable],
         cwd=ROOT, stderr=subprocess.PIPE, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 3
     assert done.stderr.startswith("wayclear: standard output is closed\n  ")
+    assert ("name a file with --output" in done.stderr) is has
 
 
 def test_help_goes_to_standard_error_where_standard_output_is_closed() -> None:
