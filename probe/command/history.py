@@ -8,8 +8,10 @@ import os
 import re
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
 
 from exporters.terminal import history
 from exporters.terminal.style import Style
@@ -17,8 +19,8 @@ from probe.command import common
 from probe.command.parser import Parser, non_blank
 from probe.config.settings import load_config
 from probe.errors import CommandError
-from probe.history.place import default_path
-from probe.history.reader import known_names, read_history
+from probe.history.place import places_to_read
+from probe.history.reader import NO_HISTORY, known_names, read_history
 from probe.host import standard_streams, terminal
 from rules.audit.focus import parse_endpoint
 from rules.text.display import display
@@ -28,6 +30,10 @@ from rules.watch.ledger import REVOCATION
 CONNECTOR = "connector"  #: the subject of the transitions of the answer
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 _SPAN = re.compile(r"([0-9]{1,9})([smhdw])")
+_CLOSED = (
+    "run it as an administrator (`sudo wayclear history`), or as a member of the group of the service (wayclear). Another one "
+    "may lie elsewhere: `--state DIR` names its directory"
+)
 _EXAMPLES = (
     "for example: --since 7d, --since 12h, --since 2026-11-20, --since 2026-11-20T08:00:00Z. A span of time is one number "
     "with one unit: s, m (minutes), h, d or w"
@@ -71,12 +77,40 @@ def run(options: HistoryOptions) -> int:
     """Show the history. CommandError if there is none, or if an argument cannot be parsed."""
     config = load_config(options.config)
     path = options.state and os.path.join(options.state, "history.sqlite")  # noqa: PTH118  # text
-    path = path or config.serve.history_path or default_path(os.environ)
+    path = path or config.serve.history_path or found_at(places_to_read(os.environ))
     as_json = options.format == "json"
     layout = Style(terminal.terminal_width(sys.stdout), encoding=common.output_encoding())
     text = output(path, options.endpoint, options.since, as_json, time.time(), layout)
+    standard_streams.print_message(f"Read from {display(path, 1024)}")
     standard_streams.write_output(text, "utf-8" if as_json else common.output_encoding())
     return 0
+
+
+def found_at(places: Iterable[str]) -> str:
+    """The first place with a history that this account can read; CommandError if there is none.
+
+    An empty file is taken only where no other one is found.
+    """
+    sizes = {place: _size(place) for place in places}
+    readable = [place for place, size in sizes.items() if size is not None and size >= 0]
+    if readable:
+        return next((place for place in readable if sizes[place]), readable[0])
+    if closed := [place for place, size in sizes.items() if size is not None]:
+        what = f"history: this account may not read {' or '.join(display(place, 1024) for place in closed)}"
+        raise CommandError(what, _CLOSED)
+    what = f"there is no history at {' or '.join(display(place, 1024) for place in sizes)}"
+    raise CommandError(what, NO_HISTORY)
+
+
+def _size(place: str) -> int | None:
+    """The bytes of a file; -1 for one that this account may not read or look for, None for none."""
+    try:
+        size = Path(place).stat().st_size
+    except PermissionError:
+        return -1
+    except (OSError, ValueError):
+        return None
+    return size if os.access(place, os.R_OK) else -1
 
 
 def output(

@@ -18,6 +18,7 @@ from probe.history.pending import Table
 from probe.history.tables import (
     APPLICATION,
     EVENTS,
+    SCHEMA,
     SELECT,
     VERSION,
     decode_text,
@@ -36,7 +37,8 @@ LEDGER_LIMIT = 10_000
 READ_LIMIT = 30.0  #: seconds that a reader may take
 _BUSY = 5.0  # seconds to wait for a writer; only where there is no write-ahead log
 _STEPS = 10_000  # instructions of SQLite's virtual machine between two checks of the time
-_ADVICE = (
+#: Advice where there is no file.
+NO_HISTORY = (
     "`wayclear serve` writes it; run this as its account or as an administrator, where it runs. It may also lie elsewhere: "
     "`--state DIR` names its directory, .state for the one of `make serve`"
 )
@@ -136,7 +138,7 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
         what = f"there is no history at {display(str(path))}: {display(str(path.parent))} is a file"
         raise CommandError(what, "`--state DIR` names the directory in which the history lies")
     if not path.exists():
-        raise CommandError(f"there is no history at {display(str(path))}", _ADVICE)
+        raise CommandError(f"there is no history at {display(str(path))}", NO_HISTORY)
     if not path.is_file():
         raise CommandError(
             f"{display(str(path))} is not a regular file, and so no history", "name another path"
@@ -144,6 +146,10 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
     connection = _readable(path)
     try:
         connection.text_factory = decode_text
+        if connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,):
+            # An empty file, for example of 0 bytes, is a history that has not begun: `serve` begins it.
+            connection.close()
+            connection = _empty()
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if application != APPLICATION:
@@ -161,6 +167,13 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
         yield connection
     finally:
         connection.close()
+
+
+def _empty() -> sqlite3.Connection:
+    """A history without rows, in memory."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection.executescript(SCHEMA)
+    return connection
 
 
 def _readable(path: Path) -> sqlite3.Connection:
@@ -202,5 +215,5 @@ def _read_errors(path: Path) -> Iterator[None]:
                 what, "`wayclear serve` puts it aside and begins a new one when it starts"
             ) from error
         raise CommandError(
-            f"the history {shown} cannot be read: {display(error_words(error))}", _ADVICE
+            f"the history {shown} cannot be read: {display(error_words(error))}", NO_HISTORY
         ) from error

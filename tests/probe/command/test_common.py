@@ -339,7 +339,7 @@ def test_the_history_is_told_as_text_and_as_json_and_never_written(tmp_path: Pat
     asyncio.run(written())
     before = (tmp_path / "history.sqlite").read_bytes()
     text = offline("history", "--state", str(tmp_path))
-    assert (text.returncode, text.stderr) == (0, "")
+    assert (text.returncode, text.stderr) == (0, f"Read from {tmp_path / 'history.sqlite'}\n")
     assert "login.windows.net:443" in text.stdout
     assert "tcp.timeout" in text.stdout
     assert "\x1b" not in text.stdout

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from probe.command.history import output, parse_since
+from probe.command.history import found_at, output, parse_since
 from probe.errors import CommandError
-from probe.history.store import DAY
+from probe.history.store import DAY, Store
 from tests.probe.history_disk import HOST, NOW, X, filled
+from tests.probe.isolated import ROOT
 
 
 @pytest.mark.parametrize(
@@ -100,3 +104,86 @@ def test_the_command_prints_text_or_json(tmp_path: Path) -> None:
 def test_the_command_refuses_what_is_no_endpoint(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="example: wayclear history login"):
         output(str(filled(tmp_path / "history.sqlite")), "http://x/", None, False, NOW)
+
+
+# --- where it looks ------------------------------------------------------------------------------------------------------
+
+
+def command(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "probe", "history", *words],
+        cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+def test_it_says_which_file_it_read(tmp_path: Path) -> None:
+    path = filled(tmp_path / "wayclear/history.sqlite")
+    for words in ([], ["--format", "json"], ["connector"]):
+        done = command(
+            *words, XDG_STATE_HOME=str(tmp_path), STATE_DIRECTORY="", XDG_CONFIG_HOME=str(tmp_path)
+        )
+        assert (done.returncode, done.stderr) == (0, f"Read from {path}\n")
+    done = command("--state", str(path.parent))
+    assert (done.returncode, done.stderr) == (0, f"Read from {path}\n")
+
+
+def test_the_first_place_with_a_history_is_read(tmp_path: Path) -> None:
+    places = [str(tmp_path / name / "history.sqlite") for name in "abcd"]
+    with pytest.raises(CommandError, match="there is no history at ") as caught:
+        found_at(places)
+    assert all(place in caught.value.what for place in places)
+    assert "`wayclear serve` writes it" in caught.value.advice
+    for place in (places[1], places[3]):
+        Path(place).parent.mkdir()
+        Path(place).touch()
+    assert found_at(places) == places[1], "an empty one where no other is there"
+    filled(Path(places[3]))
+    assert found_at(places) == places[3]
+    (tmp_path / "a").mkdir()
+    filled(Path(places[0]))
+    assert found_at(places) == places[0]
+
+
+def test_a_history_that_this_account_may_not_read_is_told(tmp_path: Path) -> None:
+    """As nobody, where there is a nobody to become."""
+    closed, own = tmp_path / "system", tmp_path / "own"
+    path = filled(closed / "history.sqlite")
+    own.mkdir()
+    script = (
+        "import os, sys\nfrom probe.command.history import found_at\nfrom probe.errors import CommandError\n"
+        "if os.geteuid() == 0:\n    os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
+        "try: print(found_at(sys.argv[1:]))\nexcept CommandError as error: print(error)"
+    )
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.stat().st_uid == os.geteuid() and folder != Path(folder.anchor):
+            folder.chmod(folder.stat().st_mode | 0o011)
+
+    def told(*places: Path) -> str:
+        words = [sys.executable, "-c", script, *map(str, places)]
+        return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True).stdout
+
+    for mode, of in ((0, closed), (0, path)):
+        kept = of.stat().st_mode
+        of.chmod(mode)
+        shown = told(path, own / "history.sqlite")
+        assert shown.startswith(
+            f"history: this account may not read {path}\n  run it as an administrator (`sudo"
+        )
+        filled(own / "history.sqlite").chmod(0o644)
+        assert told(path, own / "history.sqlite") == f"{own / 'history.sqlite'}\n", "the one that it can read"
+        (own / "history.sqlite").unlink()
+        of.chmod(kept)
+
+
+def test_an_empty_file_is_a_history_that_has_not_begun(tmp_path: Path) -> None:
+    path = tmp_path / "history.sqlite"
+    path.touch()
+    assert output(str(path), None, None, False, NOW) == "The history has no change.\n"
+    assert json.loads(output(str(path), None, None, True, NOW))["events"] == []
+    with pytest.raises(CommandError, match="is not known: it was never seen"):
+        output(str(path), HOST, None, False, NOW)
+    assert path.stat().st_size == 0, "only read"
+    store = Store(path, 400 * DAY, 2**30, busy=1.0, log_cap=2**20)
+    store.open()  # as `serve` does
+    store.close()
+    assert output(str(path), None, None, False, NOW) == "The history has no change.\n"
