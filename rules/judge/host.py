@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rules.judge.clock import CLOCK_BREAKS, CLOCK_NOTICE
-from rules.judge.dns_views import resolver_views
+from rules.judge.dns_views import last_answer, resolver_views
 from rules.judge.evidence import Context
 from rules.judge.failing_resolvers import MIN_ZONES
 from rules.judge.remedies import remedy
@@ -49,11 +49,12 @@ def local_stop(context: Context) -> Verdict | None:
             "host", Status.BROKEN, causes.LOCAL_UNKNOWN, "Nothing could be learned about this host"
         )
     hosts = [t.host for t in audit.targets if t.host]
+    if audit.stopped == "interrupted":  # of the others the resolvers had no time to answer
+        hosts = [host for host in hosts if _is_answered(context, host)]
     if (
         len({zone(host) for host in hosts}) >= MIN_ZONES
         and not any(audit.candidates(h) for h in hosts)
         and audit.names.health
-        and audit.stopped != "interrupted"  # the resolvers had no time to answer
     ):
         asked = ", ".join(audit.names.resolvers)
         if all(audit.names.health[r].dead for r in audit.names.resolvers):
@@ -76,6 +77,11 @@ def local_stop(context: Context) -> Verdict | None:
             "refuses-every-name" if refused else "knows-no-public-name",
         )
     return None
+
+
+def _is_answered(context: Context, host: str) -> bool:
+    """Whether a resolver has answered about this name, whatever it said."""
+    return any(last_answer(context, chain) is not None for chain in context.audit.names.chains(host))
 
 
 def _no_resolver(asked: str) -> Verdict:

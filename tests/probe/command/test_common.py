@@ -305,6 +305,42 @@ def test_an_interrupted_audit_tells_what_it_saw(tmp_path: Path) -> None:
     assert again["verdicts"] == data["verdicts"]
 
 
+#: An audit whose resolver knows no name and whose system has no resolver that answers, interrupted or ended by the budget.
+UNKNOWN = """
+    import json, signal, socket, subprocess, sys, tempfile
+    import dns.message, dns.rcode
+    resolver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    resolver.bind(("127.0.0.1", 53))
+    words = ["audit", "--resolver", "127.0.0.1", "--config", "tests/probe/empty.toml", "--format", "json", *BUDGET]
+    out = tempfile.TemporaryFile()  # a pipe would be full before it is read
+    audit = subprocess.Popen([sys.executable, "-m", "probe", *words], stdout=out, stderr=subprocess.DEVNULL)
+    names, told = set(), False
+    resolver.settimeout(0.2)
+    while audit.poll() is None:
+        try:
+            question, place = resolver.recvfrom(4096)
+        except TimeoutError:
+            continue
+        asked = dns.message.from_wire(question)
+        reply = dns.message.make_response(asked)
+        reply.set_rcode(dns.rcode.NXDOMAIN)
+        resolver.sendto(reply.to_wire(), place)
+        names.add(str(asked.question[0].name).lower())
+        if not BUDGET and not told and len(names) > 15:
+            told = True
+            audit.send_signal(signal.SIGINT)
+    out.seek(0)
+    report = json.load(out)
+    show([report["stopped"], [[c["cause"], c["owner"]] for c in report["causes"]]])
+"""
+
+
+def test_an_interrupt_and_the_budget_tell_the_same_of_a_host_that_resolves_nothing() -> None:
+    found = [isolated(NETWORK, f"    BUDGET = {words}\n{UNKNOWN}") for words in ([], ["--budget", "3"])]
+    assert found[0] == ["interrupted", [["local.no-resolver", "host"]]]
+    assert found[1] == ["budget", [["local.no-resolver", "host"]]]
+
+
 def test_the_second_interrupt_ends_at_once() -> None:
     script = (
         "import asyncio, signal, sys\nfrom probe.command import common, main\n"

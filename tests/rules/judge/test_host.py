@@ -93,6 +93,41 @@ def test_nobody_waited_for_the_resolvers_of_an_interrupted_audit() -> None:
     assert not any(v.cause.word.startswith("local.") for v in report.verdicts)
 
 
+def stopped_early(reason: str, world: World, names: int) -> Report:
+    """An audit that ends when `names` names were answered by the resolvers, and before the system's own lookups were."""
+    audit, asked = Audit(rules_of(*ALL), QUIET), set[str]()
+    for _ in range(20):
+        for item in audit.ready():
+            step = item.step
+            if isinstance(step, DnsQuestion):
+                asked |= {step.name} if len(asked) < names else set()
+                if step.name not in asked:
+                    continue
+            if not isinstance(step, OsLookup):
+                audit.record(world.answer(step))
+    audit.stop(reason)
+    return make_report(audit, START, START + 9, "0")
+
+
+@pytest.mark.parametrize(
+    "world",
+    [healthy(zone={}), healthy().when(DnsQuestion, DnsAnswer("REFUSED"))],
+    ids=["nxdomain", "refused"],
+)
+def test_an_interruption_and_the_budget_tell_the_same_of_a_host_that_resolves_nothing(world: World) -> None:
+    found = {
+        reason: [(c.cause.word, c.owner) for c in stopped_early(reason, world, 99).causes]
+        for reason in ("budget", "interrupted")
+    }
+    assert found["interrupted"] == found["budget"]
+    assert [word for word, _ in found["budget"]] == ["local.no-resolver"]
+
+
+def test_a_few_names_that_were_answered_before_an_interruption_tell_nothing_of_the_host() -> None:
+    report = stopped_early("interrupted", healthy(zone={}), 1)
+    assert "local.no-resolver" not in {c.cause.word for c in report.causes}
+
+
 def test_a_host_that_tells_nothing_of_itself_is_our_own_bug() -> None:
     report = judged(healthy().when(LocalHost, SILENCE))
     assert [(v.status, v.cause.word) for v in report.verdicts] == [(Status.BROKEN, "local.unknown")]
