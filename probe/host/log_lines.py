@@ -1,4 +1,4 @@
-"""The service's log: one logfmt line for each event, on a stream."""
+"""The service's log: one logfmt line for each event, on a stream. Times are RFC 3339, local with the offset from UTC."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TextIO
 
 from probe.errors import one_line
 from rules.text.display import display
+from rules.text.moments import utc
 
 LOG = logging.getLogger("wayclear")
 #: Characters of one event's text.
@@ -21,7 +22,8 @@ class LogLine(logging.Formatter):
         if record.exc_info:
             text += " | " + display(_calls(self.formatException(record.exc_info)), MOST_LOGGED)
         quoted = text.replace("\\", "\\\\").replace('"', '\\"')
-        when = self.formatTime(record, "%Y-%m-%dT%H:%M:%S")
+        # the time of this host with its offset from UTC: one line tells when it was, whoever reads it and wherever
+        when = utc(record.created).astimezone().isoformat(timespec="seconds")
         return f'ts={when} level={record.levelname.lower()} msg="{quoted}"'
 
 

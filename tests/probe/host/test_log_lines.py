@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import logging
 import re
+import sys
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +14,8 @@ import pytest
 from probe.errors import CommandError
 from probe.host import log_lines
 from rules.files.fields import BadFile, Fault
+
+assert sys.platform != "win32"  # `tzset` is of Unix; also tells the type checker
 
 
 @pytest.fixture
@@ -53,6 +57,28 @@ def test_an_event_is_one_harmless_line(log: io.StringIO, text: str) -> None:
         assert re.fullmatch(r'ts=\S+ level=(error|warning) msg="(?:[^"\\]|\\.)*"', line), line
         assert line.isprintable()
         assert len(line.encode()) <= log_lines.MOST_LOGGED + 1024
+
+
+@pytest.mark.parametrize(
+    ("zone", "told"),
+    [
+        ("UTC", "2026-07-01T12:00:00+00:00"),
+        ("Europe/Berlin", "2026-07-01T14:00:00+02:00"),
+        ("America/St_Johns", "2026-07-01T09:30:00-02:30"),
+    ],
+)
+def test_times_are_local_and_carry_their_offset(
+    log: io.StringIO, monkeypatch: pytest.MonkeyPatch, zone: str, told: str
+) -> None:
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        record = logging.LogRecord("wayclear", logging.INFO, __file__, 1, "begun", (), None)
+        record.created = 1_782_907_200.9
+        assert log_lines.LogLine().format(record) == f'ts={told} level=info msg="begun"'
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_an_exception_is_on_the_line_of_its_event(log: io.StringIO) -> None:

@@ -385,7 +385,7 @@ def test_the_log_is_one_harmless_line_for_each_event(tmp_path: Path) -> None:
         assert len(lines) > 5
         for line in lines:
             assert re.fullmatch(
-                rb'ts=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d level=[a-z]+ msg="[\x20-\x7e]*"', line
+                rb'ts=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d level=[a-z]+ msg="[\x20-\x7e]*"', line
             ), line
             assert len(line) <= 8192 + 200
         assert any(b"speling" in line or b"forged" in line for line in lines)
