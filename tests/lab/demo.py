@@ -5,6 +5,7 @@ It sends nothing to the internet: the lab provides the networks, the servers and
 
 from __future__ import annotations
 
+import argparse
 import shutil
 import sys
 from collections.abc import Callable
@@ -57,6 +58,14 @@ def show(title: str, spoil: Callable[[Plan], None]) -> None:
 
 def main() -> int:
     """Returns 0 if all three networks were audited, whatever the audits found."""
+    titles = "\n".join(f"  {title}" for title, _ in NETWORKS)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.lab.demo",
+        description="Audits three networks that the lab makes on this machine. Nothing is sent to the internet.",
+        epilog=f"The networks:\n{titles}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.parse_args()
     path = "/usr/sbin:/sbin:/usr/local/sbin:/usr/bin:/bin:/usr/local/bin"
     missing = [tool for tool in TOOLS if shutil.which(tool, path=path) is None]
     if missing:

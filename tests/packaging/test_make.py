@@ -1,10 +1,11 @@
-"""`make serve` in clones: of one's own, and of somebody else's. The program itself is a stand-in that prints its options."""
+"""`make serve` in clones, one's own and somebody else's (a stand-in prints the options), and the options of the demo."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -91,3 +92,14 @@ def test_an_environment_that_cannot_be_made_says_what_to_do(clone: Path) -> None
     assert f"may not write in {clone}, where the environment .venv belongs." in done.stderr
     assert f"or take a copy of your own: cp -r {clone} ~/" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("option", "code"), [("--help", 0), ("-h", 0), ("--bogus", 2)])
+def test_the_demo_tells_its_use_and_runs_nothing(option: str, code: int) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.lab.demo", option],
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    told = done.stdout or done.stderr
+    assert (done.returncode, told.startswith("usage: python -m tests.lab.demo ")) == (code, True)
+    assert "=====" not in done.stdout, "no network was made"
