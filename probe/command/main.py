@@ -12,10 +12,11 @@ import importlib
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, cast
 
-from probe.command.parser import EXIT_ERROR, Parser, safe
+from probe.command.examples import NEWCOMER, add_examples
+from probe.command.parser import EXIT_ERROR, Parser, nearest, safe
 from probe.errors import EXIT_INTERRUPTED, CommandError
 from probe.host import signals
 from probe.host.standard_streams import drop_output, print_message
@@ -23,6 +24,7 @@ from probe.version import VERSION
 
 EXIT_PIPE = 141  #: 128 + SIGPIPE: the reader went away
 
+_LISTED = "wayclear --help lists the commands, `wayclear COMMAND --help` the options of one"
 EPILOG = """\
 exit codes of audit, explain and replay:
   0  yes: a connector can live here    1  degraded, or yes with warnings
@@ -65,6 +67,9 @@ ENTRIES = (
         "serve", "the audit as a service, with metrics, a status page and a history", "probe.command.serve"
     ),
     Entry("history", "what changed, and what was ever seen of an endpoint", "probe.command.history"),
+    Entry(
+        "completion", "a script that completes commands and options in a shell", "probe.command.completion"
+    ),
 )
 
 
@@ -106,11 +111,20 @@ def parse(words: Sequence[str]) -> tuple[Command | None, argparse.Namespace]:
     """
     entry = _named(words)
     command = _loaded(entry) if entry is not None else None
-    parser = _parser(entry, command)
+    parser = _parser({entry.name: command} if entry is not None and command is not None else {})
+    word = next((word for word in words if not word.startswith("-")), None)
+    if entry is None and word is not None and not {"-h", "--help"}.intersection(words):
+        near = nearest(word, (entry.name for entry in ENTRIES))
+        parser.exit(EXIT_ERROR, f"wayclear: there is no command {word[:80]!a}{near}\n  {_LISTED}\n")
     arguments = parser.parse_args(words)
     if command is None and not arguments.version:
-        parser.error("name a command: audit, serve, explain, history, replay, validate or rules")
+        parser.exit(EXIT_ERROR, f"wayclear: {NEWCOMER}  {_LISTED}\n")
     return command, arguments
+
+
+def whole_parser() -> Parser:
+    """The parser with the options of every command, for the scripts that complete a command line."""
+    return _parser({entry.name: _loaded(entry) for entry in ENTRIES})
 
 
 def _named(words: Sequence[str]) -> Entry | None:
@@ -123,8 +137,8 @@ def _loaded(entry: Entry) -> Command:
     return cast("Command", importlib.import_module(entry.module))
 
 
-def _parser(entry: Entry | None, command: Command | None) -> Parser:
-    """A parser of all commands, with the options of the named one only."""
+def _parser(loaded: Mapping[str, Command]) -> Parser:
+    """A parser of all commands, with the options and examples of those in `loaded`."""
     parser = Parser(
         prog="wayclear",
         description="Tells whether a network lets a Microsoft Entra application-proxy connector live, with proof.",
@@ -140,8 +154,9 @@ def _parser(entry: Entry | None, command: Command | None) -> Parser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
     for one in ENTRIES:
         added = commands.add_parser(one.name, help=one.help, allow_abbrev=False)
-        if command is not None and one is entry:
+        if (command := loaded.get(one.name)) is not None:
             command.add_options(added)
+            add_examples(added, one.name)
     return parser
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from exporters.terminal import rule_sets
 from exporters.terminal.style import Style
 from probe.command import common
+from probe.command.examples import add_examples
 from probe.command.parser import Parser, non_blank
 from probe.config.rule_files import is_file_name, load_set, shipped_sets
 from probe.errors import CommandError
@@ -25,13 +26,15 @@ class RulesOptions:
 
 def add_options(parser: Parser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="list|show", required=True, parser_class=Parser)
-    actions.add_parser(
+    listed = actions.add_parser(
         "list", help="names, versions and review dates of the shipped ones", allow_abbrev=False
     )
+    add_examples(listed, "rules list")
     show = actions.add_parser("show", help="every row of one set", allow_abbrev=False)
     show.add_argument(
         "name", metavar="NAME|FILE", type=non_blank, help="a shipped set, or a file of your own"
     )
+    add_examples(show, "rules show")
 
 
 def parsed(arguments: argparse.Namespace) -> RulesOptions:

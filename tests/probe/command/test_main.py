@@ -49,9 +49,10 @@ def wayclear(*words: str, **environment: str) -> subprocess.CompletedProcess[str
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ((), "name a command: audit, serve, explain, history, replay, validate or rules"),
-        (("bogus",), "invalid choice: 'bogus'"),
-        (("bogus\x1b[2J",), "invalid choice: 'bogus\\x1b[2J'"),
+        ((), "name a command. To begin:"),
+        (("bogus",), "there is no command 'bogus'\n"),
+        (("--version", "bogus"), "there is no command 'bogus'\n"),
+        (("bogus\x1b[2J",), "there is no command 'bogus\\x1b[2J'\n"),
         (("audit", "--pace", "brutal"), "argument --pace: invalid choice: 'brutal'"),
         (("audit", "--budget", "soon"), "argument --budget: soon is no number of seconds from 1 to 86400"),
         (("audit", "--budget", "nan"), "argument --budget: nan is no number of seconds"),
@@ -113,6 +114,57 @@ def test_wrong_usage_ends_with_3_and_one_message(words: tuple[str, ...], message
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert all(line.isprintable() for line in done.stderr.splitlines())
+
+
+def test_without_a_command_a_newcomer_reads_what_to_run() -> None:
+    done = wayclear()
+    assert (done.returncode, done.stdout) == (3, "")
+    told = re.findall(r"^  (wayclear [a-z]+)", done.stderr, re.MULTILINE)
+    assert told == ["wayclear audit", "wayclear explain", "wayclear serve"]
+    assert done.stderr.endswith(
+        "\n  wayclear --help lists the commands, `wayclear COMMAND --help` the options of one\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "advice"),
+    [
+        (("adit",), "there is no command 'adit', did you mean audit?"),
+        (("Audit",), "there is no command 'Audit', did you mean audit?"),
+        (("histroy",), "there is no command 'histroy', did you mean history?"),
+        (("explian", "login.windows.net"), "there is no command 'explian', did you mean explain?"),
+        (("audit", "--tennant", "x"), "unrecognized arguments: --tennant x, did you mean --tenant?"),
+        (("audit", "--formt=json"), "unrecognized arguments: --formt=json, did you mean --format?"),
+        (("serve", "--web.config.fil", "x"), "--web.config.fil x, did you mean --web.config.file?"),
+        (("rules", "show", "x", "--hlep"), "unrecognized arguments: --hlep, did you mean --help?"),
+        (("--versoin",), "unrecognized arguments: --versoin, did you mean --version?"),
+    ],
+)
+def test_a_misspelt_word_is_answered_with_the_right_one(words: tuple[str, ...], advice: str) -> None:
+    done = wayclear(*words)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert f"{advice}\n" in done.stderr
+
+
+@pytest.mark.parametrize("words", [("zzz",), ("audit", "--zzz"), ("audit", "extra")])
+def test_what_is_like_nothing_gets_no_suggestion(words: tuple[str, ...]) -> None:
+    assert "did you mean" not in wayclear(*words).stderr
+
+
+@pytest.mark.parametrize(
+    "command", [*(entry.name for entry in cli.ENTRIES if entry.name != "rules"), "rules list"]
+)
+def test_a_wrong_option_points_to_the_help_of_its_command(command: str) -> None:
+    operand = {"explain": ["x"], "replay": ["x"], "validate": ["x"], "completion": ["bash"]}.get(command, [])
+    done = wayclear(*command.split(), *operand, "--bogus")
+    assert done.stderr.splitlines() == [
+        f"wayclear {command}: unrecognized arguments: --bogus",
+        f"  wayclear {command} --help lists the options",
+    ]
+
+
+def test_a_wrong_option_before_the_command_points_to_the_help_of_all() -> None:
+    assert wayclear("--bogus").stderr.endswith("\n  wayclear --help lists the options\n")
 
 
 def test_version_names_the_python_and_on_request_the_libraries() -> None:
