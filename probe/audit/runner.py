@@ -15,6 +15,7 @@ from typing import Protocol
 
 from probe.audit.pace import PACES, RESERVED_DESCRIPTORS, Pace
 from probe.audit.plan import make_plan, stores_of
+from probe.audit.time_left import TimeLeft
 from probe.config.settings import Config
 from probe.host.token_bucket import TokenBucket
 from probe.measure.prober import Prober
@@ -52,15 +53,19 @@ class Measures(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Progress of the audit. `planned` and `eta_s` are estimates that grow with the results; `line` comes once."""
+    """Progress of the audit. `planned` grows with the results; `line` comes once.
+
+    `done` is the number of connections that have ended. `eta_s`: seconds left, by what was done so far; None: not known.
+    """
 
     phase: str
     done: int
     planned: int
-    eta_s: float
+    eta_s: float | None
     line: str | None = None
 
 
+TICK = 1.0  #: seconds after which the progress is told again, although nothing has happened
 Tell = Callable[[Progress], None]
 
 
@@ -107,6 +112,8 @@ class Runner:
         self._phase = Phase.LOCAL
         self._connections = 0
         self._planned = 0
+        self._expected = 0  # connections in all, as estimated before the names are resolved
+        self._time_left = TimeLeft(pace.rate)
         self._plan_reported = False
         self._looked = False
 
@@ -127,7 +134,8 @@ class Runner:
                 if left <= 0 or (idle and not self._reconsider()):
                     break
                 if not self._finished:
-                    await self._pause(min(left, wait) if wait is not None else left)
+                    pauses = (left, wait, TICK if self._tell is not None else None)
+                    await self._pause(min(one for one in pauses if one is not None))
         except asyncio.CancelledError:
             self._audit.stop(
                 "interrupted"
@@ -230,6 +238,7 @@ class Runner:
             self._at_address[address] += 1
         if queue == "connection":
             self._connections += 1
+            self._time_left.start(step, time.monotonic())
         task = asyncio.create_task(self._measure(step))
         self._tasks[task] = step
         task.add_done_callback(lambda done: self._done(done, queue, address))
@@ -241,6 +250,8 @@ class Runner:
     def _done(self, task: asyncio.Task[None], queue: Queue, address: str | None) -> None:
         step = self._tasks.pop(task)
         self._running[queue] -= 1
+        if queue == "connection":
+            self._time_left.end(step, time.monotonic())
         if address is not None:
             self._at_address[address] -= 1
             self._release(address)
@@ -283,16 +294,27 @@ class Runner:
         if self._tell is None:
             return
         planned = max(self._planned, self._connections)
-        eta = (planned - self._connections) / self._pace.rate if self._pace.rate else 0.0
         line = None
         if not self._plan_reported and self._audit.host is not None:
             self._plan_reported = True
-            expected = estimate(self._audit)
+            expected = self._expected = estimate(self._audit)
             names = len({t.host for t in self._audit.targets if t.host})
             line = f"{names} names, about {expected} connections, {self._length(expected)} ({self._pace.name} pace)"
         elif not self._looked and self._phase > Phase.FIRST and (line := first_look(self._audit) or None):
             self._looked = True
-        self._tell(Progress(_PHASES[self._phase], self._connections, planned, eta, line))
+        self._tell(
+            Progress(_PHASES[self._phase], self._time_left.ended, planned, self._eta(planned, begun), line)
+        )
+
+    def _eta(self, planned: int, begun: float) -> float | None:
+        """Seconds left, at most what is left of the budget; None if they are not known.
+
+        While names are being resolved the plan still grows, so the estimate of all connections counts.
+        """
+        resolving = self._running["dns"] or self._running["os"]
+        total = max(planned, self._expected) if resolving else planned
+        left = self._time_left.left(total - self._connections, time.monotonic())
+        return None if left is None else min(left, max(self._left(begun), 0.0))
 
     def _length(self, expected: int) -> str:
         """How long it will take: by the rate; without one, what it takes when nothing answers at either try."""

@@ -18,8 +18,11 @@ class Bar:
         self._planned = False
         self._shown = ""
 
-    def show(self, phase: str, done: int, planned: int, eta_s: float, line: str | None) -> None:
-        """Show the progress; `line` is a sentence that stays. The bar appears after the first one, which is the plan."""
+    def show(self, phase: str, done: int, planned: int, eta_s: float | None, line: str | None) -> None:
+        """Show the progress; `line` is a sentence that stays. The bar appears after the first one, which is the plan.
+
+        `eta_s`: seconds left; None: not known, which the bar says.
+        """
         if not self._watched:
             return
         if line:
@@ -30,9 +33,8 @@ class Bar:
             return
         share = min(1.0, done / planned) if planned else 0.0
         full = int(share * 24)
-        left = f", about {eta_s:.0f} s left" if eta_s >= 1 else ""
         counted = f"{done}/{planned} " if planned else ""  # unknown before names are resolved
-        text = f"[{'#' * full}{'.' * (24 - full)}] {counted}{phase}{left}"
+        text = f"[{'#' * full}{'.' * (24 - full)}] {counted}{phase}, {time_left(eta_s)}"
         self._draw(text[: max(terminal_width(self._stream) - 1, 20)])
 
     def erase(self) -> None:
@@ -46,6 +48,15 @@ class Bar:
         self._stream.write(f"\r{text}{blank}" if text else f"\r{blank}\r")
         self._stream.flush()
         self._shown = text
+
+
+def time_left(seconds: float | None) -> str:
+    """A remaining time as people say it; None is not known."""
+    if seconds is None:
+        return "time left not known"
+    if seconds < 90:
+        return f"about {max(1, round(seconds))} s left"
+    return f"about {round(seconds / 60)} min left"
 
 
 def is_terminal(stream: IO[str]) -> bool:

@@ -329,3 +329,28 @@ def test_an_estimate_counts_names_and_families() -> None:
     dual = Audit(MANY_RULES, QUIET)
     dual.record(healthy(facts=replace(HOST, route_v6=True)).answer(LocalHost()))
     assert estimate(dual) > one_family
+
+
+def test_the_time_left_is_not_known_before_something_has_ended_and_then_told() -> None:
+    told: list[Progress] = []
+    drive(Script(healthy(zone=MANY), held=0.02), replace(QUICK, connections=4), MANY_RULES, tell=told.append)
+    assert {p.eta_s for p in told if not p.done} == {None}, "without a rate nothing tells"
+    some = [p.eta_s for p in told if 0 < p.done < p.planned - 4]
+    assert some
+    assert all(eta is not None and eta > 0 for eta in some)
+    assert told[-1].done == told[-1].planned, "connections that have ended, not those that have begun"
+
+
+def test_it_is_told_again_while_nothing_happens_and_never_more_than_the_budget(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Connections that hang: the bar must not stand still at "about 5 s left"."""
+    monkeypatch.setattr("probe.audit.runner.TICK", 0.01)
+    told: list[Progress] = []
+    script = Script(healthy(), hangs=lambda step: isinstance(step, TlsHandshake))
+    drive(script, replace(POLITE, rate=0.5, burst=1), budget=0.5, tell=told.append)
+    waiting = [p.eta_s for p in told if p.planned]
+    known = [eta for eta in waiting if eta is not None]
+    assert len(waiting) > 5
+    assert max(known) <= 0.5
+    assert known == sorted(known, reverse=True)

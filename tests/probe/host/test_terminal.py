@@ -48,10 +48,10 @@ def test_the_bar_is_drawn_over_and_erased() -> None:
         first = read(controller, "left")
         assert first.startswith("12 names, about 30 connections, about 20 s\r\n")
         assert first.endswith("\r[######..................] 1/4 service, about 12 s left")
-        bar.show("rest", 4, 4, 0.0, None)
-        second = read(controller, "rest" + " " * 20)
+        bar.show("rest", 4, 4, None, None)
+        second = read(controller, "known")
         assert "\n" not in second
-        assert second.rstrip() == "\r[########################] 4/4 rest"
+        assert second.rstrip() == "\r[########################] 4/4 rest, time left not known"
         bar.erase()
         assert read(controller, " \r").strip(" \r") == ""
 
@@ -66,8 +66,18 @@ def test_the_bar_is_silent_in_a_pipe() -> None:
 
 def test_an_empty_plan_is_no_division() -> None:
     with terminal() as (controller, stream):
-        screen.Bar(stream).show("this host", 0, 0, 0.0, "no names")
-        assert read(controller, " host") == "no names\r\n\r[........................] this host"
+        screen.Bar(stream).show("this host", 0, 0, None, "no names")
+        shown = read(controller, "known")
+        assert shown == "no names\r\n\r[........................] this host, time left not known"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(None, "time left not known"), (0.0, "about 1 s left"), (12.4, "about 12 s left"), (89.0, "about 89 s left"),
+     (90.0, "about 2 min left"), (3600.0, "about 60 min left")],
+)  # fmt: skip
+def test_the_time_left_is_told_or_said_to_be_unknown(seconds: float | None, told: str) -> None:
+    assert screen.time_left(seconds) == told
 
 
 def test_the_plan_comes_before_the_bar() -> None:
