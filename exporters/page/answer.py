@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from exporters.page.findings import digest
 from exporters.page.markup import Markup, ago, day, escaped, joined, link, moment, span, tag, time_of_day
 from exporters.terminal.headline import ANSWERS, answer_notes
 from rules.text.display import display
@@ -33,7 +34,7 @@ def answer(state: State, now: float, refresh: int | None) -> Markup:
     old = staleness(state, now)
     above = (tag("p", old, class_="banner bad"),) if old else ()
     facts = _facts(state, now, refresh)
-    return _section("quiet" if old else tone, *above, heading, *paragraphs, facts)
+    return _section("quiet" if old else tone, *above, heading, *paragraphs, digest(state.report), facts)
 
 
 def staleness(state: State, now: float) -> str:
@@ -96,7 +97,7 @@ def _section(tone: str, *content: str) -> Markup:
 
 def _facts(state: State, now: float, refresh: int | None) -> Markup:
     """Since when, how fresh, when this page was made and whether it renews itself."""
-    pairs = [("So since", _when(state.answer_since, now))] if state.report is not None else []
+    pairs = [("Since", _when(state.answer_since, now))] if state.report is not None else []
     pairs.append(("Last measured", _when(last_measured(state), now)))
     pairs.append(("Page made", joined((time_of_day(now), tag("small", day(now), ", ", _renewal(refresh))))))
     return tag("dl", *(tag("div", tag("dt", k), tag("dd", v)) for k, v in pairs), class_="facts")
@@ -108,5 +109,5 @@ def _when(at: float | None, now: float) -> Markup:
 
 def _renewal(refresh: int | None) -> Markup:
     if refresh:
-        return joined((f"renewed every {refresh} s, ", link("/?refresh=0", "stop that")))
+        return joined((f"renewed every {refresh} s, ", link("/?refresh=0", "stop renewing")))
     return joined(("not renewed, ", link("/?refresh=30", "renew every 30 s")))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection
+from collections import Counter, defaultdict
+from collections.abc import Collection, Sequence
 
+from exporters.page import request
 from exporters.page.markup import (
     Markup,
     anchor,
@@ -23,20 +24,87 @@ from exporters.page.markup import (
 from exporters.terminal import audit
 from exporters.terminal.audit import ADDRESSES, FLOWS, FOLD, WORDS, WRONG
 from exporters.terminal.evidence import connection_text, hostport
-from exporters.terminal.owners import OWNERS
+from exporters.terminal.owners import owner_text
 from exporters.terminal.style import count
+from rules.model.causes.record import Owner
 from rules.model.verdict import CauseGroup, Endpoint, Report, Status
 from rules.watch.state import State
 
 CAUSES = 40  #: maximum of causes shown, of each kind
 UNFOLDED = 60  #: maximum of endpoints listed under a cause
+DIGEST = 4  #: maximum of findings named in the answer itself
 
 
 def findings(report: Report, anchors: Collection[str]) -> Markup:
     """Who must act and on what, then what could not be tested. `anchors`: ids of targets that the page shows in full."""
-    wrong = [c for c in report.causes if c.status in WRONG]
-    untested = [c for c in report.causes if c.status is Status.INCONCLUSIVE]
-    return joined((_act(report, wrong, untested, anchors), _untested(untested, anchors)))
+    told = Findings(report)
+    return joined((_act(told, anchors), _untested(told, anchors)))
+
+
+class Findings:
+    """The findings of a report by their place on the page: roots, and what follows from each."""
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+        known = {c.id for c in report.causes if c.id}
+        self.below: dict[str, list[CauseGroup]] = defaultdict(list)
+        roots = []
+        for cause in report.causes:
+            root = next((one for one in cause.because if one in known), "")
+            if root:
+                self.below[root].append(cause)
+            else:
+                roots.append(cause)
+        numbered = [(cause.id or str(place), cause) for place, cause in enumerate(roots, 1)]
+        self.wrong = [(n, c) for n, c in numbered if c.status in WRONG]
+        self.untested = [(n, c) for n, c in numbered if c.status is Status.INCONCLUSIVE]
+        self.notices = [c for _, c in numbered if c.status is Status.NOTICE]
+
+    def owners(self) -> dict[Owner, list[tuple[str, CauseGroup]]]:
+        """The causes by who must act, at most `CAUSES`."""
+        found: dict[Owner, list[tuple[str, CauseGroup]]] = defaultdict(list)
+        for number, cause in self.wrong[:CAUSES]:
+            found[cause.owner].append((number, cause))
+        return found
+
+    def owner(self, owner: Owner) -> str:
+        return owner_text(owner, self.report.plan.owners)
+
+    def helpers(self) -> list[str]:
+        """Who could make the untested rest testable, besides those who must act."""
+        acting = {cause.owner for _, cause in self.wrong}
+        found = (c.owner for _, c in self.untested if c.remedy and c.owner not in (*acting, "nobody"))
+        return [f"{self.owner(owner)}: so that it can be tested, see below" for owner in dict.fromkeys(found)]
+
+
+def digest(report: Report) -> Markup:
+    """Who must act and on what, in a line for each of the heaviest findings; nothing where nobody must act."""
+    told = Findings(report)
+    items = [
+        tag(
+            "li",
+            tag("b", told.owner(cause.owner)),
+            ": ",
+            link(f"#{finding_id(number)}", _short(number, cause)),
+        )
+        for number, cause in told.wrong[:DIGEST]
+    ]
+    left = len(told.wrong) - len(items)
+    if left > 0:
+        items.append(tag("li", link("#act", f"{count(left, 'more finding')}")))
+    return tag("ul", *items, class_="digest") if items else Markup()
+
+
+def _short(number: str, cause: CauseGroup) -> Markup:
+    """The finding without its details: up to the first semicolon."""
+    return joined(
+        (f"{number}. ", escaped(cause.summary.partition(";")[0].partition(": certificates")[0], 200))
+    )
+
+
+def finding_id(number: str) -> str:
+    """The id of a finding on the page."""
+    return anchor(f"finding:{number}")
 
 
 def notices(state: State) -> Markup:
@@ -44,8 +112,9 @@ def notices(state: State) -> Markup:
     lines: list[str] = []
     notes = state.notes
     if state.report is not None:
-        causes = [c for c in state.report.causes if c.status is Status.NOTICE]
-        lines += [audit.notice(state.report, cause) for cause in causes[:CAUSES]]
+        told = Findings(state.report)
+        wrong = [c for _, c in told.wrong]
+        lines += [audit.notice(state.report, cause) for cause in told.notices[:CAUSES]]
         notes = (*state.report.notes, *notes)
     lines += dict.fromkeys(notes)
     if not lines:
@@ -54,45 +123,72 @@ def notices(state: State) -> Markup:
     return section("notices", "Worth knowing", listed, beyond(len(lines) - CAUSES, "notes"))
 
 
-def _act(
-    report: Report, wrong: list[CauseGroup], untested: list[CauseGroup], anchors: Collection[str]
-) -> Markup:
-    """The causes by owner, numbered as in the audit's report."""
-    numbered = list(enumerate(wrong, 1))
-    owners: dict[str, list[tuple[int, CauseGroup]]] = defaultdict(list)
-    for number, cause in numbered[:CAUSES]:
-        owners[cause.owner].append((number, cause))
+def _act(told: Findings, anchors: Collection[str]) -> Markup:
+    """The causes by owner, with the numbers of the report."""
+    keys: Counter[str] = Counter()
     parts = [
-        joined((tag("h3", OWNERS[owner]), *(_cause(report, n, c, anchors) for n, c in mine)))
-        for owner, mine in owners.items()
+        joined((tag("h3", told.owner(owner)), *(_cause(told, n, c, anchors, keys) for n, c in mine)))
+        for owner, mine in told.owners().items()
     ]
-    parts.append(beyond(len(numbered) - CAUSES, "causes"))
-    helpers = audit.other_owners({cause.owner for cause in wrong}, untested)
-    parts += [tag("p", line) for line in helpers or ([] if wrong else [audit.nobody_text(untested)])]
+    parts.append(beyond(len(told.wrong) - CAUSES, "causes"))
+    nobody = [] if told.wrong else [audit.nobody_text([cause for _, cause in told.untested])]
+    parts += [tag("p", line) for line in told.helpers() or nobody]
     return section("act", "Who must act", *parts)
 
 
-def _cause(report: Report, number: int, cause: CauseGroup, anchors: Collection[str]) -> Markup:
-    """One cause: the problem, the remedy, the endpoints, the evidence."""
-    heading = tag(
-        "h4",
-        f"{number}. ",
-        statement(cause.status),
-        " ",
-        sentence_text(cause.summary),
-        " ",
-        tag("code", escaped(cause.cause, 60)),
+def _cause(
+    told: Findings, number: str, cause: CauseGroup, anchors: Collection[str], keys: Counter[str]
+) -> Markup:
+    """One finding: the problem, the remedy, what to allow, what was tested, the evidence, what follows from it."""
+    heading = tag("h4", f"{number}. ", *_headed(cause))
+    keys[cause.cause.word] += 1
+    key = f"{cause.cause.word} {keys[cause.cause.word]}"  # its number may change
+    wanted = cause.request
+    where = (
+        ("What was tested", request.tested(cause.tested, anchors))
+        if cause.tested
+        else (_at_title(cause.endpoints), endpoints(cause.endpoints, anchors) if cause.endpoints else "")
     )
     body = rows(
         (
             ("Do", sentence_text(cause.remedy) if cause.remedy else ""),
+            (request.title(wanted), request.asked(wanted)) if wanted is not None else ("", ""),
+            (
+                "May be inspected",
+                sentence_text(request.may_be_inspected(wanted)) if wanted is not None else "",
+            ),
+            where,
+            ("Compared", sentence_text(cause.contrast)),
             ("How sure", sentence_text(audit.confidence_text(cause))),
-            (_at_title(cause.endpoints), endpoints(cause.endpoints, anchors) if cause.endpoints else ""),
-            ("Evidence", _evidence(report, cause)),
+            ("Evidence", _evidence(told.report, cause)),
+            ("Consequences", _followers(told.below.get(number, ()))),
         ),
         Do="do",
     )
-    return tag("article", heading, body, class_=f"cause {WORDS[cause.status][1]}")
+    return tag(
+        "article",
+        heading,
+        body,
+        class_=f"cause {WORDS[cause.status][1]}",
+        id=finding_id(number),
+        data_key=key,
+    )
+
+
+def _headed(cause: CauseGroup) -> tuple[str, ...]:
+    """Status, sentence and word of a finding."""
+    word = tag("code", escaped(cause.cause, 60))
+    return (statement(cause.status), Markup(" "), sentence_text(cause.summary), Markup(" "), word)
+
+
+def _followers(found: Sequence[CauseGroup]) -> Markup:
+    """What follows from a finding, folded: it needs no action of its own."""
+    if not found:
+        return Markup()
+    items = [tag("li", escaped(cause.id, 20), ". ", *_headed(cause)) for cause in found[:CAUSES]]
+    left = beyond(len(found) - CAUSES, "findings")
+    title = f"{count(len(found), 'finding follows', 'findings follow')} from this one"
+    return folded(title, tag("ul", *items, class_="lines"), left)
 
 
 def _at_title(found: tuple[Endpoint, ...]) -> str:
@@ -139,29 +235,26 @@ def _evidence(report: Report, cause: CauseGroup) -> Markup:
     if seen:
         shown = audit.distinct_first(seen)[:FLOWS]
         items = (tag("li", tag("code", connection_text(one))) for one in shown)
-        title = f"{len(shown)} of {count(len(seen), 'observation')}, as a log knows them"
+        title = f"{len(shown)} of {count(len(seen), 'observation')}, as they appear in a firewall's log"
         parts.append(folded(title, tag("ul", *items, class_="lines")))
     return joined(parts)
 
 
-def _untested(causes: list[CauseGroup], anchors: Collection[str]) -> Markup:
+def _untested(told: Findings, anchors: Collection[str]) -> Markup:
     """What could not be tested, and why."""
-    if not causes:
+    if not told.untested:
         return Markup()
     items = []
-    for cause in causes[:CAUSES]:
-        body = [
-            statement(cause.status),
-            " ",
-            sentence_text(cause.summary),
-            " ",
-            tag("code", escaped(cause.cause, 60)),
-        ]
+    for number, cause in told.untested[:CAUSES]:
+        body = list(_headed(cause))
         if cause.remedy:
             body.append(tag("p", "To test it: ", sentence_text(cause.remedy)))
-        if cause.endpoints:
+        if cause.tested:
+            body.append(request.tested(cause.tested, anchors))
+        elif cause.endpoints:
             body.append(folded(_at_title(cause.endpoints), endpoints(cause.endpoints, anchors)))
-        items.append(tag("li", *body))
+        body.append(_followers(told.below.get(number, ())))
+        items.append(tag("li", *body, data_key=f"{cause.cause.word} {number}"))
     listed = tag("ul", *items, class_="plain")
-    left = beyond(len(causes) - CAUSES, "causes")
+    left = beyond(len(told.untested) - CAUSES, "causes")
     return section("untested", "What could not be tested, and why", listed, left)

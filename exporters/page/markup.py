@@ -1,7 +1,8 @@
 """Safe HTML: only `escaped` turns text into markup, and only `tag` makes elements.
 
 `tag` takes `Markup` as it is and escapes every other text, so a forgotten escape does no harm. `link` makes links
-only to the appliance's own pages and to anchors of the page, so no text becomes an address.
+only to the appliance's own pages and to anchors of the page, so no text becomes an address. `source_link` leads to the
+page that a rule set cites, if its address has no other form than that of a page.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ SENTENCE = 1024  #: maximum of characters of a sentence
 PAGES = frozenset({"/metrics", "/report.json", "/config", "/targets", "/?refresh=0", "/?refresh=30"})
 _PLAIN = re.compile(r"[A-Za-z0-9 .,:;/_()+=#-]*")
 _ANCHOR = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,300}")
+_SOURCE = re.compile(r"https://[a-z0-9][a-z0-9.-]{0,250}(?:/[A-Za-z0-9._~/%=?&#+-]{0,400})?")
 _LAST = 253402300799.0  # the last second that RFC 3339 can write
 
 
@@ -73,6 +75,11 @@ def link(target: str, *content: str) -> Markup:
     return tag("a", *content, href=target)
 
 
+def source_link(url: str, *content: str) -> Markup:
+    """A link to the page that a rule set cites; only its text where `url` is no plain https address."""
+    return tag("a", *content, href=url, rel="noreferrer") if _SOURCE.fullmatch(url) else joined(content)
+
+
 def statement(status: Status, words: str = "") -> Markup:
     """A status as a word with its sign and colour; `words` replaces the status's own word."""
     word, tone = WORDS[status]
@@ -102,9 +109,9 @@ def beyond(left: int, what: str) -> Markup:
     return tag("p", f"{left} more {what} are in ", link("/report.json", "the report"), ".", class_="soft")
 
 
-def folded(summary: str, *content: str) -> Markup:
+def folded(summary: str, *content: str, **attributes: str) -> Markup:
     """Content that the reader can unfold."""
-    return tag("details", tag("summary", summary), *content)
+    return tag("details", tag("summary", summary), *content, **attributes)
 
 
 def anchor(name: str) -> str:

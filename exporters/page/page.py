@@ -38,9 +38,12 @@ def render(state: State, now: float, refresh: int | None = 30) -> str:
     `now` is Unix time. The page reloads itself after `refresh` seconds; None or 0: never.
     """
     ranked = Ranked(state.targets)
-    parts = [answer(state, now, refresh), banners(state), _groups(state, ranked)]
+    parts = [answer(state, now, refresh), banners(state)]
     if state.report is not None:
-        parts += [findings(state.report, ranked.anchors), changes(state, now)]
+        parts.append(findings(state.report, ranked.anchors))
+    parts.append(_groups(state, ranked))
+    if state.report is not None:
+        parts.append(changes(state, now))
     if state.targets:
         parts.append(tables(state, ranked, now))
     parts += [sources(state, now), notices(state), about(state)]

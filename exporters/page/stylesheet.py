@@ -78,6 +78,8 @@ padding:1rem 1.25rem 1.1rem}
 .answer h1{font-size:1.3rem;line-height:1.35;font-weight:600}
 .word{display:block;font-size:2.4rem;line-height:1.15;color:var(--t);letter-spacing:.01em}
 .answer p{margin-top:.35rem;max-width:62rem}
+.digest{margin-top:.6rem}
+.digest li{padding:.1rem 0}
 .facts{display:flex;flex-wrap:wrap;gap:.5rem 2.25rem;margin-top:.9rem}
 .facts dt,.rows dt{color:var(--soft);font-size:.85rem}
 .facts dd{font-weight:600}

@@ -35,9 +35,9 @@ def test_each_answer_is_a_word_a_sign_and_a_sentence(found: Answer) -> None:
 def test_since_when_and_how_fresh_is_told_with_times() -> None:
     facts = shown(states.state()).one("dl")
     assert [(d.one("dt").text, d.one("dd").text) for d in facts.all("div")] == [
-        ("So since", "60 min ago2026-11-02 09:14:05 UTC"),
+        ("Since", "60 min ago2026-11-02 09:14:05 UTC"),
         ("Last measured", "22 s ago2026-11-02 10:13:55 UTC"),
-        ("Page made", "10:14:17 UTC2026-11-02, renewed every 30 s, stop that"),
+        ("Page made", "10:14:17 UTC2026-11-02, renewed every 30 s, stop renewing"),
     ]
 
 
@@ -96,7 +96,7 @@ def test_before_the_first_sweep_has_ended_there_is_no_answer() -> None:
     assert section.one("h1").text == "STARTING: The first sweep has not ended."
     assert "Started 61 min ago" in section.text
     assert "Last measured not yet" in section.text
-    assert "So since" not in section.text
+    assert "Since" not in section.text
     assert title(states.starting(), NOW) == "Starting - connector01 - wayclear"
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from exporters.page.findings import CAUSES, UNFOLDED, findings, notices
-from exporters.terminal.audit import FOLD, render
-from exporters.terminal.style import Style
+from exporters.page.findings import CAUSES, DIGEST, UNFOLDED, digest, findings, notices
+from exporters.terminal.audit import FOLD, nobody_text
 from rules.model import causes
-from rules.model.verdict import CauseGroup, Endpoint, Report, Status
+from rules.model.verdict import CauseGroup, Endpoint, Plan, Report, Status
 from tests.exporters import samples, states
 from tests.exporters.html_reader import Node, read
 
@@ -31,8 +30,46 @@ def test_causes_stand_under_who_must_act_with_the_numbers_of_the_audit() -> None
     assert [h.text for h in page.all("h2")] == ["Who must act", "What could not be tested, and why"]
     assert [h.text for h in page.all("h3")] == ["Firewall team", "You, the administrator of this host"]
     assert [h.text[:2] for h in page.all("h4")] == ["1.", "3.", "2."]
-    screen = render(report, Style())
-    assert "Firewall team: findings 1, 3" in screen, "the numbers are those of the text"
+
+
+def test_the_numbers_are_those_of_the_report() -> None:
+    report = samples.report(causes=(replace(samples.INTERCEPTED, id="1"), replace(samples.SILENT, id="3")))
+    assert [h.text[:2] for h in shown(report).all("h4")] == ["1.", "3."]
+    lines = [item.text for item in read(digest(report)).all("li")]
+    assert lines[1] == f"Firewall team: 3. {samples.SILENT.summary}"
+    assert [a.attributes["href"] for a in read(digest(report)).all("a")] == ["#finding:1", "#finding:3"]
+    assert {"finding:1", "finding:3"} == {a.attributes["id"] for a in shown(report).all("article")}
+
+
+def test_what_follows_from_a_finding_is_told_below_it_and_nowhere_else() -> None:
+    root = replace(samples.INTERCEPTED, id="1")
+    follows = replace(samples.SILENT, id="1.1", because=("1",))
+    remark = replace(samples.NOTICE, id="1.2", because=("1",))
+    report = samples.report(causes=(root, follows, remark))
+    page = shown(report)
+    assert [h.text[:2] for h in page.all("h4")] == ["1."]
+    fold = next(d for d in page.all("details") if "2 findings follow from this one" in d.text)
+    assert [item.text[:5] for item in fold.all("li")] == ["1.1. ", "1.2. "]
+    assert samples.SILENT.summary in fold.text
+    state = states.state(report=report, notes=())
+    assert samples.NOTICE.summary not in notices(state), "told below its root"
+    orphan = samples.report(causes=(replace(follows, because=("7",)),))
+    assert [h.text[:4] for h in shown(orphan).all("h4")] == ["1.1."], "a root that is absent hides nothing"
+
+
+def test_an_owner_has_the_organisations_own_name() -> None:
+    plan = Plan("q7x2", owners=(("firewall", "NETSEC queue <b>"),))
+    report = samples.report(plan=plan)
+    assert [h.text for h in shown(report).all("h3")] == ["NETSEC queue <b>"]
+    assert read(digest(report)).text.startswith("NETSEC queue <b>: 1. ")
+
+
+def test_the_digest_names_the_heaviest_and_counts_the_rest() -> None:
+    many = tuple(replace(samples.SILENT, cause=causes.from_word(f"tcp.x{i}")) for i in range(DIGEST + 3))
+    lines = [item.text for item in read(digest(samples.report(causes=many))).all("li")]
+    assert len(lines) == DIGEST + 1
+    assert lines[-1] == "3 more findings"
+    assert digest(samples.healthy()) == ""
 
 
 def test_a_cause_says_what_what_to_do_where_and_how_sure() -> None:
@@ -40,8 +77,8 @@ def test_a_cause_says_what_what_to_do_where_and_how_sure() -> None:
     assert article.one("h4").text == f"1. FAIL {samples.INTERCEPTED.summary} tls.intercepted"
     told = [(d.text, v.text) for d, v in zip(article.all("dt"), article.all("dd"), strict=True)]
     assert told[0] == ("Do", samples.INTERCEPTED.remedy)
-    assert told[1] == ("How sure", "proven")
-    assert told[2][0] == "8 endpoints"
+    assert told[1][0] == "8 endpoints"
+    assert told[2] == ("How sure", "proven")
     assert told[3][0] == "Evidence"
 
 
@@ -49,12 +86,12 @@ def test_how_sure_it_is_names_the_hop() -> None:
     assert "likely, not proven, at 10.20.0.1" in cause(samples.report(), 1).text
 
 
-def test_evidence_is_told_and_the_connections_as_a_log_knows_them() -> None:
+def test_evidence_is_told_and_the_connections_as_they_appear_in_a_log() -> None:
     article = cause(samples.report())
     assert "expected" in article.text
     assert "CN=Corp Proxy CA \\x1b[31m" in article.text, "text of a peer, made harmless"
     folds = [d.one("summary").text for d in article.all("details")]
-    assert folds == ["2 more", "2 of 2 observations, as a log knows them"]
+    assert folds == ["2 more", "2 of 2 observations, as they appear in a firewall's log"]
     assert "10.20.0.5:53211 → 20.190.0.1:443" in article.text
 
 
@@ -100,9 +137,9 @@ def test_causes_are_bounded_too() -> None:
 
 
 def test_nobody_must_act_is_said_in_the_audits_words() -> None:
-    assert "Nothing to do." in shown(samples.healthy()).text
+    assert nobody_text([]) in shown(samples.healthy()).text
     page = shown(samples.report(causes=(samples.UNTESTED,)))
-    assert "Nobody must act yet: see below what could not be tested." in page.text
+    assert nobody_text([samples.UNTESTED]) in page.text
 
 
 def test_who_can_make_it_testable_is_named() -> None:

@@ -45,7 +45,8 @@ ELEMENTS = frozenset(
 ATTRIBUTES = frozenset(
     re.findall(
         r"[\w-]+",
-        "lang charset name content http-equiv class id href datetime scope colspan rowspan aria-label aria-labelledby",
+        "lang charset name content http-equiv class id href datetime scope colspan rowspan aria-label aria-labelledby "
+        "data-key rel",
     )
 )
 
