@@ -27,6 +27,7 @@ from exporters.page.markup import (
     statement,
     tag,
 )
+from exporters.page.request import need_text
 from exporters.terminal.audit import CHECKS, WORDS
 from exporters.terminal.style import count
 from rules.model.verdict import Status
@@ -50,7 +51,7 @@ _COLUMNS = (
     ("cause", "Cause"),
     ("since", "Since"),
     ("addresses", "Addresses"),
-    ("times", "Stages, ms"),
+    ("times", "DNS / TCP / TLS time (ms)"),
     ("issuer", "Issuer"),
     ("until", "Certificate until"),
 )
@@ -135,8 +136,8 @@ def _line(target: TargetState, now: float) -> Markup:
 
 def _row(target: TargetState, now: float, height: int = 1) -> Markup:
     """A target's cells; its name spans `height` rows."""
-    optional = Markup() if target.required else tag("small", "not required")
-    named = (name(target.name), optional)
+    needed = need_text(target.need, target.pattern, target.region)
+    named = (name(target.name), Markup() if target.need == "required" else tag("small", needed))
     head = tag("th", *named, scope="row", rowspan=height if height > 1 else "")
     cause = Markup() if target.cause in ("", "ok") else tag("code", escaped(target.cause, 60))
     return tag(
@@ -221,14 +222,17 @@ def _details(target: TargetState, sources: Sequence[SourceState], now: float) ->
                 "Revocation",
                 tag("ul", *(_source(s, now) for s in sources[:ADDRESSES]), class_="lines") if sources else "",
             ),
-            ("So since", moment(target.since) if target.since is not None else ""),
+            ("Since", moment(target.since) if target.since is not None else ""),
             (
                 "Measured",
                 joined((moment(target.measured), f" ({span(now - target.measured)} ago)"))
                 if target.measured is not None
                 else "not yet",
             ),
-            ("Rule", sentence_text(f"{target.rule}, {'required' if target.required else 'not required'}")),
+            (
+                "Rule",
+                sentence_text(f"{target.rule}, {need_text(target.need, target.pattern, target.region)}"),
+            ),
         )
     )
     return (facts, _addresses(target, now)) if target.addresses else (facts,)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from rules.model.kind import Endpoint, StageName
+from rules.model.request import Need
 from rules.model.verdict import Answer, Report, Status
 from rules.watch.events import Drift, Transition
 
@@ -81,6 +82,9 @@ class TargetState:
     measured: float | None = None  # newest answer of the network about it
     documents: tuple[Hashable, ...] = ()  # faulty ones, if nothing else is at fault: see `faulty_documents`
     since: float | None = None  # since when the status is as it is
+    need: Need = "required"  # why it is tested
+    pattern: str = ""  # the row's: "*.servicebus.windows.net" (`rules.model.request.RequestRow`)
+    region: str = ""  # the geography whose connectors need it (`rules.model.geography`), "" if not known
 
     @property
     def name(self) -> str:

@@ -45,12 +45,25 @@ def test_groups_come_in_the_order_in_which_they_matter() -> None:
 
 def test_the_worst_come_first() -> None:
     found = [states.target(f"{s.value}.example", status=s) for s in Status]
-    found.append(states.target("optional.example", status=Status.FAIL, required=False))
+    found.append(states.target("optional.example", status=Status.FAIL, required=False, need="optional"))
     rows = list(shown(states.state(*found)).all("tr", class_="row"))
     assert [row.one("th").text for row in rows] == [
-        "broken.example:443", "fail.example:443", "optional.example:443not required", "inconclusive.example:443",
-        "warn.example:443", "notice.example:443", "not-applicable.example:443", "pass.example:443",
+        "broken.example:443", "fail.example:443", "optional.example:443not required by Microsoft any more",
+        "inconclusive.example:443", "warn.example:443", "notice.example:443", "not-applicable.example:443", "pass.example:443",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("region", "told"),
+    [
+        ("", "example of *.servicebus.windows.net"),
+        ("eur", "example of *.servicebus.windows.net, needed by connector groups in Europe"),
+    ],
+)
+def test_an_example_of_a_wildcard_is_called_one(region: str, told: str) -> None:
+    changes = {"required": False, "need": "example", "pattern": "*.servicebus.windows.net", "region": region}
+    assert cells(**changes)[0] == f"x.example:443{told}"
+    assert facts(**changes)["Rule"].endswith(f", {told}")
 
 
 def test_a_row_has_a_cell_for_each_column() -> None:
