@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from exporters.page.findings import digest
-from exporters.page.markup import Markup, ago, day, escaped, joined, link, moment, span, tag, time_of_day
+from exporters.page.markup import (
+    Markup,
+    ago,
+    day,
+    escaped,
+    joined,
+    link,
+    moment,
+    name,
+    sentence_text,
+    span,
+    tag,
+    time_of_day,
+)
 from exporters.terminal.headline import ANSWERS, answer_notes
+from exporters.terminal.style import count
+from rules.audit.first_check import FirstCheck
 from rules.text.display import display
 from rules.watch.state import State
 
 STALE_AFTER = 300.0  #: seconds without a measurement after which the answer is no longer current
-FAULTS = 8  #: maximum of host faults named
+FAULTS = 8  #: maximum of host faults named, and of names that the first check got no answer from
 
 
 def title(state: State, now: float) -> str:
@@ -60,8 +77,11 @@ def last_measured(state: State) -> float | None:
 
 
 def banners(state: State) -> Markup:
-    """An open maintenance window, and faults of the host itself."""
+    """A refused configuration, an open maintenance window, and faults of the host itself."""
     found = []
+    for sentence in state.refused:
+        to_do = (" Correct the file, then check it with ", tag("code", "wayclear validate FILE"), ".")
+        found.append(tag("p", sentence_text(sentence.rstrip(".") + "."), *to_do, class_="banner bad"))
     if state.maintenance:
         window = (tag("b", "Maintenance: "), "the window ", tag("b", escaped(state.maintenance)), " is open.")
         means = (
@@ -80,9 +100,35 @@ def banners(state: State) -> Markup:
 
 
 def _starting(state: State, now: float, refresh: int | None) -> Markup:
-    heading = _heading("STARTING", "not-proven", "The first sweep has not ended.")
-    sentence = f"Started {span(now - state.started)} ago. The answer stands here when every target has been tried once."
-    return _section("quiet", heading, tag("p", sentence), _facts(state, now, refresh))
+    """How far the first check is, how long it will take, and what it has seen."""
+    first = state.first
+    heading = _heading(
+        "STARTING",
+        "not-proven",
+        "First check still running"
+        + (f": {first.done} of {count(first.names, 'name')}." if first is not None and first.names else "."),
+    )
+    left = "" if first is None or first.left is None else f", about {span(first.left)} left"
+    sentence = (
+        f"Started {span(now - state.started)} ago{left}. The answer stands here when every name was tried."
+    )
+    seen = _seen_so_far(first) if first is not None else ()
+    return _section("quiet", heading, tag("p", sentence), *seen, _facts(state, now, refresh))
+
+
+def _seen_so_far(first: FirstCheck) -> Iterator[Markup]:
+    """The service's names so far. Certificates and other addresses are judged at the end."""
+    done = len(first.through) + len(first.failed) + len(first.unresolved)
+    if not done:
+        return
+    answered = f"{len(first.through)} of {count(done, 'service name')} answered at the first address"
+    yield tag(
+        "p", tag("b", "Seen so far: "), f"{answered}. It is no verdict: certificates are judged at the end."
+    )
+    for title, hosts in (("No answer from", first.failed), ("No address for", first.unresolved)):
+        if hosts:
+            left = f" and {len(hosts) - FAULTS} more" if len(hosts) > FAULTS else ""
+            yield tag("p", f"{title}: ", joined((name(host) for host in hosts[:FAULTS]), ", "), left)
 
 
 def _heading(word: str, sign: str, sentence: str) -> Markup:

@@ -144,6 +144,17 @@ class Runner:
         finally:
             await self._abandon()
 
+    @property
+    def left(self) -> float | None:
+        """Seconds until the end, by the connections that are left and the rate; None without a rate.
+
+        While names are still being resolved, more connections follow than are planned.
+        """
+        if not self._pace.rate:
+            return None
+        planned = self._planned if self._phase > Phase.OTHERS else max(self._planned, estimate(self._audit))
+        return max(0, planned - self._connections) / self._pace.rate
+
     def _left(self, begun: float) -> float:
         budget = self._budget
         if budget is None:

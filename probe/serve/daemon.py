@@ -168,9 +168,9 @@ class Daemon:
 
     def _note(self) -> None:
         """Update the notes about the service itself on the status page."""
-        old = "The configuration could not be reloaded, the old one is in force: "
-        notes = (self._fault and old + self._fault, self._waits)
-        self._publisher.notes = [note for note in notes if note]
+        old = "The configuration was refused, the old one stays in force: "
+        self._publisher.refused = self._fault and old + self._fault
+        self._publisher.notes = [self._waits] if self._waits else []
 
     def _planned(self, plan: Plan) -> None:
         """A plan is active: log its notes, and start a search if it has no tenant."""

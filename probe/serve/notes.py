@@ -35,14 +35,16 @@ class Notes:
     def shown(self) -> tuple[str, ...]:
         """Sentences for the page about the present faults."""
         found = []
-        if self._web is not None and self._web.problem:
-            old = "The web configuration could not be reloaded, the old one is in force: "
-            found.append(old + self._web.problem)
         if not self._writable:
             found.append(self._history.fault or "The history cannot be written.")
         if self._textfile.fault:
             found.append(f"The textfile is not written: {self._textfile.fault}")
         return tuple(found)
+
+    def refused(self) -> str:
+        """Why the web configuration on the disk is not in force; "" if it is."""
+        problem = self._web.problem if self._web is not None else ""
+        return problem and f"The web configuration was refused, the old one stays in force: {problem}"
 
     def update(self, state: State | None) -> None:
         """Log what has changed; without a state only for the history."""

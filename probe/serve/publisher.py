@@ -67,6 +67,7 @@ class Publisher:
         self.transitions: deque[Transition] = deque(maxlen=SHOWN)
         self.drifts: deque[Drift] = deque(maxlen=SHOWN)
         self.notes: list[str] = []
+        self.refused = ""  # why the configuration on the disk is not in force
         self._meters, self._history, self._web = meters, history, web
         self._exposition = Exposition(place)
         self._events = EventLog()
@@ -123,9 +124,12 @@ class Publisher:
             notes=(*self.notes, *self._notes.shown()),
             transitions=tuple(self.transitions),
             drifts=tuple(self.drifts),
+            refused=tuple(filter(None, (self.refused, self._notes.refused()))),
         )
-        if self._state is None or appliance is None:
+        if appliance is None:
             return base
+        if self._state is None:
+            return replace(base, first=appliance.first_check())
         changed, appliance.asker.changed = appliance.asker.changed, set()
         targets = self._state.targets
         if changed:
@@ -146,6 +150,7 @@ class Publisher:
             notes=(*self._state.notes, *base.notes),
             transitions=base.transitions,
             drifts=base.drifts,
+            refused=base.refused,
         )
 
     def judged(self, made: Judgement) -> None:

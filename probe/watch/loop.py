@@ -30,6 +30,7 @@ from probe.watch.asker import (
 )
 from probe.watch.judgement import Judgement, ScheduledProbe, TargetPlan, expedite, judge, refetch_after
 from probe.watch.rounds import FinishedRound, Rounds, Watched
+from rules.audit.first_check import FirstCheck, first_check
 from rules.audit.guard import is_v6
 from rules.audit.machine import Audit
 from rules.audit.phases import step_for
@@ -113,15 +114,19 @@ class WatchLoop:
         self._armed: dict[Kind, float] = {}  # monotonic; until when timers are set
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: dict[Hashable, asyncio.TimerHandle] = {}
+        self._first: tuple[Audit, Runner] | None = None  # of the first sweep while it runs
 
     # --- what the daemon calls -----------------------------------------------------------------------------------------
 
     async def sweep(self) -> None:
         """The first sweep, at the audit's own pace; ends with the first judgement."""
-        await self._look()
-        await self._prober.rest()
-        self._dirty.clear()
-        await self._judge()
+        try:
+            await self._look()
+            await self._prober.rest()
+            self._dirty.clear()
+            await self._judge()
+        finally:
+            self._first = None
         about: dict[str, list[Key]] = {}
         for key in self.watched:
             about.setdefault(key[0], []).append(key)
@@ -136,12 +141,21 @@ class WatchLoop:
     async def _look(self) -> None:
         pace = caps_of(self.config.serve.schedule)
         audit = Audit(self.rules, replace(self.plan, pace="polite" if pace.rate else "fast"))
-        await Runner(audit, self._prober, pace).run()
+        runner = Runner(audit, self._prober, pace)
+        self._first = audit, runner
+        await runner.run()
         for seen in audit.seen.values():
             if kind_of(seen.step).connects:
                 self._meters.connection()
             if seen.failure is None or seen.failure.code is not Code.NOT_REACHED:
                 self.asker.record(as_kept(seen), None)
+
+    def first_check(self) -> FirstCheck | None:
+        """How far the first sweep is; None before it has asked anything, and after the first judgement."""
+        if self._first is None or self.ways is not None:
+            return None
+        audit, runner = self._first
+        return first_check(audit, runner.left)
 
     async def judge_for_ever(self) -> None:
         """Judge whenever an answer differs, and regularly although none does."""

@@ -20,7 +20,7 @@ def first_look(audit: Audit) -> str:
     for target in audit.targets:
         if target.rule.group is not Group.SERVICE or target.host is None:
             continue
-        word = _progress_word(audit, target)
+        word = progress_word(audit, target)
         if word == "open":
             return ""
         found[word].append(target.host)
@@ -35,7 +35,8 @@ def first_look(audit: Audit) -> str:
     return text
 
 
-def _progress_word(audit: Audit, target: Target) -> str:
+def progress_word(audit: Audit, target: Target) -> str:
+    """What is known of a target's first address: "open" (nothing yet), "through", "failed" or "unresolved"."""
     assert target.host is not None
     if not audit.names.complete(target.host):
         return "open"

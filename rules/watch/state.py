@@ -11,6 +11,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from rules.audit.first_check import FirstCheck
 from rules.model.kind import Endpoint, StageName
 from rules.model.request import Need
 from rules.model.verdict import Answer, Report, Status
@@ -145,3 +146,5 @@ class State:
     inventory: tuple[str, ...] = ()  # connectors that should report
     notes: tuple[str, ...] = field(default=())
     paused: bool = False  # the service measures nothing while that window is open
+    refused: tuple[str, ...] = ()  # why changed files of the configuration are not in force
+    first: FirstCheck | None = None  # until the first judgement: how far the first check is

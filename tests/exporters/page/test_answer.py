@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 
 from exporters.page.answer import STALE_AFTER, answer, banners, last_measured, staleness, title
+from exporters.page.page import render
 from exporters.terminal.headline import ANSWERS
+from rules.audit.first_check import FirstCheck
 from rules.model.verdict import Answer
 from rules.watch.state import State
 from tests.exporters import samples, states
@@ -93,11 +95,44 @@ def test_a_judgement_that_waits_for_confirmation_is_told() -> None:
 
 def test_before_the_first_sweep_has_ended_there_is_no_answer() -> None:
     section = shown(states.starting())
-    assert section.one("h1").text == "STARTING: The first sweep has not ended."
-    assert "Started 61 min ago" in section.text
+    assert section.one("h1").text == "STARTING: First check still running."
+    assert "Started 61 min ago. The answer stands here when every name was tried." in section.text
+    assert "Seen so far" not in section.text
     assert "Last measured not yet" in section.text
     assert "Since" not in section.text
     assert title(states.starting(), NOW) == "Starting - connector01 - wayclear"
+
+
+def test_the_first_check_shows_how_far_it_is_how_long_it_takes_and_what_it_saw() -> None:
+    failed = tuple(f"f{i}.example" for i in range(10))
+    first = FirstCheck(7, 39, 41.0, ("a.example", "b.example"), failed, ("c.example",))
+    section = shown(states.starting(first=first))
+    assert section.one("h1").text == "STARTING: First check still running: 7 of 39 names."
+    told = [p.text for p in section.all("p")]
+    assert told[0].startswith("Started 61 min ago, about 41 s left.")
+    assert told[1].startswith("Seen so far: 2 of 13 service names answered at the first address.")
+    assert told[2].startswith("No answer from: f0.example, f1.example")
+    assert told[2].endswith("f7.example and 2 more")
+    assert told[3] == "No address for: c.example"
+
+
+def test_without_a_rate_no_time_is_promised() -> None:
+    section = shown(states.starting(first=FirstCheck(7, 39, None)))
+    assert "left" not in section.text
+    assert "Seen so far" not in section.text
+
+
+def test_a_refused_configuration_is_a_banner_with_what_to_do() -> None:
+    state = states.state(refused=("The configuration was refused, the old one stays in force: [x] <b>",))
+    (banner,) = read(banners(state)).all("p")
+    assert banner.text == (
+        "The configuration was refused, the old one stays in force: [x] <b>. Correct the file, then check it with "
+        "wayclear validate FILE."
+    )
+    page = read(render(state, NOW))
+    order = [n for n in page.one("main").inside if isinstance(n, Node)]
+    assert order[0].fits("section", {"class_": "answer"})
+    assert order[1].fits("p", {"class_": "banner"}), "under the answer"
 
 
 def test_an_open_window_and_faults_of_the_host_stand_beside_the_answer() -> None:

@@ -201,14 +201,15 @@ def test_bad_files_keep_the_old_configuration_while_it_is_scraped_and_measures(t
                 daemon.until(lambda: daemon.metric(RELOADED) == 0)
                 assert daemon.client.get("/config") == before
                 daemon.until(
-                    lambda: "could not be reloaded, the old one is in force" in daemon.client.get("/"), 4
+                    lambda: "configuration was refused, the old one stays in force" in daemon.client.get("/"),
+                    4,
                 )
                 remove(daemon.config)
                 (tmp_path / "rules.toml").write_bytes(rules)
                 daemon.config.write_bytes(good)
                 by_request(daemon)
                 daemon.until(lambda: daemon.metric(RELOADED) == 1)
-        daemon.until(lambda: "could not be reloaded" not in daemon.client.get("/"), 4)
+        daemon.until(lambda: "configuration was refused" not in daemon.client.get("/"), 4)
         hits = [hit.at for hit in daemon.net.to(SIGN_IN)]
         assert max(b - a for a, b in itertools.pairwise(hits)) < 2.5, (
             "its interval is one second: no probe was dropped"

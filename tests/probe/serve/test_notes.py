@@ -118,7 +118,7 @@ async def test_a_web_configuration_that_breaks_is_in_the_scrape_after_the_next(t
     before = made.snapshot
     await until(lambda: made._snapshot is not before, 2)
     assert told() == 0
-    assert any("it is broken" in n for n in made.state(appliance(), time.time()).notes)
+    assert any("it is broken" in n for n in made.state(appliance(), time.time()).refused)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     await end(made, history)

@@ -26,6 +26,7 @@ from probe.serve.publisher import Publisher
 from probe.watch.judgement import Judgement, judge
 from probe.watch.loop import Callbacks, WatchLoop
 from probe.watch.rounds import FinishedRound
+from rules.audit.first_check import FirstCheck
 from rules.audit.targets import targets
 from rules.model.verdict import Answer, Plan, Status
 from rules.watch.confirmation import CONNECTOR, PATIENCE, Confirmation, Moment
@@ -62,7 +63,14 @@ def appliance(**serve: object) -> WatchLoop:
     """As much of an appliance as telling asks for."""
     config = SimpleNamespace(serve=ServeConfig(**serve))  # type: ignore[arg-type]  # a test's short hand
     asker = SimpleNamespace(changed=set(), in_flight=0)
-    made = SimpleNamespace(config=config, asker=asker, tracks=TargetRecords(), memory=Memory(), planned={})
+    made = SimpleNamespace(
+        config=config,
+        asker=asker,
+        tracks=TargetRecords(),
+        memory=Memory(),
+        planned={},
+        first_check=lambda: FirstCheck(7, 39, 41.0),
+    )
     return cast("WatchLoop", made)
 
 
@@ -85,6 +93,7 @@ async def test_before_the_first_judgement_nothing_is_claimed(tmp_path: Path) -> 
     await made.render(None)
     state = made.state(appliance(), 100.0)
     assert (state.report, state.targets) == (None, ())
+    assert state.first == FirstCheck(7, 39, 41.0), "how far it is"
     assert b"wayclear_connector_can_live" not in made.snapshot.plain
     assert b"wayclear_connections_opened_total" in made.snapshot.plain
     await end(made, history)
