@@ -70,7 +70,18 @@ def about(state: State) -> Markup:
         pairs.append(("Inventory", sentence_text(count(len(state.inventory), "connector"))))
     running = (sentence_text(f"{state.version}, running since "), moment(state.started))
     pairs.append(("wayclear", tag("span", *running)))
-    return section("about", "Where and by what it was measured", rows(pairs))
+    return section("about", "Where and by what it was measured", folded(_about_line(state), rows(pairs)))
+
+
+def _about_line(state: State) -> Markup:
+    """What surprises most often: another host, another way out, a forgotten proxy."""
+    report = state.report
+    if report is None:
+        return sentence_text(f"wayclear {display(state.version, 40)}")
+    seen = report.vantage
+    way = audit.joined_text(seen.sources[:2]) or "no route to the internet"
+    proxy = ", a proxy is set" if seen.proxies else ", no proxy"
+    return sentence_text(f"{display(seen.host, 80)} as {display(seen.user, 80)}, from {way}{proxy}")
 
 
 def _resolvers(state: State) -> Markup:

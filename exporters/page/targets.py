@@ -1,4 +1,5 @@
-"""The targets: a table for each rule group, worst first. Each row unfolds to the CNAME chain and the addresses.
+"""The targets of each rule group, worst first; healthy ones fold into a line. Each row unfolds to the CNAME chain and
+the addresses.
 
 The worst of thousands of targets are shown in full, the next ones as a line each, the rest is counted. `/report.json`
 has all of them.
@@ -6,7 +7,7 @@ has all of them.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 from exporters.page.markup import (
@@ -45,6 +46,17 @@ GROUPS: Mapping[str, str] = {
     "sign-in": "Sign-in",
     "cert-validation": "Certificate validation",
 }
+#: The number of targets with a status.
+COUNTED: Mapping[Status, str] = {
+    Status.PASS: "ok",
+    Status.NOT_APPLICABLE: "not applicable",
+    Status.NOTICE: "notice",
+    Status.WARN: "warning",
+    Status.INCONCLUSIVE: "not tested",
+    Status.FAIL: "failing",
+    Status.BROKEN: "bug",
+}
+HEALTHY = frozenset({Status.PASS, Status.NOT_APPLICABLE, Status.NOTICE})  #: ask for no look
 _COLUMNS = (
     ("name", "Name"),
     ("status", "Status"),
@@ -95,29 +107,53 @@ def group_id(group: str) -> str:
 
 
 def tables(state: State, ranked: Ranked, now: float) -> Markup:
-    """The section with a table for each rule group."""
+    """The section with the targets of each rule group."""
     sources: dict[str, list[SourceState]] = defaultdict(list)
     for source in state.sources:
         sources[source.target].append(source)
     parts = []
     for group in ranked.groups:
-        whole = [_whole(t, sources.get(t.host, ()), ranked, now) for t in ranked.whole if t.group == group]
-        lines = [_line(t, now) for t in ranked.lines if t.group == group]
+        mine = [t for t in state.targets if t.group == group]
+        whole = [t for t in ranked.whole if t.group == group]
+        lines = [t for t in ranked.lines if t.group == group]
+        rows = [(t, _whole(t, sources.get(t.host, ()), ranked, now)) for t in whole]
+        rows += [(t, _line(t, now)) for t in lines]
         left = sum(t.group == group for t in ranked.left_out)
-        parts.append(_table(group, whole, lines, left))
+        parts.append(_group(group, mine, rows, left))
     if not parts:
         parts.append(tag("p", "No target yet."))
     return section("targets", "Targets", *parts)
 
 
-def _table(group: str, whole: list[Markup], lines: list[Markup], left: int) -> Markup:
-    """One group: caption, head, rows, and the number of targets left out."""
-    shown = f"{count(len(whole) + len(lines) + left, 'target')}, worst first"
-    if lines:
-        shown += f"; the first {len(whole)} can be opened"
+def _group(
+    group: str, found: Sequence[TargetState], rows: list[tuple[TargetState, Markup]], left: int
+) -> Markup:
+    """One group: its targets that ask for a look, then those that do not, folded into a line."""
+    counts = Counter(target.status for target in found)
     heading = tag("h3", group_name(group), id=group_id(group))
-    table = tag("table", tag("caption", heading, " ", shown), _HEAD, *whole, *lines, class_="targets")
-    return joined((table, beyond(left, "targets of this group, none worse than these,")))
+    statements = joined(
+        (statement(s, f"{counts[s]} {COUNTED[s]}") for s in sorted(counts, key=lambda s: -s.rank)), " "
+    )
+    open_rows = [row for target, row in rows if target.status not in HEALTHY]
+    folded_rows = [row for target, row in rows if target.status in HEALTHY]
+    rest = sum(target.status in HEALTHY for target in found)
+    beyond_rows = beyond(left, "targets of this group, none worse than these,")
+    if not open_rows:
+        line = joined((heading, " ", statements))
+        table = _table(f"{group_name(group)}: {count(len(found), 'target')}", folded_rows)
+        inside: tuple[str, ...] = (folded(line, table, beyond_rows, class_="healthy"),)
+    else:
+        title = f"{group_name(group)}: {count(len(found) - rest, 'target')}, worst first"
+        inside = (tag("div", heading, " ", statements, class_="counts"), _table(title, open_rows))
+        if folded_rows:
+            other = f"{group_name(group)}: {rest} healthy"
+            inside += (folded(f"{rest} more, healthy", _table(other, folded_rows), class_="healthy"),)
+        inside += (beyond_rows,)
+    return tag("div", *inside, class_="group", data_key=f"group {group}")
+
+
+def _table(caption: str, rows: Sequence[Markup]) -> Markup:
+    return tag("table", tag("caption", caption), _HEAD, *rows, class_="targets") if rows else Markup()
 
 
 def _whole(target: TargetState, sources: Sequence[SourceState], ranked: Ranked, now: float) -> Markup:
@@ -126,12 +162,13 @@ def _whole(target: TargetState, sources: Sequence[SourceState], ranked: Ranked, 
     inside = _details(target, sources, now)
     more = tag("div", *inside, class_="more", id=place if ranked.anchors[place] is target else "")
     opened = tag("td", folded(_summary(target), more), colspan=len(_COLUMNS) - 1)
-    return tag("tbody", _row(target, now, 2), tag("tr", opened, class_="open"), class_=tone)
+    rows = (_row(target, now, 2), tag("tr", opened, class_="open"))
+    return tag("tbody", *rows, class_=tone, data_key=target.name)
 
 
 def _line(target: TargetState, now: float) -> Markup:
     """A target as a row."""
-    return tag("tbody", _row(target, now), class_=WORDS[target.status][1])
+    return tag("tbody", _row(target, now), class_=WORDS[target.status][1], data_key=target.name)
 
 
 def _row(target: TargetState, now: float, height: int = 1) -> Markup:

@@ -35,12 +35,32 @@ def test_groups_come_in_the_order_in_which_they_matter() -> None:
     found = [
         states.target(f"{g}.example", group=g) for g in ("zoo", "cert-validation", "", "service", "sign-in")
     ]
-    tables_of = list(shown(states.state(*found)).all("table", class_="targets"))
-    titles = [t.one("h3").text for t in tables_of]
+    page = shown(states.state(*found))
+    titles = [title.text for title in page.all("h3")]
     assert titles == ["Service", "Sign-in", "Certificate validation", "Other", "zoo"]
-    assert [next(t.all("caption")).one("h3").text for t in tables_of] == titles, (
-        "a table is called by its heading"
+    captions = [next(table.all("caption")).text for table in page.all("table", class_="targets")]
+    assert captions == [f"{title}: 1 target" for title in titles], "a table is called by its heading"
+
+
+def test_a_healthy_group_folds_into_a_line() -> None:
+    group = shown(states.state(states.target(), states.target("n.example", status=Status.NOTICE))).one(
+        "div", class_="group"
     )
+    fold = group.one("details", class_="healthy")
+    assert next(fold.all("summary")).text == "Service 1 notice 1 ok"
+    assert len(list(fold.all("tr", class_="row"))) == 2
+    assert group.inside == [fold], "nothing else"
+
+
+def test_of_other_groups_the_healthy_targets_fold_and_the_others_stand_open() -> None:
+    bad = states.target("bad.example", status=Status.WARN, cause="tcp.timeout")
+    group = shown(states.state(states.target(), states.target("b.example"), bad)).one("div", class_="group")
+    assert group.one("div", class_="counts").text == "Service 1 warning 2 ok"
+    fold = group.one("details", class_="healthy")
+    assert next(fold.all("summary")).text == "2 more, healthy"
+    assert "bad.example" not in fold.text
+    captions = [next(table.all("caption")).text for table in group.all("table", class_="targets")]
+    assert captions == ["Service: 1 target, worst first", "Service: 2 healthy"]
 
 
 def test_the_worst_come_first() -> None:
@@ -109,7 +129,7 @@ def test_a_certificate_that_ends_soon_says_so(left: float, told: str) -> None:
 def test_the_closed_row_says_what_is_wrong_or_where_the_name_leads() -> None:
     summary = next(shown(states.state(states.failing())).all("summary"))
     assert summary.text == "Something on the way answers in its place"
-    summary = next(shown(states.state(states.target())).all("summary"))
+    summary = next(shown(states.state(states.target())).one("table", class_="targets").all("summary"))
     assert summary.text == "leads to prod-edge.cloudapp.example, TLSv1.2, 2 addresses"
 
 
@@ -164,13 +184,10 @@ def test_of_many_the_worst_are_whole_the_next_are_lines_the_rest_is_counted() ->
     bad = states.target("bad.example", group="sign-in", status=Status.FAIL)
     found = [states.target(f"n{i:05}.example") for i in range(WHOLE + LINES + 50)]
     page = shown(states.state(*found, bad))
-    assert len(list(page.all("details"))) == WHOLE
+    assert len(list(page.all("tr", class_="open"))) == WHOLE
     assert len(list(page.all("tr", class_="row"))) == WHOLE + LINES
     assert "51 more targets of this group, none worse than these, are in the report" in page.text
-    assert (
-        next(page.all("caption")).text
-        == f"Service {len(found)} targets, worst first; the first {WHOLE - 1} can be opened"
-    )
+    assert next(page.all("caption")).text == f"Service: {len(found)} targets"
     assert Ranked((*found, bad)).whole[0] is bad
 
 
