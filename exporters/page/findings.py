@@ -97,9 +97,7 @@ def digest(report: Report) -> Markup:
 
 def _short(number: str, cause: CauseGroup) -> Markup:
     """The finding without its details: up to the first semicolon."""
-    return joined(
-        (f"{number}. ", escaped(cause.summary.partition(";")[0].partition(": certificates")[0], 200))
-    )
+    return joined((f"{number}. ", escaped(cause.summary.partition(";")[0], 200)))
 
 
 def finding_id(number: str) -> str:

@@ -1,48 +1,34 @@
 """The appliance's status page: the answer, who must act, what changed, every target.
 
-It renders one `State` as one HTML document without script, readable on a phone and on paper, and judges nothing. It
+It renders one `State` as one HTML document, readable on a phone and on paper and without scripts, and judges nothing. It
 shows when it was made. A warning about outdated data comes first, and an old page in a browser says that it is old.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
-
 from exporters.page.about import about, footer, sources
 from exporters.page.answer import answer, banners, title
 from exporters.page.changes import changes
 from exporters.page.findings import findings, notices
-from exporters.page.markup import Markup, escaped, joined, link, moment, statement, tag
-from exporters.page.stylesheet import AGED_AFTER, CONTENT_SECURITY_POLICY, STYLE
-from exporters.page.targets import Ranked, group_id, group_name, tables
-from rules.model.verdict import Status
+from exporters.page.markup import Markup, escaped, moment, tag
+from exporters.page.policy import CONTENT_SECURITY_POLICY
+from exporters.page.script import SCRIPT
+from exporters.page.stylesheet import AGED_AFTER, STYLE
+from exporters.page.targets import Ranked, tables
 from rules.watch.state import State
 
 __all__ = ["CONTENT_SECURITY_POLICY", "render"]
-
-_COUNTED: Mapping[Status, str] = {
-    Status.PASS: "ok",
-    Status.NOT_APPLICABLE: "not applicable",
-    Status.NOTICE: "notice",
-    Status.WARN: "warning",
-    Status.INCONCLUSIVE: "not tested",
-    Status.FAIL: "failing",
-    Status.BROKEN: "bug",
-}
 
 
 def render(state: State, now: float, refresh: int | None = 30) -> str:
     """The page as HTML5 text, to be sent as UTF-8 with `CONTENT_SECURITY_POLICY`.
 
-    `now` is Unix time. The page reloads itself after `refresh` seconds; None or 0: never.
+    `now` is Unix time. The page renews itself after `refresh` seconds; None or 0: never.
     """
     ranked = Ranked(state.targets)
     parts = [answer(state, now, refresh), banners(state)]
     if state.report is not None:
         parts.append(findings(state.report, ranked.anchors))
-    parts.append(_groups(state, ranked))
-    if state.report is not None:
         parts.append(changes(state, now))
     if state.targets:
         parts.append(tables(state, ranked, now))
@@ -54,15 +40,22 @@ def render(state: State, now: float, refresh: int | None = 30) -> str:
         tag("main", *parts, id="main"),
         footer(),
     )
-    page = tag("html", _head(state, now, refresh), tag("body", *body), lang="en")
+    page = tag(
+        "html",
+        _head(state, now, refresh),
+        tag("body", *body),
+        lang="en",
+        data_refresh=int(refresh or 0) or "",
+    )
     return f"<!DOCTYPE html>\n{page}\n"
 
 
 def _head(state: State, now: float, refresh: int | None) -> Markup:
     meta = '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-    if refresh:
-        meta += f'<meta http-equiv="refresh" content="{int(refresh)}">'
-    return tag("head", Markup(meta), tag("title", title(state, now)), tag("style", Markup(STYLE)))
+    if refresh:  # with scripts, the script renews the page in place
+        meta += f'<noscript><meta http-equiv="refresh" content="{int(refresh)}"></noscript>'
+    parts = (tag("style", Markup(STYLE)), tag("script", Markup(SCRIPT)))
+    return tag("head", Markup(meta), tag("title", title(state, now)), *parts)
 
 
 def _header(state: State) -> Markup:
@@ -77,16 +70,3 @@ def _aged(now: float) -> Markup:
     """A warning that the style shows after the page has stood in a browser for `AGED_AFTER` seconds."""
     sentence = f"This page is older than {AGED_AFTER} s and nothing has renewed it. It was made at "
     return tag("p", sentence, moment(now), ".", class_="banner doubt aged")
-
-
-def _groups(state: State, ranked: Ranked) -> Markup:
-    """The number of targets by status in each group, with links."""
-    found: dict[str, Counter[Status]] = {group: Counter() for group in ranked.groups}
-    for target in state.targets:
-        found[target.group][target.status] += 1
-    items = []
-    for group, counts in found.items():
-        heaviest = sorted(counts, key=lambda status: -status.rank)
-        statements = (statement(status, f"{counts[status]} {_COUNTED[status]}") for status in heaviest)
-        items.append(tag("li", joined((link(f"#{group_id(group)}", group_name(group)), *statements), " ")))
-    return tag("nav", tag("ul", *items, class_="groups"), aria_label="Rule groups") if items else Markup()

@@ -1,14 +1,11 @@
-"""The style of the status page, and the policy that lets a browser use this style and nothing else.
+"""The style of the status page.
 
 Colours are set once per scheme as variables; every colour meets WCAG 2.2's 4.5:1 on its background (a test computes
-it in a browser). No meaning is in a colour alone: each has a word and a sign. The page fetches no script, font, image
-or other file. An animation shows the line that says how old the page is.
+it in a browser). No meaning is in a colour alone: each has a word and a sign. The page fetches no font, image or other
+file. An animation shows the line that says how old the page is.
 """
 
 from __future__ import annotations
-
-from base64 import b64encode
-from hashlib import sha256
 
 AGED_AFTER = 150  #: seconds after which a page in a browser says that it is old
 
@@ -25,7 +22,7 @@ _COLOURS = """
 
 _TEXT = """
 *{box-sizing:border-box}
-html{-webkit-text-size-adjust:100%;scroll-padding-top:3.5rem}
+html{-webkit-text-size-adjust:100%;scroll-padding-top:3.5rem;overflow-anchor:none}
 body{margin:0;background:var(--ground);color:var(--ink);
 font:1rem/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Liberation Sans",sans-serif;overflow-wrap:anywhere}
 body>header,main,body>footer{max-width:78rem;margin:0 auto;padding:0 1rem}
@@ -38,7 +35,7 @@ ul,ol{list-style:none}
 h2{font-size:1.25rem;line-height:1.3;margin:1.9rem 0 .6rem}
 h3{font-size:1rem;margin:1.3rem 0 .5rem}
 h4{font-size:1rem;font-weight:600;line-height:1.4}
-a{color:var(--link);text-underline-offset:.15em}
+a{color:var(--link);text-underline-offset:.15em;padding:.3rem 0}
 a:focus-visible,summary:focus-visible{outline:3px solid var(--link);outline-offset:2px;border-radius:2px}
 b,a,code,span,time,td,th,dd,li{unicode-bidi:isolate}
 code{font:.88em/1.4 ui-monospace,"Cascadia Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace}
@@ -46,7 +43,8 @@ code{font:.88em/1.4 ui-monospace,"Cascadia Mono",Menlo,Consolas,"DejaVu Sans Mon
 .hidden{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
 .skip{position:absolute;left:-99rem;background:var(--paper);padding:.5rem 1rem;z-index:3}
 .skip:focus{left:0;top:0}
-summary{cursor:pointer;color:var(--soft);padding:.1rem 0}
+summary{cursor:pointer;color:var(--soft);padding:.1rem 0;line-height:1.5rem}
+summary h3{display:inline;color:var(--ink);margin-right:.4rem}
 details[open]>summary{margin-bottom:.4rem}
 """
 
@@ -84,8 +82,9 @@ padding:1rem 1.25rem 1.1rem}
 .facts dt,.rows dt{color:var(--soft);font-size:.85rem}
 .facts dd{font-weight:600}
 .facts dd small{font-weight:400;font-size:.85rem;color:var(--soft);display:block}
-.groups{display:flex;flex-wrap:wrap;gap:.5rem;margin-top:.7rem}
-.groups li{background:var(--paper);border:1px solid var(--line);border-radius:.4rem;padding:.35rem .7rem}
+.group{margin-top:.5rem}
+.group>.counts{margin-top:1rem}.counts h3{display:inline;margin-right:.4rem}
+.healthy{background:var(--paper);border:1px solid var(--line);border-radius:.4rem;padding:.25rem .7rem;margin-top:.4rem}
 .cause{background:var(--paper);border:1px solid var(--line);border-left:.3rem solid var(--t);border-radius:.4rem;
 padding:.8rem 1rem;margin:.6rem 0}
 .cause code{color:var(--soft)}
@@ -110,8 +109,7 @@ _TABLES = """
 table{width:100%;border-collapse:collapse;background:var(--paper);border:1px solid var(--line);font-size:.9rem;
 font-variant-numeric:tabular-nums}
 caption{text-align:left;color:var(--soft);font-size:.9rem;padding:.2rem 0 .4rem}
-caption h3{display:inline;color:var(--ink);margin-right:.6rem}
-.targets{margin-top:1.3rem}
+.targets{margin-top:.5rem}
 th,td{text-align:left;vertical-align:top;padding:.4rem .6rem}
 thead th{color:var(--soft);font-weight:600;font-size:.8rem;border-bottom:1px solid var(--line)}
 tbody th{font-weight:600}
@@ -171,7 +169,7 @@ _PAPER = """
 @media print{
 :root{--ground:#fff;--paper:#fff;--ink:#000;--soft:#333;--line:#999;--link:#000}
 html{font-size:10pt}
-.skip,.aged,.groups,.reload{display:none}
+.skip,.aged{display:none}
 details::details-content{content-visibility:visible;height:auto}
 .answer,.cause,.targets>tbody,tr,.changes li{break-inside:avoid}
 h2,h3,h4,caption{break-after:avoid}
@@ -182,15 +180,4 @@ STYLE = "".join(
     line.strip()
     for part in (_COLOURS, _TEXT, _TONES, _PARTS, _TABLES, _PHONE, _PAPER)
     for line in part.replace("AGED", str(AGED_AFTER)).splitlines(keepends=True)
-)
-
-#: The value of the page's `Content-Security-Policy`: it allows the style, by hash, and nothing else.
-CONTENT_SECURITY_POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        f"style-src 'sha256-{b64encode(sha256(STYLE.encode()).digest()).decode()}'",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-    )
 )

@@ -26,6 +26,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from exporters.page import page
 from exporters.page.page import CONTENT_SECURITY_POLICY
+from exporters.page.script import SCRIPT
 from probe.config.service import ServeConfig
 from probe.config.settings import Config, parse_config
 from probe.serve import pages
@@ -160,11 +161,12 @@ def test_the_targets_are_what_http_sd_takes(daemon: Served) -> None:
         assert all(isinstance(value, str) and value for value in one["labels"].values())
 
 
-def test_the_status_page_runs_nothing_and_names_what_counts(daemon: Served) -> None:
+def test_the_status_page_runs_its_own_script_only_and_names_what_counts(daemon: Served) -> None:
     _, text, headers = daemon.client.ask("/")
     assert headers["content-security-policy"] == CONTENT_SECURITY_POLICY
     assert CONTENT_SECURITY_POLICY.startswith("default-src 'none'")
-    assert "<script" not in text.lower()
+    assert re.findall(r"<script[^>]*>", text, re.IGNORECASE) == ["<script>"]
+    assert f"<script>{SCRIPT}</script>" in text, "the one that the policy allows"
     assert all(name in text for name in (BOOT, RELAY, SIGN_IN, LISTS, ZONE[BOOT][0], "Dublin"))
     assert '<meta http-equiv="refresh" content="30"' in text
 
@@ -195,7 +197,9 @@ def test_before_the_first_look_has_ended(tmp_path: Path) -> None:
         assert daemon.client.get("/targets") == "[]\n"
         assert daemon.metric("wayclear_build_info") == 1
         assert daemon.metric("wayclear_connector_can_live") is None
-        assert daemon.client.status("/") == 200
+        daemon.until(
+            lambda: re.search(r"First check still running: \d+ of \d+ names", daemon.client.get("/"))
+        )
         net.places.clear()
         daemon.ready()
         assert daemon.client.status("/report.json") == 200
@@ -248,13 +252,13 @@ def test_a_web_configuration_that_breaks_is_told_until_it_is_mended(tmp_path: Pa
         web.write_text("speling: 1\nother: 2\n")
         found.until(lambda: found.metric(reloaded) == 0)
         page = found.client.get("/")
-        assert "The web configuration could not be reloaded, the old one is in force: " in page
+        assert "The web configuration was refused, the old one stays in force: " in page
         assert "speling: is not a key" in page
         assert found.metric("wayclear_web_config_last_reload_success_timestamp_seconds") == read
         assert found.metric("wayclear_config_last_reload_successful") == 1
         web.write_text("http_server_config: {http2: false}\n")
         found.until(lambda: found.metric(reloaded) == 1)
-        found.until(lambda: "could not be reloaded" not in found.client.get("/"), 4)
+        found.until(lambda: "configuration was refused" not in found.client.get("/"), 4)
         told = [line for line in found.log().splitlines() if "web configuration" in line]
         assert len(told) == 2
         assert "level=error" in told[0]
