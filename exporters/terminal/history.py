@@ -1,14 +1,18 @@
-"""The history as text and as JSON: what changed, what is new, and what an endpoint showed."""
+"""The history as text and as JSON: what changed, what is new, and what an endpoint showed.
+
+The text tells events with the same cause as one, with their names below; the JSON has each by itself.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
 
-from exporters.terminal.style import Style, count, say
+from exporters.terminal.style import Style, count, say, seconds
 from rules.files.report_json import to_rfc3339
 from rules.text.display import display
 from rules.text.moments import FIRST, LAST
+from rules.watch.event_groups import EventGroup, grouped
 from rules.watch.events import Drift, HistoryExtract, LedgerKind, Transition
 
 SCHEMA = "wayclear.history/1"
@@ -25,10 +29,13 @@ _COLUMN = 48  # maximum width, in characters, of an aligned subject or value
 def render(found: HistoryExtract, style: Style) -> str:
     """Events, newest first; for an endpoint also its ledger."""
     events = found.events()
+    groups = grouped(events)
     lines: list[str] = []
-    column = min(max((len(_subject(event)) for event in events), default=0), _COLUMN)
-    for event in events:
-        lines += style.wrap(_line(event, column), " " * 25, f"{moment(event.at)}  ")
+    column = min(max((len(display(group.title())) for group in groups), default=0), _COLUMN)
+    for group in groups:
+        lines += style.wrap(_line(group, column), " " * 25, f"{moment(group.at)}  ")
+        for event in group.events if len(group.events) > 1 else ():
+            lines += style.wrap(_below(event), " " * 29, " " * 27)
     if not events:
         lines += style.wrap(_nothing(found))
     if found.more:
@@ -51,19 +58,26 @@ def _nothing(found: HistoryExtract) -> str:
     return f"The history has no change{about}{since}."
 
 
-def _subject(event: Transition | Drift) -> str:
-    return display(event.subject if isinstance(event, Transition) else event.endpoint)
-
-
-def _line(event: Transition | Drift, column: int) -> str:
-    subject = f"{_subject(event):<{column}}"
+def _line(group: EventGroup, column: int) -> str:
+    """One event, or what several have in common."""
+    title = f"{display(group.title()):<{column}}"
+    event = group.newest
     if isinstance(event, Drift):
-        return f"{subject}  new  {say(event.text)}"
+        return f"{title}  new  {say(group.text)}"
     change = (
-        f"{display(event.before)} -> {display(event.after)}" if event.before else f"is {display(event.after)}"
+        f"{display(group.before)} -> {display(event.after)}" if group.before else f"is {display(event.after)}"
     )
     cause = "" if event.cause == "ok" else f"  {display(event.cause)}"
-    return f"{subject}  {change}{cause}  {say(event.summary)}".rstrip()
+    several = len(group.events) > 1
+    rest = (f"within {seconds(group.lasted)}" if group.lasted >= 1 else "") if several else say(event.summary)
+    return f"{title}  {change}{cause}  {rest}".rstrip()
+
+
+def _below(event: Transition | Drift) -> str:
+    """One of several events: its name, and what is its own."""
+    if isinstance(event, Drift):
+        return display(event.endpoint)
+    return f"{display(event.subject)}  {say(event.summary)}".rstrip()
 
 
 def _ledger(found: HistoryExtract, style: Style) -> Iterator[str]:

@@ -27,6 +27,7 @@ from probe.watch.rounds import FinishedRound
 from probe.web.exporter_toolkit import WebConfigFile
 from rules.model.verdict import Answer
 from rules.watch.confirmation import CONNECTOR, Confirmation, heaviest, status_word
+from rules.watch.event_groups import grouped, merged
 from rules.watch.events import CycleRow, Drift, Transition
 from rules.watch.ledger import Ledger, Sighting, entries
 from rules.watch.maintenance import open_window
@@ -34,8 +35,8 @@ from rules.watch.state import Place, State
 from rules.watch.state_of import host_faults, with_latest
 
 LOG = logging.getLogger("wayclear")
-#: Transitions and drift events that the state shows.
-SHOWN = 50
+#: Transitions and drift events that the state shows: one break of a long list is many of them.
+SHOWN = 300
 #: Most seconds between two snapshots while nothing is judged. A judgement makes one at once; a service name is measured once
 #: a minute by default.
 LATEST = 30.0
@@ -296,6 +297,8 @@ class Publisher:
         for transition in transitions:
             self._meters.transition()
             self.transitions.appendleft(transition)
+        told = self._told(transitions)
+        for transition in told:
             LOG.log(
                 logging.INFO if transition.after in ("yes", "pass") else logging.WARNING,
                 "%s: %s -> %s (%s): %s",
@@ -308,15 +311,24 @@ class Publisher:
         for drift in seen.drifts:
             self._meters.drift()
             self.drifts.appendleft(drift)
-            LOG.info("drift: %s", drift.text)
+        for group in grouped(seen.drifts):
+            names = f": {', '.join(group.subjects)}" if len(group.events) > 1 else ""
+            LOG.info("drift: %s%s", group.text, names)
         if first or transitions or seen.drifts or seen.write:  # usually everything, in one transaction
             await self._history.record(first + transitions, seen.write[:AT_ONCE], seen.drifts)
         for start in range(AT_ONCE, len(seen.write), AT_ONCE):  # the first sweep has thousands
             await self._history.record(ledger=seen.write[start : start + AT_ONCE])
-        for transition in transitions:
+        for transition in told:
             await asyncio.to_thread(self._events.write, transition_event(transition))
         if transitions:
             self._wake.set()
+
+    def _told(self, transitions: tuple[Transition, ...]) -> tuple[Transition, ...]:
+        """The transitions as people read them in a log: one a cause, that of the answer first."""
+        targets = self._state.targets if self._state is not None else ()
+        rule_groups = {target.name: target.group for target in targets} if len(transitions) > 1 else {}
+        told = (merged(group, rule_groups) for group in grouped(reversed(transitions)))
+        return tuple(one for one in told if one is not None)
 
     async def _record(self, row: CycleRow) -> None:
         await self._history.record(cycle=row)

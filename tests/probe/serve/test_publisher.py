@@ -30,7 +30,8 @@ from rules.audit.first_check import FirstCheck
 from rules.audit.targets import targets
 from rules.model.verdict import Answer, Plan, Status
 from rules.watch.confirmation import CONNECTOR, PATIENCE, Confirmation, Moment
-from rules.watch.events import LedgerEntry
+from rules.watch.events import Drift, LedgerEntry, Transition
+from rules.watch.ledger import Sighting
 from rules.watch.maintenance import Window
 from rules.watch.memory import Memory
 from rules.watch.state import Place
@@ -294,6 +295,35 @@ async def test_what_was_measured_since_is_in_the_next_state(tmp_path: Path) -> N
     here.asker.changed.add((target.host, target.port))
     assert made.state(here, 0.0).targets[0].measured == 12_345.0
     assert here.asker.changed == set()
+    await end(made, history)
+
+
+@looping
+async def test_one_break_is_one_line_of_the_log_and_every_transition_is_kept(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    made, history = await new_publisher(tmp_path)
+    made.judged(judged("healthy"))
+    await until(lambda: not made._tasks)
+    names = [t.name for t in made.state(appliance(), 0.0).targets if t.group == "service"]
+    broke = tuple(
+        Transition(100.0 + n, name, "pass", "fail", "ok", "tcp.timeout", "x") for n, name in enumerate(names)
+    )
+    answer = Transition(150.0, CONNECTOR, "yes", "no", "ok", "tcp.timeout", "Nothing works.")
+    news = tuple(
+        Drift(100.0, name, "issuer", "X", f"issuer of {name} now of another class: X") for name in names
+    )
+    caplog.clear()
+    with caplog.at_level(logging.INFO, "wayclear"):
+        await made._record_changes((), (*broke, answer), Sighting((), news))
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == 3
+    assert told[0] == "connector: yes -> no (tcp.timeout): Nothing works."
+    assert told[1].startswith(f"{len(names)} service names: pass -> fail (tcp.timeout): ")
+    assert all(name in told[1] for name in names)
+    assert told[2].startswith("drift: issuer of these names now of another class: X: ")
+    loaded = await history.load()
+    assert sum(t.cause == "tcp.timeout" for t in loaded.transitions) == len(names) + 1
     await end(made, history)
 
 
