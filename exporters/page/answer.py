@@ -12,7 +12,7 @@ from exporters.page.markup import (
     escaped,
     joined,
     link,
-    moment,
+    local_moment,
     name,
     sentence_text,
     span,
@@ -143,14 +143,16 @@ def _section(tone: str, *content: str) -> Markup:
 
 def _facts(state: State, now: float, refresh: int | None) -> Markup:
     """Since when, how fresh, when this page was made and whether it renews itself."""
-    pairs = [("Since", _when(state.answer_since, now))] if state.report is not None else []
-    pairs.append(("Last measured", _when(last_measured(state), now)))
+    offset = state.report.vantage.utc_offset if state.report is not None else None
+    pairs = [("Since", _when(state.answer_since, now, offset))] if state.report is not None else []
+    pairs.append(("Last measured", _when(last_measured(state), now, offset)))
     pairs.append(("Page made", joined((time_of_day(now), tag("small", day(now), ", ", _renewal(refresh))))))
     return tag("dl", *(tag("div", tag("dt", k), tag("dd", v)) for k, v in pairs), class_="facts")
 
 
-def _when(at: float | None, now: float) -> Markup:
-    return escaped("not yet") if at is None else joined((ago(at, now), tag("small", moment(at))))
+def _when(at: float | None, now: float, utc_offset: int | None) -> Markup:
+    shown = local_moment(at, utc_offset)
+    return escaped("not yet") if at is None else joined((ago(at, now), tag("small", shown)))
 
 
 def _renewal(refresh: int | None) -> Markup:

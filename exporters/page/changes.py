@@ -9,7 +9,7 @@ from exporters.page.markup import (
     ago,
     escaped,
     folded,
-    moment,
+    local_moment,
     name,
     section,
     sentence_text,
@@ -38,15 +38,18 @@ def changes(state: State, now: float) -> Markup:
         return section("changes", "What changed lately", tag("p", "No change is on record."))
     rule_groups = {target.name: target.group for target in state.targets}
     groups = grouped(found)[: SHOWN + UNFOLDED]
-    items = [_change(group, rule_groups, now) for group in groups]
+    offset = state.report.vantage.utc_offset if state.report is not None else None
+    items = [_change(group, rule_groups, now, offset) for group in groups]
     parts = [tag("ol", *items[:SHOWN], class_="changes")]
     if len(items) > SHOWN:
         parts.append(folded(f"{len(items) - SHOWN} earlier", tag("ol", *items[SHOWN:], class_="changes")))
     return section("changes", "What changed lately", *parts)
 
 
-def _change(group: EventGroup, rule_groups: Mapping[str, str], now: float) -> Markup:
-    when = tag("div", moment(group.at), tag("small", " (", ago(group.at, now), ")", class_="soft"))
+def _change(group: EventGroup, rule_groups: Mapping[str, str], now: float, utc_offset: int | None) -> Markup:
+    when = tag(
+        "div", local_moment(group.at, utc_offset), tag("small", " (", ago(group.at, now), ")", class_="soft")
+    )
     newest = group.newest
     title = group.title(rule_groups)
     parts = _drift(group, title) if isinstance(newest, Drift) else _transition(group, newest, title)

@@ -131,6 +131,19 @@ def moment(at: float | None, text: str = "") -> Markup:
     return tag("time", shown, datetime=f"{written}Z")
 
 
+def local_moment(at: float | None, utc_offset: int | None) -> Markup:
+    """A time in the host's local time and in UTC: "2026-11-02 10:14:05 (UTC+01:00), 09:14:05 UTC".
+
+    `utc_offset`: seconds ahead of UTC; with None or 0 only UTC.
+    """
+    local = "" if at is None or not utc_offset else _written(at + utc_offset)
+    if not local or not _written(at) or utc_offset is None:
+        return moment(at)
+    sign, minutes = "-" if utc_offset < 0 else "+", abs(utc_offset) // 60
+    zone = f"UTC{sign}{minutes // 60:02}:{minutes % 60:02}"
+    return joined((moment(at, f"{local.replace('T', ' ')} ({zone})"), ", ", time_of_day(at or 0.0)))
+
+
 def day(at: float | None) -> Markup:
     """The date of a time in UTC."""
     return moment(at, _written(at)[:10])

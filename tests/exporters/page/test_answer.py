@@ -43,6 +43,13 @@ def test_since_when_and_how_fresh_is_told_with_times() -> None:
     ]
 
 
+def test_times_are_those_of_the_host_and_utc() -> None:
+    report = samples.report(vantage=samples.vantage(utc_offset=-12_600))
+    facts = [d.one("dd").text for d in shown(states.state(report=report)).one("dl").all("div")]
+    assert facts[0] == "60 min ago2026-11-02 05:44:05 (UTC-03:30), 09:14:05 UTC"
+    assert facts[1] == "22 s ago2026-11-02 06:43:55 (UTC-03:30), 10:13:55 UTC"
+
+
 def test_what_the_sentence_does_not_speak_of_stands_beside_it() -> None:
     report = samples.report(plan=replace(samples.report().plan, only="login.*"))
     assert "Only names like login.* (--only)" in shown(states.state(report=report)).text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from exporters.page.changes import NAMES, SHOWN, UNFOLDED, changes
 from rules.watch.events import Drift, Transition
-from tests.exporters import states
+from tests.exporters import samples, states
 from tests.exporters.html_reader import Node, read
 
 NOW = states.NOW + 12
@@ -35,6 +35,12 @@ def test_times_are_in_utc_and_for_machines() -> None:
     when, before = page.all("time")
     assert when.attributes["datetime"] == "2026-11-02T10:04:05Z"
     assert (when.text, before.text) == ("2026-11-02 10:04:05 UTC", "10 min ago")
+
+
+def test_times_are_local_too_where_the_host_s_zone_is_known() -> None:
+    report = samples.report(vantage=samples.vantage(utc_offset=3600))
+    state = states.state(report=report, transitions=(transition(states.NOW - 600),))
+    assert "2026-11-02 11:04:05 (UTC+01:00), 10:04:05 UTC" in read(changes(state, NOW)).text
 
 
 def test_a_first_sight_and_a_word_of_a_later_version_are_told() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -9,6 +11,8 @@ import pytest
 
 from exporters.page.page import render
 from exporters.page.policy import CONTENT_SECURITY_POLICY
+from probe.web.app import HttpServer
+from probe.web.messages import Request, Response
 from rules.model.verdict import Answer, Status
 from rules.watch.state import State
 from tests.exporters import samples, states
@@ -169,6 +173,41 @@ def test_an_answer_that_is_no_page_changes_nothing_and_it_asks_again(browser: Br
     assert browser.run(WORD).startswith("NO")
     renew(browser, site, AFTER)
     assert browser.run(WORD).startswith("DEGRADED")
+
+
+def test_it_is_renewed_through_the_program_s_own_server(browser: Browser) -> None:
+    """With its access control and its headers: a request of a script is refused if it changes anything."""
+    shown, asked = [BEFORE], threading.Semaphore(0)
+
+    async def answer(request: Request) -> Response:
+        asked.release()
+        policy = (("Content-Security-Policy", CONTENT_SECURITY_POLICY),)
+        return Response(200, render(shown[0], NOW, 1).encode(), "text/html; charset=utf-8", policy)
+
+    def browse(url: str) -> None:
+        browser.open(url)
+        browser.run("window.kept = true")
+        open_fold(browser, '[data-key="n20.example:443"]')
+        shown[0] = AFTER
+        while asked.acquire(blocking=False):
+            pass
+        assert asked.acquire(timeout=25)
+        assert asked.acquire(timeout=25)
+        assert asked.acquire(timeout=25), "the page after the change was taken"
+        assert browser.run(WORD).startswith("DEGRADED")
+        assert browser.run("return window.kept") is True
+        assert len(browser.run(OPEN)) == 1
+        assert browser.console() == []
+
+    async def serve() -> None:
+        server = HttpServer(answer, ("127.0.0.1:0",))
+        await server.start()
+        try:
+            await asyncio.to_thread(browse, f"http://{server.addresses[0]}/")
+        finally:
+            await server.stop()
+
+    asyncio.run(serve())
 
 
 def test_a_page_of_another_version_is_loaded_as_a_whole(browser: Browser, site: Site) -> None:
