@@ -81,7 +81,14 @@ def banners(state: State) -> Markup:
     found = []
     for sentence in state.refused:
         to_do = (" Correct the file, then check it with ", tag("code", "wayclear validate FILE"), ".")
-        found.append(tag("p", sentence_text(sentence.rstrip(".") + "."), *to_do, class_="banner bad"))
+        found.append(
+            tag(
+                "p",
+                sentence_text(sentence if sentence.endswith((".", "?", "!")) else f"{sentence}."),
+                *to_do,
+                class_="banner bad",
+            )
+        )
     if state.maintenance:
         window = (tag("b", "Maintenance: "), "the window ", tag("b", escaped(state.maintenance)), " is open.")
         means = (

@@ -95,9 +95,9 @@ padding:.8rem 1rem;margin:.6rem 0}
 .pairs span{color:var(--soft);font-size:.9rem}
 .lines li{padding:.1rem 0}
 .changes,.plain{background:var(--paper);border:1px solid var(--line);border-radius:.4rem;padding:.3rem 1rem}
-.changes li,.plain li{padding:.45rem 0;border-top:1px solid var(--line)}
+.changes>li,.plain>li{padding:.45rem 0;border-top:1px solid var(--line)}
 .changes>li:first-child,.plain>li:first-child{border-top:0}
-.changes li{display:grid;grid-template-columns:12.5rem minmax(0,1fr);gap:0 1rem}
+.changes>li{display:grid;grid-template-columns:12.5rem minmax(0,1fr);gap:0 1rem}
 .changes time{color:var(--soft);font-size:.9rem;font-variant-numeric:tabular-nums}
 .chain li{display:inline}
 .chain li+li::before{content:" \\2192\\a0";color:var(--soft)}
@@ -158,7 +158,7 @@ body>header,main,body>footer{padding-left:.75rem;padding-right:.75rem}
 .word{font-size:2rem}
 .answer h1{font-size:1.15rem}
 .cause{padding:.7rem .8rem}
-.rows>div,.pairs li,.changes li{display:block}
+.rows>div,.pairs li,.changes>li{display:block}
 .rows dd{margin-bottom:.3rem}
 .more table{min-width:0;width:100%;font-size:.85rem}
 .more th,.more td{padding:.2rem .35rem}

@@ -6,7 +6,7 @@ group, and so are those with the same news. Changes of the answer stand alone, b
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
@@ -92,26 +92,24 @@ def subject(event: Event) -> str:
 def grouped(events: Iterable[Event]) -> tuple[EventGroup, ...]:
     """The events, newest first, as groups. The order of the changes of one subject stays."""
     groups: list[list[Event]] = []
+    spans: list[tuple[float, float]] = []  # of each group: its first and its last time
+    of_key: dict[tuple[str, ...], int] = {}  # the newest place of each
+    of_subject: dict[str, int] = {}
     for event in events:
-        place = _place(event, groups)
-        if place is None:
-            groups.append([event])
-        else:
-            groups[place].append(event)
+        key, about, at = _key(event), subject(event), event.at
+        place = of_key.get(key, -1)
+        # a name that changed again meanwhile must not be told before that
+        if place > of_subject.get(about, -1) and about != ANSWER:
+            first, last = min(at, spans[place][0]), max(at, spans[place][1])
+            if last - first <= TOGETHER:
+                groups[place].append(event)
+                spans[place] = first, last
+                of_subject[about] = place
+                continue
+        of_key[key] = of_subject[about] = len(groups)
+        groups.append([event])
+        spans.append((at, at))
     return tuple(EventGroup(tuple(group)) for group in _answers_first(groups))
-
-
-def _place(event: Event, groups: Sequence[list[Event]]) -> int | None:
-    """The group that an event belongs to; None for a new one."""
-    mine, about = _key(event), subject(event)
-    for place in range(len(groups) - 1, -1, -1):
-        group = groups[place]
-        if any(subject(one) == about for one in group):
-            return None  # the same name changed again meanwhile: it must not be told before that
-        times = [one.at for one in group]
-        if mine == _key(group[0]) and max(*times, event.at) - min(*times, event.at) <= TOGETHER:
-            return None if about == ANSWER else place
-    return None
 
 
 def _key(event: Event) -> tuple[str, ...]:

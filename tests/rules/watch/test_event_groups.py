@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -127,3 +129,27 @@ def test_nothing_is_lost_and_each_subject_keeps_its_order(events: list[Event]) -
         mine = [event for event in events if subject(event) == about]
         assert [event for event in flat if subject(event) == about] == mine
     assert all(group.lasted <= TOGETHER for group in groups)
+
+
+def test_ten_thousand_names_cost_ten_times_a_thousand() -> None:
+    """Counted in calls, so that a busy machine changes nothing."""
+
+    def calls(number: int) -> int:
+        made = [
+            news(0, f"n{i}.example:443", f"a new suffix in the chain of {{}}: s{i}.example")
+            for i in range(number)
+        ]
+        counted = 0
+
+        def count(*_: object) -> None:
+            nonlocal counted
+            counted += 1
+
+        sys.setprofile(count)
+        try:
+            grouped([*made, *(change(0, f"n{i}.example:443") for i in range(number))])
+        finally:
+            sys.setprofile(None)
+        return counted
+
+    assert calls(10_000) < 12 * calls(1_000)
