@@ -111,7 +111,6 @@ def notices(state: State) -> Markup:
     notes = state.notes
     if state.report is not None:
         told = Findings(state.report)
-        wrong = [c for _, c in told.wrong]
         lines += [audit.notice(state.report, cause) for cause in told.notices[:CAUSES]]
         notes = (*state.report.notes, *notes)
     lines += dict.fromkeys(notes)

@@ -354,3 +354,24 @@ def test_it_is_told_again_while_nothing_happens_and_never_more_than_the_budget(
     assert len(waiting) > 5
     assert max(known) <= 0.5
     assert known == sorted(known, reverse=True)
+
+
+def test_the_time_left_begins_with_an_estimate_and_ends_with_nothing() -> None:
+    pace = replace(POLITE, rate=400.0, burst=400)
+    audit = Audit(RULES, PLAN)
+    runner = Runner(audit, Script(healthy()), pace)
+    left: list[float | None] = []
+
+    async def run() -> None:
+        task = asyncio.create_task(runner.run())
+        while not task.done():
+            left.append(runner.left)
+            await asyncio.sleep(0)
+        await task
+
+    asyncio.run(run())
+    seen = [seconds for seconds in left if seconds is not None]
+    assert len(seen) == len(left) > 0
+    assert max(seen) >= estimate(audit) / pace.rate / 2, "before the names are resolved"
+    assert runner.left == 0
+    assert Runner(audit, Script(healthy()), QUICK).left is None, "without a rate nobody knows"
