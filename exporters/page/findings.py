@@ -74,7 +74,7 @@ class Findings:
         """Who could make the untested rest testable, besides those who must act."""
         acting = {cause.owner for _, cause in self.wrong}
         found = (c.owner for _, c in self.untested if c.remedy and c.owner not in (*acting, "nobody"))
-        return [f"{self.owner(owner)}: so that it can be tested, see below" for owner in dict.fromkeys(found)]
+        return [f"{self.owner(owner)}: to make it testable, see below" for owner in dict.fromkeys(found)]
 
 
 def digest(report: Report) -> Markup:

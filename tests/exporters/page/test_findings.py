@@ -25,11 +25,12 @@ def cause(report: Report, number: int = 0, *anchors: str) -> Node:
 
 
 def test_causes_stand_under_who_must_act_with_the_numbers_of_the_audit() -> None:
-    report = samples.report(causes=(samples.INTERCEPTED, HOST, samples.SILENT, samples.UNTESTED))
+    third = replace(samples.SILENT, id="3")
+    report = samples.report(causes=(samples.INTERCEPTED, replace(HOST, id="2"), third, samples.UNTESTED))
     page = shown(report)
     assert [h.text for h in page.all("h2")] == ["Who must act", "What could not be tested, and why"]
     assert [h.text for h in page.all("h3")] == ["Firewall team", "You, the administrator of this host"]
-    assert [h.text[:2] for h in page.all("h4")] == ["1.", "3.", "2."]
+    assert [h.text[:2] for h in page.all("h4")] == ["1.", "3.", "2."], "by owner"
 
 
 def test_the_numbers_are_those_of_the_report() -> None:
