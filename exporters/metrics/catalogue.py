@@ -77,6 +77,10 @@ RESOLVER_STATE = Label("state", ("up", "down"))
 FAMILY = Label("family", ("ipv4", "ipv6"))
 SOURCE = Label("target", source="a host name of the active rules, else `off-list`")
 SOURCE_KIND = Label("kind", ("crl", "ocsp"))
+ANSWER = Label("answer", tuple(answer.value for answer in Answer))
+#: Words for people, as in the report; empty where nobody has to act.
+OWNER = Label("owner", source="who must act, as in the report, or empty")
+SCHEME = Label("scheme", ("http", "https"))
 MEMBER = Label("member", source="a connector of the configured inventory")
 RULESET = Label("ruleset", source="the name of an active rule or CA set")
 RULESET_KIND = Label("kind", ("rules", "cas"))
@@ -91,8 +95,8 @@ PYTHON = Label("python", source="Python's version")
 OPENSSL = Label("openssl", source="the version of the OpenSSL that shakes hands")
 
 TARGET_LABELS = (TARGET, PORT, RULE_GROUP, VIA)
-SERIES_OF_A_TARGET = 12  #: at most
-SERIES_BESIDES = 500  #: at most, for all samples without a target
+SERIES_OF_A_TARGET = 13  #: at most
+SERIES_BESIDES = 510  #: at most, for all samples without a target
 SERIES = 25_000  #: at most, of one scrape
 
 CONNECTOR = "The connector"
@@ -123,6 +127,16 @@ STATE: tuple[Metric, ...] = (
         (), CONNECTOR,
     ),
     Metric(
+        "wayclear_connector_answer", "gauge",
+        "1: this is the audit's answer. 0: another one is. One series for each answer there is.",
+        (ANSWER,), CONNECTOR,
+    ),
+    Metric(
+        "wayclear_connector_cause_info", "gauge",
+        "1, always. The connector's heaviest cause and who must act, as labels to join.",
+        (CAUSE, OWNER), CONNECTOR,
+    ),
+    Metric(
         "wayclear_connector_host_fault", "gauge",
         "1: a fault of this host (a local.* cause) keeps it from measuring; it says nothing about the network.",
         (), CONNECTOR,
@@ -130,6 +144,11 @@ STATE: tuple[Metric, ...] = (
     Metric(
         "wayclear_connector_answer_since_timestamp_seconds", "gauge",
         "Since when the answer has been the same, in seconds since 1970 (Unix time).",
+        (), CONNECTOR,
+    ),
+    Metric(
+        "wayclear_group_min_connectors", "gauge",
+        "Number of connectors of this connector's group that must be able to live, as configured (min_connectors).",
         (), CONNECTOR,
     ),
     Metric("wayclear_maintenance", "gauge", "1: a maintenance window is open.", (), CONNECTOR),
@@ -151,9 +170,14 @@ STATE: tuple[Metric, ...] = (
     ),
     Metric(
         "wayclear_target_info", "gauge",
-        "1, always. The target's heaviest cause, the check that met it, who issued its certificate and the version "
-        "of TLS, as labels to join.",
-        (*TARGET_LABELS, CHECK, CAUSE, ISSUER_CLASS, TLS_VERSION), TARGETS,
+        "1, always. The target's heaviest cause, who must act, the check that met it, who issued its certificate and "
+        "the version of TLS, as labels to join.",
+        (*TARGET_LABELS, CHECK, CAUSE, OWNER, ISSUER_CLASS, TLS_VERSION), TARGETS,
+    ),
+    Metric(
+        "wayclear_target_since_timestamp_seconds", "gauge",
+        "Since when the target fails, warns or cannot be tested, in seconds since 1970 (Unix time). Absent while it passes.",
+        TARGET_LABELS, TARGETS,
     ),
     Metric(
         "wayclear_last_stage_duration_seconds", "gauge",
@@ -355,6 +379,11 @@ METERS: tuple[Metric, ...] = (
         "wayclear_build_info", "gauge",
         "1, always. Versions of wayclear, of Python and of OpenSSL, as labels.",
         (VERSION, PYTHON, OPENSSL), PROBER,
+    ),
+    Metric(
+        "wayclear_page_info", "gauge",
+        "1, always. How the service's own page is reached, as a label to join: its address is the label instance.",
+        (SCHEME,), PROBER,
     ),
 )  # fmt: skip
 

@@ -13,9 +13,10 @@ from datetime import UTC, datetime
 from typing import TypeAlias
 
 from exporters.metrics.catalogue import ADDRESS_STATE, FAMILY, RULESET_KIND, SOURCE_KIND
+from exporters.metrics.owners import heaviest
 from exporters.metrics.target import Tally
-from exporters.metrics.text_format import clean, finite, sample
-from rules.model.verdict import Answer, RulesUsed
+from exporters.metrics.text_format import cause, clean, finite, sample
+from rules.model.verdict import Answer, Report, RulesUsed
 from rules.watch.state import SourceState, State
 
 MOST_MEMBERS = 100  #: connectors of the inventory; further ones are left out and counted
@@ -42,11 +43,15 @@ def render(state: State, tallies: Iterable[Tally], constant: Iterable[tuple[str,
     """All samples of `state` that belong to no target. Without a report: only those of the configuration."""
     members = sorted({clean(member) for member in state.inventory})
     sets = _rulesets(state.report.rulesets) if state.report else []
-    found: list[Sample] = [("wayclear_maintenance", {}, bool(state.maintenance))]
+    found: list[Sample] = [
+        ("wayclear_group_min_connectors", {}, state.min_connectors),
+        ("wayclear_maintenance", {}, bool(state.maintenance)),
+    ]
     found += [("wayclear_inventory_member", {"member": member}, 1) for member in members[:MOST_MEMBERS]]
     if state.report is not None:
         found += [
             *_connector(state),
+            *_cause(state.report),
             *_sums(tallies),
             *_resolvers(state),
             *_sources(state),
@@ -69,6 +74,14 @@ def _connector(state: State) -> Iterator[Sample]:
     yield "wayclear_connector_host_fault", {}, bool(state.host_faults)
     if finite(state.answer_since):
         yield "wayclear_connector_answer_since_timestamp_seconds", {}, state.answer_since
+
+    for answer in Answer:
+        yield "wayclear_connector_answer", {"answer": answer.value}, state.answer is answer
+
+
+def _cause(report: Report) -> Iterator[Sample]:
+    word, owner = heaviest(report)
+    yield "wayclear_connector_cause_info", {"cause": cause(word), "owner": owner}, 1
 
 
 def _sums(tallies: Iterable[Tally]) -> Iterator[Sample]:

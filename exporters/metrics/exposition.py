@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from exporters.metrics import connector
 from exporters.metrics import target as metric_target
 from exporters.metrics.catalogue import ANY_GROUP, BY_NAME, SERIES, SERIES_BESIDES, STATE
+from exporters.metrics.owners import Owners, owner, owners
 from exporters.metrics.target import FAMILIES, Key, TargetText
 from exporters.metrics.text_format import constants, header, labels, sample
 from rules.watch.state import Place, State, TargetState
@@ -52,7 +53,7 @@ class Exposition:
     def _begin(self, place: Place) -> None:
         self._place = place
         self._constant = constants(place)
-        self._states: dict[Key, tuple[TargetState, ...]] = {}
+        self._states: dict[Key, tuple[tuple[TargetState, ...], str]] = {}  # and who must act
         self._texts: dict[Key, TargetText] = {}
         self._besides = connector.Besides((), 0, 0)
 
@@ -65,7 +66,7 @@ class Exposition:
         wanted = self._wanted(state, faults)
         for key in self._texts.keys() - wanted.keys():
             del self._states[key], self._texts[key]
-        rendered = self._render(wanted, faults)
+        rendered = self._render(wanted, owners(state.report), faults)
         try:
             tallies = [text.tally for text in self._texts.values()]
             self._besides = connector.render(state, tallies, self._constant)
@@ -119,20 +120,23 @@ class Exposition:
                 wanted[key] = (*wanted.get(key, ()), target)
         return wanted
 
-    def _render(self, wanted: dict[Key, tuple[TargetState, ...]], faults: list[Exception]) -> int:
+    def _render(
+        self, wanted: dict[Key, tuple[TargetState, ...]], named: Owners, faults: list[Exception]
+    ) -> int:
         """Write what has changed; return the number of targets written."""
         shown = labels(self._constant)
         constant = f"{shown}," if shown else ""
         rendered = 0
         for key, found in wanted.items():
-            if self._states.get(key) == found:
+            who = next((acts for one in by_weight(found) if (acts := owner(one, named))), "")
+            if self._states.get(key) == (found, who):
                 continue
             try:
-                text = metric_target.render(found, constant)
+                text = metric_target.render(found, constant, who)
             except Exception as error:  # noqa: BLE001 - as above
                 faults.append(error)
                 continue
-            self._states[key] = found
+            self._states[key] = found, who
             self._texts[key] = text
             rendered += 1
         return rendered
@@ -151,6 +155,11 @@ class Exposition:
             if room < 0:
                 beyond.add(key)
         return frozenset(beyond)
+
+
+def by_weight(found: tuple[TargetState, ...]) -> tuple[TargetState, ...]:
+    """States of one key, the heaviest first."""
+    return found if len(found) == 1 else tuple(sorted(found, key=lambda one: -one.status.rank))
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,7 @@ class Meters:
         self._render_errors = _Total(self._counter("wayclear_metrics_render_errors_total"))
         self._series_dropped = _Total(self._counter("wayclear_series_dropped_total"))
         self._build = self._gauge("wayclear_build_info")
+        self._page = self._gauge("wayclear_page_info")
 
     # --- probing: the hot path -------------------------------------------------------------------------------------
 
@@ -188,6 +189,11 @@ class Meters:
     def build(self, version: str, python: str, openssl: str) -> None:
         """The versions that run here."""
         self._build.labels(clean(version), clean(python), clean(openssl)).set(1)
+
+    def page(self, secure: bool) -> None:
+        """Whether the own page is reached over TLS."""
+        self._page.clear()
+        self._page.labels("https" if secure else "http").set(1)
 
     def render(self) -> bytes:
         """All own metrics as text of format 0.0.4, in the order of the catalogue, with the constant labels.

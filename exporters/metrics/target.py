@@ -20,6 +20,7 @@ from exporters.metrics.catalogue import (
     STAGE,
     TLS_VERSION,
 )
+from exporters.metrics.owners import needs_action
 from exporters.metrics.text_format import cause, clean, finite, labels, number
 from rules.watch.state import CheckName, CheckState, TargetState
 
@@ -43,6 +44,7 @@ FAMILIES = (
     "wayclear_check_success",
     "wayclear_check_measured",
     "wayclear_target_info",
+    "wayclear_target_since_timestamp_seconds",
     "wayclear_target_addresses",
     "wayclear_tls_earliest_cert_expiry_timestamp_seconds",
     "wayclear_interception_ratio",
@@ -79,13 +81,13 @@ def key_of(found: TargetState) -> Key:
     return clean(found.host), found.port, RULE_GROUP.closed(found.group)
 
 
-def render(found: Sequence[TargetState], constant: str) -> TargetText:
+def render(found: Sequence[TargetState], constant: str, owner: str = "") -> TargetText:
     """The text of all states of one key. `constant`: the constant labels as text, with a trailing comma if there are
-    any."""
+    any. `owner`: who must act, "" for nobody."""
     one = found[0] if len(found) == 1 else merged(found)
     host, port, group = key_of(one)
     shown = labels((("target", host), ("port", str(port)), ("rule_group", group), ("via", "direct")))
-    lines = list(_lines(one))
+    lines = list(_lines(one, owner))
     tails: list[list[str]] = [[] for _ in FAMILIES]
     for family, line in lines[:SERIES_OF_A_TARGET]:
         tails[_AT[family]].append(line)
@@ -131,7 +133,7 @@ def _failure_order(check: CheckState) -> int:
     return 1 if not check.measured else 0 if check.success else 2
 
 
-def _lines(found: TargetState) -> Iterator[tuple[str, str]]:
+def _lines(found: TargetState, owner: str) -> Iterator[tuple[str, str]]:
     """Family and the text after the target's labels, the more important first: the limit cuts the rest."""
     checks = _worst(found.checks)
     for name in CHECK.values:
@@ -140,7 +142,9 @@ def _lines(found: TargetState) -> Iterator[tuple[str, str]]:
             success = check.success and check.measured
             yield "wayclear_check_success", f',check="{name}"}} {success:d}'
             yield "wayclear_check_measured", f',check="{name}"}} {check.measured:d}'
-    yield "wayclear_target_info", f",{_info(found)}}} 1"
+    yield "wayclear_target_info", f",{_info(found, owner)}}} 1"
+    if needs_action(found) and finite(found.since):
+        yield "wayclear_target_since_timestamp_seconds", f"}} {number(found.since)}"
     good, bad = _counts(found)
     yield "wayclear_target_addresses", f',state="ok"}} {sum(good.values())}'
     yield "wayclear_target_addresses", f',state="failed"}} {sum(bad.values())}'
@@ -157,11 +161,12 @@ def _lines(found: TargetState) -> Iterator[tuple[str, str]]:
             yield "wayclear_last_stage_duration_seconds", f',stage="{stage}"}} {number(seconds)}'
 
 
-def _info(found: TargetState) -> str:
+def _info(found: TargetState, owner: str) -> str:
     return labels(
         (
             ("check", CHECK.closed(found.check)),
             ("cause", cause(found.cause)),
+            ("owner", owner),
             ("issuer_class", ISSUER_CLASS.closed(found.issuer_class)),
             ("tls_version", TLS_VERSION.closed(found.tls_version)),
         )

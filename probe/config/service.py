@@ -18,6 +18,8 @@ from rules.watch.schedule import Entry
 
 #: The prober's own port. The range of the exporters (9100 to 9999) has been full since 2023; docs/serve.md.
 LISTEN = ("127.0.0.1:19115",)
+#: Connectors of a group that must be able to live, for one that is not configured: one fault is no outage then.
+MIN_CONNECTORS = 2
 KEEP_DAYS = 400
 KEEP_MB = 200
 _WINDOW = 'maintenance = [{ name = "patches", days = ["sat"], from = "22:00", to = "02:00" }]'
@@ -93,6 +95,7 @@ class ServeConfig:
     site: str = ""
     region: str = ""
     inventory: tuple[str, ...] = ()
+    min_connectors: int = MIN_CONNECTORS
     schedule: Intervals = field(default_factory=Intervals)
     maintenance: tuple[Window, ...] = ()
     web: Web = field(default_factory=Web)
@@ -118,6 +121,7 @@ def parse_serve(top: Table, base: str = "") -> ServeConfig:
         site=_label(top, "site", 'site = "Dublin"'),
         region=_label(top, "region", 'region = "emea"'),
         inventory=_inventory(top),
+        min_connectors=_min_connectors(top),
         schedule=_intervals(top),
         maintenance=tuple(_windows(top)),
         web=_web(top, base),
@@ -143,6 +147,16 @@ def _inventory(top: Table) -> tuple[str, ...]:
     if len(found) > 200:
         top.fault("inventory", f"has {len(found)} entries, at most 200 are exported", example)
     return tuple(found.values())[:200]
+
+
+def _min_connectors(top: Table) -> int:
+    example = f"min_connectors = {MIN_CONNECTORS}"
+    number = top.number("min_connectors", example, 0, 100)
+    if number is None:
+        return MIN_CONNECTORS
+    if number != int(number):
+        top.fault("min_connectors", f"is {number:g}, must be a whole number", example)
+    return int(number)
 
 
 def _texts(table: Table, key: str, example: str) -> dict[str, str]:

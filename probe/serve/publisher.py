@@ -16,6 +16,7 @@ from exporters.metrics.exposition import Exposition
 from exporters.metrics.meters import Meters
 from exporters.metrics.text_format import gzipped
 from exporters.terminal.headline import headline
+from probe.config.service import MIN_CONNECTORS
 from probe.history.writer import History
 from probe.host.windows_event_log import Event, EventLog, ServiceEvent, service_event, transition_event
 from probe.serve.notes import Notes
@@ -122,6 +123,7 @@ class Publisher:
             maintenance=window.name if window is not None else "",
             paused=window is not None and window.pause,
             inventory=config.inventory if config is not None else (),
+            min_connectors=config.min_connectors if config is not None else MIN_CONNECTORS,
             notes=(*self.notes, *self._notes.shown()),
             transitions=tuple(self.transitions),
             drifts=tuple(self.drifts),
@@ -148,6 +150,7 @@ class Publisher:
             maintenance=base.maintenance,
             paused=base.paused,
             inventory=base.inventory,
+            min_connectors=base.min_connectors,
             notes=(*self._state.notes, *base.notes),
             transitions=base.transitions,
             drifts=base.drifts,
@@ -239,6 +242,7 @@ class Publisher:
             self._meters.in_flight(appliance.asker.in_flight)
         self._notes.update(state if appliance is not None else None)
         self._meters.history(self._history.writable, self._history.dropped, self._history.size_bytes)
+        self._meters.page(self._web is not None and self._web.secure)
         if self._web is not None:
             self._notes.web_published()
             self._meters.web_config(not self._web.problem, self._web.read_at)

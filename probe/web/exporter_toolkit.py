@@ -222,6 +222,11 @@ class WebConfigFile:
         """From now on accept a new version only if `accept` returns ""; it returns what the version lacks."""
         self._accept = accept
 
+    @property
+    def secure(self) -> bool:
+        """Whether the server uses TLS, as last read."""
+        return self._loaded is not None and self._loaded.tls is not None
+
     def current(self) -> Loaded:
         """The configuration in force. BadFile only at the first call, without an older version to keep."""
         now = self._clock()

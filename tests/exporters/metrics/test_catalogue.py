@@ -29,7 +29,7 @@ from tests.test_docs import ROOT, between, entries, page
 PAGE = "docs/metrics.md"
 OURS = [metric for metric in CATALOGUE if metric not in PROCESS_METRICS]
 #: Gauges of 0 and 1 by their names' last words.
-YES_OR_NO = "can_live|degraded|not_proven|host_fault|maintenance|success|measured|reachable|valid|successful|writable|info"
+YES_OR_NO = "can_live|answer|degraded|not_proven|host_fault|maintenance|success|measured|reachable|valid|successful|writable|info"
 
 
 # --- names and texts ------------------------------------------------------------------------------------------------

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from exporters.metrics.connector import MOST_MEMBERS, MOST_RULESETS, MOST_SOURCES, Besides, render
 from exporters.metrics.target import Tally
-from rules.model.verdict import Answer, RulesUsed
+from exporters.terminal.audit import OWNERS
+from rules.model.verdict import Answer, RulesUsed, Status
 from rules.watch.state import State
 from tests.exporters.samples import report
 from tests.exporters.scrape import values
@@ -46,6 +48,31 @@ def test_an_answer_is_three_series(answer: Answer, can_live: int, degraded: int,
         assert told(one, f"connector_{name}") == {(): value}
 
 
+@pytest.mark.parametrize("answer", Answer)
+def test_an_answer_is_a_state_set_as_well(answer: Answer) -> None:
+    found = told(state(answer=answer), "connector_answer", "answer")
+    assert found == {(one.value,): one is answer for one in Answer}
+
+
+def test_the_heaviest_cause_is_told_with_who_must_act() -> None:
+    shown = ("cause", "owner")
+    assert told(state(), "connector_cause_info", *shown) == {("ok", ""): 1}
+    worst = report().causes[0]
+    found = told(state(report=report()), "connector_cause_info", *shown)
+    assert found == {(worst.cause.word, OWNERS[worst.owner]): 1}
+
+
+def test_what_could_not_be_tested_is_the_cause_where_nothing_is_wrong() -> None:
+    only = tuple(replace(one, status=Status.INCONCLUSIVE) for one in report().causes[:1])
+    found = told(state(report=report(causes=only)), "connector_cause_info", "cause")
+    assert found == {(only[0].cause.word,): 1}
+
+
+def test_the_minimum_of_the_group_is_told_with_and_without_a_report() -> None:
+    assert told(state(), "group_min_connectors") == {(): 2}
+    assert told(starting(min_connectors=1), "group_min_connectors") == {(): 1}
+
+
 def test_faults_of_the_host_windows_and_since_when() -> None:
     assert told(state(), "connector_host_fault") == told(state(), "maintenance") == {(): 0}
     one = state(host_faults=("local.no-route",), maintenance="patch day", answer_since=NOW - 7)
@@ -59,7 +86,9 @@ def test_without_a_report_only_the_configuration_is_told() -> None:
         inventory=("c1",), maintenance="patch day", sources=(source(),), resolvers=(("1.1.1.1", True),)
     )
     found = render(one, (tally(),), ())
-    assert {family for family, _ in found.samples} == {"wayclear_inventory_member", "wayclear_maintenance"}
+    assert {family for family, _ in found.samples} == {
+        "wayclear_group_min_connectors", "wayclear_inventory_member", "wayclear_maintenance",
+    }  # fmt: skip
 
 
 def test_the_constant_labels_are_on_each_line() -> None:

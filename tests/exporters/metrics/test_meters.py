@@ -29,7 +29,7 @@ LATER = {
     "wayclear_config_last_reload_successful", "wayclear_config_last_reload_success_timestamp_seconds",
     "wayclear_web_config_last_reload_successful", "wayclear_web_config_last_reload_success_timestamp_seconds",
     "wayclear_history_writable", "wayclear_history_size_bytes", "wayclear_snapshot_timestamp_seconds",
-    "wayclear_build_info",
+    "wayclear_build_info", "wayclear_page_info",
 }  # fmt: skip
 
 
@@ -59,6 +59,7 @@ def busy() -> Meters:
     meters.snapshot(NOW)
     meters.rendered(1, 2)
     meters.build("0.1.0", "3.11.2", "OpenSSL 3.5.1")
+    meters.page(secure=True)
     return meters
 
 
@@ -242,6 +243,13 @@ def test_the_web_configuration_has_gauges_of_its_own() -> None:
     assert value(meters, "web_config_last_reload_successful") == {(): 0}
     assert value(meters, "web_config_last_reload_success_timestamp_seconds") == {(): NOW}
     assert value(meters, "config_last_reload_successful") == {}
+
+
+def test_the_page_has_one_scheme_at_a_time() -> None:
+    meters = Meters(PLACE)
+    for secure, scheme in ((False, "http"), (True, "https"), (False, "http")):
+        meters.page(secure)
+        assert value(meters, "page_info", "scheme") == {(scheme,): 1}
 
 
 def test_a_bad_reload_keeps_the_time_of_the_good_one() -> None:

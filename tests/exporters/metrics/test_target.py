@@ -10,7 +10,7 @@ from exporters.metrics.target import FAMILIES, TargetText, key_of, merged, rende
 from rules.model.verdict import Status
 from rules.watch.state import CheckState, TargetState
 from tests.exporters.scrape import values
-from tests.exporters.states import address, check, failing, target
+from tests.exporters.states import NOW, address, check, failing, target
 
 STAGES = (("dns", 0.1), ("tcp", 0.2), ("tls", 0.3), ("http", 0.4))
 
@@ -42,13 +42,22 @@ def told(one: TargetState, name: str, *shown: str) -> dict[tuple[str, ...], floa
         target(),
         target(port=80),
         target(stages=STAGES),
+        target(stages=STAGES, status=Status.WARN, cause="tcp.timeout"),
         target(port=80, stages=STAGES[:2] + STAGES[3:]),
         failing(),
         target(port=443, addresses=(), stages=(), expiry=None, handshakes=0, checks=()),
     ],
-    ids=["443", "80", "443 with every stage", "80 with every stage", "failing", "nothing known"],
+    ids=[
+        "443",
+        "80",
+        "443 with every stage",
+        "443 with every stage, warning",
+        "80 with every stage",
+        "failing",
+        "nothing known",
+    ],
 )
-def test_a_target_has_at_most_twelve_series(one: TargetState) -> None:
+def test_a_target_has_at_most_thirteen_series(one: TargetState) -> None:
     found = render([one], "")
     assert found.dropped == 0
     assert 0 < found.series == lines(found) <= SERIES_OF_A_TARGET
@@ -59,12 +68,20 @@ def test_443_and_80_have_twelve() -> None:
     assert render([target(port=80)], "").series == 12
 
 
-def test_more_than_twelve_are_left_out_and_counted_the_least_important_first() -> None:
+def test_one_that_somebody_must_look_at_has_one_more_since_when() -> None:
+    for status in (Status.WARN, Status.FAIL, Status.INCONCLUSIVE, Status.BROKEN):
+        assert told(target(status=status, since=NOW - 7), "target_since_timestamp_seconds") == {(): NOW - 7}
+        assert told(target(status=status, since=None), "target_since_timestamp_seconds") == {}
+    for status in (Status.PASS, Status.NOTICE, Status.NOT_APPLICABLE):
+        assert told(target(status=status, since=NOW - 7), "target_since_timestamp_seconds") == {}
+
+
+def test_more_than_thirteen_are_left_out_and_counted_the_least_important_first() -> None:
     checks = tuple(check(name) for name in ("dns", "tls", "http", "crl"))
     found = render([target(checks=checks)], "")
-    assert (found.series, found.dropped, lines(found)) == (12, 4, 12)
+    assert (found.series, found.dropped, lines(found)) == (13, 3, 13)
     assert len(values(text(found), "wayclear_check_success", "check")) == 4
-    assert [family for family, _ in parts(found) if "duration" in family] == []
+    assert len([family for family, _ in parts(found) if "duration" in family]) <= 1
 
 
 def test_addresses_make_no_series() -> None:
@@ -105,6 +122,8 @@ def test_the_info_series_has_what_is_joined() -> None:
     shown = ("check", "cause", "issuer_class", "tls_version")
     assert told(failing(), "target_info", *shown) == {("tls", "tls.intercepted", "intercepted", "TLSv1.2"): 1}
     assert told(target(port=80), "target_info", *shown) == {("http", "ok", "", ""): 1}
+    named = values(text(render([failing()], "", "DNS team")), "wayclear_target_info", "owner")
+    assert named == {("DNS team",): 1}
 
 
 def test_stages_are_those_of_the_way() -> None:

@@ -34,6 +34,7 @@ connector_group = "Dublin 2"
 site = "Dublin"
 region = "emea"
 inventory = ["conn-dublin-1", "conn-dublin-2"]
+min_connectors = 1
 
 [schedule]
 service = 30
@@ -93,6 +94,7 @@ def test_every_key() -> None:
         "Dublin",
         "emea",
         ("conn-dublin-1", "conn-dublin-2"),
+        1,
         Intervals(30, 450, 300, 3600, 1800, 5.5, 300, 0),
         (
             Window("upgrade", upgrade, upgrade + 3 * 3600, pause=True),
@@ -138,6 +140,9 @@ WRONG = [
     ('inventory = ["ok", "a b", "\\u0007"]', "inventory[2]: "),
     ('inventory = "conn"', "inventory: is the text 'conn', must be an array"),
     ("inventory = " + json.dumps([f"c{n}" for n in range(201)]), "inventory: has 201 entries, at most 200"),
+    ("min_connectors = -1", "min_connectors: is -1, must be between 0 and 100"),
+    ("min_connectors = 1.5", "min_connectors: is 1.5, must be a whole number"),
+    ('min_connectors = "2"', "min_connectors: is the text '2', must be a number"),
     ("schedule = 60", "schedule: is the number 60, must be a table"),
     ("[schedule]\nservice = 0", "schedule.service: is 0, must be between 1 and 604800"),
     ("[schedule]\nservice = nan", "schedule.service: is nan, must be between"),
