@@ -4,26 +4,29 @@ from __future__ import annotations
 
 from typing import Any
 
-from dashboards.alerts import INHIBITIONS
+from dashboards.inhibitions import INHIBITIONS
 from dashboards.yaml_text import document
 
 HEAD = (
     "wayclear's routes and inhibitions for Alertmanager.",
-    "Made by `python -m dashboards.build` from dashboards/alerts.py; the receivers are empty: fill them in, or take the",
+    "Made by `python -m dashboards.build` from dashboards/inhibitions.py; the receivers are empty: fill them in, or take the",
     "routes and inhibit_rules over into your own configuration.",
     "",
-    "page: wakes somebody. ticket: waits for office hours. nobody: alerts that exist only to hold others back.",
+    "page: wakes somebody. ticket: waits for office hours. reminder: once a week. nobody: alerts that exist only to hold",
+    "others back. A week is longer than Alertmanager remembers by default: start it with --data.retention=192h.",
     "",
 )
 
 
-def _route(severity: str, receiver: str, group_by: list[str], wait: str, repeat: str) -> dict[str, Any]:
+def _route(
+    severity: str, receiver: str, group_by: list[str], wait: str, repeat: str, interval: str = "5m"
+) -> dict[str, Any]:
     return {
         "receiver": receiver,
         "matchers": [f'severity="{severity}"'],
         "group_by": group_by,
         "group_wait": wait,
-        "group_interval": "5m",
+        "group_interval": interval,
         "repeat_interval": repeat,
     }
 
@@ -34,7 +37,9 @@ def configuration() -> dict[str, Any]:
         _route("none", "nobody", ["alertname"], "30s", "24h"),
         # One message for all groups that lost their redundancy at the same moment: it is one event.
         _route("page", "page", ["alertname"], "30s", "1h"),
-        _route("ticket", "ticket", ["alertname", "site", "target"], "1m", "24h"),
+        # What one site sees of one fault, whatever the number of names, is one message.
+        _route("ticket", "ticket", ["alertname", "site"], "1m", "24h"),
+        _route("reminder", "reminder", ["alertname"], "1m", "168h", interval="24h"),
     ]
     inhibitions = [
         {
@@ -47,7 +52,7 @@ def configuration() -> dict[str, Any]:
     return {
         "route": {"receiver": "ticket", "group_by": ["alertname"], "routes": routes},
         "inhibit_rules": inhibitions,
-        "receivers": [{"name": "page"}, {"name": "ticket"}, {"name": "nobody"}],
+        "receivers": [{"name": "page"}, {"name": "ticket"}, {"name": "reminder"}, {"name": "nobody"}],
     }
 
 

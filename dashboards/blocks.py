@@ -16,6 +16,9 @@ OVERDUE = "connector:wayclear_round_overdue:seconds"
 ABLE = "connector:wayclear_able:bool"
 MUTED = "connector:wayclear_muted:bool"
 SHARED = "connector:wayclear_shared_failure:bool"
+INTERCEPTED = "connector:wayclear_intercepted:bool"
+SILENT = "connector:wayclear_silent:bool"
+MISSING = "group:wayclear_missing_connectors:count"
 
 # Whose time tells how old a connector's word is: a round of service names at a scrape, the state in a textfile, which
 # lacks the prober's own metrics. For the same reason "reports" is asked of `wayclear_connector_can_live` and never of
@@ -119,8 +122,57 @@ and on (target, port) (
 )
 """.strip()
 
+# Connectors of which interception of a service name explains everything that fails of the service. Two of the last
+# three handshakes are enough: a connector does not accept another's certificate.
+_INTERCEPTED = f"""
+group by ({CONNECTOR}) (last_over_time(wayclear_interception_ratio{{rule_group="service"}}[3m]) > 0.66)
+unless on (connector) (
+  {indented(failing('rule_group="service"'), 2)}
+)
+""".strip()
+
+# Of the inventory, and nothing of it for three minutes. The labels of its place are those that it had within a day, so
+# that a page for its group holds its ticket back; one that was never heard has none.
+_IN_INVENTORY = """
+(
+  max by (connector) (label_join(last_over_time(wayclear_inventory_member[5m]), "connector", "", "member"))
+  unless on (connector) last_over_time(wayclear_connector_can_live[3m])
+)
+""".strip()
+_SILENT = f"""
+{_IN_INVENTORY}
+* on (connector) group_left (connector_group, site, region)
+  topk by (connector) (1, group by ({CONNECTOR}) (last_over_time(wayclear_connector_can_live[1d])))
+or on (connector)
+{_IN_INVENTORY}
+""".strip()
+
+# Below its minimum a group is paged. The largest minimum that one of its connectors says now counts, else the last of the
+# day; two where none says one.
+_MISSING = f"""
+(
+  max by (connector_group) (last_over_time(wayclear_group_min_connectors[5m]))
+  or max by (connector_group) (last_over_time(wayclear_group_min_connectors[1d]))
+  or 2 * group by (connector_group) (last_over_time(wayclear_connector_can_live[1d]))
+)
+- on (connector_group)
+(
+  count by (connector_group) (({ABLE} == 1) or {MUTED})
+  or 0 * group by (connector_group) (last_over_time(wayclear_connector_can_live[1d]))
+)
+""".strip()
+
 #: In the order in which they are evaluated: each stands behind those that it uses.
-BLOCKS: dict[str, str] = {AGE: _AGE, OVERDUE: _OVERDUE, ABLE: _ABLE, MUTED: _MUTED, SHARED: _SHARED}
+BLOCKS: dict[str, str] = {
+    AGE: _AGE,
+    OVERDUE: _OVERDUE,
+    ABLE: _ABLE,
+    MUTED: _MUTED,
+    SHARED: _SHARED,
+    INTERCEPTED: _INTERCEPTED,
+    SILENT: _SILENT,
+    MISSING: _MISSING,
+}
 #: What each of them says; recorded rules have no help text of their own.
 MEANINGS: dict[str, str] = {
     AGE: "Seconds since the last round of service names ended (of sign-in names where there are no others), or since the end "
@@ -129,4 +181,8 @@ MEANINGS: dict[str, str] = {
     ABLE: "1: the connector can live, or nothing that was measured says otherwise. 0: it cannot. Absent: no recent word.",
     MUTED: "1: a maintenance window of the connector is open, or was when it was last heard within two hours.",
     SHARED: "1: the connector cannot live, and this service name fails here and from three sites or more.",
+    INTERCEPTED: "1: a service name of the connector is intercepted, and no other one fails.",
+    SILENT: "1: the connector is in an inventory, and nothing of it has arrived for three minutes.",
+    MISSING: "How many connectors the group has too few: its minimum, less those that can live or are in maintenance. "
+    "Negative where it has more than it needs.",
 }

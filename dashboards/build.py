@@ -1,7 +1,7 @@
 """`python -m dashboards.build`: makes every file of this directory that Prometheus, Alertmanager or Grafana reads.
 
-The files are committed and a test makes them anew. `--docs URL` puts the address of your copy of the documentation into
-the alerts, `--out DIR` writes elsewhere.
+The files are committed and a test makes them anew. `--docs URL` puts the address of your copy of the runbooks into the
+alerts, `--out DIR` writes elsewhere.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from dashboards.alertmanager_config import configuration_file
 from dashboards.boards import connector, endpoint, fleet, prober, tls
 from dashboards.grafana_alerts import DATASOURCE, FOLDER, provisioning_file
-from dashboards.prometheus_rules import DOCS, rules_file
+from dashboards.prometheus_rules import rules_file
 from dashboards.yaml_text import document
 
 HERE = Path(__file__).resolve().parent
@@ -56,7 +56,7 @@ def panel_ids(boards: list[dict[str, Any]]) -> dict[tuple[str, str], int]:
     return {(b["uid"], p["title"]): p["id"] for b in boards for p in b["panels"] if p["type"] != "row"}
 
 
-def files(docs: str = DOCS) -> dict[str, str]:
+def files(docs: str = "") -> dict[str, str]:
     """Every file that is made, by its path below this directory."""
     boards = [module.dashboard() for module in BOARDS]
     made = {
@@ -76,7 +76,9 @@ def main() -> None:
     """Write them all."""
     parser = argparse.ArgumentParser(prog="python -m dashboards.build", description=__doc__)
     parser.add_argument(
-        "--docs", default=DOCS, help="address of alerts.md for the links in alerts (default: %(default)s)"
+        "--docs",
+        default="",
+        help="address of a copy of alerts.md; without it, runbooks are on each connector's own page",
     )
     parser.add_argument("--out", type=Path, default=HERE, help="directory to write to (default: this one)")
     options = parser.parse_args()

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from dashboards.alerts import ALERTS, Alert
+from dashboards.alert import Alert
+from dashboards.alerts import ALERTS
+from dashboards.annotations import DOCS, bare
 from dashboards.blocks import BLOCKS
-from dashboards.prometheus_rules import DOCS, told_by
 from dashboards.promql import rendered, written_out
 from dashboards.yaml_text import document
 
@@ -37,7 +38,9 @@ def uid(alert: Alert) -> str:
 
 def _annotations(alert: Alert, docs: str, panel: int) -> dict[str, str]:
     # In Grafana $value is a sentence about all queries; the number is $values.A.Value.
-    told = {k: v.replace("$value", "$values.A.Value") for k, v in told_by(alert, docs).items()}
+    texts = {"summary": bare(alert.summary), "description": bare(alert.description)}
+    told = {k: v.replace("$value", "$values.A.Value") for k, v in texts.items()}
+    told["runbook_url"] = f"{docs or DOCS}#{alert.anchor}"
     return told | {"__dashboardUid__": alert.panel[0], "__panelId__": str(panel)}
 
 
@@ -95,7 +98,7 @@ def told() -> tuple[Alert, ...]:
     return tuple(alert for alert in ALERTS if alert.severity != "none")
 
 
-def provisioning_file(panels: dict[tuple[str, str], int], docs: str = DOCS) -> str:
+def provisioning_file(panels: dict[tuple[str, str], int], docs: str = "") -> str:
     """The provisioning file as text. `panels`: id of a panel by the uid of its dashboard and its title."""
     rules = [_rule(alert, docs, panels[alert.panel]) for alert in told()]
     group = {"orgId": 1, "name": "wayclear", "folder": FOLDER, "interval": INTERVAL, "rules": rules}

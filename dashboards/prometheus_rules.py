@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from dashboards.alerts import ALERTS, Alert
+from dashboards.alert import Alert
+from dashboards.alerts import ALERTS
+from dashboards.annotations import links, looked_up
 from dashboards.blocks import BLOCKS, MEANINGS
 from dashboards.promql import rendered, scaled
 from dashboards.yaml_text import document
 
-#: Where the runbooks are; `dashboards/build.py --docs` puts the address of your copy in its place.
-DOCS = "docs/alerts.md"
 INTERVAL = "30s"
 
 HEAD = (
@@ -22,25 +22,12 @@ HEAD = (
 )
 
 
-def _dashboard(alert: Alert) -> str:
-    """The dashboard that shows it, with the connector and the target that it is about."""
-    uid = alert.panel[0]
-    if uid == "wayclear-fleet":
-        return f"/d/{uid}"  # for one connector alone it would be empty
-    named = [label for label in ("connector", "target") if f"$labels.{label} " in alert.summary]
-    if uid != "wayclear-endpoint":
-        named = [label for label in named if label != "target"]
-    query = "&".join(f"var-{label}={{{{ $labels.{label} }}}}" for label in named)
-    return f"/d/{uid}?{query}" if query else f"/d/{uid}"
-
-
-def told_by(alert: Alert, docs: str = DOCS) -> dict[str, str]:
-    """What an alert tells, as templates of Prometheus."""
+def told_by(alert: Alert, docs: str = "") -> dict[str, str]:
+    """What an alert tells, as templates of Prometheus. `docs`: see `links`."""
     return {
-        "summary": alert.summary,
-        "description": alert.description,
-        "runbook_url": f"{docs}#{alert.anchor}",
-        "dashboard": _dashboard(alert),
+        "summary": looked_up(alert.summary),
+        "description": looked_up(alert.description),
+        **links(alert, docs),
     }
 
 
@@ -55,7 +42,7 @@ def _alert(alert: Alert, scale: float, docs: str) -> dict[str, Any]:
     }
 
 
-def rules(scale: float = 1.0, docs: str = DOCS) -> dict[str, Any]:
+def rules(scale: float = 1.0, docs: str = "") -> dict[str, Any]:
     """The content of a rules file.
 
     `scale` shortens everything that waits (`for`, `keep_firing_for`, ranges, ages, the interval): a test with `1/60`
@@ -70,7 +57,7 @@ def rules(scale: float = 1.0, docs: str = DOCS) -> dict[str, Any]:
     return {"groups": [group]}
 
 
-def rules_file(scale: float = 1.0, docs: str = DOCS) -> str:
+def rules_file(scale: float = 1.0, docs: str = "") -> str:
     """The rules file as text."""
     told = [f"{name}: {meaning}" for name, meaning in MEANINGS.items()]
     return document(rules(scale, docs), *HEAD, "", *told)

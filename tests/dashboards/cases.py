@@ -79,6 +79,21 @@ def _one_dies(found: list[Connector], bad: Values) -> None:
     found[0].die(bad)
 
 
+def _name(found: list[Connector], bad: Values) -> None:
+    found[0].fail(SERVICE, bad)
+
+
+def _not_proven(found: list[Connector], bad: Values) -> None:
+    """It was proven for the first ten minutes."""
+
+    def known(minute: int) -> str:
+        return "1" if minute < 10 or bad(minute) != "0" else "0"
+
+    found[0].answers("yes", known, "not-proven")
+    found[0].put("wayclear_connector_can_live", known)
+    found[0].put("wayclear_connector_not_proven", lambda minute: str(1 - int(known(minute))))
+
+
 def _addresses(found: list[Connector], bad: Values) -> None:
     for state, some, else_ in (("ok", 5, 6), ("failed", 3, 2)):
         found[0].put(
@@ -135,6 +150,8 @@ def _site(found: list[Connector], bad: Values) -> None:
     found[1].site = "Vienna"
     found[1].series.clear()
     found[1].__post_init__()
+    for connector in found:
+        connector.put("wayclear_group_min_connectors", hold(1))
     _two_die(found, bad)
 
 
@@ -149,39 +166,51 @@ def _together(found: list[Connector], bad: Values) -> None:
 
 
 _VIENNA = {"connector_group": "vienna"}
+
+
+def _tells_of(target: str) -> Firing:
+    return ("WayclearGroupTellsOfName", at_target(target))
+
+
 RECIPES: tuple[Recipe, ...] = (
     Recipe(
-        "WayclearGroupRedundancyLost", _two_die, 4, 7, (_VIENNA,),
-        (("WayclearConnectorDown", of(1)), ("WayclearConnectorDown", of(2))),
+        "WayclearGroupRedundancyLost", _two_die, 4, 6, (_VIENNA,),
+        (_tells_of(SERVICE),),
     ),
     Recipe("WayclearServiceIntercepted", _intercepted, 9, 12, (of(1, **at_target(SERVICE)),)),
-    Recipe("WayclearConnectorDown", _one_dies, 4, 7, (of(1),)),
+    Recipe("WayclearConnectorDown", _one_dies, 6, 9, (of(1),)),
+    Recipe("WayclearServiceNameDown", _name, 14, 17, (of(1, **at_target(SERVICE)),)),
+    Recipe("WayclearAnswerNotProven", _not_proven, 24, 27, (of(1),)),
     Recipe("WayclearServiceAddressesFailing", _addresses, 29, 32, (of(1),)),
     Recipe("WayclearSignInDown", _sign_in, 59, 67, (of(1, **at_target(SIGN_IN)),), cause_at=SIGN_IN),
     Recipe("WayclearCrlUnreachable", _crl, 359, 367, (of(1, target=CRL),)),
     Recipe("WayclearCrlExpiring", _crl_late, 29, 37, (of(1, target=CRL),)),
     Recipe("WayclearProberStale", _stale, 5, 8, (of(1),)),
-    Recipe("WayclearConnectorSilent", _silent, 14, 17, ({"connector": "c4"},)),
+    Recipe("WayclearConnectorSilent", _silent, 11, 14, ({"connector": "c4"},)),
     Recipe("WayclearRuleSetOld", _old, 59, 67, ({"ruleset": "entra", "kind": "rules"},)),
     Recipe("WayclearLeafExpiring", _leaf, 59, 67, (at_target(SERVICE),)),
-    Recipe("WayclearHostFault", _host, 3, 7, (of(1),)),
+    Recipe("WayclearHostFault", _host, 5, 7, (of(1),)),
     Recipe(
-        "WayclearSiteDown", _site, 3, 6, ({"site": "Vienna"},),
+        "WayclearSiteDown", _site, 5, 9, ({"site": "Vienna"},),
         (
             ("WayclearConnectorDown", of(1)),
             ("WayclearConnectorDown", of(2) | {"site": "Vienna"}),
-            ("WayclearGroupRedundancyLost", _VIENNA),
         ),
     ),
-    Recipe("WayclearLikelyMicrosoft", _everywhere, 3, 6, (at_target(SIGN_IN),), cause_at=SIGN_IN),
+    Recipe("WayclearLikelyMicrosoft", _everywhere, 5, 8, (at_target(SIGN_IN),), cause_at=SIGN_IN),
     Recipe(
-        "WayclearConnectorSharesFailure", _together, 3, 6,
+        "WayclearConnectorSharesFailure", _together, 4, 9,
         tuple(of(n, **at_target(SERVICE)) for n in (1, 2, 3)),
         (
             ("WayclearLikelyMicrosoft", at_target(SERVICE)),
             ("WayclearGroupRedundancyLost", _VIENNA),
+            _tells_of(SERVICE),
             *(("WayclearConnectorDown", of(n)) for n in (1, 2, 3)),
         ),
+    ),
+    Recipe(
+        "WayclearGroupTellsOfName", _two_die, 4, 6, (at_target(SERVICE),),
+        (("WayclearGroupRedundancyLost", _VIENNA),),
     ),
 )  # fmt: skip
 

@@ -68,6 +68,9 @@ class Connector:
     def __post_init__(self) -> None:
         for metric, value in (("can_live", 1), ("degraded", 0), ("not_proven", 0), ("host_fault", 0)):
             self.put(f"wayclear_connector_{metric}", hold(value))
+        self.answers("yes", hold(1))
+        self.because("ok", "")
+        self.put("wayclear_group_min_connectors", hold(2))
         self.put("wayclear_maintenance", hold(0))
         self.put("wayclear_build_info", hold(1), version="0.1.0", python="3.11", openssl="3.5")
         self.put("wayclear_last_cycle_timestamp_seconds", clock(-20), kind="service")
@@ -93,6 +96,22 @@ class Connector:
         told = {name: value for name, value in place if value} | labels
         self.series[metric, tuple(told.items())] = values
 
+    def answers(self, answer: str, is_it: Values, else_: str = "") -> None:
+        """The state set of the answer: `answer` where `is_it` gives 1, otherwise `else_`."""
+
+        def the_other(minute: int) -> str:
+            return {"1": "0", "0": "1"}.get(is_it(minute), is_it(minute))
+
+        for word in ("yes", "degraded", "no", "not-proven"):
+            values = is_it if word == answer else the_other if word == else_ else hold(0)
+            self.put("wayclear_connector_answer", values, answer=word)
+        self.put("wayclear_connector_not_proven", is_it if answer == "not-proven" else hold(0))
+
+    def because(self, cause: str, owner: str) -> None:
+        """The connector's heaviest cause, and who must act."""
+        self.without("wayclear_connector_cause_info")
+        self.put("wayclear_connector_cause_info", hold(1), cause=cause, owner=owner)
+
     def without(self, *metrics: str) -> None:
         """These metrics it does not have."""
         self.series = {key: values for key, values in self.series.items() if key[0] not in metrics}
@@ -110,7 +129,7 @@ class Connector:
     def info(self, target: str, cause: str, values: Values, issuer: str = "expected") -> None:
         """A target's cause and issuer, to join."""
         self.on(target, "wayclear_target_info", values,
-                check="tls", cause=cause, issuer_class=issuer, tls_version="TLSv1.2")  # fmt: skip
+                check="tls", cause=cause, owner="", issuer_class=issuer, tls_version="TLSv1.2")  # fmt: skip
 
     def flapping_cause(self, target: str) -> None:
         """A cause that is another one every minute, while success stays what it is."""

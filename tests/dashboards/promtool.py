@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -79,6 +80,25 @@ def unit_test(
     content = {"rule_files": [str(rule_file)], "evaluation_interval": "30s", "tests": [test]}
     path.write_text(json.dumps(content), "utf-8")  # JSON is YAML, and quicker to write
     return run("test", "rules", path)
+
+
+def told(
+    directory: Path, connectors: Sequence[Connector], at: int, alert: str
+) -> dict[tuple[tuple[str, str], ...], dict[str, str]]:
+    """The annotations of each firing `alert` at that minute, by its labels, as Prometheus renders them.
+
+    promtool prints what it got where something else was expected.
+    """
+    other = [(alert, {"what": "nothing has this label"})]
+    printed = unit_test(bare_rules(directory, annotations=True), connectors, {at: other}).stderr
+    got = printed.partition(f"alertname: {alert},")[2].partition("got:")[2].partition("alertname:")[0]
+    pairs = r'(\w+)=("(?:[^"\\]|\\.)*")'
+    found = {}
+    for labels, texts in re.findall(r"Labels:\{(.*)\}\n\s*Annotations:\{(.*)\}", f"{alert}{got}"):
+        read = {name: json.loads(text) for name, text in re.findall(pairs, labels)}
+        own = tuple(sorted((k, v) for k, v in read.items() if k not in ("alertname", "severity")))
+        found[own] = {name: json.loads(text) for name, text in re.findall(pairs, texts)}
+    return found
 
 
 def expect(

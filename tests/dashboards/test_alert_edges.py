@@ -24,6 +24,7 @@ from tests.dashboards.fleet import (
 from tests.dashboards.promtool import Firing, expect
 
 GROUP: Firing = ("WayclearGroupRedundancyLost", {"connector_group": "vienna"})
+TELLS: Firing = ("WayclearGroupTellsOfName", at_target(SERVICE))
 
 
 def down(*connectors: int) -> list[Firing]:
@@ -50,8 +51,30 @@ def test_a_group_that_vanishes_as_a_whole_is_not_forgotten(tmp_path: Path) -> No
     expect(tmp_path, found, {14: [], 17: [GROUP, *stale(1, 2)], 180: [GROUP]})
 
 
-def test_a_group_of_one_pages(tmp_path: Path) -> None:
+def test_a_group_of_one_pages_unless_one_is_enough(tmp_path: Path) -> None:
     expect(tmp_path, fleet(1), {7: [GROUP]})
+    found = fleet(1)
+    found[0].put("wayclear_group_min_connectors", hold(1))
+    expect(tmp_path, found, {7: [], 60: []})
+    found[0].die(change(60, 1, 0))
+    expect(tmp_path, found, {60: [], 69: [GROUP, TELLS, *down(1)]})
+
+
+def test_the_minimum_is_the_largest_that_a_member_says_now_and_two_if_none_does(tmp_path: Path) -> None:
+    found = fleet(2)
+    found[0].put("wayclear_group_min_connectors", change(30, 3, 2))
+    expect(tmp_path, found, {7: [GROUP], 29: [GROUP], 70: []})
+    for connector in found:
+        connector.without("wayclear_group_min_connectors")
+    expect(tmp_path, found, {7: []})
+    expect(tmp_path, found[:1], {7: [GROUP]})
+
+
+def test_a_group_that_needs_none_never_pages(tmp_path: Path) -> None:
+    found = fleet(1)
+    found[0].put("wayclear_group_min_connectors", hold(0))
+    found[0].die()
+    expect(tmp_path, found, {15: down(1)})
 
 
 def test_connectors_without_a_group_are_a_group(tmp_path: Path) -> None:
@@ -147,7 +170,7 @@ def test_a_host_that_is_switched_off_for_its_maintenance_stays_excused_for_two_h
     found[1].inventory("c1", "c2")
     found[0].put("wayclear_maintenance", hold(1))
     found[0].vanish(10)
-    silent: Firing = ("WayclearConnectorSilent", {"connector": "c1"})
+    silent: Firing = ("WayclearConnectorSilent", of(1))
     expect(tmp_path, found, {60: [], 120: [], 150: [GROUP, silent]})
 
 
@@ -156,7 +179,7 @@ def test_the_other_one_dying_meanwhile_still_pages(tmp_path: Path) -> None:
     found[0].put("wayclear_maintenance", hold(1))
     found[0].die()
     found[1].die()
-    expect(tmp_path, found, {7: [GROUP, *down(2)]})
+    expect(tmp_path, found, {9: [GROUP, TELLS, *down(2)]})
 
 
 def test_the_end_of_the_window_ends_the_silence(tmp_path: Path) -> None:
@@ -302,7 +325,7 @@ def test_a_site_whose_failure_three_sites_share_is_no_site_of_its_own(tmp_path: 
         tmp_path, found,
         {
             8: [
-                GROUP, *down(1, 2, 3), ("WayclearConnectorDown", at_vienna), *shared,
+                GROUP, TELLS, *down(1, 2, 3), ("WayclearConnectorDown", at_vienna), *shared,
                 ("WayclearLikelyMicrosoft", at_target(SERVICE)),
             ]
         },

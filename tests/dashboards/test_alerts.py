@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from dashboards.alerts import ALERTS, BY_NAME, INHIBITIONS, PAGES, Alert, Inhibition
+from dashboards.alert import Alert
+from dashboards.alerts import ALERTS, BY_NAME, PAGES
 from dashboards.blocks import BLOCKS
+from dashboards.inhibitions import INHIBITIONS, Inhibition
 from dashboards.promql import seconds, written_out
 from tests.dashboards import promtool
 from tests.dashboards.cases import CASES, KINDS, RECIPES, Case, Recipe, made

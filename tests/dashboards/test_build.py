@@ -59,7 +59,7 @@ def test_promtool_takes_them_shortened() -> None:
     content = rules(scale=1 / 600)["groups"][0]
     assert content["interval"] == "50ms"
     down = next(rule for rule in content["rules"] if rule.get("alert") == "WayclearConnectorDown")
-    assert (down["for"], down["keep_firing_for"]) == ("500ms", "1s")
+    assert (down["for"], down["keep_firing_for"]) == ("700ms", "1500ms")
     stale = next(rule for rule in content["rules"] if rule.get("alert") == "WayclearProberStale")
     assert stale["expr"].endswith("> 0.5"), "an age that is waited for is shortened as well"
 

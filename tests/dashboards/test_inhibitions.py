@@ -15,7 +15,9 @@ C3 = {"connector": "c3", "connector_group": "g", "site": "Graz", "region": "eu"}
 NOWHERE = {"connector": "c4", "connector_group": "g"}
 NAME = {"target": SERVICE, "port": "443", "rule_group": "service"}
 LOGIN = {"target": SIGN_IN, "port": "443", "rule_group": "sign-in"}
-GROUP = firing("WayclearGroupRedundancyLost", connector_group="g")
+C5 = {"connector": "c5", "connector_group": "g", "site": "Vienna", "region": "eu"}
+GROUP = firing("WayclearGroupRedundancyLost", connector_group="another")
+OWN_GROUP = firing("WayclearGroupRedundancyLost", connector_group="g")
 
 #: What it is about, alerts that are held back, alerts that are not.
 SITUATIONS: dict[str, tuple[list[Labels], list[Labels]]] = {
@@ -23,6 +25,8 @@ SITUATIONS: dict[str, tuple[list[Labels], list[Labels]]] = {
         [
             firing("WayclearConnectorDown", **C1),
             firing("WayclearServiceIntercepted", **C1, **NAME),
+            firing("WayclearServiceNameDown", **C1, **NAME),
+            firing("WayclearAnswerNotProven", **C1),
             firing("WayclearServiceAddressesFailing", **C1),
             firing("WayclearSignInDown", **C1, **LOGIN),
             firing("WayclearCrlUnreachable", **C1, target=CRL),
@@ -58,7 +62,7 @@ SITUATIONS: dict[str, tuple[list[Labels], list[Labels]]] = {
             firing("WayclearConnectorDown", **C3),
             firing("WayclearConnectorDown", **NOWHERE),
             firing("WayclearHostFault", **C2),
-            firing("WayclearSignInDown", **C1, **LOGIN),
+            firing("WayclearSignInDown", **C5, **LOGIN),
             firing("WayclearServiceIntercepted", **C1, **NAME),
             GROUP,
         ],
@@ -108,12 +112,79 @@ SITUATIONS: dict[str, tuple[list[Labels], list[Labels]]] = {
             firing("WayclearCrlUnreachable", **C2, target="off-list"),
         ],
     ),
+    "a group that is paged over what its page names, and over no other group and no other ticket": (
+        [
+            firing("WayclearConnectorDown", **C1),
+            firing("WayclearServiceIntercepted", **C2, **NAME),
+            firing("WayclearHostFault", **C3),
+            firing("WayclearConnectorSilent", **NOWHERE),
+        ],
+        [
+            OWN_GROUP,
+            firing("WayclearConnectorDown", connector="c9", connector_group="another"),
+            firing("WayclearSignInDown", **C5, **LOGIN),
+            firing("WayclearAnswerNotProven", **C5),
+            firing("WayclearProberStale", **C5),
+            firing("WayclearServiceNameDown", **C5, **NAME),
+            firing("WayclearLikelyMicrosoft", **LOGIN | {"target": "other.example"}),
+            firing("WayclearSiteDown", site="Linz"),
+        ],
+    ),
+    "a group that is paged over the name that fails at it from three sites": (
+        [firing("WayclearLikelyMicrosoft", **NAME)],
+        [
+            OWN_GROUP,
+            firing("WayclearGroupTellsOfName", **NAME),
+            firing(
+                "WayclearServiceNameDown",
+                **C5,
+                target="other.servicebus.windows.net",
+                port="443",
+                rule_group="service",
+            ),
+        ],
+    ),
+    "a connector that cannot live over its names, and over no other connector's": (
+        [
+            firing("WayclearServiceNameDown", **C1, **NAME),
+            firing("WayclearServiceAddressesFailing", **C1),
+            firing("WayclearSignInDown", **C1, **LOGIN),
+            firing("WayclearCrlUnreachable", **C1, target=CRL),
+        ],
+        [
+            firing("WayclearConnectorDown", **C1),
+            firing("WayclearAnswerNotProven", **C1),
+            firing("WayclearCrlExpiring", **C1, target=CRL),
+            firing("WayclearServiceNameDown", **C2, **NAME),
+            firing("WayclearSignInDown", **C3, **LOGIN),
+        ],
+    ),
+    "an interception over the names that fail with it": (
+        [
+            firing("WayclearServiceNameDown", **C1, **NAME),
+            firing("WayclearServiceAddressesFailing", **C1),
+            firing("WayclearSignInDown", **C1, **LOGIN),
+        ],
+        [
+            firing("WayclearServiceIntercepted", **C1, **NAME),
+            firing("WayclearCrlUnreachable", **C1, target=CRL),
+            firing("WayclearSignInDown", **C2, **LOGIN),
+        ],
+    ),
+    "a service name that is down over the share of addresses": (
+        [firing("WayclearServiceAddressesFailing", **C1)],
+        [firing("WayclearServiceNameDown", **C1, **NAME), firing("WayclearServiceAddressesFailing", **C2)],
+    ),
+    "a service name that fails from three sites over each connector's ticket about it": (
+        [firing("WayclearServiceNameDown", **C1, **NAME), firing("WayclearServiceNameDown", **C3, **NAME)],
+        [firing("WayclearLikelyMicrosoft", **NAME), firing("WayclearSignInDown", **C2, **LOGIN)],
+    ),
     "nothing over nothing": (
         [],
         [
             firing("WayclearConnectorDown", **C1),
             firing("WayclearConnectorDown", **C2),
-            firing("WayclearSignInDown", **C1, **LOGIN),
+            firing("WayclearSignInDown", **C5, **LOGIN),
             GROUP,
         ],
     ),
@@ -144,9 +215,12 @@ def test_what_is_held_back_and_what_is_not(name: str, running: Alertmanager) -> 
     running.settles_at({})
 
 
-def test_a_page_goes_to_the_pager_a_ticket_to_the_queue_and_a_source_to_nobody(running: Alertmanager) -> None:
+def test_a_page_goes_to_the_pager_a_ticket_to_the_queue_a_reminder_to_its_list_and_a_source_to_nobody(
+    running: Alertmanager,
+) -> None:
     shared = firing("WayclearConnectorSharesFailure", **C1, **NAME)
-    told = [GROUP, firing("WayclearConnectorDown", **C3), shared]
+    old = firing("WayclearRuleSetOld", ruleset="entra", kind="rules", site="s")
+    told = [GROUP, firing("WayclearConnectorDown", **C3), shared, old]
     running.tell(told)
     try:
         running.settles_at({named(labels): False for labels in told})
@@ -154,6 +228,7 @@ def test_a_page_goes_to_the_pager_a_ticket_to_the_queue_and_a_source_to_nobody(r
             named(GROUP): ["page"],
             "ConnectorDown c3": ["ticket"],
             "ConnectorSharesFailure c1": ["nobody"],
+            "RuleSetOld s": ["reminder"],
         }
     finally:
         running.tell(told, resolved=True)

@@ -25,7 +25,7 @@ MADE = {"le", "member"}
 BOARDS = ("fleet", "connector", "endpoint", "tls", "prober")
 WORDS = frozenset(
     {
-        "max", "min", "sum", "count", "group", "rate", "increase", "changes", "time", "vector", "clamp_max",
+        "max", "min", "sum", "count", "group", "topk", "rate", "increase", "changes", "time", "vector", "clamp_max",
         "last_over_time", "max_over_time", "histogram_quantile", "label_join",
         "by", "on", "group_left", "and", "or", "unless",
     }
@@ -55,7 +55,7 @@ def without_text(expr: str) -> str:
 def selectors(expr: str) -> Iterator[tuple[str, set[str]]]:
     """Each name that is a series in the expression, with the labels that it is selected by."""
     bare = without_text(expr)
-    bare = re.sub(r"\b(by|on)\s*\([^)]*\)", " ", bare)
+    bare = re.sub(r"\b(by|on|group_left)\s*\([^)]*\)", " ", bare)
     bare = re.sub(r"\[[^\]]*\]", " ", bare)
     for match in re.finditer(r"([a-zA-Z_:][a-zA-Z0-9_:]*)\s*(\{[^}]*\})?", bare):
         if match[1] not in WORDS:
