@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import importlib.resources
 import json
 import time
 import zoneinfo
@@ -12,6 +13,7 @@ from dataclasses import asdict, fields
 from typing import Protocol
 
 from exporters.page import page as status_page
+from exporters.runbook import page as runbook_page
 from probe.config.settings import Config
 from probe.serve.publisher import Snapshot
 from probe.watch.loop import WatchLoop
@@ -74,6 +76,7 @@ class Pages:
             "/report.json": self._report,
             "/config": self._config,
             "/targets": self._targets,
+            "/runbook": self._runbook,
             "/probe": self._probe,
             "/-/healthy": self._healthy,
             "/-/ready": self._ready,
@@ -137,6 +140,16 @@ class Pages:
             for one in watched
         ]
         return Response(200, _json(rows), JSON)
+
+    async def _runbook(self, _: Request) -> Response:
+        """The runbooks of the alerts, which link to it."""
+        return await self._once("/runbook", self._made_runbook)
+
+    def _made_runbook(self, state: State) -> Response:
+        text = importlib.resources.files("exporters").joinpath("runbook", "alerts.md").read_text("utf-8")
+        headers = (("Content-Security-Policy", runbook_page.CONTENT_SECURITY_POLICY),)
+        page = runbook_page.render(text, state.place.connector)
+        return Response(200, page.encode("utf-8", "replace"), "text/html; charset=utf-8", headers)
 
     async def _probe(self, request: Request) -> Response:
         if not self._service.config.serve.web.probe:

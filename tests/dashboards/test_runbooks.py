@@ -1,5 +1,5 @@
 """docs/alerts.md: a runbook for every alert, with queries that work. `python -m tests.dashboards.test_runbooks` writes
-its table.
+its table, and the copy that the service shows.
 """
 
 from __future__ import annotations
@@ -12,11 +12,14 @@ import yaml
 
 from dashboards.alert import Alert
 from dashboards.alerts import ALERTS
+from exporters.runbook.page import render
 from probe.command.main import ENTRIES
 from tests.dashboards import promtool
 from tests.dashboards.test_panel_queries import complaints
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "alerts.md"
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "alerts.md"
+SERVED = ROOT / "exporters" / "runbook" / "alerts.md"
 TEXT = PAGE.read_text("utf-8")
 PARTS = re.split(r"^### (\w+)$", TEXT, flags=re.MULTILINE)
 RUNBOOKS = dict(zip(PARTS[1::2], PARTS[2::2], strict=True))
@@ -90,5 +93,15 @@ def test_prometheus_parses_its_queries(tmp_path: Path) -> None:
     assert f"{len(ALERTS)} rules found" in done.stdout, done.stdout + done.stderr
 
 
+def test_the_page_of_the_service_has_this_text() -> None:
+    assert SERVED.read_text("utf-8") == TEXT, "run `python -m tests.dashboards.test_runbooks`"
+
+
+@each_alert
+def test_the_page_of_the_service_has_its_anchor(alert: Alert) -> None:
+    assert f'<h3 id="{alert.anchor}">{alert.name}</h3>' in render(TEXT, "c1")
+
+
 if __name__ == "__main__":
     PAGE.write_text(written(TEXT), "utf-8")
+    SERVED.write_text(written(TEXT), "utf-8")

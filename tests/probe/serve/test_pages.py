@@ -24,9 +24,11 @@ import jsonschema
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from dashboards.alerts import ALERTS
 from exporters.page import page
 from exporters.page.page import CONTENT_SECURITY_POLICY
 from exporters.page.script import SCRIPT
+from exporters.runbook import page as runbook
 from probe.config.service import ServeConfig
 from probe.config.settings import Config, parse_config
 from probe.serve import pages
@@ -38,9 +40,9 @@ from tests.probe.cell import ROOT, Client
 from tests.probe.internet import BOOT, LISTS, RELAY, SIGN_IN, ZONE, Internet
 from tests.probe.serve_process import STILL, Served, served
 
-PAGES = ("/", "/metrics", "/report.json", "/config", "/targets", "/-/healthy", "/-/ready")
+PAGES = ("/", "/metrics", "/report.json", "/config", "/targets", "/runbook", "/-/healthy", "/-/ready")
 TYPES = {"/": "text/html", "/metrics": "text/plain; version=0.0.4", "/report.json": "application/json",
-         "/config": "application/json", "/targets": "application/json"}  # fmt: skip
+         "/config": "application/json", "/targets": "application/json", "/runbook": "text/html"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +146,14 @@ def test_the_report_can_be_replayed_and_says_the_same(daemon: Served, tmp_path: 
     again = json.loads(done.stdout)
     assert again["answer"] == report["answer"] == "yes"
     assert again["verdicts"] == report["verdicts"]
+
+
+def test_the_runbook_has_an_anchor_for_each_alert_and_its_own_policy(daemon: Served) -> None:
+    _, text, headers = daemon.client.ask("/runbook")
+    for alert in ALERTS:
+        assert f'<h3 id="{alert.anchor}">' in text
+    assert headers["content-security-policy"] == runbook.CONTENT_SECURITY_POLICY
+    assert daemon.metric("wayclear_page_info", scheme="http") == 1
 
 
 def test_the_targets_are_what_http_sd_takes(daemon: Served) -> None:

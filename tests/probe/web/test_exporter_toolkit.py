@@ -382,3 +382,13 @@ def test_the_examples_of_the_page_are_valid_and_its_table_has_every_key(tmp_path
     for line in WHOLE.splitlines():
         if (key := re.match(r"( *)([a-z]+_?[a-z_0-9]+):", line)) and key[2] != "alice":
             assert f"`{key[2]}`" in page or f".{key[2]}`" in page or f"`{key[2]}." in page
+
+
+def test_it_says_whether_the_server_uses_tls(tmp_path: Path) -> None:
+    for directory, text, secure in (("plain", "", False), ("tls", TLS, True)):
+        place = tmp_path / directory
+        place.mkdir()
+        file = WebConfigFile(str(pki(place).config) if text else write(place, text))
+        assert not file.secure, "nothing has been read"
+        file.current()
+        assert file.secure is secure
