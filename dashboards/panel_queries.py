@@ -20,9 +20,9 @@ def boards() -> Iterator[dict[str, Any]]:
 
 
 def filled(expr: str, rate: str = BUILT_IN["__rate_interval"]) -> str:
-    """An expression with Grafana's variables replaced; `rate` stands for `$__rate_interval`."""
+    """An expression with Grafana's variables replaced; `rate` stands for `$__rate_interval`. `$1` is PromQL's own."""
     values = BUILT_IN | {"__rate_interval": rate}
-    return re.sub(r"\$(?:\{(\w+)\}|(\w+))", lambda m: values.get(m[1] or m[2], ".*"), expr)
+    return re.sub(r"\$(?:\{(\w+)\}|([A-Za-z_]\w*))", lambda m: values.get(m[1] or m[2], ".*"), expr)
 
 
 def queries(rate: str = BUILT_IN["__rate_interval"]) -> Iterator[tuple[str, str, str]]:

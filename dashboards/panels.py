@@ -166,6 +166,34 @@ def states(
     return Panel(builder, width, height)
 
 
+def cause_words() -> list[models.RegexMap]:
+    """Colours of a cell of `matrix`, by how its text begins."""
+    beginnings = (("ok", "green"), ("fails", "red"), ("in part", "orange"), ("not tested", "blue"))
+    return [
+        models.RegexMap(
+            models.DashboardRegexMapOptions(
+                f"^{word}.*", models.ValueMappingResult(color=colour, index=index)
+            )
+        )
+        for index, (word, colour) in enumerate(beginnings)
+    ]
+
+
+def matrix(
+    title: str, description: str, query: str, row: str, column: str, cell: str, *, height: int = 9
+) -> Panel:
+    """A table with a row for each value of the label `row` and a column for each of `column`; `cell`: the label to show."""
+    builder = table.Panel()
+    _filled(builder, title, description, [Query(query)], "string", NEUTRAL, None, instant=True)
+    builder.mappings(list(cause_words()))
+    grouped = {"columnField": column, "rowField": row, "valueField": cell, "emptyValue": "empty"}
+    builder.with_transformation(models.DataTransformerConfig(id_val="groupingToMatrix", options=grouped))
+    coloured = {"type": "color-background", "mode": "basic"}
+    cells = r"/^[^\\]+$/"  # the column of the rows' names is called `row\column`
+    builder.override_by_regexp(cells, [models.DynamicConfigValue("custom.cellOptions", coloured)])
+    return Panel(builder, 24, height)
+
+
 def _order(column: str, down: bool) -> common.TableSortByFieldState:
     """Order of a table."""
     return common.TableSortByFieldState().display_name(column).desc(down)
@@ -191,6 +219,16 @@ def rows(
     return Panel(builder, width, height)
 
 
+def to_act_on(labels: str) -> str:
+    """Targets that somebody must look at, by these labels: since when, in milliseconds since 1970."""
+    joined = "on (connector, target, port, rule_group)"
+    return (
+        f'1000 * max by ({labels}) (max by (connector, {labels}) (wayclear_target_info{{<S>, owner!=""}}) '
+        f"* {joined} group_left () "
+        "max by (connector, target, port, rule_group) (wayclear_target_since_timestamp_seconds{<S>}))"
+    )
+
+
 def to_connector(column: str = "connector") -> tuple[str, str, str]:
     """A link from a table's row to the dashboard of its connector."""
     url = "/d/wayclear-connector?var-connector=${__data.fields.connector}&${datasource:queryparam}&${__url_time_range}"
@@ -211,10 +249,10 @@ def to_appliance() -> Panel:
         "The appliances' own pages",
         "Names, addresses, chains, issuers and the last changes are on the page of each appliance (follow the link on "
         "its address). Behind a textfile collector the address is that of the collector and the page is only on the host.",
-        "max by (connector, instance, version) (wayclear_build_info{<P>})",
+        "max by (connector, instance, scheme) (wayclear_page_info{<P>})",
         "reports",
         words=YES_NO,
-        link=("instance", "Its page", "${scheme}://${__data.fields.instance}/"),
+        link=("instance", "Its page", "${__data.fields.scheme}://${__data.fields.instance}/"),
         width=12,
         height=6,
     )
@@ -238,12 +276,6 @@ def _frame_variables(board: dashboard.Dashboard, variables: Sequence[Variable]) 
     board.with_variable(source)
     for index, variable in enumerate(variables):
         board.with_variable(_variable(variable, variables[:index]))
-    scheme = dashboard.CustomVariable("scheme").label("Scheme").values("http,https")
-    scheme.description(
-        "How the appliances' own pages are reached; https where they have a web configuration with TLS."
-    )
-    scheme.current(models.VariableOption(selected=True, text="http", value="http"))
-    board.with_variable(scheme)
 
 
 #: Name, colour, whether it is shown at first, expression, title and text of each annotation.

@@ -17,6 +17,7 @@ from dashboards.panels import (
     number,
     rows,
     states,
+    to_act_on,
     to_appliance,
     to_endpoint,
 )
@@ -56,17 +57,19 @@ def dashboard() -> dict[str, Any]:
                'sum(wayclear_resolvers{<S>, state="down"})', thresholds=BAD_ABOVE_ZERO),
     ]  # fmt: skip
     fails = [
+        rows("Why, and who acts", "The heaviest cause behind the answer, and who must act.",
+             "max by (cause, owner) (wayclear_connector_cause_info{<S>})", "holds", words=YES_NO, width=24, height=4),
         states("Answer over time", "What the audit said.", Query(_ANSWER, "{{connector}}"), words=ANSWER, height=4),
         rows("Checks, failing first", "Every check, those that fail first. Inconclusive ones are in the next table.",
              "min by (target, port, rule_group, check) "
              "(wayclear_check_success{<S>} and wayclear_check_measured{<S>} == 1)",
              "passes", thresholds=GOOD_AT_ONE, words=YES_NO, link=to_endpoint(), height=10),
-        rows("Causes", "The heaviest cause of each name, its issuer's class and its TLS version. What a cause means, how "
-             "it was proved and who acts is in docs/causes.md.",
-             "max by (target, port, rule_group, check, cause, issuer_class, tls_version) (wayclear_target_info{<S>})",
-             "now", hidden=("now",), link=to_endpoint(), height=10),
-        rows("Inconclusive", "Checks that could not be measured (0), for whatever reason; they are no failures.",
-             "min by (target, port, rule_group, check) (wayclear_check_measured{<S>})",
+        rows("Causes", "Names that fail, warn or could not be tested, since when, with the heaviest cause of each and who "
+             "must act. A name that is fine is not listed.",
+             to_act_on("target, port, rule_group, check, cause, owner, issuer_class, tls_version"),
+             "since", unit="dateTimeFromNow", link=to_endpoint(), height=10),
+        rows("Inconclusive", "Checks that could not be measured, for whatever reason; they are no failures.",
+             "min by (target, port, rule_group, check) (wayclear_check_measured{<S>}) == 0",
              "measured", words={"0": ("no", "yellow"), "1": ("yes", "green")}, link=to_endpoint()),
         to_appliance(),
     ]  # fmt: skip

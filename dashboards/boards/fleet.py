@@ -13,21 +13,65 @@ from dashboards.panels import (
     Query,
     board,
     lines,
+    matrix,
     number,
     rows,
     states,
+    to_act_on,
     to_appliance,
     to_connector,
     to_endpoint,
 )
 
 UID = "wayclear-fleet"
+#: What each connector sees of each service name, in a word and with the heaviest cause. The first that is true counts.
+_NAME = "on (connector, target, port)"
+_INFO = 'max by (connector, target, port, cause) (wayclear_target_info{<S>, rule_group="service"<MORE>})'
+_CHECKS = '{<S>, rule_group="service"}'
+
+
+def _cell(word: str, more: str = "", where: str = "") -> str:
+    """Service names where something is true, with the label `state`: the word and the cause."""
+    found = _INFO.replace("<MORE>", more)
+    return f'label_replace({found}{where}, "state", "{word}: $1", "cause", "(.+)")'
+
+
+_MATRIX = f"""
+max by (connector, endpoint, state) (label_join(
+  {_cell("fails", ', owner!=""', f" and {_NAME} (wayclear_check_success{_CHECKS} == 0 and wayclear_check_measured{_CHECKS} == 1)")}
+  or {_NAME} {_cell("not tested", ', owner!=""', f" and {_NAME} (wayclear_check_measured{_CHECKS} == 0)")}
+  or {_NAME} {_cell("in part", ', owner!=""')}
+  or {_NAME} label_replace({_INFO.replace("<MORE>", "")}, "state", "ok", "", "")
+, "endpoint", ":", "target", "port"))
+""".strip()
 _HERE = "on (connector) wayclear_connector_can_live{<S>}"
 _SELECTED_ABLE = f"{ABLE} and {_HERE}"
 
 
 def dashboard() -> dict[str, Any]:
     """The dashboard as a JSON tree."""
+    first = [
+        matrix(
+            "Connectors by service names",
+            "A row for each connector and a column for each name of the service: ok; fails (at all its addresses, or it is "
+            "intercepted); in part (it warns, or some of its addresses fail); not tested. Behind the word is the heaviest cause.",
+            _MATRIX,
+            "connector",
+            "endpoint",
+            "state",
+        ),
+        rows(
+            "Who must act",
+            "Every name that fails, warns or could not be tested, at every connector: the heaviest cause, who "
+            "must act, and since when. What a cause means is in docs/causes.md.",
+            to_act_on("connector, connector_group, site, rule_group, target, port, cause, owner"),
+            "since",
+            unit="dateTimeFromNow",
+            link=to_endpoint(),
+            width=24,
+            height=9,
+        ),
+    ]
     now = [
         number(
             "Can live", "Connectors that can live, or of which nothing that was measured says otherwise.",
@@ -61,7 +105,8 @@ def dashboard() -> dict[str, Any]:
     redundancy = [
         rows(
             "Groups: connectors that can live",
-            "How many connectors of each group can live now, fewest first. Below two, one more fault is an outage.",
+            "How many connectors of each group can live now, fewest first. Below its minimum (min_connectors, two if it is "
+            "not configured) somebody is paged.",
             f"count by (connector_group) (({_SELECTED_ABLE}) == 1) "
             "or 0 * group by (connector_group) (wayclear_connector_can_live{<S>})",
             "can live", thresholds=((None, "red"), (1, "orange"), (2, "green")), width=8,
@@ -96,14 +141,23 @@ def dashboard() -> dict[str, Any]:
             "Who could live", "Each connector over time.", Query(_SELECTED_ABLE, "{{connector}}"), height=9
         ),
         lines(
+            "Answers",
+            "How many connectors have each answer.",
+            Query(
+                "sum by (answer) (max by (connector, answer) (wayclear_connector_answer{<S>}))", "{{answer}}"
+            ),
+        ),
+        lines(
             "Connectors that can live, by group",
-            "The number that the page watches; it pages below two.",
+            "The number that the page watches, and the minimum below which it pages.",
             Query(f"count by (connector_group) (({_SELECTED_ABLE}) == 1)", "{{connector_group}}"),
-            thresholds=((None, "red"), (2, "transparent")),
+            Query(
+                "max by (connector_group) (wayclear_group_min_connectors{<S>})", "{{connector_group}} minimum"
+            ),
         ),
         to_appliance(),
     ]
     return board(
         UID, "wayclear: fleet", "Which connector can live, where redundancy is left, worst first.", PLACE,
-        [("Now", now), ("Redundancy", redundancy), ("Worst first", worst), ("Over time", time)],
+        [("What is wrong", first), ("Now", now), ("Redundancy", redundancy), ("Worst first", worst), ("Over time", time)],
     )  # fmt: skip

@@ -30,6 +30,13 @@ def rate(title: str, description: str, metric: str, by: str = "", unit: str = "c
     return lines(title, description, Query(expr, legend), unit=unit, **more)
 
 
+def happened(title: str, description: str, metric: str, by: str = "") -> Panel:
+    """How often something rare happened within an hour, by connector and perhaps one more label."""
+    labels = f"connector, {by}" if by else "connector"
+    legend = f"{_WHO} {{{{{by}}}}}" if by else _WHO
+    return lines(title, description, Query(f"sum by ({labels}) (increase({metric}{{<S>}}[1h]))", legend))
+
+
 def quantile(title: str, description: str, metric: str, share: float, limit: float) -> Panel:
     """A quantile of a histogram in seconds, by connector, with the limit that it should keep."""
     buckets = f"sum by (le, connector) (rate({metric}_bucket{{<S>}}[$__rate_interval]))"
@@ -77,16 +84,17 @@ def _rounds() -> list[Panel]:
               Query("max by (connector, kind) (wayclear_cycle_duration_seconds{<S>})", f"{_WHO} {{{{kind}}}}"),
               Query("max by (connector, kind) (wayclear_cycle_interval_seconds{<S>})", f"{_WHO} {{{{kind}}}} interval"),
               unit="s"),
-        rate("Skipped rounds", "Rounds that were late and were left out, by kind. They never stack.",
-             "wayclear_cycles_missed_total", "kind"),
-        rate("Missed jobs", "Runs that the scheduler missed.", "wayclear_jobs_missed_total", "job"),
+        happened("Skipped rounds", "Within an hour: rounds that were late and were left out, by kind. They never stack.",
+                 "wayclear_cycles_missed_total", "kind"),
+        happened("Missed jobs", "Within an hour: runs that the scheduler missed, by task.",
+                 "wayclear_jobs_missed_total", "task"),
         quantile("Lag of the schedule, 99th percentile", "How much later than due a probe began.",
                  "wayclear_schedule_lag_seconds", 0.99, 0.25),
         quantile("Lag of the event loop, 99.9th percentile", "How much later than due the loop woke up.",
                  "wayclear_event_loop_lag_seconds", 0.999, 0.05),
         lines("Age of the snapshot", "Since the state that the scrape shows was made.",
               Query("time() - max by (connector) (wayclear_snapshot_timestamp_seconds{<S>})", _WHO), unit="s"),
-        rate("Steps of the clock", "How often the wall clock was set.", "wayclear_clock_steps_total"),
+        happened("Steps of the clock", "Within an hour: how often the wall clock was set.", "wayclear_clock_steps_total"),
     ]  # fmt: skip
 
 
@@ -110,9 +118,9 @@ def _load() -> list[Panel]:
 
 def _seen() -> list[Panel]:
     return [
-        rate("Transitions", "Confirmed changes of a verdict.", "wayclear_transitions_total"),
-        rate("Drift", "New names, addresses, issuers and sources: an event in the history, and nobody's alert.",
-             "wayclear_drift_events_total"),
+        happened("Transitions", "Within an hour: confirmed changes of a verdict.", "wayclear_transitions_total"),
+        happened("Drift", "Within an hour: new names, addresses, issuers and sources. An event in the history, and nobody's "
+                 "alert.", "wayclear_drift_events_total"),
         rows("Versions", "What runs where.",
              "max by (connector, version, python, openssl) (wayclear_build_info{<S>})", "runs", words=YES_NO),
         rows("Started", "When each process started, last first.",

@@ -114,7 +114,7 @@ def test_names_and_addresses_are_a_link_to_the_appliances_own_page(board: dict[s
     (panel,) = [panel for panel in board["panels"] if panel["title"] == "The appliances' own pages"]
     (override,) = [o for o in panel["fieldConfig"]["overrides"] if o["matcher"]["options"] == "instance"]
     (link,) = override["properties"][0]["value"]
-    assert link["url"] == "${scheme}://${__data.fields.instance}/"
+    assert link["url"] == "${__data.fields.scheme}://${__data.fields.instance}/"
 
 
 def test_links_between_dashboards_lead_to_dashboards() -> None:

@@ -21,12 +21,12 @@ METRICS = {name: metric for metric in CATALOGUE for name in metric.series}
 SCRAPED = {"instance", "job"}
 OF_PROMETHEUS = {"ALERTS": {"alertname", "alertstate", "severity"}}
 #: Labels that a query makes.
-MADE = {"le", "member"}
+MADE = {"le", "member", "endpoint", "state"}
 BOARDS = ("fleet", "connector", "endpoint", "tls", "prober")
 WORDS = frozenset(
     {
         "max", "min", "sum", "count", "group", "topk", "rate", "increase", "changes", "time", "vector", "clamp_max",
-        "last_over_time", "max_over_time", "histogram_quantile", "label_join",
+        "last_over_time", "max_over_time", "histogram_quantile", "label_join", "label_replace",
         "by", "on", "group_left", "and", "or", "unless",
     }
 )  # fmt: skip
@@ -141,3 +141,6 @@ def test_the_rule_itself_complains(expr: str, complaint: str) -> None:
 def test_grafanas_variables_are_filled_in() -> None:
     expr = 'rate(a{connector=~"$connector", site=~"${site}"}[$__rate_interval])'
     assert filled(expr, "30s") == 'rate(a{connector=~".*", site=~".*"}[30s])'
+    assert (
+        filled('label_replace(a, "b", "x: $1", "c", "(.+)")') == 'label_replace(a, "b", "x: $1", "c", "(.+)")'
+    )

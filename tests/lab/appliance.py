@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from tests.lab.auditing import PROGRAM
@@ -101,6 +102,11 @@ class Daemon:
     @property
     def url(self) -> str:
         return f"http://{self.address}:{PORT}"
+
+    @property
+    def configuration(self) -> Path:
+        """Its file; a change is read by itself."""
+        return self.lab.directory / f"{self.name}.toml"
 
     def get(self, path: str) -> Reply:
         """A page, requested from the daemon's own network."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dashboards.build import HERE
+from dashboards.alertmanager_config import configuration
 from dashboards.prometheus_rules import rules
 from dashboards.promql import scaled, seconds
 from dashboards.yaml_text import document
@@ -25,6 +25,7 @@ from tests.lab.appliance import PORT, Daemon, fetch, serve, until
 from tests.lab.lab import ROOT, Lab
 from tests.lab.plan import Interceptor, Plan
 from tests.lab.scenarios.names import RELAY
+from tests.lab.servers.message_box import BEGINS
 
 #: A minute of the alerts is a second of the lab. An alert whose wait is then longer than `LONGEST` (sign-in an hour,
 #: CRLs six) waits for `CUT`, and `keep_firing_for` is shortened to a quarter. The order of the alerts stays the same.
@@ -47,6 +48,10 @@ SCHEDULE: Mapping[str, float] = {
 #: All drops here are of TCP, so a handshake may be slow: Squid makes a certificate for each name.
 TIMEOUTS = {"dns_try": 0.5, "dns_name": 1.5, "tcp": 1.0, "tls": 5.0, "http": 1.5, "crl": 2.0}
 MONITORING, NUMBER = "monitoring", 9
+BOX = 9099  #: port of the message box
+#: How long Alertmanager waits for more alerts of one message. Tickets wait for a minute, which is a second here. What
+#: breaks at one moment is seen by several daemons within some seconds, which are not shortened: so pages wait longer.
+WAITS = {"page": "10s", "ticket": "1s", "reminder": "1s", "nobody": "1s"}
 NEW_ADDRESS = "40.84.255.21"
 RULE_SET = ROOT / "rules" / "sets" / "entra-app-proxy.toml"
 
@@ -108,9 +113,34 @@ def quick_rules() -> str:
     return document(content)
 
 
+def quick_routes() -> str:
+    """The routes and inhibitions of this tree with short waits; each receiver but `nobody` is a message box."""
+    content = configuration()
+    for route in content["route"]["routes"]:
+        route |= {"group_wait": WAITS[route["receiver"]], "group_interval": "5s"}
+    for receiver in content["receivers"]:
+        if receiver["name"] != "nobody":
+            url = f"http://127.0.0.1:{BOX}/{receiver['name']}"
+            receiver["webhook_configs"] = [{"url": url, "send_resolved": False}]
+    return document(content)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What one receiver was sent at once: the alerts that fire, as words, and what they say."""
+
+    receiver: str
+    alerts: frozenset[str]
+    summaries: tuple[str, ...]
+    links: tuple[str, ...]
+
+
 def word(labels: Mapping[str, str]) -> str:
-    """An alert as a word: `ConnectorDown conn-dub-1`, `SiteDown Dublin`."""
-    kinds = ("connector", "site", "target", "connector_group", "ruleset")
+    """An alert as a word: `ConnectorDown conn-dub-1`, `SiteDown Dublin`. All names that a page for a group tells of are
+    one word."""
+    kinds: tuple[str, ...] = ("connector", "site", "target", "connector_group", "ruleset")
+    if labels["alertname"] == "WayclearGroupTellsOfName":
+        kinds = ()
     about = next((labels[k] for k in kinds if labels.get(k)), "")
     return f"{labels['alertname'].removeprefix('Wayclear')} {about}".strip()
 
@@ -213,6 +243,24 @@ class Fleet:
         reply = fetch(self.lab, "http://127.0.0.1:9093/api/v2/alerts", network=MONITORING)
         return {word(a["labels"]): {r["name"] for r in a["receivers"]} for a in json.loads(reply.text)}
 
+    def messages(self) -> list[Message]:
+        """Every message that somebody was sent since the start."""
+        found = []
+        for line in self.lab.log("messages").splitlines():
+            if line.startswith(BEGINS):
+                told = json.loads(line.removeprefix(BEGINS))
+                firing = [one for one in told["alerts"] if one["status"] == "firing"]
+                texts = [one["annotations"] for one in firing]
+                found.append(
+                    Message(
+                        told["receiver"],
+                        frozenset(word(one["labels"]) for one in firing),
+                        tuple(text["summary"] for text in texts),
+                        tuple(text["runbook_url"] for text in texts),
+                    )
+                )
+        return found
+
     # --- building ------------------------------------------------------------------------------------------------------
 
     def _serve(self, member: Member, network: str) -> Daemon:
@@ -226,9 +274,12 @@ class Fleet:
         return serve(self.lab, member.name, network=network, address=address, schedule=SCHEDULE, top=top)
 
     def _start_alertmanager(self) -> None:
+        self.lab.start_python("messages", MONITORING, "message_box", str(BOX))
+        file = self.lab.directory / "alertmanager.yml"
+        file.write_text(quick_routes(), "utf-8")
         argv = [
             "prometheus-alertmanager",
-            f"--config.file={HERE / 'alertmanager/alertmanager.yml'}",
+            f"--config.file={file}",
             f"--storage.path={self.lab.directory}/alertmanager",
             "--web.listen-address=127.0.0.1:9093",
             "--cluster.listen-address=",

@@ -10,6 +10,7 @@ In these rules a minute is a second (`tests/lab/monitoring.py` says what else is
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -22,11 +23,12 @@ from typing import TypeVar
 import pytest
 
 from dashboards import annotation_queries, queries, variable_queries
+from dashboards.alerts import BY_NAME
 from exporters.metrics.catalogue import SERIES_BESIDES, SERIES_OF_A_TARGET
 from tests.lab import configs, plan
-from tests.lab.appliance import settles_at, until
+from tests.lab.appliance import fetch, settles_at, until
 from tests.lab.lab import ROOT, Lab
-from tests.lab.monitoring import DUB1, DUB2, LONGEST, NEW_ADDRESS, SIN1, SYD1, Fleet
+from tests.lab.monitoring import DUB1, DUB2, LONGEST, MONITORING, NEW_ADDRESS, SIN1, SYD1, Fleet, Message
 from tests.lab.monitoring import plan as fleet_plan
 from tests.lab.scenarios.names import BOOTSTRAP, OTHER_RELAY, REGISTRATION, RELAY
 
@@ -125,6 +127,21 @@ def both_are_dropped(fleet: Fleet) -> None:
         fleet.block(member, plan.drop(to=service(fleet), port=443))
 
 
+def relay_of_a_region_is_dropped(fleet: Fleet) -> None:
+    """No other name fails, and the connector can live: nothing but its own alert tells."""
+    fleet.block(DUB1, plan.drop(to=addresses(fleet, OTHER_RELAY), port=443))
+
+
+def tenant_is_forgotten(fleet: Fleet) -> None:
+    file = fleet.daemons[SIN1.name].configuration
+    file.write_text(re.sub(r"^(tenant = .*)$", r"#\1", file.read_text("utf-8"), flags=re.MULTILINE), "utf-8")
+
+
+def tenant_is_known_again(fleet: Fleet) -> None:
+    file = fleet.daemons[SIN1.name].configuration
+    file.write_text(re.sub(r"^#(tenant = .*)$", r"\1", file.read_text("utf-8"), flags=re.MULTILINE), "utf-8")
+
+
 def squid_comes_between(fleet: Fleet) -> None:
     fleet.intercept(SIN1, plan.match(to=service(fleet), port=443), configs.SQUID_PORT)
 
@@ -171,7 +188,8 @@ def started_again(fleet: Fleet) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """`fires`: exactly these. `held_back`: those of them that Alertmanager tells nobody. `within`: seconds."""
+    """`fires`: exactly these. `held_back`: those of them that Alertmanager tells nobody. `within`: seconds.
+    `messages`: how many messages people are sent, one for each outage. Those to nobody are not counted."""
 
     name: str
     breaks: Callable[[Fleet], None]
@@ -179,6 +197,7 @@ class Case:
     held_back: frozenset[str] = frozenset()
     mends: Callable[[Fleet], None] = Fleet.repair
     within: float = 45.0
+    messages: int = 1
 
     def lasting(self, begun: float) -> frozenset[str]:
         """What may fire besides, once the fault has lasted for the half hour that this alert waits (`LONGEST` seconds
@@ -186,16 +205,36 @@ class Case:
         if time.monotonic() - begun < LONGEST:
             return frozenset()
         down = (
-            alert.removeprefix("ConnectorDown ") for alert in self.fires if alert.startswith("ConnectorDown ")
+            name
+            for kind, _, name in (alert.partition(" ") for alert in self.fires)
+            if kind in ("ConnectorDown", "ServiceIntercepted")
         )
         return frozenset(f"ServiceAddressesFailing {name}" for name in down) - self.fires
+
+    @property
+    def silent(self) -> frozenset[str]:
+        """Those of them that only hold others back: they are sent to nobody."""
+        kinds = {name.removeprefix("Wayclear") for name, alert in BY_NAME.items() if alert.severity == "none"}
+        return frozenset(alert for alert in self.fires if alert.split()[0] in kinds)
 
 
 CASES = (
     Case(
         "service-dropped-for-one",
         one_is_dropped,
-        frozenset({"ConnectorDown conn-dub-1", "GroupRedundancyLost emea"}),
+        frozenset({"ConnectorDown conn-dub-1", "GroupRedundancyLost emea", "GroupTellsOfName"}),
+        held_back=frozenset({"ConnectorDown conn-dub-1"}),
+    ),
+    Case(
+        "relay-of-a-region-dropped",
+        relay_of_a_region_is_dropped,
+        frozenset({"ServiceNameDown conn-dub-1"}),
+    ),
+    Case(
+        "tenant-forgotten",
+        tenant_is_forgotten,
+        frozenset({"AnswerNotProven conn-sin-1"}),
+        mends=tenant_is_known_again,
     ),
     Case(
         "service-dropped-for-both",
@@ -205,7 +244,7 @@ CASES = (
                 "ConnectorDown conn-dub-1",
                 "ConnectorDown conn-dub-2",
                 "GroupRedundancyLost emea",
-                "SiteDown Dublin",
+                "GroupTellsOfName",
             }
         ),
         held_back=frozenset({"ConnectorDown conn-dub-1", "ConnectorDown conn-dub-2"}),
@@ -213,19 +252,23 @@ CASES = (
     Case(
         "intercepted",
         squid_comes_between,
-        frozenset({"ServiceIntercepted conn-sin-1", "ConnectorDown conn-sin-1", "GroupRedundancyLost apac"}),
+        frozenset({"ServiceIntercepted conn-sin-1", "GroupRedundancyLost apac"}),
+        held_back=frozenset({"ServiceIntercepted conn-sin-1"}),
     ),
     Case(
         "office-hours",
         office_hours,
         frozenset(
             {
+                "ServiceNameDown conn-dub-1",
                 "ServiceAddressesFailing conn-dub-1",
                 "SignInDown conn-syd-1",
                 "CrlUnreachable conn-dub-2",
                 "RuleSetOld entra-app-proxy",
             }
         ),
+        held_back=frozenset({"ServiceAddressesFailing conn-dub-1"}),
+        messages=4,
         mends=rule_set_is_reviewed,
         within=75.0,
     ),
@@ -233,7 +276,7 @@ CASES = (
         "no-resolver",
         no_resolver,
         frozenset({"HostFault conn-sin-1", "ConnectorDown conn-sin-1", "GroupRedundancyLost apac"}),
-        held_back=frozenset({"ConnectorDown conn-sin-1"}),
+        held_back=frozenset({"ConnectorDown conn-sin-1", "HostFault conn-sin-1"}),
         within=75.0,
     ),
     Case(
@@ -242,17 +285,21 @@ CASES = (
         frozenset(
             {f"ConnectorDown {m.name}" for m in (DUB1, SIN1, SYD1)}
             | {f"ConnectorSharesFailure {m.name}" for m in (DUB1, SIN1, SYD1)}
-            | {f"LikelyMicrosoft {BOOTSTRAP}", "GroupRedundancyLost emea", "GroupRedundancyLost apac"}
+            | {f"LikelyMicrosoft {BOOTSTRAP}", "GroupTellsOfName"}
+            | {"GroupRedundancyLost emea", "GroupRedundancyLost apac"}
         ),
-        held_back=frozenset(f"ConnectorDown {m.name}" for m in (DUB1, SIN1, SYD1)),
+        held_back=frozenset(
+            {*(f"ConnectorDown {m.name}" for m in (DUB1, SIN1, SYD1)), f"LikelyMicrosoft {BOOTSTRAP}"}
+        ),
     ),
     Case(
         "killed-and-stopped",
         killed_and_stopped,
         frozenset(
-            {f"{what} {m.name}" for m in (DUB1, SYD1) for what in ("ProberStale", "ConnectorSilent")}
+            {f"ConnectorSilent {m.name}" for m in (DUB1, SYD1)}
             | {"GroupRedundancyLost emea", "GroupRedundancyLost apac"}
         ),
+        held_back=frozenset(f"ConnectorSilent {m.name}" for m in (DUB1, SYD1)),
         mends=started_again,
     ),
 )
@@ -266,6 +313,7 @@ def without(alerts: frozenset[str], told: Mapping[str, _T]) -> dict[str, _T]:
 def test_the_right_alerts_fire_and_nothing_else(fleet: Fleet, case: Case) -> None:
     assert fleet.alerts("pending", "firing") == set(), "the case before has left something"
     begun = time.monotonic()
+    before = len(fleet.messages())
     case.breaks(fleet)
     try:
         until(f"firing is {sorted(case.fires)}", lambda: fleet.alerts("firing") >= case.fires, case.within)
@@ -275,6 +323,7 @@ def test_the_right_alerts_fire_and_nothing_else(fleet: Fleet, case: Case) -> Non
             _annotations_have_data(fleet, "Alerts", "Transitions")
             assert without(case.lasting(begun), fleet.receivers()) == {
                 "ConnectorDown conn-dub-1": {"ticket"},
+                "GroupTellsOfName": {"nobody"},
                 "GroupRedundancyLost emea": {"page"},
             }
     finally:
@@ -285,6 +334,21 @@ def test_the_right_alerts_fire_and_nothing_else(fleet: Fleet, case: Case) -> Non
     nobody: dict[str, bool] = {}
     settles_at("Alertmanager tells", nobody, fleet.told, 15)
     assert fleet.fired(begun) - besides == case.fires
+    sent = fleet.messages()[before:]
+    assert len(sent) == case.messages, sent
+    assert frozenset().union(*(one.alerts for one in sent)) == case.fires - case.held_back - case.silent
+    for message in sent:
+        assert_that_it_stands_alone(fleet, message)
+
+
+def assert_that_it_stands_alone(fleet: Fleet, message: Message) -> None:
+    """Each text says who acts; its runbook is a page that opens, at its part."""
+    for summary, link in zip(message.summaries, message.links, strict=True):
+        assert re.search("(?i)who acts: |no recent report", summary), summary
+        page, _, anchor = link.partition("#")
+        reply = fetch(fleet.lab, page, network=MONITORING)
+        assert reply.status == 200, link
+        assert f'id="{anchor}"' in reply.text
 
 
 def test_drift_pages_nobody_and_is_remembered(fleet: Fleet) -> None:
