@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from dashboards.inhibitions import INHIBITIONS
@@ -18,12 +19,22 @@ HEAD = (
 )
 
 
+#: Tickets about what is asked seldom.
+SELDOM = ("WayclearSignInDown", "WayclearCrlUnreachable", "WayclearCrlExpiring")
+
+
 def _route(
-    severity: str, receiver: str, group_by: list[str], wait: str, repeat: str, interval: str = "5m"
+    severity: str,
+    receiver: str,
+    group_by: list[str],
+    wait: str,
+    repeat: str,
+    interval: str = "5m",
+    only: Sequence[str] = (),
 ) -> dict[str, Any]:
     return {
         "receiver": receiver,
-        "matchers": [f'severity="{severity}"'],
+        "matchers": [f'severity="{severity}"', *([f'alertname=~"{"|".join(only)}"'] if only else ())],
         "group_by": group_by,
         "group_wait": wait,
         "group_interval": interval,
@@ -37,8 +48,10 @@ def configuration() -> dict[str, Any]:
         _route("none", "nobody", ["alertname"], "30s", "24h"),
         # One message for all groups that lost their redundancy at the same moment: it is one event.
         _route("page", "page", ["alertname"], "30s", "1h"),
-        # What one site sees of one fault, whatever the number of names, is one message.
-        _route("ticket", "ticket", ["alertname", "site"], "1m", "24h"),
+        # What one site sees of one fault is one message, whatever the number of names. Names for sign-in are asked every
+        # quarter of an hour and lists every few hours, so they come in one by one.
+        _route("ticket", "ticket", ["alertname", "site"], "15m", "24h", interval="6h", only=SELDOM),
+        _route("ticket", "ticket", ["alertname", "site"], "3m", "24h"),
         _route("reminder", "reminder", ["alertname"], "1m", "168h", interval="24h"),
     ]
     inhibitions = [

@@ -125,6 +125,7 @@ and on (connector) (
   or
   time() - max by (connector) (last_over_time(wayclear_connector_answer_since_timestamp_seconds[5m])) > @1d@
 )
+unless on (connector) (last_over_time(wayclear_connector_host_fault[3m]) == 1)
 {_UNMUTED}
 """.strip(),
         comparison=">",
@@ -217,7 +218,7 @@ min by ({CONNECTOR}, target) (last_over_time(wayclear_crl_next_update_timestamp_
         query=f"{OVERDUE}\nunless on (connector) {SILENT}\n{_UNMUTED}\nor 0 * {MUTED}",
         comparison=">",
         threshold=300,
-        pending="1m",
+        pending="6m",
         keep="5m",
         summary=f"{_WHO}: the prober's last round is overdue.<last round> Who acts: whoever runs this host.",
         description="None has ended for five minutes and three intervals. What it shows is old, or its first look does not "

@@ -36,12 +36,18 @@ _OF_A_CONNECTOR = (
     "WayclearSignInDown",
     "WayclearCrlUnreachable",
 )
-# WayclearProberStale is in no list: it says that a host's word is old, its fault included.
+# A fault of the host does not hold back WayclearProberStale: that says that a host's word is old, its fault included.
 # WayclearGroupRedundancyLost is in no list: a group that has lost its redundancy is paged, whoever caused it.
 INHIBITIONS: tuple[Inhibition, ...] = (
     Inhibition(
         "WayclearGroupRedundancyLost",
-        ("WayclearServiceIntercepted", "WayclearConnectorDown", "WayclearHostFault", "WayclearConnectorSilent"),
+        (
+            "WayclearServiceIntercepted",
+            "WayclearConnectorDown",
+            "WayclearHostFault",
+            "WayclearProberStale",
+            "WayclearConnectorSilent",
+        ),
         ("connector_group",),
         "The page for a group over the alerts about its connectors: it names each of them with its cause.",
     ),

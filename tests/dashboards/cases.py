@@ -185,7 +185,7 @@ RECIPES: tuple[Recipe, ...] = (
     Recipe("WayclearSignInDown", _sign_in, 59, 67, (of(1, **at_target(SIGN_IN)),), cause_at=SIGN_IN),
     Recipe("WayclearCrlUnreachable", _crl, 359, 367, (of(1, target=CRL),)),
     Recipe("WayclearCrlExpiring", _crl_late, 29, 37, (of(1, target=CRL),)),
-    Recipe("WayclearProberStale", _stale, 5, 8, (of(1),)),
+    Recipe("WayclearProberStale", _stale, 10, 13, (of(1),)),
     Recipe("WayclearConnectorSilent", _silent, 11, 14, ({"connector": "c4"},)),
     Recipe("WayclearRuleSetOld", _old, 59, 67, ({"ruleset": "entra", "kind": "rules"},)),
     Recipe("WayclearLeafExpiring", _leaf, 59, 67, (at_target(SERVICE),)),

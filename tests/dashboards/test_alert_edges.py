@@ -41,14 +41,14 @@ def stale(*connectors: int) -> list[Firing]:
 def test_a_connector_that_vanishes_does_not_count(tmp_path: Path) -> None:
     found = fleet(2)
     found[0].vanish(10)
-    expect(tmp_path, found, {14: [], 17: [GROUP, *stale(1)]})
+    expect(tmp_path, found, {14: [], 17: [GROUP], 22: [GROUP, *stale(1)]})
 
 
 def test_a_group_that_vanishes_as_a_whole_is_not_forgotten(tmp_path: Path) -> None:
     found = [*fleet(2), Connector("other1", "graz", "Graz"), Connector("other2", "graz", "Graz")]
     found[0].vanish(10)
     found[1].vanish(10)
-    expect(tmp_path, found, {14: [], 17: [GROUP, *stale(1, 2)], 180: [GROUP]})
+    expect(tmp_path, found, {14: [], 17: [GROUP], 22: [GROUP, *stale(1, 2)], 180: [GROUP]})
 
 
 def test_a_group_of_one_pages_unless_one_is_enough(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_the_last_file_of_a_dead_daemon_is_no_life(tmp_path: Path) -> None:
     """A textfile collector shows it for ever, with `can_live` 1."""
     found = fleet(2)
     found[0].put("wayclear_last_cycle_timestamp_seconds", frozen(10), kind="service")
-    expect(tmp_path, found, {15: [], 17: stale(1), 28: stale(1), 32: [GROUP, *stale(1)]})
+    expect(tmp_path, found, {15: [], 20: [], 23: stale(1), 28: stale(1), 32: [GROUP, *stale(1)]})
 
 
 def test_a_textfile_lacks_the_probers_own_metrics_and_counts_all_the_same(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_a_textfile_lacks_the_probers_own_metrics_and_counts_all_the_same(tmp_pa
         connector.without("wayclear_build_info", "wayclear_last_cycle_timestamp_seconds")
         connector.put("wayclear_last_cycle_timestamp_seconds", ended, kind="audit")
         connector.inventory("c1", "c2")
-    expect(tmp_path, found, {15: [], 17: stale(2), 32: [GROUP, *stale(2)]})
+    expect(tmp_path, found, {15: [], 20: [], 23: stale(2), 32: [GROUP, *stale(2)]})
 
 
 def test_a_daemon_that_has_ended_no_round_yet_is_not_old(tmp_path: Path) -> None:
@@ -122,13 +122,13 @@ def test_a_daemon_that_has_ended_no_round_yet_is_not_old(tmp_path: Path) -> None
     expect(tmp_path, found, {30: []})
 
 
-def test_a_daemon_whose_first_look_never_ends_is_told_after_a_quarter_of_an_hour(tmp_path: Path) -> None:
-    """It has nothing yet but the prober's own metrics; ten minutes of patience, and the five of every prober."""
+def test_a_daemon_whose_first_look_never_ends_is_told_after_21_minutes(tmp_path: Path) -> None:
+    """It has nothing yet but the prober's own metrics; ten minutes of patience, and the eleven of every prober."""
     found = fleet(3)
     found[0].series.clear()
     found[0].put("wayclear_build_info", hold(1), version="0.1.0", python="3.11", openssl="3.5")
     found[0].put("wayclear_config_last_reload_success_timestamp_seconds", hold(0))
-    expect(tmp_path, found, {15: [], 17: stale(1), 90: stale(1)})
+    expect(tmp_path, found, {20: [], 23: stale(1), 90: stale(1)})
 
 
 def test_an_old_configuration_makes_nobody_stale_who_ends_rounds(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_rounds_of_another_kind_do_not_make_a_prober_fresh_or_stale(tmp_path: Pa
     found[0].put("wayclear_last_cycle_timestamp_seconds", clock(-3000), kind="sign-in")
     found[1].put("wayclear_last_cycle_timestamp_seconds", frozen(2), kind="service")
     found[1].put("wayclear_last_cycle_timestamp_seconds", clock(), kind="sign-in")
-    expect(tmp_path, found, {10: stale(2)})
+    expect(tmp_path, found, {12: [], 15: stale(2)})
 
 
 def test_two_scrapes_of_one_connector_are_one_connector(tmp_path: Path) -> None:

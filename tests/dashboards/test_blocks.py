@@ -49,7 +49,7 @@ def test_long_intervals_are_no_delay(alone: bool, tmp_path: Path) -> None:
 def test_what_is_later_than_three_long_intervals_is(tmp_path: Path) -> None:
     found = seldom()
     found[0].put(ENDED, frozen(10), kind="service")
-    expect(tmp_path, found, {99: [], 103: [STALE], 108: [GROUP, STALE]})
+    expect(tmp_path, found, {103: [], 110: [GROUP, STALE]})
 
 
 def test_short_intervals_leave_the_limits_as_they_are(tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ def test_short_intervals_leave_the_limits_as_they_are(tmp_path: Path) -> None:
     for connector in found:
         connector.put(ENDED, clock(-20), kind="service")
     found[0].put(ENDED, frozen(10), kind="service")
-    expect(tmp_path, found, {15: [], 17: [STALE], 24: [STALE], 32: [GROUP, STALE]})
+    expect(tmp_path, found, {20: [], 23: [STALE], 32: [GROUP, STALE]})
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_what_flaps_is_not_told(spoil: Callable[[Connector], None], tmp_path: Pa
 def test_one_that_vanished_is_not_excused_by_the_interval_that_it_had(tmp_path: Path) -> None:
     found = seldom()
     found[0].vanish(10)
-    expect(tmp_path, found, {14: [], 18: [GROUP, STALE]})
+    expect(tmp_path, found, {14: [], 18: [GROUP], 23: [GROUP, STALE]})
 
 
 # --- without service names --------------------------------------------------------------------------------------------
@@ -87,7 +87,7 @@ def test_one_that_vanished_is_not_excused_by_the_interval_that_it_had(tmp_path: 
 def test_a_prober_without_service_names_is_judged_by_those_that_it_has(tmp_path: Path) -> None:
     found = seldom("sign-in", 900)
     found[0].put(ENDED, frozen(10), kind="sign-in")
-    expect(tmp_path, found, {54: [], 58: [STALE], 63: [GROUP, STALE]})
+    expect(tmp_path, found, {59: [], 65: [GROUP, STALE]})
 
 
 def test_one_that_lost_its_service_names_by_a_reload_is_not_stale(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_sign_in_names_do_not_speak_for_service_names_that_are_late(tmp_path: Pa
     found[0].put(ENDED, clock(), kind="sign-in")
     for kind, interval in (("service", 60), ("sign-in", 900)):
         found[0].put(INTERVAL, hold(interval), kind=kind)
-    expect(tmp_path, found, {7: [], 10: [STALE]})
+    expect(tmp_path, found, {12: [], 15: [STALE]})
 
 
 # --- a start ------------------------------------------------------------------------------------------------------------
@@ -127,7 +127,7 @@ def test_one_that_ends_no_round_after_its_start_does_not_count_for_ever(tmp_path
     found = fleet(2)
     found[0].without(ENDED)
     found[0].put("wayclear_config_last_reload_success_timestamp_seconds", hold(0))
-    expect(tmp_path, found, {15: [], 17: [STALE], 24: [STALE], 32: [GROUP, STALE]})
+    expect(tmp_path, found, {20: [], 23: [STALE], 32: [GROUP, STALE]})
 
 
 # --- a window in which nothing is asked ---------------------------------------------------------------------------------
@@ -151,7 +151,7 @@ def test_after_a_window_there_is_time_for_a_round(alone: bool, tmp_path: Path) -
 
 def test_who_ends_no_round_after_its_window_is_told(tmp_path: Path) -> None:
     both = [("WayclearProberStale", of(n)) for n in (1, 2)]
-    expect(tmp_path, paused(1000), {73: [], 77: both, 84: both, 92: [GROUP, *both]})
+    expect(tmp_path, paused(1000), {80: [], 83: both, 84: both, 92: [GROUP, *both]})
 
 
 def test_after_a_window_a_long_interval_has_its_time(tmp_path: Path) -> None:

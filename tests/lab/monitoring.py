@@ -49,9 +49,9 @@ SCHEDULE: Mapping[str, float] = {
 TIMEOUTS = {"dns_try": 0.5, "dns_name": 1.5, "tcp": 1.0, "tls": 5.0, "http": 1.5, "crl": 2.0}
 MONITORING, NUMBER = "monitoring", 9
 BOX = 9099  #: port of the message box
-#: How long Alertmanager waits for more alerts of one message. Tickets wait for a minute, which is a second here. What
-#: breaks at one moment is seen by several daemons within some seconds, which are not shortened: so pages wait longer.
-WAITS = {"page": "10s", "ticket": "1s", "reminder": "1s", "nobody": "1s"}
+#: A daemon takes as many seconds to confirm what it sees as outside the lab. So Alertmanager's wait for a page, in which
+#: all of it comes together, is not shortened.
+PAGES_WAIT = "30s"
 NEW_ADDRESS = "40.84.255.21"
 RULE_SET = ROOT / "rules" / "sets" / "entra-app-proxy.toml"
 
@@ -117,7 +117,9 @@ def quick_routes() -> str:
     """The routes and inhibitions of this tree with short waits; each receiver but `nobody` is a message box."""
     content = configuration()
     for route in content["route"]["routes"]:
-        route |= {"group_wait": WAITS[route["receiver"]], "group_interval": "5s"}
+        wait = scaled(route["group_wait"], SCALE)
+        route["group_wait"] = PAGES_WAIT if route["receiver"] == "page" else wait
+        route["group_interval"] = scaled(route["group_interval"], SCALE)
     for receiver in content["receivers"]:
         if receiver["name"] != "nobody":
             url = f"http://127.0.0.1:{BOX}/{receiver['name']}"
