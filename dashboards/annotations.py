@@ -1,8 +1,9 @@
 """The text of an alert: what Prometheus looks up when it tells it, and the links.
 
 In `summary` and `description` of an alert a word in angle brackets stands for something that is looked up: `<cause>`,
-`<since>`, `<down>`. Each begins with a space, and is nothing at all where its series is absent: an alert must never lose
-its text because of a lookup. Grafana's templates cannot look anything up, so there they are left out.
+`<since>`, `<down in group>`. Each begins with a space, and is nothing at all where its series is absent: an alert must
+never lose its text because of a lookup. Each lookup is over three minutes, so a lost scrape costs no text. Grafana's
+templates cannot look anything up, so there they are left out.
 
 A link is made of a connector's own page: the label `instance` is its address. Where no page is known, the link is the
 path in the repository.
@@ -41,6 +42,11 @@ def _moment(words: str) -> str:
     return f" {words} {{{{ (.Value | toTime).UTC.Format {_MINUTE} }}}} UTC"
 
 
+def _newest(selector: str) -> str:
+    """Of the series of the last three minutes the one that was scraped last; its value is when."""
+    return f"topk(1, max_over_time(timestamp({selector})[3m:30s]))"
+
+
 def _since(query: str, *labels: str) -> str:
     return _looked_up(query, labels, _moment("since"))
 
@@ -61,14 +67,16 @@ _CAUSE = (
 def _down(label: str) -> str:
     """The connectors that cannot live, with cause, who acts and since when. One that reports nothing is one of them."""
     members = f"group by (connector, site) (last_over_time(wayclear_connector_can_live{{{label}=%q}}[1d]))"
-    query = f"topk({NAMED}, {members} unless on (connector) ({ABLE} == 1) unless on (connector) {MUTED})"
+    able = f"last_over_time({ABLE}[3m]) == 1"
+    query = f"topk({NAMED}, {members} unless on (connector) ({able}) unless on (connector) {MUTED})"
+    known = _newest(r"wayclear_connector_cause_info{connector=%q, cause!=\"ok\"}")
     cause = (
-        '{{ with printf "wayclear_connector_cause_info{connector=%q}" $name | query }}{{ with . | first }}'
+        f'{{{{ with printf "{known}" $name | query }}}}{{{{ with . | first }}}}'
         "{{ .Labels.cause }}{{ with .Labels.owner }}, who acts: {{ . }}{{ end }}{{ end }}"
         "{{ else }}no recent report{{ end }}"
     )
     since = (
-        '{{ with printf "wayclear_connector_answer_since_timestamp_seconds{connector=%q}" $name | query }}'
+        '{{ with printf "last_over_time(wayclear_connector_answer_since_timestamp_seconds{connector=%q}[3m])" $name | query }}'
         f"{{{{ with . | first }}}},{_moment('since')}{{{{ end }}}}{{{{ end }}}}"
     )
     one = f"{{{{ $name := .Labels.connector }}}} {{{{ $name }}}} ({cause}{since})."
@@ -77,13 +85,15 @@ def _down(label: str) -> str:
 
 #: What stands for each word. Series that are looked up, and what is said of them.
 LOOKUPS: Mapping[str, str] = {
-    "<since>": _since("wayclear_connector_answer_since_timestamp_seconds{connector=%q}", "connector"),
+    "<since>": _since(
+        "last_over_time(wayclear_connector_answer_since_timestamp_seconds{connector=%q}[3m])", "connector"
+    ),
     "<since of target>": _since(
-        "wayclear_target_since_timestamp_seconds{connector=%q, target=%q, port=%q}",
+        "last_over_time(wayclear_target_since_timestamp_seconds{connector=%q, target=%q, port=%q}[3m])",
         "connector", "target", "port",
     ),
     "<since anywhere>": _since(
-        "min(wayclear_target_since_timestamp_seconds{target=%q, port=%q})", "target", "port"
+        "min(last_over_time(wayclear_target_since_timestamp_seconds{target=%q, port=%q}[3m]))", "target", "port"
     ),
     "<since of addresses>": _active("WayclearServiceAddressesFailing", "connector"),
     "<since of list>": _active("WayclearCrlUnreachable", "connector", "target"),
@@ -96,32 +106,34 @@ LOOKUPS: Mapping[str, str] = {
         "max(max_over_time(timestamp(wayclear_connector_can_live{connector=%q})[1d:1m]))",
         ("connector",), _moment("It was last heard") + ".",
     ),
-    "<cause>": _looked_up("wayclear_connector_cause_info{connector=%q}", ("connector",), _CAUSE),
+    "<cause>": _looked_up(_newest("wayclear_connector_cause_info{connector=%q}"), ("connector",), _CAUSE),
     "<cause of host>": _looked_up(
-        'wayclear_connector_cause_info{connector=%q, cause=~"local.+"}', ("connector",), _CAUSE,
+        _newest('wayclear_connector_cause_info{connector=%q, cause=~"local.+"}'), ("connector",), _CAUSE,
         " Who acts: Administrator of this host.",
     ),
     "<cause of target>": _looked_up(
-        "wayclear_target_info{connector=%q, target=%q, port=%q}", ("connector", "target", "port"), _CAUSE
+        _newest("wayclear_target_info{connector=%q, target=%q, port=%q}"),
+        ("connector", "target", "port"), _CAUSE,
     ),
     "<cause of addresses>": _looked_up(
-        'topk(1, count by (cause, owner) (wayclear_target_info{connector=%q, rule_group="service", cause!="ok"}))',
+        'topk(1, count by (cause, owner) (last_over_time('
+        'wayclear_target_info{connector=%q, rule_group="service", cause!="ok"}[3m])))',
         ("connector",), _CAUSE,
     ),
     "<cause of list>": _looked_up(
-        'wayclear_target_info{connector=%q, target=%q, port="80"}', ("connector", "target"), _CAUSE
+        _newest('wayclear_target_info{connector=%q, target=%q, port="80"}'), ("connector", "target"), _CAUSE
     ),
     "<down in group>": _down("connector_group"),
     "<down at site>": _down("site"),
     "<shared>": _looked_up(
-        f"{SHARED}{{connector_group=%q}}", ("connector_group",),
+        f"last_over_time({SHARED}{{connector_group=%q}}[3m])", ("connector_group",),
         " {{ .Labels.target }} fails from three sites or more, so it is likely Microsoft's side: look at the service's "
         "health first.",
     ),
 }  # fmt: skip
 _WORD = re.compile(r"<[a-z ]+>")
 _ADDRESS = "{{ .Labels.scheme }}://{{ .Labels.instance }}"
-_ANY_PAGE = 'topk(1, wayclear_page_info{instance!=""})'
+_ANY_PAGE = _newest('wayclear_page_info{instance!=""}')
 
 
 def looked_up(text: str) -> str:
@@ -140,8 +152,9 @@ def _page(about: About, path: str, otherwise: str = "") -> str:
         return otherwise
     pages = f'wayclear_page_info{{{about}=%q, instance!=""}}'
     if about == "connector":
-        return _looked_up(f"topk(1, {pages})", (about,), _ADDRESS + path, otherwise)
-    worst = f"topk(1, 2 * ({pages} and on (connector) ({ABLE} == 0)) or {pages})"
+        return _looked_up(_newest(pages), (about,), _ADDRESS + path, otherwise)
+    seen = f"max_over_time(timestamp({pages})[3m:30s])"
+    worst = f"topk(1, 2 * ({seen} and on (connector) (last_over_time({ABLE}[3m]) == 0)) or {seen})"
     return _looked_up(worst, (about, about), _ADDRESS + path, otherwise)
 
 

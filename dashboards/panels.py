@@ -222,8 +222,9 @@ def rows(
 def to_act_on(labels: str) -> str:
     """Targets that somebody must look at, by these labels: since when, in milliseconds since 1970."""
     joined = "on (connector, target, port, rule_group)"
+    kept = labels if labels.startswith("connector,") else f"connector, {labels}"
     return (
-        f'1000 * max by ({labels}) (max by (connector, {labels}) (wayclear_target_info{{<S>, owner!=""}}) '
+        f'1000 * max by ({labels}) (max by ({kept}) (wayclear_target_info{{<S>, owner!=""}}) '
         f"* {joined} group_left () "
         "max by (connector, target, port, rule_group) (wayclear_target_since_timestamp_seconds{<S>}))"
     )

@@ -22,13 +22,12 @@ HEAD = (
 )
 
 
-def told_by(alert: Alert, docs: str = "") -> dict[str, str]:
+def told_by(alert: Alert, scale: float = 1.0, docs: str = "") -> dict[str, str]:
     """What an alert tells, as templates of Prometheus. `docs`: see `links`."""
-    return {
-        "summary": looked_up(alert.summary),
-        "description": looked_up(alert.description),
-        **links(alert, docs),
-    }
+    told = {"summary": looked_up(alert.summary), "description": looked_up(alert.description)} | links(
+        alert, docs
+    )
+    return {name: rendered(text, scale) for name, text in told.items()}
 
 
 def _alert(alert: Alert, scale: float, docs: str) -> dict[str, Any]:
@@ -38,7 +37,7 @@ def _alert(alert: Alert, scale: float, docs: str) -> dict[str, Any]:
         "for": scaled(alert.pending, scale),
         "keep_firing_for": scaled(alert.keep, scale),
         "labels": {"severity": alert.severity},
-        "annotations": told_by(alert, docs),
+        "annotations": told_by(alert, scale, docs),
     }
 
 
