@@ -11,7 +11,7 @@ import pytest
 from dashboards.alerts import ALERTS, BY_NAME
 from dashboards.annotations import LOOKUPS, bare, looked_up
 from tests.dashboards.cases import RECIPES, Recipe, fleet, made
-from tests.dashboards.fleet import CRL, SERVICE, SIGN_IN, Connector, hold
+from tests.dashboards.fleet import CRL, SERVICE, SIGN_IN, Connector, hold, holes
 from tests.dashboards.promtool import told
 
 by_recipe = pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.alert)
@@ -125,6 +125,16 @@ def test_what_is_absent_is_left_out_and_the_rest_is_told(absent: str, named: str
     assert texts["summary"] == f"Connector group vienna: 1 too few connectors can live. {named}"
     page = "10.0.0.1" if absent == "wayclear_page_info" else "10.0.0.2"
     assert texts["details_url"] == f"https://{page}:19115/", "of one that is down, if it has a page"
+
+
+def test_a_lost_scrape_costs_no_text(tmp_path: Path) -> None:
+    found = fleet(3)
+    found[0].die()
+    for connector in explained(tuple(found)):
+        connector.every(lambda values: holes(values, 10))  # minute 9 is lost
+    (texts,) = told(tmp_path, found, 9, "WayclearConnectorDown").values()
+    assert texts["summary"] == SUMMARIES["WayclearConnectorDown"]
+    assert texts["details_url"] == "https://10.0.0.1:19115/"
 
 
 def test_a_connector_that_vanished_is_named_without_a_report(tmp_path: Path) -> None:
