@@ -50,7 +50,7 @@ def configuration() -> dict[str, Any]:
         _route("page", "page", ["alertname"], "30s", "1h"),
         # What one site sees of one fault is one message, whatever the number of names. Names for sign-in are asked every
         # quarter of an hour and lists every few hours, so they come in one by one.
-        _route("ticket", "ticket", ["alertname", "site"], "15m", "24h", interval="6h", only=SELDOM),
+        _route("ticket", "ticket", ["alertname", "site"], "15m", "24h", interval="1h", only=SELDOM),
         _route("ticket", "ticket", ["alertname", "site"], "3m", "24h"),
         _route("reminder", "reminder", ["alertname"], "1m", "168h", interval="24h"),
     ]
