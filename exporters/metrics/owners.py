@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeAlias
 
-from exporters.terminal.audit import OWNERS, WRONG
+from exporters.terminal.audit import WRONG
+from exporters.terminal.owners import owner_name
 from rules.model import causes
-from rules.model.verdict import Report, Status
+from rules.model.verdict import CauseGroup, Report, Status
 from rules.watch.state import TargetState
 
 Owners: TypeAlias = Mapping[tuple[str, int, str], str]
@@ -25,10 +26,16 @@ def needs_action(found: TargetState) -> bool:
 def owners(report: Report | None) -> Owners:
     """Who must act about each name and cause of `report`. The findings are in order, so the heaviest decides."""
     named: dict[tuple[str, int, str], str] = {}
-    for finding in report.causes if report is not None else ():
+    if report is None:
+        return named
+    for finding in report.causes:
         for endpoint in finding.endpoints:
-            named.setdefault((endpoint.host, endpoint.port, finding.cause.word), OWNERS[finding.owner])
+            named.setdefault((endpoint.host, endpoint.port, finding.cause.word), _name(report, finding))
     return named
+
+
+def _name(report: Report, finding: CauseGroup) -> str:
+    return owner_name(finding.owner, report.plan.owners)
 
 
 def owner(found: TargetState, named: Owners) -> str:
@@ -39,7 +46,7 @@ def owner(found: TargetState, named: Owners) -> str:
     if not needs_action(found):
         return ""
     known = named.get((found.host, found.port, found.cause))
-    return known or OWNERS[causes.from_word(found.cause).owner]
+    return known or owner_name(causes.from_word(found.cause).owner)
 
 
 def heaviest(report: Report) -> tuple[str, str]:
@@ -49,6 +56,6 @@ def heaviest(report: Report) -> tuple[str, str]:
     """
     for wanted in (WRONG, frozenset({Status.INCONCLUSIVE})):
         for finding in report.causes:
-            if finding.status in wanted:
-                return finding.cause.word, OWNERS[finding.owner]
+            if finding.status in wanted and not finding.because:
+                return finding.cause.word, _name(report, finding)
     return causes.OK.word, ""

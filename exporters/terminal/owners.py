@@ -20,6 +20,22 @@ OWNERS: Mapping[str, str] = {
 }
 
 
+#: The same where the reader is not at the host: in an alert or on a dashboard.
+ELSEWHERE: Mapping[str, str] = {
+    **OWNERS,
+    "host": "Administrator of the connector's host",
+    "microsoft": "Microsoft (support case)",
+    "wayclear": "Authors of wayclear",
+    "nobody": "Operator of wayclear",
+}
+
+
+def owner_name(owner: Owner, named: tuple[tuple[str, str], ...] = ()) -> str:
+    """Whoever must act, for a reader who is not at the host."""
+    own = dict(named).get(owner)
+    return display(own, 80) if own else ELSEWHERE[owner]
+
+
 def owner_text(owner: Owner, named: tuple[tuple[str, str], ...] = ()) -> str:
     """Whoever must act. `named`: what the organisation calls them (`Plan.owners`)."""
     own = dict(named).get(owner)

@@ -75,5 +75,5 @@ def test_a_value_is_marked_as_an_example_or_is_the_default() -> None:
     marked = set(re.findall(r"^#(?:\[\[?)?([a-z_]+).*# example", text, re.MULTILINE))
     assert marked == {
         "connector", "connector_group", "site", "region", "inventory", "tenant", "resolvers", "hosts",
-        "config_file", "path", "directory", "rack",
+        "config_file", "path", "directory", "rack", "firewall",
     }  # fmt: skip

@@ -7,7 +7,7 @@ import pytest
 
 from exporters.metrics.connector import MOST_MEMBERS, MOST_RULESETS, MOST_SOURCES, Besides, render
 from exporters.metrics.target import Tally
-from exporters.terminal.audit import OWNERS
+from exporters.terminal.owners import ELSEWHERE
 from rules.model.verdict import Answer, RulesUsed, Status
 from rules.watch.state import State
 from tests.exporters.samples import report
@@ -59,7 +59,7 @@ def test_the_heaviest_cause_is_told_with_who_must_act() -> None:
     assert told(state(), "connector_cause_info", *shown) == {("ok", ""): 1}
     worst = report().causes[0]
     found = told(state(report=report()), "connector_cause_info", *shown)
-    assert found == {(worst.cause.word, OWNERS[worst.owner]): 1}
+    assert found == {(worst.cause.word, ELSEWHERE[worst.owner]): 1}
 
 
 def test_what_could_not_be_tested_is_the_cause_where_nothing_is_wrong() -> None:
