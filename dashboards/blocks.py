@@ -142,7 +142,7 @@ _IN_INVENTORY = """
 _SILENT = f"""
 {_IN_INVENTORY}
 * on (connector) group_left (connector_group, site, region)
-  topk by (connector) (1, group by ({CONNECTOR}) (last_over_time(wayclear_connector_can_live[1d])))
+  (0 * topk by (connector) (1, max by ({CONNECTOR}) (max_over_time(timestamp(wayclear_connector_can_live)[1d:5m]))) + 1)
 or on (connector)
 {_IN_INVENTORY}
 """.strip()

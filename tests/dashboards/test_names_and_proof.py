@@ -155,8 +155,6 @@ def test_a_member_that_moved_to_another_site_within_a_day_is_one_member(tmp_path
     found = [*fleet(3), moved]
     found[0].vanish(10)
     found[1].inventory("c1", "c2")
-    results = []
-    for site in ("Vienna", "Linz"):
-        told: Firing = ("WayclearConnectorSilent", of(1) | {"site": site})
-        results.append(unit_test(bare_rules(tmp_path), found, {40: [told]}).returncode)
-    assert sorted(results) == [0, 1], "one of the two"
+    told: Firing = ("WayclearConnectorSilent", of(1) | {"site": "Linz"})
+    for _ in range(5):  # a tie would be broken another way each time, and the alert would begin anew
+        assert unit_test(bare_rules(tmp_path), found, {40: [told]}).returncode == 0, "where it was heard last"
