@@ -1,0 +1,180 @@
+"""What failed in a report, and how it stands by a newer one.
+
+A flow is an endpoint of a finding: a name, a port and, where the finding has it, an address. A finding without endpoints
+(this host's clock) is one flow by its cause. A flow passes when every verdict about it passes, so a TLS flow needs the right
+issuer and not only an open port.
+
+=========================  =====================  ==========================================================
+verdicts about the flow    asked in this run      state
+=========================  =====================  ==========================================================
+any                        no                     WAITS: its turn has not come
+one fails                  yes                    FAILS, with the heaviest verdict
+one could not be tested    yes                    WAITS: what follows from the answer has not been asked yet
+all others                 yes                    PASSES
+=========================  =====================  ==========================================================
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TypeAlias
+
+from rules.model import causes
+from rules.model.causes.record import Layer
+from rules.model.observation import Observation, Step, kind_of
+from rules.model.verdict import CauseGroup, Endpoint, Report, Status, Verdict
+
+WRONG = frozenset({Status.FAIL, Status.BROKEN, Status.WARN})
+_OPEN = frozenset({Status.INCONCLUSIVE})
+_UNASKED = frozenset({causes.AUDIT_NOT_RECORDED, causes.AUDIT_NOT_REACHED})
+#: Layers whose findings keep names from having an address.
+_BEFORE_ADDRESSES = frozenset[Layer]({"dns", "local"})
+
+#: What identifies a verdict in two reports of the same endpoint: rule, endpoint, check, cause.
+Mark: TypeAlias = tuple[str, Endpoint | None, str, str]
+
+
+class NoSuchFinding(ValueError):  # noqa: N818 - says what is the matter with the number
+    """The report has no finding with this number. The message lists those that it has."""
+
+
+class State(StrEnum):
+    WAITS = "waits"
+    FAILS = "fails"
+    PASSES = "passes"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Flow:
+    """What is asked for again. `cause` is set only for a finding without endpoints."""
+
+    host: str
+    port: int
+    address: str = ""
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The state of a flow. `cause` and `summary`: why it fails, by the heaviest verdict. `asked`: Unix time of its last
+    question, None before the first."""
+
+    state: State
+    cause: str = ""
+    summary: str = ""
+    asked: float | None = None
+
+
+def chosen(found: Sequence[CauseGroup], number: str) -> tuple[CauseGroup, ...]:
+    """The findings to verify: those that failed, or the one called `number` with what follows from it.
+
+    NoSuchFinding if no finding has that number.
+    """
+    if not number:
+        return tuple(one for one in found if _failed(one))
+    wanted = {one.id for one in found if one.id == number}
+    if not wanted:
+        known = [one.id for one in found if one.id and _failed(one)]
+        named = ", ".join(f"#{id_}" for id_ in known)
+        raise NoSuchFinding(f"it has the findings {named}" if known else "it has no finding that failed")
+    grown = True
+    while grown:
+        below = {one.id for one in found if wanted & set(one.because)} - wanted
+        wanted |= below
+        grown = bool(below)
+    return tuple(one for one in found if one.id in wanted)
+
+
+def _failed(found: CauseGroup) -> bool:
+    """Whether a finding failed. Where nothing resolves, or this host has no route, the names are only untested."""
+    return found.status in WRONG or (found.status in _OPEN and found.cause.layer in _BEFORE_ADDRESSES)
+
+
+def flows_of(findings: Iterable[CauseGroup]) -> tuple[Flow, ...]:
+    """The flows of the findings, each once, in their order. A pattern without a name to try is none."""
+    found: dict[Flow, None] = {}
+    for one in findings:
+        named = [e for e in one.endpoints if not e.host.startswith("*") and "{" not in e.host]
+        for endpoint in named:
+            found[Flow(endpoint.host, endpoint.port, endpoint.address or "")] = None
+        if not named:
+            found[Flow("", 0, cause=one.cause.word)] = None
+    return tuple(found)
+
+
+def steps_of(findings: Iterable[CauseGroup], observations: Sequence[Observation]) -> frozenset[Step]:
+    """The questions behind the findings, as first attempts. A name that did not resolve is resolved again everywhere."""
+    found: set[Step] = set()
+    names: set[str] = set()
+    for one in findings:
+        for id_ in one.evidence:
+            number = int(id_[1:]) if id_[1:].isdecimal() and len(id_) < 10 else 0
+            if 0 < number <= len(observations):
+                found.add(observations[number - 1].step)
+        if one.cause.layer in _BEFORE_ADDRESSES:
+            names |= {endpoint.host for endpoint in one.endpoints}
+    for seen in observations:
+        kind = kind_of(seen.step)
+        if kind.resolution is not None and kind.name(seen.step) in names:
+            found.add(seen.step)
+    return frozenset(replace(step, attempt=1) for step in found if kind_of(step).queue != "local")
+
+
+def marks_of(verdicts: Iterable[Verdict], without: Collection[CauseGroup]) -> frozenset[Mark]:
+    """The wrong verdicts of a report that belong to other findings than `without`: they are not verified."""
+    mine = {(one.cause, endpoint) for one in without for endpoint in one.endpoints}
+    return frozenset(
+        _mark(v) for v in verdicts if v.status in WRONG | _OPEN and (v.cause, v.endpoint) not in mine
+    )
+
+
+def _mark(verdict: Verdict) -> Mark:
+    return verdict.rule, verdict.endpoint, verdict.check, verdict.cause.word
+
+
+def standings(
+    flows: Iterable[Flow], report: Report, asked: Mapping[str, float], others: Collection[Mark]
+) -> dict[Flow, Standing]:
+    """How each flow stands by `report`. `asked`: by address and by name, Unix time of the last question of this run;
+    "" for this host itself. `others`: verdicts that belong to other findings."""
+    rows: dict[tuple[str, int], list[Verdict]] = defaultdict(list)
+    for verdict in report.verdicts:
+        if verdict.endpoint is not None and _mark(verdict) not in others:
+            rows[verdict.endpoint.host, verdict.endpoint.port].append(verdict)
+    wrong = {one.cause.word: one.summary for one in report.causes if _failed(one)}
+    return {flow: _standing(flow, rows, wrong, asked) for flow in flows}
+
+
+def _standing(
+    flow: Flow,
+    rows: Mapping[tuple[str, int], list[Verdict]],
+    wrong: Mapping[str, str],
+    asked: Mapping[str, float],
+) -> Standing:
+    all_of_name = rows.get((flow.host, flow.port), [])
+    at_address = [v for v in all_of_name if v.endpoint is not None and v.endpoint.address == flow.address]
+    # An address that the name no longer has is judged by the name's other addresses.
+    when = asked.get(flow.address if at_address else flow.host)
+    if when is None:
+        return Standing(State.WAITS)
+    if flow.cause:
+        fails = flow.cause in wrong
+        return Standing(
+            State.FAILS if fails else State.PASSES,
+            flow.cause if fails else "",
+            wrong.get(flow.cause, ""),
+            when,
+        )
+    found = at_address or all_of_name
+    worst = max((v for v in found if v.status in WRONG), key=lambda v: v.status.rank, default=None)
+    if worst is not None:
+        return Standing(State.FAILS, worst.cause.word, worst.summary, when)
+    if not found or any(v.status in _OPEN and v.cause in _UNASKED for v in found):
+        return Standing(State.WAITS, asked=when)
+    open_ = next((v for v in found if v.status in _OPEN), None)
+    if open_ is not None:
+        return Standing(State.FAILS, open_.cause.word, open_.summary, when)
+    return Standing(State.PASSES, asked=when)
