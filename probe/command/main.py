@@ -57,6 +57,7 @@ ENTRIES = (
     Entry("audit", "can a connector live on this network?", "probe.command.audit"),
     Entry("explain", "one endpoint as a tree, down to every certificate", "probe.command.explain"),
     Entry("replay", "judge a recorded report again, offline", "probe.command.replay"),
+    Entry("rehearse", "what would an audit say if a rule were so? offline", "probe.command.rehearse"),
     Entry("verify", "ask again what failed in a report, while a rule is changed", "probe.command.verify"),
     Entry(
         "validate",

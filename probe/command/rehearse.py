@@ -1,0 +1,195 @@
+"""`wayclear rehearse`: what would an audit say if a rule were so? Sends no packet."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.resources
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+
+from exporters.terminal import rehearse as words
+from probe.audit.forged import Forger
+from probe.audit.state import place_of, state_of
+from probe.command import common
+from probe.command.formats import FORMATS, JudgedReport
+from probe.command.options import Delivery, Judging, add_verbose
+from probe.command.parser import Parser, non_blank
+from probe.config.settings import Config
+from probe.errors import CommandError
+from probe.host import output_file, standard_streams
+from probe.host.files import decode_text, read_input, shown_name
+from rules.audit.focus import parse_endpoint
+from rules.files.limits import LARGEST_REPORT
+from rules.files.report_json import BadReport, loads
+from rules.judge.report import replay
+from rules.model.observation import kind_of
+from rules.model.ruleset import Rules
+from rules.model.verdict import Report
+from rules.rehearse.alerts import AlertRule, Fires, firing
+from rules.rehearse.changes import Block, Change, ClosedPort, Inspection, untouched
+from rules.rehearse.rehearsal import rehearse
+from rules.text.hostname import BadName
+
+EXAMPLES = """\
+examples:
+  wayclear rehearse --report report.json --block '*.servicebus.windows.net'
+  wayclear rehearse --report report.json --inspect
+  wayclear rehearse --report report.json --no-port-80 --format json
+
+The recording should be of a healthy network: wayclear audit --format json --output report.json
+The exit codes are those of audit.
+"""
+_ADVICE = "example: wayclear rehearse --report report.json --block '*.servicebus.windows.net'"
+
+
+@dataclass(frozen=True, slots=True)
+class RehearseOptions:
+    """What the command line says."""
+
+    report: str
+    changes: tuple[Change, ...]
+    judging: Judging
+    delivery: Delivery
+
+
+def add_options(parser: Parser) -> None:
+    parser.description = (
+        "Says what an audit would say, and which alerts would fire, if the network were so. Takes a recorded report and "
+        "replaces its answers; sends no packet."
+    )
+    parser.epilog = EXAMPLES
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    add_verbose(parser)
+    parser.add_argument(
+        "--report",
+        metavar="FILE",
+        type=non_blank,
+        required=True,
+        help="a recorded report (JSON), or - for standard input",
+    )
+    parser.add_argument(
+        "--block",
+        metavar="PATTERN[:PORT]",
+        action="append",
+        type=non_blank,
+        default=[],
+        help="no connection to names like it, such as '*.servicebus.windows.net'; may be given again",
+    )
+    parser.add_argument(
+        "--inspect",
+        metavar="PATTERN",
+        nargs="?",
+        const="*",
+        action="append",
+        type=non_blank,
+        default=[],
+        help="a device re-signs TLS to names like it (default: to all)",
+    )
+    parser.add_argument("--no-port-80", action="store_true", help="no connection to TCP port 80")
+    parser.add_argument(
+        "--reset", action="store_true", help="what is blocked is refused with a RST, not silently dropped"
+    )
+    Judging.add_to(parser)
+    Delivery.add_to(parser)
+
+
+def parsed(arguments: argparse.Namespace) -> RehearseOptions:
+    changes: list[Change] = [_block(text, arguments.reset) for text in arguments.block]
+    if arguments.no_port_80:
+        changes.append(ClosedPort(80, arguments.reset))
+    changes += [Inspection(pattern.strip().lower()) for pattern in arguments.inspect]
+    return RehearseOptions(
+        arguments.report, tuple(changes), Judging.parsed(arguments), Delivery.parsed(arguments)
+    )
+
+
+def _block(text: str, reset: bool) -> Block:
+    """`PATTERN[:PORT]`; the stars of a pattern are kept from the check of the name."""
+    stars = text.strip().lower().replace("*", "star")
+    try:
+        _, port = parse_endpoint(stars)
+    except BadName as error:
+        raise CommandError(f"rehearse: --block: {str(error).replace('star', '*')}", _ADVICE) from error
+    pattern = text.strip().lower()
+    return Block(pattern.rpartition(":")[0] if port is not None else pattern, port or 0, reset)
+
+
+@common.convert_bad_file()
+def run(options: RehearseOptions) -> int:
+    """Rehearse. The exit code is that of the answer. CommandError for what the user can correct."""
+    delivery = options.delivery
+    if not options.changes:
+        raise CommandError("rehearse: nothing is assumed: give --block, --inspect or --no-port-80", _ADVICE)
+    if delivery.format not in ("text", "json"):
+        raise CommandError(
+            f"rehearse: --format {delivery.format}: a rehearsal gives no metrics, which would look measured",
+            "use --format json; the alerts that would fire are among its notes",
+        )
+    common.check_output(delivery, options.judging, options.report)
+    config, rules = common.load_configuration(options.judging, {})
+    recorded, before = _recorded(options.report, rules)
+    _check_touched(options, recorded)
+    forger = Forger(recorded.started)
+    report = rehearse(recorded, rules, options.changes, forger.chain, config.limits.tcp)
+    alerts = _alerts(report, rules, config)
+    subject = words.Subject(options.changes, before.answer, shown_name(options.report))
+    report = replace(report, notes=(*report.notes, *words.notes(subject, alerts)))
+    _deliver(delivery, subject, JudgedReport(report, rules, config), alerts)
+    return 0 if delivery.exit_zero else report.exit_code
+
+
+def _recorded(path: str, rules: Rules) -> tuple[Report, Report]:
+    """The recording, and what it says without a change."""
+    name = shown_name(path)
+    try:
+        recorded = loads(decode_text(read_input(path, LARGEST_REPORT), name))
+        return recorded, replay(recorded, rules)
+    except BadReport as error:
+        raise CommandError(
+            f"rehearse: {name}: {error}",
+            "name the report that an audit wrote: wayclear audit --format json --output report.json",
+        ) from error
+
+
+def _check_touched(options: RehearseOptions, recorded: Report) -> None:
+    """CommandError for a change that touches nothing of the recording: it would look like a change without an effect."""
+    for change in untouched(options.changes, recorded.observations):
+        names = {
+            kind_of(seen.step).name(seen.step)
+            for seen in recorded.observations
+            if kind_of(seen.step).connects
+        }
+        some = ", ".join(sorted(name for name in names if name)[:3])
+        raise CommandError(
+            f"rehearse: {shown_name(options.report)} has no connection of which this is true: {words.change_text(change)}",
+            f"its names are {some}, ...: `wayclear rules show entra-app-proxy` lists the patterns",
+        )
+
+
+def alert_rules() -> dict[str, AlertRule]:
+    """The alerts of this version, by name."""
+    file = importlib.resources.files("rules.rehearse").joinpath("alerts.json")
+    return {rule.name: rule for rule in msgspec.json.decode(file.read_bytes(), type=list[AlertRule])}
+
+
+def _alerts(report: Report, rules: Rules, config: Config) -> tuple[Fires, ...]:
+    return firing(state_of(report, rules, place_of(config, report.vantage.host)), alert_rules())
+
+
+def _deliver(
+    delivery: Delivery, subject: words.Subject, judged: JudgedReport, alerts: tuple[Fires, ...]
+) -> None:
+    """As `common.deliver`, with the banner in each place where a reader may begin."""
+    style = common.report_style(delivery)
+    if delivery.format == "text":
+        text = words.render(subject, judged.report, alerts, style)
+    else:
+        text = "".join(FORMATS[delivery.format].render(judged, style))
+    if delivery.file is None:
+        utf8 = FORMATS[delivery.format].utf8
+        standard_streams.write_output(text, "utf-8" if utf8 else common.output_encoding())
+        return
+    output_file.write_whole(Path(delivery.file), text, FORMATS[delivery.format].mode)
+    standard_streams.print_message(f"{words.BANNER}. The rehearsal is in {delivery.output}")
