@@ -28,12 +28,11 @@ class Subject:
 
 
 def change_text(change: Change) -> str:
-    """A change as a clause: `no connection to *.example.com gets through`."""
+    """A change as a clause: `every connection to *.example.com is silently dropped`."""
     match change:
         case Block(pattern=pattern, port=port, reset=reset):
             where = display(pattern, 260) + (f" on port {port}" if port else "")
-            how = "every connection is refused (RST)" if reset else "every connection is silently dropped"
-            return f"{how} to {where}"
+            return f"every connection to {where} is {'refused (RST)' if reset else 'silently dropped'}"
         case ClosedPort(port=port, reset=reset):
             how = "refused (RST)" if reset else "silently dropped"
             return f"every connection to TCP port {port} is {how}"
@@ -63,16 +62,19 @@ def opening(subject: Subject, report: Report, style: Style) -> list[str]:
 def render(subject: Subject, report: Report, alerts: Sequence[Fires], style: Style) -> str:
     """The whole text: the banner, the report as `audit` writes it, the alerts, the banner again."""
     lines = [*opening(subject, report, style), "", *audit.render(report, style).splitlines(), ""]
-    lines += [style.paint("heading", "ALERTS THAT WOULD FIRE"), *_alerts(alerts, style)]
+    lines += [
+        style.paint("heading", "ALERTS THAT WOULD FIRE"),
+        *_alerts(alerts, report.vantage.tenant, style),
+    ]
     return style.finish([*lines, "", style.paint("doubt", f"{BANNER}.")])
 
 
-def _alerts(alerts: Sequence[Fires], style: Style) -> Iterator[str]:
+def _alerts(alerts: Sequence[Fires], tenant: str | None, style: Style) -> Iterator[str]:
     if not alerts:
         yield "  None. `wayclear serve` would show it on its page and in its metrics."
         return
     for one in alerts:
-        yield from style.wrap(alert_text(one, verbose=style.verbose), "    ", "  - ")
+        yield from style.wrap(alert_text(one, tenant, verbose=style.verbose), "    ", "  - ")
     yield from style.wrap(
         "Times count from the moment at which the service sees it, usually within a minute or two. docs/alerts.md explains "
         "each alert.",
@@ -80,9 +82,9 @@ def _alerts(alerts: Sequence[Fires], style: Style) -> Iterator[str]:
     )
 
 
-def alert_text(one: Fires, *, verbose: bool = True) -> str:
-    """`ticket WayclearConnectorDown after 5 min: this connector`."""
-    names = [display(name, 260) for name in one.subjects]
+def alert_text(one: Fires, tenant: str | None = None, *, verbose: bool = True) -> str:
+    """`ticket WayclearConnectorDown after 5 min: this connector`; the id of `tenant` as {tenant}."""
+    names = [display(name.replace(tenant, "{tenant}") if tenant else name, 260) for name in one.subjects]
     shown = names if verbose or len(names) <= _SUBJECTS + 1 else names[:_SUBJECTS]
     more = f", +{len(names) - len(shown)} more" if len(shown) < len(names) else ""
     condition = f", only if {one.condition}" if one.condition else ""

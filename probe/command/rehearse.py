@@ -24,9 +24,10 @@ from rules.audit.focus import parse_endpoint
 from rules.files.limits import LARGEST_REPORT
 from rules.files.report_json import BadReport, loads
 from rules.judge.report import replay
+from rules.model import causes
 from rules.model.observation import kind_of
 from rules.model.ruleset import Rules
-from rules.model.verdict import Report
+from rules.model.verdict import Answer, Report
 from rules.rehearse.alerts import AlertRule, Fires, firing
 from rules.rehearse.changes import Block, Change, ClosedPort, Inspection, untouched
 from rules.rehearse.rehearsal import rehearse
@@ -34,21 +35,23 @@ from rules.text.hostname import BadName
 
 EXAMPLES = """\
 examples:
-  wayclear rehearse --report report.json --block '*.servicebus.windows.net'
-  wayclear rehearse --report report.json --inspect
-  wayclear rehearse --report report.json --no-port-80 --format json
+  wayclear rehearse --block '*.servicebus.windows.net'
+  wayclear rehearse --inspect --format json
+  wayclear rehearse --report report.json --no-port-80    your own network with port 80 closed
 
-The recording should be of a healthy network: wayclear audit --format json --output report.json
+A recording of your own should be of a healthy network: wayclear audit --format json --output report.json
 The exit codes are those of audit.
 """
-_ADVICE = "example: wayclear rehearse --report report.json --block '*.servicebus.windows.net'"
+_ADVICE = "example: wayclear rehearse --block '*.servicebus.windows.net'"
+#: The recording without --report, and the CAs that signed what it shows (`tests/lab/shipped_recording.py` makes both).
+SHIPPED_REPORT, SHIPPED_CAS = "healthy.json.gz", "healthy-cas.toml"
 
 
 @dataclass(frozen=True, slots=True)
 class RehearseOptions:
     """What the command line says."""
 
-    report: str
+    report: str | None  # None: the shipped recording
     changes: tuple[Change, ...]
     judging: Judging
     delivery: Delivery
@@ -66,8 +69,7 @@ def add_options(parser: Parser) -> None:
         "--report",
         metavar="FILE",
         type=non_blank,
-        required=True,
-        help="a recorded report (JSON), or - for standard input",
+        help="a recorded report in JSON, or - for standard input (default: a healthy network of the lab)",
     )
     parser.add_argument(
         "--block",
@@ -127,30 +129,47 @@ def run(options: RehearseOptions) -> int:
             f"rehearse: --format {delivery.format}: a rehearsal gives no metrics, which would look measured",
             "use --format json; the alerts that would fire are among its notes",
         )
-    common.check_output(delivery, options.judging, options.report)
-    config, rules = common.load_configuration(options.judging, {})
-    recorded, before = _recorded(options.report, rules)
+    common.check_output(delivery, options.judging, *([options.report] if options.report is not None else []))
+    config, rules, recorded, before = _recorded(options)
     _check_touched(options, recorded)
     forger = Forger(recorded.started)
     report = rehearse(recorded, rules, options.changes, forger.chain, config.limits.tcp)
     alerts = _alerts(report, rules, config)
-    subject = words.Subject(options.changes, before.answer, shown_name(options.report))
-    report = replace(report, notes=(*report.notes, *words.notes(subject, alerts)))
+    source = shown_name(options.report) if options.report is not None else ""
+    subject = words.Subject(options.changes, before.answer, source)
     _deliver(delivery, subject, JudgedReport(report, rules, config), alerts)
     return 0 if delivery.exit_zero else report.exit_code
 
 
-def _recorded(path: str, rules: Rules) -> tuple[Report, Report]:
-    """The recording, and what it says without a change."""
+def shipped(name: str) -> Path:
+    """A file that is a part of the program."""
+    return Path(str(importlib.resources.files("rules.rehearse").joinpath(name)))
+
+
+def _recorded(options: RehearseOptions) -> tuple[Config, Rules, Report, Report]:
+    """Configuration, rules, the recording, and what it says without a change."""
+    judging = options.judging
+    if options.report is None:
+        judging = replace(judging, ca_sets=(str(shipped(SHIPPED_CAS)),))
+    config, rules = common.load_configuration(judging, {})
+    path = options.report if options.report is not None else str(shipped(SHIPPED_REPORT))
     name = shown_name(path)
     try:
         recorded = loads(decode_text(read_input(path, LARGEST_REPORT), name))
-        return recorded, replay(recorded, rules)
+        before = replay(recorded, rules)
     except BadReport as error:
         raise CommandError(
             f"rehearse: {name}: {error}",
             "name the report that an audit wrote: wayclear audit --format json --output report.json",
         ) from error
+    holes = any(v.cause in (causes.AUDIT_NOT_RECORDED, causes.AUDIT_NOT_REACHED) for v in before.verdicts)
+    if options.report is None and (holes or before.answer is not Answer.YES):
+        sets = ", ".join(used.name for used in rules.rulesets)
+        raise CommandError(
+            f"rehearse: the shipped recording does not hold what {sets} asks for",
+            "record your own network: wayclear audit --format json --output report.json, then give --report report.json",
+        )
+    return config, rules, recorded, before
 
 
 def _check_touched(options: RehearseOptions, recorded: Report) -> None:
@@ -163,15 +182,15 @@ def _check_touched(options: RehearseOptions, recorded: Report) -> None:
         }
         some = ", ".join(sorted(name for name in names if name)[:3])
         raise CommandError(
-            f"rehearse: {shown_name(options.report)} has no connection of which this is true: {words.change_text(change)}",
+            f"rehearse: the recording has no connection of which this is true: {words.change_text(change)}",
             f"its names are {some}, ...: `wayclear rules show entra-app-proxy` lists the patterns",
         )
 
 
 def alert_rules() -> dict[str, AlertRule]:
     """The alerts of this version, by name."""
-    file = importlib.resources.files("rules.rehearse").joinpath("alerts.json")
-    return {rule.name: rule for rule in msgspec.json.decode(file.read_bytes(), type=list[AlertRule])}
+    rows = msgspec.json.decode(shipped("alerts.json").read_bytes(), type=list[AlertRule])
+    return {rule.name: rule for rule in rows}
 
 
 def _alerts(report: Report, rules: Rules, config: Config) -> tuple[Fires, ...]:
@@ -186,7 +205,8 @@ def _deliver(
     if delivery.format == "text":
         text = words.render(subject, judged.report, alerts, style)
     else:
-        text = "".join(FORMATS[delivery.format].render(judged, style))
+        report = replace(judged.report, notes=(*judged.report.notes, *words.notes(subject, alerts)))
+        text = "".join(FORMATS[delivery.format].render(replace(judged, report=report), style))
     if delivery.file is None:
         utf8 = FORMATS[delivery.format].utf8
         standard_streams.write_output(text, "utf-8" if utf8 else common.output_encoding())
