@@ -9,16 +9,16 @@ from exporters.terminal.evidence import clock, hostport
 from exporters.terminal.style import Style, count, say
 from rules.files.report_json import to_rfc3339
 from rules.model import causes
-from rules.model.verdict import Report
+from rules.model.verdict import FlowState, Report
 from rules.text.display import display
-from rules.verify.flows import Flow, Standing, State
+from rules.verify.flows import Flow, Standing
 from rules.verify.rounds import INTERVAL, Progress
 
 #: The states as words and colours.
-_WORDS: Mapping[State, tuple[str, str]] = {
-    State.PASSES: ("passes", "good"),
-    State.FAILS: ("FAILS", "bad"),
-    State.WAITS: ("not asked", "doubt"),
+_WORDS: Mapping[FlowState, tuple[str, str]] = {
+    FlowState.PASSES: ("passes", "good"),
+    FlowState.FAILS: ("FAILS", "bad"),
+    FlowState.WAITS: ("not asked", "doubt"),
 }
 _FOLD = 12  #: maximum of flows listed under a heading without --verbose
 
@@ -54,7 +54,7 @@ def opening(subject: Subject, flows: Sequence[Flow], units: int, style: Style) -
 
 def live(progress: Progress, tenant: str | None, style: Style, most: int) -> list[str]:
     """The flows as they are now, a line each; for more than `most` lines a line for each name, failing ones first."""
-    passed = sum(1 for one in progress.standings.values() if one.state is State.PASSES)
+    passed = sum(1 for one in progress.standings.values() if one.state is FlowState.PASSES)
     head = (
         f"Round {progress.round}: {progress.reached} of {count(progress.addresses, 'address', 'addresses')} asked, "
         f"{passed} of {count(len(progress.standings), 'flow')} pass"
@@ -75,9 +75,9 @@ def _line(flow: Flow, one: Standing, since: float | None, tenant: str | None, st
 
 
 def _why(one: Standing, since: float | None) -> str:
-    if one.state is State.PASSES and since is not None:
+    if one.state is FlowState.PASSES and since is not None:
         return f" since {_minute(since)}"
-    return f" [{display(one.cause, 60)}]" if one.state is State.FAILS else ""
+    return f" [{display(one.cause, 60)}]" if one.state is FlowState.FAILS else ""
 
 
 def _names(progress: Progress, tenant: str | None, style: Style) -> list[str]:
@@ -86,11 +86,11 @@ def _names(progress: Progress, tenant: str | None, style: Style) -> list[str]:
     for flow, one in progress.standings.items():
         names.setdefault((flow.host or flow.cause, flow.port), []).append(one)
     lines: list[tuple[int, str]] = []
-    order = (State.FAILS, State.WAITS, State.PASSES)
+    order = (FlowState.FAILS, FlowState.WAITS, FlowState.PASSES)
     for (host, port), found in names.items():
         state = min((one.state for one in found), key=order.index)
         word, tone = _WORDS[state]
-        passed = sum(1 for one in found if one.state is State.PASSES)
+        passed = sum(1 for one in found if one.state is FlowState.PASSES)
         name = flow_text(Flow(host, port), tenant)
         painted = style.paint(tone, f"{word:<9}")
         lines.append((order.index(state), f"  {painted}  {name}, {passed} of {len(found)} pass"))
@@ -133,16 +133,16 @@ def notes(subject: Subject, report: Report, progress: Progress) -> tuple[str, ..
 
 def _sentence(flow: Flow, one: Standing, progress: Progress, tenant: str | None) -> str:
     name = flow_text(flow, tenant)
-    if one.state is State.PASSES:
+    if one.state is FlowState.PASSES:
         return f"{name} passes since {_minute(progress.since[flow])}"
-    if one.state is State.WAITS:
+    if one.state is FlowState.WAITS:
         return f"{name} was not asked again"
     return f"{name} still fails: {say(one.summary)} [{display(one.cause, 60)}]"
 
 
 def render(subject: Subject, report: Report, progress: Progress, style: Style) -> str:
     """The report at the end."""
-    by_state: dict[State, list[str]] = {state: [] for state in State}
+    by_state: dict[FlowState, list[str]] = {state: [] for state in FlowState}
     tenant = subject.recorded.vantage.tenant
     for flow, one in progress.standings.items():
         by_state[one.state].append(_sentence(flow, one, progress, tenant))
@@ -151,9 +151,9 @@ def render(subject: Subject, report: Report, progress: Progress, style: Style) -
     for note in general:
         lines += style.wrap(note, "  ")
     for title, state in (
-        ("WHAT STILL FAILS", State.FAILS),
-        ("WHAT WAS NOT ASKED AGAIN", State.WAITS),
-        ("WHAT PASSES NOW", State.PASSES),
+        ("WHAT STILL FAILS", FlowState.FAILS),
+        ("WHAT WAS NOT ASKED AGAIN", FlowState.WAITS),
+        ("WHAT PASSES NOW", FlowState.PASSES),
     ):
         if by_state[state]:
             lines += ["", style.paint("heading", f"{title} ({len(by_state[state])})")]
@@ -161,9 +161,9 @@ def render(subject: Subject, report: Report, progress: Progress, style: Style) -
     return style.finish(lines)
 
 
-def _head(by_state: Mapping[State, Sequence[str]], style: Style) -> list[str]:
+def _head(by_state: Mapping[FlowState, Sequence[str]], style: Style) -> list[str]:
     total = sum(map(len, by_state.values()))
-    failing, waiting = len(by_state[State.FAILS]), len(by_state[State.WAITS])
+    failing, waiting = len(by_state[FlowState.FAILS]), len(by_state[FlowState.WAITS])
     if failing:
         word, tone, text = "FAILS", "bad", f"{failing} of {count(total, 'flow')} still {_verb(failing)}."
     elif waiting:

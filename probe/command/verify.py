@@ -108,7 +108,8 @@ def run(options: VerifyOptions) -> int:
         return _nothing_failed(options, recorded)
     subject = words.Subject(recorded, options.finding, options.watch)
     report, progress = _measured(verification, subject, config, delivery)
-    report = replace(report, notes=(*report.notes, *words.notes(subject, report, progress)))
+    notes = (*report.notes, *words.notes(subject, report, progress))
+    report = replace(report, notes=notes, verified=progress.verified())
     judged = JudgedReport(report, rules, config)
     text = None
     if delivery.format == "text":

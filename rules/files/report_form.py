@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 
 from rules.model.failure import Failure
 from rules.model.kinds.local_host import ProxySetting
-from rules.model.verdict import Answer, CauseGroup, Plan, RulesUsed, Status, Verdict
+from rules.model.verdict import Answer, CauseGroup, Plan, RulesUsed, Status, Verdict, VerifiedFlow
 
 SCHEMA = "wayclear.report/1"
 
@@ -86,4 +86,5 @@ class RecordedReport(Struct, frozen=True, kw_only=True):
     verdicts: tuple[Verdict, ...]
     stopped: str = ""
     notes: tuple[str, ...] = ()
+    verified: tuple[VerifiedFlow, ...] = ()
     observations: tuple[dict[str, Any], ...]

@@ -161,6 +161,28 @@ class Plan:
     notes: tuple[str, ...] = ()  # events before the audit began: a tenant's domain that led to no id
 
 
+class FlowState(StrEnum):
+    """How what failed stands now."""
+
+    WAITS = "waits"  # it had no turn, or what follows from its answer was not asked yet
+    FAILS = "fails"
+    PASSES = "passes"
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedFlow:
+    """What failed in an earlier report and was asked again. `endpoint` is None for a finding of the host or the network.
+
+    `since`: RFC 3339, when it was first seen to pass without a failure after it; "" where it does not pass. `cause`: why
+    it fails, or what such a finding was; else "".
+    """
+
+    endpoint: Endpoint | None
+    state: FlowState
+    since: str = ""
+    cause: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """An audit's result (JSON: `wayclear.report/1`). Observation ids are "o1", "o2", ... in the order of `observations`."""
@@ -179,6 +201,7 @@ class Report:
     observations: tuple[Observation, ...]
     stopped: str = ""  # why it ended early: "budget", "sweep", "interrupted", "no-route", "no-resolver"
     notes: tuple[str, ...] = field(default=())  # "the rule set has not been reviewed for 190 days", ...
+    verified: tuple[VerifiedFlow, ...] = ()  # of `wayclear verify`: what failed in the report that it took
 
     @property
     def summary(self) -> dict[str, int]:

@@ -19,13 +19,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import TypeAlias
 
 from rules.model import causes
 from rules.model.causes.record import Layer
 from rules.model.observation import Observation, Step, kind_of
-from rules.model.verdict import CauseGroup, Endpoint, Report, Status, Verdict
+from rules.model.verdict import CauseGroup, Endpoint, FlowState, Report, Status, Verdict
 
 WRONG = frozenset({Status.FAIL, Status.BROKEN, Status.WARN})
 _OPEN = frozenset({Status.INCONCLUSIVE})
@@ -39,12 +38,6 @@ Mark: TypeAlias = tuple[str, Endpoint | None, str, str]
 
 class NoSuchFinding(ValueError):  # noqa: N818 - says what is the matter with the number
     """The report has no finding with this number. The message lists those that it has."""
-
-
-class State(StrEnum):
-    WAITS = "waits"
-    FAILS = "fails"
-    PASSES = "passes"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -62,7 +55,7 @@ class Standing:
     """The state of a flow. `cause` and `summary`: why it fails, by the heaviest verdict. `asked`: Unix time of its last
     question, None before the first."""
 
-    state: State
+    state: FlowState
     cause: str = ""
     summary: str = ""
     asked: float | None = None
@@ -159,11 +152,11 @@ def _standing(
     # An address that the name no longer has is judged by the name's other addresses.
     when = asked.get(flow.address if at_address else flow.host)
     if when is None:
-        return Standing(State.WAITS)
+        return Standing(FlowState.WAITS)
     if flow.cause:
         fails = flow.cause in wrong
         return Standing(
-            State.FAILS if fails else State.PASSES,
+            FlowState.FAILS if fails else FlowState.PASSES,
             flow.cause if fails else "",
             wrong.get(flow.cause, ""),
             when,
@@ -171,10 +164,10 @@ def _standing(
     found = at_address or all_of_name
     worst = max((v for v in found if v.status in WRONG), key=lambda v: v.status.rank, default=None)
     if worst is not None:
-        return Standing(State.FAILS, worst.cause.word, worst.summary, when)
+        return Standing(FlowState.FAILS, worst.cause.word, worst.summary, when)
     if not found or any(v.status in _OPEN and v.cause in _UNASKED for v in found):
-        return Standing(State.WAITS, asked=when)
+        return Standing(FlowState.WAITS, asked=when)
     open_ = next((v for v in found if v.status in _OPEN), None)
     if open_ is not None:
-        return Standing(State.FAILS, open_.cause.word, open_.summary, when)
-    return Standing(State.PASSES, asked=when)
+        return Standing(FlowState.FAILS, open_.cause.word, open_.summary, when)
+    return Standing(FlowState.PASSES, asked=when)

@@ -11,13 +11,14 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 
 from rules.audit.machine import Audit
+from rules.files.report_json import to_rfc3339
 from rules.judge.report import make_report, replay
 from rules.model.kinds.local_host import LocalHost
 from rules.model.observation import Observation, Step, kind_of
 from rules.model.ruleset import Rules
-from rules.model.verdict import Plan, Report
+from rules.model.verdict import Endpoint, FlowState, Plan, Report, VerifiedFlow
 from rules.verify.again import Again, Answers, address_of, without_old_documents
-from rules.verify.flows import Flow, Mark, Standing, State, chosen, flows_of, marks_of, standings, steps_of
+from rules.verify.flows import Flow, Mark, Standing, chosen, flows_of, marks_of, standings, steps_of
 
 MOST = 20  #: addresses of a round, and names that it resolves
 INTERVAL = 15.0  #: seconds from the beginning of a round to the next
@@ -33,10 +34,24 @@ class Progress:
     reached: int
     addresses: int
 
+    def verified(self) -> tuple[VerifiedFlow, ...]:
+        """The flows as a report has them."""
+        return tuple(self._verified(flow, one) for flow, one in self.standings.items())
+
+    def _verified(self, flow: Flow, one: Standing) -> VerifiedFlow:
+        endpoint = None if flow.cause else Endpoint(flow.host, flow.port, flow.address or None)
+        since = self.since.get(flow) if one.state is FlowState.PASSES else None
+        return VerifiedFlow(
+            endpoint,
+            one.state,
+            to_rfc3339(since) if since is not None else "",
+            one.cause or flow.cause,
+        )
+
     @property
     def done(self) -> bool:
         """Whether every flow passes."""
-        return all(one.state is State.PASSES for one in self.standings.values())
+        return all(one.state is FlowState.PASSES for one in self.standings.values())
 
 
 class Verification:
@@ -113,9 +128,9 @@ class Verification:
         report = make_report(whole, begun, now, version)
         found = standings(self.flows, report, self._asked, self._others)
         for flow, standing in found.items():
-            if standing.state is State.PASSES and standing.asked is not None:
+            if standing.state is FlowState.PASSES and standing.asked is not None:
                 self._since.setdefault(flow, standing.asked)
-            elif standing.state is State.FAILS:
+            elif standing.state is FlowState.FAILS:
                 self._since.pop(flow, None)
         reached = sum(1 for unit in self._units if unit in self._turn)
         return report, Progress(self._round, found, dict(self._since), reached, len(self._units))

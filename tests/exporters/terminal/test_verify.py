@@ -6,8 +6,8 @@ import pytest
 
 from exporters.terminal import verify as words
 from exporters.terminal.style import Style
-from rules.model.verdict import Report
-from rules.verify.flows import Flow, Standing, State
+from rules.model.verdict import FlowState, Report
+from rules.verify.flows import Flow, Standing
 from rules.verify.rounds import Progress
 from tests.exporters import samples
 from tests.exporters.hostile import PAYLOADS
@@ -19,9 +19,9 @@ ONE, TWO, CLOCK = (
     Flow("eur.servicebus.windows.net", 443, "2001:db8::7"),
     Flow("", 0, cause="local.clock-skew"),
 )
-PASSES = Standing(State.PASSES, asked=samples.START)
-FAILS = Standing(State.FAILS, "tcp.timeout", "TCP is silently dropped", samples.START)
-WAITS = Standing(State.WAITS)
+PASSES = Standing(FlowState.PASSES, asked=samples.START)
+FAILS = Standing(FlowState.FAILS, "tcp.timeout", "TCP is silently dropped", samples.START)
+WAITS = Standing(FlowState.WAITS)
 
 
 def recorded() -> Report:
@@ -29,7 +29,7 @@ def recorded() -> Report:
 
 
 def progress(*standings: tuple[Flow, Standing], round_: int = 2) -> Progress:
-    since = {flow: samples.START for flow, one in standings if one.state is State.PASSES}
+    since = {flow: samples.START for flow, one in standings if one.state is FlowState.PASSES}
     return Progress(round_, dict(standings), since, 2, 3)
 
 
@@ -107,6 +107,6 @@ def test_another_host_and_an_old_recording_are_said() -> None:
 
 @pytest.mark.parametrize("hostile", PAYLOADS)
 def test_a_peers_text_is_harmless(hostile: str) -> None:
-    standing = Standing(State.FAILS, "tcp.timeout", hostile, samples.START)
+    standing = Standing(FlowState.FAILS, "tcp.timeout", hostile, samples.START)
     told = text(progress((Flow(hostile, 443, hostile), standing)))
     assert all(char.isprintable() or char == "\n" for char in told)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from rules.files.report_json import dumps, loads, to_rfc3339
 from rules.judge.report import make_report
 from rules.model.failure import Code, Failure, Stage
 from rules.model.kinds.dns_chain import DnsQuestion
@@ -14,9 +15,9 @@ from rules.model.kinds.os_lookup import OsAnswer, OsLookup
 from rules.model.kinds.tls_handshake import TlsHandshake
 from rules.model.observation import Observation, Step, kind_of
 from rules.model.ruleset import Match, Rules
-from rules.model.verdict import Answer, Report
+from rules.model.verdict import Answer, FlowState, Report
 from rules.verify.again import address_of
-from rules.verify.flows import Flow, NoSuchFinding, State
+from rules.verify.flows import Flow, NoSuchFinding
 from rules.verify.rounds import MOST, Progress, Verification
 from tests.rules.script import (
     BOOTSTRAP,
@@ -74,7 +75,7 @@ def places(steps: list[Step]) -> set[str]:
     return {address for step in steps if (address := address_of(step)) is not None}
 
 
-def states(progress: Progress) -> dict[str, State]:
+def states(progress: Progress) -> dict[str, FlowState]:
     return {flow.address or flow.host or flow.cause: one.state for flow, one in progress.standings.items()}
 
 
@@ -84,18 +85,30 @@ def test_only_what_failed_is_asked_again_and_it_passes_since_the_round_that_saw_
     asked, report, progress = one_round(verification, silent(*SERVICE), START + MINUTE)
     assert places(asked) == set(SERVICE)
     assert not [step for step in asked if isinstance(step, DnsQuestion | OsLookup)]
-    assert set(states(progress).values()) == {State.FAILS}
+    assert set(states(progress).values()) == {FlowState.FAILS}
     assert not progress.done
     assert report.answer is Answer.NO
     part, _, progress = one_round(verification, silent(*SERVICE[2:]), START + 2 * MINUTE)
     assert places(part) >= set(SERVICE)
-    assert states(progress) == {a: State.PASSES if a in SERVICE[:2] else State.FAILS for a in SERVICE}
+    assert states(progress) == {a: FlowState.PASSES if a in SERVICE[:2] else FlowState.FAILS for a in SERVICE}
     _, report, progress = one_round(verification, healthy(), START + 3 * MINUTE)
     assert progress.done
     assert report.answer is judged(healthy()).answer
     assert {flow.address: when for flow, when in progress.since.items()} == {
         a: START + (2 if a in SERVICE[:2] else 3) * MINUTE for a in SERVICE
     }
+
+
+def test_a_report_has_the_flows_with_their_states_and_times() -> None:
+    verification = Verification(RULES, judged(silent(*SERVICE)), "", START)
+    _, report, progress = one_round(verification, silent(SERVICE[0]), START + MINUTE)
+    made = replace(report, verified=progress.verified())
+    found = {flow.endpoint.address: flow for flow in made.verified if flow.endpoint is not None}
+    assert found.keys() == set(SERVICE)
+    assert (found[SERVICE[0]].state, found[SERVICE[0]].since) == (FlowState.FAILS, "")
+    assert found[SERVICE[0]].cause == "tcp.timeout"
+    assert found[SERVICE[1]].since == to_rfc3339(START + MINUTE)
+    assert loads(dumps(made)).verified == made.verified
 
 
 def test_a_silent_address_gets_one_connection_a_round() -> None:
@@ -112,7 +125,7 @@ def test_another_failure_than_the_recorded_one_is_looked_at_twice() -> None:
     asked, _, progress = one_round(verification, refused, START + MINUTE)
     assert [s.attempt for s in asked if isinstance(s, TlsHandshake)] == [1, 2]
     (one,) = progress.standings.values()
-    assert (one.state, one.cause) == (State.FAILS, "tcp.reset")
+    assert (one.state, one.cause) == (FlowState.FAILS, "tcp.reset")
 
 
 def test_a_flow_that_breaks_again_is_repaired_only_since_it_passes_again() -> None:
@@ -130,7 +143,7 @@ def test_an_open_port_with_the_wrong_issuer_is_not_repaired() -> None:
     inspected = healthy().when(TlsHandshake, by(CORPORATE))
     verification = Verification(RULES, judged(inspected), "", START)
     _, _, progress = one_round(verification, inspected, START + MINUTE)
-    assert set(states(progress).values()) == {State.FAILS}
+    assert set(states(progress).values()) == {FlowState.FAILS}
     assert {one.cause for one in progress.standings.values()} == {"tls.intercepted"}
     asked, _, progress = one_round(verification, healthy(), START + 2 * MINUTE)
     assert progress.done
@@ -143,7 +156,7 @@ def test_a_name_that_did_not_resolve_is_resolved_again_and_then_tried() -> None:
     asked, _, progress = one_round(verification, without(BOOTSTRAP), START + MINUTE)
     assert {kind_of(s).name(s) for s in asked if isinstance(s, DnsQuestion | OsLookup)} == {BOOTSTRAP}
     assert places(asked) == set()
-    assert states(progress) == {BOOTSTRAP: State.FAILS}
+    assert states(progress) == {BOOTSTRAP: FlowState.FAILS}
     asked, _, progress = one_round(verification, healthy(), START + 2 * MINUTE)
     assert {"203.0.113.1", "203.0.113.2"} <= places(asked)
     assert progress.done
@@ -223,7 +236,7 @@ def test_a_round_asks_at_most_twenty_addresses_and_each_gets_its_turn() -> None:
     assert [made.reached for _, made in turns] == [20, 40, 45]
     assert len(set.union(*(addresses for addresses, _ in turns))) == 45
     progress = turns[-1][1]
-    assert not {state for state in states(progress).values() if state is State.WAITS}
+    assert not {state for state in states(progress).values() if state is FlowState.WAITS}
     number = 4
     while not progress.done:
         asked, _, progress = one_round(verification, mended, START + number * MINUTE)
@@ -239,8 +252,8 @@ def test_what_has_had_no_turn_is_no_pass() -> None:
     )
     _, _, progress = one_round(verification, mended, START + MINUTE)
     counts = [one.state for one in progress.standings.values()]
-    assert counts.count(State.WAITS) == 45 - counts.count(State.PASSES)
-    assert 0 < counts.count(State.PASSES) <= MOST
+    assert counts.count(FlowState.WAITS) == 45 - counts.count(FlowState.PASSES)
+    assert 0 < counts.count(FlowState.PASSES) <= MOST
     assert not progress.done
 
 
@@ -265,7 +278,7 @@ def test_a_round_that_was_interrupted_keeps_what_it_saw() -> None:
             seen = healthy().answer(step) if answered else Observation(step, START, 0.0, ended)
             audit.record(replace(seen, started=START + 9))
     report, progress = verification.end(audit, START + 9, START + 10, "0.0")
-    assert states(progress) == {a: State.PASSES if a == SERVICE[0] else State.WAITS for a in SERVICE}
+    assert states(progress) == {a: FlowState.PASSES if a == SERVICE[0] else FlowState.WAITS for a in SERVICE}
     assert not [v for v in report.verdicts if v.cause.word == "audit.not-reached"]
 
 
