@@ -7,10 +7,11 @@ issuer and not only an open port.
 =========================  =====================  ==========================================================
 verdicts about the flow    asked in this run      state
 =========================  =====================  ==========================================================
+one stopped by this host   any                    FAILS: nothing can be asked
 any                        no                     WAITS: its turn has not come
 one fails                  yes                    FAILS, with the heaviest verdict
 one could not be tested    yes                    WAITS: what follows from the answer has not been asked yet
-all others                 yes                    PASSES
+all others, or none        yes                    PASSES (a resolver has a verdict only while it fails)
 =========================  =====================  ==========================================================
 """
 
@@ -98,8 +99,11 @@ def flows_of(findings: Iterable[CauseGroup]) -> tuple[Flow, ...]:
     return tuple(found)
 
 
-def steps_of(findings: Iterable[CauseGroup], observations: Sequence[Observation]) -> frozenset[Step]:
-    """The questions behind the findings, as first attempts. A name that did not resolve is resolved again everywhere."""
+def steps_of(
+    findings: Iterable[CauseGroup], observations: Sequence[Observation], invented: str
+) -> frozenset[Step]:
+    """The questions behind the findings, as first attempts. A name that did not resolve is resolved again everywhere, and
+    a resolver is asked again for what it left unanswered and for the `invented` name."""
     found: set[Step] = set()
     names: set[str] = set()
     for one in findings:
@@ -109,9 +113,15 @@ def steps_of(findings: Iterable[CauseGroup], observations: Sequence[Observation]
                 found.add(observations[number - 1].step)
         if one.cause.layer in _BEFORE_ADDRESSES:
             names |= {endpoint.host for endpoint in one.endpoints}
+    documents = {document for step in found if (document := kind_of(step).document(step)) is not None}
     for seen in observations:
         kind = kind_of(seen.step)
-        if kind.resolution is not None and kind.name(seen.step) in names:
+        if kind.document(seen.step) in documents:
+            found.add(seen.step)  # of several addresses the evidence names the last one
+        if kind.resolution is None:
+            continue
+        name, resolver = kind.name(seen.step), kind.resolution.resolver(seen.step)
+        if name in names or (resolver in names and (seen.failure is not None or name == invented)):
             found.add(seen.step)
     return frozenset(replace(step, attempt=1) for step in found if kind_of(step).queue != "local")
 
@@ -149,6 +159,9 @@ def _standing(
 ) -> Standing:
     all_of_name = rows.get((flow.host, flow.port), [])
     at_address = [v for v in all_of_name if v.endpoint is not None and v.endpoint.address == flow.address]
+    stop = next((v for v in all_of_name if v.status in _OPEN and v.cause.layer == "local"), None)
+    if stop is not None and "" in asked:
+        return Standing(FlowState.FAILS, stop.cause.word, stop.summary, asked[""])
     # An address that the name no longer has is judged by the name's other addresses.
     when = asked.get(flow.address if at_address else flow.host)
     if when is None:
@@ -165,7 +178,7 @@ def _standing(
     worst = max((v for v in found if v.status in WRONG), key=lambda v: v.status.rank, default=None)
     if worst is not None:
         return Standing(FlowState.FAILS, worst.cause.word, worst.summary, when)
-    if not found or any(v.status in _OPEN and v.cause in _UNASKED for v in found):
+    if any(v.status in _OPEN and v.cause in _UNASKED for v in found):
         return Standing(FlowState.WAITS, asked=when)
     open_ = next((v for v in found if v.status in _OPEN), None)
     if open_ is not None:

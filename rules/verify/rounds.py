@@ -78,7 +78,8 @@ class Verification:
         never = Audit(rules, self._steady(), everything).ready()
         self._never = frozenset(one.step for one in never)
         self._units: dict[str, set[Step]] = defaultdict(set)
-        for step in steps_of(self.findings, numbered.observations):
+        invented = f"wayclear-{self._plan.nonce}.example.com"
+        for step in steps_of(self.findings, numbered.observations, invented):
             self._units[_unit(step)].add(step)
         self._never -= {step for steps in self._units.values() for step in steps}
         self._turn: dict[str, int] = {}
@@ -103,7 +104,10 @@ class Verification:
     def answered(self, seen: Observation) -> None:
         """Take the answer to one of `questions`."""
         how = kind_of(seen.step).resolution
-        if how is not None and seen.failure is None and not how.unanswered(seen.evidence):
+        if how is None:
+            return
+        self._note(seen)
+        if seen.failure is None and not how.unanswered(seen.evidence):
             self._dead -= {how.resolver(seen.step)}
 
     def begin(self) -> Again:
@@ -139,7 +143,9 @@ class Verification:
         return sorted(units, key=lambda unit: (self._turn.get(unit, 0), unit))[:MOST]
 
     def _note(self, seen: Observation) -> None:
-        for key in (address_of(seen.step), kind_of(seen.step).name(seen.step), ""):
+        kind = kind_of(seen.step)
+        resolver = kind.resolution.resolver(seen.step) if kind.resolution is not None else None
+        for key in (address_of(seen.step), kind.name(seen.step), resolver, ""):
             if key is not None:
                 self._asked[key] = max(seen.started, self._asked.get(key, 0.0))
 
