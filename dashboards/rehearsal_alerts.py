@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from dashboards.alerts import ALERTS, Alert
+from dashboards.alert import Alert
+from dashboards.alerts import ALERTS
 from dashboards.promql import seconds
 
 FILE = Path(__file__).resolve().parent.parent / "rules" / "rehearse" / "alerts.json"

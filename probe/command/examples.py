@@ -35,6 +35,16 @@ EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("wayclear replay report.json.gz --verbose", "packed, with every endpoint and step"),
         ("wayclear replay report.json --rules ./my-rules.toml", "judged by rules of your own"),
     ),
+    "rehearse": (
+        ("wayclear rehearse --block '*.servicebus.windows.net'", "a wildcard that a firewall drops"),
+        ("wayclear rehearse --inspect --format json", "TLS inspection, as a report in JSON"),
+        ("wayclear rehearse --report report.json --no-port-80", "your own network with port 80 closed"),
+    ),
+    "verify": (
+        ("wayclear verify report.json", "one round: does it pass now?"),
+        ("wayclear verify 'report.json#1' --watch", "finding 1, until it passes"),
+        ("wayclear verify report.json --watch --format json --output verified.json", "with a new report"),
+    ),
     "validate": (
         ("wayclear validate /etc/wayclear/wayclear.toml", "the configuration"),
         ("wayclear validate my-rules.toml my-cas.toml", "rule sets and CA sets, several at once"),
@@ -84,5 +94,6 @@ NEWCOMER = "name a command. To begin:\n" + "".join(f"  {line:<44}  {what}\n" for
 def add_examples(parser: Parser, command: str) -> None:
     """Put the examples of `command` at the end of its `--help`."""
     shown = "".join(f"  {line}\n      {what}\n" for line, what in EXAMPLES[command])
-    parser.epilog = f"examples:\n{shown}"
+    more = f"\n{parser.epilog}" if parser.epilog else ""
+    parser.epilog = f"examples:\n{shown}{more}"
     parser.formatter_class = argparse.RawDescriptionHelpFormatter

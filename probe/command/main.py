@@ -27,7 +27,7 @@ EXIT_PIPE = 141  #: 128 + SIGPIPE: the reader went away
 _LISTED = "wayclear --help lists the commands, `wayclear COMMAND --help` the options of one"
 EPILOG = """\
 exit codes of audit, explain and replay:
-  0  yes: a connector can live here    1  degraded, or yes with warnings
+  0  yes: a connector will work here   1  degraded, or yes with warnings
   2  no                                3  not proven; also wrong usage or configuration
 """
 
@@ -54,7 +54,7 @@ class Entry(NamedTuple):
 
 
 ENTRIES = (
-    Entry("audit", "can a connector live on this network?", "probe.command.audit"),
+    Entry("audit", "will a connector work from this network?", "probe.command.audit"),
     Entry("explain", "one endpoint as a tree, down to every certificate", "probe.command.explain"),
     Entry("replay", "judge a recorded report again, offline", "probe.command.replay"),
     Entry("rehearse", "what would an audit say if a rule were so? offline", "probe.command.rehearse"),

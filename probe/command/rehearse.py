@@ -33,12 +33,7 @@ from rules.rehearse.changes import Block, Change, ClosedPort, Inspection, untouc
 from rules.rehearse.rehearsal import rehearse
 from rules.text.hostname import BadName
 
-EXAMPLES = """\
-examples:
-  wayclear rehearse --block '*.servicebus.windows.net'
-  wayclear rehearse --inspect --format json
-  wayclear rehearse --report report.json --no-port-80    your own network with port 80 closed
-
+ADVICE = """\
 A recording of your own should be of a healthy network: wayclear audit --format json --output report.json
 The exit codes are those of audit.
 """
@@ -62,8 +57,7 @@ def add_options(parser: Parser) -> None:
         "Says what an audit would say, and which alerts would fire, if the network were so. Takes a recorded report and "
         "replaces its answers; sends no packet."
     )
-    parser.epilog = EXAMPLES
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = ADVICE
     add_verbose(parser)
     parser.add_argument(
         "--report",

@@ -30,13 +30,7 @@ from rules.verify.rounds import Progress, Verification
 
 STILL_FAILS = 2  #: exit code while a flow does not pass
 
-EXAMPLES = """\
-examples:
-  wayclear audit --format json --output report.json    a recording first
-  wayclear verify report.json                          one round: does it pass now?
-  wayclear verify 'report.json#1' --watch              finding 1, until it passes
-  wayclear verify report.json --watch --format json --output verified.json
-
+EXIT_CODES = """\
 exit codes:
   0  every flow passes    2  something still fails    3  no such report or finding
 """
@@ -58,8 +52,7 @@ def add_options(parser: Parser) -> None:
         "Asks once more for what failed in a report (.json or .json.gz), and for nothing else. Run it on the host that made "
         "the report, while the rule is changed."
     )
-    parser.epilog = EXAMPLES
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = EXIT_CODES
     add_verbose(parser)
     parser.add_argument(
         "report",

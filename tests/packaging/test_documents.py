@@ -59,7 +59,11 @@ def keys_of_the_example() -> set[str]:
 
 def test_every_key_of_the_service_is_explained() -> None:
     audit = {f.name for f in fields(Config)} | {"schema"}
-    own = {key for key in keys_of_the_example() if key not in audit and not key.startswith(("labels.", "owners."))}
+    own = {
+        key
+        for key in keys_of_the_example()
+        if key not in audit and not key.startswith(("labels.", "owners."))
+    }
     rows = re.findall(r"^\| (`[a-z_.]+`(?:, `[a-z_.]+`)*) \| ", PAGES["serve"], re.MULTILINE)
     told = {key for row in rows for key in re.findall(r"`([a-z_.]+)`", row)}
     assert told == own
