@@ -34,7 +34,8 @@ from rules.rehearse.rehearsal import rehearse
 from rules.text.hostname import BadName
 
 ADVICE = """\
-A recording of your own should be of a healthy network: wayclear audit --format json --output report.json
+A recording of your own should be of a healthy network. This makes one:
+wayclear audit --format json --output report.json
 The exit codes are those of audit.
 """
 _ADVICE = "example: wayclear rehearse --block '*.servicebus.windows.net'"

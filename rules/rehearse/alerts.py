@@ -122,7 +122,7 @@ def _name_down(state: State, _: AlertRule) -> Iterator[str]:
 
 
 def _not_proven(state: State, _: AlertRule) -> Iterator[str]:
-    if state.answer is Answer.NOT_PROVEN:
+    if state.answer is Answer.NOT_PROVEN and not state.host_faults:  # the alert about the host explains it
         yield THIS
 
 

@@ -67,6 +67,10 @@ def series(state: State, minutes: int) -> list[dict[str, str]]:
             moving = one.name == "wayclear_last_cycle_timestamp_seconds"
             value = one.value - (state.now if one.name.endswith("_timestamp_seconds") else 0)
             values = f"0+60x{minutes}" if moving else f"{value:f}+0x{minutes}"
+            if one.name == "wayclear_connector_answer" and one.labels["answer"] == "yes":
+                values = (
+                    f"1 {value:f}+0x{minutes}"  # the network was proven before: what a rehearsal supposes
+                )
             found.append({"series": f"{one.name}{{{labels}}}", "values": values})
     return found
 

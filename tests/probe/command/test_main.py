@@ -155,7 +155,13 @@ def test_what_is_like_nothing_gets_no_suggestion(words: tuple[str, ...]) -> None
     "command", [*(entry.name for entry in cli.ENTRIES if entry.name != "rules"), "rules list"]
 )
 def test_a_wrong_option_points_to_the_help_of_its_command(command: str) -> None:
-    operand = {"explain": ["x"], "replay": ["x"], "validate": ["x"], "completion": ["bash"]}.get(command, [])
+    operand = {
+        "explain": ["x"],
+        "replay": ["x"],
+        "validate": ["x"],
+        "completion": ["bash"],
+        "verify": ["x"],
+    }.get(command, [])
     done = wayclear(*command.split(), *operand, "--bogus")
     assert done.stderr.splitlines() == [
         f"wayclear {command}: unrecognized arguments: --bogus",
