@@ -112,7 +112,7 @@ def test_the_text_is_marked_and_tells_the_alerts(healthy: tuple[Lab, Path]) -> N
     assert "The answer was YES, and would be NO." in flat
     assert "REHEARSAL nothing of this was measured" in flat, "beside the place of the measurement"
     assert "NO: a connector" in flat
-    assert "ticket WayclearConnectorDown after 5 min: this connector" in flat
+    assert "ticket WayclearConnectorDown after 7 min: this connector" in flat
     assert "WayclearSignInDown" not in flat
 
 
