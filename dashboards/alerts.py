@@ -51,10 +51,10 @@ PAGES: tuple[Alert, ...] = (
         threshold=0,
         pending="5m",
         keep="25m",
-        summary=f"Connector group {_GROUP}: {{{{ $value }}}} too few connectors can live.<down in group>",
-        description="Fewer connectors of this group than its minimum (min_connectors) can live or are in maintenance. The "
+        summary=f"Connector group {_GROUP}: {{{{ $value }}}} working connectors too few.<down in group>",
+        description="Fewer connectors of this group than its minimum (min_connectors) work or are in maintenance. The "
         "next fault takes the published applications of this group down; if none is left, they are down now.<shared>",
-        panel=(_FLEET, "Groups: connectors that can live"),
+        panel=(_FLEET, "Groups: connectors that work"),
         about="connector_group",
     ),
     Alert(
@@ -86,13 +86,13 @@ TICKETS: tuple[Alert, ...] = (
         threshold=1,
         pending="7m",
         keep="15m",
-        summary=f"{_WHO}: the connector cannot live<since>.<cause>",
+        summary=f"{_WHO}: the connector does not work<since>.<cause>",
         description="A required name of the service gets through at no address, or its host cannot measure. Where its "
         "group has enough other connectors, users notice nothing yet.",
         panel=(_ONE, "Answer over time"),
     ),
     Alert(
-        # One name of a connector that can live. Where it cannot, the alerts for the connector tell.
+        # One name of a connector that works. Where it cannot, the alerts for the connector tell.
         name="WayclearServiceNameDown",
         severity="ticket",
         query=f"""
@@ -109,7 +109,7 @@ unless on (connector) (last_over_time({ABLE}[3m]) == 0)
         pending="15m",
         keep="10m",
         summary=f"{_WHO}: {_WHAT} (service) is down<since of target>.<cause of target>",
-        description="It gets through at no address, and the connector can live without it. If it is the Relay of the "
+        description="It gets through at no address, and the connector works without it. If it is the Relay of the "
         "connector group's own region, its published applications are down.",
         panel=(_ENDPOINT, "Checks over time"),
     ),
@@ -132,7 +132,7 @@ unless on (connector) (last_over_time(wayclear_connector_host_fault[3m]) == 1)
         threshold=0,
         pending="15m",
         keep="10m",
-        summary=f"{_WHO}: not proven<since>, so nobody knows whether the connector can live.<cause>",
+        summary=f"{_WHO}: not proven<since>, so nobody knows whether the connector works.<cause>",
         description="Nothing that was measured fails, and something that decides could not be tested. The connector still "
         "counts for its group.",
         panel=(_ONE, "Answer over time"),
@@ -272,10 +272,10 @@ count by (site) (
         threshold=1,
         pending="6m",
         keep="20m",
-        summary="Site {{ $labels.site }}: {{ $value }} connectors cannot live.<down at site>",
+        summary="Site {{ $labels.site }}: {{ $value }} connectors do not work.<down at site>",
         description="Two or more connectors of one site are down: look at the site's way out before you look at a host. "
         "The tickets for each of them are held back.",
-        panel=(_FLEET, "Sites: connectors that cannot live"),
+        panel=(_FLEET, "Sites: connectors that do not work"),
         about="site",
     ),
     Alert(

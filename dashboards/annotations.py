@@ -65,7 +65,7 @@ _CAUSE = (
 
 
 def _down(label: str) -> str:
-    """The connectors that cannot live, with cause, who acts and since when. One that reports nothing is one of them."""
+    """The connectors that do not work, with cause, who acts and since when. One that reports nothing is one of them."""
     members = f"group by (connector, site) (last_over_time(wayclear_connector_can_live{{{label}=%q}}[1d]))"
     able = f"last_over_time({ABLE}[3m]) == 1"
     query = f"topk({NAMED}, {members} unless on (connector) ({able}) unless on (connector) {MUTED})"

@@ -178,11 +178,11 @@ MEANINGS: dict[str, str] = {
     AGE: "Seconds since the last round of service names ended (of sign-in names where there are no others), or since the end "
     "of a maintenance window, or of the ten minutes for a first look.",
     OVERDUE: "The same where it is more than three intervals, else 0.",
-    ABLE: "1: the connector can live, or nothing that was measured says otherwise. 0: it cannot. Absent: no recent word.",
+    ABLE: "1: the connector works, or nothing that was measured says otherwise. 0: it cannot. Absent: no recent word.",
     MUTED: "1: a maintenance window of the connector is open, or was when it was last heard within two hours.",
-    SHARED: "1: the connector cannot live, and this service name fails here and from three sites or more.",
+    SHARED: "1: the connector does not work, and this service name fails here and from three sites or more.",
     INTERCEPTED: "1: a service name of the connector is intercepted, and no other one fails.",
     SILENT: "1: the connector is in an inventory, and nothing of it has arrived for three minutes.",
-    MISSING: "How many connectors the group has too few: its minimum, less those that can live or are in maintenance. "
+    MISSING: "How many connectors the group has too few: its minimum, less those that work or are in maintenance. "
     "Negative where it has more than it needs.",
 }

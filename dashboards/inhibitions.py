@@ -29,7 +29,7 @@ _OF_A_HOST = (
     "WayclearCrlUnreachable",
     "WayclearCrlExpiring",
 )
-#: What fails as well where a connector cannot live.
+#: What fails as well where a connector does not work.
 _OF_A_CONNECTOR = (
     "WayclearServiceNameDown",
     "WayclearServiceAddressesFailing",
@@ -61,7 +61,7 @@ INHIBITIONS: tuple[Inhibition, ...] = (
     ),
     Inhibition(
         "WayclearConnectorDown", _OF_A_CONNECTOR, ("connector",),
-        "A connector that cannot live over the single names of it that fail.",
+        "A connector that does not work over the single names of it that fail.",
     ),
     Inhibition(
         "WayclearServiceIntercepted",

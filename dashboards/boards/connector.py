@@ -47,7 +47,7 @@ def dashboard() -> dict[str, Any]:
                _ANSWER, words=ANSWER, legend="{{connector}}"),
         number("Answer since", "Since when the answer has been the same.",
                f"1000 * {_BY} (wayclear_connector_answer_since_timestamp_seconds{{<S>}})", unit="dateTimeFromNow"),
-        number("Counts for its group", "1: the page counts it among those that can live.",
+        number("Counts for its group", "1: the page counts it among those that work.",
                f"{ABLE} and on (connector) wayclear_connector_can_live{{<S>}}", thresholds=GOOD_AT_ONE, words=YES_NO),
         number("Maintenance", "1: a maintenance window is open, its alerts are silent.",
                f"{_BY} (wayclear_maintenance{{<S>}})", words={"0": ("no", "green"), "1": ("yes", "blue")}),

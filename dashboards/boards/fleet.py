@@ -1,4 +1,4 @@
-"""The fleet: which connectors can live, where redundancy is left, worst first."""
+"""The fleet: which connectors work, where redundancy is left, worst first."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def dashboard() -> dict[str, Any]:
     ]
     now = [
         number(
-            "Can live", "Connectors that can live, or of which nothing that was measured says otherwise.",
+            "Working", "Connectors that work, or of which nothing that was measured says otherwise.",
             f"count(({_SELECTED_ABLE}) == 1) or vector(0)", thresholds=((None, "red"), (1, "yellow"), (2, "green")),
         ),
         number(
@@ -104,17 +104,17 @@ def dashboard() -> dict[str, Any]:
     ]  # fmt: skip
     redundancy = [
         rows(
-            "Groups: connectors that can live",
-            "How many connectors of each group can live now, fewest first. Below its minimum (min_connectors, two if it is "
+            "Groups: connectors that work",
+            "How many connectors of each group work now, fewest first. Below its minimum (min_connectors, two if it is "
             "not configured) somebody is paged.",
             f"count by (connector_group) (({_SELECTED_ABLE}) == 1) "
             "or 0 * group by (connector_group) (wayclear_connector_can_live{<S>})",
-            "can live", thresholds=((None, "red"), (1, "orange"), (2, "green")), width=8,
+            "working", thresholds=((None, "red"), (1, "orange"), (2, "green")), width=8,
         ),
         rows(
-            "Sites: connectors that cannot live", "Connectors that cannot live, by site, most first.",
+            "Sites: connectors that do not work", "Connectors that do not work, by site, most first.",
             f"count by (site) (({_SELECTED_ABLE}) == 0) or 0 * group by (site) (wayclear_connector_can_live{{<S>}})",
-            "cannot live", sort_down=True, thresholds=((None, "green"), (1, "orange"), (2, "red")), width=8,
+            "not working", sort_down=True, thresholds=((None, "green"), (1, "orange"), (2, "red")), width=8,
         ),
         rows(
             "Failing from how many sites",
@@ -126,8 +126,8 @@ def dashboard() -> dict[str, Any]:
     ]  # fmt: skip
     worst = [
         rows(
-            "Connectors, worst first", "Every connector and whether it can live; follow the link on its name.",
-            _SELECTED_ABLE, "can live", thresholds=GOOD_AT_ONE, words=YES_NO, link=to_connector(), height=9,
+            "Connectors, worst first", "Every connector and whether it works; follow the link on its name.",
+            _SELECTED_ABLE, "working", thresholds=GOOD_AT_ONE, words=YES_NO, link=to_connector(), height=9,
         ),
         rows(
             "Failing checks of each connector", "Number of checks that were measured and failed, most first.",
@@ -148,7 +148,7 @@ def dashboard() -> dict[str, Any]:
             ),
         ),
         lines(
-            "Connectors that can live, by group",
+            "Connectors that work, by group",
             "The number that the page watches, and the minimum below which it pages.",
             Query(f"count by (connector_group) (({_SELECTED_ABLE}) == 1)", "{{connector_group}}"),
             Query(
@@ -158,6 +158,6 @@ def dashboard() -> dict[str, Any]:
         to_appliance(),
     ]
     return board(
-        UID, "wayclear: fleet", "Which connector can live, where redundancy is left, worst first.", PLACE,
+        UID, "wayclear: fleet", "Which connector works, where redundancy is left, worst first.", PLACE,
         [("What is wrong", first), ("Now", now), ("Redundancy", redundancy), ("Worst first", worst), ("Over time", time)],
     )  # fmt: skip

@@ -112,13 +112,13 @@ PROCESS = "The process"
 STATE: tuple[Metric, ...] = (
     Metric(
         "wayclear_connector_can_live", "gauge",
-        f"1: the audit's answer is {Answer.YES} or {Answer.DEGRADED}, a connector can live here. 0: the answer is "
+        f"1: the audit's answer is {Answer.YES} or {Answer.DEGRADED}, a connector works here. 0: the answer is "
         f"{Answer.NO}, or not proven (see wayclear_connector_not_proven).",
         (), CONNECTOR,
     ),
     Metric(
         "wayclear_connector_degraded", "gauge",
-        "1: a connector can live here, and something that it or its users need fails.",
+        "1: a connector works here, and something that it or its users need fails.",
         (), CONNECTOR,
     ),
     Metric(
@@ -148,7 +148,7 @@ STATE: tuple[Metric, ...] = (
     ),
     Metric(
         "wayclear_group_min_connectors", "gauge",
-        "Number of connectors of this connector's group that must be able to live, as configured (min_connectors).",
+        "Number of connectors of this connector's group that must work, as configured (min_connectors).",
         (), CONNECTOR,
     ),
     Metric("wayclear_maintenance", "gauge", "1: a maintenance window is open.", (), CONNECTOR),

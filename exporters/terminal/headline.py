@@ -34,7 +34,7 @@ _AGENTS = (
 
 
 def headline(report: Report) -> str:
-    """`NO: a connector cannot live on this network.`"""
+    """`NO: a connector will not work from this network.`"""
     word, _, sentence = ANSWERS[report.answer]
     return f"{word}: {sentence.format(who=_who(report))}"
 

@@ -67,7 +67,7 @@ function Set-WayclearService {
     }
     else {
         New-Service -Name $name -BinaryPathName $image -StartupType Automatic -DisplayName 'wayclear' `
-            -Description 'Tells whether a Microsoft Entra connector can live on this network.' | Out-Null
+            -Description 'Tells whether a Microsoft Entra connector works on this network.' | Out-Null
     }
     Invoke-Checked sc.exe @('config', $name, 'obj=', $account, 'start=', 'delayed-auto')
     # Everything that a service account could do besides is taken away, impersonation among it.

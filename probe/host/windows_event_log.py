@@ -64,10 +64,10 @@ class ServiceEvent(StrEnum):
 
 
 ANSWERS = {
-    Answer.YES: EntryKind(101, Level.INFORMATION, "the connector can live here"),
+    Answer.YES: EntryKind(101, Level.INFORMATION, "the connector works here"),
     Answer.DEGRADED: EntryKind(102, Level.WARNING, "the connector is degraded"),
-    Answer.NO: EntryKind(103, Level.ERROR, "the connector cannot live here"),
-    Answer.NOT_PROVEN: EntryKind(104, Level.WARNING, "whether the connector can live here is not proven"),
+    Answer.NO: EntryKind(103, Level.ERROR, "the connector does not work here"),
+    Answer.NOT_PROVEN: EntryKind(104, Level.WARNING, "whether the connector works here is not proven"),
 }
 _RECOVERED = EntryKind(201, Level.INFORMATION, "a target passes (again)")
 STATUSES = {

@@ -188,8 +188,8 @@ ALERTS: Mapping[str, tuple[Subjects, str]] = {
     "WayclearLeafExpiring": (_leaves_expire, ""),
     "WayclearRuleSetOld": (_sets_old, ""),
     "WayclearHostFault": (_host, ""),
-    "WayclearGroupRedundancyLost": (_unable, "too few other connectors of its group can live"),
-    "WayclearSiteDown": (_unable, "another connector of its site cannot live either"),
+    "WayclearGroupRedundancyLost": (_unable, "too few other connectors of its group work"),
+    "WayclearSiteDown": (_unable, "another connector of its site does not work either"),
     "WayclearLikelyMicrosoft": (_fails_elsewhere_too, "it fails from two other sites as well"),
 }
 #: Alerts that no network of one connector fires: they are about a service that is silent, or tell nobody.

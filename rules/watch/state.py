@@ -144,7 +144,7 @@ class State:
     resolvers: tuple[tuple[str, bool], ...] = ()  # address, whether it answers
     maintenance: str = ""  # name of the window that is open, "" for none
     inventory: tuple[str, ...] = ()  # connectors that should report
-    min_connectors: int = 2  # of its group that must be able to live
+    min_connectors: int = 2  # of its group that must work
     notes: tuple[str, ...] = field(default=())
     paused: bool = False  # the service measures nothing while that window is open
     refused: tuple[str, ...] = ()  # why changed files of the configuration are not in force

@@ -36,16 +36,16 @@ def explained(found: tuple[Connector, ...]) -> tuple[Connector, ...]:
 
 
 SUMMARIES = {
-    "WayclearGroupRedundancyLost": "Connector group vienna: 1 too few connectors can live. "
+    "WayclearGroupRedundancyLost": "Connector group vienna: 1 working connectors too few. "
     "c1 (tcp.timeout, who acts: Firewall team, since 1970-01-01 00:02 UTC). "
     "c2 (tcp.timeout, who acts: Firewall team, since 1970-01-01 00:02 UTC).",
     "WayclearServiceIntercepted": "c1: TLS to a.servicebus.windows.net:443 is intercepted since 1970-01-01 00:01 UTC. "
     "Cause: tls.reset. Who acts: DNS team.",
-    "WayclearConnectorDown": "c1: the connector cannot live since 1970-01-01 00:02 UTC. Cause: tcp.timeout. "
+    "WayclearConnectorDown": "c1: the connector does not work since 1970-01-01 00:02 UTC. Cause: tcp.timeout. "
     "Who acts: Firewall team.",
     "WayclearServiceNameDown": "c1: a.servicebus.windows.net:443 (service) is down since 1970-01-01 00:01 UTC. "
     "Cause: tls.reset. Who acts: DNS team.",
-    "WayclearAnswerNotProven": "c1: not proven since 1970-01-01 00:02 UTC, so nobody knows whether the connector can live. "
+    "WayclearAnswerNotProven": "c1: not proven since 1970-01-01 00:02 UTC, so nobody knows whether the connector works. "
     "Cause: tcp.timeout. Who acts: Firewall team.",
     "WayclearServiceAddressesFailing": "c1: 37.5% of the service's addresses fail since 1970-01-01 00:00 UTC. "
     "Cause: tls.reset. Who acts: DNS team.",
@@ -63,7 +63,7 @@ SUMMARIES = {
     "Who acts: Microsoft.",
     "WayclearHostFault": "c1: this host itself is at fault since 1970-01-01 00:00 UTC. "
     "Who acts: Administrator of this host.",
-    "WayclearSiteDown": "Site Vienna: 2 connectors cannot live. "
+    "WayclearSiteDown": "Site Vienna: 2 connectors do not work. "
     "c1 (tcp.timeout, who acts: Firewall team, since 1970-01-01 00:02 UTC). "
     "c2 (tcp.timeout, who acts: Firewall team, since 1970-01-01 00:02 UTC).",
     "WayclearLikelyMicrosoft": "login.microsoftonline.com:443 fails from 3 sites since 1970-01-01 00:01 UTC: likely "
@@ -122,7 +122,7 @@ def group_of_two(absent: str) -> tuple[Connector, ...]:
 )
 def test_what_is_absent_is_left_out_and_the_rest_is_told(absent: str, named: str, tmp_path: Path) -> None:
     (texts,) = told(tmp_path, group_of_two(absent), 7, "WayclearGroupRedundancyLost").values()
-    assert texts["summary"] == f"Connector group vienna: 1 too few connectors can live. {named}"
+    assert texts["summary"] == f"Connector group vienna: 1 working connectors too few. {named}"
     page = "10.0.0.1" if absent == "wayclear_page_info" else "10.0.0.2"
     assert texts["details_url"] == f"https://{page}:19115/", "of one that is down, if it has a page"
 
@@ -141,7 +141,7 @@ def test_a_connector_that_vanished_is_named_without_a_report(tmp_path: Path) -> 
     found = explained(tuple(fleet(2)))
     found[1].vanish(10)
     (texts,) = told(tmp_path, found, 17, "WayclearGroupRedundancyLost").values()
-    assert texts["summary"].endswith("can live. c2 (no recent report).")
+    assert texts["summary"].endswith("works. c2 (no recent report).")
 
 
 def test_a_page_for_names_that_fail_everywhere_says_that_it_is_likely_microsoft(tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_odd_labels_break_no_text(tmp_path: Path) -> None:
     odd = "group 'a' {b} %d"
     found = [Connector("c1", odd, "Vienna")]
     (texts,) = told(tmp_path, explained(tuple(found)), 7, "WayclearGroupRedundancyLost").values()
-    assert texts["summary"] == f"Connector group {odd}: 1 too few connectors can live."
+    assert texts["summary"] == f"Connector group {odd}: 1 working connectors too few."
 
 
 def test_every_word_is_looked_up_and_every_lookup_is_used() -> None:

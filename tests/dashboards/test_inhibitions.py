@@ -144,7 +144,7 @@ SITUATIONS: dict[str, tuple[list[Labels], list[Labels]]] = {
             ),
         ],
     ),
-    "a connector that cannot live over its names, and over no other connector's": (
+    "a connector that does not work over its names, and over no other connector's": (
         [
             firing("WayclearServiceNameDown", **C1, **NAME),
             firing("WayclearServiceAddressesFailing", **C1),

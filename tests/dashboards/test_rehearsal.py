@@ -121,7 +121,7 @@ def test_a_condition_is_what_the_other_connectors_have_to_be(tmp_path: Path) -> 
     (page,) = [one for one in firing(state, alert_rules()) if one.rule.severity == "page"]
     assert (page.rule.name, page.condition) == (
         "WayclearGroupRedundancyLost",
-        "too few other connectors of its group can live",
+        "too few other connectors of its group work",
     )
     assert (
         fires_at(tmp_path, state, {4: {}, 7: {page.rule.name: 1, "WayclearConnectorDown": 1}}, _WELL[:1])

@@ -275,7 +275,7 @@ def healthy() -> Report:
     """Nothing to complain about."""
     return report(
         answer=Answer.YES,
-        answer_text="The connector can live here.",
+        answer_text="The connector works here.",
         exit_code=0,
         causes=(),
         notes=(),

@@ -96,7 +96,7 @@ def source(target_host: str = "crl3.digicert.com", kind: str = "crl", **changes:
 
 
 def state(*targets: TargetState, **changes: object) -> State:
-    """A connector in Vienna that can live; by default with three targets and one revocation source."""
+    """A connector in Vienna that works; by default with three targets and one revocation source."""
     values: dict[str, object] = {
         "place": PLACE,
         "version": "0.1.0",
@@ -105,8 +105,8 @@ def state(*targets: TargetState, **changes: object) -> State:
         "report": healthy(),
         "answer": Answer.YES,
         "answer_since": START,
-        "headline": "YES: the connector can live here.",
-        "answer_text": "The connector can live here.",
+        "headline": "YES: the connector works here.",
+        "answer_text": "The connector works here.",
         "targets": targets or (target(), target(BOOTSTRAP), target("crl3.digicert.com", 80)),
         "sources": (source(),),
         "resolvers": (("10.20.0.2", True), ("10.20.0.3", True)),

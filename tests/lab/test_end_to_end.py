@@ -172,7 +172,7 @@ def both_are_dropped(fleet: Fleet) -> None:
 
 
 def relay_of_a_region_is_dropped(fleet: Fleet) -> None:
-    """No other name fails, and the connector can live: nothing but its own alert tells."""
+    """No other name fails, and the connector works: nothing but its own alert tells."""
     fleet.block(DUB1, plan.drop(to=addresses(fleet, OTHER_RELAY), port=443))
 
 

@@ -14,7 +14,7 @@ from tests.exporters.hostile import PAYLOADS
 
 DOWN = Fires(AlertRule("WayclearConnectorDown", "ticket", 300.0), ("this connector",))
 GROUP = Fires(
-    AlertRule("WayclearGroupRedundancyLost", "page", 300.0), ("this connector",), "too few others can live"
+    AlertRule("WayclearGroupRedundancyLost", "page", 300.0), ("this connector",), "too few others work"
 )
 
 
@@ -61,8 +61,7 @@ def test_the_alerts_stand_with_their_severity_time_and_condition() -> None:
     flat = " ".join(text(DOWN, GROUP).split())
     assert "- ticket WayclearConnectorDown after 5 min: this connector" in flat
     assert (
-        "- page WayclearGroupRedundancyLost after 5 min, only if too few others can live: this connector"
-        in flat
+        "- page WayclearGroupRedundancyLost after 5 min, only if too few others work: this connector" in flat
     )
     assert "None. `wayclear serve` would show it" in " ".join(text().split())
 
