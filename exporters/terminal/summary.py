@@ -31,6 +31,8 @@ from rules.text.display import display
 
 FULL_FINDINGS = 3  #: findings told with everything; the others get a line and their remedy
 ROWS = 4  #: maximum of rows of a request with a line each
+#: Evidence that a network team recognises its device by.
+TELLING = frozenset({"page", "product", "sent to", "sent by"})
 LISTED = 4  #: maximum of patterns in a sentence
 
 
@@ -98,6 +100,9 @@ def _finding(report: Report, found: CauseGroup, style: Style, *, full: bool) -> 
         rows.append(("Tested", tested_text(found)))
         rows.append(("Compare", f"{say(found.contrast)}." if found.contrast else ""))
         rows.append(("So also", _followers(report, found)))
+        rows.append(
+            ("Seen", "; ".join(f"{display(k, 40)}: {say(v)}" for k, v in found.details if k in TELLING))
+        )
         rows.append(("Proof", _proof(report, found)))
     yield from style.pairs((row for row in rows if row[1]), "   ")
 
