@@ -41,7 +41,8 @@ _TITLES: Mapping[Action, str] = {
 _COUNTED: Mapping[Need, tuple[str, str]] = {
     "required": ("required", "required"),
     "example": ("example", "examples"),
-    "optional": ("not required any more", "not required any more"),
+    "optional": ("optional", "optional"),
+    "retired": ("retired by Microsoft", "retired by Microsoft"),
     "named": ("on no list", "on no list"),
 }
 
@@ -64,7 +65,9 @@ def need_text(need: Need, pattern: str, region: str = "") -> str:
             needed = f", needed by connector groups in {where}" if where else ""
             return f"example of {display(pattern, 120)}{needed}"
         case "optional":
-            return "not required by Microsoft any more"
+            return "optional: not in Microsoft's table, or not needed by every connector"
+        case "retired":
+            return "retired by Microsoft"
         case "named":
             return "on no list, certificates name it"
 
@@ -128,7 +131,7 @@ def may_be_inspected(request: Request) -> str:
 
 def tested(found: Sequence[TestedName], anchors: Collection[str]) -> Markup:
     """The names, folded, required ones first; each says why it was tested. `anchors`: as in `findings`."""
-    order: tuple[Need, ...] = ("required", "example", "named", "optional")
+    order: tuple[Need, ...] = ("required", "example", "named", "optional", "retired")
     ranked = sorted(found, key=lambda one: order.index(one.need))
     counts = Counter(one.need for one in ranked)
     each = ", ".join(f"{counts[need]} {_COUNTED[need][counts[need] > 1]}" for need in order if counts[need])

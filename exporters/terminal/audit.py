@@ -20,6 +20,7 @@ from exporters.terminal.proxies import proxy_words
 from exporters.terminal.style import Style, count, say, seconds
 from rules.files.report_json import to_rfc3339
 from rules.model import causes
+from rules.model.geography import GEOGRAPHIES
 from rules.model.kinds import dns_chain
 from rules.model.observation import Observation, kind_of
 from rules.model.verdict import CauseGroup, Endpoint, Report, Status, Verdict
@@ -134,7 +135,7 @@ def _vantage(report: Report, style: Style) -> Iterator[str]:
         ("Source addresses", joined_text(seen.sources) or "none: no route to the internet"),
         ("Resolvers", joined_text(seen.resolvers) or "none configured"),
         ("Proxy", proxy_words(report)),
-        ("Tenant", tenant_words(report)),
+        ("Tenant", f"{tenant_words(report)}{region_words(report)}"),
         ("When", f"{when_text(report)}, {took_text(report)}, wayclear {display(report.version, 40)}"),
     ]
     for used in report.rulesets:
@@ -181,6 +182,12 @@ def tenant_words(report: Report) -> str:
     return display(seen.tenant) + source
 
 
+def region_words(report: Report) -> str:
+    """The connector group's region, where one was given."""
+    region = report.plan.region
+    return f"; connector group in {GEOGRAPHIES[region]}" if region in GEOGRAPHIES else ""
+
+
 def joined_text(values: Iterable[str]) -> str:
     return ", ".join(display(value, 80) for value in values)
 
@@ -207,7 +214,7 @@ def _block(report: Report, found: CauseGroup, style: Style) -> Iterator[str]:
         rows.append(("Copy", say(found.command)))
     rows += _request(found)
     if found.contrast:
-        rows.append(("Passes", f"{say(found.contrast)}."))
+        rows.append(("Compare", f"{say(found.contrast)}."))
     yield from style.pairs(rows, "     ")
     yield from _tested(found, style)
     followers = [c for c in report.causes if found.id in c.because]

@@ -16,7 +16,8 @@ ACTIONS: Mapping[Action, str] = {"allow": "Allow", "exempt": "Exempt", "resolve"
 NEEDS: Mapping[Need, tuple[str, str]] = {
     "required": ("required", "required"),
     "example": ("example", "examples"),
-    "optional": ("not required", "not required"),
+    "optional": ("optional", "optional"),
+    "retired": ("retired by Microsoft", "retired by Microsoft"),
     "named": ("named by certificates", "named by certificates"),
 }
 _INSPECTION: Mapping[Inspect, str] = {

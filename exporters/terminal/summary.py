@@ -16,12 +16,13 @@ from exporters.terminal.audit import (
     distinct_first,
     joined_text,
     observations_of,
+    region_words,
     tenant_words,
     took_text,
     when_text,
 )
 from exporters.terminal.evidence import connection_text
-from exporters.terminal.finding import ACTIONS, need_text, patterns_text, request_notes, row_text, tested_text
+from exporters.terminal.finding import ACTIONS, patterns_text, request_notes, row_text, tested_text
 from exporters.terminal.headline import ANSWERS, answer_notes, headline
 from exporters.terminal.owners import owner_text
 from exporters.terminal.proxies import proxy_words
@@ -123,7 +124,7 @@ def _request(found: CauseGroup) -> Iterator[tuple[str, str]]:
                 yield label, f"{display(pattern):<{width}}  {text}"
                 label = ""
         else:
-            yield label, f"{patterns_text(patterns, LISTED)} ({text})"
+            yield label, f"{patterns_text(patterns)} ({text})"
             label = ""
     yield "", " ".join(request_notes(found.request, LISTED))
 
@@ -154,7 +155,7 @@ def _untested(report: Report, found: CauseGroup, style: Style) -> Iterator[str]:
     if found.command:
         rows.append(("Copy", say(found.command)))
     if len(found.tested) == 1:
-        rows.append(("Tested", need_text(found.tested[0])))
+        rows.append(("Tested", tested_text(found)))
     rows.append(("So also", _followers(report, found)))
     yield from style.pairs((row for row in rows if row[1] and (row[0] != "For" or found.remedy)), "   ")
 
@@ -173,13 +174,14 @@ def _place(
             f"{joined_text(seen.sources) or 'no route to the internet'}; resolver "
             f"{joined_text(seen.resolvers) or 'none configured'}; {proxy}",
         ),
-        ("Tenant", tenant_words(report)),
+        ("Tenant", f"{tenant_words(report)}{region_words(report)}"),
         ("When", f"{when_text(report)}; {took_text(report)}"),
         ("Rules", "; ".join(_rules(report))),
         ("Passed", _passed(report)),
     ]
     rows += [("Note", " ".join(_ended(say(note)) for note in report.notes))] if report.notes else []
     plain = replace(style, tenant="")
+    rows.append(("Details", "--verbose shows everything; so does a file (--output report.txt)"))
     yield from plain.pairs(rows, "  ")
 
 

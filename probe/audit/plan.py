@@ -10,7 +10,7 @@ from probe.audit.tenant import TenantFound, search_tenant
 from probe.config.settings import Config
 from probe.measure.prober import Prober
 from probe.measure.trust_stores import TrustStores
-from rules.model.geography import geography
+from rules.model.geography import GEOGRAPHIES, geography
 from rules.model.ruleset import Rules
 from rules.model.verdict import Plan
 
@@ -60,6 +60,14 @@ async def make_plan(
         labels=config.labels,
         region=geography(config.region),
         owners=config.owners,
-        notes=(found.note,) if found.note else (),
+        notes=tuple(note for note in (found.note, _region_note(config.region)) if note),
     )
     return plan, found.connections
+
+
+def _region_note(region: str) -> str:
+    """Says that a region of the configuration is only a label."""
+    if not region or geography(region):
+        return ""
+    known = ", ".join(GEOGRAPHIES.values())
+    return f"The region {region} is only a label: names are required for {known}"

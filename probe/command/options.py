@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
 from probe.command.formats import FORMATS
 from probe.command.parser import Parser, non_blank, seconds
-from rules.model.geography import GEOGRAPHIES
+from rules.model.geography import GEOGRAPHIES, geography
+from rules.text.display import display
 
 STANDARD_OUTPUT = "-"  #: as the value of --output
 
@@ -78,7 +80,7 @@ class Measuring:
         parser.add_argument(
             "--region",
             metavar="REGION",
-            type=non_blank,
+            type=known_region,
             help=f"of the connector's group, so that its names are required: {', '.join(GEOGRAPHIES.values())}",
         )
         parser.add_argument(
@@ -153,6 +155,17 @@ class Delivery:
     def file(self) -> str | None:
         """The file that is written; None for standard output."""
         return None if self.output == STANDARD_OUTPUT else self.output
+
+
+def known_region(text: str) -> str:
+    """A geography of connector groups, by its name or code; argparse tells of another word."""
+    if geography(text):
+        return text
+    near = difflib.get_close_matches(text.title(), GEOGRAPHIES.values(), 1, 0.5)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    raise argparse.ArgumentTypeError(
+        f"{display(text, 60)} is no geography of connector groups ({', '.join(GEOGRAPHIES.values())}){hint}"
+    )
 
 
 def add_verbose(parser: Parser) -> None:

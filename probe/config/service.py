@@ -119,7 +119,7 @@ def parse_serve(top: Table, base: str = "") -> ServeConfig:
         connector=_label(top, "connector", 'connector = "conn-dublin-1"'),
         connector_group=_label(top, "connector_group", 'connector_group = "dublin"'),
         site=_label(top, "site", 'site = "Dublin"'),
-        region=_label(top, "region", 'region = "emea"'),
+        region=_label(top, "region", 'region = "Europe"'),
         inventory=_inventory(top),
         min_connectors=_min_connectors(top),
         schedule=_intervals(top),

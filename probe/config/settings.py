@@ -386,9 +386,9 @@ def _owners(top: Table) -> tuple[tuple[str, str], ...]:
     if not isinstance(data, dict):
         return ()
     table = Table(cast("Mapping[str, object]", data), "owners", top.faults)
-    found = tuple((owner, table.text(owner, example, most=80)) for owner in OWNED if table.has(owner))
+    found = tuple((owner, table.text(owner, example, most=80)) for owner in OWNED)
     table.finish()
-    return found
+    return tuple((owner, name) for owner, name in found if name)
 
 
 def _distinct(items: Iterable[str]) -> tuple[str, ...]:

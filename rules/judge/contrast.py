@@ -17,7 +17,7 @@ for one host at the same time while the rest of Microsoft answers it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rules.model import causes
@@ -49,7 +49,7 @@ class Contrast:
 def contrast(
     found: CauseGroup,
     tested: Sequence[TestedName],
-    verdicts: Iterable[Verdict],
+    verdicts: Sequence[Verdict],
     observations: Mapping[str, Observation],
 ) -> Contrast:
     """Compare a finding with the passed checks of its layer and ports."""
@@ -60,7 +60,13 @@ def contrast(
     if check is None or not hosts or len(ports) != 1 or not failed:
         return Contrast("", found.confidence)
     others: set[str] = set()
-    alike = 0  # names under the finding's patterns that pass
+    alike: set[str] = set()  # names under the finding's patterns that pass
+    partly = any(
+        v.check == check and _passed(v) and v.endpoint is not None and v.endpoint.host in hosts
+        for v in verdicts
+    )
+    if partly:
+        return Contrast("", found.confidence)  # other addresses of the same names pass: the remedy says so
     patterns = {one.pattern for one in tested}
     begun, ended = min(o.started for o in failed), max(o.started + o.elapsed for o in failed)
     sources = {o.local[0] for o in failed if o.local is not None}
@@ -68,28 +74,29 @@ def contrast(
         endpoint = verdict.endpoint
         if verdict.check != check or endpoint is None or endpoint.host in hosts:
             continue
-        passed = verdict.status in (Status.PASS, Status.NOTICE) and verdict.cause == causes.OK
-        if not passed or (check != "dns" and endpoint.port not in ports):
+        if not _passed(verdict) or (check != "dns" and endpoint.port not in ports):
             continue
         seen = [observations[name] for name in verdict.evidence if name in observations]
         near = [o for o in seen if begun - SAME_TIME <= o.started <= ended + SAME_TIME]
         if near and (not sources or any(o.local is not None and o.local[0] in sources for o in near)):
             others.add(endpoint.host)
-            alike += any(_covers(pattern, endpoint.host) for pattern in patterns)
+            if any(_covers(pattern, endpoint.host) for pattern in patterns):
+                alike.add(endpoint.host)
     if len(others) < FEWEST_OTHERS:
         return Contrast("", found.confidence)
     port = next(iter(ports))
     passes = _WORDS[check].format(n=len(others), port=port)
-    all_of = f"{len(hosts)} of {len(hosts)} tested names" if alike == 0 else f"{len(hosts)} tested names"
     under = f" under {' and '.join(sorted(patterns))}" if len(patterns) <= 2 else ""
     fail = "fails" if len(hosts) == 1 else "fail"
-    subject = f"The tested name{under} {fail}" if len(hosts) == 1 else f"{all_of}{under} {fail}"
+    subject = f"{len(hosts)} of {len(hosts | alike)} tested names{under} {fail}"
     return Contrast(
         f"{subject}; {passes} from the same source at the same time", _raised(found, tested, patterns, alike)
     )
 
 
-def _raised(found: CauseGroup, tested: Sequence[TestedName], patterns: set[str], alike: int) -> Confidence:
+def _raised(
+    found: CauseGroup, tested: Sequence[TestedName], patterns: set[str], alike: set[str]
+) -> Confidence:
     if alike or found.status is not Status.FAIL or found.cause.layer == "dns":
         return found.confidence
     if found.confidence == "possible":
@@ -98,6 +105,10 @@ def _raised(found: CauseGroup, tested: Sequence[TestedName], patterns: set[str],
     if found.cause.layer == "tcp" and len(patterns) > 1 and len(addresses) >= FEWEST_ADDRESSES:
         return "proven"
     return found.confidence
+
+
+def _passed(verdict: Verdict) -> bool:
+    return verdict.status in (Status.PASS, Status.NOTICE) and verdict.cause == causes.OK
 
 
 def _covers(pattern: str, host: str) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from rules.judge.causes import Finding, grouped
@@ -11,8 +11,15 @@ from rules.judge.contrast import contrast
 from rules.judge.evidence import Context
 from rules.judge.requests import Rows, request, tested
 from rules.judge.roots import Seen, roots
+from rules.model import causes
 from rules.model.observation import Observation
 from rules.model.verdict import CauseGroup, Verdict
+
+#: The remedy where every intercepted name is one for which Microsoft does not forbid it.
+MAY_BE_INSPECTED = (
+    "Either let this host trust the inspecting CA (in the store of the computer), or exempt these names from TLS inspection. "
+    "Microsoft does not forbid inspection for them; without that trust they fail here."
+)
 
 
 def findings(context: Context, verdicts: Iterable[Verdict]) -> tuple[CauseGroup, ...]:
@@ -23,7 +30,15 @@ def findings(context: Context, verdicts: Iterable[Verdict]) -> tuple[CauseGroup,
     invented = frozenset(address for given in context.canaries.values() for address in given)
     below = roots(found, Seen(observations, invented))
     known = Rows.of_audit(context.audit.rules.rulesets, context.audit.targets)
-    made = [_completed(one, known, rows, observations) for one in found]
+    # What could not be fetched because a port is closed has to be allowed as well.
+    unfetched: dict[int, list[Verdict]] = defaultdict(list)
+    for place, root in below.items():
+        if found[place].group.cause.unheard:
+            unfetched[root] += found[place].verdicts
+    made = [
+        _completed(one, known, rows, observations, unfetched.get(place, ()))
+        for place, one in enumerate(found)
+    ]
     numbers: dict[int, str] = {}
     for place in range(len(made)):
         if place not in below:
@@ -39,15 +54,22 @@ def findings(context: Context, verdicts: Iterable[Verdict]) -> tuple[CauseGroup,
 
 
 def _completed(
-    found: Finding, rows: Rows, verdicts: list[Verdict], observations: dict[str, Observation]
+    found: Finding,
+    rows: Rows,
+    verdicts: list[Verdict],
+    observations: dict[str, Observation],
+    unfetched: Sequence[Verdict],
 ) -> CauseGroup:
     group = found.group
     names = tested(rows, found.verdicts)
     beside = contrast(group, names, verdicts, observations)
+    asked = request(rows, group.cause, group.owner, (*found.verdicts, *unfetched))
+    may_stay = group.cause == causes.TLS_INTERCEPTED and asked is not None and asked.inspect == "allowed"
     return replace(
         group,
+        remedy=MAY_BE_INSPECTED if may_stay else group.remedy,
         confidence=beside.confidence,
         contrast=beside.text,
         tested=names,
-        request=request(rows, group.cause, group.owner, found.verdicts),
+        request=asked,
     )

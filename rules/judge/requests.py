@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rules.audit.targets import Target
+from rules.model import causes
 from rules.model.causes.record import Cause, Layer, Owner
 from rules.model.request import Action, Inspect, Need, Request, RequestRow, TestedName
 from rules.model.ruleset import Group, Match, Rule, RuleSet, Severity
@@ -59,7 +60,7 @@ class Rows:
             return "named", ""
         target = self.targets.get((verdict.rule, verdict.endpoint.host))
         if rule.severity is not Severity.REQUIRED:
-            return "optional", ""
+            return ("retired" if rule.severity is Severity.RETIRED else "optional"), ""
         if target is not None and target.sample:
             return "example", target.probe.region if target.probe else ""
         return "required", ""
@@ -95,9 +96,18 @@ def tested(rows: Rows, verdicts: Iterable[Verdict]) -> tuple[TestedName, ...]:
     return tuple(names)
 
 
+def action_of(cause: Cause) -> Action | None:
+    """What a finding with this cause asks for. None: nothing is closed, or the remedy is about a resolver or a document."""
+    if cause.layer in ("crl", "ocsp") and not cause.unheard:
+        return None
+    if cause == causes.DNS_TCP_BLOCKED:
+        return None
+    return "exempt" if cause.depends_on_ca_set and cause.layer == "tls" else _ACTIONS.get(cause.layer)
+
+
 def request(rows: Rows, cause: Cause, owner: Owner, verdicts: Sequence[Verdict]) -> Request | None:
     """What to ask for; None where no device of the owner's has anything to allow."""
-    action = "exempt" if cause.depends_on_ca_set and cause.layer == "tls" else _ACTIONS.get(cause.layer)
+    action = action_of(cause)
     if owner not in _ASKED or action is None:
         return None
     made: dict[RequestRow, None] = {}

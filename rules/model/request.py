@@ -10,8 +10,8 @@ Action: TypeAlias = Literal["allow", "exempt", "resolve"]
 #: Whether a device may re-sign TLS: "never" where Microsoft forbids it; "" where there is no TLS (port 80).
 Inspect: TypeAlias = Literal["never", "allowed", ""]
 #: "required": this very name must work; "example": one of many names under a pattern, seen in use; "optional": on a row that
-#: no longer counts; "named": on no row, certificates name it.
-Need: TypeAlias = Literal["required", "example", "optional", "named"]
+#: Microsoft's list does not require; "retired": on one that Microsoft has retired; "named": on no row, certificates name it.
+Need: TypeAlias = Literal["required", "example", "optional", "retired", "named"]
 
 
 @dataclass(frozen=True, slots=True)

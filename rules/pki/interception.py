@@ -240,7 +240,7 @@ def _reach(group: Sequence[Handshake], everything: Sequence[Handshake]) -> Reach
 
 
 _REACH_TEXT: dict[Reach, str] = {
-    "everything": "so is every handshake of this audit",
+    "everything": "every handshake of this audit is intercepted",
     "by-name": "it depends on the server name: other names at the same addresses are not intercepted",
     "by-address": "it depends on the address: other names are intercepted there too, or the same names are not elsewhere",
     "single": "one name at one address was tested",

@@ -134,7 +134,7 @@ def with_latest(state: TargetState, track: TargetRecord) -> TargetState:
 def _need(target: Target) -> Need:
     """Why a target is tested."""
     if target.rule.severity is not Severity.REQUIRED:
-        return "optional"
+        return "retired" if target.rule.severity is Severity.RETIRED else "optional"
     return "example" if target.sample else "required"
 
 

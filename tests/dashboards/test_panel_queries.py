@@ -26,7 +26,7 @@ BOARDS = ("fleet", "connector", "endpoint", "tls", "prober")
 WORDS = frozenset(
     {
         "max", "min", "sum", "count", "group", "topk", "rate", "increase", "changes", "time", "vector", "clamp_max",
-        "last_over_time", "max_over_time", "histogram_quantile", "label_join", "label_replace",
+        "last_over_time", "max_over_time", "timestamp", "histogram_quantile", "label_join", "label_replace",
         "by", "on", "group_left", "and", "or", "unless",
     }
 )  # fmt: skip

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
+from rules.judge.requests import action_of
+from rules.model.causes import from_word
 from tests.lab.lab import Lab
 from tests.lab.plan import Plan
 
@@ -102,7 +104,8 @@ def _findings(scenario: Scenario, causes: Iterable[Mapping[str, Any]]) -> list[s
     elif not scenario.owners and len(roots) > 1:
         found.append(f"{len(roots)} findings of one fault: {shown}")
     for cause in roots:
-        asked = cause["owner"] in ("firewall", "proxy", "dns") and cause["tested"]
+        asks = action_of(from_word(cause["cause"])) is not None
+        asked = asks and cause["owner"] in ("firewall", "proxy", "dns") and cause["tested"]
         if asked and not (cause["request"] and cause["request"]["patterns"]):
             found.append(f"nothing to allow: {cause['cause']} ({cause['owner']}): {cause['summary']}")
     return found

@@ -116,7 +116,7 @@ async def test_a_web_configuration_that_breaks_is_in_the_scrape_after_the_next(t
     assert told() == 1
     web.problem = "line 1: it is broken"
     before = made.snapshot
-    await until(lambda: made._snapshot is not before, 2)
+    await until(lambda: made._snapshot is not before, 30)
     assert told() == 0
     assert any("it is broken" in n for n in made.state(appliance(), time.time()).refused)
     task.cancel()

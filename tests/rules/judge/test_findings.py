@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from rules.judge.report import replay
+from rules.judge.requests import action_of
 from rules.model.geography import GEOGRAPHIES, geography
 from rules.model.verdict import Answer, CauseGroup, Report, Status
 from tests.rules import goldens
@@ -54,7 +55,11 @@ def test_no_request_lacks_its_pattern_its_row_and_its_source(name: str) -> None:
             assert found.request.ports
             assert found.request.citation
             assert {row.pattern for row in found.request.rows} == set(found.request.patterns)
-        elif found in roots(goldens.golden(name)) and found.owner in ("firewall", "proxy"):
+        elif (
+            found in roots(goldens.golden(name))
+            and found.owner in ("firewall", "proxy")
+            and action_of(found.cause)
+        ):
             assert not found.tested, "a network device has something to let through"
 
 
@@ -176,6 +181,28 @@ def test_what_passed_beside_it_proves_that_the_destinations_are_filtered() -> No
 )
 def test_a_contrast_raises_the_confidence_by_one_step_at_most(name: str, confidence: str) -> None:
     assert root(name).confidence == confidence
+
+
+def test_a_contrast_counts_the_names_under_the_pattern_that_pass() -> None:
+    assert root("one-region-dropped").contrast.startswith(
+        "1 of 6 tested names under *.servicebus.windows.net fails; "
+    )
+
+
+def test_there_is_no_contrast_where_other_addresses_of_the_name_pass() -> None:
+    assert root("one-of-three-dropped").contrast == ""
+    assert root("resolvers-disagree").contrast == ""
+
+
+def test_names_that_may_be_inspected_are_not_called_forbidden() -> None:
+    assert "Microsoft forbids" not in root("intercepted-sign-in-only").remedy
+    assert "Microsoft forbids" in root("intercepted-relay-only").remedy
+
+
+def test_hosts_that_certificates_name_behind_a_closed_port_are_asked_for_too() -> None:
+    asked = root("port-80-dropped").request
+    assert asked is not None
+    assert {"crl2.microsoft.com", "c.example-trust.net", "crl3.digicert.com"} <= set(asked.patterns)
 
 
 def test_without_anything_that_passes_there_is_no_contrast() -> None:
