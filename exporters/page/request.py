@@ -65,7 +65,7 @@ def need_text(need: Need, pattern: str, region: str = "") -> str:
             needed = f", needed by connector groups in {where}" if where else ""
             return f"example of {display(pattern, 120)}{needed}"
         case "optional":
-            return "optional: not in Microsoft's table, or not needed by every connector"
+            return "optional: not in Microsoft's table"
         case "retired":
             return "retired by Microsoft"
         case "named":

@@ -181,7 +181,8 @@ def _place(
     ]
     rows += [("Note", " ".join(_ended(say(note)) for note in report.notes))] if report.notes else []
     plain = replace(style, tenant="")
-    rows.append(("Details", "--verbose shows everything; so does a file (--output report.txt)"))
+    if wrong or untested:
+        rows.append(("Details", "--verbose shows everything; so does a file (--output report.txt)"))
     yield from plain.pairs(rows, "  ")
 
 
@@ -200,7 +201,7 @@ def _rules(report: Report) -> Iterator[str]:
 def _passed(report: Report) -> str:
     passed = [v for v in report.verdicts if v.status is Status.PASS]
     notices = sum(1 for c in report.causes if c.status is Status.NOTICE and not c.because)
-    more = f"; {count(notices, 'notice')}" if notices else ""
+    more = f"; {count(notices, 'notice')} (--verbose)" if notices else ""
     names = {v.endpoint.host for v in passed if v.endpoint}
     return (
         f"{count(len(passed), 'check')} of {count(len(names), 'name')}{more}" if passed else f"no check{more}"

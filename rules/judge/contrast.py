@@ -57,6 +57,8 @@ def contrast(
     hosts = {one.host for one in tested}
     ports = {one.port for one in tested}
     failed = [observations[name] for name in found.evidence if name in observations]
+    if found.cause == causes.DNS_RESOLVERS_DISAGREE:  # the names resolve at one of them
+        return Contrast("", found.confidence)
     if check is None or not hosts or len(ports) != 1 or not failed:
         return Contrast("", found.confidence)
     others: set[str] = set()

@@ -73,16 +73,14 @@ def test_an_address_that_is_no_page_becomes_no_link() -> None:
 
 def test_each_name_says_why_it_was_tested() -> None:
     fold = read(on_page.tested(TESTED, frozenset({"old.example:443"})))
-    assert (
-        fold.one("summary").text == "5 names: 1 required, 2 examples, 1 on no list, 1 not required any more"
-    )
+    assert fold.one("summary").text == "5 names: 1 required, 2 examples, 1 on no list, 1 optional"
     assert [item.text for item in fold.all("li")] == [
         "t.bootstrap.msappproxy.net:443 (required)",
         "cwap-eur1.servicebus.windows.net:443 (example of *.servicebus.windows.net, needed by connector groups in "
         "Europe) at 192.0.2.1, 192.0.2.2",
         "x.servicebus.windows.net:443 (example of *.servicebus.windows.net)",
         "crl.example:80 (on no list, certificates name it)",
-        "old.example:443 (not required by Microsoft any more)",
+        "old.example:443 (optional: not in Microsoft's table)",
     ]
     assert [a.attributes["href"] for a in fold.all("a")] == ["#old.example:443"]
 

@@ -68,7 +68,7 @@ def test_the_worst_come_first() -> None:
     found.append(states.target("optional.example", status=Status.FAIL, required=False, need="optional"))
     rows = list(shown(states.state(*found)).all("tr", class_="row"))
     assert [row.one("th").text for row in rows] == [
-        "broken.example:443", "fail.example:443", "optional.example:443not required by Microsoft any more",
+        "broken.example:443", "fail.example:443", "optional.example:443optional: not in Microsoft's table",
         "inconclusive.example:443", "warn.example:443", "notice.example:443", "not-applicable.example:443", "pass.example:443",
     ]  # fmt: skip
 
