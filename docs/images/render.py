@@ -44,7 +44,9 @@ def run(name: str) -> tuple[str, str]:
         terminal = ["script", "-qec", f"stty cols {COLUMNS} rows 50; {' '.join(argv)}", "/dev/null"]
         shown = lab.run(terminal, timeout=150, environment={"TERM": "xterm-256color"})
         piped = lab.run(argv, timeout=150)
-    return tuple(re.sub(r"Linux \d[\w.+-]* \w+(?=\))", "[...]", out) for out in (shown.stdout, piped.stdout))  # type: ignore[return-value]
+    return tuple(
+        re.sub(r"Linux \d[\w.+-]* \w+(?=[,)])", "[...]", out) for out in (shown.stdout, piped.stdout)
+    )  # type: ignore[return-value]
 
 
 def as_html(text: str) -> str:

@@ -48,7 +48,7 @@ TCP_TIMEOUT = Cause(
     "tcp.timeout",
     owner="firewall",
     plural="TCP connections to {n} endpoints get no answer: something drops them silently",
-    remedy="Allow TCP port {port} to this name at the firewall that drops it. Its log shows our address and ports.",
+    remedy="Allow TCP port {port} to the patterns below at the firewall that drops it. Its log shows our address and ports.",
     silence=True,
     circumstances=(
         _others_pass("; the firewall's log shows our address and ports."),
@@ -61,7 +61,7 @@ TCP_RESET = Cause(
     "tcp.reset",
     owner="firewall",
     plural="TCP is refused with a reset at {n} endpoints",
-    remedy="Allow TCP port {port} to this name where a firewall's log shows that it rejects it; a server whose service is down "
+    remedy="Allow TCP port {port} to the patterns below where a firewall's log shows that it rejects them; a server whose service is down "
     "answers in the same way.",
     circumstances=(
         _others_pass(". A server whose service is down refuses in the same way."),
@@ -75,7 +75,7 @@ TCP_UNREACHABLE = Cause(
     owner="firewall",
     confidence="proven",
     plural="{n} endpoints are unreachable: a device refuses the connection (ICMP), or there is no route",
-    remedy="Look at the device that sent the ICMP message, or at the route; allow TCP port {port} to this name there.",
+    remedy="Look at the device that sent the ICMP message, or at the route; allow TCP port {port} to the patterns below there.",
     circumstances=(
         _others_pass(". The evidence names the sender of the ICMP message where it is known."),
         _OTHER_FAMILY,
@@ -94,7 +94,7 @@ TLS_INTERCEPTED = Cause(
     owner="firewall",
     confidence="proven",
     plural="TLS is intercepted at {n} endpoints",
-    remedy="Exempt this name from TLS inspection at the device that re-signs it. Microsoft forbids inspection for the "
+    remedy="Exempt the patterns below from TLS inspection at the device that re-signs them. Microsoft forbids inspection for the "
     "connector: mutual TLS would break.",
     depends_on_ca_set=True,
 )
