@@ -61,7 +61,8 @@ TCP_RESET = Cause(
     "tcp.reset",
     owner="firewall",
     plural="TCP is refused with a reset at {n} endpoints",
-    remedy="Allow TCP port {port} to the patterns below where a firewall's log shows that it rejects them; a server whose service is down "
+    remedy="Allow TCP port {port} to the patterns below where a firewall's log shows that it rejects them; a server whose "
+    "service is down "
     "answers in the same way.",
     circumstances=(
         _others_pass(". A server whose service is down refuses in the same way."),

@@ -73,7 +73,7 @@ def test_up_to_a_public_root_is_an_unexpected_issuer_where_the_service_is_strict
 def test_up_to_a_root_that_only_this_host_trusts_is_intercepted() -> None:
     verdict = bootstrap(by(CORPORATE), healthy(system=SYSTEM))
     assert decided(verdict) == ("tls.intercepted", Status.FAIL)
-    assert "Exempt this name" in verdict.remedy
+    assert "Exempt the patterns below" in verdict.remedy
 
 
 def test_an_expected_name_on_another_key_is_forged() -> None:
