@@ -24,6 +24,7 @@ from exporters.page.markup import (
 )
 from exporters.terminal.audit import ADDRESSES
 from exporters.terminal.evidence import hostport
+from exporters.terminal.finding import WILDCARD
 from exporters.terminal.style import count
 from rules.model.geography import GEOGRAPHIES
 from rules.model.request import Action, Need, Request, RequestRow, TestedName
@@ -80,6 +81,8 @@ def asked(request: Request) -> Markup:
     if rest:
         left = beyond(len(lines) - PATTERNS - UNFOLDED, "patterns")
         parts.append(folded(f"{len(lines) - PATTERNS} more", tag("ul", *rest, class_="lines"), left))
+    if any(pattern.startswith("*.") for pattern in request.patterns):
+        parts.append(tag("p", WILDCARD))
     cited = list(dict.fromkeys((row.citation, row.url, row.date) for row in request.rows))
     parts += [_source(*one) for one in cited[:SOURCES]]
     return joined(parts)

@@ -25,6 +25,8 @@ _INSPECTION: Mapping[Inspect, str] = {
     "allowed": "TLS inspection is not forbidden",
     "": "plain HTTP",
 }
+#: How a wildcard of a request is meant.
+WILDCARD = "A wildcard means all names below it, at any depth; the tested names alone are not enough."
 NAMED = 2  #: maximum of names in a sentence
 
 
@@ -40,7 +42,7 @@ def request_notes(request: Request, most: int | None = None) -> Iterator[str]:
     """Sentences that complete the rows: how deep a wildcard reaches, what may stay inspected, the source. `most`: patterns
     listed in a sentence."""
     if any(pattern.startswith("*.") for pattern in request.patterns):
-        yield "A wildcard means all names below it, at any depth; the tested names alone are not enough."
+        yield WILDCARD
     if request.may_inspect:
         yield (
             f"Microsoft does not forbid TLS inspection for {patterns_text(request.may_inspect, most)}; where it stays, this "
