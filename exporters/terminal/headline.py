@@ -48,6 +48,8 @@ def answer_notes(report: Report) -> Iterator[str]:
             yield f"Reason: {display(used.name)} has {NO_LIST}{note}."
     if report.plan.only and "only names like" not in report.answer_text:
         yield f"Only names like {display(report.plan.only)} (--only): the other names of the rules were left out."
+    if report.stopped == "budget":
+        yield "The time budget ended first (--budget gives more): what was not reached by then was not tested."
     if report.stopped == "interrupted":
         yield f"Interrupted after {seconds(report.finished - report.started)}: what was not reached by then was not tested."
 

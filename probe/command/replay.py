@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from probe.command import common
 from probe.command.formats import JudgedReport
-from probe.command.options import Delivery, Judging, add_verbose
+from probe.command.options import Delivery, Judging, add_verbose, known_region
 from probe.command.parser import Parser, non_blank
 from probe.errors import CommandError
 from probe.host.files import decode_text, read_input, shown_name
 from rules.files.limits import LARGEST_REPORT
 from rules.files.report_json import BadReport, loads
 from rules.judge.report import replay
+from rules.model.geography import geography
+from rules.rehearse.marks import LABEL, NOTHING, is_rehearsal
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,7 @@ class ReplayOptions:
     report: str  # a file, or "-" for standard input
     judging: Judging
     delivery: Delivery
+    region: str | None = None
 
 
 def add_options(parser: Parser) -> None:
@@ -32,11 +35,19 @@ def add_options(parser: Parser) -> None:
     add_verbose(parser)
     parser.add_argument("report", metavar="REPORT", type=non_blank, help="a file, or - for standard input")
     Judging.add_to(parser)
+    parser.add_argument(
+        "--region",
+        metavar="REGION",
+        type=known_region,
+        help="judge as for a connector group of this region (default: that of the configuration or of the recording)",
+    )
     Delivery.add_to(parser)
 
 
 def parsed(arguments: argparse.Namespace) -> ReplayOptions:
-    return ReplayOptions(arguments.report, Judging.parsed(arguments), Delivery.parsed(arguments))
+    return ReplayOptions(
+        arguments.report, Judging.parsed(arguments), Delivery.parsed(arguments), arguments.region
+    )
 
 
 @common.convert_bad_file()
@@ -44,13 +55,21 @@ def run(options: ReplayOptions) -> int:
     """Judge a recorded report again. The exit code is that of the answer. CommandError if it cannot be judged."""
     delivery = options.delivery
     common.check_output(delivery, options.judging, options.report)
-    config, rules = common.load_configuration(options.judging, {})
+    config, rules = common.load_configuration(options.judging, {"region": options.region})
     try:
         content = read_input(options.report, LARGEST_REPORT)
-        report = replay(loads(decode_text(content, shown_name(options.report))), rules)
+        recorded = loads(decode_text(content, shown_name(options.report)))
+        plan = replace(
+            recorded.plan,
+            owners=config.owners or recorded.plan.owners,
+            region=geography(config.region) or recorded.plan.region,
+        )
+        report = replay(replace(recorded, plan=plan), rules)
     except BadReport as error:
         raise CommandError(
             f"{shown_name(options.report)}: {error}", "name the report that an audit wrote with --format json"
         ) from error
+    if is_rehearsal(report):
+        report = replace(report, answer_text=f"{LABEL}: {NOTHING}. {report.answer_text}")
     common.deliver(delivery, JudgedReport(report, rules, config))
     return 0 if delivery.exit_zero else report.exit_code

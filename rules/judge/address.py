@@ -122,7 +122,8 @@ def _tcp_failed(
     if failure.code in LOCAL_CODES:
         cause, why = LOCAL_CODES[failure.code]
         status = Status.BROKEN if failure.code is Code.BUG else Status.INCONCLUSIVE
-        what = f": {why} {failure.detail}".rstrip()
+        detail = "" if failure.detail == why else failure.detail
+        what = f": {why} {detail}".rstrip()
     elif guard.family_broken(is_v6(candidate.address)):
         status, cause = Status.NOT_APPLICABLE, causes.PATH_FAMILY_BROKEN
         what = " fails like every address of its family"
