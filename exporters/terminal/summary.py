@@ -154,8 +154,12 @@ def _untested(report: Report, found: CauseGroup, style: Style) -> Iterator[str]:
     rows = [("For", owner_text(found.owner, report.plan.owners)), ("Do", say(found.remedy))]
     if found.command:
         rows.append(("Copy", say(found.command)))
-    if len(found.tested) == 1:
-        rows.append(("Tested", tested_text(found)))
+    if found.remedy:
+        rows += _request(found)
+    if found.tested:
+        rows.append(("Names", tested_text(found)))
+    if found.remedy and found.owner in ("firewall", "proxy", "dns"):
+        rows.append(("Proof", _proof(report, found)))
     rows.append(("So also", _followers(report, found)))
     yield from style.pairs((row for row in rows if row[1] and (row[0] != "For" or found.remedy)), "   ")
 

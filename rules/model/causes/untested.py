@@ -23,7 +23,11 @@ PROXY_NOT_TESTED = Cause(
     "proxy.not-tested",
     owner="proxy",
     plural="{n} endpoints fail on the direct way; the way through the proxy was not tested",
-    remedy="Test the way through the proxy; nothing needs to be opened for the direct way as long as the connector uses it.",
+    remedy="This program does not test the way through a proxy yet. Let the proxy team show that it lets pass what is listed "
+    "below, without "
+    "a sign-in and without TLS inspection of the service. Nothing has to be opened for the direct way as long as the "
+    "connector uses "
+    "the proxy.",
     host_wide=True,
     leaves_open=True,
     open_reason="a proxy is set on this host and the direct way fails; the way through the proxy was not tested",
