@@ -10,6 +10,9 @@ from probe.command.ask_tenant import ask_tenant
 from probe.command.options import Delivery, Judging, Measuring, add_verbose
 from probe.command.parser import Parser, non_blank
 from probe.config.settings import check_only
+from probe.host.standard_streams import print_message
+from rules.files.fields import BadFile
+from rules.text.display import display
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +56,14 @@ def run(options: AuditOptions) -> int:
     )
     tenant = ask_tenant(config, rules)
     if tenant is not None:
-        config, rules = common.load_configuration(
-            options.judging, {**options.measuring.settings, "only": options.only, "tenant": tenant}
-        )
+        try:
+            config, rules = common.load_configuration(
+                options.judging, {**options.measuring.settings, "only": options.only, "tenant": tenant}
+            )
+        except BadFile:
+            print_message(
+                f"{display(tenant, 60)} is neither a tenant's id nor a domain: the audit goes on without it."
+            )
     check_only("only" if options.only is None else "--only", config, rules)
     judged = common.run_measurement(config, rules)
     common.deliver(options.delivery, judged)

@@ -10,6 +10,7 @@ from exporters.terminal import tree
 from probe.command import common
 from probe.command.options import Delivery, Judging, Measuring, add_verbose
 from probe.command.parser import Parser
+from probe.config.settings import Config
 from probe.errors import CommandError
 from rules.audit.focus import NotCovered, focus, parse_endpoint
 from rules.model.verdict import Report, Status
@@ -54,13 +55,13 @@ def run(options: ExplainOptions) -> int:
     """Audit one endpoint. The exit code is that of the endpoint. CommandError for what the user can correct."""
     delivery = options.delivery
     common.check_output(delivery, options.judging)
+    config, rules = common.load_configuration(options.judging, options.measuring.settings)
     try:
-        host, port = parse_endpoint(options.endpoint)
+        host, port = parse_endpoint(_with_tenant(options.endpoint, config))
     except BadName as error:
         raise CommandError(
             f"explain: {error}", "example: wayclear explain login.microsoftonline.com:443"
         ) from error
-    config, rules = common.load_configuration(options.judging, options.measuring.settings)
     try:
         narrowed = focus(rules, host, port)
     except NotCovered as error:
@@ -73,6 +74,18 @@ def run(options: ExplainOptions) -> int:
         text = tree.render(report, host, port, common.report_style(delivery))
     common.deliver(delivery, judged, text)
     return common.exit_code(delivery, report, heaviest(report, host, port))
+
+
+def _with_tenant(endpoint: str, config: Config) -> str:
+    """The endpoint with the tenant's id in the place of `{tenant}`, as reports print it."""
+    if "{tenant}" not in endpoint:
+        return endpoint
+    if config.tenant is None or config.tenant_is_domain:
+        raise CommandError(
+            "explain: {tenant} stands for your tenant's id, which is not given",
+            f"wayclear explain '{endpoint}' --tenant 11111111-2222-3333-4444-555555555555",
+        )
+    return endpoint.replace("{tenant}", config.tenant)
 
 
 def heaviest(report: Report, host: str, port: int | None) -> int:

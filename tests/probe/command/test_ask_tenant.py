@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TextIO
 
 import pytest
@@ -63,3 +67,24 @@ def test_it_does_not_ask_in_a_pipe() -> None:
         os.write(user, b"other\n")
         assert ask_tenant(Config(), RULES, reader, writer, nothing) is None
         assert ask_tenant(Config(), RULES, typed, pipe, nothing) is None
+
+
+def test_a_wrong_answer_does_not_end_the_audit(tmp_path: Path) -> None:
+    """On a terminal of its own; nothing answers the names, which is no matter here."""
+    config = tmp_path / "wayclear.toml"
+    config.write_text('resolvers = ["127.0.0.1"]\n')
+    user, program = os.openpty()
+    argv = [sys.executable, "-m", "probe", "audit", "--budget", "2", "--config", str(config)]
+    with subprocess.Popen(
+        argv, stdin=program, stdout=program, stderr=program, start_new_session=True
+    ) as audit:
+        os.close(program)
+        os.write(user, b"not a tenant!!\n")
+        shown = b""
+        with contextlib.suppress(OSError):  # the other end is closed (EIO)
+            while piece := os.read(user, 65_536):
+                shown += piece
+    os.close(user)
+    assert b"is neither a tenant's id nor a domain: the audit goes on without it." in shown
+    assert b"NOT PROVEN" in shown
+    assert audit.returncode == 3

@@ -1,4 +1,4 @@
-"""`wayclear replay`: the reader's region and teams, and the mark of a rehearsal."""
+"""`wayclear replay`: the reader's region and teams, and the mark of a rehearsal; names as reports print them."""
 
 from __future__ import annotations
 
@@ -54,3 +54,9 @@ def test_a_rehearsal_stays_one_when_it_is_judged_again(tmp_path: Path) -> None:
     wayclear("rehearse", "--block", "*.servicebus.windows.net", "--format", "json", "--output", str(made))
     shown = wayclear("replay", str(made)).stdout
     assert "REHEARSAL: nothing of this was measured." in shown.split("\n\n")[0]
+
+
+def test_a_name_can_be_copied_from_a_report_into_explain() -> None:
+    asked = wayclear("explain", "{tenant}.bootstrap.msappproxy.net")
+    assert asked.returncode == 3
+    assert "explain '{tenant}.bootstrap.msappproxy.net' --tenant 1111" in asked.stderr
