@@ -156,7 +156,7 @@ def test_debug_is_the_text_of_explain_and_one_connection(daemon: Served) -> None
     assert traffic(daemon)[0] == before + 1, "the probe's own, and none for the text"
     tree, _, metrics = text.partition("\nMetrics that this probe answers without debug=true:\n\n")
     assert tree.startswith(f"{RELAY}:443  ok\n├─ names\n")
-    assert f"└─ {ZONE[RELAY][-1]}:443" in tree or f"├─ {ZONE[RELAY][0]}:443" in tree
+    assert any(f"─ {address}:443" in tree for address in ZONE[RELAY]), "which of them had its turn"
     assert "certificates as served: chain 1" in tree
     assert "├─ verdict" in tree or "└─ verdict" in tree
     assert values(metrics)["probe_success"] == 1
