@@ -141,7 +141,7 @@ def test_a_connector_that_vanished_is_named_without_a_report(tmp_path: Path) -> 
     found = explained(tuple(fleet(2)))
     found[1].vanish(10)
     (texts,) = told(tmp_path, found, 17, "WayclearGroupRedundancyLost").values()
-    assert texts["summary"].endswith("works. c2 (no recent report).")
+    assert texts["summary"].endswith("too few. c2 (no recent report).")
 
 
 def test_a_page_for_names_that_fail_everywhere_says_that_it_is_likely_microsoft(tmp_path: Path) -> None:
