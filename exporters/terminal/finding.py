@@ -21,9 +21,9 @@ NEEDS: Mapping[Need, tuple[str, str]] = {
     "named": ("named by certificates", "named by certificates"),
 }
 _INSPECTION: Mapping[Inspect, str] = {
-    "never": "never inspect TLS",
-    "allowed": "TLS inspection is not forbidden",
-    "": "plain HTTP",
+    "never": ", never inspect TLS",
+    "allowed": ", TLS inspection is not forbidden",
+    "": "",
 }
 #: How a wildcard of a request is meant.
 WILDCARD = "A wildcard means all names below it, at any depth; the tested names alone are not enough."
@@ -35,7 +35,7 @@ def row_text(row: RequestRow, action: Action) -> str:
     if action == "resolve":
         return "with the public records"
     ports = ", ".join(str(port) for port in row.ports)
-    return f"TCP {ports}, {_INSPECTION[row.inspect]}"
+    return f"TCP {ports}{_INSPECTION[row.inspect]}{', plain HTTP' if row.ports == (80,) else ''}"
 
 
 def request_notes(request: Request, most: int | None = None) -> Iterator[str]:

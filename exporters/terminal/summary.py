@@ -113,10 +113,10 @@ def _request(found: CauseGroup) -> Iterator[tuple[str, str]]:
     if found.request is None:
         return
     label = ACTIONS[found.request.action]
-    by_text: dict[str, list[str]] = {}
+    by_text: dict[str, dict[str, None]] = {}  # a pattern once, also where rows differ in what is not shown
     for row in found.request.rows:
-        by_text.setdefault(row_text(row, found.request.action), []).append(row.pattern)
-    apart = len(found.request.rows) <= ROWS
+        by_text.setdefault(row_text(row, found.request.action), {})[row.pattern] = None
+    apart = sum(map(len, by_text.values())) <= ROWS
     width = max(len(display(row.pattern)) for row in found.request.rows)
     for text, patterns in by_text.items():
         if apart:
@@ -124,7 +124,7 @@ def _request(found: CauseGroup) -> Iterator[tuple[str, str]]:
                 yield label, f"{display(pattern):<{width}}  {text}"
                 label = ""
         else:
-            yield label, f"{patterns_text(patterns)} ({text})"
+            yield label, f"{patterns_text(list(patterns))} ({text})"
             label = ""
     yield "", " ".join(request_notes(found.request, LISTED))
 

@@ -1,7 +1,8 @@
 """What passed from the same source, on the same port, at the same time as a finding's failures.
 
 "13 of 13 names fail, 27 other names on port 443 pass" convinces a firewall engineer: the port is open, these destinations are
-not. A contrast raises the confidence of a finding that has no proof of its own, one step at most.
+not. Where nothing passes on the port, the other port shows that the way is open; that raises nothing. A contrast raises the
+confidence of a finding that has no proof of its own, one step at most.
 
 ==========================================================  ==============================================================
 what is seen                                                what it raises
@@ -17,7 +18,8 @@ for one host at the same time while the rest of Microsoft answers it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rules.model import causes
@@ -29,6 +31,7 @@ from rules.model.verdict import CauseGroup, Check, Status, Verdict
 SAME_TIME = 60.0  #: seconds between a failure and a success that are compared
 FEWEST_OTHERS = 3  #: names that must pass before they are a contrast
 FEWEST_ADDRESSES = 5
+NAMED_PATTERNS = 2  #: maximum of patterns named in a sentence
 _LAYERS: Mapping[str, Check] = {"tcp": "tcp", "tls": "tls", "dns": "dns", "http": "http"}
 _WORDS: Mapping[str, str] = {
     "tcp": "{n} other names on port {port} are reached",
@@ -52,58 +55,97 @@ def contrast(
     verdicts: Sequence[Verdict],
     observations: Mapping[str, Observation],
 ) -> Contrast:
-    """Compare a finding with the passed checks of its layer and ports."""
+    """Compare a finding with the passed checks of its layer: on its port, or on the other port where nothing passes there."""
+    none = Contrast("", found.confidence)
     check = _LAYERS.get(found.cause.layer)
     hosts = {one.host for one in tested}
     ports = {one.port for one in tested}
     failed = [observations[name] for name in found.evidence if name in observations]
     if found.cause == causes.DNS_RESOLVERS_DISAGREE:  # the names resolve at one of them
-        return Contrast("", found.confidence)
+        return none
     if check is None or not hosts or len(ports) != 1 or not failed:
-        return Contrast("", found.confidence)
-    others: set[str] = set()
-    alike: set[str] = set()  # names under the finding's patterns that pass
-    partly = any(
-        v.check == check and _passed(v) and v.endpoint is not None and v.endpoint.host in hosts
-        for v in verdicts
-    )
-    if partly:
-        return Contrast("", found.confidence)  # other addresses of the same names pass: the remedy says so
-    patterns = {one.pattern for one in tested}
-    begun, ended = min(o.started for o in failed), max(o.started + o.elapsed for o in failed)
-    sources = {o.local[0] for o in failed if o.local is not None}
+        return none
+    (port,) = ports
+    near = _Near.of(failed)
+    passed: dict[int, dict[str, None]] = defaultdict(dict)  # the names that pass, by port
     for verdict in verdicts:
         endpoint = verdict.endpoint
-        if verdict.check != check or endpoint is None or endpoint.host in hosts:
+        if verdict.check != check or endpoint is None or not _passed(verdict):
             continue
-        if not _passed(verdict) or (check != "dns" and endpoint.port not in ports):
-            continue
-        seen = [observations[name] for name in verdict.evidence if name in observations]
-        near = [o for o in seen if begun - SAME_TIME <= o.started <= ended + SAME_TIME]
-        if near and (not sources or any(o.local is not None and o.local[0] in sources for o in near)):
-            others.add(endpoint.host)
-            if any(_covers(pattern, endpoint.host) for pattern in patterns):
-                alike.add(endpoint.host)
+        at = port if check == "dns" else endpoint.port
+        if at == port and endpoint.host in hosts:
+            return none  # other addresses of the same names pass: the remedy says so
+        if any(near.covers(observations[name]) for name in verdict.evidence if name in observations):
+            passed[at][endpoint.host] = None
+    others = passed[port]
+    if not others and check == "tcp":
+        return Contrast(_other_port(port, verdicts, passed), found.confidence)
     if len(others) < FEWEST_OTHERS:
-        return Contrast("", found.confidence)
-    port = next(iter(ports))
+        return none
     passes = _WORDS[check].format(n=len(others), port=port)
-    under = f" under {' and '.join(sorted(patterns))}" if len(patterns) <= 2 else ""
-    fail = "fails" if len(hosts) == 1 else "fail"
-    subject = f"{len(hosts)} of {len(hosts | alike)} tested names{under} {fail}"
+    failing, alike = _by_pattern(tested, others)
     return Contrast(
-        f"{subject}; {passes} from the same source at the same time", _raised(found, tested, patterns, alike)
+        f"{failing}; {passes} from the same source at the same time", _raised(found, tested, alike)
     )
 
 
-def _raised(
-    found: CauseGroup, tested: Sequence[TestedName], patterns: set[str], alike: set[str]
-) -> Confidence:
+@dataclass(frozen=True, slots=True)
+class _Near:
+    """The time and the sources of a finding's failures."""
+
+    begun: float
+    ended: float
+    sources: frozenset[str]
+
+    @classmethod
+    def of(cls, failed: Sequence[Observation]) -> _Near:
+        sources = frozenset(o.local[0] for o in failed if o.local is not None)
+        return cls(min(o.started for o in failed), max(o.started + o.elapsed for o in failed), sources)
+
+    def covers(self, other: Observation) -> bool:
+        timely = self.begun - SAME_TIME <= other.started <= self.ended + SAME_TIME
+        return timely and (not self.sources or (other.local is not None and other.local[0] in self.sources))
+
+
+def _by_pattern(tested: Sequence[TestedName], others: Iterable[str]) -> tuple[str, bool]:
+    """`7 of 7 tested names under *.msappproxy.net and 1 of 6 under *.servicebus.windows.net fail`, and whether a name
+    under one of the patterns passes."""
+    fail: dict[str, set[str]] = defaultdict(set)
+    for one in tested:
+        fail[one.pattern].add(one.host)
+    alike = {pattern: {host for host in others if _covers(pattern, host)} for pattern in fail}
+    failing = len({one.host for one in tested})
+    every = failing + len(set().union(*alike.values()))
+    verb = "fails" if failing == 1 else "fail"
+    if len(fail) > NAMED_PATTERNS:
+        return f"{failing} of {every} tested names {verb}", failing < every
+    if failing == every or len(fail) == 1:
+        under = " and ".join(sorted(fail))
+        return f"{failing} of {every} tested names under {under} {verb}", failing < every
+    counts = [
+        f"{len(fail[one])} of {len(fail[one]) + len(alike[one])}{' tested names' if first else ''} under {one}"
+        for first, one in ((place == 0, one) for place, one in enumerate(sorted(fail)))
+    ]
+    return f"{' and '.join(counts)} {verb}", True
+
+
+def _other_port(port: int, verdicts: Sequence[Verdict], passed: Mapping[int, Collection[str]]) -> str:
+    """`0 of 6 tested names on port 80 are reached, 30 on port 443 are (same source and time)`."""
+    other, hosts = max(passed.items(), key=lambda pair: len(pair[1]), default=(port, ()))
+    tried = {v.endpoint.host for v in verdicts if v.check == "tcp" and v.endpoint and v.endpoint.port == port}
+    if len(hosts) < FEWEST_OTHERS:
+        return ""
+    return f"0 of {len(tried)} tested names on port {port} are reached, {len(hosts)} on port {other} are (same source and time)"
+
+
+def _raised(found: CauseGroup, tested: Sequence[TestedName], alike: bool) -> Confidence:
+    """`alike`: whether a name under one of the patterns passes."""
     if alike or found.status is not Status.FAIL or found.cause.layer == "dns":
         return found.confidence
     if found.confidence == "possible":
         return "likely" if len(tested) > 1 else "possible"
     addresses = {address for one in tested for address in one.addresses}
+    patterns = {one.pattern for one in tested}
     if found.cause.layer == "tcp" and len(patterns) > 1 and len(addresses) >= FEWEST_ADDRESSES:
         return "proven"
     return found.confidence

@@ -9,7 +9,7 @@ from dataclasses import replace
 from rules.judge.causes import Finding, grouped
 from rules.judge.contrast import contrast
 from rules.judge.evidence import Context
-from rules.judge.requests import Rows, request, tested
+from rules.judge.requests import Rows, request, resolvers_request, tested
 from rules.judge.roots import Seen, roots
 from rules.model import causes
 from rules.model.observation import Observation
@@ -63,7 +63,10 @@ def _completed(
     group = found.group
     names = tested(rows, found.verdicts)
     beside = contrast(group, names, verdicts, observations)
-    asked = request(rows, group.cause, group.owner, (*found.verdicts, *unfetched))
+    if group.cause == causes.DNS_TCP_BLOCKED:
+        asked = resolvers_request(observations[name] for name in group.evidence if name in observations)
+    else:
+        asked = request(rows, group.cause, group.owner, (*found.verdicts, *unfetched))
     may_stay = group.cause == causes.TLS_INTERCEPTED and asked is not None and asked.inspect == "allowed"
     return replace(
         group,

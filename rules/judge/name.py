@@ -166,7 +166,7 @@ def _failed(
         return _verdict(context, target, status, view.cause, summary, found, view.circumstance)
     if view.said:
         where = f" (at {view.resolver})"
-    at = f" (at {view.at})" if view.at and view.at != target.host and not view.said else ""
+    at = f" (in its chain: {view.at})" if view.at and view.at != target.host and not view.said else ""
     circumstance = view.circumstance
     if view.word == "nxdomain" and target.probe is not None and "{tenant}" in target.probe.host:
         circumstance = circumstance or "tenant"
@@ -218,8 +218,9 @@ def _os_differs(
 
 
 def _places(found: Iterable[ResolverView]) -> str:
-    words = [v.resolver if v.resolver != OS else "the operating system" for v in found]
-    return ", ".join(words)
+    """The resolvers; the operating system asks them, so it is named only where it stands alone."""
+    resolvers = [v.resolver for v in found if v.resolver != OS]
+    return ", ".join(resolvers) or "the operating system"
 
 
 def _unasked(context: Context) -> Cause:

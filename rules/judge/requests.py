@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from rules.audit.targets import Target
 from rules.model import causes
 from rules.model.causes.record import Cause, Layer, Owner
+from rules.model.kinds.dns_chain import DnsAnswer, DnsQuestion
+from rules.model.observation import Observation
 from rules.model.request import Action, Inspect, Need, Request, RequestRow, TestedName
 from rules.model.ruleset import Group, Match, Rule, RuleSet, Severity
 from rules.model.verdict import Endpoint, Status, Verdict
@@ -28,6 +30,13 @@ _ACTIONS: Mapping[Layer, Action] = {
     "proxy": "allow",
 }
 _RESOLVERS_PORT = 53
+#: The purpose, and the page that asks for it.
+_DNS_OVER_TCP = (
+    "DNS answers that do not fit in a datagram",
+    "RFC 7766, section 5: resolvers and clients must support DNS over TCP",
+    "https://www.rfc-editor.org/rfc/rfc7766#section-5",
+    "2016-03-01",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +106,11 @@ def tested(rows: Rows, verdicts: Iterable[Verdict]) -> tuple[TestedName, ...]:
 
 
 def action_of(cause: Cause) -> Action | None:
-    """What a finding with this cause asks for. None: nothing is closed, or the remedy is about a resolver or a document."""
+    """What a finding with this cause asks for. None: nothing is closed, or the remedy is about a document."""
     if cause.layer in ("crl", "ocsp") and not cause.unheard:
         return None
     if cause == causes.DNS_TCP_BLOCKED:
-        return None
+        return "allow"
     return "exempt" if cause.depends_on_ca_set and cause.layer == "tls" else _ACTIONS.get(cause.layer)
 
 
@@ -133,6 +142,22 @@ def request(rows: Rows, cause: Cause, owner: Owner, verdicts: Sequence[Verdict])
         tuple(asked),
         may,
     )
+
+
+def resolvers_request(seen: Iterable[Observation]) -> Request | None:
+    """TCP port 53 of the resolvers whose long answers did not come over TCP. `seen`: a finding's evidence."""
+    closed = {
+        one.step.resolver: None
+        for one in seen
+        if isinstance(one.step, DnsQuestion)
+        and isinstance(one.evidence, DnsAnswer)
+        and one.evidence.tcp_failure
+    }
+    if not closed:
+        return None
+    asked = tuple(RequestRow(resolver, (_RESOLVERS_PORT,), "", *_DNS_OVER_TCP) for resolver in closed)
+    cited = f"{asked[0].citation}, {asked[0].date}"
+    return Request("allow", tuple(closed), (_RESOLVERS_PORT,), "", cited, asked)
 
 
 def _row(rows: Rows, verdict: Verdict) -> RequestRow:

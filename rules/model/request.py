@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 #: "allow": let it through unchanged; "exempt": take it out of TLS inspection; "resolve": answer with the public records.
 Action: TypeAlias = Literal["allow", "exempt", "resolve"]
-#: Whether a device may re-sign TLS: "never" where Microsoft forbids it; "" where there is no TLS (port 80).
+#: Whether a device may re-sign TLS: "never" where Microsoft forbids it; "" where there is no TLS (port 80, DNS).
 Inspect: TypeAlias = Literal["never", "allowed", ""]
 #: "required": this very name must work; "example": one of many names under a pattern, seen in use; "optional": on a row that
 #: Microsoft's list does not require; "retired": on one that Microsoft has retired; "named": on no row, certificates name it.
@@ -16,10 +16,10 @@ Need: TypeAlias = Literal["required", "example", "optional", "retired", "named"]
 
 @dataclass(frozen=True, slots=True)
 class RequestRow:
-    """One row of the rule set: what has to be allowed, and who says so.
+    """What has to be allowed, and who says so: a row of the rule set, or a resolver.
 
     `pattern`: a name, a name with a path ("www.microsoft.com/pkiops"), or "*." and a zone for all names below it, at any
-    number of labels.
+    number of labels; the address of a resolver.
     """
 
     pattern: str

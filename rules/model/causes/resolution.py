@@ -150,6 +150,7 @@ DNS_WRONG_SOURCE = Cause(
 DNS_TCP_BLOCKED = Cause(
     "dns.tcp-blocked",
     owner="dns",
+    plural="{n} names need an answer over TCP, and TCP port 53 is closed",
     remedy="Allow TCP port 53 from this host to its resolvers: long answers need it.",
     circumstances=(Circumstance("in-part", "Allow TCP port 53 from this host to its resolvers."),),
 )

@@ -7,8 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from rules.judge.contrast import contrast
 from rules.judge.report import replay
 from rules.judge.requests import action_of
+from rules.model import causes
 from rules.model.geography import GEOGRAPHIES, geography
 from rules.model.verdict import Answer, CauseGroup, Report, Status
 from tests.rules import goldens
@@ -189,6 +191,45 @@ def test_a_contrast_counts_the_names_under_the_pattern_that_pass() -> None:
     )
 
 
+def test_a_contrast_counts_each_pattern_by_itself() -> None:
+    """One number for two patterns would hide that one of them is closed as a whole."""
+    report, found = goldens.golden("service-dropped"), root("service-dropped")
+    seen = {f"o{number}": one for number, one in enumerate(report.observations, 1)}
+    relays = [one for one in found.tested if one.pattern == "*.servicebus.windows.net"]
+    passing = {one.host for one in relays[1:]}
+    tested = [one for one in found.tested if one.host not in passing]
+    verdicts = [
+        replace(v, status=Status.PASS, cause=causes.OK)
+        if v.check == "tcp" and v.endpoint is not None and v.endpoint.host in passing
+        else v
+        for v in report.verdicts
+    ]
+    told = contrast(replace(found, confidence="likely"), tested, verdicts, seen)
+    assert told.text.startswith(
+        "7 of 7 tested names under *.msappproxy.net and 1 of 6 under *.servicebus.windows.net fail; "
+    )
+    assert told.confidence == "likely"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("port-80-dropped", "0 of 11 tested names on port 80 are reached, 30 on port 443 are "),
+        ("all-443-dropped", "0 of 30 tested names on port 443 are reached, 11 on port 80 are "),
+    ],
+)
+def test_where_a_whole_port_is_closed_the_other_port_is_the_contrast(name: str, text: str) -> None:
+    assert root(name).contrast.startswith(text)
+    assert root(name).confidence == "likely"
+
+
+def test_long_answers_need_the_resolvers_own_port() -> None:
+    asked = root("tcp53-blocked").request
+    assert asked is not None
+    assert (asked.action, asked.patterns, asked.ports, asked.inspect) == ("allow", ("10.0.0.53",), (53,), "")
+    assert "RFC 7766" in asked.citation
+
+
 def test_there_is_no_contrast_where_other_addresses_of_the_name_pass() -> None:
     assert root("one-of-three-dropped").contrast == ""
     assert root("resolvers-disagree").contrast == ""
@@ -206,5 +247,8 @@ def test_hosts_that_certificates_name_behind_a_closed_port_are_asked_for_too() -
 
 
 def test_without_anything_that_passes_there_is_no_contrast() -> None:
-    assert root("all-443-dropped").contrast == ""
-    assert root("port-80-dropped").contrast == ""
+    report, found = goldens.golden("port-80-dropped"), root("port-80-dropped")
+    seen = {f"o{number}": one for number, one in enumerate(report.observations, 1)}
+    failing = [v for v in report.verdicts if v.status is not Status.PASS]
+    assert contrast(found, found.tested, report.verdicts, seen).text != ""
+    assert contrast(found, found.tested, failing, seen).text == ""

@@ -192,7 +192,7 @@ LAYERS = {"tcp", "tls", "http", "crl", "ocsp", "dns"}
 def test_behind_a_proxy_what_fails_is_not_tested_and_what_works_passes() -> None:
     report = judged(healthy(facts=PROXIED).when(TlsHandshake, SILENCE, server_name=BOOTSTRAP))
     assert {v.cause.word for v in rows(report, BOOTSTRAP, "tcp")} == {"proxy.not-tested"}
-    assert "nothing needs to be opened" in rows(report, BOOTSTRAP, "tcp")[0].remedy
+    assert "Nothing has to be opened" in rows(report, BOOTSTRAP, "tcp")[0].remedy
     assert only(report, SIGN_IN, "tls", "203.0.113.21").status is Status.PASS
     assert next(c.cause.word for c in report.causes if c.status is not Status.NOTICE) == "proxy.not-tested"
 
