@@ -22,6 +22,7 @@ SENTENCE = 1024  #: maximum of characters of a sentence
 PAGES = frozenset({"/metrics", "/report.json", "/config", "/targets", "/?refresh=0", "/?refresh=30"})
 _PLAIN = re.compile(r"[A-Za-z0-9 .,:;/_()+=#-]*")
 _ANCHOR = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,300}")
+_SHOWN_TEXT = re.compile(">[^<]+")  # `escaped` leaves no ">" in an attribute
 _SOURCE = re.compile(r"https://[a-z0-9][a-z0-9.-]{0,250}(?:/[A-Za-z0-9._~/%=?&#+-]{0,400})?")
 _LAST = 253402300799.0  # the last second that RFC 3339 can write
 
@@ -112,6 +113,13 @@ def beyond(left: int, what: str) -> Markup:
 def folded(summary: str, *content: str, **attributes: str) -> Markup:
     """Content that the reader can unfold."""
     return tag("details", tag("summary", summary), *content, **attributes)
+
+
+def without(tenant: str, page: Markup) -> Markup:
+    """The page with "{tenant}" in the place of the tenant's id, in what is shown and not in ids and addresses."""
+    if not tenant:
+        return page
+    return Markup(_SHOWN_TEXT.sub(lambda found: found[0].replace(tenant, "{tenant}"), page))
 
 
 def anchor(name: str) -> str:

@@ -1,7 +1,8 @@
 """The appliance's status page: the answer, who must act, what changed, every target.
 
 It renders one `State` as one HTML document, readable on a phone and on paper and without scripts, and judges nothing. It
-shows when it was made. A warning about outdated data comes first, and an old page in a browser says that it is old.
+shows when it was made. A warning about outdated data comes first, and an old page in a browser says that it is old. The
+tenant's id stands once, with the facts about this host; names show "{tenant}" in its place.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from exporters.page.about import about, footer, sources
 from exporters.page.answer import answer, banners, title
 from exporters.page.changes import changes
 from exporters.page.findings import findings, notices
-from exporters.page.markup import Markup, escaped, moment, tag
+from exporters.page.markup import Markup, escaped, joined, moment, tag, without
 from exporters.page.policy import CONTENT_SECURITY_POLICY
 from exporters.page.script import SCRIPT
 from exporters.page.stylesheet import AGED_AFTER, STYLE
@@ -32,7 +33,9 @@ def render(state: State, now: float, refresh: int | None = 30) -> str:
         parts.append(changes(state, now))
     if state.targets:
         parts.append(tables(state, ranked, now))
-    parts += [sources(state, now), notices(state), about(state)]
+    parts += [sources(state, now), notices(state)]
+    tenant = state.report.vantage.tenant if state.report is not None else None
+    parts = [without(tenant or "", joined(parts)), about(state)]
     body = (
         tag("a", "Skip to the answer", href="#main", class_="skip"),
         _header(state),

@@ -24,6 +24,7 @@ from rules.watch.state import State
 from tests.exporters import samples, states
 from tests.exporters.hostile import HUGE, PAYLOADS, hostile, texts
 from tests.exporters.html_reader import Node, read
+from tests.rules import goldens
 
 ROOT = Path(__file__).resolve().parents[3]
 NOW = states.NOW + 12
@@ -128,6 +129,17 @@ def test_before_the_first_sweep_the_page_says_so_and_shows_what_is_known() -> No
     assert "First check still running" in page.one("h1").text
     assert "NOT TESTED" in page.one("table", class_="targets").text
     assert "Who must act" not in page.text
+
+
+def test_the_tenants_id_is_shown_once_and_links_to_its_names_still_work() -> None:
+    report = goldens.golden("service-dropped")
+    tenant = report.vantage.tenant
+    assert tenant is not None
+    page = render(goldens.state("service-dropped"), report.finished)
+    shown = re.sub(r"<[^>]*>", "", page.partition("<body")[2])
+    assert shown.count(tenant) == 1
+    assert "{tenant}.bootstrap.msappproxy.net" in shown
+    assert f'id="{tenant}.bootstrap.msappproxy.net:443"' in page
 
 
 def test_the_policy_allows_the_one_style_the_one_script_and_nothing_else() -> None:
