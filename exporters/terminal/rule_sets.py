@@ -11,6 +11,13 @@ from exporters.terminal.style import Style, count, say
 from rules.model.ruleset import CaSet, Citation, Rule, RuleSet, Severity
 from rules.text.display import display
 
+#: Who says that a name is used, by the grade of the source.
+_GRADES: Mapping[str, str] = {
+    "A": "by Microsoft's documentation",
+    "B": "by official code or a vendor's text",
+    "C": "by a third party",
+}
+
 
 def listing(rulesets: Iterable[RuleSet], cas: Iterable[CaSet], style: Style) -> str:
     """Every set in a line or two: name, version, when it was reviewed, how much is in it."""
@@ -78,11 +85,11 @@ def _rule(rule: Rule, sources: Mapping[Citation, int], style: Style) -> Iterator
     yield style.paint("heading", f"{display(rule.host)}{display(rule.path or '')}") + f"  port {ports}"
     rows = [("rule", f"{rule.id}: {say(rule.title)} ({rule.group.value}{weight})")]
     for probe in rule.probes:
-        kind = "required" if probe.required else "sample"
+        kind = "required" if probe.required else "example"
         rows.append(
             (
                 "tried as",
-                f"{display(probe.host)}{display(probe.path or '')} ({kind}, source grade {probe.grade})",
+                f"{display(probe.host)}{display(probe.path or '')} ({kind}, {_GRADES.get(probe.grade, probe.grade)})",
             )
         )
     rows += [

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 from probe.command import completion_scripts, main
 from probe.command.parser import Parser
+from probe.config.rule_files import shipped_sets
 from probe.host import standard_streams
+from rules.model.geography import GEOGRAPHIES
+from rules.model.ruleset import CaSet, RuleSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +29,19 @@ def parsed(arguments: argparse.Namespace) -> CompletionOptions:
     return CompletionOptions(arguments.shell)
 
 
+def values() -> completion_scripts.Values:
+    """What is offered where the parser names no choices: the regions, and the shipped sets by their names."""
+    shipped = shipped_sets()
+    return {
+        "--region": tuple(GEOGRAPHIES),
+        "--rules": tuple(one.name for one in shipped if isinstance(one, RuleSet)),
+        "--ca-set": tuple(one.name for one in shipped if isinstance(one, CaSet)),
+        "NAME|FILE": tuple(one.name for one in shipped),
+    }
+
+
 def run(options: CompletionOptions) -> int:
     """Print the script; 0."""
-    commands = completion_scripts.commands_of(main.whole_parser())
+    commands = completion_scripts.commands_of(main.whole_parser(), values())
     standard_streams.write_output(completion_scripts.SHELLS[options.shell](commands), "utf-8")
     return 0

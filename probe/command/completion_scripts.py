@@ -12,11 +12,13 @@ from typing import Literal, TypeAlias
 
 Takes: TypeAlias = Literal["nothing", "text", "file", "directory"]
 """What belongs behind an option, or in the place of an operand."""
+Values: TypeAlias = Mapping[str, tuple[str, ...]]
+"""Values to offer, by the name of an option or the label of an operand."""
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """An option by its names, or an operand (no names). `choices`: the only values; () for any."""
+    """An option by its names, or an operand (no names). `choices`: its values; () for any. A file may stand beside them."""
 
     names: tuple[str, ...]
     help: str
@@ -36,8 +38,11 @@ class CommandWords:
     below: tuple[tuple[str, str], ...]  # sub-commands with their help
 
 
-def commands_of(parser: argparse.ArgumentParser, path: str = "", about: str = "") -> tuple[CommandWords, ...]:
-    """Every command of `parser`, each before those below it."""
+def commands_of(
+    parser: argparse.ArgumentParser, values: Values | None = None, path: str = "", about: str = ""
+) -> tuple[CommandWords, ...]:
+    """Every command of `parser`, each before those below it. `values` are offered where the parser names no choices."""
+    known = values or {}
     words = [action for action in parser._actions if action.help != argparse.SUPPRESS]
     groups = [action for action in words if isinstance(action, argparse._SubParsersAction)]
     below = {one.dest: one.help or "" for group in groups for one in group._choices_actions}
@@ -45,18 +50,20 @@ def commands_of(parser: argparse.ArgumentParser, path: str = "", about: str = ""
         CommandWords(
             path,
             about,
-            tuple(_word(action) for action in words if action.option_strings),
-            tuple(_word(action) for action in words if not action.option_strings and action not in groups),
+            tuple(_word(action, known) for action in words if action.option_strings),
+            tuple(
+                _word(action, known) for action in words if not action.option_strings and action not in groups
+            ),
             tuple(below.items()),
         )
     ]
     for group in groups:
         for name, one in group.choices.items():
-            found += commands_of(one, f"{path} {name}".strip(), below[name])
+            found += commands_of(one, known, f"{path} {name}".strip(), below[name])
     return tuple(found)
 
 
-def _word(action: argparse.Action) -> Word:
+def _word(action: argparse.Action, values: Values) -> Word:
     label = str(action.metavar or action.dest)
     takes: Takes = "text"
     if action.nargs == 0:
@@ -65,7 +72,8 @@ def _word(action: argparse.Action) -> Word:
         takes = "file"
     elif label == "DIR":
         takes = "directory"
-    choices = tuple(map(str, action.choices or ()))
+    offered = next((values[key] for key in (*action.option_strings, label) if key in values), ())
+    choices = tuple(map(str, action.choices or offered))
     return Word(tuple(action.option_strings), action.help or "", takes, choices, label)
 
 
@@ -145,7 +153,8 @@ def _bash_words(words: str) -> str:
 
 
 def _bash_value(word: Word) -> str:
-    found = _bash_words(" ".join(word.choices)) if word.choices else _BASH_FILES[word.takes]
+    names, files = _bash_words(" ".join(word.choices)) if word.choices else "", _BASH_FILES[word.takes]
+    found = f"{names}; ((${{#COMPREPLY[@]}})) || {{ {files}; }}" if names and files else names or files
     return f"{found}; " if found else ""
 
 
@@ -212,6 +221,8 @@ def _zsh_safe(text: str) -> str:
 
 
 def _zsh_action(word: Word) -> str:
+    if word.choices and word.takes == "file":
+        return f"{{compadd -- {' '.join(word.choices)}; _files}}"
     return f"({' '.join(word.choices)})" if word.choices else _ZSH_FILES[word.takes]
 
 

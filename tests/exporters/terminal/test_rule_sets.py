@@ -91,8 +91,8 @@ def test_a_rule_set_is_shown_row_by_row_with_its_sources() -> None:
     for part in (
         "*.msappproxy.net  port 443, 80",
         "relay: Service traffic (service)",
-        "{tenant}.bootstrap.msappproxy.net (required, source grade A)",
-        "eur.msappproxy.net (sample, source grade C)",
+        "{tenant}.bootstrap.msappproxy.net (required, by Microsoft's documentation)",
+        "eur.msappproxy.net (example, by a third party)",
         "crl: Revocation (cert-validation, retired)",
         "http://crl3.example/root.crl (crl)",
         "gone since May",

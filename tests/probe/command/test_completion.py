@@ -17,13 +17,15 @@ from pathlib import Path
 
 import pytest
 
+from probe.command.completion import values as offered
 from probe.command.completion_scripts import SHELLS, commands_of
 from probe.command.main import ENTRIES, whole_parser
+from rules.model.geography import GEOGRAPHIES
 
 assert sys.platform != "win32"  # terminals are pseudo terminals here; also tells the type checker
 
 ROOT = Path(__file__).resolve().parents[3]
-COMMANDS = commands_of(whole_parser())
+COMMANDS = commands_of(whole_parser(), offered())
 #: What is typed, and what stands on the line after a tab; nothing of it is run.
 TYPED = [
     ("wayclear aud", "wayclear audit "),
@@ -32,6 +34,9 @@ TYPED = [
     ("wayclear --vers", "wayclear --version "),
     ("wayclear audit --ten", "wayclear audit --tenant"),
     ("wayclear audit --pace f", "wayclear audit --pace fast "),
+    ("wayclear audit --region eu", "wayclear audit --region eur "),
+    ("wayclear rules show microsoft", "wayclear rules show microsoft-azure "),
+    ("wayclear rules show own-co", "wayclear rules show own-configuration.toml "),
     ("wayclear audit --pace=f", "wayclear audit --pace=fast "),
     ("wayclear audit --pace polite --format pr", "wayclear audit --pace polite --format prometheus "),
     ("wayclear serve --web.con", "wayclear serve --web.config.file"),
@@ -227,5 +232,7 @@ def test_the_tables_of_powershell_are_those_of_the_parser() -> None:
             assert commands[one.path] == [word for word, _ in one.below]
     assert commands["completion"] == list(SHELLS)
     assert values["audit --pace"] == ["polite", "fast"]
+    assert values["audit --region"] == list(GEOGRAPHIES)
+    assert "entra-app-proxy" in commands["rules show"]
     assert values["audit --config"] == [], "PowerShell offers files where nothing is offered"
     assert "audit --verbose" not in values
