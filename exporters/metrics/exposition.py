@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from exporters.metrics import connector
 from exporters.metrics import target as metric_target
 from exporters.metrics.catalogue import ANY_GROUP, BY_NAME, SERIES, SERIES_BESIDES, STATE
-from exporters.metrics.owners import Owners, owner, owners
+from exporters.metrics.owners import Owners
 from exporters.metrics.target import FAMILIES, Key, TargetText
 from exporters.metrics.text_format import constants, header, labels, sample
 from rules.watch.state import Place, State, TargetState
@@ -66,7 +66,7 @@ class Exposition:
         wanted = self._wanted(state, faults)
         for key in self._texts.keys() - wanted.keys():
             del self._states[key], self._texts[key]
-        rendered = self._render(wanted, owners(state.report), faults)
+        rendered = self._render(wanted, Owners.of(state.report), faults)
         try:
             tallies = [text.tally for text in self._texts.values()]
             self._besides = connector.render(state, tallies, self._constant)
@@ -128,7 +128,7 @@ class Exposition:
         constant = f"{shown}," if shown else ""
         rendered = 0
         for key, found in wanted.items():
-            who = next((acts for one in by_weight(found) if (acts := owner(one, named))), "")
+            who = next((acts for one in by_weight(found) if (acts := named.owner(one))), "")
             if self._states.get(key) == (found, who):
                 continue
             try:

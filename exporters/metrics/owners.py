@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeAlias
+from dataclasses import dataclass, field
 
 from exporters.terminal.audit import WRONG
 from exporters.terminal.owners import owner_name
 from rules.model import causes
 from rules.model.verdict import CauseGroup, Report, Status
 from rules.watch.state import TargetState
-
-Owners: TypeAlias = Mapping[tuple[str, int, str], str]
-"""Who must act, by host, port and cause, as the findings of a report say."""
 
 #: Statuses with which nobody has to act.
 _FINE = (Status.PASS, Status.NOTICE, Status.NOT_APPLICABLE)
@@ -23,30 +20,39 @@ def needs_action(found: TargetState) -> bool:
     return found.status not in _FINE
 
 
-def owners(report: Report | None) -> Owners:
-    """Who must act about each name and cause of `report`. The findings are in order, so the heaviest decides."""
-    named: dict[tuple[str, int, str], str] = {}
-    if report is None:
-        return named
-    for finding in report.causes:
-        for endpoint in finding.endpoints:
-            named.setdefault((endpoint.host, endpoint.port, finding.cause.word), _name(report, finding))
-    return named
+@dataclass(frozen=True, slots=True)
+class Owners:
+    """Who must act, as the findings of a report say."""
+
+    by_cause: Mapping[tuple[str, int, str], str] = field(default_factory=dict)  # by host, port and cause
+    names: tuple[tuple[str, str], ...] = ()  # what the organisation calls its teams (`Plan.owners`)
+
+    @classmethod
+    def of(cls, report: Report | None) -> Owners:
+        """The findings are in order, so the heaviest decides. Who repairs a finding repairs what follows from it."""
+        if report is None:
+            return cls()
+        by_id = {finding.id: finding for finding in report.causes}
+        found: dict[tuple[str, int, str], str] = {}
+        for finding in report.causes:
+            root = next((by_id[one] for one in finding.because if one in by_id), finding)
+            for endpoint in finding.endpoints:
+                found.setdefault((endpoint.host, endpoint.port, finding.cause.word), _name(report, root))
+        return cls(found, report.plan.owners)
+
+    def owner(self, found: TargetState) -> str:
+        """Who must act about a target: "" if nobody has to.
+
+        A confirmed state can be newer or older than the report. Then the record of the cause says who acts.
+        """
+        if not needs_action(found):
+            return ""
+        known = self.by_cause.get((found.host, found.port, found.cause))
+        return known or owner_name(causes.from_word(found.cause).owner, self.names)
 
 
 def _name(report: Report, finding: CauseGroup) -> str:
     return owner_name(finding.owner, report.plan.owners)
-
-
-def owner(found: TargetState, named: Owners) -> str:
-    """Who must act about a target: "" if nobody has to.
-
-    A confirmed state can be newer or older than the report. Then the record of the cause says who acts.
-    """
-    if not needs_action(found):
-        return ""
-    known = named.get((found.host, found.port, found.cause))
-    return known or owner_name(causes.from_word(found.cause).owner)
 
 
 def heaviest(report: Report) -> tuple[str, str]:

@@ -19,7 +19,8 @@ from rules.watch.schedule import Entry
 #: The prober's own port. The range of the exporters (9100 to 9999) has been full since 2023; docs/serve.md.
 LISTEN = ("127.0.0.1:19115",)
 #: Connectors of a group that must work, for one that is not configured: one fault is no outage then.
-MIN_CONNECTORS = 2
+MIN_CONNECTORS = 2  #: of a group that says no number
+ALONE = 1  #: the same for connectors of no group
 KEEP_DAYS = 400
 KEEP_MB = 200
 _WINDOW = 'maintenance = [{ name = "patches", days = ["sat"], from = "22:00", to = "02:00" }]'
@@ -95,7 +96,7 @@ class ServeConfig:
     site: str = ""
     region: str = ""
     inventory: tuple[str, ...] = ()
-    min_connectors: int = MIN_CONNECTORS
+    min_connectors: int = ALONE
     schedule: Intervals = field(default_factory=Intervals)
     maintenance: tuple[Window, ...] = ()
     web: Web = field(default_factory=Web)
@@ -150,10 +151,11 @@ def _inventory(top: Table) -> tuple[str, ...]:
 
 
 def _min_connectors(top: Table) -> int:
+    """One for connectors of no group: nobody said that there is a second one."""
     example = f"min_connectors = {MIN_CONNECTORS}"
     number = top.number("min_connectors", example, 0, 100)
     if number is None:
-        return MIN_CONNECTORS
+        return MIN_CONNECTORS if top.data.get("connector_group") else ALONE
     if number != int(number):
         top.fault("min_connectors", f"is {number:g}, must be a whole number", example)
     return int(number)

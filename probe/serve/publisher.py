@@ -16,7 +16,7 @@ from exporters.metrics.exposition import Exposition
 from exporters.metrics.meters import Meters
 from exporters.metrics.text_format import gzipped
 from exporters.terminal.headline import headline
-from probe.config.service import MIN_CONNECTORS
+from probe.config.service import ALONE
 from probe.history.writer import History
 from probe.host.windows_event_log import Event, EventLog, ServiceEvent, service_event, transition_event
 from probe.serve.notes import Notes
@@ -123,7 +123,7 @@ class Publisher:
             maintenance=window.name if window is not None else "",
             paused=window is not None and window.pause,
             inventory=config.inventory if config is not None else (),
-            min_connectors=config.min_connectors if config is not None else MIN_CONNECTORS,
+            min_connectors=config.min_connectors if config is not None else ALONE,
             notes=(*self.notes, *self._notes.shown()),
             transitions=tuple(self.transitions),
             drifts=tuple(self.drifts),

@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 
 from rules.model import causes
 from rules.model.causes.record import Cause
+from rules.model.request import Need
 from rules.model.ruleset import Document, Group, Match, Probe, Rule, Rules, Severity
 
 #: Maximum of names besides the service's whose OCSP responders are asked: a user's own list may have thousands.
@@ -44,6 +45,13 @@ class Target:
     @property
     def sample(self) -> bool:
         return self.probe is not None and not self.probe.required and not self.in_region
+
+    @property
+    def need(self) -> Need:
+        """Why it is tested."""
+        if self.rule.severity is not Severity.REQUIRED:
+            return "retired" if self.rule.severity is Severity.RETIRED else "optional"
+        return "example" if self.sample else "required"
 
     @property
     def shown(self) -> str:

@@ -54,13 +54,8 @@ class Finding:
         return _heaviest(self.group.cause, self.verdicts).circumstance
 
 
-def group(verdicts: Iterable[Verdict]) -> tuple[CauseGroup, ...]:
-    """Groups of every cause but "ok", heaviest first. Verdicts of one cause with different remedies stay apart."""
-    return tuple(found.group for found in grouped(verdicts))
-
-
 def grouped(verdicts: Iterable[Verdict]) -> tuple[Finding, ...]:
-    """The same with the verdicts of each group."""
+    """Groups of every cause but "ok", heaviest first. Verdicts of one cause with different remedies stay apart."""
     groups: dict[tuple[Cause, str], list[Verdict]] = defaultdict(list)
     for verdict in verdicts:
         if verdict.cause != causes.OK and verdict.status not in (Status.PASS, Status.NOT_APPLICABLE):

@@ -15,6 +15,14 @@ from rules.model.ruleset import Severity
 from rules.model.verdict import Status, Verdict
 
 
+def optional_where_unknown(by_target: dict[Target, list[Verdict]]) -> dict[Target, list[Verdict]]:
+    """The names of the connector's region that no resolver knows are samples like others: they went out of use."""
+    return {
+        replace(target, in_region=False) if target.in_region and any(map(_unknown, rows)) else target: rows
+        for target, rows in by_target.items()
+    }
+
+
 def adjust_samples(by_target: dict[Target, list[Verdict]]) -> None:
     """Stale samples: one that no resolver knows is not applicable. A wildcard fails only when all samples that
     resolve fail."""
@@ -22,7 +30,8 @@ def adjust_samples(by_target: dict[Target, list[Verdict]]) -> None:
     for target in by_target:
         if target.sample:
             wildcards[(target.id, target.port)].append(target)
-    for found in wildcards.values():
+    known = {(t.id, t.port) for t in by_target if t.in_region}  # these resolve, or a reason is given
+    for place, found in wildcards.items():
         resolving = []
         for target in found:
             rows = by_target[target]
@@ -30,7 +39,7 @@ def adjust_samples(by_target: dict[Target, list[Verdict]]) -> None:
                 by_target[target] = [_stale(v) for v in rows]
             else:
                 resolving.append(target)
-        if not resolving:
+        if not resolving and place not in known:
             first = found[0]
             _hidden(by_target, first)
             met = {v.cause for t in found for v in by_target[t] if v.check == "dns"}

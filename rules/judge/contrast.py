@@ -8,8 +8,8 @@ confidence of a finding that has no proof of its own, one step at most.
 what is seen                                                what it raises
 ==========================================================  ==============================================================
 every name under the patterns fails, others pass            possible -> likely
-the same, under two patterns at least, whose addresses      likely -> proven: no single server's fault explains it
-(five at least) were all tried and none answers
+the same, by silence or resets, under two wildcards at      likely -> proven: no single server's fault explains it
+least, at five addresses or more
 ==========================================================  ==============================================================
 
 Whether a device on the way or the remote side is at fault is shown only by the second row: two services do not fall silent
@@ -145,8 +145,9 @@ def _raised(found: CauseGroup, tested: Sequence[TestedName], alike: bool) -> Con
     if found.confidence == "possible":
         return "likely" if len(tested) > 1 else "possible"
     addresses = {address for one in tested for address in one.addresses}
-    patterns = {one.pattern for one in tested}
-    if found.cause.layer == "tcp" and len(patterns) > 1 and len(addresses) >= FEWEST_ADDRESSES:
+    zones = {one.pattern for one in tested if one.pattern.startswith("*.")}
+    silent = found.cause in (causes.TCP_TIMEOUT, causes.TCP_RESET)  # an unreachable host may lack a route
+    if silent and len(zones) > 1 and len(addresses) >= FEWEST_ADDRESSES:
         return "proven"
     return found.confidence
 

@@ -9,17 +9,12 @@ from dataclasses import replace
 from rules.judge.causes import Finding, grouped
 from rules.judge.contrast import contrast
 from rules.judge.evidence import Context
+from rules.judge.remedies import in_circumstance
 from rules.judge.requests import Rows, request, resolvers_request, tested
 from rules.judge.roots import Seen, roots
 from rules.model import causes
 from rules.model.observation import Observation
 from rules.model.verdict import CauseGroup, Verdict
-
-#: The remedy where every intercepted name is one for which Microsoft does not forbid it.
-MAY_BE_INSPECTED = (
-    "Either let this host trust the inspecting CA (in the store of the computer), or exempt these names from TLS inspection. "
-    "Microsoft does not forbid inspection for them; without that trust they fail here."
-)
 
 
 def findings(context: Context, verdicts: Iterable[Verdict]) -> tuple[CauseGroup, ...]:
@@ -35,8 +30,9 @@ def findings(context: Context, verdicts: Iterable[Verdict]) -> tuple[CauseGroup,
     for place, root in below.items():
         if found[place].group.cause.unheard:
             unfetched[root] += found[place].verdicts
+    windows = context.audit.host is not None and context.audit.host.os.startswith("Windows")
     made = [
-        _completed(one, known, rows, observations, unfetched.get(place, ()))
+        _completed(one, known, rows, observations, unfetched.get(place, ()), windows)
         for place, one in enumerate(found)
     ]
     numbers: dict[int, str] = {}
@@ -59,6 +55,7 @@ def _completed(
     verdicts: list[Verdict],
     observations: dict[str, Observation],
     unfetched: Sequence[Verdict],
+    windows: bool,
 ) -> CauseGroup:
     group = found.group
     names = tested(rows, found.verdicts)
@@ -67,12 +64,21 @@ def _completed(
         asked = resolvers_request(observations[name] for name in group.evidence if name in observations)
     else:
         asked = request(rows, group.cause, group.owner, (*found.verdicts, *unfetched))
-    may_stay = group.cause == causes.TLS_INTERCEPTED and asked is not None and asked.inspect == "allowed"
+    if group.cause == causes.TLS_INTERCEPTED and asked is not None and asked.inspect == "allowed":
+        group = _in(group, "may-be-inspected")
+    elif group.cause == causes.TLS_REVOKED and not any(rows.of_microsoft(v) for v in found.verdicts):
+        group = _in(group, "own-server")
     return replace(
         group,
-        remedy=MAY_BE_INSPECTED if may_stay else group.remedy,
+        command=group.command if windows else group.cause.posix_command or group.command,
         confidence=beside.confidence,
         contrast=beside.text,
         tested=names,
         request=asked,
     )
+
+
+def _in(group: CauseGroup, circumstance: str) -> CauseGroup:
+    """The finding with the remedy and the owner of a circumstance that its rows and its request show."""
+    known = in_circumstance(group.cause, circumstance)
+    return replace(group, remedy=known.remedy, owner=known.owner, command=known.command)

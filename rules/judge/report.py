@@ -15,7 +15,13 @@ from rules.audit.targets import Target
 from rules.files.recording import check
 from rules.judge import missing_sets
 from rules.judge.answer import NameState, answer, answer_text, exit_code, roll_up, without_clock
-from rules.judge.circumstances import adjust_after_sweep, adjust_retired, adjust_samples, adjust_unresolved
+from rules.judge.circumstances import (
+    adjust_after_sweep,
+    adjust_retired,
+    adjust_samples,
+    adjust_unresolved,
+    optional_where_unknown,
+)
 from rules.judge.evidence import Context
 from rules.judge.findings import findings
 from rules.judge.host import judge_host, local_stop
@@ -53,6 +59,7 @@ def make_report(
         by_target = {target: list(judge_target(context, target)) for target in audit.targets}
         if stop is not None:  # no resolver works; the path to earlier addresses is a separate finding
             by_target = {target: adjust_unresolved(rows, stop) for target, rows in by_target.items()}
+        by_target = optional_where_unknown(by_target)
         adjust_samples(by_target)
         one_range(by_target)
         by_target = {target: adjust_after_sweep(context, rows) for target, rows in by_target.items()}

@@ -15,7 +15,7 @@ from rules.model.causes.record import Cause, Layer, Owner
 from rules.model.kinds.dns_chain import DnsAnswer, DnsQuestion
 from rules.model.observation import Observation
 from rules.model.request import Action, Inspect, Need, Request, RequestRow, TestedName
-from rules.model.ruleset import Group, Match, Rule, RuleSet, Severity
+from rules.model.ruleset import Group, Match, Rule, RuleSet
 from rules.model.verdict import Endpoint, Status, Verdict
 
 #: Whose devices a request is about. Others have nothing to allow.
@@ -29,6 +29,8 @@ _ACTIONS: Mapping[Layer, Action] = {
     "ocsp": "allow",
     "proxy": "allow",
 }
+#: A device re-signs TLS, or may.
+_RE_SIGNED = frozenset({causes.TLS_INTERCEPTED, causes.TLS_UNTRUSTED})
 _RESOLVERS_PORT = 53
 #: The purpose, and the page that asks for it.
 _DNS_OVER_TCP = (
@@ -44,23 +46,26 @@ class Rows:
     """The rows of the rule sets and the names that were tested, for looking up."""
 
     rulesets: tuple[RuleSet, ...]
-    targets: Mapping[tuple[str, str], Target]  # by the row's id and the name
+    rules: Mapping[str, Rule]  # by `Verdict.rule`
+    targets: Mapping[tuple[str, str], Target]  # by `Verdict.rule` and the name
 
     @classmethod
     def of_audit(cls, rulesets: tuple[RuleSet, ...], targets: Iterable[Target]) -> Rows:
-        return cls(rulesets, {(t.id, t.shown): t for t in targets})
+        rules = {f"{one.name}/{rule.id}": rule for one in rulesets for rule in one.rules}
+        return cls(rulesets, rules, {(t.id, t.shown): t for t in targets})
 
     def row(self, verdict: Verdict) -> Rule | None:
         """The row behind a verdict; for a host that only certificates name, the row that covers it."""
         endpoint = verdict.endpoint
-        if endpoint is None:
-            return None
-        for ruleset in self.rulesets:
-            for rule in ruleset.rules:
-                if f"{ruleset.name}/{rule.id}" == verdict.rule:
-                    return rule
+        if endpoint is None or verdict.rule in self.rules:
+            return self.rules[verdict.rule] if endpoint is not None else None
         covering = (ruleset.rule_for(endpoint.host, endpoint.port) for ruleset in self.rulesets)
         return next((rule for rule in covering if rule is not None), None)
+
+    def of_microsoft(self, verdict: Verdict) -> bool:
+        """Whether a page of Microsoft's lists the name: then the server is Microsoft's, or the one that Microsoft uses."""
+        rule = self.row(verdict)
+        return rule is not None and ".microsoft.com/" in rule.citation.url
 
     def need(self, verdict: Verdict, rule: Rule | None) -> tuple[Need, str]:
         """Why a name was tested, and the region of an example."""
@@ -68,11 +73,15 @@ class Rows:
         if rule is None:
             return "named", ""
         target = self.targets.get((verdict.rule, verdict.endpoint.host))
-        if rule.severity is not Severity.REQUIRED:
-            return ("retired" if rule.severity is Severity.RETIRED else "optional"), ""
-        if target is not None and target.sample:
-            return "example", target.probe.region if target.probe else ""
-        return "required", ""
+        if target is None:  # certificates name the host, and a row covers it
+            return Target("", rule, verdict.endpoint.port, None).need, ""
+        region = target.probe.region if target.probe is not None and target.sample else ""
+        return target.need, region
+
+
+def asked_pattern(rule: Rule, action: Action) -> str:
+    """The row as what a request names: DNS knows no paths."""
+    return rule.host if action == "resolve" else pattern(rule)
 
 
 def pattern(rule: Rule) -> str:
@@ -111,7 +120,9 @@ def action_of(cause: Cause) -> Action | None:
         return None
     if cause == causes.DNS_TCP_BLOCKED:
         return "allow"
-    return "exempt" if cause.depends_on_ca_set and cause.layer == "tls" else _ACTIONS.get(cause.layer)
+    if cause == causes.TLS_INCOMPLETE_CHAIN:
+        return None
+    return "exempt" if cause in _RE_SIGNED else _ACTIONS.get(cause.layer)
 
 
 def request(rows: Rows, cause: Cause, owner: Owner, verdicts: Sequence[Verdict]) -> Request | None:
@@ -123,7 +134,7 @@ def request(rows: Rows, cause: Cause, owner: Owner, verdicts: Sequence[Verdict])
     for verdict in verdicts:
         if verdict.endpoint is None or _resolver(verdict.endpoint) or verdict.status is Status.NOTICE:
             continue
-        made[_row(rows, verdict)] = None
+        made[_row(rows, verdict, action)] = None
     if not made:
         return None
     may: tuple[str, ...] = ()
@@ -160,7 +171,7 @@ def resolvers_request(seen: Iterable[Observation]) -> Request | None:
     return Request("allow", tuple(closed), (_RESOLVERS_PORT,), "", cited, asked)
 
 
-def _row(rows: Rows, verdict: Verdict) -> RequestRow:
+def _row(rows: Rows, verdict: Verdict, action: Action) -> RequestRow:
     """The row, with the one port of the finding where the row has several."""
     assert verdict.endpoint is not None
     port = verdict.endpoint.port
@@ -172,7 +183,7 @@ def _row(rows: Rows, verdict: Verdict) -> RequestRow:
     ports = (port,) if port in rule.ports else rule.ports
     cited = rule.citation
     return RequestRow(
-        pattern(rule),
+        asked_pattern(rule, action),
         ports,
         inspection(rule, ports),
         rule.title,

@@ -6,10 +6,12 @@ The order of layers is this host, DNS, TCP, TLS, HTTP, documents: a fault on a l
 what follows                           from                                when
 =====================================  ==================================  ===============================================
 rows that Microsoft does not require   the same cause                      always
-another circumstance                   the same DNS or interception cause  always
+another circumstance                   the same interception cause         always
+another circumstance                   the same DNS cause                  at the same rows, or at an invented name
 anything at a name                     a failing name (DNS)                all its names are among those
 anything at an address                 a resolver that answers all names   all its addresses are those that it invents
-accept-all                             any failure of TCP, TLS or HTTP     always: one device opens every connection
+accept-all                             interception                        always: one device opens every connection
+accept-all                             any other failure of TLS            at two names at least
 no list, no OCSP, no issuer            TCP on port 80 is closed            at the same names, or with the same failure
 revoked, by a list or a responder      a revoked certificate               always: they are its proof
 something else instead of a document   something else on port 80           the same page, or a page by its own circumstance
@@ -93,7 +95,8 @@ def _follows(found: Finding, root: Finding, findings: Sequence[Finding], seen: S
     if below.layer == "dns":
         return cause.layer not in ("dns", "local", "audit", "path") and _of_failing_names(found, root, seen)
     if cause == causes.TCP_ACCEPT_ALL:
-        return below.layer in ("tcp", "tls", "http") and root.group.status is Status.FAIL
+        several = below == causes.TLS_INTERCEPTED or len(_hosts(root)) > 1
+        return below.layer == "tls" and root.group.status is Status.FAIL and several
     if cause in _UNFETCHED and below in _CLOSED:
         return _ports(root) == {80} and _closed_alike(found, root, seen)
     if cause in _REVOKED:
@@ -112,8 +115,9 @@ def _same_cause(found: Finding, root: Finding, findings: Sequence[Finding]) -> b
     earlier = findings.index(root) < findings.index(found)
     if found.group.cause == causes.CRL_NOT_A_CRL and found.circumstance in _AS_TEXT:
         return root.circumstance == "pem" != found.circumstance
-    alike = found.group.cause.layer == "dns" and root.group.status is Status.FAIL
-    return earlier and found.group.status in _WRONG and (alike or found.group.cause in _ALIKE)
+    resolution = found.group.cause.layer == "dns" and root.group.status is Status.FAIL
+    alike = found.group.cause in _ALIKE or (resolution and _rows(found) <= _rows(root))
+    return earlier and found.group.status in _WRONG and alike
 
 
 def _of_failing_names(found: Finding, root: Finding, seen: Seen) -> bool:
@@ -156,6 +160,11 @@ def _only_small_answers_come(observations: Collection[Observation]) -> bool:
 
 def _hosts(found: Finding) -> set[str]:
     return {e.host for e in found.group.endpoints}
+
+
+def _rows(found: Finding) -> set[str]:
+    """The rows of the rule sets; none for an invented name."""
+    return {v.rule for v in found.verdicts if v.rule}
 
 
 def _ports(found: Finding) -> set[int]:

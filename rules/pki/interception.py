@@ -198,6 +198,7 @@ def _finding(
     addresses = tuple(dict.fromkeys(h.address for h in group))
     # The key itself, not only the name in use.
     shared = len(_zones(group)) > 1 and not key.startswith("name:")
+    forged = any(h.judgement.forged for h in group)
     proven = shared or any(h.judgement.verdict == "intercepted" for h in group)
     return InterceptionFinding(
         issuing_key=key,
@@ -210,13 +211,13 @@ def _finding(
         reach=reach,
         every=not genuine,
         genuine_too=genuine,
-        forged=any(h.judgement.forged for h in group),
+        forged=forged,
         anchor=display(first.judgement.anchor_name or "", SHOWN),
         anchor_kind=first.judgement.anchor_kind,
         product=product,
         reason=reason,
         confidence="proven" if proven else "likely",
-        sentence=_sentence(issuer, product, reason, reach, names, addresses, genuine),
+        sentence=_sentence(issuer, product, reason, reach, names, addresses, genuine, forged),
         details=_details(first, leaf, key, names, addresses, genuine),
     )
 
@@ -243,7 +244,7 @@ _REACH_TEXT: dict[Reach, str] = {
     "everything": "every handshake of this audit is intercepted",
     "by-name": "it depends on the server name: other names at the same addresses are not intercepted",
     "by-address": "it depends on the address: other names are intercepted there too, or the same names are not elsewhere",
-    "single": "one name at one address was tested",
+    "single": "it is one name at one address",
     "unclear": "",
 }
 
@@ -256,12 +257,16 @@ def _sentence(
     names: tuple[str, ...],
     addresses: tuple[str, ...],
     genuine: tuple[str, ...],
+    forged: bool,
 ) -> str:
     """The finding, for a person."""
     who = f"{issuer} (looks like {display(product, SHOWN)})" if product else issuer
     count = _count(len(names), "name") if names else "the control name only"
+    at = f"{count} at {_count(len(addresses), 'address', 'addresses')}"
     parts = [
-        f"TLS is intercepted: {who} issued the certificates of {count} at {_count(len(addresses), 'address', 'addresses')}",
+        f"TLS is intercepted: the certificates of {at} name {who} as their issuer"
+        if forged
+        else f"TLS is intercepted: {who} issued the certificates of {at}"
     ]
     if _REACH_TEXT[reach]:
         parts.append(_REACH_TEXT[reach])

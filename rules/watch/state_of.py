@@ -16,8 +16,6 @@ from rules.model.kinds.dns_chain import Chain
 from rules.model.kinds.http_fetch import HttpExchange, HttpFetch
 from rules.model.kinds.tls_handshake import TlsFacts, TlsHandshake
 from rules.model.observation import Observation
-from rules.model.request import Need
-from rules.model.ruleset import Severity
 from rules.model.verdict import Report, Status, Verdict
 from rules.pki.certificate import facts
 from rules.pki.revocation import expires, split_url
@@ -112,7 +110,7 @@ def _target(
         tls_version=_version(served),
         expiry=min((e for f in served if (e := facts(f.chain[0]).not_after) is not None), default=None),
         documents=faulty_documents.of_target(known, observations) if observations else (),
-        need=_need(target),
+        need=target.need,
         pattern=pattern(target.rule),
         region=target.probe.region if target.probe is not None else "",
     )
@@ -129,13 +127,6 @@ def with_latest(state: TargetState, track: TargetRecord) -> TargetState:
         intercepted=track.intercepted,
         measured=track.measured,
     )
-
-
-def _need(target: Target) -> Need:
-    """Why a target is tested."""
-    if target.rule.severity is not Severity.REQUIRED:
-        return "retired" if target.rule.severity is Severity.RETIRED else "optional"
-    return "example" if target.sample else "required"
 
 
 def _path_check(target: Target) -> CheckName:

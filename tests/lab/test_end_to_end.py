@@ -241,7 +241,8 @@ def started_again(fleet: Fleet) -> None:
 @dataclass(frozen=True, slots=True)
 class Case:
     """`fires`: exactly these. `held_back`: those of them that Alertmanager tells nobody. `within`: seconds.
-    `messages`: how many messages people are sent, one for each outage. Those to nobody are not counted."""
+    `messages`: how many messages people are sent, one for each outage. Those to nobody are not counted.
+    `later`: how many more there may be, where one of several outages is noticed later."""
 
     name: str
     breaks: Callable[[Fleet], None]
@@ -250,6 +251,7 @@ class Case:
     mends: Callable[[Fleet], None] = Fleet.repair
     within: float = 45.0
     messages: int = 1
+    later: int = 0
     may: frozenset[str] = frozenset()  # these may fire besides, and are told nobody
 
     def lasting(self, begun: float) -> frozenset[str]:
@@ -359,6 +361,7 @@ CASES = (
         held_back=frozenset(f"ConnectorSilent {m.name}" for m in (DUB1, SYD1)),
         may=frozenset({f"HostFault {SYD1.name}", f"ProberStale {SYD1.name}"}),
         mends=started_again,
+        later=1,  # two outages: a stopped process is missed when its scrape times out, a killed one at once
     ),
 )
 
@@ -394,7 +397,9 @@ def test_the_right_alerts_fire_and_nothing_else(fleet: Fleet, case: Case) -> Non
     settles_at("Alertmanager tells", nobody, fleet.told, 15)
     assert fleet.fired(begun) - besides == case.fires
     sent = fleet.messages()[before:]
-    assert len(sent) == case.messages, [(one.receiver, sorted(one.alerts)) for one in sent]
+    assert case.messages <= len(sent) <= case.messages + case.later, [
+        (one.receiver, sorted(one.alerts)) for one in sent
+    ]
     assert frozenset().union(*(one.alerts for one in sent)) == case.fires - case.held_back - case.silent
     for message in sent:
         assert_that_it_stands_alone(fleet, message)

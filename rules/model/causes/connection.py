@@ -98,6 +98,13 @@ TLS_INTERCEPTED = Cause(
     remedy="Exempt the patterns below from TLS inspection at the device that re-signs them. Microsoft forbids inspection for the "
     "connector: mutual TLS would break.",
     depends_on_ca_set=True,
+    circumstances=(
+        Circumstance(
+            "may-be-inspected",
+            "Exempt these names from TLS inspection, or see to it that this host trusts the inspecting CA (in the store of the "
+            "computer). Microsoft does not forbid inspection for them. While they are inspected this finding stays.",
+        ),
+    ),
 )
 
 TLS_ISSUER_UNEXPECTED = Cause(
@@ -139,6 +146,13 @@ TLS_REVOKED = Cause(
     confidence="proven",
     remedy="Do not trust this server. Open a support case with Microsoft and attach this report: the service shows a certificate "
     "that its CA has revoked.",
+    circumstances=(
+        Circumstance(
+            "own-server",
+            "Do not trust this server. Let whoever runs it replace the certificate, which its CA has revoked.",
+            owner="pki",
+        ),
+    ),
 )
 
 TLS_EXPIRED = Cause(

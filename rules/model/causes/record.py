@@ -49,6 +49,9 @@ class Cause:
     plural: str = field(default="", compare=False)  # the finding at several endpoints; `{n}` is how many
     remedy: str = field(default="", compare=False)  # a sentence; "" where nothing has to be done
     command: str = field(default="", compare=False)  # a line to copy that belongs to the remedy
+    posix_command: str = field(
+        default="", compare=False
+    )  # the same for a host without Windows; "": `command` itself
     circumstances: tuple[Circumstance, ...] = field(default=(), compare=False)
     #: One finding about the host or the path, for all endpoints.
     host_wide: bool = field(default=False, compare=False)

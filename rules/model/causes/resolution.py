@@ -12,7 +12,12 @@ DNS_NXDOMAIN = Cause(
     remedy="Ask the people who run the resolver: an internal zone of the same name hides the public one, or the name is blocked.",
     open_reason="no name that is known under a required wildcard resolves",
     circumstances=(
-        Circumstance("tenant", "Check the tenant id {tenant}; if it is right, the resolver hides this zone."),
+        Circumstance(
+            "tenant",
+            "Check the tenant id {tenant} (Entra admin center, Overview). If it is right, the resolver hides this zone: ask the "
+            "people who run it.",
+            owner="host",
+        ),
     ),
 )
 
@@ -214,7 +219,8 @@ DNS_OS_DIFFERS = Cause(
     "dns.os-differs",
     owner="host",
     remedy="Look for this name in the hosts file, in the name resolution policy (NRPT) and in the search list of this host.",
-    command="Get-Content $env:SystemRoot\\System32\\drivers\\etc\\hosts; Get-DnsClientNrptPolicy (Linux: cat /etc/hosts)",
+    command="Get-Content $env:SystemRoot\\System32\\drivers\\etc\\hosts; Get-DnsClientNrptPolicy",
+    posix_command="cat /etc/hosts /etc/resolv.conf",
     circumstances=(
         Circumstance(
             "address-fails",

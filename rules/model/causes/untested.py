@@ -133,7 +133,8 @@ LOCAL_CLOCK_SKEW = Cause(
     owner="host",
     remedy="Set the clock. Kerberos tolerates 5 minutes unless a policy says otherwise (Microsoft, Kerberos "
     "policy); what else fails on Windows with this difference is not known.",
-    command="w32tm /resync (Windows) or chronyc makestep (Linux)",
+    command="w32tm /resync",
+    posix_command="chronyc makestep",
     host_wide=True,
     circumstances=(
         Circumstance(

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.judge.causes import group
+from rules.judge.causes import grouped
 from rules.model import causes
-from rules.model.verdict import Check, Endpoint, Status, Verdict
+from rules.model.verdict import CauseGroup, Check, Endpoint, Status, Verdict
 
 CAUSES = (
     "ok",
@@ -48,6 +49,10 @@ def verdict(
         details=details,
         circumstance=circumstance,
     )
+
+
+def group(rows: Iterable[Verdict]) -> tuple[CauseGroup, ...]:
+    return tuple(found.group for found in grouped(rows))
 
 
 def test_many_endpoints_of_one_cause_are_one_block() -> None:

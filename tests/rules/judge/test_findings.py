@@ -7,12 +7,20 @@ from dataclasses import replace
 
 import pytest
 
+from rules.judge.causes import grouped
 from rules.judge.contrast import contrast
 from rules.judge.report import replay
 from rules.judge.requests import action_of
+from rules.judge.roots import Seen
+from rules.judge.roots import roots as root_places
 from rules.model import causes
+from rules.model.causes.record import Cause
 from rules.model.geography import GEOGRAPHIES, geography
-from rules.model.verdict import Answer, CauseGroup, Report, Status
+from rules.model.kinds.dns_chain import DnsAnswer, DnsQuestion
+from rules.model.kinds.local_host import HostFacts
+from rules.model.kinds.os_lookup import OsAnswer, OsLookup
+from rules.model.observation import Observation
+from rules.model.verdict import Answer, CauseGroup, Endpoint, Plan, Report, Status, Verdict
 from tests.rules import goldens
 
 WRONG = (Status.FAIL, Status.WARN, Status.BROKEN)
@@ -125,6 +133,105 @@ def test_a_revoked_certificate_of_the_service_is_a_case_for_microsoft() -> None:
     assert root("revoked").owner == "microsoft"
 
 
+def test_a_revoked_certificate_of_an_own_server_is_none() -> None:
+    """A rule set of the user's has servers of the user's."""
+    (shipped,) = goldens.rules().rulesets
+    own = tuple(
+        replace(one, citation=replace(one.citation, url="https://wiki.example/rules"))
+        for one in shipped.rules
+    )
+    known = replace(goldens.rules(), rulesets=(replace(shipped, rules=own),))
+    (found,) = roots(replay(goldens.recorded("revoked"), known))
+    assert found.owner == "pki"
+    assert "Microsoft" not in found.remedy
+
+
+@pytest.mark.parametrize(
+    ("name", "action"),
+    [
+        ("service-dropped", "allow"),
+        ("port-80-dropped", "allow"),
+        ("intercepted-by-squid", "exempt"),
+        ("reset-by-name", "allow"),
+        ("captive-portal-on-80", "allow"),
+        ("crl-host-silent", "allow"),
+        ("zone-refused", "resolve"),
+        ("wildcard-everything", "resolve"),
+        ("tcp53-blocked", "allow"),
+    ],
+)
+def test_what_a_fault_asks_for(name: str, action: str) -> None:
+    asked = root(name).request
+    assert asked is not None
+    assert asked.action == action
+
+
+@pytest.mark.parametrize(
+    "name", ["issuer-behind-a-page", "issuer-s-host-resets", "chain-incomplete-for-good"]
+)
+def test_a_missing_issuer_is_no_reason_to_exempt_anything_from_inspection(name: str) -> None:
+    for found in goldens.golden(name).causes:
+        assert found.request is None or found.request.action != "exempt"
+
+
+def test_a_resolver_is_not_asked_for_a_path() -> None:
+    asked = root("wildcard-everything").request
+    assert asked is not None
+    assert not [one for one in asked.patterns if "/" in one]
+    assert len(set(asked.patterns)) == len(asked.patterns)
+
+
+@pytest.mark.parametrize(
+    ("system", "command"), [("Windows Server 2022", "Get-DnsClient"), ("Linux", "/etc/hosts")]
+)
+def test_a_command_is_one_of_this_system(system: str, command: str) -> None:
+    def here(seen: Observation) -> Observation:
+        facts = seen.evidence
+        return replace(seen, evidence=replace(facts, os=system)) if isinstance(facts, HostFacts) else seen
+
+    recorded = goldens.recorded("hosts-file-pin")
+    changed = replace(recorded, observations=tuple(map(here, recorded.observations)))
+    (found,) = roots(replay(changed, goldens.rules()))
+    assert command in found.command
+    assert "(" not in found.command
+
+
+@pytest.mark.parametrize(
+    ("cause", "names", "explains"),
+    [
+        (causes.TLS_RESET, 2, True),
+        (causes.TLS_RESET, 1, False),
+        (causes.TLS_INTERCEPTED, 1, True),
+        (causes.HTTP_STATUS, 2, False),
+        (causes.TCP_TIMEOUT, 2, False),
+    ],
+)
+def test_a_device_that_accepts_everything_is_no_consequence_of_any_failure(
+    cause: Cause, names: int, explains: bool
+) -> None:
+    hosts = [f"h{number}.example" for number in range(names)]
+    failed = [_verdict(cause, Status.FAIL, Endpoint(host, 443, "203.0.113.1")) for host in hosts]
+    accepted = _verdict(causes.TCP_ACCEPT_ALL, Status.WARN, Endpoint("198.51.100.9", 443, "198.51.100.9"))
+    found = grouped([*failed, accepted])
+    assert (root_places(found, Seen({}, frozenset())) == {1: 0}) is explains
+
+
+def _verdict(cause: Cause, status: Status, endpoint: Endpoint) -> Verdict:
+    return Verdict("app/r", "t", endpoint, "tls", status, cause, "what was met", "")
+
+
+def test_forgers_are_not_said_to_have_issued_by_the_ca_whose_name_they_carry() -> None:
+    shown = [c.summary for c in goldens.golden("intercepted-by-squid").causes]
+    forged = [
+        c.summary
+        for c in goldens.golden("forged-issuers-service-only").causes
+        if c.cause.word == "tls.intercepted"
+    ]
+    assert forged
+    assert not [text for text in forged if " issued the certificates" in text]
+    assert any(" issued the certificates" in text for text in shown)
+
+
 @pytest.mark.parametrize(
     ("region", "answer"), [("", Answer.DEGRADED), ("eur", Answer.NO), ("nam", Answer.DEGRADED)]
 )
@@ -143,6 +250,41 @@ def test_a_healthy_network_is_healthy_in_every_region() -> None:
     for region in GEOGRAPHIES:
         report = replay(replace(recorded, plan=replace(recorded.plan, region=region)), goldens.rules())
         assert report.answer is Answer.YES
+
+
+def without(*gone: str, plan: Plan | None = None) -> Report:
+    """The healthy network, where no resolver knows the names that end in one of `gone`."""
+
+    def today(seen: Observation) -> Observation:
+        name = getattr(seen.step, "name", "")
+        if isinstance(seen.step, DnsQuestion) and name.endswith(gone):
+            return replace(seen, evidence=DnsAnswer("NXDOMAIN", soa="msappproxy.net"), failure=None)
+        if isinstance(seen.step, OsLookup) and name.endswith(gone):
+            return replace(seen, evidence=OsAnswer((), "EAI_NONAME"), failure=None)
+        return seen
+
+    recorded = goldens.recorded("healthy")
+    seen = tuple(map(today, recorded.observations))
+    assert seen != recorded.observations
+    return replay(replace(recorded, plan=plan or recorded.plan, observations=seen), goldens.rules())
+
+
+def test_two_faults_of_resolution_stay_two_findings() -> None:
+    """A wrong tenant id, and a resolver that hides a name of signing in: who reads one must not miss the other."""
+    report = without("bootstrap.msappproxy.net", "registration.msappproxy.net", "login.windows.net")
+    assert [(c.cause.word, c.owner) for c in roots(report)] == [
+        ("dns.nxdomain", "host"),
+        ("dns.nxdomain", "dns"),
+    ]
+
+
+@pytest.mark.parametrize("region", ["", "eur"])
+def test_a_name_of_the_region_that_nobody_knows_any_more_is_no_outage(region: str) -> None:
+    """It is a name that somebody saw: Microsoft takes such names out of use."""
+    recorded = goldens.recorded("healthy")
+    report = without("cwap-weur-1.renewtrust.msappproxy.net", plan=replace(recorded.plan, region=region))
+    assert report.answer is Answer.YES
+    assert roots(report) == []
 
 
 @pytest.mark.parametrize(

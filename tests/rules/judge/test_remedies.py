@@ -178,6 +178,9 @@ NEXT_DOOR: dict[Row, str] = {
     ("tcp.unreachable", "other-family"): "ipv6-of-sign-in-dropped",
     ("tcp.unreachable", "one-range"): "one-range-dropped",
     ("tls.expired", ""): "expired",
+    # These two are chosen for a finding and not for a verdict (test_findings.py).
+    ("tls.intercepted", "may-be-inspected"): "intercepted-by-squid",
+    ("tls.revoked", "own-server"): "revoked",
     (ANY, "key-not-proved"): "client-certificate-required",
     ("http.redirected", ""): "crl-host-redirects-itself",
     ("http.status", ""): "denied-with-470",
