@@ -46,8 +46,9 @@ def configuration() -> dict[str, Any]:
     """The configuration as a tree."""
     routes = [
         _route("none", "nobody", ["alertname"], "30s", "24h"),
-        # One message for all groups that lost their redundancy at the same moment: it is one event.
-        _route("page", "page", ["alertname"], "30s", "1h"),
+        # One message for all groups that lost their redundancy at the same moment: it is one event, which
+        # connectors confirm a little apart.
+        _route("page", "page", ["alertname"], "45s", "1h"),
         # What one site sees of one fault is one message, whatever the number of names. Names for sign-in are asked every
         # quarter of an hour and lists every few hours, so they come in one by one.
         _route("ticket", "ticket", ["alertname", "site"], "15m", "24h", interval="1h", only=SELDOM),

@@ -22,6 +22,18 @@ def test_a_committed_file_is_what_is_made(name: str) -> None:
     assert (HERE / name).read_text("utf-8") == MADE[name], "run `python -m dashboards.build`"
 
 
+def test_people_are_told_as_soon_and_as_often_as_was_promised() -> None:
+    routes = yaml.safe_load(MADE["alertmanager/alertmanager.yml"])["route"]["routes"]
+    times = [(r["receiver"], r["group_wait"], r["group_interval"], r["repeat_interval"]) for r in routes]
+    assert times == [
+        ("nobody", "30s", "5m", "24h"),
+        ("page", "45s", "5m", "1h"),
+        ("ticket", "15m", "1h", "24h"),  # what is asked seldom comes in one by one
+        ("ticket", "3m", "5m", "24h"),
+        ("reminder", "1m", "24h", "168h"),  # once a week
+    ]
+
+
 def test_nothing_is_left_over_from_an_earlier_build() -> None:
     committed = {str(p.relative_to(HERE)) for kind in ("*.json", "*.yml") for p in HERE.rglob(kind)}
     assert committed == set(MADE)

@@ -50,8 +50,8 @@ TIMEOUTS = {"dns_try": 0.5, "dns_name": 1.5, "tcp": 1.0, "tls": 5.0, "http": 1.5
 MONITORING, NUMBER = "monitoring", 9
 BOX = 9099  #: port of the message box
 #: A daemon takes as many seconds to confirm an answer as outside the lab (up to two minutes), and some alerts do not wait
-#: for that: a fault of the host, an interception. So Alertmanager's first wait, in which all of it comes together, is longer
-#: here than a second for each minute.
+#: for that: a fault of the host, an interception. So Alertmanager's first wait, in which all of it comes together, is not
+#: scaled: for pages it is the shipped one, for tickets and reminders it is cut to this.
 FIRST_WAIT = "45s"
 NEW_ADDRESS = "40.84.255.21"
 RULE_SET = ROOT / "rules" / "sets" / "entra-app-proxy.toml"
@@ -118,7 +118,8 @@ def quick_routes() -> str:
     """The routes and inhibitions of this tree with short waits; each receiver but `nobody` is a message box."""
     content = configuration()
     for route in content["route"]["routes"]:
-        route["group_wait"] = FIRST_WAIT
+        if seconds(route["group_wait"]) > seconds(FIRST_WAIT):
+            route["group_wait"] = FIRST_WAIT
         route["group_interval"] = scaled(route["group_interval"], SCALE)
     for receiver in content["receivers"]:
         if receiver["name"] != "nobody":
