@@ -20,15 +20,8 @@ from rules.model.verdict import Endpoint, Status, Verdict
 
 #: Whose devices a request is about. Others have nothing to allow.
 _ASKED = frozenset[Owner]({"firewall", "proxy", "dns"})
-_ACTIONS: Mapping[Layer, Action] = {
-    "dns": "resolve",
-    "tcp": "allow",
-    "tls": "allow",
-    "http": "allow",
-    "crl": "allow",
-    "ocsp": "allow",
-    "proxy": "allow",
-}
+#: Where a device on the way stops what a connector needs.
+_ON_THE_WAY = frozenset[Layer]({"tcp", "tls", "http", "crl", "ocsp", "proxy"})
 #: A device re-signs TLS, or may.
 _RE_SIGNED = frozenset({causes.TLS_INTERCEPTED, causes.TLS_UNTRUSTED})
 _RESOLVERS_PORT = 53
@@ -122,7 +115,11 @@ def action_of(cause: Cause) -> Action | None:
         return "allow"
     if cause == causes.TLS_INCOMPLETE_CHAIN:
         return None
-    return "exempt" if cause in _RE_SIGNED else _ACTIONS.get(cause.layer)
+    if cause in _RE_SIGNED:
+        return "exempt"
+    if cause.layer == "dns":
+        return "resolve"
+    return "allow" if cause.layer in _ON_THE_WAY else None
 
 
 def request(rows: Rows, cause: Cause, owner: Owner, verdicts: Sequence[Verdict]) -> Request | None:

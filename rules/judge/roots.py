@@ -5,7 +5,7 @@ The order of layers is this host, DNS, TCP, TLS, HTTP, documents: a fault on a l
 =====================================  ==================================  ===============================================
 what follows                           from                                when
 =====================================  ==================================  ===============================================
-rows that Microsoft does not require   the same cause                      always
+a notice                               the same cause                      always: Microsoft does not require its rows
 another circumstance                   the same interception cause         always
 another circumstance                   the same DNS cause                  at the same rows, or at an invented name
 anything at a name                     a failing name (DNS)                all its names are among those

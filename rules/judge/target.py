@@ -21,13 +21,14 @@ from rules.model.causes.record import Cause
 from rules.model.kinds.dns_chain import OS
 from rules.model.verdict import Endpoint, Status, Verdict
 from rules.text.address import AddressClass
+from rules.text.display import SHOWN, display
 
 _GOOD = (Status.PASS, Status.NOTICE)
 
 
 def judge_target(context: Context, target: Target) -> Iterable[Verdict]:
     if target.host is None:
-        yield _no_name(target)
+        yield _no_name(target, context.audit.plan.tenant_source)
         return
     tried = [c for c in context.audit.candidates(target.host) if c.tried]
     rows = [row for candidate in tried for row in judge_address(context, target, candidate)]
@@ -131,10 +132,15 @@ def _differs(context: Context, target: Target) -> bool:
     )
 
 
-def _no_name(target: Target) -> Verdict:
+def _no_name(target: Target, domain: str) -> Verdict:
+    """`domain`: the tenant as it was given, where it led to no id."""
     assert target.why is not None, "a target without a name says why"
     if target.why == causes.AUDIT_NO_TENANT:
         summary = f"{target.shown} holds the tenant's id, which is not known"
+        if domain:
+            found = simple_verdict(target, "dns", Status.INCONCLUSIVE, target.why, summary)
+            said = remedy(target.why, "no-id", source=display(domain, SHOWN))
+            return replace(found, remedy=said, circumstance="no-id")
     else:
         summary = f"{target.shown}: no citable name under this wildcard is known, so nothing could be tried"
     return simple_verdict(target, "dns", Status.INCONCLUSIVE, target.why, summary)

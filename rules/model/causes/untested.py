@@ -17,6 +17,14 @@ AUDIT_NO_TENANT = Cause(
     command="wayclear audit --tenant contoso.onmicrosoft.com",
     leaves_open=True,
     open_reason="the tenant's own names were not tested (give --tenant)",
+    circumstances=(
+        Circumstance(
+            "no-id",
+            "No tenant id was found for {source} (see the notes). Check its spelling, or give the id itself: it is in the "
+            "Microsoft Entra admin center under Overview (Tenant ID). Everything that can be tested without it was tested.",
+            command="wayclear audit --tenant 00000000-0000-0000-0000-000000000000",
+        ),
+    ),
 )
 
 PROXY_NOT_TESTED = Cause(
@@ -24,10 +32,8 @@ PROXY_NOT_TESTED = Cause(
     owner="proxy",
     plural="{n} endpoints fail on the direct way; the way through the proxy was not tested",
     remedy="This program does not test the way through a proxy yet. Let the proxy team show that it lets pass what is listed "
-    "below, without "
-    "a sign-in and without TLS inspection of the service. Nothing has to be opened for the direct way as long as the "
-    "connector uses "
-    "the proxy.",
+    "below, without a sign-in and without TLS inspection of the service. Nothing has to be opened for the direct way as long as "
+    "the connector uses the proxy.",
     host_wide=True,
     leaves_open=True,
     open_reason="a proxy is set on this host and the direct way fails; the way through the proxy was not tested",

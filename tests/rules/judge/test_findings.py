@@ -394,3 +394,12 @@ def test_without_anything_that_passes_there_is_no_contrast() -> None:
     failing = [v for v in report.verdicts if v.status is not Status.PASS]
     assert contrast(found, found.tested, report.verdicts, seen).text != ""
     assert contrast(found, found.tested, failing, seen).text == ""
+
+
+def test_a_domain_that_led_to_no_tenant_is_named_and_not_asked_for_again() -> None:
+    recorded = goldens.recorded("no-tenant")
+    plan = replace(recorded.plan, tenant_source="--tenant nosuch.example")
+    report = replay(replace(recorded, plan=plan), goldens.rules())
+    (found,) = [c for c in report.causes if c.cause == causes.AUDIT_NO_TENANT]
+    assert found.remedy.startswith("No tenant id was found for --tenant nosuch.example")
+    assert "contoso" not in found.command

@@ -168,6 +168,7 @@ NEXT_DOOR: dict[Row, str] = {
     ("audit.not-reached", "restrained"): "sweep-detecting-firewall",
     ("audit.not-recorded", "ca-set-missing"): "healthy",
     ("audit.no-probe-name", ""): "no-tenant",
+    ("audit.no-tenant", "no-id"): "no-tenant",
     ("dns.nxdomain", "tenant"): "relay-blocked-by-word",
     ("dns.timeout", ""): "zone-never-answered",
     ("dns.timeout", "resolver-later"): "first-resolver-dead",
