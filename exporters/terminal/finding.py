@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
+from exporters.terminal.owners import owner_name
 from exporters.terminal.style import count, say
 from rules.model.geography import GEOGRAPHIES
 from rules.model.request import Action, Inspect, Need, Request, RequestRow, TestedName
-from rules.model.verdict import CauseGroup
+from rules.model.verdict import CauseGroup, Report, Status
 from rules.text.display import display
 
 #: The label of a request.
@@ -86,3 +87,13 @@ def need_text(one: TestedName) -> str:
         return NEEDS[one.need][0]
     region = f", needed by connector groups in {GEOGRAPHIES[one.region]}" if one.region in GEOGRAPHIES else ""
     return f"example of {display(one.pattern)}{region}"
+
+
+def finding_lines(report: Report | None) -> Iterator[str]:
+    """What is wrong, a line each, for a log: `finding 1: <summary> [tcp.timeout]; who must act: Firewall team`."""
+    if report is None:
+        return
+    for found in report.causes:
+        if found.status in (Status.FAIL, Status.WARN, Status.BROKEN) and not found.because:
+            who = owner_name(found.owner, report.plan.owners)
+            yield f"finding {found.id}: {say(found.summary)} [{display(found.cause.word, 60)}]; who must act: {who}"

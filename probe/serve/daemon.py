@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 from cryptography.hazmat.backends.openssl import backend
 
 from exporters.metrics.meters import Meters
+from exporters.terminal.finding import finding_lines
 from probe.audit.state import place_of
 from probe.config.service import stretch_warning
 from probe.config.settings import Config
@@ -130,7 +131,10 @@ class Daemon:
         )
         self._ready = True
         self._probers.settled.set()
-        LOG.info("first look done: %s", self._publisher.state(appliance, time.time()).headline)
+        found = self._publisher.state(appliance, time.time())
+        LOG.info("first look done: %s", found.headline)
+        for line in finding_lines(found.report):
+            LOG.warning("%s", line)
         if appliance.stretch > 1:
             intervals = self._config.serve.schedule
             LOG.warning("%s", stretch_warning(intervals, appliance.stretch, appliance.schedule.entries()))
