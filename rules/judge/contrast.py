@@ -67,23 +67,28 @@ def contrast(
         return none
     (port,) = ports
     near = _Near.of(failed)
-    passed: dict[int, dict[str, None]] = defaultdict(dict)  # the names that pass, by port
+    passed: dict[int, set[str]] = defaultdict(set)  # the names that pass, by port
+    asked: set[str] = set()  # on the finding's port, whatever came of it
     for verdict in verdicts:
         endpoint = verdict.endpoint
-        if verdict.check != check or endpoint is None or not _passed(verdict):
+        if verdict.check != check or endpoint is None:
             continue
         at = port if check == "dns" else endpoint.port
+        if at == port and verdict.status is not Status.NOT_APPLICABLE:
+            asked.add(endpoint.host)
+        if not _passed(verdict):
+            continue
         if at == port and endpoint.host in hosts:
             return none  # other addresses of the same names pass: the remedy says so
         if any(near.covers(observations[name]) for name in verdict.evidence if name in observations):
-            passed[at][endpoint.host] = None
+            passed[at].add(endpoint.host)
     others = passed[port]
     if not others and check == "tcp":
-        return Contrast(_other_port(port, verdicts, passed), found.confidence)
+        return Contrast(_other_port(port, len(asked), passed), found.confidence)
     if len(others) < FEWEST_OTHERS:
         return none
     passes = _WORDS[check].format(n=len(others), port=port)
-    failing, alike = _by_pattern(tested, others)
+    failing, alike = _by_pattern(tested, asked)
     return Contrast(
         f"{failing}; {passes} from the same source at the same time", _raised(found, tested, alike)
     )
@@ -107,14 +112,16 @@ class _Near:
         return timely and (not self.sources or (other.local is not None and other.local[0] in self.sources))
 
 
-def _by_pattern(tested: Sequence[TestedName], others: Iterable[str]) -> tuple[str, bool]:
+def _by_pattern(tested: Sequence[TestedName], asked: Iterable[str]) -> tuple[str, bool]:
     """`7 of 7 tested names under *.msappproxy.net and 1 of 6 under *.servicebus.windows.net fail`, and whether a name
-    under one of the patterns passes."""
+    under one of the patterns does not fail so."""
     fail: dict[str, set[str]] = defaultdict(set)
     for one in tested:
         fail[one.pattern].add(one.host)
+    hosts = {one.host for one in tested}
+    others = [host for host in asked if host not in hosts]
     alike = {pattern: {host for host in others if _covers(pattern, host)} for pattern in fail}
-    failing = len({one.host for one in tested})
+    failing = len(hosts)
     every = failing + len(set().union(*alike.values()))
     verb = "fails" if failing == 1 else "fail"
     if len(fail) > NAMED_PATTERNS:
@@ -129,17 +136,16 @@ def _by_pattern(tested: Sequence[TestedName], others: Iterable[str]) -> tuple[st
     return f"{' and '.join(counts)} {verb}", True
 
 
-def _other_port(port: int, verdicts: Sequence[Verdict], passed: Mapping[int, Collection[str]]) -> str:
-    """`0 of 6 tested names on port 80 are reached, 30 on port 443 are (same source and time)`."""
+def _other_port(port: int, asked: int, passed: Mapping[int, Collection[str]]) -> str:
+    """`0 of 6 tested names on port 80 are reached, 30 on port 443 are (same source and time)`. `asked`: names on `port`."""
     other, hosts = max(passed.items(), key=lambda pair: len(pair[1]), default=(port, ()))
-    tried = {v.endpoint.host for v in verdicts if v.check == "tcp" and v.endpoint and v.endpoint.port == port}
     if len(hosts) < FEWEST_OTHERS:
         return ""
-    return f"0 of {len(tried)} tested names on port {port} are reached, {len(hosts)} on port {other} are (same source and time)"
+    return f"0 of {asked} tested names on port {port} are reached, {len(hosts)} on port {other} are (same source and time)"
 
 
 def _raised(found: CauseGroup, tested: Sequence[TestedName], alike: bool) -> Confidence:
-    """`alike`: whether a name under one of the patterns passes."""
+    """`alike`: whether a name under one of the patterns does not fail so."""
     if alike or found.status is not Status.FAIL or found.cause.layer == "dns":
         return found.confidence
     if found.confidence == "possible":
