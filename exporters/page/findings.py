@@ -24,7 +24,8 @@ from exporters.page.markup import (
 from exporters.terminal import audit
 from exporters.terminal.audit import ADDRESSES, FLOWS, FOLD, WORDS, WRONG
 from exporters.terminal.evidence import connection_text, hostport
-from exporters.terminal.owners import owner_text
+from exporters.terminal.finding import inspected_text
+from exporters.terminal.owners import helpers, owner_text
 from exporters.terminal.style import count
 from rules.model.causes.record import Owner
 from rules.model.verdict import CauseGroup, Endpoint, Report, Status
@@ -69,12 +70,6 @@ class Findings:
 
     def owner(self, owner: Owner) -> str:
         return owner_text(owner, self.report.plan.owners)
-
-    def helpers(self) -> list[str]:
-        """Who could make the untested rest testable, besides those who must act."""
-        acting = {cause.owner for _, cause in self.wrong}
-        found = (c.owner for _, c in self.untested if c.remedy and c.owner not in (*acting, "nobody"))
-        return [f"{self.owner(owner)}: to make it testable, see below" for owner in dict.fromkeys(found)]
 
 
 def digest(report: Report) -> Markup:
@@ -129,7 +124,9 @@ def _act(told: Findings, anchors: Collection[str]) -> Markup:
     ]
     parts.append(beyond(len(told.wrong) - CAUSES, "causes"))
     nobody = [] if told.wrong else [audit.nobody_text([cause for _, cause in told.untested])]
-    parts += [tag("p", line) for line in told.helpers() or nobody]
+    others = helpers((c for _, c in told.untested), (c for _, c in told.wrong), told.report.plan.owners)
+    testable = [f"{who}: to make it testable, see below" for who in others]
+    parts += [tag("p", line) for line in testable or nobody]
     return section("act", "Who must act", *parts)
 
 
@@ -149,10 +146,11 @@ def _cause(
     body = rows(
         (
             ("Do", sentence_text(cause.remedy) if cause.remedy else ""),
+            ("Copy", tag("code", sentence_text(cause.command)) if cause.command else ""),
             (request.title(wanted), request.asked(wanted)) if wanted is not None else ("", ""),
             (
                 "May be inspected",
-                sentence_text(request.may_be_inspected(wanted)) if wanted is not None else "",
+                sentence_text(inspected_text(wanted, request.UNFOLDED)) if wanted is not None else "",
             ),
             where,
             ("Compared", sentence_text(cause.contrast)),
@@ -245,12 +243,16 @@ def _untested(told: Findings, anchors: Collection[str]) -> Markup:
     for number, cause in told.untested[:CAUSES]:
         body = list(_headed(cause))
         if cause.remedy:
-            body.append(tag("p", "To test it: ", sentence_text(cause.remedy)))
+            body.append(tag("p", f"To test it ({told.owner(cause.owner)}): ", sentence_text(cause.remedy)))
+        if cause.command:
+            body.append(tag("p", tag("code", sentence_text(cause.command))))
+        if cause.request is not None:
+            body.append(tag("p", request.title(cause.request), ":"))
+            body.append(request.asked(cause.request))
         if cause.tested:
             body.append(request.tested(cause.tested, anchors))
         elif cause.endpoints:
             body.append(folded(_at_title(cause.endpoints), endpoints(cause.endpoints, anchors)))
-        body.append(_followers(told.below.get(number, ())))
         items.append(tag("li", *body, data_key=f"{cause.cause.word} {number}"))
     listed = tag("ul", *items, class_="plain")
     left = beyond(len(told.untested) - CAUSES, "causes")

@@ -28,8 +28,8 @@ from exporters.page.markup import (
     statement,
     tag,
 )
-from exporters.page.request import need_text
 from exporters.terminal.audit import CHECKS, WORDS
+from exporters.terminal.finding import need_text
 from exporters.terminal.style import count
 from rules.model.verdict import Status
 from rules.watch.state import AddressState, IssuerClass, SourceState, State, TargetState

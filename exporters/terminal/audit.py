@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from exporters.terminal.evidence import connection_text, hostport, without_repeats
 from exporters.terminal.finding import ACTIONS, need_text, request_notes, row_text, tested_text
 from exporters.terminal.headline import ANSWERS, answer_notes, headline
-from exporters.terminal.owners import owner_text
+from exporters.terminal.owners import helpers, owner_text
 from exporters.terminal.proxies import proxy_words
 from exporters.terminal.style import Style, count, say, seconds
 from rules.files.report_json import to_rfc3339
@@ -103,21 +103,14 @@ def _owners(
     for found in wrong:
         owners[owner_text(found.owner, report.plan.owners)].append(found.id)
     lines = [f"{who}: finding{'s' if len(n) > 1 else ''} {', '.join(n)}" for who, n in owners.items()]
-    lines += other_owners({c.owner for c in wrong}, untested, report.plan.owners)
+    others = helpers(untested, wrong, report.plan.owners)
+    lines += [f"{who}: to make it testable, see below" for who in others]
     if not lines:
         yield nobody_text(untested)
         return
     yield style.paint("heading", "WHO MUST ACT")
     for line in lines:
         yield from style.wrap(line, "    ", "  ")
-
-
-def other_owners(
-    owners: Collection[str], untested: list[CauseGroup], named: tuple[tuple[str, str], ...] = ()
-) -> list[str]:
-    """Who could make the untested rest testable, besides the `owners` who must act."""
-    found = (c.owner for c in untested if c.remedy and c.owner != "nobody" and c.owner not in owners)
-    return [f"{owner_text(owner, named)}: to make it testable, see below" for owner in dict.fromkeys(found)]
 
 
 def nobody_text(untested: list[CauseGroup]) -> str:
@@ -151,13 +144,15 @@ def _vantage(report: Report, style: Style) -> Iterator[str]:
 
 
 def when_text(report: Report) -> str:
-    """When it began, in UTC and in the host's local time where the report knows it."""
+    """When it began: in UTC, and first in the host's local time where the report knows it. All evidence is in UTC."""
     utc = to_rfc3339(report.started)[:19].replace("T", " ")
     offset = report.vantage.utc_offset
     if not offset:
         return f"{utc} UTC"
-    local = to_rfc3339(report.started + offset)[:16].replace("T", " ")
-    return f"{utc} UTC ({local if local[:10] != utc[:10] else local[11:]} local time)"
+    local = to_rfc3339(report.started + offset)[:19].replace("T", " ")
+    hours, minutes = divmod(abs(offset) // 60, 60)
+    zone = f"UTC{'+' if offset > 0 else '-'}{hours:02}:{minutes:02}"
+    return f"{local} local time ({zone}), {utc if utc[:10] != local[:10] else utc[11:]} UTC"
 
 
 def took_text(report: Report) -> str:
@@ -207,12 +202,8 @@ def _block(report: Report, found: CauseGroup, style: Style) -> Iterator[str]:
     )
     yield head.replace(word, style.paint(tone, word), 1)
     yield from more
-    rows = [("For", f"{owner_text(found.owner, report.plan.owners)} ({confidence_text(found)})")]
-    if found.remedy:
-        rows.append(("Do", say(found.remedy)))
-    if found.command:
-        rows.append(("Copy", say(found.command)))
-    rows += _request(found)
+    who = f"{owner_text(found.owner, report.plan.owners)} ({confidence_text(found)})"
+    rows = [("For", who), *_action(found)]
     if found.contrast:
         rows.append(("Compare", f"{say(found.contrast)}."))
     yield from style.pairs(rows, "     ")
@@ -222,6 +213,8 @@ def _block(report: Report, found: CauseGroup, style: Style) -> Iterator[str]:
         yield "     What follows from it"
         for below in followers:
             yield from style.wrap(notice(report, below), "         ", f"       {below.id} ")
+            if _asks_for_more(found, below):
+                yield from style.pairs(_action(below), "         ")
             if style.verbose and below.endpoints:
                 yield from _endpoints(below.endpoints, style, "         ")
     evidence = list(_evidence(report, found, style))
@@ -230,14 +223,32 @@ def _block(report: Report, found: CauseGroup, style: Style) -> Iterator[str]:
         yield from evidence
 
 
+def _action(found: CauseGroup) -> Iterator[tuple[str, str]]:
+    """What to do, the line to copy, what to allow."""
+    if found.remedy:
+        yield "Do", say(found.remedy)
+    if found.command:
+        yield "Copy", say(found.command)
+    yield from _request(found)
+
+
+def _asks_for_more(root: CauseGroup, below: CauseGroup) -> bool:
+    """Whether something that follows from a finding needs an action of its own: a request for other rows."""
+    if below.status not in WRONG or below.request is None:
+        return False
+    return root.request is None or not set(below.request.patterns) <= set(root.request.patterns)
+
+
 def _request(found: CauseGroup) -> Iterator[tuple[str, str]]:
     """The rows to allow, each with the page that asks for it."""
     if found.request is None:
         return
-    label = ACTIONS[found.request.action]
-    for row in found.request.rows:
-        purpose = f" ({say(row.purpose)})" if row.purpose else ""
-        yield label, f"{display(row.pattern)}: {row_text(row, found.request.action)}{purpose}"
+    action = found.request.action
+    rows = ((row, f" ({say(row.purpose)})" if row.purpose else "") for row in found.request.rows)
+    lines = (f"{display(row.pattern)}: {row_text(row, action)}{purpose}" for row, purpose in rows)
+    label = ACTIONS[action]
+    for line in dict.fromkeys(lines):
+        yield label, line
         label = ""
     for note in request_notes(found.request):
         yield "", note
@@ -257,7 +268,8 @@ def _tested(found: CauseGroup, style: Style) -> Iterator[str]:
     shown = found.tested if style.verbose or len(found.tested) <= FOLD + 1 else found.tested[:FOLD]
     for one in shown:
         at = _address_list(list(one.addresses), style)
-        yield from style.wrap(f"{hostport(one.host, one.port)}{at}, {need_text(one)}", "         ", "       ")
+        why = need_text(one.need, one.pattern, one.region)
+        yield from style.wrap(f"{hostport(one.host, one.port)}{at}, {why}", "         ", "       ")
     if len(shown) < len(found.tested):
         yield f"       +{len(found.tested) - len(shown)} more (--verbose shows all)"
 
@@ -366,8 +378,8 @@ def observations_of(report: Report, names: Iterable[str]) -> list[Observation]:
 def _untested(report: Report, causes: list[CauseGroup], style: Style) -> Iterator[str]:
     for cause in causes:
         yield from style.wrap(f"{say(cause.summary)} [{display(cause.cause.word, 60)}]", "    ", "  - ")
-        if cause.remedy:
-            yield from style.wrap(say(cause.remedy), "    ", "    To test it: ")
+        who = [("For", owner_text(cause.owner, report.plan.owners))] if cause.remedy else []
+        yield from style.pairs([*who, *_action(cause)], "    ")
         if cause.cause.layer == "local" and not style.verbose:  # the fault is in this host: no list of names
             yield from style.wrap(
                 f"{count(len(cause.endpoints), 'endpoint')} could not be tested.", "    ", "    "

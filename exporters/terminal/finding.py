@@ -44,12 +44,19 @@ def request_notes(request: Request, most: int | None = None) -> Iterator[str]:
     listed in a sentence."""
     if any(pattern.startswith("*.") for pattern in request.patterns):
         yield WILDCARD
-    if request.may_inspect:
-        yield (
-            f"Microsoft does not forbid TLS inspection for {patterns_text(request.may_inspect, most)}; where it stays, this "
-            "host must trust the inspecting CA, or signing in and installing fail."
-        )
+    if inspected := inspected_text(request, most):
+        yield inspected
     yield f"Source: {say(request.citation)}."
+
+
+def inspected_text(request: Request, most: int | None = None) -> str:
+    """What is intercepted too although nobody forbids it, and the consequence; "" for none."""
+    if not request.may_inspect:
+        return ""
+    return (
+        f"Microsoft does not forbid TLS inspection for {patterns_text(request.may_inspect, most)}; where it stays, this host "
+        "must trust the inspecting CA, or signing in and installing fail."
+    )
 
 
 def patterns_text(patterns: Sequence[str], most: int | None = None) -> str:
@@ -67,7 +74,7 @@ def tested_text(found: CauseGroup) -> str:
     addresses = {address for one in names for address in one.addresses}
     at = f" at {count(len(addresses), 'address', 'addresses')}" if addresses else ""
     if len(names) == 1:
-        return f"{name_text(names[0])}{at}, {need_text(names[0])}"
+        return f"{name_text(names[0])}{at}, {need_text(names[0].need, names[0].pattern, names[0].region)}"
     needs = Counter(one.need for one in names)
     each = ", ".join(f"{number} {NEEDS[need][number > 1]}" for need, number in needs.items())
     first = [one for one in names if one.need == "required"] or list(names)
@@ -81,12 +88,18 @@ def name_text(one: TestedName) -> str:
     return f"{display(one.host)}:{one.port}"
 
 
-def need_text(one: TestedName) -> str:
-    """Why a name was tested: `example of *.servicebus.windows.net, needed by connector groups in Europe`."""
-    if one.need != "example":
-        return NEEDS[one.need][0]
-    region = f", needed by connector groups in {GEOGRAPHIES[one.region]}" if one.region in GEOGRAPHIES else ""
-    return f"example of {display(one.pattern)}{region}"
+def need_text(need: Need, pattern: str, region: str = "") -> str:
+    """Why a name was tested: `example of *.servicebus.windows.net, needed by connector groups in Europe`.
+
+    `region`: the code of a geography (`rules.model.geography`), "" if it is not known. An example of a required wildcard is
+    never "not required": a connector needs the names that it is handed.
+    """
+    if need == "optional":
+        return "optional: not in Microsoft's table"
+    if need != "example":
+        return NEEDS[need][0]
+    needed = f", needed by connector groups in {GEOGRAPHIES[region]}" if region in GEOGRAPHIES else ""
+    return f"example of {display(pattern, 120)}{needed}"
 
 
 def finding_lines(report: Report | None) -> Iterator[str]:

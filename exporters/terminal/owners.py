@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from rules.model.causes.record import Owner
+from rules.model.verdict import CauseGroup
 from rules.text.display import display
 
 #: By the owner of a cause.
@@ -40,3 +41,12 @@ def owner_text(owner: Owner, named: tuple[tuple[str, str], ...] = ()) -> str:
     """Whoever must act. `named`: what the organisation calls them (`Plan.owners`)."""
     own = dict(named).get(owner)
     return display(own, 80) if own else OWNERS[owner]
+
+
+def helpers(
+    untested: Iterable[CauseGroup], wrong: Iterable[CauseGroup], named: tuple[tuple[str, str], ...] = ()
+) -> list[str]:
+    """Who could make testable what was not tested, besides those who must act on what is wrong."""
+    acting = {found.owner for found in wrong}
+    owners = (c.owner for c in untested if c.remedy and c.owner != "nobody" and c.owner not in acting)
+    return [owner_text(owner, named) for owner in dict.fromkeys(owners)]

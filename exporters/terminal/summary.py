@@ -24,13 +24,16 @@ from exporters.terminal.audit import (
 from exporters.terminal.evidence import connection_text
 from exporters.terminal.finding import ACTIONS, patterns_text, request_notes, row_text, tested_text
 from exporters.terminal.headline import ANSWERS, answer_notes, headline
-from exporters.terminal.owners import owner_text
+from exporters.terminal.owners import helpers, owner_text
 from exporters.terminal.proxies import proxy_words
 from exporters.terminal.style import Style, count, say
+from rules.model import causes
+from rules.model.kinds.os_lookup import OsLookup
+from rules.model.observation import Observation
 from rules.model.verdict import CauseGroup, Report, Status
 from rules.text.display import display
 
-FULL_FINDINGS = 3  #: findings told with everything; the others get a line and their remedy
+FULL_FINDINGS = 3  #: findings told with everything; the others get a line, their remedy and what to allow
 ROWS = 4  #: maximum of rows of a request with a line each
 #: Evidence that a network team recognises its device by.
 TELLING = frozenset({"page", "product", "sent to", "sent by"})
@@ -73,12 +76,11 @@ def _act(report: Report, wrong: Sequence[CauseGroup], untested: Sequence[CauseGr
     owners: dict[str, list[str]] = {}
     for found in wrong:
         owners.setdefault(owner_text(found.owner, report.plan.owners), []).append(found.id)
-    helpers = [owner_text(c.owner, report.plan.owners) for c in untested if c.remedy and c.owner != "nobody"]
     parts = [
         f"{owner} (finding{'s' if len(ids) > 1 else ''} {', '.join(ids)})" if len(wrong) > 1 else owner
         for owner, ids in owners.items()
     ]
-    parts += [f"{one} (to make it testable)" for one in dict.fromkeys(helpers) if one not in owners]
+    parts += [f"{one} (to make it testable)" for one in helpers(untested, wrong, report.plan.owners)]
     if parts:
         return f"Who must act: {'; '.join(parts)}."
     return "Nobody must act yet: see below what could not be tested." if untested else "Nothing to do."
@@ -96,8 +98,8 @@ def _finding(report: Report, found: CauseGroup, style: Style, *, full: bool) -> 
         rows.append(("Do", say(found.remedy)))
     if found.command:
         rows.append(("Copy", say(found.command)))
+    rows += _request(found)
     if full:
-        rows += _request(found)
         rows.append(("Tested", tested_text(found)))
         rows.append(("Compare", f"{say(found.contrast)}." if found.contrast else ""))
         rows.append(("So also", _followers(report, found)))
@@ -140,9 +142,15 @@ def _proof(report: Report, found: CauseGroup) -> str:
     seen = observations_of(report, found.evidence)
     if not seen:
         return "; ".join(f"{display(k, 40)} {say(v)}" for k, v in found.details[:1])
-    own = [o for o in distinct_first(seen) if o.local is not None] or distinct_first(seen)
+    ranked = distinct_first(seen)
     more = f"; +{len(seen) - 1} more" if len(seen) > 1 else ""
-    return connection_text(own[0]) + more
+    return connection_text(max(ranked, key=lambda one: _telling(found, one))) + more
+
+
+def _telling(found: CauseGroup, seen: Observation) -> tuple[bool, bool]:
+    """How much an observation shows of the fault: this host's own resolution where that differs, else a connection."""
+    of_this_host = found.cause == causes.DNS_OS_DIFFERS and isinstance(seen.step, OsLookup)
+    return of_this_host, seen.local is not None
 
 
 def _untested(report: Report, found: CauseGroup, style: Style) -> Iterator[str]:
@@ -160,7 +168,6 @@ def _untested(report: Report, found: CauseGroup, style: Style) -> Iterator[str]:
         rows.append(("Names", tested_text(found)))
     if found.remedy and found.owner in ("firewall", "proxy", "dns"):
         rows.append(("Proof", _proof(report, found)))
-    rows.append(("So also", _followers(report, found)))
     yield from style.pairs((row for row in rows if row[1] and (row[0] != "For" or found.remedy)), "   ")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from exporters.terminal.audit import WORDS
@@ -52,6 +52,7 @@ def render(report: Report, host: str, port: int | None, style: Style) -> str:
     worst = max(
         (v.status for v in _verdicts(report, host, port)), key=lambda s: s.rank, default=Status.INCONCLUSIVE
     )
+    style = replace(style, tenant=report.vantage.tenant or "")  # the name in the first line has the id
     root = Node(f"{name}  {WORDS[worst][0]}", [], WORDS[worst][1])
     chains: list[tuple[bytes, ...]] = []
     _names(root, report, host)
@@ -270,7 +271,10 @@ def _asked(branch: Node, report: Report, host: str, port: int | None) -> None:
         mine = [one for one in found.tested if one.host == host and port in (None, one.port)]
         if not mine or found.because:
             continue
-        node = branch.add(f"this name: {need_text(mine[0])}")
+        one = mine[0]
+        node = branch.add(f"this name: {need_text(one.need, one.pattern, one.region)}")
+        if found.command:
+            node.add(f"copy: {say(found.command)}")
         if found.request is not None:
             label = ACTIONS[found.request.action].lower()
             for row in found.request.rows:

@@ -156,7 +156,7 @@ def test_what_could_not_be_tested_says_how_it_could_be() -> None:
     untested = replace(samples.UNTESTED, endpoints=(Endpoint("a.example", 443),))
     section = list(shown(samples.report(causes=(untested,))).all("section"))[1]
     assert "NOT TESTED No name is known to try under *.msauth.net. audit.no-probe-name" in section.text
-    assert "To test it: Name one in a rule set of your own." in section.text
+    assert "To test it (You): Name one in a rule set of your own." in section.text
     assert section.one("summary").text == "1 endpoint"
 
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from exporters.page import request as on_page
 from exporters.page.findings import findings
-from exporters.page.request import PATTERNS, UNFOLDED, asked, may_be_inspected, need_text
-from exporters.terminal.finding import WILDCARD
+from exporters.page.request import PATTERNS, UNFOLDED, asked
+from exporters.terminal.finding import WILDCARD, inspected_text, need_text
 from rules.model import request
 from rules.model.request import Request, RequestRow
 from tests.exporters import samples
@@ -74,13 +74,13 @@ def test_an_address_that_is_no_page_becomes_no_link() -> None:
 
 def test_each_name_says_why_it_was_tested() -> None:
     fold = read(on_page.tested(TESTED, frozenset({"old.example:443"})))
-    assert fold.one("summary").text == "5 names: 1 required, 2 examples, 1 on no list, 1 optional"
+    assert fold.one("summary").text == "5 names: 1 required, 2 examples, 1 named by certificates, 1 optional"
     assert [item.text for item in fold.all("li")] == [
         "t.bootstrap.msappproxy.net:443 (required)",
         "cwap-eur1.servicebus.windows.net:443 (example of *.servicebus.windows.net, needed by connector groups in "
         "Europe) at 192.0.2.1, 192.0.2.2",
         "x.servicebus.windows.net:443 (example of *.servicebus.windows.net)",
-        "crl.example:80 (on no list, certificates name it)",
+        "crl.example:80 (named by certificates)",
         "old.example:443 (optional: not in Microsoft's table)",
     ]
     assert [a.attributes["href"] for a in fold.all("a")] == ["#old.example:443"]
@@ -93,26 +93,19 @@ def test_an_example_of_a_required_wildcard_is_never_called_not_required() -> Non
 
 def test_what_may_be_inspected_stands_apart_with_its_consequence() -> None:
     both = replace(REQUEST, action="exempt", may_inspect=("login.windows.net", "*.msauth.net"))
-    text = may_be_inspected(both)
+    text = inspected_text(both)
     assert text.startswith(
-        "Microsoft does not forbid to inspect: login.windows.net, *.msauth.net; without the"
+        "Microsoft does not forbid TLS inspection for login.windows.net, *.msauth.net; where it stays"
     )
-    assert "sign-in and installing fail there" in text
-    assert may_be_inspected(REQUEST) == ""
-
-
-def test_a_request_without_rows_names_its_patterns() -> None:
-    bare = replace(REQUEST, rows=())
-    assert [item.text for item in read(asked(bare)).all("li")][1] == (
-        "*.servicebus.windows.net TCP 443, never inspect TLS"
-    )
+    assert "signing in and installing fail" in text
+    assert inspected_text(REQUEST) == ""
 
 
 def test_what_must_resolve_names_no_port() -> None:
     resolve = replace(
         REQUEST, action="resolve", rows=(replace(RELAY, inspect="allowed"),), patterns=(RELAY.pattern,)
     )
-    assert read(asked(resolve)).one("li").text == "*.servicebus.windows.net (Relay)"
+    assert read(asked(resolve)).one("li").text == "*.servicebus.windows.net with the public records (Relay)"
 
 
 def test_long_lists_are_bounded() -> None:

@@ -82,9 +82,9 @@ def test_times_are_utc_and_local_where_the_zone_is_known() -> None:
     report = samples.report()
     assert "local time" not in render(report, Style())
     east = replace(report, vantage=replace(report.vantage, utc_offset=3600))
-    assert "2026-11-02 09:14:05 UTC (10:14 local time)" in render(east, Style(200))
+    assert "2026-11-02 10:14:05 local time (UTC+01:00), 09:14:05 UTC" in render(east, Style(200))
     west = replace(report, vantage=replace(report.vantage, utc_offset=-36_000))
-    assert "(2026-11-01 23:14 local time)" in render(west, Style(200))
+    assert "2026-11-01 23:14:05 local time (UTC-10:00), 2026-11-02 09:14:05 UTC" in render(west, Style(200))
 
 
 def test_without_a_tenant_the_line_to_copy_is_there() -> None:
