@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import IO, TextIO
 
+from probe.host.windows_console import shows_escapes
+
 WIDTH = 100  #: columns of text that does not go to a terminal
 WIDEST = 140  #: most columns; longer lines are hard to read
 
@@ -77,11 +79,11 @@ def terminal_width(stream: IO[str]) -> int:
     return min(columns or WIDTH, WIDEST)
 
 
+def obeys_escapes(stream: IO[str]) -> bool:
+    """Whether `stream` is a terminal that obeys escape sequences, and does not show them as text."""
+    return is_terminal(stream) and os.environ.get("TERM") != "dumb" and shows_escapes(stream)
+
+
 def wants_color(stream: IO[str], refused: bool) -> bool:
     """Colour only on a terminal that can show it; never with NO_COLOR (no-color.org) or `refused`."""
-    return (
-        not refused
-        and is_terminal(stream)
-        and not os.environ.get("NO_COLOR")
-        and os.environ.get("TERM") != "dumb"
-    )
+    return not refused and not os.environ.get("NO_COLOR") and obeys_escapes(stream)

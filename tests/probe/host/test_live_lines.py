@@ -6,7 +6,8 @@ import io
 
 import pytest
 
-from probe.host.live_lines import ROWS, LiveLines
+from probe.host.live_lines import ROWS, LiveLines, cut
+from probe.host.terminal import wants_color
 from tests.probe.host.test_terminal import read, terminal
 
 
@@ -47,3 +48,39 @@ def test_a_closed_stream_is_no_reason_to_fail() -> None:
     lines = LiveLines(stream)
     stream.close()
     lines.append(["one"])
+
+
+def test_a_long_line_takes_one_row_of_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line that wraps would leave rows behind at every drawing: the cursor goes up a row for each line."""
+    monkeypatch.setenv("TERM", "xterm")
+    with terminal(columns=20) as (controller, stream):
+        lines = LiveLines(stream)
+        lines.draw(["\x1b[1;31mFAILS\x1b[0m " + "x" * 80, "short"])
+        shown = read(controller, "\x1b[J")
+        assert shown == f"\x1b[1;31mFAILS\x1b[0m {'x' * 13}\x1b[K\r\nshort\x1b[K\r\n\x1b[J"
+        lines.draw([f"line {n}" for n in range(99)])
+        assert read(controller, "\x1b[J").count("\x1b[K") == 23, "as many as the terminal has rows"
+
+
+@pytest.mark.parametrize(
+    ("line", "columns", "shown"),
+    [
+        ("abc", 3, "abc"),
+        ("abcd", 3, "abc"),
+        ("\x1b[1mabcd\x1b[0m", 2, "\x1b[1mab\x1b[0m"),  # what is bold ends
+        ("中文字", 5, "中文"),  # two columns each
+        ("e\u0301e\u0301e", 2, "e\u0301e\u0301"),  # an accent has no column of its own
+        ("", 3, ""),
+    ],
+)
+def test_columns_are_counted_as_a_terminal_does(line: str, columns: int, shown: str) -> None:
+    assert cut(line, columns) == shown
+
+
+def test_a_console_that_obeys_no_escapes_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setattr("probe.host.terminal.shows_escapes", lambda stream: False)
+    with terminal() as (_, stream):
+        assert not LiveLines(stream).redraws
+        assert not wants_color(stream, refused=False)
