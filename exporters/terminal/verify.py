@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import assert_never
 
-from exporters.terminal.evidence import clock, hostport
+from exporters.terminal.evidence import hostport
+from exporters.terminal.moments import Moments
 from exporters.terminal.style import Style, count, say
-from rules.files.report_json import to_rfc3339
 from rules.model import causes
 from rules.model.verdict import FlowState, Report
 from rules.text.display import display
@@ -25,11 +26,23 @@ _FOLD = 12  #: maximum of flows listed under a heading without --verbose
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is verified: the recorded report, the number of the finding ("" for all), and who repeats the questions."""
+    """What is verified: the recorded report, the number of the finding ("" for all), whether rounds are repeated, and how times
+    are written. `untested`: the finding did not fail, it could not be tested."""
 
     recorded: Report
     finding: str
     watch: bool
+    moments: Moments
+    untested: bool = False
+
+    @property
+    def tenant(self) -> str | None:
+        return self.recorded.vantage.tenant
+
+    @property
+    def still(self) -> str:
+        """`still ` where it failed before."""
+        return "" if self.untested else "still "
 
 
 def flow_text(flow: Flow, tenant: str | None) -> str:
@@ -43,41 +56,61 @@ def flow_text(flow: Flow, tenant: str | None) -> str:
     return f"{hostport(flow.address, flow.port)} ({display(host)})"
 
 
-def opening(subject: Subject, flows: Sequence[Flow], units: int, style: Style) -> list[str]:
-    """What is going to be asked, before the first question."""
+def opening(subject: Subject, flows: Sequence[Flow], addresses: int, names: int, style: Style) -> list[str]:
+    """What is going to be asked, before the first question. `addresses` and `names` take turns."""
     what = f"finding {subject.finding}" if subject.finding else "all findings that failed"
     how = f"a round every {INTERVAL:.0f} s" if subject.watch else "one round"
     end = "It ends when all of them pass, or with Ctrl-C." if subject.watch else ""
-    text = f"Asking again for {what}: {count(len(flows), 'flow')}, {count(units, 'address', 'addresses')}, {how}. {end}"
+    counted = [
+        count(len(flows), "flow"),
+        *([count(addresses, "address", "addresses")] if addresses else []),
+        *([count(names, "name")] if names else []),
+    ]
+    text = f"Asking again for {what}: {', '.join(counted)}, {how}. {end}"
     return style.wrap(text.strip())
 
 
-def live(progress: Progress, tenant: str | None, style: Style, most: int) -> list[str]:
+def _asked(progress: Progress) -> str:
+    """`3 of 17 addresses`, `2 of 5 addresses and names`; what takes turns is an address, or a name that is resolved."""
+    addresses, names = progress.addresses, progress.names
+    total = addresses + names
+    if not total:
+        return "this host"
+    word = "addresses and names" if addresses and names else "name" if names else "address"
+    plural = "addresses" if word == "address" else "names" if word == "name" else word
+    return f"{progress.reached} of {count(total, word, plural)}"
+
+
+def live(subject: Subject, progress: Progress, style: Style, most: int) -> list[str]:
     """The flows as they are now, a line each; for more than `most` lines a line for each name, failing ones first."""
     passed = sum(1 for one in progress.standings.values() if one.state is FlowState.PASSES)
     head = (
-        f"Round {progress.round}: {progress.reached} of {count(progress.addresses, 'address', 'addresses')} asked, "
-        f"{passed} of {count(len(progress.standings), 'flow')} pass"
+        f"Round {progress.round}: {_asked(progress)} asked, "
+        f"{passed} of {count(len(progress.standings), 'flow')} {_pass(len(progress.standings))}"
     )
-    lines = [
-        _line(flow, one, progress.since.get(flow), tenant, style) for flow, one in progress.standings.items()
-    ]
+    lines = []
+    for flow, one in progress.standings.items():
+        word, tone = _word(one)
+        since = progress.since.get(flow)
+        lines.append(
+            f"  {style.paint(tone, f'{word:<9}')}  {flow_text(flow, subject.tenant)}{_why(one, since, subject)}"
+        )
     if len(lines) >= most:
-        lines = _names(progress, tenant, style)
+        lines = _names(progress, subject.tenant, style)
     if len(lines) >= most:
         lines = [*lines[: most - 2], f"  and {len(lines) - most + 2} more names"]
     return [head, *lines]
 
 
-def _line(flow: Flow, one: Standing, since: float | None, tenant: str | None, style: Style) -> str:
+def _word(one: Standing) -> tuple[str, str]:
     word, tone = _WORDS[one.state]
-    return f"  {style.paint(tone, f'{word:<9}')}  {flow_text(flow, tenant)}{_why(one, since)}"
+    return ("untested" if one.state is FlowState.WAITS and one.cause else word), tone
 
 
-def _why(one: Standing, since: float | None) -> str:
-    if one.state is FlowState.PASSES and since is not None:
-        return f" since {_minute(since)}"
-    return f" [{display(one.cause, 60)}]" if one.state is FlowState.FAILS else ""
+def _why(one: Standing, since: float | None, subject: Subject) -> str:
+    if since is not None and one.state is FlowState.PASSES:
+        return f" since {subject.moments.minute(since)}"
+    return f" [{display(one.cause, 60)}]" if one.cause else ""
 
 
 def _names(progress: Progress, tenant: str | None, style: Style) -> list[str]:
@@ -89,7 +122,7 @@ def _names(progress: Progress, tenant: str | None, style: Style) -> list[str]:
     order = (FlowState.FAILS, FlowState.WAITS, FlowState.PASSES)
     for (host, port), found in names.items():
         state = min((one.state for one in found), key=order.index)
-        word, tone = _WORDS[state]
+        word, tone = _word(next(one for one in found if one.state is state))
         passed = sum(1 for one in found if one.state is FlowState.PASSES)
         name = flow_text(Flow(host, port), tenant)
         painted = style.paint(tone, f"{word:<9}")
@@ -98,24 +131,31 @@ def _names(progress: Progress, tenant: str | None, style: Style) -> list[str]:
 
 
 def changes(
-    before: Mapping[Flow, Standing], progress: Progress, tenant: str | None, now: float
+    subject: Subject, before: Mapping[Flow, Standing], progress: Progress, now: float
 ) -> Iterator[str]:
     """A line for each flow whose state differs from `before`, for a stream that keeps what was written."""
     for flow, one in progress.standings.items():
         old = before.get(flow)
-        if old is None or old.state is not one.state:
-            word, _ = _WORDS[one.state]
-            yield f"{clock(now)[:8]} UTC  {word:<9}  {flow_text(flow, tenant)}{_why(one, None)}"
+        word, _ = _word(one)
+        if old is None or _word(old)[0] != word:
+            name = flow_text(flow, subject.tenant)
+            yield f"{subject.moments.second(now)}  {word:<9}  {name}{_why(one, None, subject)}"
 
 
 def notes(subject: Subject, report: Report, progress: Progress) -> tuple[str, ...]:
     """What was verified, as sentences for the report: a sentence for each flow."""
-    tenant = subject.recorded.vantage.tenant
+    return (
+        *_general(subject, report, progress),
+        *(_sentence(flow, one, progress, subject) for flow, one in progress.standings.items()),
+    )
+
+
+def _general(subject: Subject, report: Report, progress: Progress) -> list[str]:
     seen = subject.recorded.vantage
     found = [
-        f"Verified: {progress.reached} of {count(progress.addresses, 'address', 'addresses')} asked again in "
-        f"{count(progress.round, 'round')} until {_moment(report.finished)}. Every other answer is from the recording of "
-        f"{_moment(subject.recorded.started)}."
+        f"Verified: {_asked(progress)} asked again in "
+        f"{count(progress.round, 'round')} until {subject.moments.dated(report.finished)}. Every other answer is from the "
+        f"recording of {subject.moments.dated(subject.recorded.started)}."
     ]
     if report.vantage.sources != seen.sources:
         ours, theirs = (", ".join(display(a, 80) for a in v.sources) for v in (report.vantage, seen))
@@ -128,53 +168,71 @@ def notes(subject: Subject, report: Report, progress: Progress) -> tuple[str, ..
             "The recording is more than a day old: names may have other addresses by now. Make a new one with `wayclear "
             "audit --format json --output report.json`."
         )
-    return (*found, *(_sentence(flow, one, progress, tenant) for flow, one in progress.standings.items()))
+    return found
 
 
-def _sentence(flow: Flow, one: Standing, progress: Progress, tenant: str | None) -> str:
-    name = flow_text(flow, tenant)
-    if one.state is FlowState.PASSES:
-        return f"{name} passes since {_minute(progress.since[flow])}"
-    if one.state is FlowState.WAITS:
-        return f"{name} was not asked again"
-    return f"{name} still fails: {say(one.summary)} [{display(one.cause, 60)}]"
+def _sentence(flow: Flow, one: Standing, progress: Progress, subject: Subject) -> str:
+    name = flow_text(flow, subject.tenant)
+    cause = display(one.cause, 60)
+    match one.state:
+        case FlowState.PASSES:
+            return f"{name} passes since {subject.moments.minute(progress.since[flow])}"
+        case FlowState.WAITS if one.cause:
+            return f"{name} could not be tested: {say(one.summary)} [{cause}]"
+        case FlowState.WAITS:
+            return f"{name} was not asked again"
+        case FlowState.FAILS:
+            return f"{name} {subject.still}fails: {say(one.summary)} [{cause}]"
+        case _:
+            assert_never(one.state)
 
 
 def render(subject: Subject, report: Report, progress: Progress, style: Style) -> str:
     """The report at the end."""
-    by_state: dict[FlowState, list[str]] = {state: [] for state in FlowState}
-    tenant = subject.recorded.vantage.tenant
-    for flow, one in progress.standings.items():
-        by_state[one.state].append(_sentence(flow, one, progress, tenant))
-    lines = [*_head(by_state, style), ""]
-    general = notes(subject, report, progress)[: -len(progress.standings)]
-    for note in general:
+    failing, unknown, waiting, passing = _sorted(progress)
+    lines = [*_head(subject, progress, style), ""]
+    for note in _general(subject, report, progress):
         lines += style.wrap(note, "  ")
-    for title, state in (
-        ("WHAT STILL FAILS", FlowState.FAILS),
-        ("WHAT WAS NOT ASKED AGAIN", FlowState.WAITS),
-        ("WHAT PASSES NOW", FlowState.PASSES),
+    for title, flows in (
+        (f"WHAT {subject.still.upper()}FAILS", failing),
+        ("WHAT COULD NOT BE TESTED", unknown),
+        ("WHAT WAS NOT ASKED AGAIN", waiting),
+        ("WHAT PASSES NOW", passing),
     ):
-        if by_state[state]:
-            lines += ["", style.paint("heading", f"{title} ({len(by_state[state])})")]
-            lines += _folded(by_state[state], style)
+        if flows:
+            lines += ["", style.paint("heading", f"{title} ({len(flows)})")]
+            sentences = [_sentence(flow, progress.standings[flow], progress, subject) for flow in flows]
+            lines += _folded(sentences, style)
     return style.finish(lines)
 
 
-def _head(by_state: Mapping[FlowState, Sequence[str]], style: Style) -> list[str]:
-    total = sum(map(len, by_state.values()))
-    failing, waiting = len(by_state[FlowState.FAILS]), len(by_state[FlowState.WAITS])
+def _sorted(progress: Progress) -> tuple[list[Flow], list[Flow], list[Flow], list[Flow]]:
+    """The flows that fail, that could not be tested, that had no turn, and that pass."""
+    found = progress.standings.items()
+    return (
+        [flow for flow, one in found if one.state is FlowState.FAILS],
+        [flow for flow, one in found if one.state is FlowState.WAITS and one.cause],
+        [flow for flow, one in found if one.state is FlowState.WAITS and not one.cause],
+        [flow for flow, one in found if one.state is FlowState.PASSES],
+    )
+
+
+def _head(subject: Subject, progress: Progress, style: Style) -> list[str]:
+    total = len(progress.standings)
+    failing, unknown, waiting, _ = map(len, _sorted(progress))
     if failing:
-        word, tone, text = "FAILS", "bad", f"{failing} of {count(total, 'flow')} still {_verb(failing)}."
-    elif waiting:
-        word, tone, text = "NOT PROVEN", "doubt", f"{waiting} of {count(total, 'flow')} had no turn yet."
+        word, tone = "FAILS", "bad"
+        text = f"{failing} of {count(total, 'flow')} {subject.still}{_verb(failing)}."
+    elif unknown or waiting:
+        word, tone = "NOT PROVEN", "doubt"
+        parts = [f"{waiting} of {count(total, 'flow')} had no turn yet."] if waiting else []
+        parts += [f"{unknown} of {count(total, 'flow')} could not be tested."] if unknown else []
+        text = " ".join(parts)
     else:
-        word, tone, text = (
-            "REPAIRED",
-            "good",
-            f"{'all ' if total > 1 else ''}{count(total, 'flow')} that failed now {_pass(total)}.",
-        )
-    more = " --watch asks all of them, in turn, until they pass." if waiting else ""
+        word, tone = ("PASSES" if subject.untested else "REPAIRED"), "good"
+        before = "could not be tested" if subject.untested else "failed"
+        text = f"{'all ' if total > 1 else ''}{count(total, 'flow')} that {before} now {_pass(total)}."
+    more = " --watch asks all of them, in turn, until they pass." if waiting and not subject.watch else ""
     head, *rest = style.wrap(f"{word}: {text}{more}")
     return [head.replace(word, style.paint(tone, word), 1), *rest]
 
@@ -193,11 +251,3 @@ def _folded(sentences: Sequence[str], style: Style) -> Iterator[str]:
         yield from style.wrap(sentence, "    ", "  ")
     if len(shown) < len(sentences):
         yield f"  +{len(sentences) - len(shown)} more (--verbose shows all)"
-
-
-def _minute(moment: float) -> str:
-    return f"{clock(moment)[:5]} UTC"
-
-
-def _moment(moment: float) -> str:
-    return f"{to_rfc3339(moment)[:16].replace('T', ' ')} UTC"

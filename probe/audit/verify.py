@@ -23,10 +23,11 @@ Tell = Callable[[Progress], None]
 
 async def run_rounds(
     verification: Verification, config: Config, *, watch: bool, tell: Tell
-) -> tuple[Report, Progress, bool]:
+) -> tuple[Report, Progress]:
     """Ask until every flow passes, or for one round without `watch`. `tell` is called after each round.
 
-    The last report and progress, and whether it was cancelled (that is what asyncio makes of the first Ctrl-C).
+    The last report and progress. Cancelled (that is what asyncio makes of the first Ctrl-C), it ends with those of what it
+    has asked.
     """
     prober = Prober(limits=config.limits, stores=stores_of(config))
     slowest = config.limits.tcp + config.limits.tls
@@ -44,12 +45,12 @@ async def run_rounds(
             report, progress = verification.end(audit, begun, time.time(), VERSION)
             tell(progress)
             if interrupted or progress.done or not watch:
-                return report, progress, interrupted
+                return report, progress
             try:
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
             except asyncio.CancelledError:
                 _uncancelled()
-                return report, progress, True
+                return report, progress
     finally:
         await prober.close()
 

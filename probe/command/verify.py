@@ -9,7 +9,8 @@ import time
 from dataclasses import dataclass, replace
 
 from exporters.terminal import verify as words
-from exporters.terminal.style import Style
+from exporters.terminal.moments import Moments
+from exporters.terminal.style import Style, say
 from probe.audit.verify import run_rounds
 from probe.command import common
 from probe.command.formats import FORMATS, JudgedReport
@@ -20,19 +21,24 @@ from probe.errors import CommandError
 from probe.host import standard_streams, terminal
 from probe.host.files import decode_text, exists, read_input, shown_name
 from probe.host.live_lines import LiveLines
+from probe.measure.kinds import local_host
 from rules.files.limits import LARGEST_REPORT
 from rules.files.report_json import BadReport, loads
 from rules.model.ruleset import Rules
-from rules.model.verdict import Answer, Report
+from rules.model.verdict import Answer, FlowState, Report
 from rules.rehearse.marks import is_rehearsal
-from rules.verify.flows import Flow, NoSuchFinding, Standing
+from rules.text.display import display
+from rules.verify.flows import Flow, NoSuchFinding, Standing, failed, untested
 from rules.verify.rounds import Progress, Verification
 
-STILL_FAILS = 2  #: exit code while a flow does not pass
+STILL_FAILS, NOT_PROVEN = (
+    2,
+    3,
+)  #: exit codes while a flow fails, and where none fails and some are not known to pass
 
 EXIT_CODES = """\
 exit codes:
-  0  every flow passes    2  something still fails    3  no such report or finding
+  0  every flow passes    2  something still fails    3  not proven, or no such report or finding
 """
 
 
@@ -91,15 +97,18 @@ def _split(text: str) -> tuple[str, str]:
 
 @common.convert_bad_file()
 def run(options: VerifyOptions) -> int:
-    """Ask again. The exit code is 0 when every flow passes, 2 otherwise. CommandError if there is nothing to go by."""
+    """Ask again. The exit code is 0 when every flow passes, 2 when one fails, else 3. CommandError if there is nothing to go
+    by."""
     delivery = options.delivery
     common.check_output(delivery, options.judging, options.report)
     config, rules = common.load_configuration(options.judging, {})
     recorded = _recorded(options)
     verification = _verification(options, recorded, rules)
-    if not verification.flows:
-        return _nothing_failed(options, recorded)
-    subject = words.Subject(recorded, options.finding, options.watch)
+    if not verification.askable:
+        return _nothing_to_ask(options, verification)
+    untested = not any(map(failed, verification.findings))
+    moments = Moments(time.time(), local_host.utc_offset())
+    subject = words.Subject(recorded, options.finding, options.watch, moments, untested)
     report, progress = _measured(verification, subject, config, delivery)
     notes = (*report.notes, *words.notes(subject, report, progress))
     report = replace(report, notes=notes, verified=progress.verified())
@@ -111,7 +120,15 @@ def run(options: VerifyOptions) -> int:
         if delivery.verbose:
             text += "\n" + "".join(FORMATS["text"].render(judged, style))
     common.deliver(delivery, judged, text)
-    return 0 if progress.done or delivery.exit_zero else STILL_FAILS
+    return 0 if delivery.exit_zero else exit_code(progress)
+
+
+def exit_code(progress: Progress) -> int:
+    """By the heaviest of the flows."""
+    states = {one.state for one in progress.standings.values()}
+    if FlowState.FAILS in states:
+        return STILL_FAILS
+    return NOT_PROVEN if FlowState.WAITS in states else 0
 
 
 def _recorded(options: VerifyOptions) -> Report:
@@ -147,13 +164,29 @@ def _verification(options: VerifyOptions, recorded: Report, rules: Rules) -> Ver
         ) from error
 
 
-def _nothing_failed(options: VerifyOptions, recorded: Report) -> int:
-    name = shown_name(options.report)
-    text = f"Nothing failed in {name}, so there is nothing to ask again."
-    if recorded.answer is Answer.NOT_PROVEN:
-        text += " `wayclear audit` looks at the whole network."
+def _nothing_to_ask(options: VerifyOptions, verification: Verification) -> int:
+    """Say why, and what helps. The exit code is 0 where nothing was wrong, 3 where something could not be tested."""
+    name, number = shown_name(options.report), safe(options.finding)
+    code = NOT_PROVEN
+    if verification.findings:
+        one = verification.findings[0]
+        text = (
+            f"Finding {number} of {name} could not be tested, and verify has no question that it could ask again: "
+            f"{say(one.summary)} [{one.cause.word}]. `{display(one.command or 'wayclear audit')}` tests it."
+        )
+    elif not number and verification.before.answer is Answer.NOT_PROVEN:
+        which = ", ".join(
+            f"#{one.id} {one.cause.word}" for one in verification.before.causes if untested(one)
+        )
+        text = (
+            f"Nothing failed in {name}, so there is nothing to ask again. The answer was NOT PROVEN, because something could "
+            f"not be tested{f' ({which})' if which else ''}. `wayclear audit` tests it again."
+        )
+    else:
+        what = f"Finding {number} of {name} is a remark" if number else f"Nothing failed in {name}"
+        text, code = f"{what}, so there is nothing to ask again.", 0
     standard_streams.print_message(text)
-    return 0
+    return 0 if options.delivery.exit_zero else code
 
 
 def _measured(
@@ -163,23 +196,22 @@ def _measured(
     lines = LiveLines(sys.stderr)
     color = terminal.wants_color(sys.stderr, delivery.no_color)
     style = Style(terminal.terminal_width(sys.stderr), color)
-    tenant = subject.recorded.vantage.tenant
-    lines.append(words.opening(subject, verification.flows, verification.units, style))
+    counted = verification.addresses, verification.names
+    lines.append(words.opening(subject, verification.flows, *counted, style))
     before: dict[Flow, Standing] = {}
 
     def tell(progress: Progress) -> None:
         if lines.redraws:
-            lines.draw(words.live(progress, tenant, style, lines.rows - 2))
+            lines.draw(words.live(subject, progress, style, max(lines.rows - 2, 3)))
         else:
-            lines.append(list(words.changes(before, progress, tenant, time.time())))
+            lines.append(list(words.changes(subject, before, progress, time.time())))
         before.update(progress.standings)
 
-    made: list[tuple[Report, Progress, bool]] = []
+    made: list[tuple[Report, Progress]] = []
 
     async def whole() -> None:
         # Not the result of the task: see common.run_measurement.
         made.append(await run_rounds(verification, config, watch=subject.watch, tell=tell))
 
     asyncio.run(whole())
-    report, progress, _ = made[0]
-    return report, progress
+    return made[0]

@@ -164,7 +164,7 @@ class Plan:
 class FlowState(StrEnum):
     """How what failed stands now."""
 
-    WAITS = "waits"  # it had no turn, or what follows from its answer was not asked yet
+    WAITS = "waits"  # it had no turn, or what follows from its answer was not asked yet, or it could not be tested
     FAILS = "fails"
     PASSES = "passes"
 
@@ -174,7 +174,7 @@ class VerifiedFlow:
     """What failed in an earlier report and was asked again. `endpoint` is None for a finding of the host or the network.
 
     `since`: RFC 3339, when it was first seen to pass without a failure after it; "" where it does not pass. `cause`: why
-    it fails, or what such a finding was; else "".
+    it fails or could not be tested, or what such a finding was; else "".
     """
 
     endpoint: Endpoint | None

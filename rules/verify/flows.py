@@ -4,15 +4,20 @@ A flow is an endpoint of a finding: a name, a port and, where the finding has it
 (this host's clock) is one flow by its cause. A flow passes when every verdict about it passes, so a TLS flow needs the right
 issuer and not only an open port.
 
-=========================  =====================  ==========================================================
-verdicts about the flow    asked in this run      state
-=========================  =====================  ==========================================================
-one stopped by this host   any                    FAILS: nothing can be asked
-any                        no                     WAITS: its turn has not come
-one fails                  yes                    FAILS, with the heaviest verdict
-one could not be tested    yes                    WAITS: what follows from the answer has not been asked yet
-all others, or none        yes                    PASSES (a resolver has a verdict only while it fails)
-=========================  =====================  ==========================================================
+================================  =============  ================================================================
+verdicts about the flow           asked by now   state
+================================  =============  ================================================================
+one stopped by this host          this host      FAILS: nothing can be asked
+any                               no             WAITS: its turn has not come
+one fails                         yes            FAILS, with the heaviest verdict
+one could not be tested because   yes            FAILS: the name has no address, no resolver answers, or this host refuses
+of DNS or this host                              to send
+one could not be tested because   yes            WAITS, without a cause: what follows from the answer has not been asked
+it was not asked                                 yet
+one could not be tested for       yes            WAITS, with the cause: such as a certificate that cannot be judged,
+another reason                                   or a host that is too busy to tell
+all others, or none               yes            PASSES (a resolver has a verdict only while it fails)
+================================  =============  ================================================================
 """
 
 from __future__ import annotations
@@ -23,13 +28,14 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from rules.model import causes
-from rules.model.causes.record import Layer
+from rules.model.causes.record import Cause, Layer
 from rules.model.observation import Observation, Step, kind_of
 from rules.model.verdict import CauseGroup, Endpoint, FlowState, Report, Status, Verdict
 
 WRONG = frozenset({Status.FAIL, Status.BROKEN, Status.WARN})
 _OPEN = frozenset({Status.INCONCLUSIVE})
 _UNASKED = frozenset({causes.AUDIT_NOT_RECORDED, causes.AUDIT_NOT_REACHED})
+_BUSY = frozenset({causes.LOCAL_STARVED, causes.LOCAL_NO_DESCRIPTORS})  # says nothing about the network
 #: Layers whose findings keep names from having an address.
 _BEFORE_ADDRESSES = frozenset[Layer]({"dns", "local"})
 
@@ -53,8 +59,8 @@ class Flow:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The state of a flow. `cause` and `summary`: why it fails, by the heaviest verdict. `asked`: Unix time of its last
-    question, None before the first."""
+    """The state of a flow. `cause` and `summary`: why it fails, by the heaviest verdict, or why it was asked and could not be
+    tested. `asked`: Unix time of its last question, None before the first."""
 
     state: FlowState
     cause: str = ""
@@ -63,15 +69,16 @@ class Standing:
 
 
 def chosen(found: Sequence[CauseGroup], number: str) -> tuple[CauseGroup, ...]:
-    """The findings to verify: those that failed, or the one called `number` with what follows from it.
+    """The findings to verify: those that failed, or the one called `number` with what follows from it, as far as they failed
+    or could not be tested. None for the number of a remark.
 
     NoSuchFinding if no finding has that number.
     """
     if not number:
-        return tuple(one for one in found if _failed(one))
+        return tuple(one for one in found if failed(one))
     wanted = {one.id for one in found if one.id == number}
     if not wanted:
-        known = [one.id for one in found if one.id and _failed(one)]
+        known = [one.id for one in found if one.id and failed(one)]
         named = ", ".join(f"#{id_}" for id_ in known)
         raise NoSuchFinding(f"it has the findings {named}" if known else "it has no finding that failed")
     grown = True
@@ -79,12 +86,17 @@ def chosen(found: Sequence[CauseGroup], number: str) -> tuple[CauseGroup, ...]:
         below = {one.id for one in found if wanted & set(one.because)} - wanted
         wanted |= below
         grown = bool(below)
-    return tuple(one for one in found if one.id in wanted)
+    return tuple(one for one in found if one.id in wanted and (failed(one) or untested(one)))
 
 
-def _failed(found: CauseGroup) -> bool:
+def failed(found: CauseGroup) -> bool:
     """Whether a finding failed. Where nothing resolves, or this host has no route, the names are only untested."""
     return found.status in WRONG or (found.status in _OPEN and found.cause.layer in _BEFORE_ADDRESSES)
+
+
+def untested(found: CauseGroup) -> bool:
+    """Whether a finding only says that something could not be tested."""
+    return found.status in _OPEN and not failed(found)
 
 
 def flows_of(findings: Iterable[CauseGroup]) -> tuple[Flow, ...]:
@@ -147,19 +159,20 @@ def standings(
     for verdict in report.verdicts:
         if verdict.endpoint is not None and _mark(verdict) not in others:
             rows[verdict.endpoint.host, verdict.endpoint.port].append(verdict)
-    wrong = {one.cause.word: one.summary for one in report.causes if _failed(one)}
-    return {flow: _standing(flow, rows, wrong, asked) for flow in flows}
+    # of several findings with one cause the failed one counts
+    whole = {one.cause.word: one for kind in (untested, failed) for one in report.causes if kind(one)}
+    return {flow: _standing(flow, rows, whole, asked) for flow in flows}
 
 
 def _standing(
     flow: Flow,
     rows: Mapping[tuple[str, int], list[Verdict]],
-    wrong: Mapping[str, str],
+    whole: Mapping[str, CauseGroup],
     asked: Mapping[str, float],
 ) -> Standing:
     all_of_name = rows.get((flow.host, flow.port), [])
     at_address = [v for v in all_of_name if v.endpoint is not None and v.endpoint.address == flow.address]
-    stop = next((v for v in all_of_name if v.status in _OPEN and v.cause.layer == "local"), None)
+    stop = next((v for v in all_of_name if v.status in _OPEN and _stops(v.cause)), None)
     if stop is not None and "" in asked:
         return Standing(FlowState.FAILS, stop.cause.word, stop.summary, asked[""])
     # An address that the name no longer has is judged by the name's other addresses.
@@ -167,20 +180,30 @@ def _standing(
     if when is None:
         return Standing(FlowState.WAITS)
     if flow.cause:
-        fails = flow.cause in wrong
-        return Standing(
-            FlowState.FAILS if fails else FlowState.PASSES,
-            flow.cause if fails else "",
-            wrong.get(flow.cause, ""),
-            when,
-        )
+        return _whole(whole.get(flow.cause), when)
     found = at_address or all_of_name
     worst = max((v for v in found if v.status in WRONG), key=lambda v: v.status.rank, default=None)
     if worst is not None:
         return Standing(FlowState.FAILS, worst.cause.word, worst.summary, when)
-    if any(v.status in _OPEN and v.cause in _UNASKED for v in found):
+    open_ = [v for v in found if v.status in _OPEN or v.cause == causes.PROXY_NOT_TESTED]  # also as a remark
+    for one in open_:
+        if one.cause.layer in _BEFORE_ADDRESSES and one.cause not in _BUSY:
+            return Standing(FlowState.FAILS, one.cause.word, one.summary, when)
+    if any(v.cause in _UNASKED for v in open_):
         return Standing(FlowState.WAITS, asked=when)
-    open_ = next((v for v in found if v.status in _OPEN), None)
-    if open_ is not None:
-        return Standing(FlowState.FAILS, open_.cause.word, open_.summary, when)
+    if open_:
+        return Standing(FlowState.WAITS, open_[0].cause.word, open_[0].summary, when)
     return Standing(FlowState.PASSES, asked=when)
+
+
+def _stops(cause: Cause) -> bool:
+    """Whether this host can ask nothing at all because of it."""
+    return cause.layer == "local" and cause.host_wide
+
+
+def _whole(found: CauseGroup | None, when: float) -> Standing:
+    """The state of a finding without endpoints, by the finding of the newer report with its cause."""
+    if found is None:
+        return Standing(FlowState.PASSES, asked=when)
+    state = FlowState.FAILS if failed(found) else FlowState.WAITS
+    return Standing(state, found.cause.word, found.summary, when)

@@ -18,21 +18,23 @@ from rules.model.observation import Observation, Step, kind_of
 from rules.model.ruleset import Rules
 from rules.model.verdict import Endpoint, FlowState, Plan, Report, VerifiedFlow
 from rules.verify.again import Again, Answers, address_of, without_old_documents
-from rules.verify.flows import Flow, Mark, Standing, chosen, flows_of, marks_of, standings, steps_of
+from rules.verify.flows import Flow, Mark, Standing, chosen, failed, flows_of, marks_of, standings, steps_of
 
 MOST = 20  #: addresses of a round, and names that it resolves
 INTERVAL = 15.0  #: seconds from the beginning of a round to the next
+_AT = "at "  # begins what takes turns as an address
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """After a round. `since`: Unix time from which a passing flow passes. `reached` of `addresses` were asked."""
+    """After a round. `since`: Unix time from which a passing flow passes. `reached` of `addresses` and `names` were asked."""
 
     round: int
     standings: dict[Flow, Standing]
     since: dict[Flow, float]
     reached: int
     addresses: int
+    names: int = 0
 
     def verified(self) -> tuple[VerifiedFlow, ...]:
         """The flows as a report has them."""
@@ -61,9 +63,8 @@ class Verification:
         """BadReport if the recording cannot be judged, NoSuchFinding if it has no finding with that number."""
         judged = replay(recorded, rules)
         # The numbers that the reader saw are those of the file, where it has them.
-        numbered = recorded if any(one.id for one in recorded.causes) else judged
-        self.recorded = recorded
-        self.findings = chosen(numbered.causes, finding)
+        self.before = recorded if any(one.id for one in recorded.causes) else judged
+        self.findings = chosen(self.before.causes, finding)
         self.flows = flows_of(self.findings)
         self._rules = rules
         self._others: frozenset[Mark] = marks_of(judged.verdicts, self.findings) if finding else frozenset()
@@ -79,7 +80,7 @@ class Verification:
         self._never = frozenset(one.step for one in never)
         self._units: dict[str, set[Step]] = defaultdict(set)
         invented = f"wayclear-{self._plan.nonce}.example.com"
-        for step in steps_of(self.findings, numbered.observations, invented):
+        for step in steps_of(self.findings, self.before.observations, invented):
             self._units[_unit(step)].add(step)
         self._never -= {step for steps in self._units.values() for step in steps}
         self._turn: dict[str, int] = {}
@@ -88,9 +89,19 @@ class Verification:
         self._since: dict[Flow, float] = {}
 
     @property
-    def units(self) -> int:
-        """How many addresses and names take turns."""
-        return len(self._units)
+    def addresses(self) -> int:
+        """How many addresses take turns."""
+        return sum(1 for unit in self._units if unit.startswith(_AT))
+
+    @property
+    def names(self) -> int:
+        """How many names take turns: they are resolved."""
+        return len(self._units) - self.addresses
+
+    @property
+    def askable(self) -> bool:
+        """Whether a round can tell something new. What this host has of itself is read in every round."""
+        return bool(self._units) or any(map(failed, self.findings))
 
     def questions(self) -> tuple[Step, ...]:
         """One question to each resolver that was dead: only its answer shows whether to ask it for names again."""
@@ -113,12 +124,12 @@ class Verification:
     def begin(self) -> Again:
         """The audit of the next round."""
         self._round += 1
-        places = self._next([unit for unit in self._units if unit.startswith("at ")])
-        names = self._next([unit for unit in self._units if not unit.startswith("at ")])
+        places = self._next([unit for unit in self._units if unit.startswith(_AT)])
+        names = self._next([unit for unit in self._units if not unit.startswith(_AT)])
         self._turn |= dict.fromkeys((*places, *names), self._round)
         due = {step for unit in (*places, *names) for step in self._units[unit]}
         self._answers.due = frozenset({LocalHost(), *due})
-        allowed = {place.removeprefix("at ") for place in places}
+        allowed = {place.removeprefix(_AT) for place in places}
         return Again(self._rules, self._steady(), self._answers, allowed, self._never, MOST)
 
     def end(self, audit: Again, begun: float, now: float, version: str) -> tuple[Report, Progress]:
@@ -137,7 +148,7 @@ class Verification:
             elif standing.state is FlowState.FAILS:
                 self._since.pop(flow, None)
         reached = sum(1 for unit in self._units if unit in self._turn)
-        return report, Progress(self._round, found, dict(self._since), reached, len(self._units))
+        return report, Progress(self._round, found, dict(self._since), reached, self.addresses, self.names)
 
     def _next(self, units: list[str]) -> list[str]:
         return sorted(units, key=lambda unit: (self._turn.get(unit, 0), unit))[:MOST]
@@ -157,4 +168,4 @@ class Verification:
 def _unit(step: Step) -> str:
     """What takes turns: an address, or a name that is resolved."""
     address = address_of(step)
-    return f"at {address}" if address is not None else f"name {kind_of(step).name(step)}"
+    return f"{_AT}{address}" if address is not None else f"name {kind_of(step).name(step)}"

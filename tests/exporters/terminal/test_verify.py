@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from exporters.terminal import verify as words
+from exporters.terminal.moments import Moments
 from exporters.terminal.style import Style
 from rules.model.verdict import FlowState, Report
 from rules.verify.flows import Flow, Standing
@@ -22,6 +25,8 @@ ONE, TWO, CLOCK = (
 PASSES = Standing(FlowState.PASSES, asked=samples.START)
 FAILS = Standing(FlowState.FAILS, "tcp.timeout", "TCP is silently dropped", samples.START)
 WAITS = Standing(FlowState.WAITS)
+UNKNOWN = Standing(FlowState.WAITS, "tls.unverified", "the certificate cannot be judged", samples.START)
+UTC, VIENNA = Moments(samples.START), Moments(samples.START, 3600)
 
 
 def recorded() -> Report:
@@ -33,9 +38,13 @@ def progress(*standings: tuple[Flow, Standing], round_: int = 2) -> Progress:
     return Progress(round_, dict(standings), since, 2, 3)
 
 
-def text(made: Progress, **style: object) -> str:
-    subject = words.Subject(recorded(), "", watch=True)
-    return words.render(subject, recorded(), made, Style(**style))  # type: ignore[arg-type]
+def subject(tenant: str | None = TENANT, moments: Moments = UTC, *, untested: bool = False) -> words.Subject:
+    report = replace(recorded(), vantage=samples.vantage(tenant=tenant))
+    return words.Subject(report, "1" if untested else "", True, moments, untested)
+
+
+def text(made: Progress, moments: Moments = UTC, *, untested: bool = False, **style: object) -> str:
+    return words.render(subject(moments=moments, untested=untested), recorded(), made, Style(**style))  # type: ignore[arg-type]
 
 
 def test_a_flow_is_its_address_and_name_with_the_tenant_as_a_word() -> None:
@@ -55,7 +64,7 @@ def test_the_first_line_says_how_it_ends() -> None:
     assert some.startswith("FAILS: 1 of 2 flows still fails.\n")
     assert "still fails: TCP is silently dropped [tcp.timeout]" in some
     late = text(progress((ONE, PASSES), (TWO, WAITS)))
-    assert late.startswith("NOT PROVEN: 1 of 2 flows had no turn yet. --watch asks all of them")
+    assert late.startswith("NOT PROVEN: 1 of 2 flows had no turn yet.\n")
     assert "WHAT WAS NOT ASKED AGAIN (1)" in late
 
 
@@ -68,39 +77,94 @@ def test_long_lists_are_folded_and_unfolded() -> None:
 def test_colours_only_where_they_are_wanted() -> None:
     made = progress((ONE, PASSES), (TWO, FAILS))
     assert "\x1b" not in text(made)
-    assert words.live(made, TENANT, Style(color=True), 20)[1].startswith("  \x1b[1;32mpasses   \x1b[0m")
-    assert "\x1b[1;31mFAILS    \x1b[0m" in words.live(made, TENANT, Style(color=True), 20)[2]
+    assert words.live(subject(), made, Style(color=True), 20)[1].startswith("  \x1b[1;32mpasses   \x1b[0m")
+    assert "\x1b[1;31mFAILS    \x1b[0m" in words.live(subject(), made, Style(color=True), 20)[2]
 
 
 def test_many_flows_become_a_line_for_each_name_and_the_failing_come_first() -> None:
     flows = [(Flow(f"host{n // 3}.example", 443, f"203.0.113.{n}"), PASSES) for n in range(30)]
     flows[29] = (flows[29][0], FAILS)
-    lines = words.live(progress(*flows), None, Style(), 20)
+    lines = words.live(subject(None), progress(*flows), Style(), 20)
     assert lines[0] == "Round 2: 2 of 3 addresses asked, 29 of 30 flows pass"
     assert lines[1] == "  FAILS      host9.example:443, 2 of 3 pass"
     assert len(lines) == 11
-    short = words.live(progress(*flows), None, Style(), 6)
+    short = words.live(subject(None), progress(*flows), Style(), 6)
     assert len(short) == 6
     assert short[-1] == "  and 6 more names"
 
 
 def test_a_stream_gets_a_line_when_a_state_changes() -> None:
     before = {ONE: FAILS, TWO: FAILS}
-    (line,) = words.changes(before, progress((ONE, PASSES), (TWO, FAILS)), TENANT, samples.START)
+    (line,) = words.changes(subject(), before, progress((ONE, PASSES), (TWO, FAILS)), samples.START)
     assert line == "09:14:05 UTC  passes     203.0.113.1:443 ({tenant}.bootstrap.msappproxy.net)"
-    assert len(list(words.changes({}, progress((ONE, FAILS)), TENANT, samples.START))) == 1
+    assert len(list(words.changes(subject(), {}, progress((ONE, FAILS)), samples.START))) == 1
+
+
+def test_what_was_asked_and_could_not_be_tested_says_why() -> None:
+    made = progress((ONE, PASSES), (TWO, UNKNOWN))
+    told = text(made)
+    assert told.startswith("NOT PROVEN: 1 of 2 flows could not be tested.\n")
+    assert "WHAT COULD NOT BE TESTED (1)" in told
+    flow = "[2001:db8::7]:443 (eur.servicebus.windows.net)"
+    assert f"{flow} could not be tested: the certificate cannot be judged [tls.unverified]" in " ".join(
+        told.split()
+    )
+    assert words.live(subject(), made, Style(), 20)[2] == f"  untested   {flow} [tls.unverified]"
+    (line,) = words.changes(subject(), {ONE: PASSES, TWO: WAITS}, made, samples.START)
+    assert line.endswith(f"untested   {flow} [tls.unverified]")
+
+
+def test_what_did_not_fail_before_is_not_called_repaired() -> None:
+    assert text(progress((ONE, PASSES)), untested=True).startswith(
+        "PASSES: 1 flow that could not be tested now passes.\n"
+    )
+    assert "still" not in text(progress((ONE, FAILS)), untested=True)
+
+
+def test_an_untested_flow_is_asked_with_watch_only_without_it() -> None:
+    once = words.Subject(recorded(), "", watch=False, moments=UTC)
+    told = words.render(once, recorded(), progress((ONE, PASSES), (TWO, WAITS)), Style())
+    assert "1 of 2 flows had no turn yet. --watch asks all of them, in turn, until they pass." in told
+
+
+def test_what_is_asked_is_counted_by_its_name() -> None:
+    def opening(addresses: int, names: int) -> str:
+        return " ".join(words.opening(subject(), (ONE,), addresses, names, Style()))
+
+    assert "1 flow, 17 addresses, a round every 15 s." in opening(17, 0)
+    assert "1 flow, 1 name, a round" in opening(0, 1)
+    assert "1 flow, 1 address, 3 names, a round" in opening(1, 3)
+    assert "1 flow, a round" in opening(0, 0), "a fact of this host"
+
+    def head(reached: int, addresses: int, names: int) -> str:
+        made = Progress(1, {ONE: FAILS}, {}, reached, addresses, names)
+        return words.live(subject(), made, Style(), 20)[0]
+
+    assert head(2, 3, 0) == "Round 1: 2 of 3 addresses asked, 0 of 1 flow passes"
+    assert head(0, 0, 1) == "Round 1: 0 of 1 name asked, 0 of 1 flow passes"
+    assert head(2, 2, 3) == "Round 1: 2 of 5 addresses and names asked, 0 of 1 flow passes"
+    assert head(0, 0, 0) == "Round 1: this host asked, 0 of 1 flow passes"
+
+
+def test_times_are_local_and_utc() -> None:
+    made = progress((ONE, PASSES))
+    assert "passes since 10:14 (09:14 UTC)" in text(made, VIENNA)
+    assert "the recording of 2026-11-02 10:14 local time (09:14 UTC)" in " ".join(text(made, VIENNA).split())
+    assert words.live(subject(moments=VIENNA), made, Style(), 20)[1].endswith(" since 10:14 (09:14 UTC)")
+    (line,) = words.changes(subject(moments=VIENNA), {}, made, samples.START)
+    assert line.startswith("10:14:05 (09:14:05 UTC)  passes  ")
 
 
 def test_another_host_and_an_old_recording_are_said() -> None:
-    subject = words.Subject(recorded(), "1", watch=False)
+    about = words.Subject(recorded(), "1", watch=False, moments=UTC)
     made = progress((ONE, PASSES))
     later = samples.report(
         vantage=samples.vantage(sources=("192.0.2.9",)), finished=samples.START + 3 * 86_400
     )
-    told = " ".join(words.notes(subject, later, made))
+    told = " ".join(words.notes(about, later, made))
     assert "asks from 192.0.2.9, the recording is from 10.20.0.5" in told
     assert "more than a day old" in told
-    told = " ".join(words.notes(subject, recorded(), made))
+    told = " ".join(words.notes(about, recorded(), made))
     assert "another host" not in told
     assert "a day old" not in told
 

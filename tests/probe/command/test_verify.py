@@ -10,12 +10,16 @@ import pytest
 
 from probe.command import main as cli
 from probe.command.main import parse
-from probe.command.verify import VerifyOptions, parsed
+from probe.command.verify import VerifyOptions, exit_code, parsed
 from probe.errors import CommandError
 from rules.files.report_json import dumps
+from rules.model.verdict import FlowState
 from rules.rehearse.marks import marked
+from rules.verify.flows import Flow, Standing
+from rules.verify.rounds import Progress
 from tests import recordings
 from tests.exporters import samples
+from tests.lab import audit_files
 
 
 def options(*words: str) -> VerifyOptions:
@@ -51,12 +55,64 @@ def test_a_rehearsal_is_no_report(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "is a rehearsal, nothing of it was measured" in capsys.readouterr().err
 
 
-def test_nothing_is_asked_where_nothing_failed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_empty_recording_proves_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     report = json.loads(recordings.whole("healthy")) | {"observations": []}
     path = tmp_path / "empty.json"
     path.write_text(json.dumps(report))
-    assert cli.main(["verify", str(path), "--config", "tests/probe/empty.toml"]) == 0
+    assert cli.main(["verify", str(path), "--config", "tests/probe/empty.toml"]) == 3
     assert capsys.readouterr().err.startswith(f"Nothing failed in {path}")
+
+
+@pytest.mark.parametrize(
+    ("recording", "finding", "code", "told"),
+    [
+        ("healthy", "", 0, "Nothing failed in {path}, so there is nothing to ask again.\n"),
+        ("healthy", "#1", 0, "Finding 1 of {path} is a remark, so there is nothing to ask again.\n"),
+        (
+            "no-tenant",
+            "",
+            3,
+            "Nothing failed in {path}, so there is nothing to ask again. The answer was NOT PROVEN, because something could "
+            "not be tested (#1 audit.no-tenant). `wayclear audit` tests it again.\n",
+        ),
+        (
+            "no-tenant",
+            "#1",
+            3,
+            "Finding 1 of {path} could not be tested, and verify has no question that it could ask",
+        ),
+        (
+            "no-tenant",
+            "#1",
+            3,
+            "[audit.no-tenant]. `wayclear audit --tenant contoso.onmicrosoft.com` tests it.\n",
+        ),
+    ],
+)
+def test_where_nothing_is_to_be_asked_it_says_why(
+    recording: str, finding: str, code: int, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "report.json"
+    path.write_text(recordings.whole(recording), "utf-8")
+    cas = tmp_path / "cas.toml"
+    cas.write_text(audit_files.ca_set(), "utf-8")
+    argv = ["verify", f"{path}{finding}", "--config", "tests/probe/empty.toml", "--ca-set", str(cas)]
+    assert cli.main(argv) == code
+    assert told.format(path=path) in capsys.readouterr().err
+    assert cli.main([*argv, "--exit-zero", "--watch"]) == 0, "and does not wait for what cannot come"
+
+
+@pytest.mark.parametrize(
+    ("states", "code"),
+    [
+        ((FlowState.PASSES, FlowState.PASSES), 0),
+        ((FlowState.PASSES, FlowState.WAITS), 3),
+        ((FlowState.FAILS, FlowState.WAITS), 2),
+    ],
+)
+def test_the_exit_code_is_that_of_the_heaviest_flow(states: tuple[FlowState, ...], code: int) -> None:
+    flows = {Flow(f"host{n}.example", 443): Standing(state) for n, state in enumerate(states)}
+    assert exit_code(Progress(1, flows, {}, 2, 2)) == code
 
 
 def test_the_help_has_three_examples(capsys: pytest.CaptureFixture[str]) -> None:

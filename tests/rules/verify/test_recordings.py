@@ -80,3 +80,33 @@ def test_everything_is_repaired_in_the_healthy_network(name: str) -> None:
     report, progress, _ = rounds(verification, healthy, recorded.finished)
     assert {flow: one for flow, one in progress.standings.items() if one.state is not FlowState.PASSES} == {}
     assert report.answer == goldens.golden("healthy").answer
+
+
+@pytest.mark.parametrize(
+    ("name", "cause"),
+    [("undated-certificate", "tls.unverified"), ("issuer-not-at-its-address", "tls.incomplete-chain"),
+     ("proxy-set-direct-fails", "proxy.not-tested")],
+)  # fmt: skip
+def test_what_could_not_be_tested_is_neither_repaired_nor_failing_until_it_can_be(
+    name: str, cause: str
+) -> None:
+    recorded = goldens.recorded(name)
+    assert Verification(goldens.rules(), recorded, "", recorded.finished).flows == ()
+    same = Verification(goldens.rules(), recorded, "1", recorded.finished)
+    assert same.askable
+    _, progress, _ = rounds(same, recorded, recorded.finished)
+    assert {(one.state, one.cause) for one in progress.standings.values()} == {(FlowState.WAITS, cause)}
+
+
+def test_what_could_not_be_tested_passes_in_the_healthy_network() -> None:
+    recorded, healthy = goldens.recorded("undated-certificate"), goldens.recorded("healthy")
+    _, progress, _ = rounds(
+        Verification(goldens.rules(), recorded, "1", recorded.finished), healthy, recorded.finished
+    )
+    assert progress.done
+
+
+def test_a_finding_without_a_question_cannot_be_asked_again() -> None:
+    recorded = goldens.recorded("no-tenant")
+    assert not Verification(goldens.rules(), recorded, "1", recorded.finished).askable
+    assert Verification(goldens.rules(), goldens.recorded("no-network"), "", recorded.finished).askable

@@ -213,7 +213,8 @@ def test_a_number_that_no_finding_has_is_refused_with_those_that_there_are(numbe
 def test_a_healthy_recording_has_nothing_to_ask() -> None:
     verification = Verification(RULES, judged(healthy()), "", START)
     assert verification.flows == ()
-    assert verification.units == 0
+    assert (verification.addresses, verification.names) == (0, 0)
+    assert not verification.askable
 
 
 def many(number: int) -> tuple[Rules, World, World]:
