@@ -9,7 +9,7 @@ from exporters.page.script import SCRIPT
 from exporters.page.stylesheet import STYLE
 
 
-def _hash(text: str) -> str:
+def source_of(text: str) -> str:
     """The source expression for an inline text (CSP level 3, section 2.3.1)."""
     return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
 
@@ -19,8 +19,8 @@ def _hash(text: str) -> str:
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'none'",
-        f"style-src {_hash(STYLE)}",
-        f"script-src {_hash(SCRIPT)}",
+        f"style-src {source_of(STYLE)}",
+        f"script-src {source_of(SCRIPT)}",
         "connect-src 'self'",
         "require-trusted-types-for 'script'",
         "trusted-types 'none'",

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
-from hashlib import sha256
-
 from exporters.page.markup import Markup, escaped, tag
+from exporters.page.policy import source_of
 from exporters.page.stylesheet import STYLE as PAGE_STYLE
 from exporters.runbook.markdown import html
 
@@ -22,7 +20,7 @@ STYLE = PAGE_STYLE + _OWN
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'none'",
-        f"style-src 'sha256-{b64encode(sha256(STYLE.encode()).digest()).decode()}'",
+        f"style-src {source_of(STYLE)}",
         "base-uri 'none'",
         "form-action 'none'",
         "frame-ancestors 'none'",

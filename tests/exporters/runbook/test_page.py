@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
+from hashlib import sha256
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -58,3 +60,8 @@ def test_the_policy_allows_this_style_only_and_the_connector_is_escaped() -> Non
     assert "<script" not in render(TEXT, "<script>")
     assert "default-src 'none'" in CONTENT_SECURITY_POLICY
     assert f"<style>{STYLE}</style>" in render(TEXT, "c1")
+
+
+def test_the_policy_allows_the_style_of_the_page_by_its_hash() -> None:
+    expected = b64encode(sha256(STYLE.encode()).digest()).decode()
+    assert f"style-src 'sha256-{expected}'" in CONTENT_SECURITY_POLICY
