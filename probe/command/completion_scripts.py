@@ -68,7 +68,7 @@ def _word(action: argparse.Action, values: Values) -> Word:
     takes: Takes = "text"
     if action.nargs == 0:
         takes = "nothing"
-    elif "FILE" in label or label == "REPORT":
+    elif "FILE" in label or label.startswith("REPORT"):
         takes = "file"
     elif label == "DIR":
         takes = "directory"

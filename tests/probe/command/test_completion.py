@@ -45,6 +45,7 @@ TYPED = [
     ("wayclear audit --config own-co", "wayclear audit --config own-configuration.toml "),
     ("wayclear serve --state own-di", "wayclear serve --state own-directory/"),
     ("wayclear validate own-co", "wayclear validate own-configuration.toml "),
+    ("wayclear verify own-co", "wayclear verify own-configuration.toml "),
     ("wayclear completion pow", "wayclear completion powershell "),
 ]
 
