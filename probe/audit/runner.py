@@ -112,6 +112,7 @@ class Runner:
         self._phase = Phase.LOCAL
         self._connections = 0
         self._planned = 0
+        self._begun: float | None = None
         self._expected = 0  # connections in all, as estimated before the names are resolved
         self._time_left = TimeLeft(pace.rate)
         self._plan_reported = False
@@ -119,7 +120,7 @@ class Runner:
 
     async def run(self) -> None:
         """Run until nothing is left to ask, or the budget has run out."""
-        begun = time.monotonic()
+        self._begun = begun = time.monotonic()
         try:
             while True:
                 self._wake.clear()
@@ -129,7 +130,7 @@ class Runner:
                 if left <= 0:
                     self._audit.stop("budget")
                 wait = self._start()
-                self._report(begun)
+                self._report()
                 idle = not self._tasks and not self._finished and wait is None
                 if left <= 0 or (idle and not self._reconsider()):
                     break
@@ -144,16 +145,18 @@ class Runner:
         finally:
             await self._abandon()
 
-    @property
-    def left(self) -> float | None:
-        """Seconds until the end, by the connections that are left and the rate; None without a rate.
+    def time_left(self) -> float | None:
+        """Seconds until the end, at most what is left of the budget; None if they are not known.
 
-        While names are still being resolved, more connections follow than are planned.
+        While names are being resolved the plan still grows, so the estimate of all connections counts.
         """
-        if not self._pace.rate:
+        if self._begun is None:
             return None
-        planned = self._planned if self._phase > Phase.OTHERS else max(self._planned, estimate(self._audit))
-        return max(0, planned - self._connections) / self._pace.rate
+        planned = max(self._planned, self._connections)
+        resolving = self._running["dns"] or self._running["os"]
+        total = max(planned, self._expected) if resolving else planned
+        left = self._time_left.left(total - self._connections, time.monotonic())
+        return None if left is None else min(left, max(self._left(self._begun), 0.0))
 
     def _left(self, begun: float) -> float:
         budget = self._budget
@@ -301,31 +304,21 @@ class Runner:
                 failure = Failure(Stage.LOCAL, Code.NOT_REACHED, "the audit ended before an answer came")
                 self._audit.record(Observation(step, time.time(), 0.0, failure))
 
-    def _report(self, begun: float) -> None:
+    def _report(self) -> None:
+        if not self._expected and self._audit.host is not None:
+            self._expected = estimate(self._audit)
         if self._tell is None:
             return
         planned = max(self._planned, self._connections)
         line = None
         if not self._plan_reported and self._audit.host is not None:
             self._plan_reported = True
-            expected = self._expected = estimate(self._audit)
+            expected = self._expected
             names = len({t.host for t in self._audit.targets if t.host})
             line = f"{names} names, about {expected} connections, {self._length(expected)} ({self._pace.name} pace)"
         elif not self._looked and self._phase > Phase.FIRST and (line := first_look(self._audit) or None):
             self._looked = True
-        self._tell(
-            Progress(_PHASES[self._phase], self._time_left.ended, planned, self._eta(planned, begun), line)
-        )
-
-    def _eta(self, planned: int, begun: float) -> float | None:
-        """Seconds left, at most what is left of the budget; None if they are not known.
-
-        While names are being resolved the plan still grows, so the estimate of all connections counts.
-        """
-        resolving = self._running["dns"] or self._running["os"]
-        total = max(planned, self._expected) if resolving else planned
-        left = self._time_left.left(total - self._connections, time.monotonic())
-        return None if left is None else min(left, max(self._left(begun), 0.0))
+        self._tell(Progress(_PHASES[self._phase], self._time_left.ended, planned, self.time_left(), line))
 
     def _length(self, expected: int) -> str:
         """How long it will take: by the rate; without one, what it takes when nothing answers at either try."""

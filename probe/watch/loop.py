@@ -155,7 +155,7 @@ class WatchLoop:
         if self._first is None or self.ways is not None:
             return None
         audit, runner = self._first
-        return first_check(audit, runner.left)
+        return first_check(audit, runner.time_left())
 
     async def judge_for_ever(self) -> None:
         """Judge whenever an answer differs, and regularly although none does."""

@@ -356,22 +356,38 @@ def test_it_is_told_again_while_nothing_happens_and_never_more_than_the_budget(
     assert known == sorted(known, reverse=True)
 
 
-def test_the_time_left_begins_with_an_estimate_and_ends_with_nothing() -> None:
+def test_the_time_left_begins_with_an_estimate_and_is_not_known_at_the_end() -> None:
+    """The page of the service asks for it, without being told of progress."""
     pace = replace(POLITE, rate=400.0, burst=400)
     audit = Audit(RULES, PLAN)
     runner = Runner(audit, Script(healthy()), pace)
+    left = [runner.time_left()]
+
+    async def run() -> None:
+        task = asyncio.create_task(runner.run())
+        while not task.done():
+            left.append(runner.time_left())
+            await asyncio.sleep(0)
+        await task
+
+    asyncio.run(run())
+    assert left[0] is None, "nobody knows before it has begun"
+    seen = [seconds for seconds in left if seconds is not None]
+    assert seen
+    assert seen[0] >= estimate(audit) / pace.rate, "before the names are resolved"
+    assert runner.time_left() is None
+
+
+def test_without_a_rate_the_time_left_goes_by_what_was_done() -> None:
+    runner = Runner(Audit(RULES, PLAN), Script(healthy()), QUICK)
     left: list[float | None] = []
 
     async def run() -> None:
         task = asyncio.create_task(runner.run())
         while not task.done():
-            left.append(runner.left)
+            left.append(runner.time_left())
             await asyncio.sleep(0)
         await task
 
     asyncio.run(run())
-    seen = [seconds for seconds in left if seconds is not None]
-    assert len(seen) == len(left) > 0
-    assert max(seen) >= estimate(audit) / pace.rate / 2, "before the names are resolved"
-    assert runner.left == 0
-    assert Runner(audit, Script(healthy()), QUICK).left is None, "without a rate nobody knows"
+    assert [seconds for seconds in left if seconds is not None]
