@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from exporters.terminal.headline import headline
@@ -18,6 +19,7 @@ from probe.config.settings import Config, load_config, load_rules_of
 from probe.errors import EXIT_INTERRUPTED, CommandError
 from probe.host import output_file, standard_streams, terminal
 from rules.files.fields import BadFile
+from rules.model.geography import geography
 from rules.model.ruleset import Rules
 from rules.model.verdict import Report
 
@@ -40,6 +42,16 @@ def load_configuration(judging: Judging, settings: Mapping[str, object]) -> tupl
     """
     config = load_config(judging.config, {**judging.settings, **settings})
     return config, load_rules_of(config, (*(judging.rules or ()), *(judging.ca_sets or ())))
+
+
+def as_configured(recorded: Report, config: Config) -> Report:
+    """A recorded report for today's reader: who must act and the region are those of the configuration, where it has them.
+
+    Only the plan changes; judge the report again.
+    """
+    owners = config.owners or recorded.plan.owners
+    region = geography(config.region) or recorded.plan.region
+    return replace(recorded, plan=replace(recorded.plan, owners=owners, region=region))
 
 
 def run_measurement(config: Config, rules: Rules) -> JudgedReport:
@@ -93,8 +105,13 @@ def check_output(delivery: Delivery, judging: Judging, *inputs: str) -> None:
     output_file.check_spares(output, files)
 
 
-def deliver(delivery: Delivery, judged: JudgedReport, text: str | None = None) -> None:
-    """Write the report in the requested format, or `text` instead, to the file or to standard output."""
+def deliver(
+    delivery: Delivery, judged: JudgedReport, text: str | None = None, written: str | None = None
+) -> None:
+    """Write the report in the requested format, or `text` instead, to the file or to standard output.
+
+    `written`: what is said when the file is there (default: the answer in a line, and which file it is).
+    """
     chosen = FORMATS[delivery.format]
     pieces = chosen.render(judged, report_style(delivery)) if text is None else [text]
     if delivery.file is None:
@@ -102,7 +119,7 @@ def deliver(delivery: Delivery, judged: JudgedReport, text: str | None = None) -
         standard_streams.write_output(pieces, encoding, OR_A_FILE)
         return
     output_file.write_whole(Path(delivery.file), pieces, chosen.mode)
-    standard_streams.print_message(f"{headline(judged.report)} The report is in {delivery.output}")
+    standard_streams.print_message(written or f"{headline(judged.report)} The report is in {delivery.output}")
 
 
 def exit_code(delivery: Delivery, report: Report, found: int) -> int:

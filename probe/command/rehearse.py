@@ -13,12 +13,11 @@ from exporters.terminal import rehearse as words
 from probe.audit.forged import Forger
 from probe.audit.state import place_of, state_of
 from probe.command import common
-from probe.command.formats import FORMATS, JudgedReport
+from probe.command.formats import JudgedReport
 from probe.command.options import Delivery, Judging, add_verbose
 from probe.command.parser import Parser, non_blank
 from probe.config.settings import Config
 from probe.errors import CommandError
-from probe.host import output_file, standard_streams
 from probe.host.files import decode_text, read_input, shown_name
 from rules.audit.focus import parse_endpoint
 from rules.files.limits import LARGEST_REPORT
@@ -150,7 +149,7 @@ def _recorded(options: RehearseOptions) -> tuple[Config, Rules, Report, Report]:
     path = options.report if options.report is not None else str(shipped(SHIPPED_REPORT))
     name = shown_name(path)
     try:
-        recorded = loads(decode_text(read_input(path, LARGEST_REPORT), name))
+        recorded = common.as_configured(loads(decode_text(read_input(path, LARGEST_REPORT), name)), config)
         before = replay(recorded, rules)
     except BadReport as error:
         raise CommandError(
@@ -196,15 +195,9 @@ def _deliver(
     delivery: Delivery, subject: words.Subject, judged: JudgedReport, alerts: tuple[Fires, ...]
 ) -> None:
     """As `common.deliver`, with the banner in each place where a reader may begin."""
-    style = common.report_style(delivery)
+    text = None
     if delivery.format == "text":
-        text = words.render(subject, judged.report, alerts, style)
-    else:
-        report = replace(judged.report, notes=(*judged.report.notes, *words.notes(subject, alerts)))
-        text = "".join(FORMATS[delivery.format].render(replace(judged, report=report), style))
-    if delivery.file is None:
-        utf8 = FORMATS[delivery.format].utf8
-        standard_streams.write_output(text, "utf-8" if utf8 else common.output_encoding())
-        return
-    output_file.write_whole(Path(delivery.file), text, FORMATS[delivery.format].mode)
-    standard_streams.print_message(f"{words.BANNER}. The rehearsal is in {delivery.output}")
+        text = words.render(subject, judged.report, alerts, common.report_style(delivery))
+    noted = replace(judged.report, notes=(*judged.report.notes, *words.notes(subject, alerts)))
+    written = f"{words.BANNER}. The rehearsal is in {delivery.output}"
+    common.deliver(delivery, replace(judged, report=noted), text, written)

@@ -14,7 +14,6 @@ from probe.host.files import decode_text, read_input, shown_name
 from rules.files.limits import LARGEST_REPORT
 from rules.files.report_json import BadReport, loads
 from rules.judge.report import replay
-from rules.model.geography import geography
 from rules.rehearse.marks import LABEL, NOTHING, is_rehearsal
 
 
@@ -59,12 +58,7 @@ def run(options: ReplayOptions) -> int:
     try:
         content = read_input(options.report, LARGEST_REPORT)
         recorded = loads(decode_text(content, shown_name(options.report)))
-        plan = replace(
-            recorded.plan,
-            owners=config.owners or recorded.plan.owners,
-            region=geography(config.region) or recorded.plan.region,
-        )
-        report = replay(replace(recorded, plan=plan), rules)
+        report = replay(common.as_configured(recorded, config), rules)
     except BadReport as error:
         raise CommandError(
             f"{shown_name(options.report)}: {error}", "name the report that an audit wrote with --format json"

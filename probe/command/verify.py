@@ -102,7 +102,7 @@ def run(options: VerifyOptions) -> int:
     delivery = options.delivery
     common.check_output(delivery, options.judging, options.report)
     config, rules = common.load_configuration(options.judging, {})
-    recorded = _recorded(options)
+    recorded = common.as_configured(_recorded(options), config)
     verification = _verification(options, recorded, rules)
     if not verification.askable:
         return _nothing_to_ask(options, verification)

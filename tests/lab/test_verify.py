@@ -169,6 +169,17 @@ def test_a_terminal_is_redrawn_and_ctrl_c_ends_it_with_a_report(broken: tuple[La
     assert "Traceback" not in shown
 
 
+def test_the_teams_are_those_of_the_configuration(broken: tuple[Lab, Path]) -> None:
+    lab, path = broken
+    config = lab.directory / "teams.toml"
+    config.write_text(
+        (lab.directory / "wayclear.toml").read_text() + '\n[owners]\nfirewall = "NETSEC queue"\n'
+    )
+    done = verify(lab, str(path), "--verbose", "--config", str(config))
+    assert done.code == 2, done.text
+    assert "NETSEC queue: finding 1" in " ".join(done.stdout.split())
+
+
 @pytest.mark.parametrize(
     ("report", "told"),
     [

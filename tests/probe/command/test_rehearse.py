@@ -94,6 +94,29 @@ def test_the_shipped_recording_is_enough(
     assert capsys.readouterr().err.startswith("REHEARSAL: ")
 
 
+def test_the_configuration_names_the_region_and_the_teams(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "wayclear.toml"
+    config.write_text('region = "Europe"\n[owners]\nfirewall = "NETSEC queue"\n', "utf-8")
+    relay = ("rehearse", "--block", "cwap-eur1-weur2.servicebus.windows.net")
+    assert cli.main([*relay, "--config", str(config)]) == 2
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "NETSEC queue: finding 1" in shown
+    assert "if your connector group is in Europe" not in shown
+    assert cli.main([*relay, *CONFIG]) == 1
+    assert "if your connector group is in Europe" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_file_is_written_as_by_any_other_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "rehearsed.txt"
+    assert cli.main(["rehearse", *CONFIG, "--no-port-80", "--output", str(out)]) == 1
+    assert out.read_text("utf-8").startswith("REHEARSAL: nothing of this was measured. ")
+    assert capsys.readouterr().err == f"REHEARSAL: nothing of this was measured. The rehearsal is in {out}\n"
+
+
 def test_the_shipped_recording_is_made_from_the_scenario() -> None:
     """Anew with `python -m tests.lab.shipped_recording`, after a change of the rule set or of `healthy`."""
     made = gzip.decompress(shipped(SHIPPED_REPORT).read_bytes()).decode()
