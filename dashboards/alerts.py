@@ -30,6 +30,7 @@ from dashboards.blocks import (
     indented,
     sites_where_failing,
 )
+from rules.rehearse.alerts import INTERCEPTED_SHARE
 
 DAY = 86_400
 _UNMUTED = f"unless on (connector) {MUTED}"
@@ -65,7 +66,7 @@ max by ({TARGET}) (last_over_time(wayclear_interception_ratio{{rule_group="servi
 {_UNMUTED}
 """.strip(),
         comparison=">",
-        threshold=0.66,  # two of three; a connector does not accept another's certificate
+        threshold=INTERCEPTED_SHARE,  # two of three; a connector does not accept another's certificate
         pending="10m",
         keep="15m",
         summary=f"{_WHO}: TLS to {_WHAT} is intercepted<since of target>.<cause of target>",
@@ -100,7 +101,7 @@ max by ({TARGET}) (
     max_over_time(wayclear_check_measured{{rule_group="service"}}[5m])
   * (1 - max_over_time(wayclear_check_success{{rule_group="service"}}[5m]))
 )
-unless on (connector, target, port) (last_over_time(wayclear_interception_ratio{{rule_group="service"}}[3m]) > 0.66)
+unless on (connector, target, port) (last_over_time(wayclear_interception_ratio{{rule_group="service"}}[3m]) > {INTERCEPTED_SHARE})
 unless on (connector) (last_over_time({ABLE}[3m]) == 0)
 {_UNMUTED}
 """.strip(),

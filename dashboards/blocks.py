@@ -7,6 +7,8 @@ told apart by `connector` alone: it is unique in a fleet.
 
 from __future__ import annotations
 
+from rules.rehearse.alerts import INTERCEPTED_SHARE
+
 #: Labels of a connector, and of a target as a connector sees it.
 CONNECTOR = "connector, connector_group, site, region"
 TARGET = f"{CONNECTOR}, target, port, rule_group"
@@ -125,7 +127,7 @@ and on (target, port) (
 # Connectors of which interception of a service name explains everything that fails of the service. Two of the last
 # three handshakes are enough: a connector does not accept another's certificate.
 _INTERCEPTED = f"""
-group by ({CONNECTOR}) (last_over_time(wayclear_interception_ratio{{rule_group="service"}}[3m]) > 0.66)
+group by ({CONNECTOR}) (last_over_time(wayclear_interception_ratio{{rule_group="service"}}[3m]) > {INTERCEPTED_SHARE})
 unless on (connector) (
   {indented(failing('rule_group="service"'), 2)}
 )

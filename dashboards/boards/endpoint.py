@@ -17,6 +17,7 @@ from dashboards.panels import (
     to_appliance,
     to_connector,
 )
+from rules.rehearse.alerts import INTERCEPTED_SHARE
 
 UID = "wayclear-endpoint"
 TARGET = Variable("target", "Target", "Host name of the endpoint.", "wayclear_check_success", single=True)
@@ -55,7 +56,7 @@ def dashboard() -> dict[str, Any]:
                      f"{_WHO} {{{{tls_version}}}}"), words=SEEN, width=12),
         lines("Intercepted handshakes here", "Share of the last three handshakes that was intercepted.",
               Query("max by (connector, port) (wayclear_interception_ratio{<S>})", _WHO), unit="percentunit",
-              thresholds=((None, "transparent"), (0.66, "red"))),
+              thresholds=((None, "transparent"), (INTERCEPTED_SHARE, "red"))),
         lines("Time to expiry", "Of the served certificate that expires first.",
               Query("min by (connector, port) (wayclear_tls_earliest_cert_expiry_timestamp_seconds{<S>}) - time()",
                     _WHO), unit="s", thresholds=((None, "red"), (259_200, "transparent"))),

@@ -16,6 +16,7 @@ from dashboards.panels import (
     to_connector,
     to_endpoint,
 )
+from rules.rehearse.alerts import INTERCEPTED_SHARE
 
 UID = "wayclear-tls"
 _DAYS_3: tuple[tuple[float | None, str], ...] = ((None, "red"), (259_200, "yellow"), (1_209_600, "green"))
@@ -27,7 +28,7 @@ def dashboard() -> dict[str, Any]:
     issuers = [
         rows("Intercepted handshakes", "Share of the last three handshakes that was intercepted, highest first.",
              "max by (connector, target, port, rule_group) (wayclear_interception_ratio{<S>})", "intercepted",
-             sort_down=True, unit="percentunit", thresholds=((None, "green"), (0.01, "orange"), (0.66, "red")),
+             sort_down=True, unit="percentunit", thresholds=((None, "green"), (0.01, "orange"), (INTERCEPTED_SHARE, "red")),
              link=to_endpoint()),
         lines("Issuers by class", "Endpoints, by the class of who issued their certificate.",
               Query("count by (issuer_class) (max by (connector, target, port, issuer_class) "

@@ -19,7 +19,9 @@ from rules.watch.state import Key, State, TargetState
 
 DAY = 86_400.0
 THIS = "this connector"
-_ENOUGH = 2 / 3 - 0.01  # of the last three handshakes
+#: A service name counts as intercepted above this share of its last handshakes: two of three are enough. The alerts of
+#: `dashboards/` have it from here.
+INTERCEPTED_SHARE = 0.66
 _MOST_FAILING = 0.25  # share of the service's addresses
 
 #: What an alert is about in this state: "this connector", names, lists. None of them: it does not fire.
@@ -100,7 +102,7 @@ def _ratio(target: TargetState) -> float:
 
 
 def _intercepted(state: State, _: AlertRule) -> Iterator[str]:
-    yield from (t.name for t in _of(state, Group.SERVICE).values() if _ratio(t) > _ENOUGH)
+    yield from (t.name for t in _of(state, Group.SERVICE).values() if _ratio(t) > INTERCEPTED_SHARE)
 
 
 def _down(state: State, rule: AlertRule) -> Iterator[str]:
@@ -118,7 +120,7 @@ def _unable(state: State, _: AlertRule) -> Iterator[str]:
 
 def _name_down(state: State, _: AlertRule) -> Iterator[str]:
     if _able(state):
-        yield from (t.name for t in _failing(state, Group.SERVICE) if _ratio(t) <= _ENOUGH)
+        yield from (t.name for t in _failing(state, Group.SERVICE) if _ratio(t) <= INTERCEPTED_SHARE)
 
 
 def _not_proven(state: State, _: AlertRule) -> Iterator[str]:

@@ -18,7 +18,7 @@ from probe.audit.state import state_of
 from probe.command.rehearse import alert_rules
 from rules.model.verdict import Report
 from rules.rehearse.alerts import ALERTS as KNOWN
-from rules.rehearse.alerts import OTHERS, Fires, firing
+from rules.rehearse.alerts import INTERCEPTED_SHARE, OTHERS, Fires, firing
 from rules.rehearse.changes import Block, Change, ClosedPort, Inspection
 from rules.rehearse.rehearsal import rehearse
 from rules.watch.state import Place, State
@@ -26,6 +26,7 @@ from tests.dashboards import promtool
 from tests.dashboards.fleet import Connector
 from tests.rules import goldens
 
+ROOT = Path(__file__).resolve().parents[2]
 PLACE = Place("connector01", "vienna", "Vienna", "eu")
 SERVICE = (Block("*.msappproxy.net"), Block("*.servicebus.windows.net"))
 CASES: dict[str, tuple[Change, ...]] = {
@@ -147,3 +148,11 @@ def test_the_shipped_file_is_made_from_the_alerts() -> None:
     assert [row["name"] for row in json.loads(rehearsal_alerts.text())] == [
         alert.name for alert in ALERTS if alert.severity != "none"
     ]
+
+
+def test_the_share_of_intercepted_handshakes_is_written_once() -> None:
+    """Rules, boards and rehearsals count a name as intercepted by the same number."""
+    files = (ROOT / "dashboards").rglob("*.py")
+    assert [file.name for file in files if str(INTERCEPTED_SHARE) in file.read_text("utf-8")] == []
+    (alert,) = (one for one in ALERTS if one.name == "WayclearServiceIntercepted")
+    assert alert.threshold == INTERCEPTED_SHARE
