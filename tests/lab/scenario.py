@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
-from rules.judge.requests import action_of
-from rules.model.causes import from_word
 from tests.lab.lab import Lab
 from tests.lab.plan import Plan
+from tests.rules.asked import asked_action
 
 Report = Mapping[str, Any]
 
@@ -89,7 +88,7 @@ def check(scenario: Scenario, report: Report, exit_code: int) -> Outcome:
     for want in scenario.wants:
         faults += want.faults(verdicts)
     faults += _false_alarms(scenario, verdicts)
-    faults += _findings(scenario, report.get("causes", ()))
+    faults += _findings(scenario, report["causes"])
     faults += [f"not evidenced: {v['cause']} for {_host(v)}" for v in verdicts if _lacks_evidence(v, report)]
     return Outcome(tuple(faults))
 
@@ -101,12 +100,11 @@ def _findings(scenario: Scenario, causes: Iterable[Mapping[str, Any]]) -> list[s
     shown = [f"{c['cause']} ({c['owner']}): {c['summary']}" for c in roots]
     if scenario.owners and sorted(c["owner"] for c in roots) != sorted(scenario.owners):
         found.append(f"findings {shown}, expected one for each of {scenario.owners}")
-    elif not scenario.owners and len(roots) > 1:
+    elif not scenario.owners and len(roots) != 1 and (roots[1:] or scenario.answer in ("no", "degraded")):
         found.append(f"{len(roots)} findings of one fault: {shown}")
     for cause in roots:
-        asks = action_of(from_word(cause["cause"])) is not None
-        asked = asks and cause["owner"] in ("firewall", "proxy", "dns") and cause["tested"]
-        if asked and not (cause["request"] and cause["request"]["patterns"]):
+        asked = cause["owner"] in ("firewall", "proxy", "dns") and cause["tested"]
+        if asked and asked_action(cause["cause"]) and not (cause["request"] and cause["request"]["patterns"]):
             found.append(f"nothing to allow: {cause['cause']} ({cause['owner']}): {cause['summary']}")
     return found
 

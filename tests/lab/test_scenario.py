@@ -21,9 +21,18 @@ def verdict(cause: str, status: str, host: str = "a.example.net") -> dict[str, A
     return told | {"cause": cause, "status": status, "endpoint": where}
 
 
+def cause(
+    word: str, owner: str = "firewall", because: tuple[str, ...] = (), patterns: tuple[str, ...] = ("*.a",)
+) -> dict[str, Any]:
+    asked = {"patterns": list(patterns)} if patterns else None
+    told = {"cause": word, "status": "fail", "owner": owner, "because": list(because), "summary": "told"}
+    return told | {"request": asked, "tested": [{"host": "a"}]}
+
+
 def report(*verdicts: dict[str, Any], answer: str = "no", code: int = 2) -> dict[str, Any]:
     told = {"answer": answer, "answer_text": "told", "exit_code": code}
-    return told | {"verdicts": list(verdicts), "observations": [{"id": "o1"}]}
+    seen = {"verdicts": list(verdicts), "observations": [{"id": "o1"}]}
+    return told | seen | {"causes": [cause("tls.expired")]}
 
 
 WANTED = Scenario(
@@ -68,18 +77,12 @@ def test_essence_ignores_words_and_order_only() -> None:
     assert essence(report(one, other)) != essence(report(one, other | {"status": "warn"}))
 
 
-def cause(
-    word: str, owner: str = "firewall", because: tuple[str, ...] = (), patterns: tuple[str, ...] = ("*.a",)
-) -> dict[str, Any]:
-    asked = {"patterns": list(patterns)} if patterns else None
-    told = {"cause": word, "status": "fail", "owner": owner, "because": list(because), "summary": "told"}
-    return told | {"request": asked, "tested": [{"host": "a"}]}
-
-
 @pytest.mark.parametrize(
     ("causes", "owners", "complaint"),
     [
         ([cause("tls.expired"), cause("tcp.reset")], (), "2 findings of one fault"),
+        ([], (), "0 findings of one fault"),
+        ([cause("tls.expired") | {"status": "notice"}], (), "0 findings of one fault"),
         ([cause("tls.expired"), cause("tcp.reset", because=("1",))], (), ""),
         ([cause("tls.expired", patterns=())], (), "nothing to allow"),
         ([cause("tls.expired", "host", patterns=())], (), ""),
@@ -93,3 +96,17 @@ def test_one_fault_is_one_finding(
     found = report(verdict("tls.expired", "fail")) | {"causes": causes}
     faults = check(replace(WANTED, owners=owners), found, 2).faults
     assert any(complaint in fault for fault in faults) if complaint else faults == ()
+
+
+def test_a_network_that_is_well_needs_no_finding_and_may_have_one() -> None:
+    well = replace(WANTED, answer="yes", exit_code=1, wants=())
+    for causes, found in (([], 0), ([cause("ok")], 0), ([cause("ok"), cause("ok")], 1)):
+        told = report(answer="yes", code=1) | {"causes": causes}
+        assert len(check(well, told, 1).faults) == found
+
+
+def test_a_report_without_its_findings_is_none() -> None:
+    told = report(verdict("tls.expired", "fail"))
+    del told["causes"]
+    with pytest.raises(KeyError):
+        check(WANTED, told, 2)
