@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
+from exporters.terminal.style import Style
+from exporters.terminal.summary import render
 from tests.lab import pki
 from tests.lab import plan as plans
 from tests.lab.auditing import PROGRAM, audit
 from tests.lab.lab import Lab
 from tests.lab.plan import Interceptor, Plan
 from tests.lab.world import Host
+from tests.rules import goldens
 
 pytestmark = pytest.mark.lab
 
@@ -121,3 +125,11 @@ def test_rules_for_the_tested_names_alone_leave_later_names_closed() -> None:
         }
         assert set(names.values()) == {"pass"}, names
         assert reached(lab) == []
+
+
+def test_the_rule_is_made_of_what_the_text_says_to_allow() -> None:
+    """The reader had the text of this scenario and nothing else; the text still says so."""
+    shown = render(goldens.golden("service-dropped"), Style(100))
+    allowed = re.findall(r"(\*\.[a-z.]+) +TCP 443, never inspect TLS", shown)
+    assert [line.rpartition(" ")[2] for line in OF_A_READER] == [name.removeprefix("*") for name in allowed]
+    assert "at any depth" in shown
