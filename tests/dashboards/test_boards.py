@@ -130,3 +130,16 @@ def test_links_between_dashboards_lead_to_dashboards() -> None:
     inner = {url.removeprefix("/d/").partition("?")[0] for url in links if url.startswith("/d/")}
     assert inner == {"wayclear-connector", "wayclear-endpoint"}
     assert inner <= uids
+
+
+def test_a_table_hides_its_time_and_nothing_that_says_who_must_act() -> None:
+    hidden = {
+        (board["uid"], panel["title"]): {one for one, out in made["options"]["excludeByName"].items() if out}
+        for board, panel in PANELS
+        for made in panel.get("transformations", ())
+        if "excludeByName" in made.get("options", {})
+    }
+    assert len(hidden) > 5
+    for place, columns in hidden.items():
+        assert "Time" in columns, place
+        assert not columns & {"owner", "cause", "connector", "target"}, place

@@ -162,3 +162,14 @@ def test_the_page_s_json_is_what_is_printed() -> None:
     page = (Path(__file__).resolve().parents[3] / "docs/history.md").read_text("utf-8")
     found = HistoryExtract((SIGN_IN,), (), SEEN[4:5], X, AT - 723)
     assert f"```json\n{to_json(found)}```\n" in page
+
+
+def test_one_break_of_many_names_is_one_line_with_the_names_below() -> None:
+    broken = tuple(
+        Transition(AT + n, f"h{n}.example:443", "pass", "fail", "ok", "tcp.timeout", f"No answer to h{n}.", n)
+        for n in range(13)
+    )
+    head, *below = render(HistoryExtract(broken[::-1]), Style(200)).splitlines()
+    assert "13 names" in head
+    assert "pass -> fail  tcp.timeout" in head
+    assert [line.split()[0] for line in below] == [f"h{n}.example:443" for n in reversed(range(13))]

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from rules.files import report_json
 from rules.judge.causes import grouped
 from rules.judge.contrast import contrast
 from rules.judge.report import replay
@@ -401,3 +402,63 @@ def test_a_domain_that_led_to_no_tenant_is_named_and_not_asked_for_again() -> No
     (found,) = [c for c in report.causes if c.cause == causes.AUDIT_NO_TENANT]
     assert found.remedy.startswith("No tenant id was found for --tenant nosuch.example")
     assert "contoso" not in found.command
+
+
+def _elsewhere(changed: str) -> str:
+    """The contrast where every connection that passes has another time or another source."""
+    report, found = goldens.golden("service-dropped"), root("service-dropped")
+    failing = set(found.evidence)
+    seen = {}
+    for number, one in enumerate(report.observations, 1):
+        moved = one
+        if f"o{number}" not in failing and changed == "time":
+            moved = replace(one, started=one.started + 120)
+        elif f"o{number}" not in failing and changed == "source" and one.local is not None:
+            moved = replace(one, local=("192.0.2.9", one.local[1]))
+        seen[f"o{number}"] = moved
+    return contrast(found, found.tested, report.verdicts, seen).text
+
+
+def test_only_the_same_source_at_the_same_time_is_a_contrast() -> None:
+    assert "17 other names" in _elsewhere("nothing")
+    assert _elsewhere("time") == ""
+    assert _elsewhere("source") == ""
+
+
+#: By the cause: a part of the line to copy, on this system (the lab's).
+COMMANDS = {
+    "audit.no-tenant": "wayclear audit --tenant",
+    "dns.os-differs": "cat /etc/hosts",
+    "local.clock-skew": "chronyc",
+    "path.sweep-detected": "wayclear audit --pace polite",
+}
+
+
+@pytest.mark.parametrize(
+    "name", ["no-tenant", "hosts-file-pin", "clock-an-hour-off", "sweep-detecting-firewall"]
+)
+def test_a_remedy_that_ends_in_a_command_has_it_as_a_line_to_copy(name: str) -> None:
+    found = [c for c in goldens.golden(name).causes if c.cause.word in COMMANDS]
+    assert found
+    for one in found:
+        assert COMMANDS[one.cause.word] in one.command
+
+
+def test_every_cause_with_a_command_is_known_here() -> None:
+    assert {c.word for c in causes.BY_WORD.values() if c.command} == set(COMMANDS)
+
+
+def test_the_zone_of_the_host_is_kept_in_a_report_and_in_what_is_judged_from_it() -> None:
+    def east(seen: Observation) -> Observation:
+        facts = seen.evidence
+        return (
+            replace(seen, evidence=replace(facts, utc_offset=19_800))
+            if isinstance(facts, HostFacts)
+            else seen
+        )
+
+    recorded = goldens.recorded("healthy")
+    moved = replace(recorded, observations=tuple(map(east, recorded.observations)))
+    written = report_json.loads(report_json.dumps(replay(moved, goldens.rules())))
+    assert written.vantage.utc_offset == 19_800
+    assert replay(written, goldens.rules()).vantage.utc_offset == 19_800
