@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
-from exporters.terminal import audit
+from exporters.terminal import audit, summary
 from exporters.terminal.headline import ANSWERS
 from exporters.terminal.style import Style
 from rules.model.verdict import Answer, Report
@@ -61,7 +61,8 @@ def opening(subject: Subject, report: Report, style: Style) -> list[str]:
 
 def render(subject: Subject, report: Report, alerts: Sequence[Fires], style: Style) -> str:
     """The whole text: the banner, the report as `audit` writes it, the alerts, the banner again."""
-    lines = [*opening(subject, report, style), "", *audit.render(report, style).splitlines(), ""]
+    told = (audit if style.verbose else summary).render(report, style)
+    lines = [*opening(subject, report, style), "", *told.splitlines(), ""]
     lines += [
         style.paint("heading", "ALERTS THAT WOULD FIRE"),
         *_alerts(alerts, report.vantage.tenant, style),

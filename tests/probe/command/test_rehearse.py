@@ -102,7 +102,7 @@ def test_the_configuration_names_the_region_and_the_teams(
     relay = ("rehearse", "--block", "cwap-eur1-weur2.servicebus.windows.net")
     assert cli.main([*relay, "--config", str(config)]) == 2
     shown = " ".join(capsys.readouterr().out.split())
-    assert "NETSEC queue: finding 1" in shown
+    assert "Who must act: NETSEC queue." in shown
     assert "if your connector group is in Europe" not in shown
     assert cli.main([*relay, *CONFIG]) == 1
     assert "if your connector group is in Europe" in " ".join(capsys.readouterr().out.split())
