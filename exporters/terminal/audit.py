@@ -213,8 +213,6 @@ def _block(report: Report, found: CauseGroup, style: Style) -> Iterator[str]:
         yield "     What follows from it"
         for below in followers:
             yield from style.wrap(notice(report, below), "         ", f"       {below.id} ")
-            if _asks_for_more(found, below):
-                yield from style.pairs(_action(below), "         ")
             if style.verbose and below.endpoints:
                 yield from _endpoints(below.endpoints, style, "         ")
     evidence = list(_evidence(report, found, style))
@@ -230,13 +228,6 @@ def _action(found: CauseGroup) -> Iterator[tuple[str, str]]:
     if found.command:
         yield "Copy", say(found.command)
     yield from _request(found)
-
-
-def _asks_for_more(root: CauseGroup, below: CauseGroup) -> bool:
-    """Whether something that follows from a finding needs an action of its own: a request for other rows."""
-    if below.status not in WRONG or below.request is None:
-        return False
-    return root.request is None or not set(below.request.patterns) <= set(root.request.patterns)
 
 
 def _request(found: CauseGroup) -> Iterator[tuple[str, str]]:
