@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from fnmatch import fnmatchcase
 
 from tests.lab.plan import Plan
 from tests.lab.scenario import Scenario
@@ -39,10 +40,17 @@ def _both(first: Scenario, second: Scenario, owners: tuple[str, str]) -> Scenari
         _spoilt_by(first.spoil, second.spoil),
         (*first.wants, *second.wants),
         (*first.also, *second.also),
+        (*_still_never(first, second), *_still_never(second, first)),
         during=first.during or second.during,
         seconds=first.seconds + second.seconds,
         owners=owners,
     )
+
+
+def _still_never(one: Scenario, other: Scenario) -> list[str]:
+    """What no verdict of `one` may have, without what the other fault shows."""
+    shown = (*(want.cause for want in other.wants), *other.also)
+    return [never for never in one.never if not any(fnmatchcase(cause, never) for cause in shown)]
 
 
 def _spoilt_by(*spoils: Callable[[Plan], None]) -> Callable[[Plan], None]:

@@ -16,6 +16,7 @@ import pytest
 from probe.command.ask_tenant import ask_tenant
 from probe.config.settings import Config, load_rules
 
+TENANT = "11111111-2222-3333-4444-555555555555"
 RULES = load_rules(("entra-app-proxy",), ("microsoft-azure",))
 SHARED = load_rules(("entra-cloud-sync",), ("microsoft-azure",))
 
@@ -70,22 +71,34 @@ def test_it_does_not_ask_in_a_pipe() -> None:
         assert ask_tenant(Config(), RULES, typed, pipe, nothing) is None
 
 
-def test_a_wrong_answer_does_not_end_the_audit(tmp_path: Path) -> None:
-    """On a terminal of its own; nothing answers the names, which is no matter here."""
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("not a tenant!!", "is neither a tenant's id nor a domain: the audit goes on without it."),
+        (TENANT, f"Tenant       {TENANT} ("),
+        ("", "not given, so the tenant's own names were not tested"),
+    ],
+)
+def test_what_is_typed_is_what_the_audit_uses(typed: str, told: str, tmp_path: Path) -> None:
+    """On a terminal and in a network of its own; nothing answers the names, which is no matter here."""
     config = tmp_path / "wayclear.toml"
     config.write_text('resolvers = ["127.0.0.1"]\n')
     user, program = os.openpty()
-    argv = [sys.executable, "-m", "probe", "audit", "--budget", "2", "--config", str(config)]
+    command = [sys.executable, "-m", "probe", "audit", "--budget", "2", "--config", str(config)]
     with subprocess.Popen(
-        argv, stdin=program, stdout=program, stderr=program, start_new_session=True
+        ["unshare", "--user", "--map-root-user", "--net", *command],
+        stdin=program,
+        stdout=program,
+        stderr=program,
+        start_new_session=True,
     ) as audit:
         os.close(program)
-        os.write(user, b"not a tenant!!\n")
+        os.write(user, typed.encode() + b"\n")
         shown = b""
         with contextlib.suppress(OSError):  # the other end is closed (EIO)
             while piece := os.read(user, 65_536):
                 shown += piece
     os.close(user)
-    assert b"is neither a tenant's id nor a domain: the audit goes on without it." in shown
+    assert told in shown.decode()
     assert b"NOT PROVEN" in shown
     assert audit.returncode == 3
