@@ -69,6 +69,7 @@ def contrast(
     near = _Near.of(failed)
     passed: dict[int, set[str]] = defaultdict(set)  # the names that pass, by port
     asked: set[str] = set()  # on the finding's port, whatever came of it
+    closed = True  # no name passes on that port, not even at another time
     for verdict in verdicts:
         endpoint = verdict.endpoint
         if verdict.check != check or endpoint is None:
@@ -78,12 +79,13 @@ def contrast(
             asked.add(endpoint.host)
         if not _passed(verdict):
             continue
+        closed = closed and at != port
         if at == port and endpoint.host in hosts:
             return none  # other addresses of the same names pass: the remedy says so
         if any(near.covers(observations[name]) for name in verdict.evidence if name in observations):
             passed[at].add(endpoint.host)
     others = passed[port]
-    if not others and check == "tcp":
+    if closed and check == "tcp":
         return Contrast(_other_port(port, len(asked), passed), found.confidence)
     if len(others) < FEWEST_OTHERS:
         return none

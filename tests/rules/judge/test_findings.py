@@ -425,6 +425,18 @@ def test_only_the_same_source_at_the_same_time_is_a_contrast() -> None:
     assert _elsewhere("source") == ""
 
 
+def test_a_port_on_which_a_name_passed_at_another_time_is_not_called_closed() -> None:
+    """The service judges answers of different times together."""
+    report, found = goldens.golden("port-80-dropped"), root("port-80-dropped")
+    seen = {f"o{number}": one for number, one in enumerate(report.observations, 1)}
+    (ahead, *_) = [v for v in report.verdicts if v.check == "tcp" and v.status is Status.PASS]
+    assert ahead.endpoint is not None
+    early = replace(seen[ahead.evidence[0]], started=0.0)
+    other = replace(ahead, endpoint=Endpoint("other.example", 80, "203.0.113.7"), evidence=("o0",))
+    assert contrast(found, found.tested, report.verdicts, seen).text.startswith("0 of 11 ")
+    assert contrast(found, found.tested, [*report.verdicts, other], {**seen, "o0": early}).text == ""
+
+
 #: By the cause: a part of the line to copy, on this system (the lab's).
 COMMANDS = {
     "audit.no-tenant": "wayclear audit --tenant",
