@@ -75,7 +75,7 @@ def contrast(
         if verdict.check != check or endpoint is None:
             continue
         at = port if check == "dns" else endpoint.port
-        if at == port and verdict.status is not Status.NOT_APPLICABLE:
+        if at == port and verdict.status not in (Status.NOT_APPLICABLE, Status.INCONCLUSIVE):
             asked.add(endpoint.host)
         if not _passed(verdict):
             continue
