@@ -67,7 +67,9 @@ def test_explain_shows_the_whole_way_to_an_endpoint(healthy: Lab) -> None:
     assert f"{REGISTRATION}:443  ok" in text
     for resolver in ("10.0.0.53", SECOND_RESOLVER):
         assert f"resolver {resolver}" in text
-    assert re.search(rf"A {re.escape(REGISTRATION)}: NOERROR, \d records in\s+[│ ]*[\d.]+ m?s", text)
+    assert text.count(REGISTRATION.partition(".")[0]) == 1, "the tenant's id stands once"
+    shown = re.escape("{tenant}.registration.msappproxy.net")
+    assert re.search(rf"A {shown}: NOERROR, \d records in\s+[│ ]*[\d.]+ m?s", text)
     assert "CNAME  300 s" in text
     assert re.search(r"A  300 s  20\.50\.\d+\.11", text)
     assert "the operating system: 20.50." in text
