@@ -55,7 +55,7 @@ if sys.platform == "win32":
     from ctypes import wintypes
 
     class _Kernel32:
-        """Never run on Windows."""
+        """kernel32.dll itself. Run under Wine (tests/windows), never on Windows."""
 
         def __init__(self) -> None:
             library = ctypes.WinDLL("kernel32")

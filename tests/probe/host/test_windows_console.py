@@ -1,4 +1,4 @@
-"""How the console of Windows is asked for escape sequences. The calls themselves were never run: they need Windows."""
+"""How the console of Windows is asked for escape sequences. tests/windows makes the calls themselves."""
 
 from __future__ import annotations
 
