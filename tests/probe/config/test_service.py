@@ -124,6 +124,12 @@ def test_none_of_them_is_needed() -> None:
     )
 
 
+def test_a_named_group_has_two_connectors_and_one_without_a_group_stands_alone() -> None:
+    assert parsed("").min_connectors == 1
+    assert parsed('connector_group = "Europe"').min_connectors == 2
+    assert parsed('connector_group = "Europe"\nmin_connectors = 0').min_connectors == 0
+
+
 def test_the_defaults_are_gentle() -> None:
     assert Intervals() == Intervals(60, 900, 600, 21_600, 3600, 15, 600, 0.5)
     assert not Web().probe

@@ -278,8 +278,8 @@ async def test_maintenance_inventory_and_notes_are_of_now(tmp_path: Path) -> Non
     assert made.state(here, 150.0).maintenance == "patches"
     assert made.state(here, 250.0).maintenance == ""
     assert made.state(here, 150.0).inventory == ("c1", "c2")
-    assert made.state(None, 150.0).min_connectors == made.state(here, 150.0).min_connectors == 2
-    assert made.state(appliance(min_connectors=1), 150.0).min_connectors == 1
+    assert made.state(None, 150.0).min_connectors == made.state(here, 150.0).min_connectors == 1
+    assert made.state(appliance(min_connectors=2), 150.0).min_connectors == 2
     assert "something is odd" in made.state(here, 150.0).notes
     here = appliance(maintenance=(Window("patches", 100.0, 200.0, pause=True),))
     assert (made.state(here, 150.0).paused, made.state(here, 250.0).paused) == (True, False)
