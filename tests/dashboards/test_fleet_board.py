@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +40,13 @@ def broken() -> list[Connector]:
     return found
 
 
-def values(directory: Path, expr: str, wanted: list[tuple[str, float]]) -> None:
-    """`promtool test rules` on one expression at minute 3."""
+def values(
+    directory: Path, expr: str, wanted: list[tuple[str, float]], connectors: Sequence[Connector] = ()
+) -> None:
+    """`promtool test rules` on one expression at minute 3, of the broken fleet or another."""
     test = {
         "interval": "1m",
-        "input_series": [one for connector in broken() for one in connector.input_series(3)],
+        "input_series": [one for connector in connectors or broken() for one in connector.input_series(3)],
         "promql_expr_test": [
             {"expr": expr, "eval_time": "3m", "exp_samples": [{"labels": k, "value": v} for k, v in wanted]}
         ],

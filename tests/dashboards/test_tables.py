@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dashboards.panel_queries import boards, queries
-from tests.dashboards.fleet import SERVICE
+from tests.dashboards.cases import fleet
+from tests.dashboards.fleet import SERVICE, SIGN_IN, hold
 from tests.dashboards.test_fleet_board import values
 
 PAGES = "The appliances' own pages"
@@ -69,5 +70,8 @@ def test_each_table_hides_the_time_of_the_query_and_nothing_else() -> None:
 
 def test_inconclusive_lists_what_was_not_measured_and_nothing_else(tmp_path: Path) -> None:
     (expr,) = [expr for _, panel, expr in queries() if panel == "Inconclusive"]
-    wanted = f'{{target="{SERVICE}", port="443", rule_group="service", check="tls"}}'
-    values(tmp_path, expr, [(wanted, 0.0)])
+    found = fleet(3)
+    found[0].fail(SERVICE)
+    found[1].check(SIGN_IN, "tls", hold(0), measured=hold(0))
+    wanted = f'{{target="{SIGN_IN}", port="443", rule_group="sign-in", check="tls"}}'
+    values(tmp_path, expr, [(wanted, 0.0)], found)
