@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import json
 import re
+import shutil
 import time
 import urllib.parse
 from collections.abc import Mapping
@@ -172,6 +173,7 @@ class Fleet:
             self.daemons[member.name] = self._serve(member, network)
         for daemon in self.daemons.values():
             daemon.ready()
+        self.lab.start_python("messages", MONITORING, "message_box", str(BOX))
         self._start_alertmanager()
         self._start_prometheus()
         until("Prometheus has scraped everybody", self._scraped, 20)
@@ -181,6 +183,17 @@ class Fleet:
         """Start a daemon again that was killed."""
         self.daemons[member.name] = self._serve(member, self.daemons[member.name].network)
         self.daemons[member.name].ready()
+
+    def restart_alertmanager(self) -> None:
+        """Let Alertmanager forget all groups of alerts.
+
+        A group that has told of an alert lives on for half a minute after that one has resolved. What fires meanwhile is
+        told at the group's next interval, so it does not wait for the rest of its outage. Outages of the same kind rarely
+        follow each other like that outside the lab.
+        """
+        self.lab.stop("alertmanager")
+        shutil.rmtree(self.lab.directory / "alertmanager")
+        self._start_alertmanager()
 
     def review(self, days_ago: int) -> None:
         """Give every daemon a rule set of this age; each reads it again by itself."""
@@ -277,7 +290,6 @@ class Fleet:
         return serve(self.lab, member.name, network=network, address=address, schedule=SCHEDULE, top=top)
 
     def _start_alertmanager(self) -> None:
-        self.lab.start_python("messages", MONITORING, "message_box", str(BOX))
         file = self.lab.directory / "alertmanager.yml"
         file.write_text(quick_routes(), "utf-8")
         argv = [
@@ -305,6 +317,8 @@ class Fleet:
             f"--config.file={directory}/prometheus.yml",
             f"--storage.tsdb.path={directory}/tsdb",
             "--web.listen-address=127.0.0.1:9090",
+            # Else what has resolved is sent again for 15 minutes, and Alertmanager makes a group for it.
+            "--rules.alert.resend-delay=1h",
         ]
         self.lab.start("prometheus", argv, "Server is ready to receive web requests", network=MONITORING)
 

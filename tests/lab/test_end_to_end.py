@@ -380,6 +380,7 @@ def without(alerts: frozenset[str], told: Mapping[str, _T]) -> dict[str, _T]:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_the_right_alerts_fire_and_nothing_else(fleet: Fleet, case: Case) -> None:
     assert fleet.alerts("pending", "firing") == set(), "the case before has left something"
+    fleet.restart_alertmanager()
     begun = time.monotonic()
     before = len(fleet.messages())
     case.breaks(fleet)
