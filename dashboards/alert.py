@@ -14,8 +14,8 @@ About: TypeAlias = Literal["", "connector", "connector_group", "site"]
 class Alert:
     """One alert. `query` as in `dashboards/promql.py`; durations as in Prometheus ("5m").
 
-    `severity`: a page wakes somebody, a ticket waits for office hours, a reminder comes once a week, "none" exists only
-    to inhibit others. `summary` and `description` are written as `dashboards/annotations.py` says; the anchor in the
+    `severity`: a page calls the person on call, a ticket waits for office hours, a reminder comes once a week, "none"
+    exists only to inhibit others. `summary` and `description` are written as `dashboards/annotations.py` says; the anchor in the
     runbook is made of the name. `panel`: uid of a dashboard and title of a panel that shows it. `about`: the label by
     which the page with the details is found.
     """

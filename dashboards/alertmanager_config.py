@@ -13,8 +13,9 @@ HEAD = (
     "Made by `python -m dashboards.build` from dashboards/inhibitions.py; the receivers are empty: fill them in, or take the",
     "routes and inhibit_rules over into your own configuration.",
     "",
-    "page: wakes somebody. ticket: waits for office hours. reminder: once a week. nobody: alerts that exist only to hold",
-    "others back. A week is longer than Alertmanager remembers by default: start it with --data.retention=192h.",
+    "page: calls the person on call. ticket: waits for office hours. reminder: once a week. nobody: sends no message; its",
+    "alerts only hold others back. A week is longer than Alertmanager remembers by default: start it with",
+    "--data.retention=192h.",
     "",
 )
 

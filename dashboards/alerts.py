@@ -115,8 +115,8 @@ unless on (connector) (last_over_time({ABLE}[3m]) == 0)
         panel=(_ENDPOINT, "Checks over time"),
     ),
     Alert(
-        # At once where the answer was known within a day. Else after a day: an answer that nobody ever had is no outage,
-        # and a connector that nobody watches is a ticket.
+        # At once where the answer was known within a day. Else after a day: an answer that never came is no outage,
+        # but a connector that is not watched is a ticket.
         name="WayclearAnswerNotProven",
         severity="ticket",
         query=f"""
@@ -133,7 +133,7 @@ unless on (connector) (last_over_time(wayclear_connector_host_fault[3m]) == 1)
         threshold=0,
         pending="15m",
         keep="10m",
-        summary=f"{_WHO}: not proven<since>, so nobody knows whether the connector works.<cause>",
+        summary=f"{_WHO}: not proven<since>, so it is not known whether the connector works.<cause>",
         description="Nothing that was measured fails, and something that decides could not be tested. The connector still "
         "counts for its group.",
         panel=(_ONE, "Answer over time"),
@@ -221,7 +221,7 @@ min by ({CONNECTOR}, target) (last_over_time(wayclear_crl_next_update_timestamp_
         threshold=300,
         pending="6m",
         keep="5m",
-        summary=f"{_WHO}: the prober's last round is overdue.<last round> Who acts: whoever runs this host.",
+        summary=f"{_WHO}: the prober's last round is overdue.<last round> Who acts: the administrator of this host.",
         description="None has ended for five minutes and three intervals. What it shows is old, or its first look does not "
         "end. Its daemon hangs or does not run, or the clocks of its host and of Prometheus differ.",
         panel=(_PROBER, "Age of the last round"),
@@ -236,7 +236,7 @@ min by ({CONNECTOR}, target) (last_over_time(wayclear_crl_next_update_timestamp_
         threshold=0,
         pending="12m",
         keep="5m",
-        summary=f"{_WHO} is in the inventory and reports nothing.<last heard> Who acts: whoever runs this host.",
+        summary=f"{_WHO} is in the inventory and reports nothing.<last heard> Who acts: the administrator of this host.",
         description="No series of this connector arrive. Its prober was never installed, does not run, or is not scraped.",
         panel=(_FLEET, "In the inventory and silent"),
     ),
@@ -305,8 +305,8 @@ REMINDERS: tuple[Alert, ...] = (
         threshold=180 * DAY,
         pending="1h",
         keep="15m",
-        summary="{{ $labels.ruleset }} ({{ $labels.kind }}) was reviewed more than 180 days ago. Who acts: whoever keeps "
-        "wayclear up to date.",
+        summary="{{ $labels.ruleset }} ({{ $labels.kind }}) was reviewed more than 180 days ago. Who acts: the operator of "
+        "wayclear.",
         description="Microsoft changes names and keys without notice. What this set does not know is not tested, and what "
         "it no longer should ask may be told as a failure.",
         about="",
@@ -346,7 +346,7 @@ SOURCES: tuple[Alert, ...] = (
         pending="6m",
         keep="20m",
         summary=f"{_WHO} is down over {_WHAT}, as are connectors of two more sites",
-        description="Tells nobody. While it fires, the ticket that this connector is down is held back; "
+        description="Sends no message. While it fires, the ticket that this connector is down is held back; "
         "WayclearLikelyMicrosoft tells for all.",
         panel=(_FLEET, "Failing from how many sites"),
     ),
@@ -366,7 +366,7 @@ group by (target, port, rule_group) (
         pending="5m",
         keep="25m",
         summary=f"{_WHAT} fails at a connector of a group that is paged",
-        description="Tells nobody. While it fires, the ticket that this name fails from several sites is held back; "
+        description="Sends no message. While it fires, the ticket that this name fails from several sites is held back; "
         "WayclearGroupRedundancyLost tells.",
         panel=(_FLEET, "Failing from how many sites"),
         about="",

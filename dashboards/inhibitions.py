@@ -37,7 +37,7 @@ _OF_A_CONNECTOR = (
     "WayclearCrlUnreachable",
 )
 # A fault of the host does not hold back WayclearProberStale: that says that a host's word is old, its fault included.
-# WayclearGroupRedundancyLost is in no list: a group that has lost its redundancy is paged, whoever caused it.
+# WayclearGroupRedundancyLost is in no list: a group that has lost its redundancy is paged, whatever caused it.
 INHIBITIONS: tuple[Inhibition, ...] = (
     Inhibition(
         "WayclearGroupRedundancyLost",

@@ -220,7 +220,7 @@ def rows(
 
 
 def to_act_on(labels: str) -> str:
-    """Targets that somebody must look at, by these labels: since when, in milliseconds since 1970."""
+    """Targets that need a look, by these labels: since when, in milliseconds since 1970."""
     joined = "on (connector, target, port, rule_group)"
     kept = labels if labels.startswith("connector,") else f"connector, {labels}"
     return (

@@ -106,7 +106,7 @@ def dashboard() -> dict[str, Any]:
         rows(
             "Groups: connectors that work",
             "How many connectors of each group work now, fewest first. Below its minimum (min_connectors, two if it is "
-            "not configured) somebody is paged.",
+            "not configured) Alertmanager pages the person on call.",
             f"count by (connector_group) (({_SELECTED_ABLE}) == 1) "
             "or 0 * group by (connector_group) (wayclear_connector_can_live{<S>})",
             "working", thresholds=((None, "red"), (1, "orange"), (2, "green")), width=8,

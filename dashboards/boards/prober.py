@@ -119,7 +119,7 @@ def _load() -> list[Panel]:
 def _seen() -> list[Panel]:
     return [
         happened("Transitions", "Within an hour: confirmed changes of a verdict.", "wayclear_transitions_total"),
-        happened("Drift", "Within an hour: new names, addresses, issuers and sources. An event in the history, and nobody's "
+        happened("Drift", "Within an hour: new names, addresses, issuers and sources. An event in the history, and no "
                  "alert.", "wayclear_drift_events_total"),
         rows("Versions", "What runs where.",
              "max by (connector, version, python, openssl) (wayclear_build_info{<S>})", "runs", words=YES_NO),

@@ -78,7 +78,7 @@ FAMILY = Label("family", ("ipv4", "ipv6"))
 SOURCE = Label("target", source="a host name of the active rules, else `off-list`")
 SOURCE_KIND = Label("kind", ("crl", "ocsp"))
 ANSWER = Label("answer", tuple(answer.value for answer in Answer))
-#: Words for people, as in the report; empty where nobody has to act.
+#: Words for people, as in the report; empty where no action is needed.
 OWNER = Label("owner", source="who must act, as in the report, or empty")
 SCHEME = Label("scheme", ("http", "https"))
 MEMBER = Label("member", source="a connector of the configured inventory")

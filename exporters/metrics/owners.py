@@ -11,12 +11,12 @@ from rules.model import causes
 from rules.model.verdict import CauseGroup, Report, Status
 from rules.watch.state import TargetState
 
-#: Statuses with which nobody has to act.
+#: Statuses that need no action.
 _FINE = (Status.PASS, Status.NOTICE, Status.NOT_APPLICABLE)
 
 
 def needs_action(found: TargetState) -> bool:
-    """Whether somebody has to look at this target: it fails, warns or could not be tested."""
+    """Whether this target needs a look: it fails, warns or could not be tested."""
     return found.status not in _FINE
 
 
@@ -41,7 +41,7 @@ class Owners:
         return cls(found, report.plan.owners)
 
     def owner(self, found: TargetState) -> str:
-        """Who must act about a target: "" if nobody has to.
+        """Who must act about a target: "" if no action is needed.
 
         A confirmed state can be newer or older than the report. Then the record of the cause says who acts.
         """

@@ -83,7 +83,7 @@ def key_of(found: TargetState) -> Key:
 
 def render(found: Sequence[TargetState], constant: str, owner: str = "") -> TargetText:
     """The text of all states of one key. `constant`: the constant labels as text, with a trailing comma if there are
-    any. `owner`: who must act, "" for nobody."""
+    any. `owner`: who must act, "" if no action is needed."""
     one = found[0] if len(found) == 1 else merged(found)
     host, port, group = key_of(one)
     shown = labels((("target", host), ("port", str(port)), ("rule_group", group), ("via", "direct")))

@@ -73,7 +73,7 @@ class Findings:
 
 
 def digest(report: Report) -> Markup:
-    """Who must act and on what, in a line for each of the heaviest findings; nothing where nobody must act."""
+    """Who must act and on what, in a line for each of the heaviest findings; nothing where no action is needed."""
     told = Findings(report)
     items = [
         tag(

@@ -115,7 +115,7 @@ def _owners(
 
 def nobody_text(untested: list[CauseGroup]) -> str:
     """The text when nobody must act."""
-    return "Nobody must act yet: see below what could not be tested." if untested else "Nothing to do."
+    return "No action is needed yet: see below what could not be tested." if untested else "Nothing to do."
 
 
 def _vantage(report: Report, style: Style) -> Iterator[str]:

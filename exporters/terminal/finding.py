@@ -50,7 +50,7 @@ def request_notes(request: Request, most: int | None = None) -> Iterator[str]:
 
 
 def inspected_text(request: Request, most: int | None = None) -> str:
-    """What is intercepted too although nobody forbids it, and the consequence; "" for none."""
+    """What is intercepted too although Microsoft does not forbid it, and the consequence; "" for none."""
     if not request.may_inspect:
         return ""
     return (

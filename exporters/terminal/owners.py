@@ -32,13 +32,13 @@ ELSEWHERE: Mapping[str, str] = {
 
 
 def owner_name(owner: Owner, named: tuple[tuple[str, str], ...] = ()) -> str:
-    """Whoever must act, for a reader who is not at the host."""
+    """Who must act, for a reader who is not at the host."""
     own = dict(named).get(owner)
     return display(own, 80) if own else ELSEWHERE[owner]
 
 
 def owner_text(owner: Owner, named: tuple[tuple[str, str], ...] = ()) -> str:
-    """Whoever must act. `named`: what the organisation calls them (`Plan.owners`)."""
+    """Who must act. `named`: what the organisation calls them (`Plan.owners`)."""
     own = dict(named).get(owner)
     return display(own, 80) if own else OWNERS[owner]
 

@@ -83,7 +83,7 @@ def _act(report: Report, wrong: Sequence[CauseGroup], untested: Sequence[CauseGr
     parts += [f"{one} (to make it testable)" for one in helpers(untested, wrong, report.plan.owners)]
     if parts:
         return f"Who must act: {'; '.join(parts)}."
-    return "Nobody must act yet: see below what could not be tested." if untested else "Nothing to do."
+    return "No action is needed yet: see below what could not be tested." if untested else "Nothing to do."
 
 
 def _finding(report: Report, found: CauseGroup, style: Style, *, full: bool) -> Iterator[str]:

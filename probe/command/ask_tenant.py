@@ -27,7 +27,7 @@ def ask_tenant(
     writer: TextIO | None = None,
     known: Callable[[Places], str | None] = local_host.tenant,
 ) -> str | None:
-    """The tenant that the user enters; None where it is known, not needed, skipped, or nobody sits at a terminal.
+    """The tenant that the user enters; None where it is known, not needed, skipped, or there is no terminal.
 
     Asks once, on standard error, and only if standard input and output are terminals as well: never in a pipe. `known` reads the
     tenant from the files of an installed connector.

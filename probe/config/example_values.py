@@ -1,7 +1,7 @@
 """Values that stand in examples and mean nothing on a real network. `wayclear validate` warns of them.
 
 A copied example starts without an error. Then it measures the wrong tenant, asks resolvers that do not exist, or alerts on
-connectors that nobody has.
+connectors that do not exist.
 """
 
 from __future__ import annotations

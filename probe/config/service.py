@@ -151,7 +151,7 @@ def _inventory(top: Table) -> tuple[str, ...]:
 
 
 def _min_connectors(top: Table) -> int:
-    """One for connectors of no group: nobody said that there is a second one."""
+    """One for connectors of no group: the configuration does not say that there is a second one."""
     example = f"min_connectors = {MIN_CONNECTORS}"
     number = top.number("min_connectors", example, 0, 100)
     if number is None:

@@ -11,7 +11,7 @@ from rules.model.ruleset import Group
 
 @dataclass(frozen=True, slots=True)
 class FirstCheck:
-    """`done` of `names` have an outcome at the first address of each port. `left`: seconds, None if nobody knows.
+    """`done` of `names` have an outcome at the first address of each port. `left`: seconds, None if it is not known.
 
     Of the service's names: `through` got an answer, `failed` did not, `unresolved` have no address.
     """

@@ -50,7 +50,7 @@ def _only(rule: Rule, host: str, port: int | None) -> Rule:
     if known is None and rule.match is Match.SUFFIX:
         client = any(p.expects_client_certificate and _kin(p.host, host) for p in rule.probes)
         note = "named by the person who asked"
-        # Not required: when nobody knows it, it may be a typing error, and no team is at fault.
+        # Not required: when no resolver knows it, it may be a typing error, and no team is at fault.
         known = Probe(host, False, rule.citation, expects_client_certificate=client, note=note)
     ports = rule.ports if port is None else (port,)
     return replace(rule, ports=ports, probes=(known,) if known else ())

@@ -1,6 +1,6 @@
 """What a finding asks for, by the rows of the rule sets, and what was tested, apart from it.
 
-A name that was tested under a wildcard is an example: a connector is handed other names at run time. Whoever allows the
+A name that was tested under a wildcard is an example: a connector is handed other names at run time. A team that allows the
 examples builds a wrong rule, so a request names the row's pattern.
 """
 

@@ -1,4 +1,4 @@
-"""What a finding asks of whoever must act: what to allow, apart from what was tested."""
+"""What a finding asks of the team that must act: what to allow, apart from what was tested."""
 
 from __future__ import annotations
 

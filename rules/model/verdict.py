@@ -148,7 +148,7 @@ class Plan:
     labels: tuple[tuple[str, str], ...] = ()
     owners: tuple[
         tuple[str, str], ...
-    ] = ()  # what this organisation calls whoever must act: ("firewall", "NETSEC queue")
+    ] = ()  # what this organisation calls its teams: ("firewall", "NETSEC queue")
     sweep_limit: int = 20  # hosts with silence or a reset within sweep_window before a polite audit stops
     sweep_window: float = 300.0
     steady: bool = False  # the service's: answers have different times, so silence is no reaction to a scan

@@ -194,7 +194,7 @@ ALERTS: Mapping[str, tuple[Subjects, str]] = {
     "WayclearSiteDown": (_unable, "another connector of its site does not work either"),
     "WayclearLikelyMicrosoft": (_fails_elsewhere_too, "it fails from two other sites as well"),
 }
-#: Alerts that no network of one connector fires: they are about a service that is silent, or tell nobody.
+#: Alerts that no network of one connector fires: they are about a service that is silent, or send no message.
 OTHERS = frozenset(
     {
         "WayclearProberStale",

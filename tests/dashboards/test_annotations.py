@@ -45,7 +45,7 @@ SUMMARIES = {
     "Who acts: Firewall team.",
     "WayclearServiceNameDown": "c1: a.servicebus.windows.net:443 (service) is down since 1970-01-01 00:01 UTC. "
     "Cause: tls.reset. Who acts: DNS team.",
-    "WayclearAnswerNotProven": "c1: not proven since 1970-01-01 00:02 UTC, so nobody knows whether the connector works. "
+    "WayclearAnswerNotProven": "c1: not proven since 1970-01-01 00:02 UTC, so it is not known whether the connector works. "
     "Cause: tcp.timeout. Who acts: Firewall team.",
     "WayclearServiceAddressesFailing": "c1: 37.5% of the service's addresses fail since 1970-01-01 00:00 UTC. "
     "Cause: tls.reset. Who acts: DNS team.",
@@ -56,9 +56,9 @@ SUMMARIES = {
     "WayclearCrlExpiring": "c1: a CRL of crl3.digicert.com must be renewed within a day. Cause: tls.reset. "
     "Who acts: DNS team.",
     "WayclearProberStale": "c1: the prober's last round is overdue. It ended 1970-01-01 00:00 UTC. "
-    "Who acts: whoever runs this host.",
-    "WayclearConnectorSilent": "c4 is in the inventory and reports nothing. Who acts: whoever runs this host.",
-    "WayclearRuleSetOld": "entra (rules) was reviewed more than 180 days ago. Who acts: whoever keeps wayclear up to date.",
+    "Who acts: the administrator of this host.",
+    "WayclearConnectorSilent": "c4 is in the inventory and reports nothing. Who acts: the administrator of this host.",
+    "WayclearRuleSetOld": "entra (rules) was reviewed more than 180 days ago. Who acts: the operator of wayclear.",
     "WayclearLeafExpiring": "a.servicebus.windows.net:443: Microsoft's certificate expires within three days. "
     "Who acts: Microsoft.",
     "WayclearHostFault": "c1: this host itself is at fault since 1970-01-01 00:00 UTC. "

@@ -149,7 +149,7 @@ TLS_REVOKED = Cause(
     circumstances=(
         Circumstance(
             "own-server",
-            "Do not trust this server. Let whoever runs it replace the certificate, which its CA has revoked.",
+            "Do not trust this server. Let its operator replace the certificate, which its CA has revoked.",
             owner="pki",
         ),
     ),
