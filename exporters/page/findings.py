@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Collection, Sequence
 
 from exporters.page import request
@@ -22,13 +22,12 @@ from exporters.page.markup import (
     tag,
 )
 from exporters.terminal import audit
-from exporters.terminal.audit import ADDRESSES, FLOWS, FOLD, WORDS, WRONG
+from exporters.terminal.audit import ADDRESSES, FLOWS, FOLD, WORDS
 from exporters.terminal.evidence import connection_text, hostport
 from exporters.terminal.finding import inspected_text
-from exporters.terminal.owners import helpers, owner_text
+from exporters.terminal.findings_view import FindingsView, findings_view
 from exporters.terminal.style import count
-from rules.model.causes.record import Owner
-from rules.model.verdict import CauseGroup, Endpoint, Report, Status
+from rules.model.verdict import CauseGroup, Endpoint, Report
 from rules.watch.state import State
 
 CAUSES = 40  #: maximum of causes shown, of each kind
@@ -38,66 +37,31 @@ DIGEST = 4  #: maximum of findings named in the answer itself
 
 def findings(report: Report, anchors: Collection[str]) -> Markup:
     """Who must act and on what, then what could not be tested. `anchors`: ids of targets that the page shows in full."""
-    told = Findings(report)
-    return joined((_act(told, anchors), _untested(told, anchors)))
-
-
-class Findings:
-    """The findings of a report by their place on the page: roots, and what follows from each."""
-
-    def __init__(self, report: Report) -> None:
-        self.report = report
-        known = {c.id for c in report.causes if c.id}
-        self.below: dict[str, list[CauseGroup]] = defaultdict(list)
-        roots = []
-        for cause in report.causes:
-            root = next((one for one in cause.because if one in known), "")
-            if root:
-                self.below[root].append(cause)
-            else:
-                roots.append(cause)
-        numbered = [(cause.id or str(place), cause) for place, cause in enumerate(roots, 1)]
-        self.wrong = [(n, c) for n, c in numbered if c.status in WRONG]
-        self.untested = [(n, c) for n, c in numbered if c.status is Status.INCONCLUSIVE]
-        self.notices = [c for _, c in numbered if c.status is Status.NOTICE]
-
-    def owners(self) -> dict[Owner, list[tuple[str, CauseGroup]]]:
-        """The causes by who must act, at most `CAUSES`."""
-        found: dict[Owner, list[tuple[str, CauseGroup]]] = defaultdict(list)
-        for number, cause in self.wrong[:CAUSES]:
-            found[cause.owner].append((number, cause))
-        return found
-
-    def owner(self, owner: Owner) -> str:
-        return owner_text(owner, self.report.plan.owners)
+    view = findings_view(report)
+    return joined((_act(view, anchors), _untested(view, anchors)))
 
 
 def digest(report: Report) -> Markup:
     """Who must act and on what, in a line for each of the heaviest findings; nothing where no action is needed."""
-    told = Findings(report)
+    view = findings_view(report)
     items = [
-        tag(
-            "li",
-            tag("b", told.owner(cause.owner)),
-            ": ",
-            link(f"#{finding_id(number)}", _short(number, cause)),
-        )
-        for number, cause in told.wrong[:DIGEST]
+        tag("li", tag("b", view.owner(cause)), ": ", link(f"#{finding_id(cause)}", _short(cause)))
+        for cause in view.wrong[:DIGEST]
     ]
-    left = len(told.wrong) - len(items)
+    left = len(view.wrong) - len(items)
     if left > 0:
         items.append(tag("li", link("#act", f"{count(left, 'more finding')}")))
     return tag("ul", *items, class_="digest") if items else Markup()
 
 
-def _short(number: str, cause: CauseGroup) -> Markup:
+def _short(cause: CauseGroup) -> Markup:
     """The finding without its details: up to the first semicolon."""
-    return joined((f"{number}. ", escaped(cause.summary.partition(";")[0], 200)))
+    return joined((f"{cause.id}. ", escaped(cause.summary.partition(";")[0], 200)))
 
 
-def finding_id(number: str) -> str:
+def finding_id(cause: CauseGroup) -> str:
     """The id of a finding on the page."""
-    return anchor(f"finding:{number}")
+    return anchor(f"finding:{cause.id}")
 
 
 def notices(state: State) -> Markup:
@@ -105,8 +69,8 @@ def notices(state: State) -> Markup:
     lines: list[str] = []
     notes = state.notes
     if state.report is not None:
-        told = Findings(state.report)
-        lines += [audit.notice(state.report, cause) for cause in told.notices[:CAUSES]]
+        view = findings_view(state.report)
+        lines += [audit.notice(state.report, cause) for cause in view.notices[:CAUSES]]
         notes = (*state.report.notes, *notes)
     lines += dict.fromkeys(notes)
     if not lines:
@@ -115,26 +79,23 @@ def notices(state: State) -> Markup:
     return section("notices", "Worth knowing", listed, beyond(len(lines) - CAUSES, "notes"))
 
 
-def _act(told: Findings, anchors: Collection[str]) -> Markup:
+def _act(view: FindingsView, anchors: Collection[str]) -> Markup:
     """The causes by owner, with the numbers of the report."""
     keys: Counter[str] = Counter()
     parts = [
-        joined((tag("h3", told.owner(owner)), *(_cause(told, n, c, anchors, keys) for n, c in mine)))
-        for owner, mine in told.owners().items()
+        joined((tag("h3", owner), *(_cause(view, cause, anchors, keys) for cause in mine)))
+        for owner, mine in view.acting(CAUSES).items()
     ]
-    parts.append(beyond(len(told.wrong) - CAUSES, "causes"))
-    nobody = [] if told.wrong else [audit.nobody_text([cause for _, cause in told.untested])]
-    others = helpers((c for _, c in told.untested), (c for _, c in told.wrong), told.report.plan.owners)
-    testable = [f"{who}: to make it testable, see below" for who in others]
-    parts += [tag("p", line) for line in testable or nobody]
+    parts.append(beyond(len(view.wrong) - CAUSES, "causes"))
+    parts += [tag("p", f"{owner}: to make it testable, see below") for owner in view.helpers()]
+    if not (view.wrong or view.helpers()):
+        parts.append(tag("p", view.nobody_text()))
     return section("act", "Who must act", *parts)
 
 
-def _cause(
-    told: Findings, number: str, cause: CauseGroup, anchors: Collection[str], keys: Counter[str]
-) -> Markup:
+def _cause(view: FindingsView, cause: CauseGroup, anchors: Collection[str], keys: Counter[str]) -> Markup:
     """One finding: the problem, the remedy, what to allow, what was tested, the evidence, what follows from it."""
-    heading = tag("h4", f"{number}. ", *_headed(cause))
+    heading = tag("h4", f"{cause.id}. ", *_headed(cause))
     keys[cause.cause.word] += 1
     key = f"{cause.cause.word} {keys[cause.cause.word]}"  # its number may change
     wanted = cause.request
@@ -155,8 +116,8 @@ def _cause(
             where,
             ("Compared", sentence_text(cause.contrast)),
             ("How sure", sentence_text(audit.confidence_text(cause))),
-            ("Evidence", _evidence(told.report, cause)),
-            ("Consequences", _followers(told.below.get(number, ()))),
+            ("Evidence", _evidence(view.report, cause)),
+            ("Consequences", _followers(view.followers(cause))),
         ),
         Do="do",
     )
@@ -165,7 +126,7 @@ def _cause(
         heading,
         body,
         class_=f"cause {WORDS[cause.status][1]}",
-        id=finding_id(number),
+        id=finding_id(cause),
         data_key=key,
     )
 
@@ -235,15 +196,15 @@ def _evidence(report: Report, cause: CauseGroup) -> Markup:
     return joined(parts)
 
 
-def _untested(told: Findings, anchors: Collection[str]) -> Markup:
+def _untested(view: FindingsView, anchors: Collection[str]) -> Markup:
     """What could not be tested, and why."""
-    if not told.untested:
+    if not view.untested:
         return Markup()
     items = []
-    for number, cause in told.untested[:CAUSES]:
+    for cause in view.untested[:CAUSES]:
         body = list(_headed(cause))
         if cause.remedy:
-            body.append(tag("p", f"To test it ({told.owner(cause.owner)}): ", sentence_text(cause.remedy)))
+            body.append(tag("p", f"To test it ({view.owner(cause)}): ", sentence_text(cause.remedy)))
         if cause.command:
             body.append(tag("p", tag("code", sentence_text(cause.command))))
         if cause.request is not None:
@@ -253,7 +214,7 @@ def _untested(told: Findings, anchors: Collection[str]) -> Markup:
             body.append(request.tested(cause.tested, anchors))
         elif cause.endpoints:
             body.append(folded(_at_title(cause.endpoints), endpoints(cause.endpoints, anchors)))
-        items.append(tag("li", *body, data_key=f"{cause.cause.word} {number}"))
+        items.append(tag("li", *body, data_key=f"{cause.cause.word} {cause.id}"))
     listed = tag("ul", *items, class_="plain")
-    left = beyond(len(told.untested) - CAUSES, "causes")
+    left = beyond(len(view.untested) - CAUSES, "causes")
     return section("untested", "What could not be tested, and why", listed, left)

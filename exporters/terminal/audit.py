@@ -14,8 +14,8 @@ from dataclasses import replace
 
 from exporters.terminal.evidence import connection_text, hostport, without_repeats
 from exporters.terminal.finding import ACTIONS, need_text, request_notes, row_text, tested_text
+from exporters.terminal.findings_view import WRONG, FindingsView, finding_numbers, findings_view
 from exporters.terminal.headline import ANSWERS, answer_notes, headline
-from exporters.terminal.owners import helpers, owner_text
 from exporters.terminal.proxies import proxy_words
 from exporters.terminal.style import Style, count, say, seconds
 from rules.files.report_json import to_rfc3339
@@ -25,6 +25,8 @@ from rules.model.kinds import dns_chain
 from rules.model.observation import Observation, kind_of
 from rules.model.verdict import CauseGroup, Endpoint, Report, Status, Verdict
 from rules.text.display import display
+
+__all__ = ["WRONG", "render"]
 
 FOLD = 6  #: maximum of endpoints shown for a cause without --verbose
 ADDRESSES = 3  #: maximum of addresses shown for an endpoint without --verbose
@@ -50,24 +52,20 @@ CHECKS: Mapping[str, str] = {
 }
 
 _COUNTED = re.compile(r" \(and \d+ more\)\Z")  # the end of an evidence line that stands for several
-WRONG = frozenset({Status.BROKEN, Status.FAIL, Status.WARN})
 
 
 def render(report: Report, style: Style) -> str:
     """The whole report, in reading order."""
-    roots = [c for c in report.causes if not c.because]
-    wrong = [c for c in roots if c.status in WRONG]
-    untested = [c for c in roots if c.status is Status.INCONCLUSIVE]
-    notices = [c for c in roots if c.status is Status.NOTICE]
+    view = findings_view(report)
     style = replace(style, tenant=report.vantage.tenant or "")
     lines: list[str] = []
     for part in (
         _answer(report, style),
-        _owners(report, wrong, untested, style),
+        _owners(view, style),
         _vantage(report, style),
-        _section("WHAT IS WRONG", _wrong(report, wrong, style), style),
-        _section("WHAT COULD NOT BE TESTED, AND WHY", _untested(report, untested, style), style),
-        _section("WORTH KNOWING", _notices(report, notices, style), style),
+        _section("WHAT IS WRONG", _wrong(view, style), style),
+        _section("WHAT COULD NOT BE TESTED, AND WHY", _untested(view, style), style),
+        _section("WORTH KNOWING", _notices(view, style), style),
         _section("WHAT IS FINE", _fine(report, style), style),
         _section(
             "NOTES", [line for note in report.notes for line in style.wrap(say(note), "    ", "  - ")], style
@@ -95,27 +93,16 @@ def _answer(report: Report, style: Style) -> Iterator[str]:
         yield from style.wrap(sentence, "  ")
 
 
-def _owners(
-    report: Report, wrong: list[CauseGroup], untested: list[CauseGroup], style: Style
-) -> Iterator[str]:
+def _owners(view: FindingsView, style: Style) -> Iterator[str]:
     """Who must act, on which of the numbered findings; who could make the rest testable."""
-    owners: dict[str, list[str]] = defaultdict(list)
-    for found in wrong:
-        owners[owner_text(found.owner, report.plan.owners)].append(found.id)
-    lines = [f"{who}: finding{'s' if len(n) > 1 else ''} {', '.join(n)}" for who, n in owners.items()]
-    others = helpers(untested, wrong, report.plan.owners)
-    lines += [f"{who}: to make it testable, see below" for who in others]
+    lines = [f"{who}: {finding_numbers(found)}" for who, found in view.acting().items()]
+    lines += [f"{who}: to make it testable, see below" for who in view.helpers()]
     if not lines:
-        yield nobody_text(untested)
+        yield view.nobody_text()
         return
     yield style.paint("heading", "WHO MUST ACT")
     for line in lines:
         yield from style.wrap(line, "    ", "  ")
-
-
-def nobody_text(untested: list[CauseGroup]) -> str:
-    """The text when nobody must act."""
-    return "No action is needed yet: see below what could not be tested." if untested else "Nothing to do."
 
 
 def _vantage(report: Report, style: Style) -> Iterator[str]:
@@ -187,14 +174,14 @@ def joined_text(values: Iterable[str]) -> str:
     return ", ".join(display(value, 80) for value in values)
 
 
-def _wrong(report: Report, wrong: list[CauseGroup], style: Style) -> Iterator[str]:
-    for place, found in enumerate(wrong):
+def _wrong(view: FindingsView, style: Style) -> Iterator[str]:
+    for place, found in enumerate(view.wrong):
         if place:
             yield ""
-        yield from _block(report, found, style)
+        yield from _block(view, found, style)
 
 
-def _block(report: Report, found: CauseGroup, style: Style) -> Iterator[str]:
+def _block(view: FindingsView, found: CauseGroup, style: Style) -> Iterator[str]:
     """One finding: the problem, the remedy, what to allow, what was tested, what follows, the evidence."""
     word, tone = WORDS[found.status]
     head, *more = style.wrap(
@@ -202,20 +189,18 @@ def _block(report: Report, found: CauseGroup, style: Style) -> Iterator[str]:
     )
     yield head.replace(word, style.paint(tone, word), 1)
     yield from more
-    who = f"{owner_text(found.owner, report.plan.owners)} ({confidence_text(found)})"
-    rows = [("For", who), *_action(found)]
+    rows = [("For", f"{view.owner(found)} ({confidence_text(found)})"), *_action(found)]
     if found.contrast:
         rows.append(("Compare", f"{say(found.contrast)}."))
     yield from style.pairs(rows, "     ")
     yield from _tested(found, style)
-    followers = [c for c in report.causes if found.id in c.because]
-    if followers:
+    if followers := view.followers(found):
         yield "     What follows from it"
         for below in followers:
-            yield from style.wrap(notice(report, below), "         ", f"       {below.id} ")
+            yield from style.wrap(notice(view.report, below), "         ", f"       {below.id} ")
             if style.verbose and below.endpoints:
                 yield from _endpoints(below.endpoints, style, "         ")
-    evidence = list(_evidence(report, found, style))
+    evidence = list(_evidence(view.report, found, style))
     if evidence:
         yield "     Evidence"
         yield from evidence
@@ -366,10 +351,10 @@ def observations_of(report: Report, names: Iterable[str]) -> list[Observation]:
     return [report.observations[n - 1] for n in numbers if 0 < n <= len(report.observations)]
 
 
-def _untested(report: Report, causes: list[CauseGroup], style: Style) -> Iterator[str]:
-    for cause in causes:
+def _untested(view: FindingsView, style: Style) -> Iterator[str]:
+    for cause in view.untested:
         yield from style.wrap(f"{say(cause.summary)} [{display(cause.cause.word, 60)}]", "    ", "  - ")
-        who = [("For", owner_text(cause.owner, report.plan.owners))] if cause.remedy else []
+        who = [("For", view.owner(cause))] if cause.remedy else []
         yield from style.pairs([*who, *_action(cause)], "    ")
         if cause.cause.layer == "local" and not style.verbose:  # the fault is in this host: no list of names
             yield from style.wrap(
@@ -378,19 +363,19 @@ def _untested(report: Report, causes: list[CauseGroup], style: Style) -> Iterato
         elif cause.endpoints:
             yield from _endpoints(cause.endpoints, style)
         if style.verbose:
-            yield from _evidence(report, cause, style)
+            yield from _evidence(view.report, cause, style)
 
 
-def _notices(report: Report, causes: list[CauseGroup], style: Style) -> Iterator[str]:
+def _notices(view: FindingsView, style: Style) -> Iterator[str]:
     """Findings that need no action; a line each, in full with --verbose."""
-    for cause in causes:
-        yield from style.wrap(notice(report, cause), "    ", "  - ")
+    for cause in view.notices:
+        yield from style.wrap(notice(view.report, cause), "    ", "  - ")
         if style.verbose:
             if cause.remedy:
                 yield from style.wrap(say(cause.remedy), "    ", "    If you like: ")
             if cause.endpoints:
                 yield from _endpoints(cause.endpoints, style)
-            yield from _evidence(report, cause, style)
+            yield from _evidence(view.report, cause, style)
 
 
 def notice(report: Report, cause: CauseGroup) -> str:

@@ -6,12 +6,11 @@ Ten lines tell a healthy network, about thirty a network with one fault. The res
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
 from exporters.terminal.audit import (
     WORDS,
-    WRONG,
     confidence_text,
     distinct_first,
     joined_text,
@@ -23,8 +22,8 @@ from exporters.terminal.audit import (
 )
 from exporters.terminal.evidence import connection_text
 from exporters.terminal.finding import ACTIONS, patterns_text, request_notes, row_text, tested_text
+from exporters.terminal.findings_view import FindingsView, finding_numbers, findings_view
 from exporters.terminal.headline import ANSWERS, answer_notes, headline
-from exporters.terminal.owners import helpers, owner_text
 from exporters.terminal.proxies import proxy_words
 from exporters.terminal.style import Style, count, say
 from rules.model import causes
@@ -42,58 +41,50 @@ LISTED = 4  #: maximum of patterns in a sentence
 
 def render(report: Report, style: Style) -> str:
     """The report in reading order."""
-    roots = [c for c in report.causes if not c.because]
-    wrong = [c for c in roots if c.status in WRONG]
-    untested = [c for c in roots if c.status is Status.INCONCLUSIVE]
+    view = findings_view(report)
     style = replace(style, tenant=report.vantage.tenant or "")
-    lines = [*_answer(report, wrong, untested, style)]
-    for place, found in enumerate(wrong):
-        lines += ["", *_finding(report, found, style, full=place < FULL_FINDINGS)]
-    for found in untested:
-        lines += ["", *_untested(report, found, style)]
-    lines += ["", *_place(report, wrong, untested, style)]
+    lines = [*_answer(view, style)]
+    for place, found in enumerate(view.wrong):
+        lines += ["", *_finding(view, found, style, full=place < FULL_FINDINGS)]
+    for found in view.untested:
+        lines += ["", *_untested(view, found, style)]
+    lines += ["", *_place(view, style)]
     return style.finish(lines)
 
 
-def _answer(
-    report: Report, wrong: Sequence[CauseGroup], untested: Sequence[CauseGroup], style: Style
-) -> Iterator[str]:
+def _answer(view: FindingsView, style: Style) -> Iterator[str]:
+    report = view.report
     word, tone, _ = ANSWERS[report.answer]
     head, *more = style.wrap(headline(report))
     yield head.replace(word, style.paint(tone, word), 1)
     yield from more
-    act = _act(report, wrong, untested)
+    act = _act(view)
     said = " ".join((say(report.answer_text), *answer_notes(report)))
-    if wrong or untested:
+    if view.wrong or view.untested:
         yield from style.wrap(said, "  ")
         yield from style.wrap(act, "    ", "  ")
     else:
         yield from style.wrap(f"{said} {act}", "  ")
 
 
-def _act(report: Report, wrong: Sequence[CauseGroup], untested: Sequence[CauseGroup]) -> str:
+def _act(view: FindingsView) -> str:
     """Who must act, and on which findings."""
-    owners: dict[str, list[str]] = {}
-    for found in wrong:
-        owners.setdefault(owner_text(found.owner, report.plan.owners), []).append(found.id)
+    several = len(view.wrong) > 1
     parts = [
-        f"{owner} (finding{'s' if len(ids) > 1 else ''} {', '.join(ids)})" if len(wrong) > 1 else owner
-        for owner, ids in owners.items()
+        f"{owner} ({finding_numbers(found)})" if several else owner for owner, found in view.acting().items()
     ]
-    parts += [f"{one} (to make it testable)" for one in helpers(untested, wrong, report.plan.owners)]
-    if parts:
-        return f"Who must act: {'; '.join(parts)}."
-    return "No action is needed yet: see below what could not be tested." if untested else "Nothing to do."
+    parts += [f"{owner} (to make it testable)" for owner in view.helpers()]
+    return f"Who must act: {'; '.join(parts)}." if parts else view.nobody_text()
 
 
-def _finding(report: Report, found: CauseGroup, style: Style, *, full: bool) -> Iterator[str]:
+def _finding(view: FindingsView, found: CauseGroup, style: Style, *, full: bool) -> Iterator[str]:
     word, tone = WORDS[found.status]
     head, *more = style.wrap(
         f"{word}: {say(found.summary)} [{display(found.cause.word, 60)}]", "   ", f"{found.id}. "
     )
     yield head.replace(word, style.paint(tone, word), 1)
     yield from more
-    rows = [("For", f"{owner_text(found.owner, report.plan.owners)} ({confidence_text(found)})")]
+    rows = [("For", f"{view.owner(found)} ({confidence_text(found)})")]
     if found.remedy:
         rows.append(("Do", say(found.remedy)))
     if found.command:
@@ -102,11 +93,11 @@ def _finding(report: Report, found: CauseGroup, style: Style, *, full: bool) -> 
     if full:
         rows.append(("Tested", tested_text(found)))
         rows.append(("Compare", f"{say(found.contrast)}." if found.contrast else ""))
-        rows.append(("So also", _followers(report, found)))
+        rows.append(("So also", _followers(view, found)))
         rows.append(
             ("Seen", "; ".join(f"{display(k, 40)}: {say(v)}" for k, v in found.details if k in TELLING))
         )
-        rows.append(("Proof", _proof(report, found)))
+        rows.append(("Proof", _proof(view.report, found)))
     yield from style.pairs((row for row in rows if row[1]), "   ")
 
 
@@ -131,9 +122,9 @@ def _request(found: CauseGroup) -> Iterator[tuple[str, str]]:
     yield "", " ".join(request_notes(found.request, LISTED))
 
 
-def _followers(report: Report, found: CauseGroup) -> str:
+def _followers(view: FindingsView, found: CauseGroup) -> str:
     """What follows from a finding, in a sentence each."""
-    below = [c for c in report.causes if found.id in c.because and c.status is not Status.NOTICE]
+    below = [c for c in view.followers(found) if c.status is not Status.NOTICE]
     return "; ".join(f"{say(c.summary)} [{display(c.cause.word, 60)}]" for c in below)
 
 
@@ -153,13 +144,13 @@ def _telling(found: CauseGroup, seen: Observation) -> tuple[bool, bool]:
     return of_this_host, seen.local is not None
 
 
-def _untested(report: Report, found: CauseGroup, style: Style) -> Iterator[str]:
+def _untested(view: FindingsView, found: CauseGroup, style: Style) -> Iterator[str]:
     names = len({(e.host, e.port) for e in found.endpoints})
     many = f" ({count(names, 'endpoint')})" if names > 1 and str(names) not in found.summary else ""
     yield from style.wrap(
         f"NOT TESTED: {say(found.summary)}{many} [{display(found.cause.word, 60)}]", "   ", "-  "
     )
-    rows = [("For", owner_text(found.owner, report.plan.owners)), ("Do", say(found.remedy))]
+    rows = [("For", view.owner(found)), ("Do", say(found.remedy))]
     if found.command:
         rows.append(("Copy", say(found.command)))
     if found.remedy:
@@ -167,15 +158,13 @@ def _untested(report: Report, found: CauseGroup, style: Style) -> Iterator[str]:
     if found.tested:
         rows.append(("Names", tested_text(found)))
     if found.remedy and found.owner in ("firewall", "proxy", "dns"):
-        rows.append(("Proof", _proof(report, found)))
+        rows.append(("Proof", _proof(view.report, found)))
     yield from style.pairs((row for row in rows if row[1] and (row[0] != "For" or found.remedy)), "   ")
 
 
-def _place(
-    report: Report, wrong: Sequence[CauseGroup], untested: Sequence[CauseGroup], style: Style
-) -> Iterator[str]:
+def _place(view: FindingsView, style: Style) -> Iterator[str]:
     """Where, when and by which rules it was measured, and what this screen leaves out."""
-    seen = report.vantage
+    report, seen = view.report, view.report.vantage
     labels = "".join(f", {display(k, 60)} {display(v, 120)}" for k, v in seen.labels)
     proxy = f"proxy: {proxy_words(report)}" if seen.proxies else "no proxy"
     rows = [
@@ -188,11 +177,11 @@ def _place(
         ("Tenant", f"{tenant_words(report)}{region_words(report)}"),
         ("When", f"{when_text(report)}; {took_text(report)}"),
         ("Rules", "; ".join(_rules(report))),
-        ("Passed", _passed(report)),
+        ("Passed", _passed(view)),
     ]
     rows += [("Note", " ".join(_ended(say(note)) for note in report.notes))] if report.notes else []
     plain = replace(style, tenant="")
-    if wrong or untested:
+    if view.wrong or view.untested:
         rows.append(("Details", "--verbose shows everything; so does a file (--output report.txt)"))
     yield from plain.pairs(rows, "  ")
 
@@ -209,10 +198,9 @@ def _rules(report: Report) -> Iterator[str]:
         yield f"{what}{display(used.name)}{version} (reviewed {display(used.reviewed, 40)}{note})"
 
 
-def _passed(report: Report) -> str:
-    passed = [v for v in report.verdicts if v.status is Status.PASS]
-    notices = sum(1 for c in report.causes if c.status is Status.NOTICE and not c.because)
-    more = f"; {count(notices, 'notice')} (--verbose)" if notices else ""
+def _passed(view: FindingsView) -> str:
+    passed = [v for v in view.report.verdicts if v.status is Status.PASS]
+    more = f"; {count(len(view.notices), 'notice')} (--verbose)" if view.notices else ""
     names = {v.endpoint.host for v in passed if v.endpoint}
     return (
         f"{count(len(passed), 'check')} of {count(len(names), 'name')}{more}" if passed else f"no check{more}"
