@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -11,7 +10,7 @@ from exporters.page.page import render
 from exporters.page.policy import CONTENT_SECURITY_POLICY
 from rules.watch.state import State
 from tests.exporters import samples, states
-from tests.exporters.browser import Browser, Site, browsing, serving
+from tests.exporters.browser import Browser, Site
 from tests.exporters.recorded import recorded
 
 WIDTH, HEIGHT = 390, 844
@@ -20,18 +19,6 @@ BROKEN = ("service-dropped", "intercepted-by-squid", "one-region-dropped", "all-
 FINGER = """return [...document.querySelectorAll('a, summary')].filter(e => e.checkVisibility() && !e.matches('.skip'))
     .map(e => [...e.getClientRects()].filter(r => r.width).map(
         r => [e.textContent.slice(0, 40), Math.round(r.height), Math.round(r.width)])).flat()"""
-
-
-@pytest.fixture(scope="module")
-def site() -> Iterator[Site]:
-    with serving() as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsing() as made:
-        yield made
 
 
 def show(browser: Browser, site: Site, state: State) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -16,7 +15,7 @@ from probe.web.messages import Request, Response
 from rules.model.verdict import Answer, Status
 from rules.watch.state import State
 from tests.exporters import samples, states
-from tests.exporters.browser import Browser, Site, browsing, serving
+from tests.exporters.browser import Browser, Site
 
 NOW = states.NOW + 12
 FIRST = replace(samples.INTERCEPTED, id="1")
@@ -41,18 +40,6 @@ AFTER = replace(
 OPEN = """return [...document.querySelectorAll('details')].filter(e => e.open).map(
     e => e.closest('[data-key]')?.dataset.key + ' / ' + e.querySelector('summary').textContent.slice(0, 30))"""
 WORD = "return document.querySelector('.word').textContent"
-
-
-@pytest.fixture(scope="module")
-def site() -> Iterator[Site]:
-    with serving() as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsing() as made:
-        yield made
 
 
 @pytest.fixture(autouse=True)

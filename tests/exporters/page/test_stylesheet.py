@@ -6,7 +6,6 @@ One browser for the module. That the browser would complain, run and fetch if it
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,7 +15,7 @@ from exporters.page.policy import CONTENT_SECURITY_POLICY
 from exporters.page.stylesheet import AGED_AFTER, STYLE
 from rules.model.verdict import Answer, Status
 from tests.exporters import samples, states
-from tests.exporters.browser import Browser, Site, browsing, serving
+from tests.exporters.browser import Browser, Site
 from tests.exporters.hostile import HUGE, hostile
 
 NOW = states.NOW + 12
@@ -56,18 +55,6 @@ return least;
 """
 OPEN_ALL = "for (const fold of document.querySelectorAll('details')) fold.open = true"
 ACTIVE = "const e = document.activeElement; return [e.tagName, e.textContent, e.parentElement.open ?? null]"
-
-
-@pytest.fixture(scope="module")
-def site() -> Iterator[Site]:
-    with serving() as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsing() as made:
-        yield made
 
 
 @pytest.fixture(autouse=True)
