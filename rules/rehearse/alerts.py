@@ -91,10 +91,12 @@ def _of(state: State, group: Group) -> dict[Key, TargetState]:
 
 
 def _failing(state: State, group: Group) -> Iterator[TargetState]:
-    for key in _of(state, group):
-        rows = [t for t in state.targets if t.key == key and t.group == group]
-        if any(check.measured and not check.success for row in rows for check in row.checks):
-            yield max(rows, key=lambda row: row.status.rank)
+    failing = {
+        target.key
+        for target in state.targets
+        if target.group == group and any(check.measured and not check.success for check in target.checks)
+    }
+    yield from (target for key, target in _of(state, group).items() if key in failing)
 
 
 def _ratio(target: TargetState) -> float:
