@@ -35,7 +35,7 @@ def ask_tenant(
     source, target = reader or sys.stdin, writer or sys.stderr
     if config.tenant is not None or not all(map(is_terminal, (source, target, writer or sys.stdout))):
         return None
-    needed = any(target_.why == causes.AUDIT_NO_TENANT for target_ in targets(rules, None, config.only))
+    needed = any(one.why == causes.AUDIT_NO_TENANT for one in targets(rules, None, config.only))
     if not needed or known(Places.of_host()) is not None:
         return None
     target.write(QUESTION)

@@ -18,11 +18,15 @@ from probe.config.rule_files import is_file_name
 from probe.config.settings import Config, load_config, load_rules_of
 from probe.errors import EXIT_INTERRUPTED, CommandError
 from probe.host import output_file, standard_streams, terminal
+from probe.host.files import decode_text, read_input, shown_name
 from rules.files.fields import BadFile
+from rules.files.limits import LARGEST_REPORT
+from rules.files.report_json import BadReport, loads
 from rules.model.geography import geography
 from rules.model.ruleset import Rules
 from rules.model.verdict import Report
 
+NAME_A_REPORT = "name the report that an audit wrote: wayclear audit --format json --output report.json"
 OR_A_FILE = ", or name a file with --output"  #: advice of the commands that have this option
 
 
@@ -33,6 +37,20 @@ def convert_bad_file() -> Iterator[None]:
         yield
     except BadFile as error:
         raise CommandError(str(error)) from error
+
+
+@contextlib.contextmanager
+def convert_bad_report(path: str) -> Iterator[None]:
+    """While a recorded report is read and judged: one that cannot be used (BadReport) becomes a CommandError."""
+    try:
+        yield
+    except BadReport as error:
+        raise CommandError(f"{shown_name(path)}: {error}", NAME_A_REPORT) from error
+
+
+def load_report(path: str) -> Report:
+    """A report that an audit wrote, `-` for standard input. BadReport, CommandError."""
+    return loads(decode_text(read_input(path, LARGEST_REPORT), shown_name(path)))
 
 
 def load_configuration(judging: Judging, settings: Mapping[str, object]) -> tuple[Config, Rules]:

@@ -18,10 +18,8 @@ from probe.command.options import Delivery, Judging, add_verbose
 from probe.command.parser import Parser, non_blank
 from probe.config.settings import Config
 from probe.errors import CommandError
-from probe.host.files import decode_text, read_input, shown_name
+from probe.host.files import shown_name
 from rules.audit.focus import parse_endpoint
-from rules.files.limits import LARGEST_REPORT
-from rules.files.report_json import BadReport, loads
 from rules.judge.report import replay
 from rules.model import causes
 from rules.model.observation import kind_of
@@ -147,15 +145,9 @@ def _recorded(options: RehearseOptions) -> tuple[Config, Rules, Report, Report]:
         judging = replace(judging, ca_sets=(str(shipped(SHIPPED_CAS)),))
     config, rules = common.load_configuration(judging, {})
     path = options.report if options.report is not None else str(shipped(SHIPPED_REPORT))
-    name = shown_name(path)
-    try:
-        recorded = common.as_configured(loads(decode_text(read_input(path, LARGEST_REPORT), name)), config)
+    with common.convert_bad_report(path):
+        recorded = common.as_configured(common.load_report(path), config)
         before = replay(recorded, rules)
-    except BadReport as error:
-        raise CommandError(
-            f"rehearse: {name}: {error}",
-            "name the report that an audit wrote: wayclear audit --format json --output report.json",
-        ) from error
     holes = any(v.cause in (causes.AUDIT_NOT_RECORDED, causes.AUDIT_NOT_REACHED) for v in before.verdicts)
     if options.report is None and (holes or before.answer is not Answer.YES):
         sets = ", ".join(used.name for used in rules.rulesets)

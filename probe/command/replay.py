@@ -9,10 +9,6 @@ from probe.command import common
 from probe.command.formats import JudgedReport
 from probe.command.options import Delivery, Judging, add_verbose, known_region
 from probe.command.parser import Parser, non_blank
-from probe.errors import CommandError
-from probe.host.files import decode_text, read_input, shown_name
-from rules.files.limits import LARGEST_REPORT
-from rules.files.report_json import BadReport, loads
 from rules.judge.report import replay
 from rules.rehearse.marks import LABEL, NOTHING, is_rehearsal
 
@@ -55,14 +51,8 @@ def run(options: ReplayOptions) -> int:
     delivery = options.delivery
     common.check_output(delivery, options.judging, options.report)
     config, rules = common.load_configuration(options.judging, {"region": options.region})
-    try:
-        content = read_input(options.report, LARGEST_REPORT)
-        recorded = loads(decode_text(content, shown_name(options.report)))
-        report = replay(common.as_configured(recorded, config), rules)
-    except BadReport as error:
-        raise CommandError(
-            f"{shown_name(options.report)}: {error}", "name the report that an audit wrote with --format json"
-        ) from error
+    with common.convert_bad_report(options.report):
+        report = replay(common.as_configured(common.load_report(options.report), config), rules)
     if is_rehearsal(report):
         report = replace(report, answer_text=f"{LABEL}: {NOTHING}. {report.answer_text}")
     common.deliver(delivery, JudgedReport(report, rules, config))

@@ -19,11 +19,9 @@ from probe.command.parser import Parser, non_blank, safe
 from probe.config.settings import Config
 from probe.errors import CommandError
 from probe.host import standard_streams, terminal
-from probe.host.files import decode_text, exists, read_input, shown_name
+from probe.host.files import exists, shown_name
 from probe.host.live_lines import LiveLines
 from probe.measure.kinds import local_host
-from rules.files.limits import LARGEST_REPORT
-from rules.files.report_json import BadReport, loads
 from rules.model.ruleset import Rules
 from rules.model.verdict import Answer, FlowState, Report
 from rules.rehearse.marks import is_rehearsal
@@ -31,10 +29,8 @@ from rules.text.display import display
 from rules.verify.flows import Flow, NoSuchFinding, Standing, failed, untested
 from rules.verify.rounds import Progress, Verification
 
-STILL_FAILS, NOT_PROVEN = (
-    2,
-    3,
-)  #: exit codes while a flow fails, and where none fails and some are not known to pass
+STILL_FAILS = 2  #: exit code while a flow fails
+NOT_PROVEN = 3  #: exit code where none fails and some are not known to pass
 
 EXIT_CODES = """\
 exit codes:
@@ -133,13 +129,8 @@ def exit_code(progress: Progress) -> int:
 
 def _recorded(options: VerifyOptions) -> Report:
     name = shown_name(options.report)
-    try:
-        recorded = loads(decode_text(read_input(options.report, LARGEST_REPORT), name))
-    except BadReport as error:
-        raise CommandError(
-            f"verify: {name}: {error}",
-            "name the report that an audit wrote: wayclear audit --format json --output report.json",
-        ) from error
+    with common.convert_bad_report(options.report):
+        recorded = common.load_report(options.report)
     if is_rehearsal(recorded):
         raise CommandError(
             f"verify: {name}: is a rehearsal, nothing of it was measured",
@@ -151,12 +142,8 @@ def _recorded(options: VerifyOptions) -> Report:
 def _verification(options: VerifyOptions, recorded: Report, rules: Rules) -> Verification:
     name = shown_name(options.report)
     try:
-        return Verification(rules, recorded, options.finding, time.time())
-    except BadReport as error:
-        raise CommandError(
-            f"verify: {name}: {error}",
-            "name the report that an audit wrote: wayclear audit --format json --output report.json",
-        ) from error
+        with common.convert_bad_report(options.report):
+            return Verification(rules, recorded, options.finding, time.time())
     except NoSuchFinding as error:
         raise CommandError(
             f"verify: {name} has no finding #{options.finding}: {error}",

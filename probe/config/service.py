@@ -18,8 +18,9 @@ from rules.watch.schedule import Entry
 
 #: The prober's own port. The range of the exporters (9100 to 9999) has been full since 2023; docs/serve.md.
 LISTEN = ("127.0.0.1:19115",)
-#: Connectors of a group that must work, for one that is not configured: one fault is no outage then.
-MIN_CONNECTORS = 2  #: of a group that says no number
+MIN_CONNECTORS = (
+    2  #: connectors of a group that must work, where no number is configured: one fault is no outage then
+)
 ALONE = 1  #: the same for connectors of no group
 KEEP_DAYS = 400
 KEEP_MB = 200

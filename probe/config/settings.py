@@ -77,9 +77,7 @@ class Config:
     budget: float | None = None
     limits: Limits = field(default_factory=Limits)
     labels: tuple[tuple[str, str], ...] = ()
-    owners: tuple[
-        tuple[str, str], ...
-    ] = ()  # by `rules.model.causes.record.Owner`: what this organisation calls them
+    owners: tuple[tuple[str, str], ...] = ()  # by `causes.record.Owner`: this organisation's own words
     region: str = ""  # of the connector's group; one that Microsoft names makes its names required
     serve: ServeConfig = field(default_factory=ServeConfig)
     source: str = ""  # the file it was read from, "" for none

@@ -146,9 +146,7 @@ class Plan:
     canary_address: str = ""  # "address:port"; empty: no address canary
     control_name: str = "www.example.com"  # SNI that no rule names, asked at an intercepted address
     labels: tuple[tuple[str, str], ...] = ()
-    owners: tuple[
-        tuple[str, str], ...
-    ] = ()  # what this organisation calls its teams: ("firewall", "NETSEC queue")
+    owners: tuple[tuple[str, str], ...] = ()  # an organisation's own words: ("firewall", "NETSEC queue")
     sweep_limit: int = 20  # hosts with silence or a reset within sweep_window before a polite audit stops
     sweep_window: float = 300.0
     steady: bool = False  # the service's: answers have different times, so silence is no reaction to a scan
