@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from exporters.page.markup import Markup, escaped, joined, tag
 
@@ -61,6 +62,11 @@ def _while(lines: Sequence[str], at: int, goes_on: Callable[[str], bool]) -> int
     return next((n for n in range(at + 1, len(lines)) if not goes_on(lines[n])), len(lines))
 
 
+def _belongs(width: int, line: str) -> bool:
+    """Whether a line belongs to an item whose text begins at this column."""
+    return not line.strip() or line.startswith(" " * width)
+
+
 def _starts(line: str) -> bool:
     """Whether another block begins here, without a blank line before it."""
     return bool(_ITEM.match(line)) or line.startswith((_FENCE, "|")) or bool(_HEADING.fullmatch(line))
@@ -71,7 +77,7 @@ def _items(lines: Sequence[str], at: int, *, ordered: bool) -> tuple[int, list[M
     items: list[Markup] = []
     while at < len(lines) and (marker := _ITEM.match(lines[at])) and (marker[1] != "- ") == ordered:
         width = len(marker[1])
-        end = _while(lines, at, lambda one, width=width: not one.strip() or one.startswith(" " * width))  # type: ignore[misc]
+        end = _while(lines, at, partial(_belongs, width))
         inside = _blocks([line[width:] for line in lines[at:end]])
         items.append(tag("li", *inside))
         at = end

@@ -17,7 +17,7 @@ CAUGHT: Firing = ("WayclearServiceIntercepted", of(1, **at_target(SERVICE)))
 OTHER = "b.servicebus.windows.net"
 
 
-def name_fails(success: Values = hold(0)) -> list[Connector]:  # noqa: B008  # pure
+def name_fails(success: Values = hold(0)) -> list[Connector]:  # noqa: B008 - a constant
     found = fleet(3)
     found[0].fail(SERVICE, success)
     return found

@@ -52,6 +52,16 @@ EMPTY_WHEN_HEALTHY = {
 LISTS_OF_TROUBLE = {"Causes", "Inconclusive", "Who must act"}
 
 
+def filled(fleet: Fleet, expr: str) -> Callable[[], bool]:
+    """Whether a query has samples."""
+    return lambda: bool(fleet.query(expr))
+
+
+def empty(fleet: Fleet, expr: str) -> Callable[[], bool]:
+    """Whether a query has none."""
+    return lambda: not fleet.query(expr)
+
+
 @pytest.fixture(scope="module")
 def fleet() -> Iterator[Fleet]:
     """Four healthy connectors, watched."""
@@ -69,9 +79,9 @@ def test_a_healthy_fleet_alarms_nobody_and_every_panel_has_data(fleet: Fleet) ->
     asked = 0
     for board, panel, expr in queries(RATE):
         if panel in LISTS_OF_TROUBLE:
-            until(f"{board}, {panel}: {expr}", lambda expr=expr: not fleet.query(expr), 5)  # type: ignore[misc]
+            until(f"{board}, {panel}: {expr}", empty(fleet, expr), 5)
         else:
-            until(f"{board}, {panel}: {expr}", lambda expr=expr: bool(fleet.query(expr)), 5)  # type: ignore[misc]
+            until(f"{board}, {panel}: {expr}", filled(fleet, expr), 5)
         asked += 1
     for board, variable, selector, label in variable_queries():
         values = fleet.api(f"label/{label}/values", **{"match[]": selector})
@@ -467,6 +477,6 @@ def _annotations_have_data(fleet: Fleet, *names: str) -> None:
     asked = set()
     for board, name, expr in annotation_queries("1m"):  # as wide as what has just happened
         if name in names:
-            until(f"{board}: {name}: {expr}", lambda expr=expr: bool(fleet.query(expr)), 10)  # type: ignore[misc]
+            until(f"{board}: {name}: {expr}", filled(fleet, expr), 10)
             asked.add(name)
     assert asked == set(names)

@@ -34,7 +34,7 @@ TESTED = (
 
 def values(**changes: object) -> dict[str, Node]:
     """The values of a finding with a request, by their labels."""
-    cause = replace(samples.INTERCEPTED, request=REQUEST, tested=TESTED, **changes)  # type: ignore[arg-type]
+    cause = replace(samples.INTERCEPTED, request=REQUEST, tested=TESTED, **changes)  # type: ignore[arg-type]  # its fields
     article = next(read(findings(samples.report(causes=(cause,)), frozenset())).all("article"))
     rows = article.one("dl")
     return {d.text: v for d, v in zip(rows.all("dt"), rows.all("dd"), strict=True)}

@@ -44,7 +44,7 @@ def test_a_time_is_in_minutes_or_whole_hours(value: float, text: str) -> None:
 
 def text(*alerts: Fires, source: str = "report.json", **style: object) -> str:
     subject = words.Subject((ClosedPort(80),), Answer.YES, source)
-    return words.render(subject, samples.report(), alerts, Style(**style))  # type: ignore[arg-type]
+    return words.render(subject, samples.report(), alerts, Style(**style))  # type: ignore[arg-type]  # its fields
 
 
 def test_it_begins_and_ends_with_the_mark_and_holds_the_report() -> None:

@@ -44,7 +44,7 @@ def subject(tenant: str | None = TENANT, moments: Moments = UTC, *, untested: bo
 
 
 def text(made: Progress, moments: Moments = UTC, *, untested: bool = False, **style: object) -> str:
-    return words.render(subject(moments=moments, untested=untested), recorded(), made, Style(**style))  # type: ignore[arg-type]
+    return words.render(subject(moments=moments, untested=untested), recorded(), made, Style(**style))  # type: ignore[arg-type]  # its fields
 
 
 def test_a_flow_is_its_address_and_name_with_the_tenant_as_a_word() -> None:

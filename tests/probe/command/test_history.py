@@ -7,6 +7,8 @@ import os
 import sqlite3
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -144,9 +146,18 @@ def test_the_first_place_with_a_history_is_read(tmp_path: Path) -> None:
     assert found_at(places) == places[0]
 
 
-def test_a_history_that_this_account_may_not_read_is_told(tmp_path: Path) -> None:
+@pytest.fixture
+def open_place() -> Iterator[Path]:
+    """A directory that every account may pass. pytest's own is closed to others."""
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        place.chmod(0o755)
+        yield place
+
+
+def test_a_history_that_this_account_may_not_read_is_told(open_place: Path) -> None:
     """As nobody, where there is a nobody to become."""
-    closed, own = tmp_path / "system", tmp_path / "own"
+    closed, own = open_place / "system", open_place / "own"
     path = filled(closed / "history.sqlite")
     own.mkdir()
     script = (
@@ -154,9 +165,6 @@ def test_a_history_that_this_account_may_not_read_is_told(tmp_path: Path) -> Non
         "if os.geteuid() == 0:\n    os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         "try: print(found_at(sys.argv[1:]))\nexcept CommandError as error: print(error)"
     )
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder.stat().st_uid == os.geteuid() and folder != Path(folder.anchor):
-            folder.chmod(folder.stat().st_mode | 0o011)
 
     def told(*places: Path) -> str:
         words = [sys.executable, "-c", script, *map(str, places)]
