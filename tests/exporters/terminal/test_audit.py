@@ -13,8 +13,25 @@ from exporters.terminal.style import Style
 from rules.model import causes
 from rules.model.verdict import Answer, CauseGroup, Endpoint, Report, Status
 from tests.exporters import samples
+from tests.rules import goldens
 
 GOLDEN = Path(__file__).parent / "golden"
+#: The names of the service that the network of this name drops.
+SERVICE_DROPPED = (
+    "{tenant}.bootstrap.msappproxy.net",
+    "{tenant}.registration.msappproxy.net",
+    "cwap-weur-1.renewtrust.msappproxy.net",
+    "cwap-eus-2.renewtrust.msappproxy.net",
+    "cwap-seas-1.renewtrust.msappproxy.net",
+    "download.msappproxy.net",
+    "autoupdate.msappproxy.net",
+    "cwap-eur1-weur2.servicebus.windows.net",
+    "cwap-nam1-eus2.servicebus.windows.net",
+    "cwap-asia1-seas3.servicebus.windows.net",
+    "cwap-aus1-eaus3.servicebus.windows.net",
+    "gv11-prod-sn3-014-sb.servicebus.windows.net",
+    "g0-bn-vaz0001-sb.servicebus.windows.net",
+)
 SCREENS = {
     "intercepted": (samples.report(), Style(100)),
     "intercepted-verbose": (samples.report(), Style(100, verbose=True)),
@@ -164,6 +181,22 @@ def test_who_could_make_it_testable_is_named() -> None:
 def test_only_connections_are_counted() -> None:
     found = [dataclasses.replace(seen, local=("10.20.0.5", 5)) for seen in samples.observations()]
     assert " 5 connections" in render(samples.report(observations=tuple(found)), Style())
+
+
+def test_a_file_says_what_to_allow_and_apart_from_it_every_name_that_was_tested() -> None:
+    shown = render(goldens.golden("service-dropped"), Style(300, verbose=True))
+    request, _, rest = shown.partition("Tested: 13 names")
+    tested, evidence, _ = rest.partition("Evidence\n")
+    for pattern in ("*.msappproxy.net: ", "*.servicebus.windows.net: "):
+        assert f"{pattern}TCP 443, never inspect TLS" in request
+    assert "2026-02-04" in request
+    assert "https://learn.microsoft.com/" in request
+    assert evidence
+    required = [line for line in tested.splitlines() if line.endswith(", required")]
+    examples = [line for line in tested.splitlines() if ", example of *." in line]
+    assert (len(required), len(examples)) == (2, 11)
+    for host in SERVICE_DROPPED:
+        assert sum(f" {host}:443 at " in line for line in (*required, *examples)) == 1, host
 
 
 def _spread() -> Report:

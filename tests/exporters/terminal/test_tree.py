@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 from pathlib import Path
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -21,6 +22,7 @@ from rules.model.observation import Observation
 from rules.model.verdict import Endpoint, Report, Status, Verdict
 from rules.pki.certificate import facts
 from tests.exporters import samples
+from tests.rules import goldens
 from tests.rules.script import wanting
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -166,3 +168,33 @@ def test_the_same_at_several_addresses_is_told_once() -> None:
     assert "TLS at 20.190.0.7, 20.190.0.8: FAIL: TLS is intercepted [tls.intercepted]" in shown
     assert shown.count("Exempt it.") == shown.count("served: CN=Proxy") == shown.count("rule: ") == 1
     assert "from: " not in shown, "what differs stands at the addresses"
+
+
+@pytest.mark.parametrize(
+    ("host", "need"),
+    [
+        ("{tenant}.bootstrap.msappproxy.net", "required"),
+        ("download.msappproxy.net", "example of *.msappproxy.net"),
+        (
+            "cwap-eur1-weur2.servicebus.windows.net",
+            "example of *.servicebus.windows.net, needed by connector groups in Europe",
+        ),
+    ],
+)
+def test_a_name_that_fails_says_why_it_was_tested_and_what_to_allow(host: str, need: str) -> None:
+    report = goldens.golden("service-dropped")
+    shown = render(report, host.replace("{tenant}", report.vantage.tenant or ""), 443, Style(300))
+    asked = shown.partition("this name: ")[2].splitlines()
+    assert asked[0] == need
+    text = "\n".join(asked)
+    assert "allow: *.msappproxy.net, TCP 443, never inspect TLS\n" in text
+    assert "allow: *.servicebus.windows.net, TCP 443, never inspect TLS\n" in text
+    assert "2026-02-04" in text
+    assert "compare: 13 of 13 tested names " in text
+
+
+def test_a_name_that_passes_asks_for_nothing() -> None:
+    shown = render(goldens.golden("service-dropped"), "login.windows.net", 443, Style(300))
+    assert "login.windows.net" in shown
+    assert "this name: " not in shown
+    assert "allow: " not in shown
