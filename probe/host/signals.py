@@ -83,8 +83,7 @@ def _has_terminal() -> bool:
 def handle_signals(loop: AbstractEventLoop, stop: Callable[[], None], reload: Callable[[], None]) -> None:
     """Let SIGTERM and Ctrl-C call `stop`, and SIGHUP `reload`, on the running `loop`.
 
-    SIGHUP calls `stop` if the terminal in which the service was started is gone: no user would see that it still
-    runs. A
+    SIGHUP calls `stop` if the terminal in which the service was started is gone: no user would see that it still runs. A
     second signal calls `stop` again only if it comes at least `SAME` seconds after the first.
     """
     begun: list[float] = []
@@ -97,6 +96,7 @@ def handle_signals(loop: AbstractEventLoop, stop: Callable[[], None], reload: Ca
     if sys.platform == "win32":
         for number in _ends():
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(end))
+        quiet_wakeup()
         return
     for number in _ends():
         loop.add_signal_handler(number, end)
@@ -105,6 +105,16 @@ def handle_signals(loop: AbstractEventLoop, stop: Callable[[], None], reload: Ca
     loop.add_signal_handler(signal.SIGHUP, lambda: end() if early.terminal_gone() else reload())
     if early.reload:
         reload()
+
+
+def quiet_wakeup() -> None:
+    """Let no full wake-up buffer put a traceback into the log: a loop whose buffer is full wakes up anyway.
+
+    On Unix the loop asks for this itself; the one of Windows does not (CPython, asyncio/proactor_events.py, 3.11).
+    """
+    number = signal.set_wakeup_fd(-1)
+    if number != -1:
+        signal.set_wakeup_fd(number, warn_on_full_buffer=False)
 
 
 def ignore_signals(loop: AbstractEventLoop) -> None:

@@ -54,6 +54,24 @@ async def test_each_signal_calls_what_it_means_and_none_ends_a_process_that_ends
             heard.get_nowait()
 
 
+@pytest.mark.parametrize("quiet", [False, True])
+def test_a_full_wake_up_buffer_is_no_traceback(quiet: bool) -> None:
+    """What asyncio's loop for Windows does, without the loop."""
+    script = (
+        "import os, signal, socket\nfrom probe.host.signals import quiet_wakeup\n"
+        "read, write = socket.socketpair()\nwrite.setblocking(False)\n"
+        "try:\n    while write.send(b'x' * 4096): pass\nexcept BlockingIOError: pass\n"
+        "heard = []\nsignal.signal(signal.SIGINT, lambda *_: heard.append(1))\n"
+        f"signal.set_wakeup_fd(write.fileno())\nif {quiet}: quiet_wakeup()\n"
+        "os.kill(os.getpid(), signal.SIGINT)\nprint(heard)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout == "[1]\n", done.stderr
+    assert ("Exception ignored" in done.stderr) is not quiet
+
+
 @looping
 async def test_a_second_signal_at_once_is_the_same_request_and_a_later_one_is_another(
     monkeypatch: pytest.MonkeyPatch,
