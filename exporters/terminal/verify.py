@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from exporters.terminal.evidence import hostport
@@ -27,13 +27,16 @@ _FOLD = 12  #: maximum of flows listed under a heading without --verbose
 @dataclass(frozen=True, slots=True)
 class Subject:
     """What is verified: the recorded report, the number of the finding ("" for all), whether rounds are repeated, and how times
-    are written. `untested`: the finding did not fail, it could not be tested."""
+    are written. `untested`: the finding did not fail, it could not be tested. `causes`: why each flow failed before. `host`:
+    the name of this host."""
 
     recorded: Report
     finding: str
     watch: bool
     moments: Moments
     untested: bool = False
+    causes: Mapping[Flow, str] = field(default_factory=dict)
+    host: str = ""
 
     @property
     def tenant(self) -> str | None:
@@ -67,7 +70,14 @@ def opening(subject: Subject, flows: Sequence[Flow], addresses: int, names: int,
         *([count(names, "name")] if names else []),
     ]
     text = f"Asking again for {what}: {', '.join(counted)}, {how}. {end}"
-    return style.wrap(text.strip())
+    lines = style.wrap(text.strip())
+    recorded = subject.recorded.vantage.host
+    if subject.host and recorded and subject.host.lower() != recorded.lower():
+        lines += style.wrap(
+            f"The report is from the host {display(recorded, 80)}, and this is {display(subject.host, 80)}: another host may meet "
+            "other rules."
+        )
+    return lines
 
 
 def _asked(progress: Progress) -> str:
@@ -172,23 +182,36 @@ def _general(subject: Subject, report: Report, progress: Progress) -> list[str]:
 
 
 def _sentence(flow: Flow, one: Standing, progress: Progress, subject: Subject) -> str:
-    name = flow_text(flow, subject.tenant)
+    return f"{flow_text(flow, subject.tenant)} {_state_text(flow, one, progress, subject)}"
+
+
+def _state_text(flow: Flow, one: Standing, progress: Progress, subject: Subject) -> str:
+    """How a flow stands: `still fails: <why> [tcp.timeout]`."""
     cause = display(one.cause, 60)
     match one.state:
         case FlowState.PASSES:
-            return f"{name} passes since {subject.moments.minute(progress.since[flow])}"
+            return f"passes since {subject.moments.minute(progress.since[flow])}"
         case FlowState.WAITS if one.cause:
-            return f"{name} could not be tested: {say(one.summary)} [{cause}]"
+            return f"could not be tested: {say(one.summary)} [{cause}]"
         case FlowState.WAITS:
-            return f"{name} was not asked again"
+            return "was not asked again"
+        case FlowState.FAILS if _other(flow, one, subject):
+            before = display(subject.causes[flow], 60)
+            return f"fails in another way than before [{before}]: {say(one.summary)} [{cause}]"
         case FlowState.FAILS:
-            return f"{name} {subject.still}fails: {say(one.summary)} [{cause}]"
+            return f"{subject.still}fails: {say(one.summary)} [{cause}]"
         case _:
             assert_never(one.state)
 
 
+def _other(flow: Flow, one: Standing, subject: Subject) -> bool:
+    """Whether a flow fails with another cause than in the recorded report."""
+    return one.state is FlowState.FAILS and subject.causes.get(flow, one.cause) != one.cause
+
+
 def render(subject: Subject, report: Report, progress: Progress, style: Style) -> str:
     """The report at the end."""
+    style = replace(style, tenant=subject.tenant or "")
     failing, unknown, waiting, passing = _sorted(progress)
     lines = [*_head(subject, progress, style), ""]
     for note in _general(subject, report, progress):
@@ -201,8 +224,8 @@ def render(subject: Subject, report: Report, progress: Progress, style: Style) -
     ):
         if flows:
             lines += ["", style.paint("heading", f"{title} ({len(flows)})")]
-            sentences = [_sentence(flow, progress.standings[flow], progress, subject) for flow in flows]
-            lines += _folded(sentences, style)
+            texts = {flow: _state_text(flow, progress.standings[flow], progress, subject) for flow in flows}
+            lines += _listed(texts, subject.tenant, style)
     return style.finish(lines)
 
 
@@ -222,7 +245,18 @@ def _head(subject: Subject, progress: Progress, style: Style) -> list[str]:
     failing, unknown, waiting, _ = map(len, _sorted(progress))
     if failing:
         word, tone = "FAILS", "bad"
-        text = f"{failing} of {count(total, 'flow')} {subject.still}{_verb(failing)}."
+        others = sum(1 for flow, one in progress.standings.items() if _other(flow, one, subject))
+        still = "" if others == failing else subject.still
+        text = f"{failing} of {count(total, 'flow')} {still}{_verb(failing)}."
+        if others:
+            who = (
+                "It fails"
+                if failing == 1
+                else "All of them fail"
+                if others == failing
+                else f"{others} of them {_verb(others)}"
+            )
+            text += f" {who} in another way than before."
     elif unknown or waiting:
         word, tone = "NOT PROVEN", "doubt"
         parts = [f"{waiting} of {count(total, 'flow')} had no turn yet."] if waiting else []
@@ -245,9 +279,18 @@ def _pass(number: int) -> str:
     return "passes" if number == 1 else "pass"
 
 
-def _folded(sentences: Sequence[str], style: Style) -> Iterator[str]:
-    shown = sentences if style.verbose or len(sentences) <= _FOLD + 1 else sentences[:_FOLD]
-    for sentence in shown:
-        yield from style.wrap(sentence, "    ", "  ")
-    if len(shown) < len(sentences):
-        yield f"  +{len(sentences) - len(shown)} more (--verbose shows all)"
+def _listed(texts: Mapping[Flow, str], tenant: str | None, style: Style) -> Iterator[str]:
+    """The flows; where several stand the same way, that is said once."""
+    alike: dict[str, list[str]] = {}
+    for flow, text in texts.items():
+        alike.setdefault(text, []).append(flow_text(flow, tenant))
+    for text, names in alike.items():
+        if len(names) == 1:
+            yield from style.wrap(f"{names[0]} {text}", "    ", "  ")
+            continue
+        yield from style.wrap(f"{len(names)} flows, each of which {text}", "    ", "  ")
+        shown = names if style.verbose or len(names) <= _FOLD + 1 else names[:_FOLD]
+        for name in shown:
+            yield from style.wrap(name, "      ", "    ")
+        if len(shown) < len(names):
+            yield f"    +{len(names) - len(shown)} more (--verbose shows all)"

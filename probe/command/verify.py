@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import socket
 import sys
 import time
 from dataclasses import dataclass, replace
@@ -26,7 +27,7 @@ from rules.model.ruleset import Rules
 from rules.model.verdict import Answer, FlowState, Report
 from rules.rehearse.marks import is_rehearsal
 from rules.text.display import display
-from rules.verify.flows import Flow, NoSuchFinding, Standing, failed, untested
+from rules.verify.flows import Flow, NoSuchFinding, Standing, failed, flows_of, untested
 from rules.verify.rounds import Progress, Verification
 
 STILL_FAILS = 2  #: exit code while a flow fails
@@ -104,7 +105,10 @@ def run(options: VerifyOptions) -> int:
         return _nothing_to_ask(options, verification)
     untested = not any(map(failed, verification.findings))
     moments = Moments(time.time(), local_host.utc_offset())
-    subject = words.Subject(recorded, options.finding, options.watch, moments, untested)
+    before = {flow: one.cause.word for one in reversed(verification.findings) for flow in flows_of([one])}
+    subject = words.Subject(
+        recorded, options.finding, options.watch, moments, untested, before, socket.gethostname()
+    )
     report, progress = _measured(verification, subject, config, delivery)
     notes = (*report.notes, *words.notes(subject, report, progress))
     report = replace(report, notes=notes, verified=progress.verified())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -43,8 +44,16 @@ def subject(tenant: str | None = TENANT, moments: Moments = UTC, *, untested: bo
     return words.Subject(report, "1" if untested else "", True, moments, untested)
 
 
-def text(made: Progress, moments: Moments = UTC, *, untested: bool = False, **style: object) -> str:
-    return words.render(subject(moments=moments, untested=untested), recorded(), made, Style(**style))  # type: ignore[arg-type]  # its fields
+def text(
+    made: Progress,
+    moments: Moments = UTC,
+    *,
+    untested: bool = False,
+    then: Mapping[Flow, str] | None = None,
+    **style: object,
+) -> str:
+    about = replace(subject(moments=moments, untested=untested), causes=then or {})
+    return words.render(about, recorded(), made, Style(**style))  # type: ignore[arg-type]  # its fields
 
 
 def test_a_flow_is_its_address_and_name_with_the_tenant_as_a_word() -> None:
@@ -58,7 +67,10 @@ def test_a_flow_is_its_address_and_name_with_the_tenant_as_a_word() -> None:
 def test_the_first_line_says_how_it_ends() -> None:
     done = text(progress((ONE, PASSES), (TWO, PASSES)))
     assert done.startswith("REPAIRED: all 2 flows that failed now pass.\n")
-    assert "203.0.113.1:443 ({tenant}.bootstrap.msappproxy.net) passes since 09:14 UTC" in done
+    assert (
+        "2 flows, each of which passes since 09:14 UTC\n    203.0.113.1:443 ({tenant}.bootstrap.msappproxy.net)\n"
+        in done
+    )
     assert text(progress((ONE, PASSES))).startswith("REPAIRED: 1 flow that failed now passes.\n")
     some = text(progress((ONE, PASSES), (TWO, FAILS)))
     assert some.startswith("FAILS: 1 of 2 flows still fails.\n")
@@ -71,7 +83,31 @@ def test_the_first_line_says_how_it_ends() -> None:
 def test_long_lists_are_folded_and_unfolded() -> None:
     many = progress(*((Flow(f"host{n}.example", 443, f"203.0.113.{n}"), FAILS) for n in range(40)))
     assert "+28 more (--verbose shows all)" in text(many)
-    assert text(many, verbose=True).count("still fails:") == 40
+    whole = text(many, verbose=True)
+    assert whole.count("40 flows, each of which still fails: TCP is silently dropped [tcp.timeout]") == 1
+    assert whole.count(".example)") == 40
+
+
+def test_a_flow_that_fails_in_another_way_is_not_said_to_fail_still() -> None:
+    then = {ONE: "tls.alert", TWO: "tcp.timeout"}
+    made = progress((ONE, FAILS), (TWO, FAILS))
+    one_of_two = text(made, then=then)
+    assert one_of_two.startswith(
+        "FAILS: 2 of 2 flows still fail. 1 of them fails in another way than before.\n"
+    )
+    assert "fails in another way than before [tls.alert]: TCP is silently dropped [tcp.timeout]" in " ".join(
+        one_of_two.split()
+    )
+    alone = text(progress((ONE, FAILS)), then=then)
+    assert alone.startswith("FAILS: 1 of 1 flow fails. It fails in another way than before.\n")
+
+
+def test_another_host_is_told_before_the_first_question() -> None:
+    there = words.Subject(samples.report(), "1", watch=False, moments=UTC, host="elsewhere")
+    said = " ".join(words.opening(there, [ONE], 1, 0, Style()))
+    assert f"The report is from the host {samples.report().vantage.host}, and this is elsewhere" in said
+    here = replace(there, host=samples.report().vantage.host.upper())
+    assert "another host" not in " ".join(words.opening(here, [ONE], 1, 0, Style()))
 
 
 def test_colours_only_where_they_are_wanted() -> None:
