@@ -17,14 +17,13 @@ from exporters.metrics.owners import heaviest
 from exporters.metrics.target import Tally
 from exporters.metrics.text_format import cause, clean, finite, sample
 from rules.model.verdict import Answer, Report, RulesUsed
-from rules.watch.state import SourceState, State
+from rules.watch.state import OFF_LIST, SourceState, State
 
 MOST_MEMBERS = 100  #: connectors of the inventory; further ones are left out and counted
 MOST_SOURCES = (
     10  #: hosts and kinds of revocation sources with series of their own; the others are "off-list"
 )
 MOST_RULESETS = 16
-OFF_LIST = "off-list"
 
 Sample: TypeAlias = tuple[str, Mapping[str, str], float]
 """A family, own labels, a value."""

@@ -77,8 +77,8 @@ def _alerts(alerts: Sequence[Fires], tenant: str | None, style: Style) -> Iterat
     for one in alerts:
         yield from style.wrap(alert_text(one, tenant, verbose=style.verbose), "    ", "  - ")
     yield from style.wrap(
-        "Times count from the moment at which the service sees it, usually within a minute or two. docs/alerts.md explains "
-        "each alert.",
+        "Times count from the moment at which the service sees it, usually within a minute or two. Alertmanager, as it is "
+        "shipped, holds back what another alert explains. docs/alerts.md explains each alert.",
         "  ",
     )
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import importlib.resources
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import msgspec
 
@@ -16,6 +14,7 @@ from probe.command import common
 from probe.command.formats import JudgedReport
 from probe.command.options import Delivery, Judging, add_verbose
 from probe.command.parser import Parser, non_blank
+from probe.command.shipped_recording import SHIPPED_CAS, SHIPPED_REPORT, shipped
 from probe.config.settings import Config
 from probe.errors import CommandError
 from probe.host.files import shown_name
@@ -27,6 +26,7 @@ from rules.model.ruleset import Rules
 from rules.model.verdict import Answer, Report
 from rules.rehearse.alerts import AlertRule, Fires, firing
 from rules.rehearse.changes import Block, Change, ClosedPort, Inspection, untouched
+from rules.rehearse.marks import is_rehearsal
 from rules.rehearse.rehearsal import rehearse
 from rules.text.hostname import BadName
 
@@ -36,8 +36,6 @@ wayclear audit --format json --output report.json
 The exit codes are those of audit.
 """
 _ADVICE = "example: wayclear rehearse --block '*.servicebus.windows.net'"
-#: The recording without --report, and the CAs that signed what it shows (`tests/lab/shipped_recording.py` makes both).
-SHIPPED_REPORT, SHIPPED_CAS = "healthy.json.gz", "healthy-cas.toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +119,11 @@ def run(options: RehearseOptions) -> int:
             f"rehearse: --format {delivery.format}: a rehearsal gives no metrics, which would look measured",
             "use --format json; the alerts that would fire are among its notes",
         )
+    if options.report is None and options.judging.ca_sets is not None:
+        raise CommandError(
+            "rehearse: --ca-set belongs to a recording of your own: the shipped one has its own CAs",
+            "give --report report.json as well, or leave --ca-set out",
+        )
     common.check_output(delivery, options.judging, *([options.report] if options.report is not None else []))
     config, rules, recorded, before = _recorded(options)
     _check_touched(options, recorded)
@@ -133,11 +136,6 @@ def run(options: RehearseOptions) -> int:
     return 0 if delivery.exit_zero else report.exit_code
 
 
-def shipped(name: str) -> Path:
-    """A file that is a part of the program."""
-    return Path(str(importlib.resources.files("rules.rehearse").joinpath(name)))
-
-
 def _recorded(options: RehearseOptions) -> tuple[Config, Rules, Report, Report]:
     """Configuration, rules, the recording, and what it says without a change."""
     judging = options.judging
@@ -147,6 +145,11 @@ def _recorded(options: RehearseOptions) -> tuple[Config, Rules, Report, Report]:
     path = options.report if options.report is not None else str(shipped(SHIPPED_REPORT))
     with common.convert_bad_report(path):
         recorded = common.as_configured(common.load_report(path), config)
+        if is_rehearsal(recorded):
+            raise CommandError(
+                f"rehearse: {shown_name(path)}: is a rehearsal itself, nothing of it was measured",
+                "give the recording that it was made of, and all changes at once",
+            )
         before = replay(recorded, rules)
     holes = any(v.cause in (causes.AUDIT_NOT_RECORDED, causes.AUDIT_NOT_REACHED) for v in before.verdicts)
     if options.report is None and (holes or before.answer is not Answer.YES):

@@ -9,6 +9,7 @@ from probe.command import common
 from probe.command.formats import JudgedReport
 from probe.command.options import Delivery, Judging, add_verbose, known_region
 from probe.command.parser import Parser, non_blank
+from probe.command.shipped_recording import SHIPPED_CAS, is_of_shipped, shipped
 from rules.judge.report import replay
 from rules.rehearse.marks import LABEL, NOTHING, is_rehearsal
 
@@ -52,7 +53,11 @@ def run(options: ReplayOptions) -> int:
     common.check_output(delivery, options.judging, options.report)
     config, rules = common.load_configuration(options.judging, {"region": options.region})
     with common.convert_bad_report(options.report):
-        report = replay(common.as_configured(common.load_report(options.report), config), rules)
+        recorded = common.load_report(options.report)
+        if options.judging.ca_sets is None and is_of_shipped(recorded):
+            judging = replace(options.judging, ca_sets=(str(shipped(SHIPPED_CAS)),))
+            config, rules = common.load_configuration(judging, {"region": options.region})
+        report = replay(common.as_configured(recorded, config), rules)
     if is_rehearsal(report):
         report = replace(report, answer_text=f"{LABEL}: {NOTHING}. {report.answer_text}")
     common.deliver(delivery, JudgedReport(report, rules, config))

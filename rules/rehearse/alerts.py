@@ -8,14 +8,15 @@ Times are those of the rule (`for`). They count from the moment at which the ser
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeAlias
+from urllib.parse import urlsplit
 
 from rules.model.ruleset import Group
 from rules.model.verdict import Answer
-from rules.watch.state import Key, State, TargetState
+from rules.watch.state import OFF_LIST, Key, SourceState, State, TargetState
 
 DAY = 86_400.0
 THIS = "this connector"
@@ -141,15 +142,27 @@ def _sign_in(state: State, _: AlertRule) -> Iterator[str]:
 
 
 def _lists(state: State, _: AlertRule) -> Iterator[str]:
-    for source in state.sources:
-        if source.kind == "crl" and source.measured and not source.reachable:
-            yield source.target
+    crls = (source for source in state.sources if source.kind == "crl")
+    yield from _hosts(one for one in crls if one.measured and not one.reachable)
 
 
 def _lists_expire(state: State, _: AlertRule) -> Iterator[str]:
-    for source in state.sources:
-        if source.kind == "crl" and source.next_update is not None and source.next_update - state.now < DAY:
-            yield source.target
+    crls = (source for source in state.sources if source.kind == "crl")
+    yield from _hosts(
+        one for one in crls if one.next_update is not None and one.next_update - state.now < DAY
+    )
+
+
+def _hosts(lists: Iterable[SourceState]) -> Iterator[str]:
+    """The hosts of lists. Those that no rule names are one subject, as they have one series."""
+    unlisted: dict[str, None] = {}
+    for one in lists:
+        if one.target == OFF_LIST:
+            unlisted[urlsplit(one.url).hostname or OFF_LIST] = None
+        else:
+            yield one.target
+    if unlisted:
+        yield f"{' and '.join(unlisted)} (on no list, certificates name {'it' if len(unlisted) == 1 else 'them'})"
 
 
 def _leaves_expire(state: State, _: AlertRule) -> Iterator[str]:

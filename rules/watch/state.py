@@ -97,9 +97,12 @@ class TargetState:
         return self.host, self.port
 
 
+OFF_LIST = "off-list"  #: the target of all revocation sources whose hosts no rule names
+
+
 @dataclass(frozen=True, slots=True)
 class SourceState:
-    """A revocation source. `target` is its host if a rule contains it, else "off-list" (a bounded set, so it may be a
+    """A revocation source. `target` is its host if a rule contains it, else `OFF_LIST` (a bounded set, so it may be a
     label)."""
 
     kind: Literal["crl", "ocsp"]

@@ -21,7 +21,7 @@ from rules.pki.certificate import facts
 from rules.pki.revocation import expires, split_url
 from rules.text.display import display
 from rules.watch import faulty_documents
-from rules.watch.state import CheckName, CheckState, IssuerClass, Key, SourceState, TargetState
+from rules.watch.state import OFF_LIST, CheckName, CheckState, IssuerClass, Key, SourceState, TargetState
 from rules.watch.targets import TargetRecord, TargetRecords
 
 #: Most characters of a peer's name to show.
@@ -245,7 +245,7 @@ def source_states(report: Report, audit: Audit) -> tuple[SourceState, ...]:
         kind = "crl" if verdict.check == "crl" else "ocsp"
         host = (split_url(url) or ("",))[0]
         named = audit.revocations.named_by.get(url, ())
-        state = _source(kind, host if host in on_rule else "off-list", url, verdict, _until(audit, kind, url))
+        state = _source(kind, host if host in on_rule else OFF_LIST, url, verdict, _until(audit, kind, url))
         found[(kind, url)] = replace(state, endpoints=tuple(shown[name] for name in sorted(named)))
     for target in audit.targets:
         document = target.document

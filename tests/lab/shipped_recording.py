@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import json
 
-from probe.command.rehearse import SHIPPED_CAS, SHIPPED_REPORT, shipped
+from probe.command.shipped_recording import SHIPPED_CAS, SHIPPED_REPORT, shipped
 from tests import recordings
 from tests.lab import audit_files
 

@@ -10,7 +10,9 @@ import pytest
 
 from probe.command import main as cli
 from probe.command.main import parse
-from probe.command.rehearse import SHIPPED_CAS, SHIPPED_REPORT, RehearseOptions, parsed, shipped
+from probe.command.rehearse import RehearseOptions, parsed, run
+from probe.command.shipped_recording import SHIPPED_CAS, SHIPPED_REPORT, shipped
+from probe.errors import CommandError
 from rules.rehearse.changes import Block, ClosedPort, Inspection
 from tests.lab import shipped_recording
 
@@ -55,6 +57,7 @@ def test_the_options_become_changes() -> None:
             "has no connection of which this is true: a device inspects TLS to nobody.*",
         ),
         (("--inspect", "--format", "prometheus"), "a rehearsal gives no metrics"),
+        (("--inspect", "--ca-set", "mine.toml"), "--ca-set belongs to a recording of your own"),
         (("--inspect", "--report", "/no/such"), "/no/such: cannot be read"),
         (("--inspect", "--report", "pyproject.toml"), "is not JSON"),
         (("--inspect", "--rules", "entra-cloud-sync"), "does not hold what entra-cloud-sync asks for"),
@@ -128,3 +131,23 @@ def test_the_help_has_three_examples(capsys: pytest.CaptureFixture[str]) -> None
     with pytest.raises(SystemExit):
         parse(["rehearse", "--help"])
     assert capsys.readouterr().out.count("\n  wayclear rehearse ") == 3
+
+
+def test_a_rehearsal_of_the_shipped_recording_is_replayed_with_its_own_cas(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = tmp_path / "made.json"
+    code = cli.main(["rehearse", "--no-port-80", *CONFIG, "--format", "json", "--output", str(made)])
+    assert cli.main(["replay", str(made), *CONFIG]) == code == 1
+    shown = capsys.readouterr().out
+    assert shown.startswith("DEGRADED")
+    assert "REHEARSAL" in shown
+    with pytest.raises(CommandError, match="is a rehearsal itself"):
+        run(options("--inspect", "--report", str(made), *CONFIG))
+
+
+def test_a_list_on_no_row_is_told_by_its_host(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["rehearse", "--no-port-80", *CONFIG]) == 1
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "off-list" not in shown
+    assert "c.example-trust.net (on no list, certificates name it)" in shown
