@@ -72,7 +72,7 @@ def _source(citation: str, url: str, date: str) -> Markup:
 
 def tested(found: Sequence[TestedName], anchors: Collection[str]) -> Markup:
     """The names, folded, required ones first; each says why it was tested. `anchors`: as in `findings`."""
-    order: tuple[Need, ...] = ("required", "example", "named", "optional", "retired")
+    order: tuple[Need, ...] = ("required", "example", "named", "optional", "retired", "untried")
     ranked = sorted(found, key=lambda one: order.index(one.need))
     counts = Counter(one.need for one in ranked)
     each = ", ".join(f"{counts[need]} {NEEDS[need][counts[need] > 1]}" for need in order if counts[need])

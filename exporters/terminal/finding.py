@@ -20,6 +20,7 @@ NEEDS: Mapping[Need, tuple[str, str]] = {
     "optional": ("optional", "optional"),
     "retired": ("retired by Microsoft", "retired by Microsoft"),
     "named": ("named by certificates", "named by certificates"),
+    "untried": ("wildcard without a name to try", "wildcards without a name to try"),
 }
 _INSPECTION: Mapping[Inspect, str] = {
     "never": ", never inspect TLS",

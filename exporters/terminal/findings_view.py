@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from exporters.terminal.headline import unlisted
 from exporters.terminal.owners import helpers, owner_text
-from rules.model.verdict import CauseGroup, Report, Status
+from rules.model.verdict import Answer, CauseGroup, Report, Status
 
 WRONG = frozenset({Status.BROKEN, Status.FAIL, Status.WARN})
 
@@ -41,11 +42,11 @@ class FindingsView:
 
     def nobody_text(self) -> str:
         """The text when no action is needed and no team could help."""
-        return (
-            "No action is needed yet: see below what could not be tested."
-            if self.untested
-            else "Nothing to do."
-        )
+        if self.untested:
+            return "No action is needed for what was tested: see below what could not be tested."
+        if self.report.answer is Answer.NOT_PROVEN and unlisted(self.report):
+            return "Ask Microsoft for the list, or write a rule set of your own (docs/rules.md)."
+        return "Nothing to do."
 
 
 def findings_view(report: Report) -> FindingsView:

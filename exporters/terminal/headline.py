@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from exporters.terminal.style import say, seconds
-from rules.model.verdict import Answer, Report
+from rules.model.verdict import Answer, Report, RulesUsed
 from rules.text.display import display
 
 #: The answers as words, colours and sentences about {who}.
@@ -41,9 +41,8 @@ def headline(report: Report) -> str:
 
 def answer_notes(report: Report) -> Iterator[str]:
     """Sentences that limit the answer: what it does not cover, and why there is none."""
-    for used in report.rulesets:
-        unmentioned = used.note.rstrip(".") not in report.answer_text
-        if used.kind == "rules" and used.note and unmentioned and not used.note.startswith("not reviewed"):
+    for used in unlisted(report):
+        if used.note.rstrip(".") not in report.answer_text:
             note = "" if used.note == NO_LIST else f" ({say(used.note)})"
             yield f"Reason: {display(used.name)} has {NO_LIST}{note}."
     if report.plan.only and "only names like" not in report.answer_text:
@@ -52,6 +51,15 @@ def answer_notes(report: Report) -> Iterator[str]:
         yield "The time budget ended first (--budget gives more): what was not reached by then was not tested."
     if report.stopped == "interrupted":
         yield f"Interrupted after {seconds(report.finished - report.started)}: what was not reached by then was not tested."
+
+
+def unlisted(report: Report) -> tuple[RulesUsed, ...]:
+    """The rule sets for which Microsoft publishes no list."""
+    return tuple(
+        used
+        for used in report.rulesets
+        if used.kind == "rules" and used.note and not used.note.startswith("not reviewed")
+    )
 
 
 def _who(report: Report) -> str:

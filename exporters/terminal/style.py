@@ -95,11 +95,15 @@ def count(number: int, one: str, many: str | None = None) -> str:
 
 
 def seconds(value: float) -> str:
-    """A duration for readers: `12 ms`, `0.25 s`, `41.2 s`, `3 min 5 s`."""
+    """A duration for readers: `12 ms`, `0.25 s`, `41.2 s`, `3 min 5 s`, `22 h 41 min`, `5 d 3 h`."""
     if value < 0.1:
         return f"{value * 1000:.3g} ms"
     if value < 10:
         return f"{value:.2f} s"
     if value < 120:
         return f"{value:.1f} s"
-    return f"{int(value) // 60} min {int(value) % 60} s"
+    if value < 7200:
+        return f"{int(value) // 60} min {int(value) % 60} s"
+    if value < 172_800:
+        return f"{int(value) // 3600} h {int(value) % 3600 // 60} min"
+    return f"{int(value) // 86_400} d {int(value) % 86_400 // 3600} h"

@@ -81,8 +81,9 @@ def _with_tenant(endpoint: str, config: Config) -> str:
     if "{tenant}" not in endpoint:
         return endpoint
     if config.tenant is None or config.tenant_is_domain:
+        given = f"{config.tenant} is a domain of it" if config.tenant is not None else "it is not given"
         raise CommandError(
-            "explain: {tenant} stands for your tenant's id, which is not given",
+            f"explain: {{tenant}} stands for your tenant's id, and {given}",
             f"wayclear explain '{endpoint}' --tenant 11111111-2222-3333-4444-555555555555",
         )
     return endpoint.replace("{tenant}", config.tenant)

@@ -13,6 +13,7 @@ from probe.command.parser import Parser, non_blank, seconds
 from rules.model.geography import GEOGRAPHIES, geography
 from rules.text.display import display
 
+_GEOGRAPHIES = ", ".join(f"{name} ({code})" for code, name in GEOGRAPHIES.items())
 STANDARD_OUTPUT = "-"  #: as the value of --output
 
 
@@ -81,7 +82,7 @@ class Measuring:
             "--region",
             metavar="REGION",
             type=known_region,
-            help=f"of the connector's group, so that its names are required: {', '.join(GEOGRAPHIES.values())}",
+            help=f"of the connector's group, so that its names are required: {_GEOGRAPHIES}",
         )
         parser.add_argument(
             "--resolver",
@@ -164,7 +165,7 @@ def known_region(text: str) -> str:
     near = difflib.get_close_matches(text.title(), GEOGRAPHIES.values(), 1, 0.5)
     hint = f"; did you mean {near[0]}?" if near else ""
     raise argparse.ArgumentTypeError(
-        f"{display(text, 60)} is no geography of connector groups ({', '.join(GEOGRAPHIES.values())}){hint}"
+        f"{display(text, 60)} is no geography of connector groups ({_GEOGRAPHIES}){hint}"
     )
 
 

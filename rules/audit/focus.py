@@ -8,6 +8,8 @@ from dataclasses import replace
 from rules.model.ruleset import Match, Probe, Rule, Rules, RuleSet
 from rules.text.hostname import BadName, normalise
 
+ASKED_FOR = "named by the person who asked"  #: the note of a name that no rule set lists
+
 
 class NotCovered(ValueError):  # noqa: N818 - says what is the matter with the endpoint
     """No rule covers the endpoint, so nobody requires it. The message lists what the rules cover."""
@@ -49,9 +51,8 @@ def _only(rule: Rule, host: str, port: int | None) -> Rule:
     known = _listed(rule.probes, host)
     if known is None and rule.match is Match.SUFFIX:
         client = any(p.expects_client_certificate and _kin(p.host, host) for p in rule.probes)
-        note = "named by the person who asked"
         # Not required: when no resolver knows it, it may be a typing error, and no team is at fault.
-        known = Probe(host, False, rule.citation, expects_client_certificate=client, note=note)
+        known = Probe(host, False, rule.citation, expects_client_certificate=client, note=ASKED_FOR)
     ports = rule.ports if port is None else (port,)
     return replace(rule, ports=ports, probes=(known,) if known else ())
 

@@ -149,17 +149,28 @@ _TEXTS = {
 
 
 def answer_text(
-    found: Answer, states: Sequence[NameState], verdicts: Sequence[Verdict], stopped: str, why: str = ""
+    found: Answer,
+    states: Sequence[NameState],
+    verdicts: Sequence[Verdict],
+    stopped: str,
+    why: str = "",
+    region: str = "",
 ) -> str:
     """The answer in a sentence or two: the effect for users, and the reasons for an open answer (`why`: one more
-    reason)."""
+    reason). `region`: the code of the connector group's geography."""
     clock = next((v for v in verdicts if v.cause == causes.LOCAL_CLOCK_SKEW and v.status in _BAD), None)
     if found is Answer.DEGRADED:
-        losses = loss_clauses(_lost(states), _revocation(states, verdicts))
+        losses = loss_clauses(_lost(states), _revocation(states, verdicts), region)
         begins = opening_sentence(clock is not None)
         return f"{begins} Here: {'; '.join(losses)}." if losses else begins
     if found is Answer.NO and clock is not None and clock.circumstance:
         return f"{_TEXTS[found]} {_CLOCK[clock.circumstance]}"
+    if found is Answer.YES and (untried := _untried(verdicts)):
+        one = untried == 1
+        return (
+            f"{_TEXTS[found]} {untried} required {'wildcard has' if one else 'wildcards have'} no name to try: whether "
+            f"{'it is' if one else 'they are'} open is not known."
+        )
     if found is not Answer.NOT_PROVEN:
         return _TEXTS[found]
     untested = {v.cause for v in verdicts if v.status is Status.INCONCLUSIVE}
@@ -173,6 +184,13 @@ def answer_text(
     if why:
         reasons = [why, *reasons]
     return f"{_TEXTS[found]} Reason: {'; '.join(reasons)}." if reasons else _TEXTS[found]
+
+
+def _untried(verdicts: Iterable[Verdict]) -> int:
+    """The required wildcards under which no name is known that could be tried."""
+    return len(
+        {v.endpoint for v in verdicts if v.cause == causes.AUDIT_NO_PROBE_NAME and v.severity == "required"}
+    )
 
 
 #: By the circumstance of a wrong clock.

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 
+from rules.audit.focus import ASKED_FOR
 from rules.audit.targets import Target
 from rules.judge.evidence import Context
 from rules.judge.remedies import remedy
@@ -36,7 +37,7 @@ def adjust_samples(by_target: dict[Target, list[Verdict]]) -> None:
         for target in found:
             rows = by_target[target]
             if any(_unknown(v) for v in rows):
-                by_target[target] = [_stale(v) for v in rows]
+                by_target[target] = [_stale(v, target) for v in rows]
             else:
                 resolving.append(target)
         if not resolving and place not in known:
@@ -108,11 +109,18 @@ def adjust_unresolved(rows: Iterable[Verdict], stop: Verdict) -> list[Verdict]:
     ]
 
 
-def _stale(verdict: Verdict) -> Verdict:
+def _stale(verdict: Verdict, target: Target) -> Verdict:
+    asked = target.probe is not None and target.probe.note == ASKED_FOR
+    why = (
+        "no row lists this very name, so it may be a typing error"
+        if asked
+        else "a sample name that is no longer in use"
+    )
     return replace(
         verdict,
         status=Status.NOT_APPLICABLE,
-        summary=f"{verdict.summary}: a sample name that is no longer in use",
+        summary=f"{verdict.summary}: {why}",
+        remedy="" if asked else verdict.remedy,
     )
 
 

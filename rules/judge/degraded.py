@@ -60,11 +60,11 @@ class Revocation:
     any_list: bool = True
 
 
-def loss_clauses(lost: Iterable[Loss], revocation: Revocation) -> tuple[str, ...]:
-    """The failures, one clause each, the service first."""
+def loss_clauses(lost: Iterable[Loss], revocation: Revocation, region: str = "") -> tuple[str, ...]:
+    """The failures, one clause each, the service first. `region`: the code of the connector group's geography."""
     found = list(lost)
     clauses = [
-        *_service([one for one in found if one.group is Group.SERVICE and one.port != 80]),
+        *_service([one for one in found if one.group is Group.SERVICE and one.port != 80], region),
         *_revocation(revocation),
         *_sign_in([one for one in found if one.group is not Group.SERVICE and one.port != 80]),
         *_port_80([one for one in found if one.port == 80], revocation),
@@ -79,7 +79,7 @@ def opening_sentence(clock_wrong: bool) -> str:
     return "It will start, but part of what it needs fails; users may see errors or delays."
 
 
-def _service(lost: Sequence[Loss]) -> Iterable[str]:
+def _service(lost: Sequence[Loss], ours: str) -> Iterable[str]:
     some = [one for one in lost if one.extent == "some"]
     if len(some) == 1:
         one = some[0]
@@ -88,20 +88,25 @@ def _service(lost: Sequence[Loss]) -> Iterable[str]:
     elif some:
         yield f"some addresses of {_names(some)} fail, so fewer ways to the service are left"
     if whole := [one for one in lost if one.extent == "whole"]:
-        yield from _examples(whole)
+        yield from _examples(whole, ours)
     if issuer := [one for one in lost if one.extent == "issuer"]:
         yield f"the certificate of {_names(issuer)} is from a public CA that the service is not known to use"
     if session := [one for one in lost if one.extent == "session"]:
         yield f"sessions to {_names(session)} are cut after they opened"
 
 
-def _examples(whole: Sequence[Loss]) -> Iterable[str]:
+def _examples(whole: Sequence[Loss], ours: str) -> Iterable[str]:
     """Names that fail under a wildcard that gets through elsewhere, by the geography whose connectors are handed them."""
     regions = dict.fromkeys(one.region for one in whole)
     for region in regions:
         found = [one for one in whole if one.region == region]
         fails = f"{_names(found)} fail{_s(found)}"
-        if region:
+        if region and ours in GEOGRAPHIES and region != ours:
+            yield (
+                f"{fails}: connector groups in {GEOGRAPHIES[region]} need {'it' if len(found) == 1 else 'them'}, and yours "
+                f"is in {GEOGRAPHIES[ours]}"
+            )
+        elif region:
             yield f"{fails}: if your connector group is in {GEOGRAPHIES[region]}, this is an outage"
         else:
             yield f"{fails}: a connector that is handed such a name cannot connect"

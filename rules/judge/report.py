@@ -80,7 +80,7 @@ def make_report(
     decided = answer(states, verdicts, stopped)
     if audit.plan.only and decided in (Answer.YES, Answer.DEGRADED):
         decided = Answer.NOT_PROVEN  # a part of the list can prove a block, but not a working network
-    text = answer_text(decided, states, verdicts, stopped, _open_reason(audit, missing))
+    text = answer_text(decided, states, verdicts, stopped, _open_reason(audit, missing), audit.plan.region)
     return Report(
         version,
         started,

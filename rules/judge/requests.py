@@ -65,6 +65,8 @@ class Rows:
         assert verdict.endpoint is not None
         if rule is None:
             return "named", ""
+        if verdict.cause == causes.AUDIT_NO_PROBE_NAME:
+            return "untried", ""
         target = self.targets.get((verdict.rule, verdict.endpoint.host))
         if target is None:  # certificates name the host, and a row covers it
             return Target("", rule, verdict.endpoint.port, None).need, ""

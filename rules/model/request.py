@@ -11,7 +11,8 @@ Action: TypeAlias = Literal["allow", "exempt", "resolve"]
 Inspect: TypeAlias = Literal["never", "allowed", ""]
 #: "required": this very name must work; "example": one of many names under a pattern, seen in use; "optional": on a row that
 #: Microsoft's list does not require; "retired": on one that Microsoft has retired; "named": on no row, certificates name it.
-Need: TypeAlias = Literal["required", "example", "optional", "retired", "named"]
+#: "untried": a wildcard under which no name is known that could be tried.
+Need: TypeAlias = Literal["required", "example", "optional", "retired", "named", "untried"]
 
 
 @dataclass(frozen=True, slots=True)

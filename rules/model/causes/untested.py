@@ -117,7 +117,7 @@ LOCAL_NO_RESOLVER = Cause(
         Circumstance(
             "knows-no-public-name",
             "Let this resolver resolve public names, or point the host at one that does. Behind an outbound proxy a host may "
-            "have no public DNS at all: then test through the proxy.",
+            "have no public DNS at all; wayclear cannot test through a proxy yet.",
         ),
         Circumstance(
             "refuses-every-name",

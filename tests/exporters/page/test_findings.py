@@ -140,7 +140,7 @@ def test_causes_are_bounded_too() -> None:
 def test_nobody_must_act_is_said_in_the_audits_words() -> None:
     assert "Nothing to do." in shown(samples.healthy()).text
     page = shown(samples.report(causes=(samples.UNTESTED,)))
-    assert "No action is needed yet: see below what could not be tested." in page.text
+    assert "No action is needed for what was tested: see below what could not be tested." in page.text
 
 
 def test_who_can_make_it_testable_is_named() -> None:

@@ -174,7 +174,9 @@ def test_who_could_make_it_testable_is_named() -> None:
     )
     shown = render(samples.report(causes=(cause,)), Style())
     assert "DNS team: to make it testable, see below" in shown
-    assert "No action is needed yet" in render(samples.report(causes=(samples.UNTESTED,)), Style())
+    assert "No action is needed for what was tested" in render(
+        samples.report(causes=(samples.UNTESTED,)), Style()
+    )
     assert "Nothing to do.\n" in render(samples.report(causes=()), Style())
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from probe.command.history import found_at, output, parse_since
+from probe.command.history import HistoryOptions, found_at, output, parse_since, run
 from probe.errors import CommandError
 from probe.history.store import DAY, Store
 from tests.probe.history_disk import HOST, NOW, X, filled
@@ -181,6 +181,12 @@ def test_a_history_that_this_account_may_not_read_is_told(open_place: Path) -> N
         assert told(path, own / "history.sqlite") == f"{own / 'history.sqlite'}\n", "the one that it can read"
         (own / "history.sqlite").unlink()
         of.chmod(kept)
+
+
+def test_a_wrong_time_is_told_before_a_missing_history(tmp_path: Path) -> None:
+    options = HistoryOptions(None, "banana", None, str(tmp_path / "none"), "text")
+    with pytest.raises(CommandError, match="--since banana is neither"):
+        run(options)
 
 
 def test_an_empty_file_is_a_history_that_has_not_begun(tmp_path: Path) -> None:

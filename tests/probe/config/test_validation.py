@@ -232,6 +232,11 @@ def test_names_of_the_example_are_warned_of() -> None:
     assert warned({"canary_address": "192.0.2.1:443", "control_name": "www.example.com"}) == []
 
 
+@pytest.mark.parametrize(("region", "found"), [("Eurpoe", ["region"]), ("Europe", []), ("eur", [])])
+def test_a_region_that_is_no_geography_is_warned_of(region: str, found: list[str]) -> None:
+    assert warned({"region": region}) == found
+
+
 def test_a_warning_does_not_fail_the_file(tmp_path: Path) -> None:
     path = tmp_path / "wayclear.toml"
     path.write_text('resolvers = ["192.0.2.53"]')

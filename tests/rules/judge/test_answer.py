@@ -72,6 +72,9 @@ def test_a_wildcard_without_a_name_to_try_never_feeds_the_answer() -> None:
     alone = judged(healthy(), rules_of(BOOTSTRAP_RULE, replace(NO_PROBE_RULE, group=Group.SERVICE)))
     assert outcome(alone) == (Answer.YES, 0)
     assert rows(alone, cause="audit.no-probe-name")[0].status is Status.INCONCLUSIVE
+    assert "1 required wildcard has no name to try: whether it is open is not known." in alone.answer_text
+    (found,) = [one for one in alone.causes if one.cause == causes.AUDIT_NO_PROBE_NAME]
+    assert [one.need for one in found.tested] == ["untried"]
 
 
 @pytest.mark.parametrize("world", [without(RETIRED), silent(server_name=RETIRED)])

@@ -58,6 +58,14 @@ def test_a_row_of_the_table(one: Loss, said: str) -> None:
     assert loss_clauses([one], FINE) == (said,)
 
 
+def test_a_name_of_another_region_than_ours_is_no_outage_of_ours() -> None:
+    one = replace(lost("whole"), region="eur")
+    said = "a.example fails: connector groups in Europe need it, and yours is in Asia"
+    assert loss_clauses([one], FINE, "asia") == (said,)
+    outage = ("a.example fails: if your connector group is in Europe, this is an outage",)
+    assert loss_clauses([one], FINE, "emea") == loss_clauses([one], FINE, "eur") == outage
+
+
 @pytest.mark.parametrize(
     ("revocation", "said"),
     [
