@@ -32,9 +32,9 @@ TESTED = (
 )
 
 
-def values(**changes: object) -> dict[str, Node]:
+def values(contrast: str = "") -> dict[str, Node]:
     """The values of a finding with a request, by their labels."""
-    cause = replace(samples.INTERCEPTED, request=REQUEST, tested=TESTED, **changes)  # type: ignore[arg-type]  # its fields
+    cause = replace(samples.INTERCEPTED, request=REQUEST, tested=TESTED, contrast=contrast)
     article = next(read(findings(samples.report(causes=(cause,)), frozenset())).all("article"))
     rows = article.one("dl")
     return {d.text: v for d, v in zip(rows.all("dt"), rows.all("dd"), strict=True)}

@@ -42,9 +42,9 @@ def test_a_time_is_in_minutes_or_whole_hours(value: float, text: str) -> None:
     assert words.span_text(value) == text
 
 
-def text(*alerts: Fires, source: str = "report.json", **style: object) -> str:
+def text(*alerts: Fires, source: str = "report.json", verbose: bool = False) -> str:
     subject = words.Subject((ClosedPort(80),), Answer.YES, source)
-    return words.render(subject, samples.report(), alerts, Style(**style))  # type: ignore[arg-type]  # its fields
+    return words.render(subject, samples.report(), alerts, Style(verbose=verbose))
 
 
 def test_it_begins_and_ends_with_the_mark_and_holds_the_report() -> None:
