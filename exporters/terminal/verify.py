@@ -27,15 +27,15 @@ _FOLD = 12  #: maximum of flows listed under a heading without --verbose
 @dataclass(frozen=True, slots=True)
 class Subject:
     """What is verified: the recorded report, the number of the finding ("" for all), whether rounds are repeated, and how times
-    are written. `untested`: the finding did not fail, it could not be tested. `causes`: why each flow failed before. `host`:
-    the name of this host."""
+    are written. `untested`: the finding did not fail, it could not be tested. `causes`: those of each flow in the
+    recorded report. `host`: the name of this host."""
 
     recorded: Report
     finding: str
     watch: bool
     moments: Moments
     untested: bool = False
-    causes: Mapping[Flow, str] = field(default_factory=dict)
+    causes: Mapping[Flow, frozenset[str]] = field(default_factory=dict)
     host: str = ""
 
     @property
@@ -196,7 +196,7 @@ def _state_text(flow: Flow, one: Standing, progress: Progress, subject: Subject)
         case FlowState.WAITS:
             return "was not asked again"
         case FlowState.FAILS if _other(flow, one, subject):
-            before = display(subject.causes[flow], 60)
+            before = display(", ".join(sorted(subject.causes[flow])), 120)
             return f"fails in another way than before [{before}]: {say(one.summary)} [{cause}]"
         case FlowState.FAILS:
             return f"{subject.still}fails: {say(one.summary)} [{cause}]"
@@ -206,7 +206,7 @@ def _state_text(flow: Flow, one: Standing, progress: Progress, subject: Subject)
 
 def _other(flow: Flow, one: Standing, subject: Subject) -> bool:
     """Whether a flow fails with another cause than in the recorded report."""
-    return one.state is FlowState.FAILS and subject.causes.get(flow, one.cause) != one.cause
+    return one.state is FlowState.FAILS and one.cause not in subject.causes.get(flow, (one.cause,))
 
 
 def render(subject: Subject, report: Report, progress: Progress, style: Style) -> str:

@@ -27,7 +27,7 @@ from rules.model.ruleset import Rules
 from rules.model.verdict import Answer, FlowState, Report
 from rules.rehearse.marks import is_rehearsal
 from rules.text.display import display
-from rules.verify.flows import Flow, NoSuchFinding, Standing, failed, flows_of, untested
+from rules.verify.flows import Flow, NoSuchFinding, Standing, causes_of, failed, untested
 from rules.verify.rounds import Progress, Verification
 
 STILL_FAILS = 2  #: exit code while a flow fails
@@ -105,9 +105,14 @@ def run(options: VerifyOptions) -> int:
         return _nothing_to_ask(options, verification)
     untested = not any(map(failed, verification.findings))
     moments = Moments(time.time(), local_host.utc_offset())
-    before = {flow: one.cause.word for one in reversed(verification.findings) for flow in flows_of([one])}
     subject = words.Subject(
-        recorded, options.finding, options.watch, moments, untested, before, socket.gethostname()
+        recorded,
+        options.finding,
+        options.watch,
+        moments,
+        untested,
+        causes_of(verification.findings),
+        socket.gethostname(),
     )
     report, progress = _measured(verification, subject, config, delivery)
     notes = (*report.notes, *words.notes(subject, report, progress))

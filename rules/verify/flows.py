@@ -111,6 +111,15 @@ def flows_of(findings: Iterable[CauseGroup]) -> tuple[Flow, ...]:
     return tuple(found)
 
 
+def causes_of(findings: Sequence[CauseGroup]) -> dict[Flow, frozenset[str]]:
+    """Why each flow failed, or could not be tested: a flow may belong to several findings."""
+    found: dict[Flow, set[str]] = defaultdict(set)
+    for one in findings:
+        for flow in flows_of([one]):
+            found[flow].add(one.cause.word)
+    return {flow: frozenset(words) for flow, words in found.items()}
+
+
 def steps_of(
     findings: Iterable[CauseGroup], observations: Sequence[Observation], invented: str
 ) -> frozenset[Step]:

@@ -9,7 +9,7 @@ import pytest
 from rules.model import causes
 from rules.model.causes.record import Cause
 from rules.model.verdict import CauseGroup, FlowState, Report, Status, Verdict
-from rules.verify.flows import Flow, chosen, failed, standings, untested
+from rules.verify.flows import Flow, causes_of, chosen, failed, standings, untested
 from tests.exporters import samples
 
 HOST, ONE, TWO = "a.example", "203.0.113.1", "203.0.113.2"
@@ -107,3 +107,12 @@ def test_the_number_of_a_remark_chooses_nothing_and_what_only_remarks_is_left_ou
     (third,) = chosen(found, "3")
     assert untested(third)
     assert not failed(third)
+
+
+def test_a_flow_of_two_findings_has_the_causes_of_both() -> None:
+    at_one = samples.INTERCEPTED.endpoints[0]
+    first = replace(samples.INTERCEPTED, endpoints=(at_one,))
+    second = replace(first, cause=causes.TLS_TIMEOUT)
+    flow = Flow(at_one.host, at_one.port, at_one.address or "")
+    assert causes_of([first, second]) == {flow: frozenset({"tls.intercepted", "tls.timeout"})}
+    assert causes_of([first]) == {flow: frozenset({"tls.intercepted"})}
