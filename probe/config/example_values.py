@@ -11,9 +11,7 @@ import re
 from collections.abc import Iterator
 
 from probe.config.settings import Config
-from rules.model.geography import GEOGRAPHIES, geography
 from rules.text.address import AddressClass, classify
-from rules.text.display import display
 
 #: The connectors of packaging/wayclear.example.toml, docs/scaling.md and the examples in messages.
 CONNECTORS = frozenset({"conn-dub-01", "conn-dub-02", "conn-fra-01", "conn-dublin-1", "conn-dublin-2"})
@@ -55,15 +53,6 @@ def example_warnings(config: Config) -> Iterator[tuple[str, str]]:
         if _NAMES.fullmatch(name):
             said = "put in a name of this host, or leave the line out"
             yield f"web.hosts[{index}]", f"{name} is a name for documentation (RFC 2606): {said}"
-    if config.region and not geography(config.region):
-        known = ", ".join(GEOGRAPHIES.values())
-        yield (
-            "region",
-            (
-                f"{display(config.region, 60)} is no geography of connector groups ({known}), so it is only a label and makes no "
-                "region's names required"
-            ),
-        )
     if serve.connector in CONNECTORS:
         said = "put in this connector's, or leave the line out: then it is this host's"
         yield "connector", f"{serve.connector} is the name in wayclear's examples: {said}"

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from probe.config.example_values import example_warnings
 from probe.config.rule_files import check_file
-from probe.config.settings import SCHEMA, load_rules_of, parse_config
+from probe.config.settings import SCHEMA, Config, load_rules_of, parse_config
 from probe.host.files import LARGEST, TomlFile, decode_text, parse_toml, read_input, shown_name
 from rules.files import recording, report_json
 from rules.files.fields import BadFile, Fault
 from rules.files.limits import LARGEST_REPORT
 from rules.files.rule_set import SCHEMA as RULES_SCHEMA
+from rules.model.geography import GEOGRAPHIES, geography
+from rules.text.display import display
 
 SCHEMA_LINE = f'schema = "{SCHEMA}"'  #: the first line of a configuration
 
@@ -50,7 +53,21 @@ def _validate_toml(file: TomlFile) -> list[str]:
         return [f"warning: {file.source}: {text}" for text in check_file(file)]
     config = parse_config(file.data, file.source, base=str(Path(file.source).parent))
     load_rules_of(config)
-    return [f"warning: {file.source}: {key}: {text}" for key, text in example_warnings(config)]
+    found = (*region_warnings(config), *example_warnings(config))
+    return [f"warning: {file.source}: {key}: {text}" for key, text in found]
+
+
+def region_warnings(config: Config) -> Iterator[tuple[str, str]]:
+    """The key and a sentence, where the region is a label and makes no names required."""
+    if config.region and not geography(config.region):
+        known = ", ".join(GEOGRAPHIES.values())
+        yield (
+            "region",
+            (
+                f"{display(config.region, 60)} is no geography of connector groups ({known}), so it is only a label and makes no "
+                "region's names required"
+            ),
+        )
 
 
 def _validate_report(content: str, path: str) -> list[str]:

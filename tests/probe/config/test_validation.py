@@ -233,8 +233,13 @@ def test_names_of_the_example_are_warned_of() -> None:
 
 
 @pytest.mark.parametrize(("region", "found"), [("Eurpoe", ["region"]), ("Europe", []), ("eur", [])])
-def test_a_region_that_is_no_geography_is_warned_of(region: str, found: list[str]) -> None:
-    assert warned({"region": region}) == found
+def test_a_region_that_is_no_geography_is_warned_of(tmp_path: Path, region: str, found: list[str]) -> None:
+    path = tmp_path / "wayclear.toml"
+    path.write_text(f'region = "{region}"')
+    told = [
+        message.removeprefix(f"warning: {path}: ").partition(":")[0] for message in validate_file(str(path))
+    ]
+    assert told == found
 
 
 def test_a_warning_does_not_fail_the_file(tmp_path: Path) -> None:
