@@ -188,8 +188,9 @@ class Fleet:
         """Let Alertmanager forget all groups of alerts.
 
         A group that has told of an alert lives on for half a minute after that one has resolved. What fires meanwhile is
-        told at the group's next interval, so it does not wait for the rest of its outage. Outages of the same kind rarely
-        follow each other like that outside the lab.
+        told at the group's next interval, so it does not wait for the rest of its outage. Prometheus also sends what has
+        resolved again for 15 minutes. So outside the lab an outage that begins within these may take two messages:
+        docs/alerts.md says so.
         """
         self.lab.stop("alertmanager")
         shutil.rmtree(self.lab.directory / "alertmanager")
