@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from exporters.terminal.audit import WRONG
+from exporters.terminal.findings_view import WRONG
 from exporters.terminal.owners import owner_name
 from rules.model import causes
 from rules.model.verdict import CauseGroup, Report, Status

@@ -87,8 +87,9 @@ def _act(view: FindingsView, anchors: Collection[str]) -> Markup:
         for owner, mine in view.acting(CAUSES).items()
     ]
     parts.append(beyond(len(view.wrong) - CAUSES, "causes"))
-    parts += [tag("p", f"{owner}: to make it testable, see below") for owner in view.helpers()]
-    if not (view.wrong or view.helpers()):
+    helpers = view.helpers()
+    parts += [tag("p", f"{owner}: to make it testable, see below") for owner in helpers]
+    if not (view.wrong or helpers):
         parts.append(tag("p", view.nobody_text()))
     return section("act", "Who must act", *parts)
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from exporters.terminal.evidence import connection_text, hostport, without_repeats
 from exporters.terminal.finding import ACTIONS, need_text, request_notes, row_text, tested_text
-from exporters.terminal.findings_view import WRONG, FindingsView, finding_numbers, findings_view
+from exporters.terminal.findings_view import FindingsView, finding_numbers, findings_view
 from exporters.terminal.headline import ANSWERS, answer_notes, headline
 from exporters.terminal.proxies import proxy_words
 from exporters.terminal.style import Style, count, say, seconds
@@ -25,8 +25,6 @@ from rules.model.kinds import dns_chain
 from rules.model.observation import Observation, kind_of
 from rules.model.verdict import CauseGroup, Endpoint, Report, Status, Verdict
 from rules.text.display import display
-
-__all__ = ["WRONG", "render"]
 
 FOLD = 6  #: maximum of endpoints shown for a cause without --verbose
 ADDRESSES = 3  #: maximum of addresses shown for an endpoint without --verbose
