@@ -13,8 +13,8 @@ HEAD = (
     "Made by `python -m dashboards.build` from dashboards/inhibitions.py; the receivers are empty: fill them in, or take the",
     "routes and inhibit_rules over into your own configuration.",
     "",
-    "page: calls the person on call. ticket: waits for office hours. reminder: once a week. nobody: sends no message; its",
-    "alerts only hold others back. A week is longer than Alertmanager remembers by default: start it with",
+    "page: calls the person on call. ticket: waits for office hours. reminder: once a week. The receiver `nobody` has no",
+    "address: its alerts only hold others back. A week is longer than Alertmanager remembers by default: start it with",
     "--data.retention=192h.",
     "",
 )

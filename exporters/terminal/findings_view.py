@@ -37,7 +37,7 @@ class FindingsView:
         return owners
 
     def helpers(self) -> list[str]:
-        """Who could make the untested rest testable, besides those who must act."""
+        """The teams that could make a finding testable and have nothing to repair."""
         return helpers(self.untested, self.wrong, self.report.plan.owners)
 
     def nobody_text(self) -> str:

@@ -76,7 +76,9 @@ def parsed(arguments: argparse.Namespace) -> HistoryOptions:
 def run(options: HistoryOptions) -> int:
     """Show the history. CommandError if there is none, or if an argument cannot be parsed."""
     if options.since is not None:
-        parse_since(options.since, time.time())  # a wrong time is told before a missing file
+        parse_since(
+            options.since, time.time()
+        )  # the user reads about a wrong time first, then about a missing file
     config = load_config(options.config)
     path = options.state and os.path.join(options.state, "history.sqlite")  # noqa: PTH118  # text
     path = path or config.serve.history_path or found_at(places_to_read(os.environ))
